@@ -1,0 +1,53 @@
+# Errand. `make` tells what there is to do.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check format bench clean lock test-containers
+
+help: ## What there is to do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## Make .venv and install everything, hash-locked
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Errand needs Python 3.11 or newer; this is %d.%d. Install a newer one and say: make PYTHON=python3.12" % v[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-uv.txt requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## One real task, end to end (KILL=worker kills the worker on the way)
+	@$(BIN)/python -m infra.stack demo $(if $(KILL),--kill $(KILL))
+
+run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address
+	@$(BIN)/python -m infra.stack run
+
+test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part)
+	@$(BIN)/python -m pytest $(ONLY)
+
+test-containers: $(READY) ## The contract and journey suites on containers (needs Docker)
+	@ERRAND_TEST_CONTAINERS=1 $(BIN)/python -m pytest tests/contract
+
+check: $(READY) ## What CI runs before the suite: format, lint, types, architecture
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest tests/architecture
+
+format: $(READY) ## Put the code in order
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY) ## The benchmarks (NAME=start runs one); the last line is JSON
+	@$(BIN)/python -m tests.bench $(NAME)
+
+clean: ## Forget the stack's data and the environment
+	rm -rf .errand .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis errand.egg-info
+
+lock: ## Write the lock files again
+	@$(BIN)/uv pip compile --quiet --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.txt
+	@printf 'uv\n' | $(BIN)/uv pip compile --quiet --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 --generate-hashes - -o requirements-uv.txt

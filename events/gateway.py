@@ -1,0 +1,79 @@
+"""What people asked. The gateway alone writes these facts."""
+
+from typing import Literal
+
+import msgspec
+
+from events.fact import Fact
+from events.ids import RequestId
+
+InstructionMode = Literal["steer", "queue"]
+
+
+class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where the work is done. `base` is a branch name; empty means the default branch."""
+
+    url: str
+    base: str = ""
+
+
+class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a task may spend. Money in millionths of a US dollar; zero means no limit."""
+
+    cost_microusd: int = 0
+    turns: int = 0
+    wall_seconds: int = 0
+
+
+class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
+    """A person asked for work. Always version 1 of its history."""
+
+    prompt: str
+    repository: Repository
+    model: str
+    title: str = ""
+    effort: str = ""
+    budget: Budget = Budget()
+
+
+class TaskInstructed(Fact, frozen=True, tag="task.instructed"):
+    """A person said more: before the next model call (steer), or after the work (queue).
+
+    Said to a task that has ended, it reopens it.
+    """
+
+    text: str
+    mode: InstructionMode = "steer"
+
+
+class QuestionAnswered(Fact, frozen=True, tag="question.answered"):
+    """A person answered what the agent asked."""
+
+    request: RequestId
+    text: str
+
+
+class BudgetRaised(Fact, frozen=True, tag="budget.raised"):
+    """A person allowed a task to spend this much more, in millionths of a US dollar."""
+
+    cost_microusd: int
+
+
+class TaskInterrupted(Fact, frozen=True, tag="task.interrupted"):
+    """A person stopped what runs now; the task waits for a word."""
+
+
+class TaskCancelled(Fact, frozen=True, tag="task.cancelled"):
+    """A person withdrew the work; whoever does it must stop."""
+
+    reason: str = ""
+
+
+GatewayEvent = (
+    TaskSubmitted
+    | TaskInstructed
+    | QuestionAnswered
+    | BudgetRaised
+    | TaskInterrupted
+    | TaskCancelled
+)

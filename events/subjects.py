@@ -1,0 +1,31 @@
+"""Where things are said: one exact subject a task, so that an append can be guarded."""
+
+from events.ids import AccountId, TaskId
+from events.record import History
+
+EVENTS = "events"
+BEAT = "beat"
+LIVE = "live"
+
+
+def event_subject(history: History) -> str:
+    """Spell the subject that holds one history."""
+    return f"{EVENTS}.{history.account}.{history.task}"
+
+
+def beat_subject(history: History) -> str:
+    """Spell the subject of a worker's heartbeats; nothing said there is stored."""
+    return f"{BEAT}.{history.account}.{history.task}"
+
+
+def live_subject(history: History) -> str:
+    """Spell the subject of token deltas and running output; nothing said there is stored."""
+    return f"{LIVE}.{history.account}.{history.task}"
+
+
+def history_of(subject: str) -> History:
+    """Read account and task back from any of the three. Raises ValueError on another shape."""
+    parts = subject.split(".")
+    if len(parts) != 3 or parts[0] not in (EVENTS, BEAT, LIVE):  # noqa: PLR2004 - kind, account, task
+        raise ValueError(f"not a task's subject: {subject}")
+    return History(AccountId(parts[1]), TaskId(parts[2]))

@@ -1,0 +1,47 @@
+"""The event log: the one way facts are stored and read. Bound to JetStream in infra.jetstream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol, TypeVar
+
+from events import Draft, Head, History, Recorded
+
+Writes = TypeVar("Writes", contravariant=True)
+
+
+class Conflict(Exception):
+    """Someone else appended to the history first. Read again and decide again."""
+
+
+class Unavailable(Exception):
+    """The log did not answer in time. Nothing is known of the append; say it again later."""
+
+
+class EventLog(Protocol[Writes]):
+    """A log this service may append `Writes` to, and read everything from."""
+
+    async def append(
+        self, history: History, drafts: Sequence[Draft[Writes]], *, after: Head
+    ) -> Head:
+        """Append all drafts if `after` is still the history's head, and return the new head.
+
+        The drafts are stored together or not at all. Appending the same drafts again after a lost
+        answer succeeds and stores nothing twice. Raises Conflict when the history has grown,
+        Unavailable when the log does not answer before the deadline.
+        """
+        ...
+
+    async def read(self, history: History, *, after: int = 0) -> Sequence[Recorded]:
+        """Return the history's events with a version above `after`, oldest first."""
+        ...
+
+    def follow(
+        self, name: str, *, after: int = 0, until: asyncio.Event
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield every event whose sequence is above `after`, in batches, and go on as they come.
+
+        Ends when `until` is set. No event is skipped or yielded twice, whatever breaks meanwhile.
+        `name` says who follows, for logs and dead letters. A bounded number of events is held in
+        memory however slow the reader is.
+        """
+        ...

@@ -1,0 +1,295 @@
+"""A task as people see it, folded from its history. Pure.
+
+The projector keeps this state in Postgres and Redis; the gateway folds it itself when both are
+behind what was asked for. It is also the JSON that `GET /v1/tasks/{id}` answers.
+"""
+
+from datetime import datetime
+from typing import Literal, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from events import (
+    AccountId,
+    ArtifactStored,
+    AttemptEnded,
+    AttemptStarted,
+    BranchPushed,
+    BudgetExhausted,
+    BudgetRaised,
+    GatewayEvent,
+    MachineDestroyed,
+    MachineLost,
+    MachineRefused,
+    MachineRequested,
+    MachineStarted,
+    ModelFailed,
+    ModelReplied,
+    ModelRequested,
+    PlanItem,
+    PlanUpdated,
+    PullRequestOpened,
+    QuestionAnswered,
+    QuestionAsked,
+    Recorded,
+    Repository,
+    RequestId,
+    SchedulerEvent,
+    SnapshotTaken,
+    TaskAbandoned,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskId,
+    TaskInstructed,
+    TaskInterrupted,
+    TaskSubmitted,
+    ToolCompleted,
+    ToolInterrupted,
+    ToolStarted,
+    WorkerEvent,
+    WorkspacePrepared,
+)
+
+Phase = Literal["queued", "starting", "working", "waiting", "finished", "failed", "cancelled"]
+Waiting = Literal["", "question", "budget", "provider", "instruction"]
+ENDED: frozenset[Phase] = frozenset({"finished", "failed", "cancelled"})
+_TITLE_CHARACTERS = 80
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What the agent asked and nobody has answered yet."""
+
+    request: RequestId
+    text: str
+    options: tuple[str, ...] = ()
+
+
+class PullRequest(msgspec.Struct, frozen=True):
+    """The pull request as the forge numbers and shows it."""
+
+    number: int
+    url: str
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a task came to nothing: a stable code, what happened, what to do about it."""
+
+    reason: str
+    detail: str
+    remedy: str
+
+
+class TaskState(msgspec.Struct, frozen=True, kw_only=True):
+    """One task as it stands at `version`. Money in millionths of a US dollar."""
+
+    id: TaskId
+    account: AccountId
+    version: int
+    phase: Phase
+    title: str
+    prompt: str
+    repository: Repository
+    model: str
+    submitted_at: datetime
+    updated_at: datetime
+    waiting: Waiting = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempts: int = 0
+    turns: int = 0
+    tool_calls: int = 0
+    cost_microusd: int = 0
+    machine_cost_microusd: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    activity: str = ""
+    plan: tuple[PlanItem, ...] = ()
+    question: Question | None = None
+    files_changed: int = 0
+    insertions: int = 0
+    deletions: int = 0
+    branch: str = ""
+    commit: str = ""
+    pull_request: PullRequest | None = None
+    summary: str = ""
+    outcome: str = ""
+    failure: Failure | None = None
+
+
+def title_of(prompt: str) -> str:
+    """Make a title of a prompt: its first line with words on it, at most 80 characters."""
+    line = next((line.strip() for line in prompt.splitlines() if line.strip()), "Untitled")
+    return line if len(line) <= _TITLE_CHARACTERS else line[: _TITLE_CHARACTERS - 1].rstrip() + "…"
+
+
+def evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
+    """Apply one event. A history that does not begin with `task.submitted` has no state (None).
+
+    Total: no history makes it raise, and an event at or below the state's version changes nothing.
+    """
+    event = recorded.event
+    if state is None:
+        return _submitted(recorded, event) if isinstance(event, TaskSubmitted) else None
+    if recorded.version <= state.version:
+        return state
+    state = replace(state, version=recorded.version, updated_at=recorded.at)
+    if isinstance(event, GatewayEvent):
+        return _asked(state, event, recorded.at)
+    if isinstance(event, SchedulerEvent):
+        return _staffed(state, event, recorded.at)
+    if isinstance(event, WorkerEvent):
+        return _worked(state, event, recorded.at)
+    return state
+
+
+def _submitted(recorded: Recorded, event: TaskSubmitted) -> TaskState:
+    return TaskState(
+        id=recorded.task,
+        account=recorded.account,
+        version=recorded.version,
+        phase="queued",
+        title=event.title or title_of(event.prompt),
+        prompt=event.prompt,
+        repository=event.repository,
+        model=event.model,
+        submitted_at=recorded.at,
+        updated_at=recorded.at,
+    )
+
+
+def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
+    match event:
+        case TaskInstructed() if state.phase in ENDED:
+            return replace(state, phase="queued", ended_at=None, failure=None, outcome="")
+        case TaskInstructed(mode=mode):
+            reasons: tuple[Waiting, ...] = ("instruction", "provider")
+            return _waits_no_more(state, *reasons, *(("question",) if mode == "steer" else ()))
+        case BudgetRaised():
+            return _waits_no_more(state, "budget")
+        case QuestionAnswered(request=request):
+            is_meant = state.question is not None and state.question.request == request
+            return _waits_no_more(state, "question") if is_meant else state
+        case TaskInterrupted():
+            return replace(_waits(state, "instruction"), question=None)
+        case TaskCancelled():
+            return _ended(state, at, phase="cancelled")
+        case TaskSubmitted():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _staffed(state: TaskState, event: SchedulerEvent, at: datetime) -> TaskState:
+    match event:
+        case MachineRequested(attempt=attempt):
+            return _if_open(
+                state,
+                phase="starting",
+                waiting=_still(state),
+                question=None,
+                attempts=max(attempt, state.attempts),
+                activity="",
+            )
+        case MachineDestroyed(cost_microusd=cost):
+            return replace(state, machine_cost_microusd=state.machine_cost_microusd + cost)
+        case TaskAbandoned(reason=reason, detail=detail, remedy=remedy):
+            return _ended(state, at, phase="failed", failure=Failure(reason, detail, remedy))
+        case MachineStarted() | MachineRefused() | MachineLost():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
+    match event:
+        case AttemptStarted(attempt=attempt):
+            return _taken_up(state, attempt, at)
+        case ModelRequested():
+            return _if_open(_works(state), activity="Thinking")
+        case ModelReplied():
+            return _replied(state, event)
+        case ModelFailed(retry_at=retry_at):
+            return _waits(state, "provider") if retry_at else state
+        case PlanUpdated(items=items):
+            return replace(state, plan=items)
+        case QuestionAsked(request=request, text=text, options=options):
+            question = Question(request, text, options)
+            return _if_open(_waits(state, "question"), question=question)
+        case BudgetExhausted():
+            return _waits(state, "budget")
+        case ToolStarted(title=title):
+            return _if_open(replace(state, tool_calls=state.tool_calls + 1), activity=title)
+        case ToolCompleted() | ToolInterrupted():
+            return replace(state, activity="")
+        case WorkspacePrepared(base=base):
+            return replace(state, repository=replace(state.repository, base=base))
+        case SnapshotTaken(files=files, insertions=insertions, deletions=deletions):
+            return replace(state, files_changed=files, insertions=insertions, deletions=deletions)
+        case BranchPushed(branch=branch, commit=commit):
+            return replace(state, branch=branch, commit=commit)
+        case PullRequestOpened(number=number, url=url):
+            return replace(state, pull_request=PullRequest(number, url))
+        case TaskFinished(summary=summary, outcome=outcome):
+            return _ended(state, at, phase="finished", summary=summary, outcome=outcome)
+        case TaskFailed(reason=reason, detail=detail, remedy=remedy):
+            return _ended(state, at, phase="failed", failure=Failure(reason, detail, remedy))
+        case ArtifactStored() | AttemptEnded():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _ended(state: TaskState, at: datetime, **changes: object) -> TaskState:
+    if state.phase in ENDED:
+        return state
+    return replace(state, ended_at=at, waiting="", question=None, activity="", **changes)
+
+
+def _replied(state: TaskState, event: ModelReplied) -> TaskState:
+    usage = event.usage
+    prompt = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
+    return replace(
+        state,
+        turns=event.turn,
+        cost_microusd=state.cost_microusd + event.cost_microusd,
+        input_tokens=state.input_tokens + prompt,
+        output_tokens=state.output_tokens + usage.output_tokens,
+        activity="",
+    )
+
+
+def _if_open(state: TaskState, **changes: object) -> TaskState:
+    return state if state.phase in ENDED else replace(state, **changes)
+
+
+def _waits(state: TaskState, waiting: Waiting) -> TaskState:
+    return _if_open(state, phase="waiting", waiting=waiting, activity="")
+
+
+def _taken_up(state: TaskState, attempt: int, at: datetime) -> TaskState:
+    """Begin an attempt: it asks its question again by itself, but an interruption outlives it."""
+    waiting = _still(state)
+    return _if_open(
+        state,
+        phase="waiting" if waiting else "working",
+        waiting=waiting,
+        question=None,
+        attempts=max(attempt, state.attempts),
+        started_at=state.started_at or at,
+        activity="",
+    )
+
+
+def _still(state: TaskState) -> Waiting:
+    return "instruction" if state.waiting == "instruction" else ""
+
+
+def _waits_no_more(state: TaskState, *reasons: Waiting) -> TaskState:
+    return _works(state) if state.waiting in reasons else state
+
+
+def _works(state: TaskState) -> TaskState:
+    phase: Phase = "working" if state.phase == "waiting" else state.phase
+    return replace(state, phase=phase, waiting="", question=None)

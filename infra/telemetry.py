@@ -1,0 +1,96 @@
+"""What a service tells of itself: JSON log lines, spans, metrics.
+
+Log lines go to standard error, one JSON object a line, with the ids bound in structlog's
+contextvars (task, attempt, request) and the current trace. Spans leave by OTLP/HTTP when an
+endpoint is set (OTEL_EXPORTER_OTLP_ENDPOINT) and travel between services as `traceparent` in
+message headers.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import structlog
+from opentelemetry import propagate, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prometheus_client import start_http_server
+from structlog.tracebacks import ExceptionDictTransformer
+
+
+def configure(service: str, *, level: str = "INFO", otlp_endpoint: str = "") -> None:
+    """Set up logging and tracing for this process. Call once, first thing in `__main__`.
+
+    `level` is a name of the logging module; `otlp_endpoint` is the collector's base URL, empty for
+    none. Raises ValueError on an unknown level.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise ValueError(f"LOG_LEVEL {level!r} is none of DEBUG, INFO, WARNING, ERROR")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_trace,
+            structlog.processors.ExceptionRenderer(
+                ExceptionDictTransformer(show_locals=False)  # locals may hold secrets
+            ),
+            structlog.processors.EventRenamer("message"),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(
+        level=max(number, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s"
+    )
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    if otlp_endpoint:
+        exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces")
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+
+
+def logger(name: str) -> "structlog.stdlib.BoundLogger":
+    """Give the logger of one module. Log a short message and the facts as keywords."""
+    bound: structlog.stdlib.BoundLogger = structlog.get_logger(module=name)
+    return bound
+
+
+def span(name: str, **attributes: str | float | bool) -> AbstractContextManager[trace.Span]:
+    """Open a span as the current one, for use in a `with` statement."""
+    return trace.get_tracer("errand").start_as_current_span(name, attributes=attributes)
+
+
+def inject(headers: MutableMapping[str, str]) -> None:
+    """Write the current trace into message headers (W3C Trace Context)."""
+    propagate.inject(headers)
+
+
+def span_from(
+    headers: Mapping[str, str], name: str, **attributes: str | float | bool
+) -> AbstractContextManager[trace.Span]:
+    """Open a span that continues the trace in message headers, if there is one."""
+    return trace.get_tracer("errand").start_as_current_span(
+        name, context=propagate.extract(headers), attributes=attributes
+    )
+
+
+def serve_metrics(port: int, host: str = "127.0.0.1") -> None:
+    """Serve Prometheus metrics at /metrics on a private port; port 0 serves none."""
+    if port:
+        start_http_server(port, addr=host)
+
+
+def _add_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        line["trace"] = f"{context.trace_id:032x}"
+    return line

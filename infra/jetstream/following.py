@@ -1,0 +1,141 @@
+"""Everything in the log from a sequence on, once and in order, whatever breaks meanwhile."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from infra.event_log import Unavailable
+from infra.jetstream.connection import ApiError, Connection
+from infra.jetstream.pulls import Delivered, Pulls
+from infra.jetstream.streams import STREAM
+from infra.jetstream.waiting import Signal, first
+from infra.telemetry import logger
+
+BATCH: Final = 1000
+
+_HEARTBEAT_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 0.25
+_IDLE_SECONDS: Final = 60
+_NANOSECONDS: Final = 1_000_000_000
+
+_log = logger(__name__)
+
+
+class _Passage:
+    """One consumer's worth of following: good until its deliveries can no longer be trusted."""
+
+    def __init__(self, connection: Connection, consumer: str, heartbeat_seconds: float) -> None:
+        self._connection = connection
+        self._reconnects = connection.reconnects
+        self._position = 0
+        self._held: deque[Delivered] = deque()
+        self._has_gap = False
+        self.signal = Signal()
+        self.pulls = Pulls(
+            connection,
+            consumer,
+            take=self._take,
+            notice=self.signal.give,
+            batch=BATCH,
+            heartbeat_seconds=heartbeat_seconds,
+        )
+
+    def why_broken(self) -> str:
+        """Say why nothing more may be taken from this consumer; empty while it may."""
+        reached = self.pulls.consumer_position
+        if self._has_gap or (reached is not None and reached > self._position):
+            return "a delivery is missing"
+        if self.pulls.is_over:
+            return "the consumer is gone"
+        if self._connection.reconnects != self._reconnects or self._connection.is_closed:
+            return "the connection broke"
+        return "two heartbeats are missing" if self.pulls.is_silent else ""
+
+    def next_batch(self) -> list[Delivered]:
+        """Take what has come, in order and without a gap."""
+        return [self._held.popleft() for _ in range(min(BATCH, len(self._held)))]
+
+    async def top_up(self) -> None:
+        """Ask for more, as far as what is held leaves room."""
+        if self._connection.is_connected:
+            await self.pulls.top_up(held=len(self._held))
+
+    def _take(self, delivered: Delivered) -> None:
+        if delivered.position == self._position + 1 and not self._has_gap:
+            self._position = delivered.position
+            self._held.append(delivered)
+        else:
+            self._has_gap = True
+
+
+async def follow(
+    connection: Connection,
+    name: str,
+    *,
+    after: int,
+    until: asyncio.Event,
+    heartbeat_seconds: float = _HEARTBEAT_SECONDS,
+) -> AsyncGenerator[list[Delivered], None]:
+    """Yield all messages whose sequence is above `after`, in batches of up to BATCH.
+
+    At most two batches are held, of 16 MiB at most. Raises Unavailable when the connection ends for
+    good, ApiError when the log refuses to be read.
+    """
+    last = after
+    while not until.is_set():
+        reason = ""
+        try:
+            async with _passage(connection, name, last + 1, heartbeat_seconds) as passage:
+                while not until.is_set():
+                    stirred = passage.signal.next
+                    await passage.top_up()
+                    if batch := passage.next_batch():
+                        last = batch[-1].sequence
+                        yield batch
+                    elif reason := passage.why_broken():
+                        break
+                    else:
+                        await first(stirred, until, seconds=heartbeat_seconds)
+        except Unavailable as error:
+            reason = str(error)
+        if reason:
+            connection.require_open()
+            _log.warning("following anew", follower=name, after=last, reason=reason)
+            await first(asyncio.Event(), until, seconds=_RETRY_SECONDS)
+
+
+@asynccontextmanager
+async def _passage(
+    connection: Connection, name: str, start: int, heartbeat_seconds: float
+) -> AsyncIterator[_Passage]:
+    """Make a consumer that starts at `start` and listen to it."""
+    consumer = f"{name}-{connection.client.new_inbox().rsplit('.', 1)[-1]}"
+    passage = _Passage(connection, consumer, heartbeat_seconds)
+    with connection.on_reconnect(passage.signal.give):
+        await passage.pulls.open()
+        try:
+            await _create(connection, consumer, start)
+            yield passage
+        finally:
+            await passage.pulls.close()
+
+
+async def _create(connection: Connection, consumer: str, start: int) -> None:
+    config = {
+        "name": consumer,
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": start,
+        "ack_policy": "none",
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": _IDLE_SECONDS * _NANOSECONDS,
+    }
+    question = {"stream_name": STREAM, "config": config, "action": "create"}
+    try:
+        await connection.ask(f"CONSUMER.CREATE.{STREAM}.{consumer}", question)
+    except ApiError as refusal:
+        if not refusal.is_passing:
+            raise
+        raise Unavailable(str(refusal)) from refusal

@@ -1,0 +1,76 @@
+"""Stored messages read as events, with a reason where one cannot be read.
+
+A history's events must be dense (events.md §3). A message that is no event, or stands at a version
+that is not the next, was written by somebody who does not keep the rules: it is left out, logged,
+and counts neither as growth of the history nor as a conflict.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from events import History, Recorded, history_of
+from events.codec import decode
+from infra.telemetry import logger
+
+_log = logger(__name__)
+
+
+class Stored(NamedTuple):
+    """A message on one history's subject: its place in the stream, and its bytes."""
+
+    sequence: int
+    body: bytes
+
+
+class Illegible(Exception):
+    """A stored message is not an event. The text says why."""
+
+
+def read_event(subject: str, sequence: int, body: bytes) -> Recorded:
+    """Read a stored message of any history. Raises Illegible."""
+    try:
+        history = history_of(subject)
+        recorded = decode(history, sequence, body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise Illegible(str(error)) from error
+    if recorded.task != history.task:
+        raise Illegible(f"it names the task {recorded.task}")
+    return recorded
+
+
+class Sieve:
+    """Reads one history's messages, handed over in order, and keeps out what is no next event."""
+
+    def __init__(self, subject: str, version: int = 0) -> None:
+        self._subject = subject
+        self.version = version
+
+    def admit(self, stored: Stored) -> Recorded | None:
+        """Read the next message; None when it is not the history's next event."""
+        try:
+            recorded = read_event(self._subject, stored.sequence, stored.body)
+            self._require_next(recorded.version)
+        except Illegible as error:
+            _log.error(
+                "not an event",
+                subject=self._subject,
+                sequence=stored.sequence,
+                reason=str(error),
+            )
+            return None
+        self.version = recorded.version
+        return recorded
+
+    def _require_next(self, version: int) -> None:
+        # The first may stand anywhere: what an erasure leaves of a history begins later than 1.
+        if version < 1 or (self.version and version != self.version + 1):
+            raise Illegible(f"version {version} follows {self.version}")
+
+
+def read_history(history: History, subject: str, messages: Iterable[Stored]) -> list[Recorded]:
+    """Read a history's messages from its first on."""
+    sieve = Sieve(subject)
+    admitted = (sieve.admit(stored) for stored in messages)
+    return [recorded for recorded in admitted if recorded and recorded.history == history]

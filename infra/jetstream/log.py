@@ -1,0 +1,170 @@
+"""The event log of the services: `infra.event_log.EventLog` on the stream EVENTS."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from typing import Final, Generic, NamedTuple, TypeVar, cast
+
+import msgspec
+
+from events import NOWHERE, Draft, Head, History, Recorded, event_subject
+from events.codec import AnyEvent
+from infra.event_log import Unavailable
+from infra.jetstream import reading
+from infra.jetstream.connection import Connection
+from infra.jetstream.following import follow
+from infra.jetstream.legible import Illegible, Sieve, read_event, read_history
+from infra.jetstream.publication import Appender, Growth, Mark
+from infra.jetstream.pulls import Delivered
+from infra.jetstream.streams import STREAM
+from infra.telemetry import logger
+
+Writes = TypeVar("Writes", contravariant=True)
+
+_DEAD: Final = "dead"
+_ANSWER_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 0.25
+
+_log = logger(__name__)
+
+
+class LogInfo(NamedTuple):
+    """Which log this is (when its stream was created), and its last sequence."""
+
+    created: datetime
+    last_sequence: int
+
+
+class _State(msgspec.Struct, frozen=True):
+    last_seq: int
+
+
+class _Info(msgspec.Struct, frozen=True):
+    created: datetime
+    state: _State
+
+
+class _Parked(msgspec.Struct, frozen=True):
+    error: object = None
+
+
+class JetStreamLog(Generic[Writes]):
+    """Appends `Writes`, reads everything. `deadline_seconds` bounds each append and each read."""
+
+    def __init__(self, connection: Connection, *, deadline_seconds: float = 10.0) -> None:
+        self._connection = connection
+        self._deadline_seconds = deadline_seconds
+
+    async def append(
+        self, history: History, drafts: Sequence[Draft[Writes]], *, after: Head
+    ) -> Head:
+        """Append all drafts after `after`, together or not at all; return the new head.
+
+        Raises Conflict, Unavailable, Refused when the history is full, ValueError when there are
+        more than 1,000 drafts or one is longer than 255 KiB.
+        """
+
+        async def look(sequence: int, _last: int | None, within_seconds: float) -> Growth:
+            return await self._growth(history, after.version, sequence, within_seconds)
+
+        appender = Appender(
+            self._connection, history, look, deadline_seconds=self._deadline_seconds
+        )
+        return await appender.append(cast("Sequence[Draft[AnyEvent]]", drafts), after)
+
+    async def read(self, history: History, *, after: int = 0) -> Sequence[Recorded]:
+        """Return the history's events with a version above `after`, oldest first.
+
+        Shows every append that was acknowledged before the call. Raises Unavailable.
+        """
+        subject = event_subject(history)
+        stored = await reading.messages(
+            self._connection, subject, after=0, within_seconds=self._deadline_seconds
+        )
+        return [r for r in read_history(history, subject, stored) if r.version > after]
+
+    async def head(self, history: History) -> Head:
+        """Tell where the history ends, NOWHERE when it is empty. Raises Unavailable."""
+        subject = event_subject(history)
+        last = await reading.last_message(
+            self._connection, subject, within_seconds=self._deadline_seconds
+        )
+        if last is None:
+            return NOWHERE
+        try:
+            return read_event(subject, *last).head
+        except Illegible:
+            events = await self.read(history)
+            return events[-1].head if events else NOWHERE
+
+    async def follow(
+        self, name: str, *, after: int = 0, until: asyncio.Event
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Yield every event above the sequence `after`, in batches of up to 1,000, as they come.
+
+        A message that is no event goes to the dead letters of `name`, and the reader goes on.
+        Raises Unavailable when the connection ends for good or a dead letter cannot be stored.
+        """
+        async with aclosing(follow(self._connection, name, after=after, until=until)) as deliveries:
+            async for batch in deliveries:
+                if events := [r for d in batch if (r := await self._legible(name, d)) is not None]:
+                    yield events
+
+    async def info(self) -> LogInfo:
+        """Tell which log this is and where it ends. Raises Unavailable, ApiError."""
+        answer = await self._connection.ask(f"STREAM.INFO.{STREAM}", {})
+        info = msgspec.json.decode(answer, type=_Info)
+        return LogInfo(info.created, info.state.last_seq)
+
+    async def _growth(
+        self, history: History, version: int, sequence: int, within_seconds: float
+    ) -> Growth:
+        subject = event_subject(history)
+        stored = await reading.messages(
+            self._connection, subject, after=sequence, within_seconds=within_seconds
+        )
+        sieve = Sieve(subject, version)
+        admitted = [r for s in stored if (r := sieve.admit(s)) is not None]
+        marks = [Mark(recorded.id, recorded.sequence) for recorded in admitted]
+        return Growth(marks, stored[-1].sequence if stored else sequence)
+
+    async def _legible(self, name: str, delivered: Delivered) -> Recorded | None:
+        try:
+            return read_event(delivered.subject, delivered.sequence, delivered.body)
+        except Illegible as error:
+            await self._park(name, delivered, str(error))
+            return None
+
+    async def _park(self, name: str, delivered: Delivered, reason: str) -> None:
+        """Store what cannot be read, with its place and the reason, before going on."""
+        _log.error(
+            "parked in the dead letters",
+            follower=name,
+            subject=delivered.subject,
+            sequence=delivered.sequence,
+            reason=reason,
+        )
+        headers = {
+            "Nats-Msg-Id": f"{name}/{delivered.sequence}",
+            "Errand-Reason": " ".join(reason.split())[:500],
+            "Errand-Subject": delivered.subject,
+            "Errand-Sequence": str(delivered.sequence),
+        }
+        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
+        while not await self._is_parked(f"{_DEAD}.{name}", delivered.body, headers):
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(
+                    f"The dead letters took nothing; {name} cannot go on past {delivered.sequence}."
+                )
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _is_parked(self, subject: str, body: bytes, headers: Mapping[str, str]) -> bool:
+        try:
+            answer = await self._connection.request(
+                subject, body, headers=headers, within_seconds=_ANSWER_SECONDS
+            )
+        except Unavailable as reason:
+            _log.warning("dead letter not stored yet", subject=subject, reason=str(reason))
+            return False
+        return msgspec.json.decode(answer.data, type=_Parked).error is None

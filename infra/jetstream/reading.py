@@ -1,0 +1,155 @@
+"""Reading one history: batches of direct gets, checked against the leader.
+
+Any replica may answer a direct get (ADR-31), and one that lags would show an older history. So the
+leader is asked for the last message, and batches are read until it is reached.
+"""
+
+import asyncio
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+from nats.aio.msg import Msg
+
+from infra.event_log import Unavailable
+from infra.jetstream.connection import ApiError, Connection
+from infra.jetstream.legible import Stored
+from infra.jetstream.streams import STREAM
+
+_PAGE: Final = 500
+_PAGE_BYTES: Final = 8 * 1024 * 1024
+_NO_MESSAGE: Final = 10037
+_RETRY_SECONDS: Final = 0.02
+_ANSWER_SECONDS: Final = 2.0
+
+
+class _Message(msgspec.Struct, frozen=True):
+    seq: int
+    data: str = ""
+
+
+class _Got(msgspec.Struct, frozen=True):
+    message: _Message
+
+
+_got = msgspec.json.Decoder(_Got)
+
+
+async def last_message(
+    connection: Connection, subject: str, *, within_seconds: float
+) -> Stored | None:
+    """Ask the leader for a subject's last message. Raises Unavailable."""
+    try:
+        answer = await connection.ask(
+            f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, within_seconds=within_seconds
+        )
+    except ApiError as refusal:
+        if refusal.code == _NO_MESSAGE:
+            return None
+        if refusal.is_passing:
+            raise Unavailable(str(refusal)) from refusal
+        raise
+    message = _got.decode(answer).message
+    return Stored(message.seq, b64decode(message.data))
+
+
+async def messages(
+    connection: Connection, subject: str, *, after: int, within_seconds: float
+) -> list[Stored]:
+    """Return a subject's messages above the sequence `after`, up to the leader's last.
+
+    Raises Unavailable when they have not come within the time.
+    """
+    found: list[Stored] = []
+    reached = after
+    try:
+        async with asyncio.timeout(within_seconds), _pages(connection, subject) as pages:
+            while True:
+                page = await pages.after(reached)
+                found += page
+                if page:
+                    reached = page[-1].sequence
+                if len(page) < _PAGE:
+                    last = await last_message(connection, subject, within_seconds=_ANSWER_SECONDS)
+                    if last is None or last.sequence <= reached:
+                        return found
+                    if not page:
+                        await asyncio.sleep(_RETRY_SECONDS)
+    except TimeoutError:
+        raise Unavailable(f"NATS did not hand over {subject} in {within_seconds:g} s.") from None
+
+
+class _Pages:
+    """Asks for batches and gathers them on an inbox of their own."""
+
+    def __init__(self, connection: Connection, subject: str) -> None:
+        self._connection = connection
+        self._subject = subject
+        self.inbox = connection.client.new_inbox()
+        self._answers: asyncio.Queue[Msg] = asyncio.Queue()
+        self._asked = 0
+
+    async def hear(self, message: Msg) -> None:
+        self._answers.put_nowait(message)
+
+    async def after(self, sequence: int) -> list[Stored]:
+        """Fetch up to a page; asked again while the answer is torn by a reconnect."""
+        while True:
+            page = await self._fetch(sequence)
+            if page is not None:
+                return page
+            self._connection.require_open()
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _fetch(self, sequence: int) -> list[Stored] | None:
+        self._asked += 1
+        question = {
+            "seq": sequence + 1,
+            "batch": _PAGE,
+            "max_bytes": _PAGE_BYTES,
+            "next_by_subj": self._subject,
+        }
+        await self._connection.publish(
+            f"$JS.API.DIRECT.GET.{STREAM}",
+            msgspec.json.encode(question),
+            reply=f"{self.inbox}.{self._asked}",
+        )
+        try:
+            async with self._connection.patience(_ANSWER_SECONDS):
+                return await self._gather()
+        except TimeoutError:
+            return None
+
+    async def _gather(self) -> list[Stored] | None:
+        """Collect one answer: messages chained by Nats-Last-Sequence, closed by a 204 or a 404."""
+        page: list[Stored] = []
+        while True:
+            message = await self._answers.get()
+            if message.subject != f"{self.inbox}.{self._asked}":
+                continue
+            headers = message.headers or {}
+            before = page[-1].sequence if page else 0
+            match headers.get("Status"):
+                case None:
+                    if int(headers["Nats-Last-Sequence"]) != before:
+                        return None
+                    page.append(Stored(int(headers["Nats-Sequence"]), message.data))
+                case "204":
+                    return page if int(headers["Nats-Last-Sequence"]) == before else None
+                case "404":
+                    return page
+                case _:
+                    return None
+
+
+@asynccontextmanager
+async def _pages(connection: Connection, subject: str) -> AsyncIterator[_Pages]:
+    pages = _Pages(connection, subject)
+    subscription = await connection.client.subscribe(f"{pages.inbox}.*", cb=pages.hear)
+    try:
+        yield pages
+    finally:
+        if not connection.is_closed:
+            await subscription.unsubscribe()

@@ -1,0 +1,68 @@
+"""Connecting: with a file, with a text, and with what is neither."""
+
+import secrets
+
+import pytest
+from nats.aio.client import Client
+
+from events import NOWHERE
+from infra.clock import utc_now
+from infra.event_log import Unavailable
+from infra.jetstream import AttemptLog, JetStreamLog, connect, connection, reader_name
+from infra.nats_users import seed, service_user
+from tests.support.event_logs import drafts, new_history
+from tests.support.eventually import eventually
+from tests.support.nats_connections import as_worker
+
+
+async def test_credentials_may_be_a_path_or_its_text(servers):
+    path = servers.credentials("gateway")
+    for credentials in (path, str(path), path.read_text()):
+        async with connect(servers.nats_url, credentials=credentials, name="test") as connection:
+            await JetStreamLog(connection).info()
+
+
+async def test_several_servers_may_be_named(servers):
+    url = f"nats://127.0.0.1:9,{servers.nats_url}"
+    async with connect(url, credentials=servers.credentials("gateway"), name="test") as connection:
+        await JetStreamLog(connection).info()
+
+
+async def test_what_is_no_credentials_text_is_refused_at_once(tmp_path):
+    file = tmp_path / "some.creds"
+    file.write_text("-----BEGIN NATS USER JWT-----\n")
+    with pytest.raises(ValueError, match="not a NATS credentials text"):
+        async with connect("nats://127.0.0.1:9", credentials=file, name="test"):
+            pass
+
+
+async def test_a_stranger_is_told_why_he_is_not_let_in(servers, monkeypatch):
+    monkeypatch.setattr(connection, "_FIRST_CONNECTION_SECONDS", 0.5)
+    stranger = service_user(
+        "gateway",
+        account_seed=seed("account", secrets.token_bytes(32)),
+        user_seed=seed("user", secrets.token_bytes(32)),
+        now=utc_now(),
+    )
+    with pytest.raises(Unavailable, match="Authorization Violation"):
+        async with connect(servers.nats_url, credentials=stranger, name="stranger"):
+            pass
+
+
+async def test_a_worker_whose_time_is_over_is_told_so(servers):
+    history = new_history()
+    async with as_worker(servers, history, seconds=2) as worker:
+        log = AttemptLog(worker, history, reader_name(history.task, 1), deadline_seconds=3)
+        await eventually(lambda: worker.is_closed)
+        with pytest.raises(Unavailable, match="has ended"):
+            await log.append(drafts("late"), after=NOWHERE)
+        with pytest.raises(Unavailable, match="has ended"):
+            await log.catch_up()
+
+
+def test_headers_are_read_as_nats_py_reads_them():
+    raw = (
+        "Nats-Msg-Id: evt_1\r\nErrand-Type:task.submitted\r\nurl: nats://x:1\r\n"
+        "who: Grüße \r\nempty:\r\nno colon\r\n\r\n".encode()
+    )
+    assert connection._Client._parse_header_lines(raw) == Client._parse_header_lines(raw)

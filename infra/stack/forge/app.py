@@ -1,0 +1,134 @@
+"""The forge as an ASGI application: faults first, then git, the API, or a page."""
+
+import asyncio
+import ipaddress
+import itertools
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from infra.clock import Clock
+from infra.stack.forge import pages, rest
+from infra.stack.forge.asking import Asker, asker
+from infra.stack.forge.browsing import Browsing
+from infra.stack.forge.exchange import (
+    Receive,
+    Refusal,
+    Reply,
+    Request,
+    Scope,
+    Send,
+    json_reply,
+    not_found,
+    send_reply,
+)
+from infra.stack.forge.faults import Fault, Faults
+from infra.stack.forge.git import Git
+from infra.stack.forge.git_access import GitAccess, as_git_hears
+from infra.stack.forge.pull_request_routes import PULL_REQUEST_ROUTES
+from infra.stack.forge.pull_requests import PullRequests
+from infra.stack.forge.repositories import Repositories
+from infra.stack.forge.repository_routes import REPOSITORY_ROUTES
+from infra.stack.forge.settings import Settings
+from infra.stack.forge.shapes import Shapes
+from infra.stack.forge.smart_http import recognise
+
+_ROUTES = REPOSITORY_ROUTES + PULL_REQUEST_ROUTES
+_API = "/api/v3"
+_HOST = re.compile(r"(?:[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+class Application:
+    """One forge, as ASGI 3 wants it."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        git = Git(settings.path)
+        repositories = Repositories(Path(settings.directory), git, clock)
+        self._settings = settings
+        self._faults = Faults()
+        self._forge = rest.Forge(
+            login=settings.login,
+            git=git,
+            clock=clock,
+            repositories=repositories,
+            pull_requests=PullRequests(repositories, git, clock),
+        )
+        self._git = GitAccess(self._forge, self._faults, settings.path)
+        self._numbers = itertools.count(1)
+        self._start = int(clock().timestamp())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            raise ValueError(f"this forge does not speak {scope['type']}")
+        request = Request.from_scope(scope, receive)
+        headers = {"x-github-request-id": f"{self._start:X}:{next(self._numbers):X}"}
+        who = asker(request.headers.get("authorization", ""), self._settings.forge_token)
+        reply = await self._suffer(request)
+        try:
+            call = None if reply is not None else recognise(request)
+            if call is not None:
+                await self._git.serve(call, request, send, asker=who, headers=headers)
+                return
+        except Refusal as refusal:
+            reply = as_git_hears(refusal)
+        await send_reply(reply or await self._reply(request, who), send, headers)
+
+    async def _reply(self, request: Request, who: Asker) -> Reply:
+        if request.path == "/health":
+            return json_reply(200, {"status": "ok"})
+        if request.path == "/faults":
+            return await self._order(request)
+        shapes = Shapes(self._site(request))
+        if not request.path.startswith(f"{_API}/"):
+            return await Browsing(self._forge, shapes, who).reply(request)
+        try:
+            rest.check(request, who)
+            run, parts = rest.find(_ROUTES, request.method, request.path.removeprefix(_API))
+            reply = await run(rest.Call(request, who, parts, self._forge, shapes))
+        except Refusal as refusal:
+            reply = refusal.reply()
+        common = rest.headers(request, self._forge.clock)
+        return replace(reply, headers={**common, **reply.headers})
+
+    async def _suffer(self, request: Request) -> Reply | None:
+        """Let the faults that were ordered happen; an answer here is all the request gets."""
+        if request.path in {"/health", "/faults"}:
+            return None
+        await asyncio.sleep(self._faults.delay_seconds(request.path))
+        failure = self._faults.failure(request.path)
+        if failure is None:
+            return None
+        return Refusal(failure.status, "This failure was asked for by a test.").reply()
+
+    async def _order(self, request: Request) -> Reply:
+        """Take an order of faults: only when started for tests, and only from this machine."""
+        if not self._settings.faults or not _is_loopback(request.client):
+            return pages.missing()
+        try:
+            if request.method == "POST":
+                self._faults.add(msgspec.json.decode(await request.body(), type=Fault))
+            elif request.method == "DELETE":
+                self._faults.clear()
+            elif request.method != "GET":
+                raise not_found()
+        except msgspec.DecodeError as error:
+            return Refusal(422, str(error)).reply()
+        except Refusal as refusal:
+            return refusal.reply()
+        return json_reply(200, self._faults.pending())
+
+    def _site(self, request: Request) -> str:
+        if self._settings.public_url:
+            return self._settings.public_url.rstrip("/")
+        host = request.headers.get("host", "")
+        return f"http://{host if _HOST.fullmatch(host) else self._settings.host}"
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

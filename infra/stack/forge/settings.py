@@ -1,0 +1,24 @@
+"""Everything the local forge can be told from outside."""
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once, in `__main__`, and passed down.
+
+    `directory` holds the repositories and their pull requests; what is there survives a restart.
+    `port` 0 means any free one. `login` is the one user, who owns every repository and whom
+    `forge_token` authenticates. `public_url` is the base of the addresses shown to people; when
+    empty, the address a request came to is used. `faults` lets tests order misfortunes. `path`
+    is the search path, by which git is found.
+    """
+
+    directory: str
+    forge_token: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    login: str = "errand"
+    public_url: str = ""
+    faults: bool = False
+    grace_seconds: float = 5.0
+    path: str = "/usr/local/bin:/usr/bin:/bin"

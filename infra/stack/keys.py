@@ -1,0 +1,107 @@
+"""The secrets of one stack: made on its first run, kept beside its data, readable by its owner.
+
+Nothing here reaches an argument list, a URL, a log or an event; services receive theirs through
+their environment or as the path of a file.
+"""
+
+import os
+from base64 import b32encode
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from infra import nats_users
+from infra.nats_permissions import ROLES, Role
+
+Entropy = Callable[[int], bytes]
+
+_TOKEN_BYTES = 25
+_BUCKET = "errand"
+_REGION = "us-east-1"
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """Every generated secret. The `nats_*` are NKEY seeds, the others opaque words."""
+
+    nats_operator: str
+    nats_system: str
+    nats_account: str
+    nats_workers: str
+    nats_workers_signing: str
+    nats_users: dict[Role, str]
+    operator_token: str
+    claim_secret: str
+    machines_token: str
+    forge_token: str
+    model_key: str
+    storage_key: str
+    storage_secret: str
+
+
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """Where blobs are kept: an S3 endpoint, its credentials and the bucket."""
+
+    endpoint: str
+    key: str
+    secret: str
+    bucket: str = _BUCKET
+    region: str = _REGION
+
+
+def mint(entropy: Entropy) -> Keys:
+    """Make the secrets of a new stack. `entropy(n)` gives n random bytes."""
+
+    def token() -> str:
+        return b32encode(entropy(_TOKEN_BYTES)).decode().lower()
+
+    def account() -> str:
+        return nats_users.seed("account", entropy(nats_users.SEED_BYTES))
+
+    return Keys(
+        nats_operator=nats_users.seed("operator", entropy(nats_users.SEED_BYTES)),
+        nats_system=account(),
+        nats_account=account(),
+        nats_workers=account(),
+        nats_workers_signing=account(),
+        nats_users={
+            role: nats_users.seed("user", entropy(nats_users.SEED_BYTES)) for role in ROLES
+        },
+        operator_token=token(),
+        claim_secret=token(),
+        machines_token=token(),
+        forge_token=token(),
+        model_key=token(),
+        storage_key=token(),
+        storage_secret=token(),
+    )
+
+
+def load(file: Path, entropy: Entropy) -> Keys:
+    """Read the secrets kept in `file`, or make them and keep them there."""
+    if file.exists():
+        return msgspec.json.decode(file.read_bytes(), type=Keys)
+    keys = mint(entropy)
+    write_private(file, msgspec.json.encode(keys))
+    return keys
+
+
+def write_credentials(directory: Path, keys: Keys, *, now: datetime) -> None:
+    """Write `<role>.creds` for every service, and `workers.seed`, which mints workers' users."""
+    for role in ROLES:
+        text = nats_users.service_user(
+            role, account_seed=keys.nats_account, user_seed=keys.nats_users[role], now=now
+        )
+        write_private(directory / f"{role}.creds", text.encode())
+    write_private(directory / "workers.seed", keys.nats_workers_signing.encode())
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Replace a file by one that only its owner may read; a reader sees the old or the new."""
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(content)
+    fresh.replace(file)

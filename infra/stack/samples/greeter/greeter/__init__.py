@@ -1,0 +1,5 @@
+"""Greets people by the time of day."""
+
+from greeter.greeting import greet
+
+__all__ = ["greet"]

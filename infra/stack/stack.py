@@ -1,0 +1,130 @@
+"""The four servers of an embedded stack, up and provisioned.
+
+Callers: `infra.stack.whole`, which adds the services, and the fixtures of the test suite.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import asyncpg
+import msgspec
+
+from infra import nats_users
+from infra.clock import Clock
+from infra.jetstream.streams import provision
+from infra.nats_permissions import Role
+from infra.stack import keys as secret_keys
+from infra.stack import ports, servers
+from infra.stack.child import Announce, Program
+from infra.stack.home import Home
+from infra.stack.keys import Keys, Storage
+from infra.stack.ports import Ports
+from infra.stack.supervisor import Supervisor, supervised
+
+Beside = Callable[[Keys, Ports], Sequence[Program]]
+
+SERVER_PORTS = ("nats", "storage")
+NO_PORTS: Ports = MappingProxyType({})
+
+
+class Servers(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the servers are and how to sign in to them."""
+
+    home: Home
+    keys: Keys
+    ports: dict[str, int]
+    storage: Storage
+
+    @property
+    def nats_url(self) -> str:
+        """NATS, on loopback."""
+        return f"nats://127.0.0.1:{self.ports['nats']}"
+
+    @property
+    def postgres_url(self) -> str:
+        """The database of the stack."""
+        return servers.database_url(self.home.sockets, servers.DATABASE)
+
+    @property
+    def redis_url(self) -> str:
+        """The one Redis."""
+        return servers.redis_url(self.home.sockets)
+
+    @property
+    def workers_account(self) -> str:
+        """The public key of account WORKERS."""
+        return nats_users.public_key(self.keys.nats_workers)
+
+    @property
+    def workers_signing_key(self) -> Path:
+        """The file with the seed that mints the workers' users."""
+        return self.home.secrets / "workers.seed"
+
+    def credentials(self, role: Role) -> Path:
+        """Name the file with the role's NATS credentials."""
+        return self.home.secrets / f"{role}.creds"
+
+    def database_url(self, name: str) -> str:
+        """Name another database of the same PostgreSQL."""
+        return servers.database_url(self.home.sockets, name)
+
+
+@asynccontextmanager
+async def running_servers(
+    home: Home,
+    announce: Announce,
+    *,
+    clock: Clock,
+    more_ports: tuple[str, ...] = (),
+    wished: Ports = NO_PORTS,
+    beside: Beside = lambda _keys, _ports: (),
+) -> AsyncIterator[tuple[Servers, Supervisor]]:
+    """Start the servers and provision them; end them when the block is left.
+
+    `more_ports` are chosen along with the servers' own, `wished` ones where they are free.
+    `beside` names programs that are started along with the servers, and stopped before them.
+    Raises FailedToStart.
+    """
+    keys = secret_keys.load(home.secrets / "keys.json", secrets.token_bytes)
+    secret_keys.write_credentials(home.secrets, keys, now=clock())
+    chosen = _choose_ports(home, more_ports, wished)
+    store, storage = servers.storage(home, keys, chosen["storage"])
+    async with supervised(home.logs, announce) as supervisor:
+        four = [
+            servers.nats(home, keys, chosen["nats"], now=clock()),
+            await servers.postgres(home),
+            servers.redis(home),
+            store,
+        ]
+        await supervisor.start(four, beside(keys, chosen))
+        up = Servers(home=home, keys=keys, ports=chosen, storage=storage)
+        await _provision(up)
+        yield up, supervisor
+
+
+def _choose_ports(home: Home, more: tuple[str, ...], wished: Ports) -> dict[str, int]:
+    """Choose the ports, the last run's where they are free, and remember them for the next."""
+    file = home.directory / "ports.json"
+    chosen = ports.choose((*SERVER_PORTS, *more), {**ports.remembered(file), **wished})
+    ports.remember(file, chosen)
+    return chosen
+
+
+async def _provision(up: Servers) -> None:
+    """Make the streams and the database, where they are missing."""
+    await provision(up.nats_url, up.credentials("operator"))
+    await create_database(up.database_url("postgres"), servers.DATABASE)
+
+
+async def create_database(server_url: str, name: str) -> None:
+    """Make a database unless it is there. `server_url` names any other one of the same server."""
+    connection = await asyncpg.connect(server_url)
+    try:
+        present = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name)
+        if not present:
+            await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()

@@ -1,0 +1,3 @@
+"""Fixtures that every part of the suite may ask for."""
+
+pytest_plugins = ("tests.support.stack", "tests.support.forge")

@@ -1,0 +1,38 @@
+"""Waiting for something to become true, until a deadline, and saying what was seen if not."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(
+    look: Callable[[], T | Awaitable[T]],
+    *,
+    until: Callable[[T], bool] = bool,
+    seconds: float = 10.0,
+    every_seconds: float = 0.02,
+) -> T:
+    """Look again and again until `until(what was seen)`; return what was seen.
+
+    `look` may be a function or a coroutine function. An AssertionError it raises counts as "not
+    yet". Raises AssertionError with the last sight when the seconds are over.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        last: object
+        try:
+            found = look()
+            seen: T = await found if inspect.isawaitable(found) else found
+        except AssertionError as not_yet:
+            last = not_yet
+        else:
+            if until(seen):
+                return seen
+            last = seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not so after {seconds:g} s; last seen: {last!r}")
+        await asyncio.sleep(every_seconds)

@@ -1,0 +1,248 @@
+"""All tasks as the scheduler sees them: who wants a machine, who has one. Pure.
+
+A fold of the log, plus what is not in it: heartbeats heard, machines seen to be gone, calls that
+must wait. `services.scheduler.plan` says what follows.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import Enum, auto
+
+import msgspec
+from msgspec.structs import replace
+
+from events import (
+    AccountId,
+    AttemptEnded,
+    EventId,
+    Guest,
+    Head,
+    History,
+    MachineDestroyed,
+    MachineId,
+    MachineLost,
+    MachineRefused,
+    MachineRequested,
+    MachineStarted,
+    Recorded,
+    TaskAbandoned,
+    TaskCancelled,
+    TaskErased,
+    TaskFailed,
+    TaskFinished,
+    TaskId,
+    TaskInstructed,
+    TaskSubmitted,
+)
+
+
+class Stage(Enum):
+    """Where an attempt stands with the Machines API."""
+
+    REQUESTED = auto()  # the intent is in the log: there may be a machine
+    REFUSED = auto()  # there is certainly none
+    STARTED = auto()  # there is one
+    CLOSED = auto()  # there is none any more
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest attempt of a task; older ones are closed."""
+
+    number: int
+    name: str
+    region: str
+    guest: Guest
+    deadline: datetime
+    stage: Stage = Stage.REQUESTED
+    machine: MachineId = MachineId("")
+    started_at: datetime | None = None
+    done_at: datetime | None = None  # the task ended during it
+    left: str = ""  # the worker said goodbye, and why
+    refusals: int = 0
+    refusal: str = ""
+    refusal_detail: str = ""
+    # Not in the log:
+    heard_at: datetime | None = None
+    is_gone: bool = False  # the Machines API calls its machine destroyed
+    reader_asked: int = 1
+    reader_served: int = 1
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One task. `attempts` counts since it was opened, by submission or a later instruction."""
+
+    account: AccountId
+    id: TaskId
+    head: Head
+    cause: EventId  # the newest event
+    waiting_since: datetime
+    is_open: bool = True
+    attempt: Attempt | None = None
+    attempts: int = 0
+    retry_at: datetime | None = None
+    # Not in the log:
+    is_busy: bool = False  # an effect is under way
+    postponed_until: datetime | None = None
+
+    @property
+    def history(self) -> History:
+        """The history this task is the fold of."""
+        return History(self.account, self.id)
+
+    @property
+    def stage(self) -> Stage:
+        """Where the newest attempt stands; before the first one there is certainly no machine."""
+        return self.attempt.stage if self.attempt else Stage.CLOSED
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nothing will ever be due until something new is said."""
+        return not self.is_open and self.stage in (Stage.CLOSED, Stage.REFUSED)
+
+
+class Fleet(msgspec.Struct, frozen=True, kw_only=True):
+    """Every task up to `sequence`. Silence counts from `watching_since` at the earliest."""
+
+    watching_since: datetime
+    tasks: Mapping[TaskId, Task] = {}
+    active: frozenset[TaskId] = frozenset()
+    sequence: int = 0
+
+
+def evolve(fleet: Fleet, batch: Iterable[Recorded]) -> Fleet:
+    """Apply facts in the order of their histories. One already applied changes nothing."""
+    tasks = dict(fleet.tasks)
+    touched: set[TaskId] = set()
+    sequence = fleet.sequence
+    for recorded in batch:
+        sequence = max(sequence, recorded.sequence)
+        task = advance(tasks.get(recorded.task), recorded)
+        if task is not None:
+            tasks[task.id] = task
+            touched.add(task.id)
+    restless = {task for task in touched if not tasks[task].is_quiet}
+    return replace(fleet, tasks=tasks, active=fleet.active - touched | restless, sequence=sequence)
+
+
+def advance(task: Task | None, recorded: Recorded) -> Task | None:
+    """Apply one fact to its task. A history that does not begin with a submission is no task."""
+    event, at = recorded.event, recorded.at
+    if task is None:
+        if not isinstance(event, TaskSubmitted):
+            return None
+        return Task(
+            account=recorded.account,
+            id=recorded.task,
+            head=recorded.head,
+            cause=recorded.id,
+            waiting_since=at,
+        )
+    if recorded.version <= task.head.version and not isinstance(event, TaskErased):
+        return task
+    task = _heard_from(replace(task, head=recorded.head, cause=recorded.id), recorded)
+    match event:
+        case TaskInstructed() if not task.is_open:
+            return replace(task, is_open=True, waiting_since=at, attempts=0, retry_at=None)
+        case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned() | TaskErased():
+            return _ended(task, at)
+        case MachineRequested():
+            return _requested(task, event)
+        case MachineStarted(attempt=number):
+            return _at_attempt(
+                task, number, stage=Stage.STARTED, machine=event.machine, started_at=at
+            )
+        case MachineRefused():
+            return _refused(task, event)
+        case MachineLost(attempt=number, retry_at=retry_at):
+            lost = _at_attempt(task, number, stage=Stage.CLOSED)
+            return replace(lost, waiting_since=at, retry_at=retry_at)
+        case MachineDestroyed(attempt=number):
+            return _at_attempt(task, number, stage=Stage.CLOSED)
+        case AttemptEnded(attempt=number, reason=reason):
+            return _at_attempt(task, number, left=reason or "left")
+        case _:
+            return task
+
+
+def heard(fleet: Fleet, task: TaskId, attempt: int, *, at: datetime, reader: int = 1) -> Fleet:
+    """Take note of a heartbeat, and of the reader it asks for. An older attempt's is ignored."""
+    return _observed(fleet, task, attempt, heard_at=at, reader_asked=reader)
+
+
+def seen_gone(fleet: Fleet, task: TaskId, attempt: int) -> Fleet:
+    """Take note that the Machines API calls the attempt's machine destroyed."""
+    return _observed(fleet, task, attempt, is_gone=True)
+
+
+def served(fleet: Fleet, task: TaskId, attempt: int, reader: int) -> Fleet:
+    """Take note that the reader asked for is there."""
+    return _observed(fleet, task, attempt, reader_served=reader)
+
+
+def occupied(fleet: Fleet, task: TaskId) -> Fleet:
+    """Take note that an effect is under way; nothing else is due for the task meanwhile."""
+    return _with(fleet, replace(fleet.tasks[task], is_busy=True))
+
+
+def released(fleet: Fleet, task: TaskId, *, postponed_until: datetime | None = None) -> Fleet:
+    """Take note that the effect is over; nothing is due again before `postponed_until`."""
+    changed = replace(fleet.tasks[task], is_busy=False, postponed_until=postponed_until)
+    return _with(fleet, changed)
+
+
+def _observed(fleet: Fleet, task: TaskId, attempt: int, **changes: object) -> Fleet:
+    known = fleet.tasks.get(task)
+    return fleet if known is None else _with(fleet, _at_attempt(known, attempt, **changes))
+
+
+def _with(fleet: Fleet, task: Task) -> Fleet:
+    return replace(fleet, tasks={**fleet.tasks, task.id: task})
+
+
+def _at_attempt(task: Task, number: int, **changes: object) -> Task:
+    """Change the newest attempt, if that is the one meant and it is not over."""
+    attempt = task.attempt
+    if attempt is None or attempt.number != number or attempt.stage is Stage.CLOSED:
+        return task
+    return replace(task, attempt=replace(attempt, **changes))
+
+
+def _heard_from(task: Task, recorded: Recorded) -> Task:
+    """Count a worker's fact as a sign of life."""
+    if task.attempt and recorded.by == f"worker:{task.attempt.number}":
+        return _at_attempt(task, task.attempt.number, heard_at=recorded.at)
+    return task
+
+
+def _ended(task: Task, at: datetime) -> Task:
+    attempt = task.attempt
+    if attempt is not None and attempt.done_at is None:
+        attempt = replace(attempt, done_at=at)
+    return replace(task, is_open=False, attempt=attempt)
+
+
+def _requested(task: Task, event: MachineRequested) -> Task:
+    again = task.attempt if task.attempt and task.attempt.number == event.attempt else None
+    attempt = Attempt(
+        number=event.attempt,
+        name=event.name,
+        region=event.region,
+        guest=event.guest,
+        deadline=event.deadline,
+        refusals=again.refusals if again else 0,
+    )
+    return replace(task, attempt=attempt, attempts=task.attempts + (0 if again else 1))
+
+
+def _refused(task: Task, event: MachineRefused) -> Task:
+    if task.attempt is None:
+        return task
+    refused = _at_attempt(
+        task,
+        event.attempt,
+        stage=Stage.REFUSED,
+        refusals=task.attempt.refusals + 1,
+        refusal=event.reason,
+        refusal_detail=event.detail,
+    )
+    return replace(refused, retry_at=event.retry_at)

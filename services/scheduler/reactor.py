@@ -1,0 +1,257 @@
+"""Follows the log, asks the plan, performs what is due, and appends what came of it.
+
+One effect a task at a time; each effect begins with a look at the history's tail, so nothing is
+done on old news.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import assert_never
+
+import msgspec
+
+from events import Draft, Head, History, MachineRequested, Recorded, SchedulerEvent, TaskId
+from infra.clock import Scribe
+from infra.event_log import Conflict, EventLog, Unavailable
+from infra.telemetry import logger, span
+from services.scheduler import fleet as fleets
+from services.scheduler.effects import Effects
+from services.scheduler.fleet import Attempt, Fleet
+from services.scheduler.machines import Refused, Unreachable
+from services.scheduler.outcome import Outcome, conclude
+from services.scheduler.plan import (
+    Abandon,
+    Decision,
+    Destroy,
+    Policy,
+    Request,
+    Resume,
+    ServeReader,
+    plan,
+    to_watch,
+    wake_at,
+)
+
+BY = "scheduler"
+_POSTPONE = timedelta(seconds=2)
+_LONGEST_PAUSE_SECONDS = 60.0
+_CATCH_UP_SECONDS = 3.0
+
+_log = logger(__name__)
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What a worker says every few seconds; `reader` counts the readers it asked for."""
+
+    attempt: int
+    reader: int = 1
+
+
+class Reactor:
+    """The scheduler's loop. It plans only once it has folded the log up to `caught_up_at`.
+
+    Should that event never come (an illegible one is not delivered), a pause in the log will do:
+    every effect looks at its history's tail before it begins.
+    """
+
+    def __init__(
+        self,
+        log: EventLog[SchedulerEvent],
+        effects: Effects,
+        scribe: Scribe,
+        policy: Policy,
+        *,
+        caught_up_at: int = 0,
+    ) -> None:
+        self._log = log
+        self._effects = effects
+        self._scribe = scribe
+        self._policy = policy
+        self._caught_up_at = caught_up_at
+        self._told: list[Callable[[SchedulerEvent], None]] = []
+        self._fleet = Fleet(watching_since=scribe.now())
+        self._last_batch_at = scribe.now()
+        self._changed = asyncio.Event()
+        self._watched: dict[tuple[TaskId, int], asyncio.Task[None]] = {}
+
+    @property
+    def fleet(self) -> Fleet:
+        """All tasks, as they stand."""
+        return self._fleet
+
+    def on_fact(self, tell: Callable[[SchedulerEvent], None]) -> None:
+        """Call `tell` with every fact this scheduler appends."""
+        self._told.append(tell)
+
+    async def run(self, beats: AsyncIterator[tuple[History, bytes]], until: asyncio.Event) -> None:
+        """React until told to stop; effects under way are finished first. `beats` ends then too."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(until))
+            group.create_task(self._listen(beats))
+            group.create_task(self._wake_to_stop(until))
+            while not until.is_set():
+                self._changed.clear()
+                if self._is_caught_up():
+                    self._react(group)
+                    await self._sleep_until_due()
+                else:
+                    await self._sleep(_CATCH_UP_SECONDS)
+            for watch in self._watched.values():
+                watch.cancel()
+
+    def _react(self, group: asyncio.TaskGroup) -> None:
+        """Begin every effect that is due, and a watch on every machine that has none."""
+        for decision in plan(self._fleet, self._scribe.now(), self._policy):
+            self._fleet = fleets.occupied(self._fleet, decision.history.task)
+            group.create_task(self._carry_out(decision))
+        for task, attempt in to_watch(self._fleet):
+            if (task, attempt.number) not in self._watched:
+                watch = group.create_task(self._watch(task, attempt))
+                self._watched[task, attempt.number] = watch
+
+    async def _follow(self, until: asyncio.Event) -> None:
+        async for batch in self._log.follow(BY, until=until):
+            self._last_batch_at = self._scribe.now()
+            self._learn(batch)
+
+    async def _listen(self, beats: AsyncIterator[tuple[History, bytes]]) -> None:
+        async for history, body in beats:
+            try:
+                beat = msgspec.json.decode(body, type=Beat)
+            except msgspec.DecodeError as error:
+                _log.warning("strange beat", task=history.task, error=str(error))
+                continue
+            now = self._scribe.now()
+            self._fleet = fleets.heard(
+                self._fleet, history.task, beat.attempt, at=now, reader=beat.reader
+            )
+            self._changed.set()
+
+    async def _watch(self, task: TaskId, attempt: Attempt) -> None:
+        """Wait for the machine's end, so that a killed worker is noticed at once."""
+        await self._effects.until_gone(attempt.machine)
+        self._fleet = fleets.seen_gone(self._fleet, task, attempt.number)
+        del self._watched[task, attempt.number]
+        self._changed.set()
+
+    async def _carry_out(self, decision: Decision) -> None:
+        history, resume_at = decision.history, None
+        name = type(decision).__name__
+        try:
+            with span(f"scheduler.{name}", task=history.task):
+                if await self._is_current(history):
+                    await self._perform(decision)
+        except (Unreachable, Refused, Unavailable) as trouble:
+            resume_at = self._scribe.now() + _POSTPONE
+            _log.warning("postponed", decision=name, task=history.task, reason=str(trouble))
+        self._fleet = fleets.released(self._fleet, history.task, postponed_until=resume_at)
+        self._changed.set()
+
+    async def _perform(self, decision: Decision) -> None:
+        history = decision.history
+        match decision:
+            case Request(head=head, fact=fact):
+                attempt = await self._append_intent(history, head, fact)
+                if attempt is not None:
+                    outcome = await self._effects.obtain(history, attempt, may_exist=False)
+                    await self._record(history, outcome)
+            case Resume(attempt=attempt):
+                await self._record(
+                    history, await self._effects.obtain(history, attempt, may_exist=True)
+                )
+            case Destroy():
+                await self._record(history, await self._effects.destroy(decision))
+            case Abandon(head=head, fact=fact):
+                await self._append(history, head, [fact])
+            case ServeReader(attempt=number, reader=reader):
+                await self._effects.serve(decision)
+                self._fleet = fleets.served(self._fleet, history.task, number, reader)
+            case _:
+                assert_never(decision)
+
+    async def _append_intent(
+        self, history: History, head: Head, fact: MachineRequested
+    ) -> Attempt | None:
+        """Append that a machine will be asked for; None when the history has moved on."""
+        if not await self._append(history, head, [fact]):
+            return None
+        return self._fleet.tasks[history.task].attempt
+
+    async def _record(self, history: History, outcome: Outcome) -> None:
+        """Append what came of an effect, after whatever was said meanwhile."""
+        while True:
+            task = self._fleet.tasks[history.task]
+            facts = conclude(outcome, task, self._scribe.now(), self._policy)
+            if not facts or await self._append(history, task.head, facts):
+                return
+
+    async def _append(self, history: History, head: Head, facts: Sequence[SchedulerEvent]) -> bool:
+        """Append after `head` and fold it. False when the history had grown: now that is folded."""
+        task = self._fleet.tasks[history.task]
+        drafts = self._scribe.drafts(facts, by=BY, cause=task.cause)
+        try:
+            new = await self._log.append(history, drafts, after=head)
+        except Conflict:
+            await self._is_current(history)
+            return False
+        self._learn(_recorded(history, drafts, new))
+        for fact in facts:
+            for tell in self._told:
+                tell(fact)
+            _log.info("appended", task=history.task, fact=type(fact).__name__, version=new.version)
+        return True
+
+    async def _is_current(self, history: History) -> bool:
+        """Tell whether all of a history is folded, and fold what was not."""
+        known = self._fleet.tasks[history.task].head.version
+        tail = await self._log.read(history, after=known)
+        self._learn(tail)
+        return not tail
+
+    def _learn(self, batch: Sequence[Recorded]) -> None:
+        self._fleet = fleets.evolve(self._fleet, batch)
+        self._changed.set()
+
+    async def _sleep_until_due(self) -> None:
+        now = self._scribe.now()
+        due = wake_at(self._fleet, now, self._policy)
+        seconds = (due - now).total_seconds() if due else _LONGEST_PAUSE_SECONDS
+        await self._sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but no longer than nothing happens."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    def _is_caught_up(self) -> bool:
+        if self._fleet.sequence >= self._caught_up_at:
+            return True
+        pause = self._scribe.now() - self._last_batch_at
+        return pause.total_seconds() >= _CATCH_UP_SECONDS
+
+    async def _wake_to_stop(self, until: asyncio.Event) -> None:
+        await until.wait()
+        self._changed.set()
+
+
+def _recorded(
+    history: History, drafts: Sequence[Draft[SchedulerEvent]], head: Head
+) -> Sequence[Recorded]:
+    """Spell what was just appended as the log will tell it, except for its bytes."""
+    return [
+        Recorded(
+            account=history.account,
+            task=history.task,
+            id=draft.id,
+            version=head.version - behind,
+            sequence=head.sequence - behind,
+            at=draft.at,
+            by=draft.by,
+            cause=draft.cause,
+            event=draft.event,
+        )
+        for behind, draft in zip(reversed(range(len(drafts))), drafts, strict=True)
+    ]

@@ -1,0 +1,55 @@
+"""What it means when the Machines API gives no machine. Pure.
+
+Capacity arrives under four statuses, so the text decides; a `status` code in the body is trusted
+over it. Source: refusals observed on Fly and in the clients that talk to it.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Reason = Literal["no_capacity", "quota_exceeded", "unauthorized", "refused"]
+
+_CAPACITY = (
+    "insufficient_capacity",
+    "volume_placement_capacity",
+    "no capacity",
+    "could not reserve resource",
+    "insufficient resources",
+    "insufficient ip",
+    "could not find a candidate host",
+)
+_QUOTA = ("allowed quota",)
+_REMEDIES: dict[Reason, str] = {
+    "no_capacity": "Allow more regions (FLY_REGIONS) or a smaller machine (MACHINE_CPUS, "
+    "MACHINE_MEMORY_MB), or say the task again later.",
+    "quota_exceeded": "Raise the organisation's quota with the provider, or allow other regions "
+    "(FLY_REGIONS).",
+    "unauthorized": "Give the scheduler a valid FLY_API_TOKEN for the app FLY_APP.",
+    "refused": "The machine's configuration is at fault: check FLY_APP, FLY_REGIONS, WORKER_IMAGE "
+    "and the MACHINE_* settings of the scheduler.",
+}
+
+
+class NoMachine(msgspec.Struct, frozen=True):
+    """There is certainly no machine: a stable reason and the API's own words."""
+
+    reason: Reason
+    detail: str
+
+
+def no_machine(status: int, text: str) -> NoMachine:
+    """Name the reason of a clear refusal to create a machine."""
+    words = text.lower()
+    if any(sign in words for sign in _CAPACITY):
+        return NoMachine("no_capacity", text)
+    if any(sign in words for sign in _QUOTA):
+        return NoMachine("quota_exceeded", text)
+    if status in (401, 403):
+        return NoMachine("unauthorized", text)
+    return NoMachine("refused", text)
+
+
+def remedy_of(reason: str) -> str:
+    """Say what a person can do about a reason."""
+    return next((text for known, text in _REMEDIES.items() if known == reason), "")

@@ -1,0 +1,87 @@
+"""Everything the scheduler can be told from outside."""
+
+from typing import Literal
+
+import msgspec
+
+from events import Guest
+from infra.settings import Misconfigured
+from services.scheduler.plan import Policy
+from services.scheduler.worker import WorkerTerms
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once, in `__main__`, and passed down."""
+
+    nats_url: str
+    nats_credentials: str
+    fly_api_base_url: str
+    fly_api_token: str
+    fly_app: str
+    worker_image: str
+    gateway_url: str
+    claim_secret: str
+    fly_regions: str = "iad"
+    machine_cpu_kind: Literal["shared", "performance"] = "shared"
+    machine_cpus: int = 2
+    machine_memory_mb: int = 2048
+    machine_seconds: float = 4 * 3600.0
+    worker_sandbox: str = "auto"
+    sandbox_image: str = ""
+    toolchain_paths: str = ""
+    heartbeat_silence_seconds: float = 30.0
+    start_seconds: float = 120.0
+    retry_backoff_seconds: str = "1,30,120"
+    max_attempts: int = 3
+    max_refusals: int = 8
+    tasks_per_account: int = 5
+    tasks_at_once: int = 50
+    log_level: str = "INFO"
+    grace_seconds: float = 20.0
+    metrics_port: int = 0
+    otel_exporter_otlp_endpoint: str = ""
+
+    def policy(self) -> Policy:
+        """Tell how the fleet is run. Raises Misconfigured."""
+        return Policy(
+            regions=_listed("FLY_REGIONS", self.fly_regions),
+            guest=Guest(self.machine_cpu_kind, self.machine_cpus, self.machine_memory_mb),
+            silence_seconds=self.heartbeat_silence_seconds,
+            start_seconds=self.start_seconds,
+            machine_seconds=self.machine_seconds,
+            backoff_seconds=_seconds("RETRY_BACKOFF_SECONDS", self.retry_backoff_seconds),
+            attempts=self.max_attempts,
+            refusals=self.max_refusals,
+            tasks_per_account=self.tasks_per_account,
+            tasks_at_once=self.tasks_at_once,
+        )
+
+    def terms(self) -> WorkerTerms:
+        """Tell what all workers have in common."""
+        return WorkerTerms(
+            image=self.worker_image,
+            gateway_url=self.gateway_url,
+            claim_secret=self.claim_secret,
+            sandbox=self.worker_sandbox,
+            sandbox_image=self.sandbox_image,
+            toolchain_paths=self.toolchain_paths,
+            log_level=self.log_level,
+        )
+
+
+def _listed(name: str, text: str) -> tuple[str, ...]:
+    """Read a comma list. Raises Misconfigured when nothing is in it."""
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise Misconfigured(f"{name} is empty. Give at least one value; see README, Configuration.")
+    return parts
+
+
+def _seconds(name: str, text: str) -> tuple[float, ...]:
+    """Read a comma list of numbers. Raises Misconfigured."""
+    try:
+        return tuple(float(part) for part in _listed(name, text))
+    except ValueError:
+        raise Misconfigured(
+            f'{name} is no list of seconds. Write it as "1,30,120"; see README, Configuration.'
+        ) from None

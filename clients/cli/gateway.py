@@ -1,0 +1,92 @@
+"""The gateway's HTTP API, as this client uses it."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from clients.cli.trouble import Trouble
+from events import uuid7
+
+_TIMEOUT_SECONDS = 20.0
+_UNAUTHENTICATED = 401
+
+JSON = dict[str, Any]
+
+
+def new_command() -> str:
+    """Make the id of a command: a UUIDv7, new each time."""
+    return str(uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
+
+
+class SignedOut(Trouble):
+    """The gateway does not know this token, or no longer."""
+
+
+class Gateway:
+    """One gateway, asked as one session. Close it, or use it as a context manager."""
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self.url = url.rstrip("/")
+        self.token = token
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.AsyncClient(
+            base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS, follow_redirects=False
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    async def get(self, path: str, **query: str | int) -> JSON:
+        """Read something. Raises Trouble with the gateway's own words."""
+        return await self._ask("GET", path, params={k: v for k, v in query.items() if v != ""})
+
+    async def post(self, path: str, body: Mapping[str, object], *, command: str = "") -> JSON:
+        """Ask for something. `command` is the UUID that makes asking twice harmless."""
+        headers = {"Idempotency-Key": command} if command else {}
+        return await self._ask("POST", path, json=body, headers=headers)
+
+    async def text(self, path: str) -> str:
+        """Read a text, such as a diff; empty when there is none."""
+        answer = await self._send("GET", path)
+        return answer.text if answer.is_success else ""
+
+    async def _ask(self, method: str, path: str, **options: Any) -> JSON:  # noqa: ANN401 - httpx's own
+        answer = await self._send(method, path, **options)
+        if answer.is_success:
+            found: JSON = answer.json() if answer.content else {}
+            return found
+        raise _trouble(answer)
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401
+        try:
+            return await self._client.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise Trouble(
+                f"The gateway at {self.url} cannot be reached ({type(error).__name__}).",
+                "Is it running? `make run` starts one here; `--gateway` names another.",
+            ) from None
+
+
+def _trouble(answer: httpx.Response) -> Trouble:
+    try:
+        problem: JSON = answer.json()
+    except ValueError:
+        problem = {}
+    detail = str(problem.get("detail") or f"The gateway answered {answer.status_code}.")
+    faults = problem.get("errors") or []
+    wheres = [f"{f.get('pointer', '')}: {f.get('detail', '')}" for f in faults if f.get("pointer")]
+    remedy = "; ".join(where for where in wheres if detail not in where)
+    kind = SignedOut if answer.status_code == _UNAUTHENTICATED else Trouble
+    return kind(detail, remedy)

@@ -1,0 +1,187 @@
+"""Events as lines in a terminal. Pure: a fact in, renderables out.
+
+Whatever comes from the agent, its tools or the repository is shown as plain text: control
+characters and the marks that reverse text are taken out, so that output cannot lie.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from events import (
+    ArtifactStored,
+    AttemptStarted,
+    BranchPushed,
+    BudgetExhausted,
+    MachineLost,
+    MachineRefused,
+    MachineRequested,
+    MachineStarted,
+    ModelFailed,
+    ModelReplied,
+    PlanItem,
+    PlanUpdated,
+    PullRequestOpened,
+    QuestionAnswered,
+    QuestionAsked,
+    Recorded,
+    TaskAbandoned,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskInstructed,
+    TaskInterrupted,
+    TaskSubmitted,
+    ToolCompleted,
+    ToolInterrupted,
+    ToolStarted,
+    WorkspacePrepared,
+)
+
+_OUTPUT_LINES = 12
+_DIFF_LINES = 40
+_INDENT = 9
+_STATES = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
+
+
+def plain(text: str) -> str:
+    """Take out every control and formatting character but line ends and tabs."""
+    return "".join(
+        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co")
+    )
+
+
+def money(microusd: int) -> str:
+    """Spell millionths of a US dollar."""
+    return f"${microusd / 1_000_000:.4f}"
+
+
+def elapsed(since: datetime, at: datetime) -> str:
+    """Spell a time span as minutes and seconds."""
+    seconds = max(0.0, (at - since).total_seconds())
+    return f"{int(seconds // 60):02d}:{seconds % 60:04.1f}"
+
+
+def show(recorded: Recorded, since: datetime) -> RenderableType | None:
+    """Show one event under its time since `since`; None for one that says nothing to a person."""
+    parts = _parts(recorded)
+    if not parts:
+        return None
+    head = Text.assemble((f"{elapsed(since, recorded.at)}  ", "dim"), parts[0])
+    if len(parts) == 1:
+        return head
+    return Group(head, *(Padding(part, (0, 0, 0, _INDENT)) for part in parts[1:]))
+
+
+def _parts(recorded: Recorded) -> Sequence[Text]:
+    match recorded.event:
+        case ModelReplied(blocks=blocks):
+            said = [str(b.get("text", "")) for b in blocks if b.get("type") == "text"]
+            return [Text(plain(text).strip(), style="bold") for text in said if text.strip()][:1]
+        case PlanUpdated(items=items):
+            return [Text("Plan", style="cyan"), *map(_plan_line, items)]
+        case ToolStarted(title=title, tool=tool):
+            return [Text.assemble(("⚙ ", "cyan"), plain(title), (f"  {tool}", "dim"))]
+        case ToolCompleted() as done:
+            return _completed(done)
+        case ToolInterrupted(reason=reason):
+            return [_line("⚡", f"The call was interrupted: {reason}", "yellow")]
+        case QuestionAsked(text=text, options=options):
+            choices = [Text(f"{n}. {plain(o)}") for n, o in enumerate(options, 1)]
+            return [_line("?", text, "bold magenta"), *choices]
+        case _:
+            line = _milestone(recorded)
+            return [line] if line else []
+
+
+def _milestone(recorded: Recorded) -> Text | None:
+    match recorded.event:
+        case TaskSubmitted(prompt=prompt, repository=repository):
+            return _line("●", f"{prompt.strip()[:200]}  ({repository.url})", "bold")
+        case TaskInstructed(text=text):
+            return _line("»", text, "bold blue")
+        case QuestionAnswered(text=text):
+            return _line("»", f"Answer: {text}", "blue")
+        case TaskInterrupted():
+            return _line("‖", "Interrupted; say what to do next", "yellow")
+        case MachineRequested(attempt=attempt):
+            return _line("…", f"Asking for a machine (attempt {attempt})", "dim")
+        case MachineStarted(machine=machine, seconds=seconds):
+            return _line("▲", f"Machine {machine} started in {seconds:.1f} s", "dim")
+        case MachineRefused(reason=reason):
+            return _line("!", f"No machine yet: {reason}", "yellow")
+        case MachineLost(reason=reason):
+            return _line("!", f"The machine was lost ({reason}); another takes over", "yellow")
+        case AttemptStarted(attempt=attempt, sandbox=sandbox):
+            return _line("▶", f"The worker is at it (attempt {attempt}, sandbox {sandbox})", "dim")
+        case WorkspacePrepared(branch=branch, commit=commit, base=base):
+            return _line("⎇", f"{branch} from {base} at {commit[:10]}", "dim")
+        case _:
+            return _outcome(recorded)
+
+
+def _outcome(recorded: Recorded) -> Text | None:
+    match recorded.event:
+        case ModelFailed(kind=kind, detail=detail, retry_at=retry_at):
+            then = "; trying again" if retry_at else ""
+            return _line("!", f"The model did not answer ({kind}): {detail}{then}", "yellow")
+        case BudgetExhausted(scope=scope, limit=limit):
+            return _line("$", f"The budget is used up ({scope}: {limit}); raise it to go on", "red")
+        case ArtifactStored(name=name, blob=blob):
+            return _line("▤", f"Kept {name} ({blob.size_bytes} bytes)", "dim")
+        case BranchPushed(branch=branch, commit=commit):
+            return _line("⇧", f"Pushed {branch} at {commit[:10]}", "green")
+        case PullRequestOpened(number=number, url=url):
+            return _line("⇄", f"Pull request #{number}  {url}", "green")
+        case TaskFinished(summary=summary):
+            return _line("✔", summary, "bold green")
+        case TaskCancelled(reason=reason):
+            return _line("✖", f"Cancelled{': ' + reason if reason else ''}", "yellow")
+        case TaskFailed(detail=detail, remedy=remedy) | TaskAbandoned(detail=detail, remedy=remedy):
+            return _line("✖", f"{detail} {remedy}", "bold red")
+        case _:
+            return None
+
+
+def _completed(done: ToolCompleted) -> Sequence[Text]:
+    mark = ("✗", "red") if done.is_error or done.exit_code else ("✓", "green")
+    code = f"exit code {done.exit_code}, " if done.exit_code else ""
+    head = Text.assemble((f"{mark[0]} ", mark[1]), (f"{code}{done.seconds:.1f} s", "dim"))
+    body = diff_lines(done.diff, _DIFF_LINES) if done.diff else _output_lines(done.output)
+    return [head, *body]
+
+
+def diff_lines(diff: str, most: int) -> list[Text]:
+    """Colour a unified diff, its header left out; at most `most` lines of it."""
+    lines = [line for line in plain(diff).splitlines() if not line.startswith(("---", "+++"))]
+    shown = [Text(line, style=_diff_style(line)) for line in lines[:most]]
+    return shown + _rest(len(lines) - most)
+
+
+def _diff_style(line: str) -> str:
+    if line.startswith("diff "):
+        return "bold"
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+
+
+def _output_lines(output: str) -> list[Text]:
+    lines = plain(output).rstrip().splitlines()
+    hidden = len(lines) - _OUTPUT_LINES
+    return _rest(hidden) + [Text(line, style="dim") for line in lines[-_OUTPUT_LINES:]]
+
+
+def _rest(count: int) -> list[Text]:
+    return [Text(f"… {count} more lines", style="dim italic")] if count > 0 else []
+
+
+def _plan_line(item: PlanItem) -> Text:
+    mark, style = _STATES[item.state]
+    return Text.assemble((f"{mark} ", style), plain(item.text))
+
+
+def _line(mark: str, text: str, style: str) -> Text:
+    return Text(f"{mark} {plain(text).strip()}", style=style)

@@ -1,0 +1,10 @@
+"""What is told to a person when something does not work."""
+
+
+class Trouble(Exception):
+    """Something the person can do something about: what happened, and the remedy."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy

@@ -1,0 +1,116 @@
+"""Following a task in the terminal until it ends: show every step, ask what it asks."""
+
+import asyncio
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+
+from rich.console import Console
+from rich.prompt import Prompt
+from rich.status import Status
+from rich.text import Text
+
+from clients.cli import screen
+from clients.cli.gateway import JSON, Gateway, new_command
+from clients.cli.stream import CaughtUp, LiveItem, TaskStream
+from events import (
+    ModelReplied,
+    ModelRequested,
+    QuestionAsked,
+    Recorded,
+    TaskAbandoned,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskInstructed,
+    ToolStarted,
+)
+
+_ENDS = (TaskFinished, TaskFailed, TaskCancelled, TaskAbandoned)
+
+
+class Watch:
+    """One task on one screen. `is_json` prints the events as they are, one a line."""
+
+    def __init__(
+        self, gateway: Gateway, task: str, *, device: str, console: Console, is_json: bool = False
+    ) -> None:
+        self._gateway = gateway
+        self._task = task
+        self._device = device
+        self._console = console
+        self._is_json = is_json
+        self._since: datetime | None = None
+        self._cost_microusd = 0
+        self._has_ended = False
+        self._is_caught_up = False
+        self._question: QuestionAsked | None = None
+
+    async def until_end(self, *, after: int = 0) -> JSON:
+        """Show everything from version `after` on until the task has ended; return the task."""
+        stream = TaskStream(self._gateway, self._task, device=self._device, after=after)
+        with self._status() as status:
+            async for item in stream.items():
+                match item:
+                    case Recorded():
+                        self._show(item, status)
+                    case LiveItem(kind="output", text=text):
+                        self._hint(status, text)
+                    case CaughtUp():
+                        self._is_caught_up = True
+                    case LiveItem():
+                        continue
+                if self._is_caught_up and self._has_ended:
+                    break
+                if self._is_caught_up and self._question and self._can_ask:
+                    await self._answer(self._question, status)
+        return await self._gateway.get(f"/v1/tasks/{self._task}", wait_version=stream.version)
+
+    @property
+    def _can_ask(self) -> bool:
+        return self._console.is_terminal and sys.stdin.isatty() and not self._is_json
+
+    def _status(self) -> AbstractContextManager[Status | None]:
+        if self._is_json or not self._console.is_terminal:
+            return nullcontext()
+        return self._console.status("Waiting for a machine")
+
+    def _show(self, recorded: Recorded, status: Status | None) -> None:
+        self._since = self._since or recorded.at
+        event = recorded.event
+        if isinstance(event, TaskInstructed):
+            self._has_ended = False
+        elif isinstance(event, _ENDS):
+            self._has_ended = True
+        if isinstance(event, ModelReplied):
+            self._cost_microusd += event.cost_microusd
+        self._question = event if isinstance(event, QuestionAsked) else None
+        if self._is_json:
+            sys.stdout.write(recorded.body.decode() + "\n")
+            sys.stdout.flush()
+            return
+        shown = screen.show(recorded, self._since)
+        if shown is not None:
+            self._console.print(shown)
+        if isinstance(event, ModelRequested):
+            self._hint(status, "Thinking")
+        elif isinstance(event, ToolStarted):
+            self._hint(status, event.title)
+
+    def _hint(self, status: Status | None, text: str) -> None:
+        lines = screen.plain(text).strip().splitlines()
+        if status is not None and lines:
+            spent = screen.money(self._cost_microusd)
+            status.update(Text(f"{lines[-1][:80]}  {spent}", style="dim"))
+
+    async def _answer(self, question: QuestionAsked, status: Status | None) -> None:
+        if status is not None:
+            status.stop()
+        said = await asyncio.to_thread(Prompt.ask, "Your answer", console=self._console)
+        if question.options and said.isdigit() and 0 < int(said) <= len(question.options):
+            said = question.options[int(said) - 1]
+        self._question = None
+        path = f"/v1/tasks/{self._task}/questions/{question.request}"
+        await self._gateway.post(path, {"text": said}, command=new_command())
+        if status is not None:
+            status.start()

@@ -1,0 +1,164 @@
+"""Gives an attempt its credentials, once, and says whether they still hold.
+
+They hold while the attempt is the task's newest, the task has not ended, and the attempt's
+deadline has not passed.
+"""
+
+import re
+from collections import OrderedDict
+from typing import Final, NamedTuple
+
+import msgspec
+
+from events import AccountId, History, TaskId
+from infra.claim import is_claim
+from infra.clock import Clock
+from infra.nats_permissions import WorkerGrant
+from infra.nats_users import SEED_BYTES, Signer, seed, worker_user
+from services.gateway.access import is_task_id
+from services.gateway.accounts.tokens import Entropy
+from services.gateway.broker.grants import Grant, Grants
+from services.gateway.problems import Refused, refused, unavailable
+from services.gateway.recall import Recall
+
+_ACCOUNT: Final = re.compile(r"[a-z0-9_]{1,64}")
+_TRUSTED_SECONDS: Final = 2.0
+_MOST_REMEMBERED: Final = 2_000
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A machine says which attempt it is, and proves it with the one-time code.
+
+    `account` may be left out; it is then looked up in the read model.
+    """
+
+    task: str
+    attempt: int
+    code: str
+    machine: str
+    account: str = ""
+
+
+class NatsAccess(msgspec.Struct, frozen=True):
+    """Where the log is, and the text of the attempt's own `.creds` file."""
+
+    url: str
+    credentials: str
+
+
+class Minter(NamedTuple):
+    """What makes credentials: where workers find NATS, who signs their users, what codes prove."""
+
+    nats_url: str
+    signer: Signer
+    claim_secret: str
+
+
+class Credentials(NamedTuple):
+    """What an attempt works with. `reader` is its consumer's name."""
+
+    nats: NatsAccess
+    token: str
+    reader: str
+    grant: Grant
+
+
+class Holder(NamedTuple):
+    """Whose token it is: an attempt of a task, and the task's repository."""
+
+    history: History
+    attempt: int
+    repository: str
+
+    @property
+    def branch(self) -> str:
+        """The one branch this task may push."""
+        return f"errand/{self.history.task}"
+
+
+class Attempts:
+    """Claims and tokens of attempts."""
+
+    def __init__(
+        self,
+        grants: Grants,
+        *,
+        recall: Recall,
+        minter: Minter,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._grants = grants
+        self._recall = recall
+        self._minter = minter
+        self._clock = clock
+        self._entropy = entropy
+        self._remembered: OrderedDict[str, Grant] = OrderedDict()
+
+    async def claim(self, claim: Claim) -> Credentials:
+        """Give an attempt its credentials, once.
+
+        Raises Refused: 403 when the code is wrong, the attempt is not the newest, its task has
+        ended, its deadline has passed or its claim was used; 503 when a part does not answer.
+        """
+        now = self._clock()
+        task, attempt = TaskId(claim.task), claim.attempt
+        is_true = is_claim(self._minter.claim_secret, task, attempt, claim.code)
+        if not is_true or not is_task_id(task):
+            raise _refused("the code is wrong")
+        history = await self._history(task, claim.account)
+        known = (await self._recall.task(history)).task
+        if known.end or known.attempt != attempt:
+            raise _refused("the attempt is not the task's newest, or the task has ended")
+        if known.deadline is None or known.deadline <= now:
+            raise _refused("the attempt's deadline has passed")
+        grant = Grant(history, attempt, known.deadline)
+        token = await self._grants.claim(grant, machine=claim.machine[:100], now=now)
+        if token is None:
+            raise _refused("the code was used before")
+        reader = f"w-{task}-a{attempt}"
+        credentials = worker_user(
+            self._minter.signer,
+            WorkerGrant(history.account, task, reader),
+            user_seed=seed("user", self._entropy(SEED_BYTES)),
+            now=now,
+            expires=known.deadline,
+        )
+        return Credentials(NatsAccess(self._minter.nats_url, credentials), token, reader, grant)
+
+    async def holder(self, token: str) -> Holder | None:
+        """Tell whose token this is, if it still holds. May be two seconds behind the log."""
+        now = self._clock()
+        grant = self._remembered.get(token) or await self._grants.find(token, now=now)
+        if grant is None or grant.expires_at <= now:
+            self._remembered.pop(token, None)
+            return None
+        self._remember(token, grant)
+        known = (await self._recall.task(grant.history, age_seconds=_TRUSTED_SECONDS)).task
+        if known.end or known.attempt != grant.attempt:
+            known = (await self._recall.task(grant.history)).task  # never refuse on old knowledge
+        if known.end or known.attempt != grant.attempt:
+            return None
+        return Holder(grant.history, grant.attempt, known.repository)
+
+    async def _history(self, task: TaskId, account: str) -> History:
+        if account and not _ACCOUNT.fullmatch(account):
+            raise _refused("the account is none")
+        owner = AccountId(account) if account else await self._grants.owner(task)
+        if owner is None:
+            raise unavailable("The task is not in the read model yet.", retry_after_seconds=1)
+        return History(owner, task)
+
+    def _remember(self, token: str, grant: Grant) -> None:
+        self._remembered[token] = grant
+        self._remembered.move_to_end(token)
+        while len(self._remembered) > _MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+def _refused(cause: str) -> Refused:
+    return refused(
+        403,
+        "claim_refused",
+        f"This machine gets no credentials: {cause}. The scheduler starts another if one is due.",
+    )

@@ -1,0 +1,78 @@
+"""Claims and broker tokens, in Postgres: one claim an attempt, one token a claim."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+
+from events import AccountId, History, TaskId
+from services.gateway.accounts.tokens import Digests, Entropy, new_token
+from services.gateway.database import Pool, connected
+
+_CLAIM = """
+    INSERT INTO accounts.claim (task, attempt, account, machine, claimed_at)
+    VALUES ($1, $2, $3, $4, $5)
+"""
+_KEEP = """
+    INSERT INTO accounts.broker_token (token, account, task, attempt, expires_at)
+    VALUES ($1, $2, $3, $4, $5)
+"""
+_FIND = """
+    SELECT account, task, attempt, expires_at FROM accounts.broker_token
+    WHERE token = $1 AND expires_at > $2
+"""
+_OWNER = "SELECT account FROM read.task WHERE task = $1"
+_FORGET = "DELETE FROM accounts.broker_token WHERE expires_at < $1"
+
+
+class Grant(NamedTuple):
+    """What a broker token stands for."""
+
+    history: History
+    attempt: int
+    expires_at: datetime
+
+
+class Grants:
+    """Every method raises Refused (503) when the database does not answer."""
+
+    def __init__(self, pool: Pool, *, digests: Digests, entropy: Entropy) -> None:
+        self._pool = pool
+        self._digests = digests
+        self._entropy = entropy
+
+    async def claim(self, grant: Grant, *, machine: str, now: datetime) -> str | None:
+        """Use the attempt's one claim; answer its token, or None when the claim was used."""
+        token = new_token("broker", self._entropy)
+        task, account = grant.history.task, grant.history.account
+        async with connected(self._pool) as connection:
+            try:
+                async with connection.transaction():
+                    await connection.execute(_CLAIM, task, grant.attempt, account, machine, now)
+                    await connection.execute(
+                        _KEEP,
+                        self._digests.of("broker", token),
+                        account,
+                        task,
+                        grant.attempt,
+                        grant.expires_at,
+                    )
+                    await connection.execute(_FORGET, now)
+            except asyncpg.UniqueViolationError:
+                return None
+        return token
+
+    async def find(self, token: str, *, now: datetime) -> Grant | None:
+        """Tell what a token stands for; None when it is unknown or expired."""
+        async with connected(self._pool) as connection:
+            row = await connection.fetchrow(_FIND, self._digests.of("broker", token), now)
+        if row is None:
+            return None
+        history = History(AccountId(row["account"]), TaskId(row["task"]))
+        return Grant(history, row["attempt"], row["expires_at"])
+
+    async def owner(self, task: TaskId) -> AccountId | None:
+        """Tell whose task it is, as far as the read model has come."""
+        async with connected(self._pool) as connection:
+            account = await connection.fetchval(_OWNER, task)
+        return AccountId(account) if account else None

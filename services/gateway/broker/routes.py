@@ -1,0 +1,199 @@
+"""The broker's addresses. Only workers come here, each with the token of its one attempt."""
+
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+from litestar import Response, Router, get, post, put, route
+from litestar.params import FromPath, JSONBody
+from litestar.response import Stream
+
+from services.gateway.broker.attempts import Claim, Holder, NatsAccess
+from services.gateway.broker.forge_api import ForgeRepository, PullRequestWish
+from services.gateway.broker.git_proxy import SERVICES, Answered, Ask, said
+from services.gateway.broker.model_proxy import MOST_BYTES, PATHS, error_body
+from services.gateway.house import House
+from services.gateway.problems import Refused, invalid, refused, unauthenticated
+from services.gateway.repository_url import Place, locate
+from services.gateway.routes.asking import Asked, TheHouse, bearer
+
+MOST_BLOB_BYTES: Final = 64 * 1024 * 1024
+_BLOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,4}")
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What a worker needs to begin. The token is told this once."""
+
+    nats: NatsAccess
+    token: str
+    account: str
+    reader: str
+    expires_at: datetime
+    model_kind: str
+
+
+class StoredBlob(msgspec.Struct, frozen=True):
+    """Where bytes were put."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+@post("/claim", status_code=200)
+async def claim(house: TheHouse, data: JSONBody[Claim]) -> Claimed:
+    """Trade an attempt's one-time code for its credentials."""
+    given = await house.broker.attempts.claim(data)
+    return Claimed(
+        nats=given.nats,
+        token=given.token,
+        account=given.grant.history.account,
+        reader=given.reader,
+        expires_at=given.grant.expires_at,
+        model_kind=house.broker.model_kind,
+    )
+
+
+@post("/model/{path:path}", status_code=200, request_max_body_size=MOST_BYTES)
+async def model(request: Asked, house: TheHouse, path: FromPath[str]) -> Response[Any]:
+    """Pass a model call through; every refusal has the Messages API's shape."""
+    address = path.lstrip("/")
+    try:
+        await _holder(request, house)
+    except Refused as refusal:
+        kind = "authentication_error" if refusal.problem.status == 401 else "overloaded_error"  # noqa: PLR2004 - HTTP
+        body = error_body(kind, refusal.problem.detail)
+        return Response(body, status_code=refusal.problem.status, media_type="application/json")
+    if address not in PATHS:
+        body = error_body("not_found_error", f"The broker does not pass {address[:100]} on.")
+        return Response(body, status_code=404, media_type="application/json")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    passed = await house.broker.model.call(address, headers, await request.body())
+    return _stream(passed.status, passed.headers, passed.content)
+
+
+@route(
+    "/git/{repository:str}/{path:path}",
+    http_method=["GET", "POST"],
+    status_code=200,
+    request_max_body_size=None,
+)
+async def git(
+    request: Asked, house: TheHouse, repository: FromPath[str], path: FromPath[str]
+) -> Response[Any]:
+    """Pass git's smart HTTP through to the task's own repository."""
+    answered = await _git(request, house, repository, path.lstrip("/"))
+    return _stream(answered.status, answered.headers, answered.content)
+
+
+async def _git(request: Asked, house: House, repository: str, path: str) -> Answered:
+    try:
+        holder = await _holder(request, house)
+    except Refused as refusal:
+        challenge = {"WWW-Authenticate": 'Basic realm="errand"'}
+        return said(refusal.problem.status, refusal.problem.detail, challenge)
+    query = request.scope["query_string"].decode()
+    service = query.removeprefix("service=") if path == "info/refs" else path
+    if repository != f"{holder.history.task}.git" or service not in SERVICES:
+        return said(404, "repository_not_found: this token opens its own task's repository only.")
+    if (request.method == "GET") != (path == "info/refs"):
+        return said(405, "Git asks for info/refs with GET, and for the rest with POST.")
+    try:
+        place = locate(holder.repository, house.broker.forges)
+    except Refused as refusal:
+        return said(404, f"repository_not_found: {refusal.problem.detail}")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    ask = Ask(request.method, path, query, headers, request.stream())
+    return await house.broker.git.pass_on(ask, place, branch=holder.branch)
+
+
+@post("/forge/pull-request", status_code=200)
+async def pull_request(
+    request: Asked, house: TheHouse, data: JSONBody[PullRequestWish]
+) -> Response[Any]:
+    """Open or update the task's one pull request; 204 when the forge has none."""
+    holder = await _holder(request, house)
+    if data.branch != holder.branch:
+        raise invalid("branch_refused", "/branch", f"Only {holder.branch} may be proposed.")
+    made = await house.broker.forge.pull_request(_place(house, holder), data)
+    return Response(made, status_code=200) if made else Response(None, status_code=204)
+
+
+@get("/forge/repository")
+async def repository(request: Asked, house: TheHouse) -> ForgeRepository:
+    """Tell what the forge says of the task's repository."""
+    holder = await _holder(request, house)
+    return await house.broker.forge.repository(_place(house, holder))
+
+
+@put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
+async def put_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> StoredBlob:
+    """Keep bytes in the task's corner of the object store."""
+    key = _key(await _holder(request, house), name)
+    content = await request.body()
+    await house.storage.put(key, content)
+    return StoredBlob(key, len(content), sha256(content).hexdigest())
+
+
+@get("/blobs/{name:path}")
+async def get_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Stream:
+    """Send bytes from the task's corner of the object store."""
+    stored = await house.storage.get(_key(await _holder(request, house), name))
+    return Stream(
+        stored.content,
+        media_type="application/octet-stream",
+        headers={"Content-Length": str(stored.size_bytes)},
+    )
+
+
+async def _holder(request: Asked, house: House) -> Holder:
+    token = bearer(request) or _password(request)
+    holder = await house.broker.attempts.holder(token) if token else None
+    if holder is None:
+        raise unauthenticated()
+    return holder
+
+
+def _password(request: Asked) -> str:
+    """Read the password of Basic credentials, as git sends them; empty when there is none."""
+    scheme, _, pair = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return b64decode(pair, validate=True).decode().partition(":")[2]
+    except (NotBase64, UnicodeDecodeError):
+        return ""
+
+
+def _place(house: House, holder: Holder) -> Place:
+    return locate(holder.repository, house.broker.forges)
+
+
+def _key(holder: Holder, name: str) -> str:
+    plain = name.lstrip("/")
+    if not _BLOB.fullmatch(plain):
+        raise refused(400, "blob_name_refused", "A blob's name is like `snapshots/0007.pack`.")
+    return f"tasks/{holder.history.task}/{plain}"
+
+
+def _stream(status: int, headers: Mapping[str, str], content: Any) -> Stream:  # noqa: ANN401 - any iterator
+    others = {name: text for name, text in headers.items() if name != "content-type"}
+    return Stream(
+        content,
+        status_code=status,
+        media_type=headers.get("content-type", "application/octet-stream"),
+        headers=others,
+    )
+
+
+BROKER: Final = (claim, model, git, pull_request, repository, put_blob, get_blob)
+
+
+def router() -> Router:
+    """Make the routes under /broker; they are no part of the public API's description."""
+    return Router(path="/broker", route_handlers=list(BROKER), include_in_schema=False)

@@ -1,0 +1,45 @@
+"""The gateway's Postgres: a pool of connections, and what is said when it does not answer."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from services.gateway.problems import unavailable
+
+Pool = asyncpg.Pool
+Connection = asyncpg.pool.PoolConnectionProxy
+
+LOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.UndefinedTableError,
+)
+"""What a query raises when the server went away, is starting, or its connection closed.
+
+Schema `read` is the projector's and may be dropped at any moment: no table counts as no answer.
+"""
+
+_ACQUIRE_SECONDS: Final = 5.0
+_QUERY_SECONDS: Final = 10.0
+
+
+def create_pool(url: str) -> Pool:
+    """Make a pool, to be entered. No statements are cached: poolers and rebuilt schemas allowed."""
+    return asyncpg.create_pool(
+        url, min_size=0, max_size=10, statement_cache_size=0, command_timeout=_QUERY_SECONDS
+    )
+
+
+@asynccontextmanager
+async def connected(pool: Pool) -> AsyncIterator[Connection]:
+    """Lend a connection. Raises Refused (503) when Postgres does not answer."""
+    try:
+        async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+            yield connection
+    except LOST:
+        raise unavailable("The database does not answer at the moment.") from None

@@ -1,0 +1,72 @@
+"""The gateway's parts, as its routes are handed them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from events import GatewayEvent
+from infra.event_log import EventLog
+from services.gateway.accounts.people import People
+from services.gateway.broker.attempts import Attempts
+from services.gateway.broker.forge_api import ForgeApi
+from services.gateway.broker.git_proxy import GitProxy
+from services.gateway.broker.model_proxy import ModelProxy
+from services.gateway.commands import Commands
+from services.gateway.feeds import Feeds
+from services.gateway.repository_url import Forge
+from services.gateway.states import States
+from services.gateway.storage import Storage
+
+Check = Callable[[], Awaitable[None]]
+
+
+class ModelOffered(msgspec.Struct, frozen=True):
+    """Which model answers when none is named, and what kind of server it is."""
+
+    kind: str
+    name: str
+
+
+class ForgeOffered(msgspec.Struct, frozen=True):
+    """A forge whose repositories may be named."""
+
+    kind: str
+    url: str
+
+
+class About(msgspec.Struct, frozen=True):
+    """What this house offers."""
+
+    model: ModelOffered
+    forges: tuple[ForgeOffered, ...]
+    version: str
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What workers reach: the parts that know keys."""
+
+    attempts: Attempts
+    model: ModelProxy
+    git: GitProxy
+    forge: ForgeApi
+    forges: tuple[Forge, ...]
+    model_kind: str
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything the routes need. `checks` raise OSError or Refused when a part is not there."""
+
+    log: EventLog[GatewayEvent]
+    people: People
+    commands: Commands
+    states: States
+    feeds: Feeds
+    storage: Storage
+    broker: Broker
+    about: About
+    public_url: str
+    operator_token: str
+    checks: Mapping[str, Check]

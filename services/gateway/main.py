@@ -1,0 +1,227 @@
+"""Composition root: the only place where the gateway's parts meet."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import asyncpg
+import httpx
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+
+from events import GatewayEvent
+from infra.clock import Scribe, utc_now
+from infra.jetstream import Connection, JetStreamLog, connect
+from infra.lifecycle import run_until_signalled
+from infra.migrations import migrate
+from infra.nats_users import Signer
+from infra.telemetry import logger, serve_metrics
+from services.gateway import storage
+from services.gateway.accounts.people import People
+from services.gateway.accounts.tokens import Digests
+from services.gateway.broker.attempts import Attempts, Minter
+from services.gateway.broker.forge_api import ForgeApi
+from services.gateway.broker.git_proxy import GitProxy
+from services.gateway.broker.grants import Grants
+from services.gateway.broker.model_proxy import ModelProxy
+from services.gateway.commands import Commands
+from services.gateway.database import Pool, connected, create_pool
+from services.gateway.edge import Edge
+from services.gateway.house import About, Broker, Check, ForgeOffered, House, ModelOffered
+from services.gateway.recall import Recall
+from services.gateway.repository_url import Forge
+from services.gateway.routes.app import make_app
+from services.gateway.server import bound, make_server, serve
+from services.gateway.settings import Settings, read_forges
+from services.gateway.states import States
+from services.gateway.storage import Bucket, Storage
+from services.gateway.stream.endpoint import Stream
+from services.gateway.stream.hub import Hub
+from services.gateway.terms import Terms
+
+_MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
+_FORGE_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
+_CUT_SECONDS: Final = 3.0  # for streams and long polls that do not end by themselves
+
+_log = logger(__name__)
+
+
+class Gateway(NamedTuple):
+    """The gateway, put together: what serves, and what runs beside it."""
+
+    application: Edge
+    stream: Stream
+    hub: Hub
+
+
+class _Opened(NamedTuple):
+    """The resources, open."""
+
+    nats: Connection
+    log: JetStreamLog[GatewayEvent]
+    pool: Pool
+    live: redis.Redis
+    storage: Storage
+    model: httpx.AsyncClient
+    forges: httpx.AsyncClient
+
+
+async def main(settings: Settings) -> None:
+    """Run until told to stop. What is opened last is closed first."""
+    serve_metrics(settings.metrics_port)
+    async with gateway(settings) as made:
+        server = make_server(
+            made.application, grace_seconds=min(_CUT_SECONDS, settings.grace_seconds)
+        )
+        listener = bound(settings.gateway_host, settings.gateway_port)
+
+        async def listen(stopping: asyncio.Event) -> None:
+            await serve(server, listener, stopping)
+
+        async def drain(stopping: asyncio.Event) -> None:
+            await stopping.wait()
+            made.stream.drain()
+
+        _log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1])
+        await run_until_signalled(listen, drain, made.hub.run, grace_seconds=settings.grace_seconds)
+
+
+@asynccontextmanager
+async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    """Open the resources and put the gateway together."""
+    forges = read_forges(settings.forges)
+    await prepare_schema(settings.postgres_url)
+    async with _opened(settings) as opened:
+        recall = Recall(opened.log, utc_now)
+        digests = Digests(settings.claim_secret)
+        people = People(
+            opened.pool,
+            recall=recall,
+            digests=digests,
+            clock=utc_now,
+            entropy=secrets.token_bytes,
+        )
+        commands = Commands(
+            opened.log,
+            recall=recall,
+            terms=Terms(forges, settings.model_name),
+            scribe=Scribe(utc_now),
+        )
+        hub = Hub(opened.log, settings.redis_url)
+        house = House(
+            log=opened.log,
+            people=people,
+            commands=commands,
+            states=States(opened.log, pool=opened.pool, live=opened.live),
+            feeds=hub,
+            storage=opened.storage,
+            broker=_broker(settings, opened, recall=recall, digests=digests, forges=forges),
+            about=_about(settings, forges),
+            public_url=settings.public_url,
+            operator_token=settings.operator_token,
+            checks=_checks(opened),
+        )
+        stream = Stream(hub=hub, access=people, perform=commands.perform, clock=utc_now)
+        edge = Edge(stream=stream, routes=make_app(house), new_id=lambda: secrets.token_hex(8))
+        yield Gateway(edge, stream, hub)
+
+
+async def prepare_schema(postgres_url: str) -> None:
+    """Bring schema `accounts` up to date."""
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        await migrate(connection, "accounts", files("services.gateway.schema"))
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
+    async with AsyncExitStack() as resources:
+        nats = await resources.enter_async_context(
+            connect(settings.nats_url, credentials=settings.nats_credentials, name="gateway")
+        )
+        pool = await resources.enter_async_context(create_pool(settings.postgres_url))
+        live = redis.Redis.from_url(settings.redis_url, socket_timeout=2)
+        resources.push_async_callback(live.aclose)
+        bucket = Bucket(
+            endpoint_url=settings.s3_endpoint_url,
+            region=settings.s3_region,
+            name=settings.s3_bucket,
+            access_key_id=settings.s3_access_key_id,
+            secret_access_key=settings.s3_secret_access_key,
+        )
+        client = await resources.enter_async_context(storage.connect(bucket))
+        yield _Opened(
+            nats=nats,
+            log=JetStreamLog[GatewayEvent](nats),
+            pool=pool,
+            live=live,
+            storage=Storage(client, bucket.name),
+            model=await resources.enter_async_context(_client(_MODEL_TIMEOUT)),
+            forges=await resources.enter_async_context(_client(_FORGE_TIMEOUT)),
+        )
+
+
+def _client(timeout: httpx.Timeout) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=500, max_keepalive_connections=50)
+    return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
+
+
+def _broker(
+    settings: Settings,
+    opened: _Opened,
+    *,
+    recall: Recall,
+    digests: Digests,
+    forges: tuple[Forge, ...],
+) -> Broker:
+    seed = settings.nats_workers_signing_key.read_text().strip()
+    minter = Minter(
+        settings.nats_worker_url,
+        Signer(settings.nats_workers_account, seed),
+        settings.claim_secret,
+    )
+    grants = Grants(opened.pool, digests=digests, entropy=secrets.token_bytes)
+    return Broker(
+        attempts=Attempts(
+            grants, recall=recall, minter=minter, clock=utc_now, entropy=secrets.token_bytes
+        ),
+        model=ModelProxy(
+            opened.model, base_url=settings.model_base_url, key=settings.model_api_key
+        ),
+        git=GitProxy(opened.forges),
+        forge=ForgeApi(opened.forges),
+        forges=forges,
+        model_kind=settings.model_kind,
+    )
+
+
+def _about(settings: Settings, forges: tuple[Forge, ...]) -> About:
+    return About(
+        model=ModelOffered(settings.model_kind, settings.model_name),
+        forges=tuple(ForgeOffered(forge.kind, forge.url) for forge in forges),
+        version=version("errand"),
+    )
+
+
+def _checks(opened: _Opened) -> dict[str, Check]:
+    async def nats() -> None:
+        if not opened.nats.is_connected:
+            raise ConnectionError("not connected")
+
+    async def postgres() -> None:
+        async with connected(opened.pool) as connection:
+            await connection.execute("SELECT 1")
+
+    async def live() -> None:
+        try:
+            await opened.live.ping()
+        except RedisError as error:
+            raise ConnectionError(str(error)) from None
+
+    return {"nats": nats, "postgres": postgres, "redis": live}

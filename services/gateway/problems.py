@@ -1,0 +1,108 @@
+"""What a caller is told when a request is refused: RFC 9457, the same over HTTP and the stream.
+
+Every problem has a stable `code`, says its cause in `detail` and, where there is one, the remedy.
+Pure: nothing here knows of HTTP but the status numbers.
+"""
+
+from http import HTTPStatus
+
+import msgspec
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:errand:problem:"
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing wrong in a request. `pointer` is a JSON pointer (RFC 6901) into its body."""
+
+    pointer: str
+    detail: str
+    code: str = "invalid"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Problem details. `retryable` means: the very same request may succeed later."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: tuple[Fault, ...] = ()
+    retryable: bool = False
+    request_id: str = ""
+
+
+class Refused(Exception):
+    """The request is not carried out, and this is why. `retry_after_seconds` of 0 means unsaid."""
+
+    def __init__(self, problem: Problem, *, retry_after_seconds: int = 0) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.retry_after_seconds = retry_after_seconds
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: tuple[Fault, ...] = (),
+    retryable: bool = False,
+    request_id: str = "",
+) -> Problem:
+    """Make a problem; type and title follow from code and status."""
+    return Problem(
+        type=TYPE_PREFIX + code.replace("_", "-"),
+        title=_title(status),
+        status=status,
+        detail=detail,
+        code=code,
+        errors=errors,
+        retryable=retryable,
+        request_id=request_id,
+    )
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def refused(status: int, code: str, detail: str, *, errors: tuple[Fault, ...] = ()) -> Refused:
+    """Make a refusal that stands: the same request would be refused again."""
+    return Refused(problem(status, code, detail, errors=errors))
+
+
+def invalid(code: str, pointer: str, detail: str) -> Refused:
+    """Refuse a value in the body: 422 with a pointer to it."""
+    return refused(422, code, detail, errors=(Fault(pointer, detail, code),))
+
+
+def not_found(what: str = "task") -> Refused:
+    """Refuse what is not there, or is not the caller's: the two are told alike."""
+    return refused(404, "not_found", f"There is no such {what} in your account.")
+
+
+def unauthenticated() -> Refused:
+    """Refuse a caller who has not said who they are, or no longer may."""
+    return refused(
+        401,
+        "unauthenticated",
+        "This needs a valid session token: send it as `Authorization: Bearer <token>`. "
+        "Pair the device again if it was signed out.",
+    )
+
+
+def unavailable(detail: str, *, retry_after_seconds: int = 2) -> Refused:
+    """Refuse for now: a part did not answer. Asking again with the same key is safe."""
+    made = problem(503, "unavailable", detail, retryable=True)
+    return Refused(made, retry_after_seconds=retry_after_seconds)
+
+
+def too_many(detail: str, *, retry_after_seconds: int) -> Refused:
+    """Refuse for now: the caller asks too often."""
+    made = problem(429, "too_many_requests", detail, retryable=True)
+    return Refused(made, retry_after_seconds=retry_after_seconds)

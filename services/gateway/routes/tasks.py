@@ -1,0 +1,162 @@
+"""Tasks: ask for one, look at them, and say something to one."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from events import TaskId
+from infra.task_state import Phase, TaskState
+from services.gateway.access import Principal, history_for
+from services.gateway.commands import Performed
+from services.gateway.house import House
+from services.gateway.routes.asking import CommandKey, TheHouse, ThePerson, required
+from services.gateway.states import Wanted
+from services.gateway.terms import (
+    AnswerWish,
+    BudgetRaise,
+    CancelWish,
+    InstructionWish,
+    InterruptWish,
+    QuestionAnswerWish,
+    TaskWish,
+)
+
+_TAGS = ["tasks"]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]
+
+
+class TaskPage(msgspec.Struct, frozen=True):
+    """Tasks, newest first; `next` is the `after` of the following page, null on the last."""
+
+    data: list[TaskState]
+    next: str | None
+
+
+@post("/v1/tasks", tags=_TAGS, summary="Ask for work")
+async def submit(
+    house: TheHouse, principal: ThePerson, data: JSONBody[TaskWish], *, key: CommandKey = None
+) -> Response[TaskState]:
+    """Submit a task. Asking again with the same Idempotency-Key answers the same task."""
+    done = await house.commands.perform(
+        principal,
+        None,
+        command_id=required(key),
+        op="submit",
+        arguments=msgspec.json.encode(data),
+    )
+    state = await house.states.get(history_for(principal, done.task), at_least=done.version)
+    return Response(state, status_code=201, headers={"Location": f"/v1/tasks/{done.task}"})
+
+
+@get("/v1/tasks", tags=_TAGS, summary="List tasks")
+async def list_tasks(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    phase: FromQuery[Phase | None] = None,
+    repository: FromQuery[str | None] = None,
+    after: FromQuery[str] = "",
+    limit: Limit = 50,
+) -> TaskPage:
+    """List the account's tasks, newest first. A task just submitted may take a moment to show."""
+    page = await house.states.page(principal.account, Wanted(phase, repository, after, limit))
+    return TaskPage(page.tasks, page.next or None)
+
+
+@get("/v1/tasks/{task:str}", tags=_TAGS, summary="Look at a task")
+async def get_task(
+    house: TheHouse,
+    principal: ThePerson,
+    task: FromPath[str],
+    wait_version: Annotated[int, QueryParameter(ge=0, description="Read your writes.")] = 0,
+) -> TaskState:
+    """Tell a task as it stands, at `wait_version` or later if its history has come that far."""
+    return await house.states.get(history_for(principal, task), at_least=wait_version)
+
+
+@post("/v1/tasks/{task:str}/instructions", status_code=200, tags=_TAGS, summary="Say more")
+async def instruct(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[InstructionWish],
+    key: CommandKey = None,
+) -> Performed:
+    """Instruct the agent: before its next model call (steer), or after its work (queue)."""
+    return await _say(house, principal, task, key=key, op="instruct", data=data)
+
+
+@post("/v1/tasks/{task:str}/interrupt", status_code=200, tags=_TAGS, summary="Stop what runs")
+async def interrupt(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[InterruptWish | None] = None,
+    key: CommandKey = None,
+) -> Performed:
+    """Stop what runs now; the task waits for a word."""
+    return await _say(house, principal, task, key=key, op="interrupt", data=data)
+
+
+@post("/v1/tasks/{task:str}/cancel", status_code=200, tags=_TAGS, summary="Withdraw the work")
+async def cancel(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[CancelWish | None] = None,
+    key: CommandKey = None,
+) -> Performed:
+    """Cancel a task. Cancelling one that has ended is harmless."""
+    return await _say(house, principal, task, key=key, op="cancel", data=data)
+
+
+@post("/v1/tasks/{task:str}/budget", status_code=200, tags=_TAGS, summary="Allow more")
+async def raise_budget(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[BudgetRaise],
+    key: CommandKey = None,
+) -> Performed:
+    """Let a task spend this much more."""
+    return await _say(house, principal, task, key=key, op="budget", data=data)
+
+
+@post("/v1/tasks/{task:str}/questions/{request_id:str}", status_code=200, tags=_TAGS)
+async def answer(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    request_id: FromPath[str],
+    data: JSONBody[AnswerWish],
+    key: CommandKey = None,
+) -> Performed:
+    """Answer what the agent asked. 409 when it was answered otherwise meanwhile."""
+    said = QuestionAnswerWish(request=request_id, text=data.text)
+    return await _say(house, principal, task, key=key, op="answer", data=said)
+
+
+async def _say(
+    house: House,
+    principal: Principal,
+    task: str,
+    *,
+    key: str | None,
+    op: str,
+    data: msgspec.Struct | None,
+) -> Performed:
+    history = history_for(principal, task)
+    arguments = msgspec.json.encode(data) if data is not None else b"{}"
+    return await house.commands.perform(
+        principal, TaskId(history.task), command_id=required(key), op=op, arguments=arguments
+    )
+
+
+ROUTES = [submit, list_tasks, get_task, instruct, interrupt, cancel, raise_budget, answer]

@@ -1,0 +1,59 @@
+"""uvicorn, run as one of the process's loops: it stops when told, not by a signal of its own."""
+
+import asyncio
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import uvicorn
+
+_BACKLOG: Final = 1024
+_HEADER_BYTES: Final = 32 * 1024
+_FRAME_BYTES: Final = 64 * 1024
+
+
+class Server(uvicorn.Server):
+    """A server that leaves the process's signals alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Take no signals: infra.lifecycle does."""
+        yield
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Listen at once (port 0: any free one). Raises OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+def make_server(application: Any, *, grace_seconds: float) -> Server:  # noqa: ANN401 - any ASGI callable
+    """Make the server. Connections still open `grace_seconds` after the end are cut."""
+    config = uvicorn.Config(
+        application,
+        loop="none",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        timeout_graceful_shutdown=max(1, int(grace_seconds)),
+        timeout_keep_alive=30,
+    )
+    return Server(config)
+
+
+async def serve(server: Server, listener: socket.socket, stopping: asyncio.Event) -> None:
+    """Serve until told to stop, then let open requests finish."""
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve(sockets=[listener]))
+        told = group.create_task(stopping.wait())
+        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        server.should_exit = True

@@ -1,0 +1,59 @@
+"""Everything the gateway can be told from outside."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from infra.settings import Misconfigured
+from services.gateway.repository_url import Forge
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once, in `__main__`, and passed down. Secrets are redacted from its repr."""
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int
+    public_url: str
+    nats_url: str
+    nats_credentials: Path
+    postgres_url: str
+    redis_url: str
+    s3_endpoint_url: str
+    s3_region: str = "auto"
+    s3_bucket: str
+    s3_access_key_id: str
+    s3_secret_access_key: str
+    operator_token: str
+    claim_secret: str
+    model_base_url: str
+    model_api_key: str = ""
+    model_name: str = "claude-sonnet-5-5"
+    model_kind: Literal["anthropic", "rehearsal"] = "anthropic"
+    forges: str
+    nats_worker_url: str
+    nats_workers_account: str
+    nats_workers_signing_key: Path
+    grace_seconds: float = 20.0
+    metrics_port: int = 0
+    log_level: str = "INFO"
+    otel_exporter_otlp_endpoint: str = ""
+
+    def __repr__(self) -> str:
+        return f"Settings(public_url={self.public_url!r}, …)"
+
+
+def read_forges(text: str) -> tuple[Forge, ...]:
+    """Read FORGES, a JSON list. Raises Misconfigured when it is not, never telling its text."""
+    try:
+        forges = msgspec.json.decode(text, type=tuple[Forge, ...])
+    except msgspec.DecodeError as error:
+        raise Misconfigured(f"FORGES is not a JSON list of forges: {error}.") from None
+    for forge in forges:
+        parts = urlsplit(forge.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise Misconfigured("FORGES: every forge needs a `url` like https://github.com.")
+        if forge.kind != "git" and not forge.api_url:
+            raise Misconfigured(f"FORGES: the {forge.kind} forge needs an `api_url`.")
+    return forges

@@ -1,0 +1,155 @@
+"""The stream's end of the socket, a raw ASGI callable: who may enter, how many, how they leave."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from random import randint
+from typing import Any
+
+from prometheus_client import Gauge
+
+from infra.clock import Clock
+from infra.telemetry import logger
+from services.gateway.access import Access, Principal
+from services.gateway.stream import frames
+from services.gateway.stream.frames import Closed
+from services.gateway.stream.hub import Hub
+from services.gateway.stream.session import Perform, Session
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_HELLO_SECONDS = 10.0
+_CONNECTIONS_PER_PERSON = 10
+_DRAIN_MILLISECONDS = 3000
+
+_connections = Gauge("errand_gateway_connections", "Devices on the stream.")
+_log = logger(__name__)
+
+
+class _Gone(Exception):
+    """The device closed the connection."""
+
+
+class Stream:
+    """Serves every connection of /v1/stream."""
+
+    def __init__(self, *, hub: Hub, access: Access, perform: Perform, clock: Clock) -> None:
+        self._hub = hub
+        self._access = access
+        self._perform = perform
+        self._clock = clock
+        self._ends: dict[tuple[str, str], asyncio.Future[Closed]] = {}
+        self._draining = asyncio.Event()
+
+    def drain(self) -> None:
+        """Tell every device to come back a little later, to another process; take no new ones."""
+        self._draining.set()
+        for end in self._ends.values():
+            _end(end, Closed(frames.GOING_AWAY, "This server is going away."))
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI 3, websocket scope)."""
+        if (await receive())["type"] != "websocket.connect":
+            return
+        offered = scope.get("subprotocols", [])
+        chosen = frames.SUBPROTOCOL if frames.SUBPROTOCOL in offered else None
+        await send({"type": "websocket.accept", "subprotocol": chosen})
+        _connections.inc()
+        try:
+            await self._serve(receive, send)
+        except _Gone:
+            return
+        except Closed as end:
+            await _say_goodbye(send, end)
+        finally:
+            _connections.dec()
+
+    async def _serve(self, receive: Receive, send: Send) -> None:
+        async def hear() -> bytes | str:
+            return _content(await receive())
+
+        async def tell(frame: bytes) -> None:
+            try:
+                await send({"type": "websocket.send", "text": frame.decode()})
+            except OSError:
+                raise _Gone from None
+
+        if self._draining.is_set():
+            raise Closed(frames.GOING_AWAY, "This server is going away.")
+        hello = await _hello(hear)
+        principal = await self._access.authenticate(hello.token)
+        if principal is None:
+            raise Closed(frames.REVOKED, "This token is not valid, or no longer. Sign in again.")
+        session = Session(
+            principal, hub=self._hub, perform=self._perform, send=tell, clock=self._clock
+        )
+        end = self._enter(principal, hello.device.id)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_raise_when(end))
+                await session.run(hello, hear)
+        except* (Closed, _Gone) as reasons:
+            raise _first(reasons) from None
+        finally:
+            self._leave(principal, hello.device.id, end)
+
+    def _enter(self, principal: Principal, device: str) -> asyncio.Future[Closed]:
+        name = (principal.person, device)
+        old = self._ends.get(name)
+        if old is not None:
+            _end(old, Closed(frames.REPLACED, "A newer connection of this device took over."))
+        elif sum(person == principal.person for person, _ in self._ends) >= _CONNECTIONS_PER_PERSON:
+            raise Closed(frames.TOO_MANY, f"At most {_CONNECTIONS_PER_PERSON} devices at once.")
+        end = self._ends[name] = asyncio.get_running_loop().create_future()
+        return end
+
+    def _leave(self, principal: Principal, device: str, end: asyncio.Future[Closed]) -> None:
+        if self._ends.get((principal.person, device)) is end:
+            del self._ends[principal.person, device]
+
+
+def _end(end: asyncio.Future[Closed], why: Closed) -> None:
+    if not end.done():
+        end.set_result(why)
+
+
+async def _raise_when(end: asyncio.Future[Closed]) -> None:
+    raise await end
+
+
+def _first(group: BaseExceptionGroup[Closed | _Gone]) -> Closed | _Gone:
+    for error in group.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return _Gone()
+
+
+async def _hello(hear: Callable[[], Awaitable[bytes | str]]) -> frames.Hello:
+    try:
+        async with asyncio.timeout(_HELLO_SECONDS):
+            said = frames.decode(await hear())
+    except TimeoutError:
+        raise Closed(frames.NO_HELLO, "Say hello within 10 seconds.") from None
+    if not isinstance(said, frames.Hello):
+        raise Closed(frames.NO_HELLO, "The first frame must be hello.")
+    if said.v != 1:
+        raise Closed(frames.WRONG_VERSION, f"This server speaks version 1, not {said.v}.")
+    return said
+
+
+def _content(message: Message) -> bytes | str:
+    if message["type"] != "websocket.receive":
+        raise _Gone
+    text: str | None = message.get("text")
+    content: bytes | str = text if text is not None else message.get("bytes") or b""
+    return content
+
+
+async def _say_goodbye(send: Send, end: Closed) -> None:
+    retry_ms = randint(0, _DRAIN_MILLISECONDS) if end.code < frames.BAD_FRAME else 0  # noqa: S311 - jitter
+    bye = frames.frame([frames.encode(frames.Bye(end.code, retry_ms, end.reason))])
+    try:
+        await send({"type": "websocket.send", "text": bye.decode()})
+        await send({"type": "websocket.close", "code": end.code, "reason": end.reason[:120]})
+    except OSError as error:
+        _log.debug("the device was gone before goodbye", error=repr(error))

@@ -1,0 +1,158 @@
+"""A task's newest events, held once for everyone who watches it. A phone is a cursor on it.
+
+What Redis brings is only a hint: an event is appended when it is the next one, held back when one
+is missing, dropped when it is known. What is missing comes from the log.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from events import Head, History, Recorded
+from infra.fanout import EPHEMERAL, Frame
+
+RING_EVENTS = 2048
+RING_BYTES = 8 * 1024 * 1024
+_HELD_EVENTS = 1024
+_LAG_RETRIES_SECONDS = (0.0, 0.01, 0.04, 0.16, 0.64)
+
+Page = list[tuple[int, bytes]]
+
+
+class Histories(Protocol):
+    """What a feed asks of the log."""
+
+    async def read(self, history: History, *, after: int = 0) -> Sequence[Recorded]:
+        """Return the events with a version above `after`, oldest first."""
+        ...
+
+    async def head(self, history: History) -> Head:
+        """Return the last version and its sequence."""
+        ...
+
+
+class Watcher(Protocol):
+    """Somebody who looks at a feed."""
+
+    def wake(self) -> None:
+        """There is something new after your cursor."""
+        ...
+
+    def hear(self, item: bytes) -> None:
+        """Take a live item now, or miss it: it is not kept."""
+        ...
+
+
+class Feed:
+    """The tail of one history: versions `low` to `high`, contiguous, bounded in count and bytes."""
+
+    def __init__(self, history: History, log: Histories) -> None:
+        self.history = history
+        self.watchers: set[Watcher] = set()
+        self._log = log
+        self._ring: deque[bytes] = deque()
+        self._ring_bytes = 0
+        self._low = 1
+        self._held: dict[int, bytes] = {}
+        self._filling = asyncio.Lock()
+        self._loaded = False
+
+    @property
+    def high(self) -> int:
+        """The newest version at hand; 0 for a history that does not exist."""
+        return self._low + len(self._ring) - 1
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether an event is known to be missing."""
+        return bool(self._held)
+
+    async def load(self) -> None:
+        """Read the tail from the log, once. Call after the subscription is confirmed."""
+        async with self._filling:
+            if not self._loaded:
+                head = await self._log.head(self.history)
+                self._low = max(1, head.version - RING_EVENTS + 1)
+                await self._read_on()
+                self._loaded = True
+                self._drain()
+
+    async def fill(self) -> None:
+        """Fetch what is missing. Single flight: callers meanwhile wait for the same read.
+
+        A log that lags behind what was told is asked again a few times; what is still missing then
+        stays held, and the next check comes back to it.
+        """
+        missing_from = self.high
+        async with self._filling:
+            if self.high > missing_from and not self._held:
+                return
+            for pause_seconds in _LAG_RETRIES_SECONDS:
+                await asyncio.sleep(pause_seconds)
+                await self._read_on()
+                if not self._held:
+                    return
+
+    async def check(self) -> None:
+        """Compare with the log's head and fill what is missing."""
+        if self._loaded and (
+            self._held or (await self._log.head(self.history)).version > self.high
+        ):
+            await self.fill()
+
+    def hear(self, frame: Frame) -> None:
+        """Take what Redis brought. Afterwards `is_suspect` tells whether something is missing."""
+        if frame.version == EPHEMERAL:
+            for watcher in self.watchers:
+                watcher.hear(frame.body)
+        elif not self._loaded or frame.version > self.high + 1:
+            if len(self._held) < _HELD_EVENTS:
+                self._held[frame.version] = frame.body
+        elif frame.version == self.high + 1:
+            self._push(frame.body)
+            self._drain()
+            self._wake()
+
+    def after(self, version: int, *, most_events: int, most_bytes: int) -> Page | None:
+        """Give the events after `version`, within both limits but at least one if there is any.
+
+        None when `version` is older than the ring: ask the log.
+        """
+        if version + 1 < self._low:
+            return None
+        page: Page = []
+        size = 0
+        for place in range(version + 1 - self._low, len(self._ring)):
+            body = self._ring[place]
+            if page and (len(page) >= most_events or size + len(body) > most_bytes):
+                break
+            page.append((self._low + place, body))
+            size += len(body)
+        return page
+
+    async def _read_on(self) -> None:
+        before = self.high
+        for recorded in await self._log.read(self.history, after=before):
+            if recorded.version == self.high + 1:
+                self._push(recorded.body)
+        self._drain()
+        if self.high > before:
+            self._wake()
+
+    def _push(self, body: bytes) -> None:
+        self._ring.append(body)
+        self._ring_bytes += len(body)
+        while len(self._ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
+            self._ring_bytes -= len(self._ring.popleft())
+            self._low += 1
+
+    def _drain(self) -> None:
+        while (body := self._held.pop(self.high + 1, None)) is not None:
+            self._push(body)
+        for version in [v for v in self._held if v <= self.high]:
+            del self._held[version]
+
+    def _wake(self) -> None:
+        for watcher in self.watchers:
+            watcher.wake()

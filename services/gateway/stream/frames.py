@@ -1,0 +1,186 @@
+"""Protocol v1 as structs: what a device may say, and what it is told. See docs/protocol.md."""
+
+from typing import Literal
+
+import msgspec
+
+from services.gateway.problems import Problem
+
+SUBPROTOCOL = "errand.v1+json"
+FRAME_BYTES = 64 * 1024
+SUBSCRIPTIONS = 128
+HEARTBEAT_SECONDS = 25.0
+
+# The range is the verdict: below 4500 reconnect and resume, from 4500 on stop.
+GOING_AWAY = 4001
+RATE_LIMITED = 4008
+SLOW = 4009
+POSITION_LOST = 4010
+NO_HEARTBEAT = 4012
+BAD_FRAME = 4500
+WRONG_VERSION = 4501
+NO_HELLO = 4503
+REVOKED = 4504
+REPLACED = 4510
+TOO_MANY = 4511
+
+
+class Closed(Exception):
+    """The connection ends with this code; the reason is for people."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class FromDevice(msgspec.Struct, frozen=True, tag_field="t"):
+    """Something a device says; one JSON object a frame."""
+
+
+class Device(msgspec.Struct, frozen=True):
+    """Which device this is; a new connection of the same device replaces the old."""
+
+    id: str
+    name: str = ""
+    platform: str = ""
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """A task and the last version the device has of it."""
+
+    task: str
+    version: int = 0
+
+
+class Hello(FromDevice, frozen=True, tag="hello"):
+    """The first frame: who is there, and from where to go on."""
+
+    v: int
+    token: str
+    device: Device
+    vis: Literal["active", "background"] = "active"
+    subs: tuple[Subscription, ...] = ()
+
+
+class Sub(FromDevice, frozen=True, tag="sub"):
+    """Send this task's events after `version`."""
+
+    task: str
+    version: int = 0
+
+
+class Unsub(FromDevice, frozen=True, tag="unsub"):
+    """Send no more of this task."""
+
+    task: str
+
+
+class Cmd(FromDevice, frozen=True, tag="cmd"):
+    """Do something. `id` is the client's UUID: said twice, it is done once."""
+
+    id: str
+    op: str
+    task: str = ""
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class Pong(FromDevice, frozen=True, tag="pong"):
+    """Still here."""
+
+
+Said = Hello | Sub | Unsub | Cmd | Pong
+_decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
+
+
+def decode(frame: bytes | str) -> Said:
+    """Read a device's frame. Raises Closed(4500) saying what is wrong with it."""
+    if len(frame) > FRAME_BYTES:
+        raise Closed(BAD_FRAME, f"A frame may have {FRAME_BYTES} bytes; this one has {len(frame)}.")
+    try:
+        return _decoder.decode(frame)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Closed(BAD_FRAME, f"This frame is not protocol v1: {error}") from None
+
+
+class ToDevice(msgspec.Struct, frozen=True, tag_field="t"):
+    """Something a device is told; an item of the JSON array that is a frame."""
+
+
+class Welcome(ToDevice, frozen=True, tag="welcome"):
+    """The answer to hello. Times in milliseconds; `now` is RFC 3339."""
+
+    conn: str
+    now: str
+    heartbeat_ms: int
+    limits: dict[str, int]
+
+
+class Live(ToDevice, frozen=True, tag="live"):
+    """You have everything up to `version`; what follows is news."""
+
+    task: str
+    version: int
+
+
+class Behind(ToDevice, frozen=True, tag="behind"):
+    """Too much to send here: fetch what is after `after` from `url`, then `sub` again."""
+
+    task: str
+    after: int
+    head: int
+    url: str
+
+
+class Reset(ToDevice, frozen=True, tag="reset"):
+    """Nothing can be sent of this task, or not from there; `reason` says why."""
+
+    task: str
+    head: int
+    reason: Literal["not_found", "position_lost", "unavailable"]
+
+
+class Heads(ToDevice, frozen=True, tag="head"):
+    """The newest version of each task watched: a free check of the device's positions."""
+
+    versions: dict[str, int]
+
+
+class Ack(ToDevice, frozen=True, tag="ack"):
+    """The command stands in the log, at this version of this task."""
+
+    id: str
+    task: str
+    version: int
+
+
+class Nak(ToDevice, frozen=True, tag="nak"):
+    """The command was not carried out."""
+
+    id: str
+    problem: Problem
+
+
+class Ping(ToDevice, frozen=True, tag="ping"):
+    """Answer with pong."""
+
+
+class Bye(ToDevice, frozen=True, tag="bye"):
+    """The connection ends; come back after `retry_ms`."""
+
+    code: int
+    retry_ms: int
+    reason: str = ""
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(item: ToDevice) -> bytes:
+    """Spell one item."""
+    return _encoder.encode(item)
+
+
+def frame(items: list[bytes]) -> bytes:
+    """Join encoded items to one frame: a JSON array."""
+    return b"[" + b",".join(items) + b"]"

@@ -1,0 +1,280 @@
+"""What people may ask of a task, and what follows. Pure: no clock, no ids, no I/O.
+
+Commands are idempotent for the life of the task: the id of a command is the `cause` of the fact it
+led to, so a repeat finds its fact in the history, adds nothing and is answered as the first was.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, Literal, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from events import (
+    Budget,
+    BudgetRaised,
+    CommandId,
+    GatewayEvent,
+    InstructionMode,
+    MachineRequested,
+    QuestionAnswered,
+    QuestionAsked,
+    Recorded,
+    Repository,
+    RequestId,
+    TaskAbandoned,
+    TaskCancelled,
+    TaskErased,
+    TaskFailed,
+    TaskFinished,
+    TaskInstructed,
+    TaskInterrupted,
+    TaskSubmitted,
+)
+from services.gateway.problems import not_found, refused
+
+End = Literal["", "finished", "failed", "cancelled", "erased"]
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """A command that was carried out: the fact it led to, and where that stands."""
+
+    version: int
+    fact: GatewayEvent
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How a question was answered."""
+
+    text: str
+    at: datetime
+    version: int
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """All the gateway needs to know of a task in order to answer a caller.
+
+    `version` 0 means there is none. `attempt` and `deadline` are of the newest machine asked for;
+    `repository` is its address.
+    A question's answer is None while it is open.
+    """
+
+    version: int = 0
+    repository: str = ""
+    end: End = ""
+    is_interrupted: bool = False
+    attempt: int = 0
+    deadline: datetime | None = None
+    questions: Mapping[RequestId, Answer | None] = MappingProxyType({})
+    settled: Mapping[CommandId, Settled] = MappingProxyType({})
+
+
+NO_TASK: Final = Task()
+
+
+class Submit(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for work. An empty `model` means the house's own, `default_model`."""
+
+    prompt: str
+    repository: Repository
+    default_model: str
+    model: str = ""
+    effort: str = ""
+    budget: Budget = Budget()
+
+
+class Instruct(msgspec.Struct, frozen=True):
+    """Say more."""
+
+    text: str
+    mode: InstructionMode = "steer"
+
+
+class AnswerQuestion(msgspec.Struct, frozen=True):
+    """Answer what the agent asked."""
+
+    request: RequestId
+    text: str
+
+
+class Interrupt(msgspec.Struct, frozen=True):
+    """Stop what runs now, and wait for a word."""
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Withdraw the work."""
+
+    reason: str = ""
+
+
+class RaiseBudget(msgspec.Struct, frozen=True):
+    """Allow this much more, in millionths of a US dollar."""
+
+    cost_microusd: int
+
+
+Command = Submit | Instruct | AnswerQuestion | Interrupt | Cancel | RaiseBudget
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What follows from a command: facts to append, or none and the version that answers it."""
+
+    facts: tuple[GatewayEvent, ...] = ()
+    version: int = 0
+
+
+def evolve(task: Task, recorded: Recorded) -> Task:
+    """Apply one event. Total: it never refuses."""
+    if recorded.version <= task.version:
+        return task
+    task = replace(task, version=recorded.version)
+    if isinstance(recorded.event, GatewayEvent):
+        settled = Settled(recorded.version, recorded.event)
+        commands = {**task.settled, CommandId(recorded.cause): settled}
+        return _said(replace(task, settled=MappingProxyType(commands)), recorded, recorded.event)
+    match recorded.event:
+        case QuestionAsked(request=request):
+            return _with_question(task, request, task.questions.get(request))
+        case MachineRequested(attempt=attempt, deadline=deadline):
+            return replace(task, attempt=attempt, deadline=deadline)
+        case TaskFinished():
+            return _ended(task, "finished")
+        case TaskFailed() | TaskAbandoned():
+            return _ended(task, "failed")
+        case TaskErased():
+            return replace(task, end="erased")
+        case _:
+            return task
+
+
+def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
+    match event:
+        case TaskInstructed():
+            return replace(task, end="", is_interrupted=False)
+        case QuestionAnswered(request=request, text=text):
+            answer = Answer(text, recorded.at, recorded.version)
+            return replace(_with_question(task, request, answer), is_interrupted=False)
+        case TaskInterrupted():
+            return replace(task, is_interrupted=True)
+        case TaskCancelled():
+            return _ended(task, "cancelled")
+        case BudgetRaised():
+            return replace(task, is_interrupted=False)
+        case TaskSubmitted(repository=repository):
+            return replace(task, repository=repository.url)
+        case _:
+            assert_never(event)
+
+
+def _ended(task: Task, end: End) -> Task:
+    return task if task.end else replace(task, end=end)
+
+
+def _with_question(task: Task, request: RequestId, answer: Answer | None) -> Task:
+    return replace(task, questions=MappingProxyType({**task.questions, request: answer}))
+
+
+def decide(command: Command, task: Task, *, cause: CommandId) -> Decision:
+    """Answer a command with the facts that follow. Asking twice causes nothing new.
+
+    Raises Refused: 404 for a task that is not there, 422 for a command id that was used for
+    something else, 409 for what the task's history has overtaken.
+    """
+    settled = task.settled.get(cause)
+    if settled is not None:
+        return _repeated(command, settled)
+    if isinstance(command, Submit):
+        if task.version:
+            raise _reused(task.version)
+        return Decision((_fact(command),))
+    if not task.version or task.end == "erased":
+        raise not_found()
+    return _decide(command, task)
+
+
+def _decide(
+    command: Instruct | AnswerQuestion | Interrupt | Cancel | RaiseBudget, task: Task
+) -> Decision:
+    match command:
+        case Instruct():
+            return Decision((_fact(command),))
+        case AnswerQuestion():
+            return _answered(command, task)
+        case Interrupt() if task.end or task.is_interrupted:
+            return Decision(version=task.version)
+        case Cancel() if task.end:
+            return Decision(version=task.version)
+        case RaiseBudget() if task.end:
+            raise _overtaken(task, "Instruct it to take it up again; then raise its budget.")
+        case Interrupt() | Cancel() | RaiseBudget():
+            return Decision((_fact(command),))
+        case _:
+            assert_never(command)
+
+
+def _answered(command: AnswerQuestion, task: Task) -> Decision:
+    if command.request not in task.questions:
+        raise not_found("question")
+    answer = task.questions[command.request]
+    if answer is not None and answer.text == command.text:
+        return Decision(version=answer.version)
+    if answer is not None:
+        said = answer.text if len(answer.text) <= 200 else answer.text[:199] + "…"  # noqa: PLR2004 - fits a phone's screen
+        raise refused(
+            409,
+            "question_answered",
+            f"This question was answered at {answer.at:%Y-%m-%d %H:%M:%S} UTC with “{said}”. "
+            "Send an instruction to say something else.",
+        )
+    if task.end:
+        raise _overtaken(task, "Send an instruction to take it up again.")
+    return Decision((_fact(command),))
+
+
+def _fact(command: Command) -> GatewayEvent:
+    match command:
+        case Submit():
+            return TaskSubmitted(
+                prompt=command.prompt,
+                repository=command.repository,
+                model=command.model or command.default_model,
+                effort=command.effort,
+                budget=command.budget,
+            )
+        case Instruct(text, mode):
+            return TaskInstructed(text=text, mode=mode)
+        case AnswerQuestion(request, text):
+            return QuestionAnswered(request=request, text=text)
+        case Interrupt():
+            return TaskInterrupted()
+        case Cancel(reason):
+            return TaskCancelled(reason=reason)
+        case RaiseBudget(cost):
+            return BudgetRaised(cost_microusd=cost)
+        case _:
+            assert_never(command)
+
+
+def _repeated(command: Command, settled: Settled) -> Decision:
+    fact = _fact(command)
+    if isinstance(command, Submit) and isinstance(settled.fact, TaskSubmitted):
+        # The house's own model may have changed since the first time.
+        fact = replace(fact, model=command.model or settled.fact.model)
+    if fact != settled.fact:
+        raise _reused(settled.version)
+    return Decision(version=settled.version)
+
+
+def _reused(version: int) -> Exception:
+    return refused(
+        422,
+        "command_id_reused",
+        f"This command id was used before, for the event at version {version} of this task, with "
+        "another content. Send a fresh UUID with every new command.",
+    )
+
+
+def _overtaken(task: Task, remedy: str) -> Exception:
+    return refused(409, "task_ended", f"The task is {task.end} already. {remedy}")

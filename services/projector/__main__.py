@@ -1,0 +1,19 @@
+"""`python -m services.projector`."""
+
+import asyncio
+import os
+import sys
+
+from infra import telemetry
+from infra.settings import Misconfigured, read
+from services.projector.main import main
+from services.projector.settings import Settings
+
+try:
+    settings = read(Settings, os.environ)
+except Misconfigured as error:
+    sys.exit(f"projector: {error}")
+telemetry.configure(
+    "projector", level=settings.log_level, otlp_endpoint=settings.otel_exporter_otlp_endpoint
+)
+asyncio.run(main(settings))

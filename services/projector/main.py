@@ -1,0 +1,35 @@
+"""Composition root: the only place where the projector's parts meet."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Never
+
+import redis.asyncio as redis
+from infra.jetstream import JetStreamLog, connect, hear
+
+from infra.lifecycle import run_until_signalled
+from infra.telemetry import serve_metrics
+from services.projector.history import HistoryLoop
+from services.projector.live import LiveLoop
+from services.projector.settings import Settings
+
+
+async def main(settings: Settings) -> None:
+    """Run until told to stop. What is opened last is closed first."""
+    async with AsyncExitStack() as resources:
+        serve_metrics(settings.metrics_port)
+        client = redis.Redis.from_url(settings.redis_url, socket_timeout=5)
+        resources.push_async_callback(client.aclose)
+        nats = await resources.enter_async_context(
+            connect(settings.nats_url, credentials=settings.nats_credentials, name="projector")
+        )
+        log = JetStreamLog[Never](nats)  # the projector writes no events
+        live = LiveLoop(log, client)
+        history = HistoryLoop(log, settings.postgres_url)
+
+        async def relay(stopping: asyncio.Event) -> None:
+            await live.relay(hear(nats, "live.>", until=stopping))
+
+        await run_until_signalled(
+            history.run, live.run, relay, grace_seconds=settings.grace_seconds
+        )

@@ -1,0 +1,38 @@
+"""Read models `pull_request` and `artifact`: what a task brought back."""
+
+from collections.abc import Sequence
+
+from events import ArtifactStored, PullRequestOpened, Recorded
+from services.projector.rows import Row, Table, storable
+
+PULL_REQUEST = Table("pull_request", ("task", "number"))
+ARTIFACT = Table("artifact", ("task", "name"))
+
+
+def project(recorded: Recorded) -> Sequence[Row]:
+    """Project a pull request or a stored artifact."""
+    match recorded.event:
+        case PullRequestOpened(number=number, url=url, title=title):
+            values = {
+                "task": recorded.task,
+                "number": number,
+                "account": recorded.account,
+                "url": url,
+                "title": storable(title),
+                "opened_at": recorded.at,
+            }
+            return [Row(PULL_REQUEST, values)]
+        case ArtifactStored(name=name, media_type=media_type, blob=blob):
+            values = {
+                "task": recorded.task,
+                "name": name,
+                "account": recorded.account,
+                "media_type": media_type,
+                "key": blob.key,
+                "size_bytes": blob.size_bytes,
+                "sha256": blob.sha256,
+                "stored_at": recorded.at,
+            }
+            return [Row(ARTIFACT, values)]
+        case _:
+            return []

@@ -1,0 +1,51 @@
+"""Read model `machine`: one row an attempt, from the wish for a machine to its bill."""
+
+from collections.abc import Sequence
+
+from events import (
+    MachineDestroyed,
+    MachineLost,
+    MachineRefused,
+    MachineRequested,
+    MachineStarted,
+    Recorded,
+)
+from services.projector.rows import Row, Table, storable
+
+MACHINE = Table("machine", ("task", "attempt"))
+
+
+def project(recorded: Recorded) -> Sequence[Row]:
+    """Project what became of an attempt's machine."""
+    match recorded.event:
+        case MachineRequested() as wish:
+            changes: dict[str, object] = {
+                "attempt": wish.attempt,
+                "account": recorded.account,
+                "name": wish.name,
+                "region": wish.region,
+                "requested_at": recorded.at,
+            }
+        case MachineStarted() as started:
+            changes = {
+                "attempt": started.attempt,
+                "machine": started.machine,
+                "region": started.region,
+                "started_at": recorded.at,
+                "start_seconds": started.seconds,
+            }
+        case MachineRefused(attempt=attempt, reason=reason):
+            changes = {"attempt": attempt, "outcome": storable(f"refused: {reason}")}
+        case MachineLost(attempt=attempt, reason=reason):
+            lost = storable(f"lost: {reason}")
+            changes = {"attempt": attempt, "outcome": lost, "ended_at": recorded.at}
+        case MachineDestroyed() as gone:
+            changes = {
+                "attempt": gone.attempt,
+                "ended_at": recorded.at,
+                "billed_seconds": gone.billed_seconds,
+                "cost_microusd": gone.cost_microusd,
+            }
+        case _:
+            return []
+    return [Row(MACHINE, {"task": recorded.task, **changes})]

@@ -1,0 +1,53 @@
+"""Read model `message`: what people and the agent said, as a conversation."""
+
+from collections.abc import Sequence
+
+from events import (
+    ModelReplied,
+    QuestionAnswered,
+    QuestionAsked,
+    Recorded,
+    TaskFinished,
+    TaskInstructed,
+    TaskSubmitted,
+)
+from services.projector.rows import Row, Table, storable
+
+MESSAGE = Table("message", ("task", "version"))
+
+
+def project(recorded: Recorded) -> Sequence[Row]:
+    """Project a fact that says something to a line of the conversation."""
+    match recorded.event:
+        case TaskSubmitted(prompt=text):
+            return _line(recorded, "person", text)
+        case TaskInstructed(text=text):
+            return _line(recorded, "person", text)
+        case QuestionAsked(text=text):
+            return _line(recorded, "question", text)
+        case QuestionAnswered(text=text):
+            return _line(recorded, "answer", text)
+        case ModelReplied(blocks=blocks):
+            said = [str(b.get("text", "")) for b in blocks if b.get("type") == "text"]
+            return _line(recorded, "agent", "\n\n".join(part for part in said if part))
+        case TaskFinished(summary=text):
+            return _line(recorded, "summary", text)
+        case _:
+            return []
+
+
+def _line(recorded: Recorded, role: str, text: str) -> Sequence[Row]:
+    if not text:
+        return []
+    return [
+        Row(
+            MESSAGE,
+            {
+                "task": recorded.task,
+                "version": recorded.version,
+                "role": role,
+                "text": storable(text),
+                "at": recorded.at,
+            },
+        )
+    ]

@@ -1,0 +1,34 @@
+"""Read model `task`: one row a task, its whole state and the columns lists are filtered by."""
+
+import msgspec
+
+from infra.task_state import TaskState
+from services.projector.rows import Row, Table, storable
+
+TASK = Table("task", ("task",))
+
+
+def row(state: TaskState) -> Row:
+    """Project a task's state to its row. The row is written whole each time."""
+    values: dict[str, object] = {
+        "task": state.id,
+        "account": state.account,
+        "version": state.version,
+        "phase": state.phase,
+        "waiting": state.waiting,
+        "repository": storable(state.repository.url),
+        "submitted_at": state.submitted_at,
+        "updated_at": state.updated_at,
+        "state": msgspec.Raw(encode(state)),
+    }
+    return Row(TASK, values)
+
+
+def encode(state: TaskState) -> bytes:
+    """Spell a state as JSON fit for a jsonb column, which refuses NUL."""
+    return msgspec.json.encode(state).replace(rb"\u0000", rb"\ufffd")
+
+
+def decode(content: bytes | str) -> TaskState:
+    """Read a state back. Raises `msgspec.ValidationError` when it is not one."""
+    return msgspec.json.decode(content, type=TaskState)

@@ -1,0 +1,126 @@
+"""The agent's loop: read, fold, do the one thing due, append, repeat."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+from events import ToolStarted
+from infra.clock import Clock
+from infra.event_log import Conflict
+from infra.telemetry import logger
+from services.worker.logbook import Logbook
+from services.worker.perform import Deed, Facts, World, perform
+from services.worker.ports import GatewayUnreachable
+from services.worker.steps import Record, Rest, StartTools, Wait
+from services.worker.tools.toolbox import title_of
+from services.worker.turn import next_step
+
+_log = logger(__name__)
+
+LAST_SECONDS: Final = 30.0
+"""How long before its deadline a worker begins to leave."""
+
+
+async def drive(
+    book: Logbook, world: World, *, stopping: asyncio.Event, deadline: datetime | None = None
+) -> None:
+    """Carry a task from wherever it stands as far as it goes; return when nothing is due.
+
+    `stopping` asks for a graceful end; at the deadline the task fails. Raises Unavailable when the
+    log is lost for good.
+    """
+    await book.read()
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        beside = [
+            group.create_task(book.follow(over)),
+            group.create_task(world.live.run(over)),
+            group.create_task(_stop_when_told(book, stopping)),
+            group.create_task(_stop_in_time(book, deadline, world.clock)),
+        ]
+        await _work(book, world)
+        over.set()
+        for task in beside:
+            task.cancel()
+
+
+async def _work(book: Logbook, world: World) -> None:
+    while True:
+        changes = book.changes
+        step = next_step(book.turn, world.clock())
+        try:
+            match step:
+                case Rest():
+                    return
+                case Record(facts=facts):
+                    await book.append(facts)
+                case StartTools(calls=calls):
+                    await book.append(
+                        [ToolStarted(call=c.id, tool=c.name, title=title_of(c)) for c in calls]
+                    )
+                case Wait(until=until):
+                    await book.changed(changes, until)
+                case _:
+                    await _carry_out(book, world, step)
+        except Conflict:
+            continue  # the history has grown: decide again
+        except GatewayUnreachable as reason:
+            _log.error("the gateway is out of reach; leaving", reason=str(reason))
+            book.stop("gateway_unreachable")
+
+
+async def _carry_out(book: Logbook, world: World, step: Deed) -> None:
+    """Do a step unless it is overtaken, and record what came of it as long as it is wanted."""
+    facts = await _unless_overtaken(book, world, step)
+    if facts is None:
+        return None
+    if not facts:
+        book.settle(step)
+    while facts and _is_due(book, step, world.clock):
+        try:
+            return await book.append(facts)
+        except Conflict:
+            continue  # what was done, and paid for, is recorded after what came in between
+    return None
+
+
+async def _unless_overtaken(book: Logbook, world: World, step: Deed) -> Facts | None:
+    """Return what came of a step; None when it was stopped because something else is due now."""
+    async with asyncio.TaskGroup() as group:
+        doing = group.create_task(_try(book, world, step))
+        overtaken = group.create_task(_overtaken(book, step, world.clock))
+        await asyncio.wait({doing, overtaken}, return_when=asyncio.FIRST_COMPLETED)
+        overtaken.cancel()
+        doing.cancel()
+    return None if doing.cancelled() else doing.result()
+
+
+async def _try(book: Logbook, world: World, step: Deed) -> Facts | None:
+    try:
+        return await perform(world, step, book.turn, tuple(book.history))
+    except GatewayUnreachable as reason:
+        _log.error("the gateway is out of reach; leaving", reason=str(reason))
+        book.stop("gateway_unreachable")
+        return None
+
+
+async def _overtaken(book: Logbook, step: Deed, clock: Clock) -> None:
+    while _is_due(book, step, clock):
+        await book.changed(book.changes)
+
+
+def _is_due(book: Logbook, step: Deed, clock: Clock) -> bool:
+    return next_step(book.turn, clock()) == step
+
+
+async def _stop_when_told(book: Logbook, stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    book.stop("drained")
+
+
+async def _stop_in_time(book: Logbook, deadline: datetime | None, clock: Clock) -> None:
+    if deadline is None:
+        return
+    last = deadline - timedelta(seconds=LAST_SECONDS)
+    await asyncio.sleep(max(0.0, (last - clock()).total_seconds()))
+    book.stop("deadline")

@@ -1,0 +1,179 @@
+"""The gateway's broker, as a worker uses it: the claim, the object store, the forge.
+
+Callers: `services.worker.main`. The gateway may be restarted during a task, so what fails for want
+of it is said again until a deadline.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, NoReturn
+
+import httpx
+import msgspec
+
+from events import Blob
+from infra.telemetry import logger
+from services.worker.ports import GatewayUnreachable, PullRequest, WorkspaceRefused
+from services.worker.settings import Settings
+
+PATIENCE_SECONDS: Final = 120.0
+_FORGE_PATIENCE_SECONDS: Final = 45.0
+_CLAIM_PATIENCE_SECONDS: Final = 60.0
+_LONGEST_PAUSE_SECONDS: Final = 5.0
+_TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
+_REASONS: Final = {403: "repository_refused", 404: "repository_not_found", 503: "forge_unreachable"}
+
+_log = logger(__name__)
+
+
+class ClaimRefused(Exception):
+    """The gateway gives this machine no credentials; the text says why."""
+
+
+class NatsAccess(msgspec.Struct, frozen=True):
+    """Where the log is, and the text of the attempt's own `.creds` file."""
+
+    url: str
+    credentials: str
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What an attempt works with."""
+
+    nats: NatsAccess
+    token: str
+    account: str
+    reader: str
+    expires_at: datetime
+    model_kind: str = ""
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    """What is read of a problem (RFC 9457)."""
+
+    detail: str = ""
+    code: str = ""
+
+
+class Broker:
+    """The broker, to one attempt: `Blobs` and `Forge` of services.worker.ports."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, token: str, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._client = client
+        self._token = token
+        self._patience_seconds = patience_seconds
+
+    async def put(self, name: str, content: bytes) -> Blob:
+        """Store bytes under a name such as `snapshots/0007.pack`. Raises GatewayUnreachable."""
+        answer = await self._ask(self._request("PUT", f"blobs/{name}", content=content))
+        return msgspec.json.decode(answer.content, type=Blob)
+
+    async def get(self, key: str) -> bytes:
+        """Return the bytes under a Blob's key. Raises GatewayUnreachable."""
+        name = key.split("/", 2)[2]
+        return (await self._ask(self._request("GET", f"blobs/{name}"))).content
+
+    async def pull_request(
+        self, *, title: str, body: str, branch: str, base: str
+    ) -> PullRequest | None:
+        """Find, create or update the pull request; None when the forge has none.
+
+        Raises WorkspaceRefused, GatewayUnreachable.
+        """
+        wish = {"title": title, "body": body, "branch": branch, "base": base, "draft": False}
+        request = self._request("POST", "forge/pull-request", content=msgspec.json.encode(wish))
+        patience_seconds = min(_FORGE_PATIENCE_SECONDS, self._patience_seconds)
+        answer = await _say(self._client, request, patience_seconds)
+        if answer.status_code == httpx.codes.NO_CONTENT:
+            return None
+        if answer.is_success:
+            return msgspec.json.decode(answer.content, type=PullRequest)
+        problem = _problem(answer)
+        raise WorkspaceRefused(
+            _REASONS.get(answer.status_code, "repository_refused"),
+            f"The branch {branch} is pushed, but the pull request was not opened: {problem}",
+            "Check that the gateway's token for the forge may open pull requests, then say "
+            "something to the task to try again; or open it by hand.",
+        )
+
+    def _request(self, method: str, path: str, content: bytes = b"") -> Callable[[], httpx.Request]:
+        """Say how a request is made; a new one for each time it is sent."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        if method == "PUT":
+            headers["Content-Type"] = "application/octet-stream"
+        return lambda: self._client.build_request(
+            method, f"/broker/{path}", content=content or None, headers=headers
+        )
+
+    async def _ask(self, request: Callable[[], httpx.Request]) -> httpx.Response:
+        answer = await _say(self._client, request, self._patience_seconds)
+        if not answer.is_success:
+            _give_up(f"{answer.status_code}: {_problem(answer)}")
+        return answer
+
+
+async def claim(client: httpx.AsyncClient, settings: Settings) -> Claimed:
+    """Trade the one-time code for credentials. Raises ClaimRefused, GatewayUnreachable."""
+    asked = {
+        "task": settings.task_id,
+        "account": settings.account_id,
+        "attempt": settings.attempt,
+        "code": settings.claim_code,
+        "machine": settings.fly_machine_id,
+    }
+    body = msgspec.json.encode(asked)
+    answer = await _say(
+        client,
+        lambda: client.build_request(
+            "POST", "/broker/claim", content=body, headers={"Content-Type": "application/json"}
+        ),
+        _CLAIM_PATIENCE_SECONDS,
+    )
+    if not answer.is_success:
+        raise ClaimRefused(f"{answer.status_code}: {_problem(answer)}")
+    return msgspec.json.decode(answer.content, type=Claimed)
+
+
+def gateway_client(url: str) -> httpx.AsyncClient:
+    """Make the client; to be closed. Proxies of the environment are not for the gateway."""
+    return httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False)
+
+
+async def _say(
+    client: httpx.AsyncClient, request: Callable[[], httpx.Request], patience_seconds: float
+) -> httpx.Response:
+    """Send until there is an answer that another try would not change; the last one at the end.
+
+    Raises GatewayUnreachable when there is none at all before patience ends.
+    """
+    loop = asyncio.get_running_loop()
+    deadline, pause_seconds = loop.time() + patience_seconds, 0.2
+    while True:
+        answer, trouble = None, ""
+        try:
+            answer = await client.send(request())
+            if not (answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS):
+                return answer
+            trouble = f"{answer.status_code}: {_problem(answer)}"
+        except httpx.TransportError as error:
+            trouble = str(error) or type(error).__name__
+        if loop.time() + pause_seconds > deadline:
+            return answer or _give_up(trouble)
+        _log.warning("the gateway does not answer; asking again", trouble=trouble)
+        await asyncio.sleep(pause_seconds)
+        pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+
+
+def _give_up(trouble: str) -> NoReturn:
+    raise GatewayUnreachable(f"The gateway does not do what this attempt needs: {trouble}")
+
+
+def _problem(answer: httpx.Response) -> str:
+    try:
+        problem = msgspec.json.decode(answer.content, type=_Problem)
+    except msgspec.DecodeError:
+        return answer.text[:200]
+    return problem.detail or problem.code

@@ -1,0 +1,146 @@
+"""Composition root: the only place where the worker's parts meet."""
+
+import asyncio
+import tempfile
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from events import AccountId, History, MachineId, TaskId, beat_subject, live_subject
+from infra.clock import Scribe, utc_now
+from infra.jetstream import AttemptLog, Connection, connect, say
+from infra.lifecycle import run_until_signalled
+from infra.telemetry import logger, serve_metrics
+from services.worker import model
+from services.worker.absent import Absent
+from services.worker.agent import drive
+from services.worker.beats import Beat, Beats
+from services.worker.broker import Broker, Claimed, claim, gateway_client
+from services.worker.live import Live
+from services.worker.logbook import Logbook
+from services.worker.perform import World
+from services.worker.ports import SandboxUnavailable
+from services.worker.repository.workspace import GitWorkspace, Origin
+from services.worker.rules import Rules
+from services.worker.sandbox.choose import DEFAULT_IMAGE, choose
+from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.settings import Settings
+from services.worker.standing import Attempt
+
+_log = logger(__name__)
+
+
+async def main(settings: Settings) -> None:
+    """Carry one attempt of one task as far as it goes. What is opened last is closed first.
+
+    Raises ClaimRefused, GatewayUnreachable, Unavailable when the attempt cannot begin.
+    """
+    structlog.contextvars.bind_contextvars(task=settings.task_id, attempt=settings.attempt)
+    async with AsyncExitStack() as resources:
+        serve_metrics(settings.metrics_port)
+        gateway = await resources.enter_async_context(gateway_client(settings.gateway_url))
+        claimed = await claim(gateway, settings)
+        _log.info("claimed", reader=claimed.reader, model_kind=claimed.model_kind)
+        broker = Broker(gateway, claimed.token)
+        history = History(AccountId(claimed.account), TaskId(settings.task_id))
+        nats = await resources.enter_async_context(
+            connect(claimed.nats.url, credentials=claimed.nats.credentials, name=claimed.reader)
+        )
+        scratch = _scratch(resources, settings)
+        sandbox = await _sandbox(settings, scratch)
+        resources.push_async_callback(sandbox.stop)
+        workspace = GitWorkspace(
+            sandbox, broker, _origin(settings, claimed), scratch=scratch, clock=utc_now
+        )
+        resources.push_async_callback(workspace.close)
+        world = World(
+            model=await resources.enter_async_context(
+                model.connect(f"{settings.gateway_url.rstrip('/')}/broker/model", claimed.token)
+            ),
+            sandbox=sandbox,
+            workspace=workspace,
+            blobs=broker,
+            forge=broker,
+            rules=Rules(sandbox),
+            live=Live(history.task, partial(say, nats, live_subject(history))),
+            clock=utc_now,
+        )
+        attempt = Attempt(
+            number=settings.attempt,
+            machine=MachineId(settings.fly_machine_id),
+            build=settings.build,
+            sandbox=sandbox.name,
+        )
+        worker = _Worker(nats, history, attempt, claimed)
+        await worker.run(world, settings)
+
+
+class _Worker:
+    """The attempt's log, heartbeat and loop, side by side."""
+
+    def __init__(
+        self, nats: Connection, history: History, attempt: Attempt, claimed: Claimed
+    ) -> None:
+        self._attempt = attempt
+        self._log = AttemptLog(nats, history, claimed.reader, asked=self._ask)
+        self._book: Logbook | None = None
+        self._beats = Beats(
+            partial(say, nats, beat_subject(history)),
+            self._beat,
+            lambda: self._log.is_waiting_for_reader,
+        )
+
+    async def run(self, world: World, settings: Settings) -> None:
+        self._book = book = Logbook(self._log, self._attempt, world.blobs, Scribe(world.clock))
+
+        async def work(stopping: asyncio.Event) -> None:
+            async with self._log, asyncio.TaskGroup() as group:
+                beating = group.create_task(self._beats.run())
+                await drive(book, world, stopping=stopping, deadline=settings.deadline)
+                beating.cancel()
+
+        await run_until_signalled(work, grace_seconds=settings.grace_seconds)
+        _log.info("at rest", version=book.turn.head.version)
+
+    def _ask(self, reader: int) -> None:
+        self._beats.ask(reader)
+
+    def _beat(self) -> Beat:
+        return Beat(
+            attempt=self._attempt.number,
+            machine=self._attempt.machine,
+            version=self._book.turn.head.version if self._book else 0,
+            reader=self._log.reader_generation,
+        )
+
+
+def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:
+    """Return the directory to work in; one of our own is removed at the end."""
+    if settings.work_directory:
+        directory = Path(settings.work_directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+    return Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="errand-worker-")))
+
+
+async def _sandbox(settings: Settings, scratch: Path) -> ConfinedSandbox:
+    try:
+        return await choose(
+            settings.sandbox,
+            task=settings.task_id,
+            scratch=scratch,
+            image=settings.sandbox_image or DEFAULT_IMAGE,
+            toolchain=[Path(p) for p in settings.toolchain_paths.split(":") if p],
+        )
+    except SandboxUnavailable as reason:
+        return ConfinedSandbox(Absent(reason))
+
+
+def _origin(settings: Settings, claimed: Claimed) -> Origin:
+    return Origin(
+        url=f"{settings.gateway_url.rstrip('/')}/broker/git/{settings.task_id}.git",
+        token=claimed.token,
+        branch=f"errand/{settings.task_id}",
+    )

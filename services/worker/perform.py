@@ -1,0 +1,239 @@
+"""The steps that reach into the world: each one done, and told as facts."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from events import (
+    ArtifactStored,
+    BranchPushed,
+    ModelReplied,
+    PullRequestOpened,
+    Recorded,
+    SnapshotTaken,
+    TaskFailed,
+    ToolCompleted,
+    ToolInterrupted,
+    WorkerEvent,
+    WorkspacePrepared,
+)
+from infra.clock import Clock
+from services.worker.calls import Call
+from services.worker.excerpt import excerpt
+from services.worker.failures import failed
+from services.worker.live import Live
+from services.worker.ports import (
+    Blobs,
+    Forge,
+    Model,
+    ModelFailure,
+    Question,
+    Sandbox,
+    SandboxUnavailable,
+    Workspace,
+    WorkspaceRefused,
+)
+from services.worker.prices import cost_microusd
+from services.worker.prompt import system_blocks
+from services.worker.rules import Rules
+from services.worker.standing import DIFF_NAME, Turn
+from services.worker.steps import (
+    AskModel,
+    OpenPullRequest,
+    PrepareWorkspace,
+    Push,
+    RunTools,
+    StoreDiff,
+    TakeSnapshot,
+)
+from services.worker.tools.tool import Outcome
+from services.worker.tools.toolbox import run_call, specs
+from services.worker.transcript import messages
+
+Deed = PrepareWorkspace | AskModel | RunTools | TakeSnapshot | StoreDiff | Push | OpenPullRequest
+Facts = Sequence[WorkerEvent]
+
+_DIFF_LIMIT_BYTES: Final = 16 * 1024
+
+
+class World(NamedTuple):
+    """All that a worker reaches."""
+
+    model: Model
+    sandbox: Sandbox
+    workspace: Workspace
+    blobs: Blobs
+    forge: Forge
+    rules: Rules
+    live: Live
+    clock: Clock
+
+
+async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Recorded]) -> Facts:
+    """Do what is due and return what happened; nothing, when nothing came of it.
+
+    Misfortunes of the agent's world are facts too. Raises GatewayUnreachable.
+    """
+    try:
+        match step:
+            case PrepareWorkspace():
+                return await _prepare(world, step)
+            case AskModel():
+                return await _ask(world, step, turn, history)
+            case RunTools(calls=calls):
+                return await _run(world, calls)
+            case TakeSnapshot():
+                return await _snapshot(world, turn)
+            case StoreDiff():
+                return await _diff(world, turn)
+            case Push():
+                return await _push(world, step, turn)
+            case OpenPullRequest():
+                return await _propose(world, step, turn)
+    except WorkspaceRefused as no:
+        return [TaskFailed(reason=no.reason, detail=no.detail, remedy=no.remedy)]
+    except SandboxUnavailable as error:
+        return [_without_sandbox(error)]
+
+
+async def _prepare(world: World, step: PrepareWorkspace) -> Facts:
+    began = world.clock()
+    await world.sandbox.start()
+    prepared = await world.workspace.prepare(
+        base=step.base, commit=step.commit, restore=step.restore
+    )
+    return [
+        WorkspacePrepared(
+            commit=prepared.commit,
+            base=prepared.base,
+            branch=prepared.branch,
+            seconds=_since(world, began),
+            snapshot=step.restore.tree if step.restore else "",
+        )
+    ]
+
+
+async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recorded]) -> Facts:
+    began = world.clock()
+    commit = turn.workspace.commit if turn.workspace else ""
+    question = Question(
+        model=step.model,
+        effort=step.effort,
+        system=system_blocks(await world.rules.of(commit)),
+        messages=messages(history),
+        tools=specs(),
+        user=turn.task,
+    )
+    try:
+        answer = await world.model.answer(question, world.live.reply(step.turn))
+    except ModelFailure as failure:
+        failures, since, now = turn.failures, turn.failing_since, world.clock()
+        told = failure.misfortune
+        return [failed(told, turn=step.turn, failures=failures, since=since, now=now)]
+    await world.live.flush()
+    return [
+        ModelReplied(
+            turn=step.turn,
+            stop_reason=answer.stop_reason,
+            usage=answer.usage,
+            cost_microusd=cost_microusd(answer.model or step.model, answer.usage),
+            blocks=answer.blocks,
+            model=answer.model,
+            request=answer.request,
+            seconds=_since(world, began),
+        )
+    ]
+
+
+async def _run(world: World, calls: Sequence[Call]) -> Facts:
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(_run_one(world, call)) for call in calls]
+    await world.live.flush()
+    facts: list[WorkerEvent] = []
+    for call, task in zip(calls, running, strict=True):
+        ended = task.result()
+        if isinstance(ended, SandboxUnavailable):
+            interrupted = ToolInterrupted(call=call.id, reason="the sandbox was lost")
+            return [*facts, interrupted, _without_sandbox(ended)]
+        facts += await _told(world, call, *ended)
+    return facts
+
+
+async def _run_one(world: World, call: Call) -> tuple[Outcome, float] | SandboxUnavailable:
+    began = world.clock()
+    try:
+        outcome = await run_call(world.sandbox, call, world.live.output(call.id))
+    except SandboxUnavailable as error:
+        return error
+    return outcome, _since(world, began)
+
+
+async def _told(world: World, call: Call, outcome: Outcome, seconds: float) -> Facts:
+    """Cut a call's output to what the model is told, and keep the whole of what was cut."""
+    told, is_cut = excerpt(outcome.output.replace("\0", "\N{SYMBOL FOR NULL}"))
+    whole = outcome.output.encode(errors="replace")
+    completed = ToolCompleted(
+        call=call.id,
+        output=told,
+        exit_code=outcome.exit_code,
+        is_error=outcome.is_error,
+        is_truncated=is_cut or outcome.is_truncated,
+        seconds=seconds,
+        diff=excerpt(outcome.diff, _DIFF_LIMIT_BYTES)[0],
+        artifact=await world.blobs.put(f"outputs/{call.id}.txt", whole) if is_cut else None,
+    )
+    return [outcome.plan, completed] if outcome.plan else [completed]
+
+
+async def _snapshot(world: World, turn: Turn) -> Facts:
+    taken = await world.workspace.snapshot()
+    if taken is None:
+        return []
+    name = f"snapshots/{turn.number:04d}-{taken.tree[:12]}.pack"
+    return [
+        SnapshotTaken(
+            tree=taken.tree,
+            pack=await world.blobs.put(name, taken.pack),
+            files=taken.files,
+            insertions=taken.insertions,
+            deletions=taken.deletions,
+        )
+    ]
+
+
+async def _diff(world: World, turn: Turn) -> Facts:
+    diff = await world.workspace.diff()
+    name = f"artifacts/{turn.number:04d}-{DIFF_NAME}"
+    blob = await world.blobs.put(name, diff.encode(errors="replace"))
+    return [ArtifactStored(name=DIFF_NAME, media_type="text/x-diff", blob=blob)]
+
+
+async def _push(world: World, step: Push, turn: Turn) -> Facts:
+    commit = await world.workspace.commit_and_push(
+        title=step.title, body=step.body, trailers={"Task": turn.task, "Event": step.event}
+    )
+    branch = turn.workspace.branch if turn.workspace else ""
+    return [BranchPushed(branch=branch, commit=commit)]
+
+
+async def _propose(world: World, step: OpenPullRequest, turn: Turn) -> Facts:
+    body = f"{step.body.rstrip()}\n\n---\nMade by Errand, task `{turn.task}`."
+    opened = await world.forge.pull_request(
+        title=step.title, body=body, branch=step.branch, base=step.base
+    )
+    if opened is None:
+        return []
+    return [PullRequestOpened(number=opened.number, url=opened.url, title=step.title)]
+
+
+def _without_sandbox(error: SandboxUnavailable) -> TaskFailed:
+    return TaskFailed(
+        reason="sandbox_unavailable",
+        detail=str(error),
+        remedy="Run `errand doctor` where the worker runs: it says which sandbox can be had there.",
+    )
+
+
+def _since(world: World, began: datetime) -> float:
+    return round((world.clock() - began).total_seconds(), 3)

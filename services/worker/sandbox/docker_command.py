@@ -1,0 +1,99 @@
+"""One `exec` of a container, and the connection it came with."""
+
+import asyncio
+from typing import Final, Protocol
+
+_HEADER_BYTES: Final = 8  # stream, three zeros, length: Engine API, "Stream format"
+_SILENCE_SECONDS: Final = 0.3
+_POLL_SECONDS: Final = 0.02
+
+
+class Container(Protocol):
+    """What a command needs of the container it runs in."""
+
+    async def clear(self) -> None:
+        """End every process in the container."""
+        ...
+
+    async def ending_of(self, call: str) -> int | None:
+        """Return an exec's exit code, or None while it runs."""
+        ...
+
+
+class ContainerCommand:
+    """An Entered: one `exec` of the container and its connection."""
+
+    def __init__(
+        self,
+        enclosure: Container,
+        call: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._enclosure = enclosure
+        self._call = call
+        self._reader = reader
+        self._writer = writer
+        self._code: int | None = None
+        self._is_over = False
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether it is known to run no more: its end was read, or all output came."""
+        return self._code is not None or self._is_over or self._reader.at_eof()
+
+    async def send(self, content: bytes) -> None:
+        """Write to its input, waiting while it is slow to read."""
+        try:
+            self._writer.write(content)
+            await self._writer.drain()
+        except ConnectionError:
+            return  # it reads no more; its output and exit code tell why
+
+    async def end_input(self) -> None:
+        """Close its input."""
+        try:
+            self._writer.write_eof()
+        except OSError:
+            return  # the connection is closed already
+
+    async def receive(self) -> tuple[int, bytes] | None:
+        """Return the next piece of output; None at its end.
+
+        A process left in the background may hold the stream open: then the command's own end,
+        looked up in every silence, is the end of its output.
+        """
+        while not self._is_over:
+            try:
+                async with asyncio.timeout(_SILENCE_SECONDS):
+                    header = await self._reader.readexactly(_HEADER_BYTES)
+                return header[0], await self._reader.readexactly(int.from_bytes(header[4:], "big"))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                self._is_over = True
+            except TimeoutError:
+                self._is_over = await self._ending() is not None
+        return None
+
+    async def exit_code(self) -> int:
+        """Wait for its end."""
+        while (code := await self._ending()) is None:  # noqa: ASYNC110 - the engine tells nobody
+            await asyncio.sleep(_POLL_SECONDS)
+        return code
+
+    async def kill(self) -> None:
+        """End it and all else in the container: nothing less finds what it left behind."""
+        try:
+            await self._enclosure.clear()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of it; what it put in the background lives on until something is killed."""
+        self._is_over = True
+        self._writer.transport.abort()
+        await asyncio.sleep(0)  # the connection is closed in the loop's next round
+
+    async def _ending(self) -> int | None:
+        if self._code is None:
+            self._code = await self._enclosure.ending_of(self._call)
+        return self._code

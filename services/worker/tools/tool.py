@@ -1,0 +1,61 @@
+"""What a tool is: a name, a schema for the model, a title for people, and a way to run it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from events import PlanUpdated
+from services.worker.ports import OnOutput, Sandbox
+
+A = TypeVar("A", bound=msgspec.Struct)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a call.
+
+    `output` is all there is to say; what the model is told of it is cut to size later. `diff` is a
+    unified diff of what the call changed, `plan` the plan it wrote. `is_truncated`: the sandbox
+    itself had to leave some of the output out.
+    """
+
+    output: str
+    exit_code: int = 0
+    is_error: bool = False
+    is_truncated: bool = False
+    diff: str = ""
+    plan: PlanUpdated | None = None
+
+
+Run = Callable[[Sandbox, A, OnOutput], Awaitable[Outcome]]
+
+
+class Tool(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
+    """One tool. `run` is None for those that the loop itself sees to (ask, submit)."""
+
+    name: str
+    description: str
+    arguments: type[A]
+    title: Callable[[A], str]
+    run: Run[A] | None
+
+    def spec(self) -> dict[str, Any]:
+        """Spell the tool for the Messages API; the same bytes in every process."""
+        schema = msgspec.json.schema(self.arguments)
+        definitions: dict[str, Any] = schema.pop("$defs")
+        own: dict[str, Any] = definitions.pop(self.arguments.__name__)
+        own.pop("title", None)
+        own.pop("description", None)
+        if definitions:
+            own["$defs"] = definitions
+        return {"name": self.name, "description": self.description, "input_schema": own}
+
+
+def refused(text: str) -> Outcome:
+    """Tell the model that a call could not be done as it asked, and why."""
+    return Outcome(output=text, exit_code=1, is_error=True)
+
+
+def name_of(path: str) -> str:
+    """Return the last part of a path, for titles."""
+    return path.rstrip("/").rsplit("/", 1)[-1] or path

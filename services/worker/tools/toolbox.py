@@ -1,0 +1,68 @@
+"""All tools, in the fixed order in which the model is told of them, and how a call is run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from services.worker.calls import Call, one_line
+from services.worker.ports import OnOutput, Sandbox, SandboxError
+from services.worker.tools.ask import ASK
+from services.worker.tools.bash import BASH
+from services.worker.tools.edit import EDIT
+from services.worker.tools.glob import GLOB
+from services.worker.tools.grep import GREP
+from services.worker.tools.plan import PLAN
+from services.worker.tools.read import READ
+from services.worker.tools.submit import SUBMIT
+from services.worker.tools.tool import Outcome, Tool, refused
+from services.worker.tools.write import WRITE
+
+TOOLS: Final[Sequence[Tool[Any]]] = (
+    BASH,
+    READ,
+    WRITE,
+    EDIT,
+    GLOB,
+    GREP,
+    PLAN,
+    ASK,
+    SUBMIT,
+)
+_BY_NAME: Final[Mapping[str, Tool[Any]]] = {tool.name: tool for tool in TOOLS}
+
+
+def specs() -> list[dict[str, Any]]:
+    """Spell all tools for the Messages API."""
+    return [tool.spec() for tool in TOOLS]
+
+
+def title_of(call: Call) -> str:
+    """Say in one line, for a person, what a call is about to do."""
+    tool = _BY_NAME.get(call.name)
+    if tool is None:
+        return one_line(f"Use {call.name}")
+    try:
+        return one_line(tool.title(msgspec.convert(call.input, tool.arguments, strict=False)))
+    except msgspec.ValidationError:
+        return one_line(f"Use {call.name}")
+
+
+async def run_call(sandbox: Sandbox, call: Call, on_output: OnOutput) -> Outcome:
+    """Run one call. What the model got wrong is an outcome too, in words it can act on.
+
+    Raises SandboxUnavailable alone.
+    """
+    tool = _BY_NAME.get(call.name)
+    if tool is None:
+        return refused(f"There is no tool {call.name}. There are: {', '.join(_BY_NAME)}.")
+    try:
+        arguments = msgspec.convert(call.input, tool.arguments, strict=False)
+    except msgspec.ValidationError as error:
+        return refused(f"The arguments of {call.name} do not fit its schema: {error}.")
+    if tool.run is None:
+        return refused(f"{call.name} cannot be used here.")
+    try:
+        return await tool.run(sandbox, arguments, on_output)
+    except SandboxError as error:
+        return refused(str(error))

@@ -1,0 +1,269 @@
+"""The single thing due next, and nothing of how it is done. Pure.
+
+A worker that died and one that never started ask the same question of the same history, and get
+the same answer.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import takewhile
+from typing import Literal
+
+from msgspec.structs import replace
+
+from events import (
+    AttemptEnded,
+    AttemptStarted,
+    ModelRequested,
+    QuestionAsked,
+    TaskFinished,
+    ToolCompleted,
+    ToolInterrupted,
+    ToolStarted,
+    request_id,
+)
+from services.worker.allowance import exceeded
+from services.worker.calls import (
+    READ_ONLY,
+    Call,
+    Submit,
+    one_line,
+    question_in,
+    submission_in,
+)
+from services.worker.failures import gave_up, out_of_time, stopped_short
+from services.worker.standing import Attempt, Stopping, Turn, evolve
+from services.worker.steps import (
+    AskModel,
+    OpenPullRequest,
+    PrepareWorkspace,
+    Push,
+    Record,
+    Rest,
+    RunTools,
+    StartTools,
+    Step,
+    StoreDiff,
+    TakeSnapshot,
+    Wait,
+)
+
+__all__ = [
+    "AskModel",
+    "Attempt",
+    "OpenPullRequest",
+    "PrepareWorkspace",
+    "Push",
+    "Record",
+    "Rest",
+    "RunTools",
+    "StartTools",
+    "Step",
+    "StoreDiff",
+    "TakeSnapshot",
+    "Turn",
+    "Wait",
+    "evolve",
+    "next_step",
+    "settle",
+    "stop",
+]
+
+_TITLE_CHARACTERS = 72
+_NOT_YET = "Not submitted: the person said something new first. Take it into account, then submit."
+_WROTE_INSTEAD = "The person gave no answer here but wrote something new, which follows."
+
+
+def next_step(turn: Turn, now: datetime) -> Step:
+    """Name the one thing due."""
+    if turn.submitted is None or turn.is_fenced or turn.has_left:
+        return Rest()
+    if not turn.is_started:
+        return Rest() if turn.is_closed else Record((_taking_up(turn.attempt),))
+    return (
+        _leave(turn)
+        or _clear(turn)
+        or _prepare(turn)
+        or _use_tools(turn)
+        or _close(turn)
+        or _talk(turn, now)
+    )
+
+
+def settle(turn: Turn, step: Step) -> Turn:
+    """Take note that a step left nothing to record; this attempt need not do it again."""
+    match step:
+        case TakeSnapshot():
+            return replace(turn, is_dirty=False)
+        case OpenPullRequest():
+            return replace(turn, has_pull_requests=False)
+        case _:
+            return turn
+
+
+def stop(turn: Turn, reason: Stopping) -> Turn:
+    """Take note that this process has to end soon; the first reason stands."""
+    return turn if turn.stopping else replace(turn, stopping=reason)
+
+
+def _taking_up(attempt: Attempt) -> AttemptStarted:
+    return AttemptStarted(
+        attempt=attempt.number,
+        machine=attempt.machine,
+        build=attempt.build,
+        sandbox=attempt.sandbox,
+    )
+
+
+def _leave(turn: Turn) -> Step | None:
+    reason = turn.ending or turn.stopping
+    if not reason:
+        return None
+    running = [call for call in turn.pending if _is_plain(call) and call.id in turn.started]
+    if running:
+        return Record(_interrupted(running, reason))
+    if turn.stopping and not turn.ending:
+        if turn.is_dirty and turn.is_prepared and turn.stopping != "gateway_unreachable":
+            return TakeSnapshot()
+        if turn.stopping == "deadline":
+            return Record((out_of_time(),))
+    return Record((AttemptEnded(attempt=turn.attempt.number, reason=reason),))
+
+
+def _clear(turn: Turn) -> Step | None:
+    """Say of calls that will never end that they were interrupted."""
+    if turn.is_dropped and turn.pending:
+        return Record(_interrupted(turn.pending, "interrupted"))
+    lost = [call for call in turn.pending if call.id in turn.orphaned and _is_plain(call)]
+    return Record(_interrupted(lost, "machine_lost")) if lost else None
+
+
+def _prepare(turn: Turn) -> Step | None:
+    if turn.is_prepared or turn.submitted is None:
+        return None
+    if turn.workspace is None:
+        return PrepareWorkspace(turn.submitted.repository.base)
+    return PrepareWorkspace(turn.workspace.base, turn.workspace.commit, turn.snapshot)
+
+
+def _use_tools(turn: Turn) -> Step | None:
+    plain = [call for call in turn.pending if _is_plain(call)]
+    running = tuple(call for call in plain if call.id in turn.started)
+    if running:
+        return RunTools(running)
+    if plain:
+        together = tuple(takewhile(lambda call: call.name in READ_ONLY, plain))
+        return StartTools(together or (plain[0],))
+    if turn.is_dirty:
+        return TakeSnapshot()
+    if turn.is_interrupted:
+        return Wait("instruction")
+    if turn.pending:
+        return _ask(turn, turn.pending) or _submit(turn, turn.pending[0])
+    return None
+
+
+def _ask(turn: Turn, calls: Sequence[Call]) -> Step | None:
+    for call in calls:
+        if asking := question_in(call):
+            request = request_id(turn.task, call.id)
+            if turn.answer is not None and turn.answer.request == request:
+                return Record((ToolCompleted(call=call.id, output=turn.answer.text),))
+            if turn.unread_steers:
+                return Record((ToolCompleted(call=call.id, output=_WROTE_INSTEAD),))
+            if turn.question is not None and turn.question.request == request:
+                return Wait("question")
+            title = one_line(f"Ask: {asking.question}")
+            asked = QuestionAsked(
+                request=request, call=call.id, text=asking.question, options=asking.options
+            )
+            started = ToolStarted(call=call.id, tool=call.name, title=title)
+            return Record((asked,) if call.id in turn.started else (started, asked))
+    return None
+
+
+def _submit(turn: Turn, call: Call) -> Step | None:
+    work = submission_in(call)
+    if work is None:
+        return None
+    if turn.unread_steers and turn.delivery.diff is None:
+        return Record((ToolCompleted(call=call.id, output=_NOT_YET, is_error=True),))
+    if call.id not in turn.started:
+        return StartTools((call,))
+    return _deliver(turn, work) or Record((ToolCompleted(call=call.id, output=_receipt(turn)),))
+
+
+def _deliver(turn: Turn, work: Submit) -> Step | None:
+    sent = turn.delivery
+    if sent.diff is None:
+        return StoreDiff()
+    if not sent.diff.size_bytes or turn.reply is None or turn.workspace is None:
+        return None
+    if sent.pushed is None:
+        return Push(work.title, work.body, turn.reply.event)
+    if sent.pull_request is None and turn.has_pull_requests:
+        return OpenPullRequest(work.title, work.body, sent.pushed.branch, turn.workspace.base)
+    return None
+
+
+def _close(turn: Turn) -> Step | None:
+    """End the task when the model has ended its work and nobody said anything since."""
+    if turn.reply is None or turn.unread_steers or turn.unread_queued or not turn.is_over:
+        return None
+    if turn.is_spoken_to:
+        return None
+    if work := turn.delivery.submitted:
+        return Record((_finished(turn, work),))
+    if turn.reply.stop_reason in ("end_turn", "stop_sequence"):
+        work = _unsubmitted(turn, turn.reply.text)
+        return _deliver(turn, work) or Record((_finished(turn, work),))
+    return Record((stopped_short(turn.reply.stop_reason),))
+
+
+def _unsubmitted(turn: Turn, text: str) -> Submit:
+    """Make up what the model did not say in a `submit`."""
+    asked = (turn.submitted.title or turn.submitted.prompt) if turn.submitted else ""
+    return Submit(text, one_line(asked, _TITLE_CHARACTERS) or "Work of an agent", text)
+
+
+def _finished(turn: Turn, work: Submit) -> TaskFinished:
+    sent = turn.delivery
+    if sent.pushed is None:
+        return TaskFinished(summary=work.summary, outcome="no_changes")
+    outcome: Literal["pull_request", "branch"] = "pull_request" if sent.pull_request else "branch"
+    return TaskFinished(summary=work.summary, outcome=outcome)
+
+
+def _receipt(turn: Turn) -> str:
+    sent = turn.delivery
+    if sent.pushed is None:
+        return "Submitted. Nothing was changed, so nothing was pushed."
+    if sent.pull_request is None:
+        return f"Submitted: pushed to {sent.pushed.branch}."
+    return f"Submitted: {sent.pull_request.url}"
+
+
+def _interrupted(calls: Iterable[Call], reason: str) -> tuple[ToolInterrupted, ...]:
+    return tuple(ToolInterrupted(call=call.id, reason=reason) for call in calls)
+
+
+def _is_plain(call: Call) -> bool:
+    """Whether a call is a tool's, and not a question or a submission the loop itself sees to."""
+    return question_in(call) is None and submission_in(call) is None
+
+
+def _talk(turn: Turn, now: datetime) -> Step:
+    submitted, failure = turn.submitted, turn.failure
+    if submitted is None:
+        return Rest()
+    if turn.is_asked:
+        return AskModel(turn.number + 1, submitted.model, submitted.effort)
+    if failure is not None and failure.retry_at is None:
+        return Record((gave_up(failure),))
+    if failure is not None and failure.retry_at is not None and now < failure.retry_at:
+        return Wait("provider", failure.retry_at)
+    if turn.allowance.exhausted is not None:
+        return Wait("budget")
+    if met := exceeded(turn.allowance, now):
+        return Record((met,))
+    return Record((ModelRequested(turn=turn.number + 1, model=submitted.model),))

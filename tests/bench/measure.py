@@ -1,0 +1,44 @@
+"""What the benchmarks share: a whole stack, a phone, and order statistics."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from events import Recorded
+from infra.stack.settings import Settings
+from tests.support.stack import RealStack, real_stack
+from tests.support.whole import Phone, repository, signed_in
+
+LONGEST_SECONDS = 300
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` (0 to 1) of the values lie; values must not be empty."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+async def on_a_stack(
+    work: Callable[[RealStack, Phone], Awaitable[dict[str, object]]],
+) -> dict[str, object]:
+    """Run `work` against a whole stack of its own, with a phone that is signed in."""
+    settings = Settings(sandbox="bubblewrap")
+    with TemporaryDirectory() as directory, real_stack(Path(directory), settings) as stack:
+        phone = await signed_in(stack)
+        async with phone.gateway, asyncio.timeout(LONGEST_SECONDS):
+            return await work(stack, phone)
+
+
+async def carried_out(stack: RealStack, phone: Phone, prompt: str) -> list[Recorded]:
+    """Send one task for a fresh sample repository and return its events, as they arrived."""
+    made = await repository(stack, "slugify")
+    task = await phone.submit(prompt, made.url)
+    return await phone.until_end(task["id"])
+
+
+def say(line: str) -> None:
+    """Print one line of progress."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,199 @@
+"""The gateway as it is deployed: its composition root on the real servers, over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+
+from events import AccountId, Guest, History, MachineRequested, TaskId
+from infra.claim import claim_code
+from infra.clock import Scribe, utc_now
+from infra.jetstream import JetStreamLog, connect
+from services.gateway.main import gateway
+from services.gateway.server import bound, make_server, serve
+from services.gateway.settings import Settings
+
+OPERATOR = "operator-token-for-tests"
+CLAIM_SECRET = "claim-secret-for-tests"
+REPOSITORY = "https://github.com/ada/app"
+GITHUB = {"kind": "github", "url": "https://github.com", "api_url": "https://api.github.com"}
+
+
+def settings_for(servers, database: str, port: int, **changes: Any) -> Settings:
+    known: dict[str, Any] = {
+        "gateway_port": port,
+        "public_url": f"http://127.0.0.1:{port}",
+        "nats_url": servers.nats_url,
+        "nats_credentials": servers.credentials("gateway"),
+        "postgres_url": database,
+        "redis_url": servers.redis_url,
+        "s3_endpoint_url": servers.s3.endpoint,
+        "s3_region": servers.s3.region,
+        "s3_bucket": servers.s3.bucket,
+        "s3_access_key_id": servers.s3.key,
+        "s3_secret_access_key": servers.s3.secret,
+        "operator_token": OPERATOR,
+        "claim_secret": CLAIM_SECRET,
+        "model_base_url": "http://127.0.0.1:9",
+        "model_api_key": "sk-house",
+        "forges": msgspec.json.encode([GITHUB]).decode(),
+        "nats_worker_url": servers.nats_url,
+        "nats_workers_account": servers.nats_workers_account,
+        "nats_workers_signing_key": servers.nats_workers_signing_key,
+    }
+    return Settings(**{**known, **changes})
+
+
+@asynccontextmanager
+async def running_gateway(settings_of) -> AsyncIterator[str]:
+    """Run a gateway; `settings_of` makes its settings from its port. Hands out its URL."""
+    with bound("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        async with gateway(settings_of(port)) as made, asyncio.TaskGroup() as group:
+            stopping = asyncio.Event()
+            server = make_server(made.application, grace_seconds=1)
+            group.create_task(made.hub.run(stopping))
+            group.create_task(serve(server, listener, stopping))
+            try:
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                made.stream.drain()
+                stopping.set()
+
+
+@dataclass
+class Attempt:
+    """One machine's time with a task, as the scheduler asks for it."""
+
+    history: History
+    number: int
+
+    def claim(self, **changes: Any) -> dict[str, Any]:
+        code = claim_code(CLAIM_SECRET, self.history.task, self.number)
+        account, task = self.history.account, self.history.task
+        return {
+            "account": account,
+            "task": task,
+            "attempt": self.number,
+            "code": code,
+            "machine": "m1",
+            **changes,
+        }
+
+
+@dataclass
+class World:
+    """A gateway, and a hand on the log beside it."""
+
+    url: str
+    log: JetStreamLog[Any]
+    clients: AsyncExitStack
+    scribe: Scribe = field(default_factory=lambda: Scribe(utc_now))
+
+    async def client(self, token: str = "") -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        made = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return await self.clients.enter_async_context(made)
+
+    async def pairing(self, account: str) -> str:
+        operator = await self.client(OPERATOR)
+        answer = await operator.post("/v1/pairings", json={"account": account})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["code"]
+
+    async def person(self, account: str = "home") -> "Person":
+        nobody = await self.client()
+        body = {"code": await self.pairing(account), "device": {"name": "phone", "platform": "t"}}
+        answer = await nobody.post("/v1/sessions", json=body)
+        assert answer.status_code == 201, answer.text
+        session = answer.json()
+        return Person(self, await self.client(session["token"]), session)
+
+    async def append(self, history: History, *events: Any, by: str = "worker:1") -> int:
+        """Append what another service would."""
+        head = await self.log.head(history)
+        drafts = self.scribe.drafts(events, by=by)
+        return (await self.log.append(history, drafts, after=head)).version
+
+    async def attempt(self, history: History, number: int = 1, *, seconds: float = 600) -> Attempt:
+        """Ask for a machine as the scheduler does."""
+        await self.append(
+            history,
+            MachineRequested(
+                attempt=number,
+                name=f"m{number}",
+                region="local",
+                guest=Guest("shared", 1, 512),
+                deadline=utc_now() + timedelta(seconds=seconds),
+            ),
+            by="scheduler",
+        )
+        return Attempt(history, number)
+
+    async def worker(self, attempt: Attempt) -> httpx.AsyncClient:
+        """A client with the broker token of an attempt."""
+        nobody = await self.client()
+        answer = await nobody.post("/broker/claim", json=attempt.claim())
+        assert answer.status_code == 200, answer.text
+        return await self.client(answer.json()["token"])
+
+
+@dataclass
+class Person:
+    """Somebody signed in."""
+
+    world: World
+    http: httpx.AsyncClient
+    session: dict[str, str]
+
+    @property
+    def token(self) -> str:
+        return self.session["token"]
+
+    def history(self, task: str) -> History:
+        return History(AccountId(self.session["account"]), TaskId(task))
+
+    async def post(self, path: str, body: Any = None, key: str = "") -> httpx.Response:
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        return await self.http.post(path, json=body, headers=headers)
+
+    async def submit(self, prompt: str = "fix it", *, url: str = REPOSITORY, **more: Any) -> str:
+        body = {"prompt": prompt, "repository": {"url": url}, **more}
+        answer = await self.post("/v1/tasks", body)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+
+@asynccontextmanager
+async def a_world(servers, database: str, **changes: Any) -> AsyncIterator[World]:
+    async with (
+        running_gateway(lambda port: settings_for(servers, database, port, **changes)) as url,
+        connect(
+            servers.nats_url, credentials=servers.credentials("operator"), name="test"
+        ) as connection,
+        AsyncExitStack() as clients,
+    ):
+        yield World(url, JetStreamLog[Any](connection), clients)
+
+
+@pytest.fixture
+async def world(servers, fresh_database) -> AsyncIterator[World]:
+    async with a_world(servers, fresh_database) as made:
+        yield made
+
+
+@pytest.fixture
+async def ada(world) -> Person:
+    return await world.person("ada")
+
+
+@pytest.fixture
+async def bob(world) -> Person:
+    return await world.person("bob")

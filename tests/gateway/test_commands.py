@@ -1,0 +1,147 @@
+import msgspec
+import pytest
+
+from events import (
+    AccountId,
+    History,
+    PersonId,
+    TaskCancelled,
+    TaskFinished,
+    TaskInstructed,
+    task_id,
+)
+from infra.clock import Scribe
+from infra.event_log import Conflict
+from services.gateway.access import Principal
+from services.gateway.commands import Commands
+from services.gateway.problems import Refused
+from services.gateway.recall import Recall
+from services.gateway.repository_url import Forge
+from services.gateway.terms import Terms
+from tests.gateway.spec import NOON
+from tests.support.in_memory_log import InMemoryLog
+
+ADA = Principal(AccountId("acc_a"), PersonId("per_a"), "ses_a")
+BOB = Principal(AccountId("acc_b"), PersonId("per_b"), "ses_b")
+ONE = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e11"
+TWO = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e12"
+THREE = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e13"
+SUBMISSION = msgspec.json.encode(
+    {"prompt": "fix it", "repository": {"url": "https://github.com/ada/app"}}
+)
+TERMS = Terms((Forge(kind="github", url="https://github.com", api_url="https://x"),), "house")
+
+
+class House:
+    """Commands over a log in memory."""
+
+    def __init__(self):
+        self.log = InMemoryLog()
+        self.commands = self.restarted()
+
+    def restarted(self):
+        scribe = Scribe(lambda: NOON)
+        recall = Recall(self.log, lambda: NOON)
+        return Commands(self.log, recall=recall, terms=TERMS, scribe=scribe)
+
+    async def submit(self, command_id=ONE, principal=ADA):
+        return await self.commands.perform(
+            principal, None, command_id=command_id, op="submit", arguments=SUBMISSION
+        )
+
+    async def say(self, task, op, command_id=TWO, principal=ADA, **arguments):
+        return await self.commands.perform(
+            principal, task, command_id=command_id, op=op, arguments=msgspec.json.encode(arguments)
+        )
+
+    async def others_append(self, task, *events):
+        history = History(ADA.account, task)
+        known = await Recall(self.log, lambda: NOON).task(history)
+        drafts = Scribe(lambda: NOON).drafts(events, by="worker:1")
+        await self.log.append(history, drafts, after=known.head)
+
+    def events(self, task):
+        return self.log.events(History(ADA.account, task))
+
+
+@pytest.fixture
+def house():
+    return House()
+
+
+async def test_a_submit_makes_the_task_whose_id_follows_from_the_command(house):
+    performed = await house.submit()
+    assert performed.task == task_id(ADA.account, ONE)
+    assert performed.version == 1
+    [recorded] = house.log.recorded
+    assert (recorded.by, recorded.cause) == ("person:per_a", ONE)
+
+
+async def test_a_submit_sent_again_is_answered_alike_after_a_restart(house):
+    first = await house.submit()
+    house.commands = house.restarted()
+    assert await house.submit(ONE.upper()) == first
+    assert len(house.log.recorded) == 1
+
+
+async def test_the_same_id_in_two_accounts_is_two_tasks(house):
+    assert (await house.submit()).task != (await house.submit(principal=BOB)).task
+
+
+async def test_a_lost_race_is_decided_again(house):
+    task = (await house.submit()).task
+    house.log.before_next_append(
+        lambda: house.others_append(task, TaskFinished(summary="", outcome="branch"))
+    )
+    performed = await house.say(task, "cancel")
+    assert performed.version == 2
+    assert not any(isinstance(event, TaskCancelled) for event in house.events(task))
+
+
+async def test_a_race_lost_again_and_again_is_given_up_and_may_be_tried_later(house):
+    task = (await house.submit()).task
+    for _ in range(20):
+        house.log.fail_next_append(Conflict())
+    with pytest.raises(Refused) as refused:
+        await house.say(task, "instruct", text="x")
+    assert refused.value.problem.status == 503
+    assert refused.value.problem.retryable
+
+
+async def test_when_the_answer_was_lost_the_repeat_finds_the_fact(house):
+    task = (await house.submit()).task
+    house.log.fail_next_append(is_stored=True)
+    with pytest.raises(Refused) as refused:
+        await house.say(task, "instruct", text="x")
+    assert (refused.value.problem.status, refused.value.retry_after_seconds > 0) == (503, True)
+    assert (await house.say(task, "instruct", text="x")).version == 2
+    assert house.events(task)[1:] == [TaskInstructed(text="x")]
+
+
+@pytest.mark.parametrize("op", ["instruct", "cancel", "interrupt"])
+async def test_another_accounts_task_is_not_there(house, op):
+    task = (await house.submit()).task
+    arguments = {"text": "x"} if op == "instruct" else {}
+    with pytest.raises(Refused) as refused:
+        await house.say(task, op, principal=BOB, **arguments)
+    assert refused.value.problem.status == 404
+
+
+@pytest.mark.parametrize("task", ["", "task_x", "*", ">", "task_*", "a.b", None])
+async def test_what_is_no_task_id_never_reaches_the_log(house, task):
+    with pytest.raises(Refused) as refused:
+        await house.say(task, "cancel")
+    assert refused.value.problem.status == 404
+
+
+@pytest.mark.parametrize("command_id", ["", "1", "x" * 36, "{" + ONE + "}", ONE.replace("-", "")])
+async def test_a_command_needs_a_uuid(house, command_id):
+    with pytest.raises(Refused) as refused:
+        await house.submit(command_id)
+    assert (refused.value.problem.status, refused.value.problem.code) == (400, "command_id_invalid")
+
+
+async def test_a_version_is_answered_though_nothing_was_appended(house):
+    task = (await house.submit()).task
+    await house.say(task, "cancel")
+    assert (await house.say(task, "cancel", THREE)).version == 2

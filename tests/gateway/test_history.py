@@ -1,0 +1,193 @@
+"""A task's events over HTTP: pages, long polls, server-sent events; artifacts and lists."""
+
+import asyncio
+from importlib.resources import files
+
+import aioboto3
+import asyncpg
+import msgspec
+import pytest
+
+from events import ArtifactStored, Blob, PlanItem, PlanUpdated
+from infra.migrations import migrate
+from tests.gateway.test_routes import is_problem
+from tests.support.eventually import eventually
+
+
+def step(text):
+    return PlanUpdated(items=(PlanItem(text, "active"),))
+
+
+async def seen(answer, count):
+    """Read so many server-sent events: their ids and data."""
+    events, last = [], {}
+    async for line in answer.aiter_lines():
+        name, _, value = line.partition(": ")
+        if line and name:
+            last[name] = value
+        elif "data" in last:
+            events.append((int(last["id"]), msgspec.json.decode(last["data"])))
+            last = {}
+        if len(events) == count:
+            return events
+    raise AssertionError(f"the stream ended after {events}")
+
+
+async def test_events_come_by_the_page_as_they_were_stored(ada, world):
+    task = await ada.submit()
+    await world.append(ada.history(task), *(step(f"s{n}") for n in range(4)))
+    stored = [r.body for r in await world.log.read(ada.history(task))]
+    path = f"/v1/tasks/{task}/events"
+    page = await ada.http.get(path, params={"limit": 2})
+    assert page.content == b'{"data":[%s],"next":2,"head":5}' % b",".join(stored[:2])
+    rest = await ada.http.get(path, params={"after": 2})
+    assert rest.content == b'{"data":[%s],"next":null,"head":5}' % b",".join(stored[2:])
+    none = await ada.http.get(path, params={"after": 5})
+    assert none.json() == {"data": [], "next": None, "head": 5}
+
+
+async def test_a_long_poll_is_answered_when_something_happens(ada, world):
+    task = await ada.submit()
+    path = f"/v1/tasks/{task}/events"
+    async with asyncio.TaskGroup() as group:
+        poll = group.create_task(ada.http.get(path, params={"after": 1, "wait": 20}))
+        await asyncio.sleep(0.2)  # so that it really waits; the answer does not depend on it
+        await world.append(ada.history(task), step("now"))
+    assert [event["version"] for event in poll.result().json()["data"]] == [2]
+
+
+async def test_a_long_poll_ends_empty_when_nothing_happens(ada):
+    task = await ada.submit()
+    answer = await ada.http.get(f"/v1/tasks/{task}/events", params={"after": 1, "wait": 0.1})
+    assert answer.json() == {"data": [], "next": None, "head": 1}
+
+
+async def test_events_are_streamed_as_they_come_and_resumed(ada, world):
+    task = await ada.submit()
+    path, accept = f"/v1/tasks/{task}/events", {"Accept": "text/event-stream"}
+    async with ada.http.stream("GET", path, headers=accept) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["x-accel-buffering"] == "no"
+        await world.append(ada.history(task), step("a"), step("b"))
+        events = await seen(answer, 3)
+    assert [version for version, _ in events] == [1, 2, 3]
+    assert events[2][1]["items"][0]["text"] == "b"
+    await world.append(ada.history(task), step("c"))
+    resumed = {**accept, "Last-Event-ID": "3"}
+    async with ada.http.stream("GET", path, headers=resumed) as answer:
+        assert [version for version, _ in await seen(answer, 1)] == [4]
+    answer = await ada.http.get(path, headers={**accept, "Last-Event-ID": "x"})
+    is_problem(answer, 400, "last_event_id_invalid")
+
+
+async def put(servers, key, content):
+    s3 = servers.s3
+    async with aioboto3.Session().client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        region_name=s3.region,
+        aws_access_key_id=s3.key,
+        aws_secret_access_key=s3.secret,
+    ) as client:
+        await client.put_object(Bucket=s3.bucket, Key=key, Body=content)
+
+
+def artifact(task, name, media_type, *, key=""):
+    blob = Blob(key=key or f"tasks/{task}/artifacts/{name}", size_bytes=4, sha256="0" * 64)
+    return ArtifactStored(name=name, media_type=media_type, blob=blob)
+
+
+async def test_artifacts_and_the_diff_are_sent_as_what_they_are_and_harmless(ada, world, servers):
+    task = await ada.submit()
+    is_problem(await ada.http.get(f"/v1/tasks/{task}/diff"), 404, "not_found")
+    await put(servers, f"tasks/{task}/artifacts/changes.diff", b"+new")
+    await put(servers, f"tasks/{task}/artifacts/page.html", b"<b>x")
+    await world.append(
+        ada.history(task),
+        artifact(task, "changes.diff", "text/x-diff"),
+        artifact(task, "page.html", "text/html"),
+        artifact(task, "stolen", "text/plain", key="tasks/task_other/secret"),
+    )
+    listed = (await ada.http.get(f"/v1/tasks/{task}/artifacts")).json()["data"]
+    assert [a["name"] for a in listed] == ["changes.diff", "page.html"]
+    assert "key" not in listed[0]
+    diff = await ada.http.get(f"/v1/tasks/{task}/diff")
+    assert (diff.content, diff.headers["content-type"].split(";")[0]) == (b"+new", "text/x-diff")
+    page = await ada.http.get(f"/v1/tasks/{task}/artifacts/page.html")
+    assert page.content == b"<b>x"
+    assert page.headers["content-disposition"] == "attachment"
+    assert "sandbox" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    for name in ("stolen", "nothing", "../changes.diff"):
+        is_problem(await ada.http.get(f"/v1/tasks/{task}/artifacts/{name}"), 404, "not_found")
+
+
+@pytest.fixture
+async def read_model(fresh_database):
+    connection = await asyncpg.connect(fresh_database)
+    await migrate(connection, "read", files("services.projector") / "schema")
+    yield connection
+    await connection.close()
+
+
+async def projected(connection, person, task):
+    """Put a task into the read model as the projector would."""
+    state = (await person.http.get(f"/v1/tasks/{task}")).json()
+    await connection.execute(
+        "INSERT INTO read.task (task, account, version, phase, repository, submitted_at, state)"
+        " VALUES ($1, $2, $3, $4, $5, $6::text::timestamptz, $7)",
+        task,
+        state["account"],
+        state["version"],
+        state["phase"],
+        state["repository"]["url"],
+        state["submitted_at"],
+        msgspec.json.encode(state).decode(),
+    )
+
+
+async def test_tasks_are_listed_by_the_page_newest_first_and_only_ones_own(ada, bob, read_model):
+    tasks = [await ada.submit(f"task {n}") for n in range(5)]
+    theirs = await bob.submit()
+    for person, task in [*((ada, t) for t in tasks), (bob, theirs)]:
+        await projected(read_model, person, task)
+    listed, after = [], ""
+    while True:
+        answer = await ada.http.get("/v1/tasks", params={"limit": 2, "after": after})
+        page = answer.json()
+        listed += [task["id"] for task in page["data"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert listed == tasks[::-1]
+    assert (await ada.http.get("/v1/tasks", params={"phase": "failed"})).json()["data"] == []
+    is_problem(await ada.http.get("/v1/tasks", params={"after": "x"}), 400, "cursor_invalid")
+
+
+async def test_a_list_without_a_read_model_is_unavailable_and_a_task_still_seen(ada):
+    answer = await ada.http.get("/v1/tasks")
+    is_problem(answer, 503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    task = await ada.submit()
+    assert (await ada.http.get(f"/v1/tasks/{task}")).status_code == 200
+
+
+async def test_the_fresher_of_log_and_read_model_is_answered(ada, world, read_model):
+    task = await ada.submit()
+    await projected(read_model, ada, task)
+    version = await world.append(ada.history(task), step("x"))
+    behind = (await ada.http.get(f"/v1/tasks/{task}")).json()
+    fresh = (await ada.http.get(f"/v1/tasks/{task}", params={"wait_version": version})).json()
+    assert (behind["version"], fresh["version"]) == (1, 2)
+    assert fresh["plan"][0]["text"] == "x"
+
+
+async def test_it_serves_again_after_postgres_was_away(ada, world, servers):
+    await servers.kill("postgres")
+
+    async def asked():
+        answer = await ada.http.get("/v1/me")
+        assert answer.status_code in (200, 503), answer.text
+        return answer.status_code
+
+    await eventually(asked, until=lambda status: status == 200)

@@ -1,0 +1,104 @@
+"""Signing in, over real HTTP."""
+
+import asyncpg
+import pytest
+
+from services.gateway.accounts.tokens import Digests, new_code, new_token, plain_code
+from tests.gateway.conftest import OPERATOR
+from tests.gateway.test_routes import is_problem
+
+
+async def test_a_device_is_paired_and_signed_in_and_out(world):
+    operator, nobody = await world.client(OPERATOR), await world.client()
+    offer = (await operator.post("/v1/pairings", json={})).json()
+    assert offer["url"] == f"{world.url}/pair#{offer['code']}"
+    signed = (await nobody.post("/v1/sessions", json={"code": offer["code"]})).json()
+    phone = await world.client(signed["token"])
+    me = (await phone.get("/v1/me")).json()
+    assert me == {key: signed[key] for key in ("account", "person", "session")}
+    assert (await phone.delete(f"/v1/sessions/{signed['session']}")).status_code == 204
+    is_problem(await phone.get("/v1/me"), 401, "unauthenticated")
+
+
+async def test_a_code_works_once(world):
+    code, nobody = await world.pairing("home"), await world.client()
+    assert (await nobody.post("/v1/sessions", json={"code": code})).status_code == 201
+    is_problem(await nobody.post("/v1/sessions", json={"code": code}), 403, "code_refused")
+
+
+async def test_a_code_may_be_typed_as_people_type(world):
+    code, nobody = await world.pairing("home"), await world.client()
+    typed = code.lower().replace("-", " ").replace("0", "o").replace("1", "l")
+    assert (await nobody.post("/v1/sessions", json={"code": typed})).status_code == 201
+
+
+async def test_a_code_dies_after_ten_minutes(world, fresh_database):
+    code, nobody = await world.pairing("home"), await world.client()
+    connection = await asyncpg.connect(fresh_database)
+    await connection.execute("UPDATE accounts.pairing SET expires_at = now() - interval '1 s'")
+    await connection.close()
+    is_problem(await nobody.post("/v1/sessions", json={"code": code}), 403, "code_refused")
+
+
+async def test_guessing_is_slowed_down_and_a_right_code_must_wait_too(world):
+    code, nobody = await world.pairing("home"), await world.client()
+    answers = [
+        await nobody.post("/v1/sessions", json={"code": "AAAA-AAAA"}) for _ in range(25)
+    ]  # so many that a minute's turn among them changes nothing
+    assert answers[0].status_code == 403
+    problem = is_problem(answers[-1], 429, "too_many_requests")
+    assert problem["retryable"]
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+    assert (await nobody.post("/v1/sessions", json={"code": code})).status_code == 429
+
+
+async def test_a_person_pairs_another_device_of_their_own(world, ada):
+    offer = (await ada.http.post("/v1/pairings")).json()
+    nobody = await world.client()
+    other = (await nobody.post("/v1/sessions", json={"code": offer["code"]})).json()
+    assert (other["account"], other["person"]) == (ada.session["account"], ada.session["person"])
+    assert other["token"] != ada.token
+
+
+async def test_only_the_operator_pairs_for_another_account(world, ada):
+    answer = await ada.http.post("/v1/pairings", json={"account": "bob"})
+    is_problem(answer, 422, "account_refused")
+    is_problem(await (await world.client("x")).post("/v1/pairings"), 401, "unauthenticated")
+
+
+async def test_the_same_name_is_the_same_account(world, ada):
+    again = await world.person("ada")
+    assert again.session["account"] == ada.session["account"]
+    assert (await world.person("bob")).session["account"] != ada.session["account"]
+
+
+async def test_no_token_or_code_stands_in_the_database(world, ada, fresh_database):
+    code = await world.pairing("ada")
+    connection = await asyncpg.connect(fresh_database)
+    dump = ""
+    for table in ("account", "person", "pairing", "session"):
+        dump += str([tuple(r) for r in await connection.fetch(f"SELECT * FROM accounts.{table}")])
+    await connection.close()
+    assert ada.session["session"] in dump
+    for secret in (ada.token, code, plain_code(code)):
+        assert secret not in dump
+
+
+async def test_an_empty_operator_token_opens_nothing(world):
+    is_problem(await (await world.client()).post("/v1/pairings"), 401, "unauthenticated")
+
+
+def test_digests_of_different_purposes_and_houses_differ():
+    one, other = Digests("one"), Digests("other")
+    assert one.of("session", "x") == one.of("session", "x")
+    assert one.of("session", "x") != one.of("broker", "x") != other.of("broker", "x")
+
+
+@pytest.mark.parametrize("typed", ["abcd-efgh", " ABCD EFGH ", "AbCdEfGh"])
+def test_codes_are_read_as_people_type_them(typed):
+    assert plain_code(typed) == "ABCDEFGH"
+
+
+def test_codes_and_tokens_are_made_of_the_entropy_given():
+    assert new_code(lambda n: bytes(range(n))) == "0123-4567"
+    assert new_token("broker", lambda n: b"\xff" * n) == "errand_broker_" + "_" * 42 + "8"

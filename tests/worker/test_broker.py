@@ -1,0 +1,179 @@
+"""The broker's client against a small gateway in this process."""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import httpx
+import msgspec
+import pytest
+
+from events import Blob
+from services.worker.broker import Broker, ClaimRefused, claim
+from services.worker.ports import GatewayUnreachable, PullRequest, WorkspaceRefused
+from services.worker.settings import Settings
+
+SETTINGS = Settings(
+    task_id="task_1",
+    account_id="acc_1",
+    attempt=2,
+    claim_code="c0de",
+    gateway_url="http://gateway",
+    deadline=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=1),
+)
+WISH = {"title": "T", "body": "B", "branch": "errand/task_1", "base": "main"}
+
+
+class Gateway:
+    """Keeps blobs; answers from `answers` first, where an exception is a broken connection."""
+
+    def __init__(self):
+        self.answers: list[httpx.Response | Exception] = []
+        self.asked: list[httpx.Request] = []
+        self.blobs: dict[str, bytes] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        if self.answers:
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        name = request.url.path.removeprefix("/broker/blobs/")
+        if request.method == "PUT":
+            self.blobs[name] = request.content
+            digest = sha256(request.content).hexdigest()
+            return httpx.Response(
+                200,
+                json={
+                    "key": f"tasks/task_1/{name}",
+                    "size_bytes": len(request.content),
+                    "sha256": digest,
+                },
+            )
+        return httpx.Response(200, content=self.blobs[name])
+
+
+def problem(status, detail="because"):
+    return httpx.Response(status, json={"detail": detail, "code": "c", "status": status})
+
+
+@pytest.fixture
+def gateway():
+    return Gateway()
+
+
+@pytest.fixture
+async def client(gateway):
+    async with httpx.AsyncClient(
+        base_url="http://gateway", transport=httpx.MockTransport(gateway)
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def broker(client):
+    return Broker(client, "t0ken", patience_seconds=0.5)
+
+
+async def test_bytes_go_to_the_object_store_and_come_back(gateway, broker):
+    blob = await broker.put("snapshots/0001-abc.pack", b"PACK")
+
+    assert blob == Blob("tasks/task_1/snapshots/0001-abc.pack", 4, sha256(b"PACK").hexdigest())
+    assert await broker.get(blob.key) == b"PACK"
+    assert {r.headers["authorization"] for r in gateway.asked} == {"Bearer t0ken"}
+
+
+async def test_a_gateway_that_restarts_is_asked_again(gateway, broker):
+    gateway.answers = [httpx.ConnectError("refused"), problem(503)]
+
+    await broker.put("a", b"x")
+
+    assert gateway.blobs == {"a": b"x"}
+    assert len(gateway.asked) == 3
+
+
+async def test_a_gateway_that_stays_away_is_given_up(gateway, broker):
+    gateway.answers = [httpx.ConnectError("refused")] * 20
+
+    with pytest.raises(GatewayUnreachable, match="refused"):
+        await broker.put("a", b"x")
+
+
+async def test_a_token_that_holds_no_more_is_given_up_at_once(gateway, broker):
+    gateway.answers = [problem(401, "the token has expired")]
+
+    with pytest.raises(GatewayUnreachable, match="expired"):
+        await broker.get("tasks/task_1/a")
+    assert len(gateway.asked) == 1
+
+
+async def test_a_pull_request_is_opened(gateway, broker):
+    gateway.answers = [httpx.Response(200, json={"number": 7, "url": "u", "created": True})]
+
+    assert await broker.pull_request(**WISH) == PullRequest(7, "u")
+    assert msgspec.json.decode(gateway.asked[0].content) == {**WISH, "draft": False}
+
+
+async def test_a_forge_without_pull_requests_opens_none(gateway, broker):
+    gateway.answers = [httpx.Response(204)]
+
+    assert await broker.pull_request(**WISH) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(403, "repository_refused"), (404, "repository_not_found"), (422, "repository_refused")],
+)
+async def test_a_forge_that_refuses_says_why(gateway, broker, status, reason):
+    gateway.answers = [problem(status, "not yours")]
+
+    with pytest.raises(WorkspaceRefused) as caught:
+        await broker.pull_request(**WISH)
+
+    assert caught.value.reason == reason
+    assert "not yours" in caught.value.detail
+    assert caught.value.remedy
+
+
+async def test_a_forge_that_stays_away_is_unreachable(gateway, broker):
+    gateway.answers = [problem(503, "the forge is down")] * 20
+
+    with pytest.raises(WorkspaceRefused) as caught:
+        await broker.pull_request(**WISH)
+
+    assert caught.value.reason == "forge_unreachable"
+
+
+async def test_the_claim_is_made_with_the_one_time_code(gateway, client):
+    gateway.answers = [
+        problem(503),
+        httpx.Response(
+            200,
+            json={
+                "nats": {"url": "nats://n", "credentials": "creds"},
+                "token": "t0ken",
+                "account": "acc_1",
+                "reader": "w-task_1-a2",
+                "expires_at": "2026-01-01T01:00:00Z",
+                "model_kind": "rehearsal",
+            },
+        ),
+    ]
+
+    claimed = await claim(client, SETTINGS)
+
+    assert claimed.token == "t0ken"
+    assert claimed.nats.url == "nats://n"
+    asked = msgspec.json.decode(gateway.asked[1].content)
+    assert (asked["task"], asked["attempt"], asked["code"]) == ("task_1", 2, "c0de")
+
+
+async def test_a_refused_claim_says_why(gateway, client):
+    gateway.answers = [problem(403, "the code was used before")]
+
+    with pytest.raises(ClaimRefused, match="used before"):
+        await claim(client, SETTINGS)
+
+
+def test_settings_do_not_show_the_code():
+    assert "c0de" not in repr(SETTINGS)

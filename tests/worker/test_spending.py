@@ -1,0 +1,90 @@
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from events import Budget, BudgetExhausted, BudgetRaised, Usage
+from services.worker.allowance import allow, exceeded, pay, raise_limit, wait
+from services.worker.failures import (
+    LONGEST_RETRY_AFTER_SECONDS,
+    PATIENCE_SECONDS,
+    Misfortune,
+    failed,
+)
+from services.worker.prices import cost_microusd
+from tests.support.worker_history import BEGAN, NOW
+
+
+@pytest.mark.parametrize(
+    ("model", "usage", "cost"),
+    [
+        ("claude-sonnet-5-5", Usage(1_000_000, 0), 2_000_000),
+        ("claude-sonnet-5-5", Usage(0, 1_000_000), 10_000_000),
+        ("claude-sonnet-5-5", Usage(0, 0, 1_000_000, 0), 2_500_000),
+        ("claude-sonnet-5-5", Usage(0, 0, 0, 1_000_000), 100_000),
+        ("claude-haiku-4-5-20251001", Usage(100, 10), 150),
+        ("claude-haiku-5-5", Usage(100_000, 0), 10_000),
+        ("claude-haiku-5-5", Usage(100_001, 0), 50_001),
+        ("somebody-elses", Usage(1_000_000, 0), 5_000_000),
+        ("claude-haiku-5-5", Usage(1, 0), 1),
+        ("claude-sonnet-5-5", Usage(), 0),
+    ],
+)
+def test_a_call_costs_what_the_table_says_rounded_up(model, usage, cost):
+    assert cost_microusd(model, usage) == cost
+
+
+def test_a_budget_of_nothing_limits_nothing():
+    assert exceeded(pay(allow(Budget()), 10**9), NOW) is None
+
+
+def test_money_and_turns_are_counted():
+    allowance = pay(pay(allow(Budget(cost_microusd=100, turns=9)), 60), 60)
+
+    assert exceeded(allowance, NOW) == BudgetExhausted(scope="cost", spent=120, limit=100)
+
+
+def test_raising_the_budget_adds_to_it():
+    allowance = raise_limit(
+        pay(allow(Budget(cost_microusd=100)), 150), BudgetRaised(cost_microusd=100)
+    )
+
+    assert allowance.budget.cost_microusd == 200
+    assert exceeded(allowance, NOW) is None
+
+
+def test_waiting_is_not_working():
+    allowance = replace(allow(Budget(wall_seconds=60)), started_at=BEGAN)
+
+    assert exceeded(allowance, BEGAN + timedelta(seconds=61)) is not None
+    assert exceeded(wait(allowance, 5), BEGAN + timedelta(seconds=61)) is None
+
+
+def failure(misfortune, *, failures=0, since=None):
+    return failed(misfortune, turn=1, failures=failures, since=since, now=NOW)
+
+
+def test_pauses_grow_with_every_failure():
+    pauses = [
+        (failure(Misfortune("overloaded", ""), failures=n).retry_at - NOW).total_seconds()
+        for n in range(8)
+    ]
+
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_the_server_says_when():
+    assert failure(Misfortune("rate_limited", "", 3600.0)).retry_at == NOW + timedelta(hours=1)
+
+
+def test_patience_ends():
+    since = NOW - timedelta(seconds=PATIENCE_SECONDS + 1)
+
+    assert failure(Misfortune("overloaded", ""), since=since).retry_at is None
+    assert failure(Misfortune("rate_limited", "", 5.0), since=since).retry_at is not None
+    assert failure(Misfortune("rate_limited", "", LONGEST_RETRY_AFTER_SECONDS + 1)).retry_at is None
+
+
+@pytest.mark.parametrize("kind", ["key_refused", "out_of_credit", "request_refused"])
+def test_what_will_not_mend_itself_is_not_tried_again(kind):
+    assert failure(Misfortune(kind, "", 1.0)).retry_at is None

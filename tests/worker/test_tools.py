@@ -1,0 +1,221 @@
+import jsonschema
+import pytest
+
+from services.worker.calls import MUTATING, READ_ONLY, Call
+from services.worker.ports import Completed
+from services.worker.tools.difference import difference, measure
+from services.worker.tools.toolbox import TOOLS, run_call, specs, title_of
+from tests.support.fake_sandbox import FakeSandbox, printed
+
+
+async def run(sandbox, name, **arguments):
+    return await run_call(sandbox, Call("c", name, arguments), lambda chunk: None)
+
+
+def title(name, **arguments):
+    return title_of(Call("c", name, arguments))
+
+
+def test_the_model_is_told_of_nine_tools_in_a_fixed_order():
+    assert [spec["name"] for spec in specs()] == [
+        "bash", "read", "write", "edit", "glob", "grep", "plan", "ask", "submit",
+    ]  # fmt: skip
+    assert specs() == specs()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("bash", {"command": "ls", "timeout_seconds": 5}),
+        ("read", {"path": "a", "start_line": 1, "line_count": 2}),
+        ("write", {"path": "a", "content": ""}),
+        ("edit", {"path": "a", "old": "x", "new": "", "replace_all": True}),
+        ("glob", {"pattern": "*", "path": "src"}),
+        ("grep", {"pattern": "x", "path": "src", "glob": "*.py"}),
+        ("plan", {"items": [{"text": "look", "state": "active"}]}),
+        ("ask", {"question": "?", "options": ["a"]}),
+        ("submit", {"summary": "s", "title": "t", "body": "b"}),
+    ],
+)
+def test_every_schema_takes_the_arguments_its_tool_takes(name, arguments):
+    [schema] = [spec["input_schema"] for spec in specs() if spec["name"] == name]
+
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(arguments, schema)
+    assert schema["type"] == "object"
+    assert set(arguments) == set(schema["properties"])
+
+
+def test_what_only_reads_and_what_changes_are_tools():
+    names = {tool.name for tool in TOOLS}
+
+    assert names > READ_ONLY | MUTATING
+    assert not READ_ONLY & MUTATING
+
+
+async def test_bash_tells_the_exit_code_last():
+    sandbox = FakeSandbox()
+    sandbox.scripts["false"] = printed("oh\n", 3)
+
+    outcome = await run(sandbox, "bash", command="false")
+
+    assert outcome.output == "oh\nexit code: 3"
+    assert outcome.exit_code == 3
+    assert not outcome.is_error
+
+
+async def test_bash_says_when_it_ran_too_long_and_what_the_sandbox_noticed():
+    sandbox = FakeSandbox()
+    sandbox.scripts["loop"] = lambda _: Completed(
+        exit_code=137, output=b"..", is_timed_out=True, note="probably out of memory"
+    )
+
+    outcome = await run(sandbox, "bash", command="loop", timeout_seconds=7)
+
+    assert outcome.is_error
+    assert "longer than 7 seconds" in outcome.output
+    assert "probably out of memory" in outcome.output
+
+
+async def test_read_numbers_the_lines_and_says_what_is_left():
+    sandbox = FakeSandbox({"a": "one\ntwo\nthree\n"})
+
+    assert (await run(sandbox, "read", path="a")).output == "1\tone\n2\ttwo\n3\tthree"
+    part = await run(sandbox, "read", path="a", start_line=2, line_count=1)
+    assert part.output == "2\ttwo\n[lines 2-2 of 3]"
+    beyond = await run(sandbox, "read", path="a", start_line=9)
+    assert "3 lines" in beyond.output
+
+
+async def test_what_cannot_be_read_is_an_error_in_words():
+    sandbox = FakeSandbox({"b": "\0\1"})
+
+    missing = await run(sandbox, "read", path="nowhere")
+    binary = await run(sandbox, "read", path="b")
+
+    assert missing.is_error
+    assert "nowhere: no such file" in missing.output
+    assert binary.is_error
+
+
+async def test_write_puts_the_file_and_shows_the_difference():
+    sandbox = FakeSandbox({"a": "old\n"})
+
+    changed = await run(sandbox, "write", path="a", content="new\n")
+    made = await run(sandbox, "write", path="b", content="new\n")
+
+    assert sandbox.files == {"a": b"new\n", "b": b"new\n"}
+    assert changed.diff == "--- a/a\n+++ b/a\n@@ -1 +1 @@\n-old\n+new\n"
+    assert made.diff.startswith("--- /dev/null\n+++ b/b\n")
+
+
+async def test_edit_replaces_what_is_there_exactly_once():
+    sandbox = FakeSandbox({"a": "x = 1\ny = 1\n"})
+
+    outcome = await run(sandbox, "edit", path="a", old="x = 1", new="x = 2")
+
+    assert sandbox.files["a"] == b"x = 2\ny = 1\n"
+    assert "-x = 1\n+x = 2\n" in outcome.diff
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("nowhere", "z", "is not in a"),
+        ("1", "2", "2 times"),
+        ("x", "x", "the same"),
+        ("", "x", "do not fit"),
+    ],
+)
+async def test_edit_refuses_what_is_not_clear(old, new, reason):
+    sandbox = FakeSandbox({"a": "x = 1\ny = 1\n"})
+
+    outcome = await run(sandbox, "edit", path="a", old=old, new=new)
+
+    assert outcome.is_error
+    assert reason in outcome.output
+    assert sandbox.files["a"] == b"x = 1\ny = 1\n"
+
+
+async def test_edit_replaces_every_place_when_told_to():
+    sandbox = FakeSandbox({"a": "1 1"})
+
+    await run(sandbox, "edit", path="a", old="1", new="2", replace_all=True)
+
+    assert sandbox.files["a"] == b"2 2"
+
+
+async def test_glob_asks_git_and_sorts():
+    sandbox = FakeSandbox()
+    command = "git ls-files -z --cached --others --exclude-standard --deduplicate --"
+    sandbox.scripts[f"{command} :(glob)src/**/*.py"] = printed("src/b.py\0src/a.py\0")
+    sandbox.scripts[f"{command} :(glob)*.c"] = printed("")
+
+    assert (await run(sandbox, "glob", pattern="**/*.py", path="/workspace/src")).output == (
+        "src/a.py\nsrc/b.py"
+    )
+    assert (await run(sandbox, "glob", pattern="*.c")).output == "[no file matches]"
+
+
+async def test_grep_falls_back_when_git_has_no_perl_expressions():
+    sandbox = FakeSandbox()
+    command = "git --no-pager grep --untracked -I -n --no-color"
+    sandbox.scripts[f"{command} -P -e x -- ."] = printed("cannot use Perl-compatible regexes", 128)
+    sandbox.scripts[f"{command} -E -e x -- ."] = printed("a.py:1:x\n")
+
+    assert (await run(sandbox, "grep", pattern="x")).output == "a.py:1:x"
+
+
+async def test_grep_that_finds_nothing_says_so():
+    sandbox = FakeSandbox()
+    sandbox.scripts[
+        "git --no-pager grep --untracked -I -n --no-color -P -e x -- :(glob)src/**/*.py"
+    ] = printed("", 1)
+
+    outcome = await run(sandbox, "grep", pattern="x", path="src", glob="*.py")
+
+    assert outcome.output == "[no line matches]"
+    assert not outcome.is_error
+
+
+async def test_numbers_spelled_as_text_are_taken():
+    sandbox = FakeSandbox({"a": "one\ntwo\n"})
+
+    assert (await run(sandbox, "read", path="a", start_line="2")).output == "2\ttwo"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("bash", {"command": "cd x && python -m pytest -q"}, "Run the tests"),
+        ("bash", {"command": "ls\n-la"}, "$ ls -la"),
+        ("read", {"path": "src/parser.py"}, "Read parser.py"),
+        ("write", {"path": "a.py", "content": "1\n2\n"}, "Write a.py +2"),
+        (
+            "edit",
+            {"path": "src/parser.py", "old": "a\nb", "new": "a\nc\nd\ne"},
+            "Edit parser.py +3 \N{MINUS SIGN}1",
+        ),
+        ("glob", {"pattern": "*.py"}, "Find *.py"),
+        ("grep", {"pattern": "x"}, "Search for x"),
+        ("plan", {"items": [{"text": "a", "state": "done"}]}, "Plan: 1 of 1 done"),
+        ("submit", {"summary": "s", "title": "T", "body": ""}, "Submit: T"),
+        ("read", {}, "Use read"),
+        ("telnet", {}, "Use telnet"),
+    ],
+)
+def test_a_call_has_a_title_for_people(name, arguments, expected):
+    assert title(name, **arguments) == expected
+
+
+def test_a_title_is_one_short_line():
+    assert len(title("bash", command="x" * 1000)) == 120
+
+
+def test_a_difference_of_nothing_is_empty():
+    assert difference("a", "x", "x") == ""
+    assert measure("a\nb\nc", "a\nB\nc") == "+1 \N{MINUS SIGN}1"
+
+
+def test_a_difference_too_long_to_compare_is_its_header():
+    assert difference("a", "x", "y" * 500_000) == "--- a/a\n+++ b/a\n"

@@ -1,0 +1,246 @@
+"""What holds for every history: whatever is said and whenever, wherever a worker dies."""
+
+import asyncio
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events import (
+    AttemptStarted,
+    BranchPushed,
+    BudgetExhausted,
+    BudgetRaised,
+    MachineDestroyed,
+    ModelFailed,
+    QuestionAnswered,
+    RequestId,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskInstructed,
+    TaskInterrupted,
+    ToolInterrupted,
+)
+from services.worker.agent import drive
+from services.worker.ports import Completed
+from services.worker.standing import Attempt, Turn, evolve
+from services.worker.steps import Rest
+from services.worker.transcript import messages
+from services.worker.turn import next_step
+from tests.support.fake_world import Bench, called, said
+from tests.support.worker_history import (
+    NOW,
+    PREPARED,
+    SNAPSHOT,
+    SUBMITTED,
+    began,
+    diff_stored,
+    ended,
+    folded,
+    history,
+    replied,
+    requested,
+    started,
+)
+
+CALLS = st.sampled_from(["a", "b", "q", "s"])
+TOOLS = {
+    "a": ("a", "bash", {"command": "ls"}),
+    "b": ("b", "read", {"path": "x"}),
+    "q": ("q", "ask", {"question": "?"}),
+    "s": ("s", "submit", {"summary": "s", "title": "t", "body": "b"}),
+}
+EVENTS = st.one_of(
+    st.integers(1, 3).map(started),
+    st.just(PREPARED),
+    st.integers(1, 4).map(requested),
+    st.lists(CALLS, unique=True).map(lambda calls: replied(*(TOOLS[c] for c in calls), text="x")),
+    st.sampled_from(["end_turn", "pause_turn", "refusal", "max_tokens", "strange"]).map(
+        lambda stop: replied(TOOLS["a"], stop=stop)
+    ),
+    CALLS.map(began),
+    CALLS.map(ended),
+    CALLS.map(lambda call: ToolInterrupted(call=call, reason="machine_lost")),
+    st.just(SNAPSHOT),
+    st.integers(0, 2).map(diff_stored),
+    st.sampled_from(
+        [
+            BranchPushed(branch="b", commit="c"),
+            TaskInstructed(text="steer"),
+            TaskInstructed(text="queue", mode="queue"),
+            TaskInterrupted(),
+            TaskCancelled(),
+            TaskFinished(summary="", outcome="branch"),
+            TaskFailed(reason="r", detail="d", remedy="m"),
+            QuestionAnswered(request=RequestId("req"), text="yes"),
+            BudgetExhausted(scope="cost", spent=1, limit=1),
+            BudgetRaised(cost_microusd=1),
+            ModelFailed(turn=1, kind="overloaded", detail=""),
+            ModelFailed(turn=1, kind="overloaded", detail="", retry_at=NOW),
+            MachineDestroyed(attempt=1, machine="m1", billed_seconds=1, cost_microusd=1),
+        ]
+    ),
+)
+HISTORIES = st.lists(EVENTS, max_size=30).map(lambda events: history(SUBMITTED, *events))
+
+
+@given(HISTORIES)
+def test_every_history_folds_and_something_is_due(recorded):
+    turn = folded(recorded)
+
+    assert turn.head == recorded[-1].head
+    assert next_step(turn, NOW) == next_step(folded(recorded), NOW)
+    assert {call.id for call in turn.pending} >= turn.orphaned & {c.id for c in turn.pending}
+
+
+@given(HISTORIES)
+def test_what_was_sent_is_only_ever_added_to(recorded):
+    earlier: list = []
+    for length in range(1, len(recorded) + 1):
+        now = messages(recorded[:length])
+        for before, after in zip(earlier, now, strict=False):
+            assert after["role"] == before["role"]
+            assert after["content"][: len(before["content"])] == before["content"]
+        assert len(now) >= len(earlier)
+        earlier = now
+
+
+@given(HISTORIES)
+def test_a_worker_that_left_or_was_fenced_never_acts_again(recorded):
+    turn = Turn(attempt=Attempt(number=1))
+    was_resting = False
+    for each in recorded:
+        turn = evolve(turn, each)
+        is_over = turn.is_fenced or turn.has_left
+        assert not was_resting or is_over
+        was_resting = is_over
+        if is_over:
+            assert next_step(turn, NOW) == Rest()
+
+
+def test_wherever_a_worker_dies_the_next_one_brings_the_task_to_the_same_end():
+    whole = asyncio.run(_carried(_bench()))
+    assert whole[-2:] == ["task.finished", "attempt.ended"]
+
+    for length in range(1, len(whole)):
+        asyncio.run(_resumed(length))
+
+
+async def _resumed(length: int) -> None:
+    dead = _bench()
+    await _carried(dead)
+    heir = _bench()
+    heir.log.recorded = dead.log.recorded[:length]
+    heir.blobs.stored, heir.blobs.trees = dead.blobs.stored, dead.blobs.trees
+    await _drive(heir, 2)
+
+    [finished] = heir.facts(TaskFinished)
+    assert finished == TaskFinished(summary="done", outcome="pull_request")
+    assert len(heir.facts(AttemptStarted)) <= 2
+    for asked in heir.model.questions:
+        _check(asked.messages)
+
+
+def _bench() -> Bench:
+    bench = Bench(files={"x": "old"})
+    bench.model.answer = _by_number(bench)  # type: ignore[method-assign]
+    return bench
+
+
+def _by_number(bench: Bench):
+    """A model whose reply depends on nothing but how often it has replied in the conversation."""
+    replies = [
+        called(("c1", "read", {"path": "x"}), ("c2", "grep", {"pattern": "x"})),
+        called(("c3", "write", {"path": "x", "content": "new"})),
+        called(("c4", "bash", {"command": "test"}), ("c5", "edit", {"path": "x"})),
+        called(("c6", "write", {"path": "x", "content": "newest"})),
+        called(("c7", "submit", {"summary": "done", "title": "T", "body": "B"})),
+    ]
+
+    async def answer(question, on_delta):
+        bench.model.questions.append(question)
+        said_before = sum(m["role"] == "assistant" for m in question.messages)
+        return replies[said_before]
+
+    return answer
+
+
+async def _carried(bench: Bench) -> list[str]:
+    await bench.append(SUBMITTED)
+    await _drive(bench, 1)
+    return bench.tags
+
+
+async def _drive(bench: Bench, number: int) -> None:
+    async with asyncio.timeout(10):
+        await drive(bench.book(number), bench.world(), stopping=bench.stopping)
+
+
+def _check(sent: list) -> None:
+    """What the API itself checks: roles take turns, every call has one result, first of all."""
+    assert sent[0]["role"] == sent[-1]["role"] == "user"
+    for before, after in itertools.pairwise(sent):
+        assert before["role"] != after["role"]
+        calls = [b["id"] for b in before["content"] if b["type"] == "tool_use"]
+        results = [b["tool_use_id"] for b in after["content"] if b["type"] == "tool_result"]
+        assert results == calls
+        assert [b["type"] for b in after["content"]][: len(calls)] == ["tool_result"] * len(calls)
+
+
+WORDS = st.sampled_from(
+    [
+        None,
+        TaskInstructed(text="steer"),
+        TaskInstructed(text="queue", mode="queue"),
+        TaskInterrupted(),
+        BudgetRaised(cost_microusd=5),
+    ]
+)
+REPLIES = st.lists(st.sampled_from(["a", "b", "ab", "s", "words"]), min_size=1, max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(said=st.lists(WORDS, max_size=12), replies=REPLIES)
+def test_whatever_people_say_in_between_the_task_ends_and_every_word_is_heard(said, replies):
+    asyncio.run(_interrupted(said, replies))
+
+
+async def _interrupted(words, replies) -> None:
+    bench = Bench(*(_reply(each, number) for number, each in enumerate(replies)), files={"x": ""})
+    bench.model.replies += [said("end")] * 30
+    bench.sandbox.scripts["ls"] = _touch
+    await bench.append(SUBMITTED)
+    for word in words:
+        bench.log.before_next_append(lambda word=word: _interject(bench, word))
+    await _drive(bench, 1)
+
+    heard = str([q.messages for q in bench.model.questions])
+    assert bench.tags[-1] == "attempt.ended"
+    finished = bench.tags.index("task.finished")
+    for recorded in bench.recorded[:finished]:
+        if isinstance(recorded.event, TaskInstructed):
+            assert recorded.event.text in heard
+    for question in bench.model.questions:
+        _check(question.messages)
+
+
+async def _interject(bench: Bench, word) -> None:
+    if word is None or "task.finished" in bench.tags:
+        return
+    if isinstance(word, TaskInstructed):
+        word = TaskInstructed(text=f"{word.text} {len(bench.tags)}", mode=word.mode)
+    await bench.append(word)
+    if isinstance(word, TaskInterrupted):  # somebody must say a word, or the task waits for ever
+        await bench.append(TaskInstructed(text=f"go on {len(bench.tags)}"))
+
+
+def _reply(kind: str, number: int):
+    if kind == "words":
+        return said(f"words {number}")
+    return called(*((f"{name}{number}", *TOOLS[name][1:]) for name in kind))
+
+
+def _touch(sandbox):
+    sandbox.files["x"] += b"."
+    return Completed(exit_code=0, output=b"done")

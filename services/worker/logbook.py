@@ -17,9 +17,9 @@ from infra.clock import Scribe
 from infra.event_log import Conflict, Unavailable
 from infra.telemetry import logger
 from services.worker.ports import AttemptLog, Blobs
-from services.worker.standing import Attempt, Stopping, Turn, evolve
+from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import Step
-from services.worker.turn import settle, stop
+from services.worker.turn import evolve, settle, stop
 
 LONGEST_BLOCKS_BYTES: Final = 48 * 1024
 _PAUSE_SECONDS: Final = 0.5

@@ -48,33 +48,40 @@ async def main(settings: Settings) -> None:
         nats = await resources.enter_async_context(
             connect(claimed.nats.url, credentials=claimed.nats.credentials, name=claimed.reader)
         )
-        scratch = _scratch(resources, settings)
-        sandbox = await _sandbox(settings, scratch)
-        resources.push_async_callback(sandbox.stop)
-        workspace = GitWorkspace(
-            sandbox, broker, _origin(settings, claimed), scratch=scratch, clock=utc_now
-        )
-        resources.push_async_callback(workspace.close)
-        world = World(
-            model=await resources.enter_async_context(
-                model.connect(f"{settings.gateway_url.rstrip('/')}/broker/model", claimed.token)
-            ),
-            sandbox=sandbox,
-            workspace=workspace,
-            blobs=broker,
-            forge=broker,
-            rules=Rules(sandbox),
-            live=Live(history.task, partial(say, nats, live_subject(history))),
-            clock=utc_now,
-        )
+        live = Live(history.task, partial(say, nats, live_subject(history)))
+        world = await _world(resources, settings, claimed=claimed, broker=broker, live=live)
         attempt = Attempt(
             number=settings.attempt,
             machine=MachineId(settings.fly_machine_id),
             build=settings.build,
-            sandbox=sandbox.name,
+            sandbox=world.sandbox.name,
         )
-        worker = _Worker(nats, history, attempt, claimed)
-        await worker.run(world, settings)
+        await _Worker(nats, history, attempt, claimed).run(world, settings)
+
+
+async def _world(
+    resources: AsyncExitStack, settings: Settings, *, claimed: Claimed, broker: Broker, live: Live
+) -> World:
+    """Open all that the worker reaches; `resources` closes it."""
+    scratch = _scratch(resources, settings)
+    sandbox = await _sandbox(settings, scratch)
+    resources.push_async_callback(sandbox.stop)
+    origin = _origin(settings, claimed)
+    workspace = GitWorkspace(sandbox, broker, origin, scratch=scratch, clock=utc_now)
+    resources.push_async_callback(workspace.close)
+    connected = await resources.enter_async_context(
+        model.connect(f"{settings.gateway_url.rstrip('/')}/broker/model", claimed.token)
+    )
+    return World(
+        model=connected,
+        sandbox=sandbox,
+        workspace=workspace,
+        blobs=broker,
+        forge=broker,
+        rules=Rules(sandbox),
+        live=live,
+        clock=utc_now,
+    )
 
 
 class _Worker:

@@ -1,58 +1,32 @@
-"""Where a task stands, as its worker sees it: a fold of its history. Pure.
+"""Where a task stands, as its worker sees it: what of its history decides what is due. Pure.
 
-`services.worker.turn` says what is due from here.
+`services.worker.fold` brings it there, `services.worker.turn` says what is due from here.
 """
 
 from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from events import (
     NOWHERE,
-    ArtifactStored,
-    AttemptEnded,
-    AttemptStarted,
     Blob,
     BranchPushed,
-    BudgetExhausted,
-    BudgetRaised,
     CallId,
     EventId,
-    GatewayEvent,
     Head,
-    MachineDestroyed,
     MachineId,
-    MachineLost,
-    MachineRefused,
-    MachineRequested,
-    MachineStarted,
     ModelFailed,
-    ModelReplied,
-    ModelRequested,
     PullRequestOpened,
     QuestionAnswered,
     QuestionAsked,
-    Recorded,
-    SchedulerEvent,
     SnapshotTaken,
-    TaskAbandoned,
-    TaskCancelled,
-    TaskFailed,
-    TaskFinished,
     TaskId,
-    TaskInstructed,
-    TaskInterrupted,
     TaskSubmitted,
-    ToolCompleted,
-    ToolInterrupted,
-    ToolStarted,
-    WorkerEvent,
     WorkspacePrepared,
 )
-from services.worker.allowance import Allowance, allow, pay, raise_limit, wait
-from services.worker.calls import MUTATING, Call, Submit, calls_of, submission_in, text_of
+from services.worker.allowance import Allowance
+from services.worker.calls import Call, Submit
 
 DIFF_NAME: Final = "diff.patch"
 
@@ -149,179 +123,3 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             or is_asking
             or self.allowance.exhausted is not None
         )
-
-
-def evolve(turn: Turn, recorded: Recorded) -> Turn:
-    """Apply one event. The caller sees to it that versions follow one another."""
-    event = recorded.event
-    if turn.at is not None and turn.is_for_a_person:
-        seconds = (recorded.at - turn.at).total_seconds()
-        turn = replace(turn, allowance=wait(turn.allowance, max(0.0, seconds)))
-    turn = replace(turn, task=recorded.task, head=recorded.head, last=recorded.id, at=recorded.at)
-    if isinstance(event, GatewayEvent):
-        return _asked(turn, event)
-    if isinstance(event, SchedulerEvent):
-        return _staffed(turn, event)
-    if isinstance(event, WorkerEvent):
-        return _worked(turn, event, recorded.at)
-    return replace(turn, is_closed=True, is_fenced=True)
-
-
-def _asked(turn: Turn, event: GatewayEvent) -> Turn:
-    match event:
-        case TaskSubmitted():
-            return replace(turn, submitted=event, allowance=allow(event.budget))
-        case TaskInstructed(mode=mode):
-            return replace(
-                turn,
-                unread_steers=turn.unread_steers + (mode == "steer"),
-                unread_queued=turn.unread_queued + (mode == "queue"),
-                is_closed=False,
-                is_interrupted=False,
-                failure=None,
-                failures=0,
-                failing_since=None,
-            )
-        case QuestionAnswered():
-            return replace(turn, answer=event)
-        case BudgetRaised():
-            return replace(turn, allowance=raise_limit(turn.allowance, event))
-        case TaskInterrupted():
-            return turn if turn.is_closed else _dropped(replace(turn, is_interrupted=True))
-        case TaskCancelled():
-            return _closed(turn, "cancelled")
-
-
-def _staffed(turn: Turn, event: SchedulerEvent) -> Turn:
-    mine = turn.attempt.number
-    match event:
-        case MachineRequested(attempt=attempt):
-            return replace(turn, is_fenced=turn.is_fenced or attempt > mine)
-        case MachineLost(attempt=attempt) | MachineDestroyed(attempt=attempt):
-            return replace(turn, is_fenced=turn.is_fenced or attempt == mine)
-        case TaskAbandoned():
-            return _closed(turn, "abandoned")
-        case MachineStarted() | MachineRefused():
-            return turn
-
-
-def _worked(turn: Turn, event: WorkerEvent, at: datetime) -> Turn:
-    match event:
-        case AttemptStarted():
-            return _taken_up(turn, event, at)
-        case AttemptEnded(attempt=attempt):
-            return replace(turn, has_left=turn.has_left or attempt == turn.attempt.number)
-        case WorkspacePrepared():
-            return replace(turn, workspace=event, is_prepared=True, is_dirty=False)
-        case SnapshotTaken():
-            return replace(turn, snapshot=event, is_dirty=False)
-        case ModelRequested() | ModelReplied() | ModelFailed():
-            return _talked(turn, event, at)
-        case QuestionAsked():
-            return replace(turn, question=event)
-        case ToolStarted(call=call):
-            return replace(turn, started=turn.started | {call}, orphaned=turn.orphaned - {call})
-        case ToolCompleted(call=call, is_error=is_error):
-            return _ended(turn, call, is_accepted=not is_error)
-        case ToolInterrupted(call=call):
-            return _ended(turn, call, is_accepted=False)
-        case BudgetExhausted():
-            return replace(turn, allowance=replace(turn.allowance, exhausted=event))
-        case ArtifactStored(name=name, blob=blob):
-            is_diff = name == DIFF_NAME
-            return _delivered(turn, diff=blob) if is_diff else turn
-        case BranchPushed():
-            return _delivered(turn, pushed=event)
-        case PullRequestOpened():
-            return _delivered(turn, pull_request=event)
-        case TaskFinished():
-            return _closed(turn, "finished")
-        case TaskFailed():
-            return _closed(turn, "failed")
-        case _:
-            return turn
-
-
-def _taken_up(turn: Turn, event: AttemptStarted, at: datetime) -> Turn:
-    mine = turn.attempt.number
-    started_at = turn.allowance.started_at or at
-    return replace(
-        turn,
-        is_started=turn.is_started or event.attempt == mine,
-        is_fenced=turn.is_fenced or event.attempt > mine,
-        ending="",
-        is_prepared=False,
-        is_dirty=False,
-        is_asked=False,
-        orphaned=turn.started,
-        question=None,
-        allowance=replace(turn.allowance, started_at=started_at, exhausted=None),
-    )
-
-
-def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: datetime) -> Turn:
-    match event:
-        case ModelRequested():
-            queued = 0 if turn.is_over else turn.unread_queued
-            return replace(
-                turn, is_asked=True, is_spoken_to=True, unread_steers=0, unread_queued=queued
-            )
-        case ModelFailed():
-            since = turn.failing_since or at
-            return replace(
-                turn,
-                is_asked=False,
-                failure=event,
-                failures=turn.failures + 1,
-                failing_since=since,
-            )
-        case ModelReplied():
-            calls = calls_of(event.blocks) if event.stop_reason == "tool_use" else ()
-            return replace(
-                turn,
-                number=event.turn,
-                is_asked=False,
-                failure=None,
-                failures=0,
-                failing_since=None,
-                is_spoken_to=False,
-                reply=Reply(turn.last, event.stop_reason, text_of(event.blocks)),
-                pending=calls,
-                started=frozenset(),
-                orphaned=frozenset(),
-                is_dropped=False,
-                delivery=Delivery(),
-                allowance=pay(turn.allowance, event.cost_microusd),
-            )
-
-
-def _ended(turn: Turn, call: CallId, *, is_accepted: bool) -> Turn:
-    ended = next((each for each in turn.pending if each.id == call), None)
-    if ended is None:
-        return turn
-    is_answered = turn.question is not None and turn.question.call == call
-    turn = replace(
-        turn,
-        pending=tuple(each for each in turn.pending if each is not ended),
-        started=turn.started - {call},
-        orphaned=turn.orphaned - {call},
-        is_dirty=turn.is_dirty or ended.name in MUTATING,
-        question=None if is_answered else turn.question,
-        answer=None if is_answered else turn.answer,
-    )
-    work = submission_in(ended) if is_accepted else None
-    return _delivered(turn, submitted=work) if work else turn
-
-
-def _delivered(turn: Turn, **changes: object) -> Turn:
-    return replace(turn, delivery=replace(turn.delivery, **changes))
-
-
-def _dropped(turn: Turn) -> Turn:
-    """Give up what was under way: its calls are not run, an answer of the model is not awaited."""
-    return replace(turn, is_asked=False, is_dropped=bool(turn.pending))
-
-
-def _closed(turn: Turn, ending: str) -> Turn:
-    is_mine = turn.is_started and not turn.has_left
-    return _dropped(replace(turn, is_closed=True, ending=ending if is_mine else ""))

@@ -19,7 +19,8 @@ from events import (
     ToolCompleted,
     ToolInterrupted,
 )
-from services.worker.standing import Attempt, Turn, evolve
+from services.worker.fold import evolve
+from services.worker.standing import Attempt, Turn
 
 Message = dict[str, Any]
 

@@ -32,7 +32,8 @@ from services.worker.calls import (
     submission_in,
 )
 from services.worker.failures import gave_up, out_of_time, stopped_short
-from services.worker.standing import Attempt, Stopping, Turn, evolve
+from services.worker.fold import evolve
+from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import (
     AskModel,
     OpenPullRequest,

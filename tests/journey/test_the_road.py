@@ -6,6 +6,7 @@ import pytest
 
 from clients.cli.gateway import new_command
 from events import (
+    AttemptStarted,
     BranchPushed,
     PullRequestOpened,
     QuestionAsked,
@@ -15,7 +16,9 @@ from events import (
     ToolCompleted,
 )
 from infra.stack.sample_repositories import PROMPTS
+from infra.stack.settings import Settings
 from tests.support.eventually import eventually
+from tests.support.stack import real_stack
 from tests.support.whole import pull_requests, repository, signed_in, stored
 
 
@@ -94,3 +97,17 @@ async def test_nobody_elses_task_is_there(stack, phone, path):
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("application/problem+json")
     await stranger.gateway._client.aclose()
+
+
+@pytest.mark.docker
+async def test_the_tools_run_in_docker_where_an_engine_is(tmp_path):
+    with real_stack(tmp_path, Settings(sandbox="docker")) as other:
+        phone = await signed_in(other)
+        async with phone.gateway:
+            made = await repository(other, "slugify")
+            task = await phone.submit(PROMPTS["slugify"], made.url)
+            seen = await phone.until_end(task["id"])
+            assert isinstance(seen[-1].event, TaskFinished), seen[-1]
+            started = next(r.event for r in seen if isinstance(r.event, AttemptStarted))
+            assert started.sandbox == "docker"
+            assert len(await pull_requests(other, made, task["id"])) == 1

@@ -239,7 +239,7 @@ def real_stack(
 
     `environment` is added to that of every program: HEARTBEAT_SILENCE_SECONDS and the like.
     """
-    chosen = settings or Settings(stand_in_faults=True)
+    chosen = settings or Settings(stand_in_faults=True, sandbox="bubblewrap")
     thread = OwnThread(_running_whole(directory, chosen, environment))
     try:
         yield RealStack(thread.open(), thread)

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -89,21 +90,22 @@ class Phone:
     async def task(self, task: str) -> dict[str, Any]:
         return await self.gateway.get(f"/v1/tasks/{task}")
 
-    async def watch(self, task: str, *, device: str = "phone") -> AsyncIterator[Recorded]:
+    async def watch(self, task: str, *, device: str = "phone") -> AsyncGenerator[Recorded, None]:
         """Yield a task's events as they arrive on the stream, until it has ended."""
         has_ended = is_caught_up = False
         stream = TaskStream(self.gateway, task, device=device)
-        async for item in stream.items():
-            match item:
-                case Recorded():
-                    has_ended = isinstance(item.event, ENDS)
-                    yield item
-                case CaughtUp():
-                    is_caught_up = True
-                case LiveItem():
-                    continue
-            if has_ended and is_caught_up:
-                return
+        async with aclosing(stream.items()) as items:
+            async for item in items:
+                match item:
+                    case Recorded():
+                        has_ended = isinstance(item.event, ENDS)
+                        yield item
+                    case CaughtUp():
+                        is_caught_up = True
+                    case LiveItem():
+                        continue
+                if has_ended and is_caught_up:
+                    return
 
     async def until_end(self, task: str) -> list[Recorded]:
         return [recorded async for recorded in self.watch(task)]

@@ -5,26 +5,42 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
+import msgspec
+
 from events import (
     AccountId,
     ArtifactStored,
     AttemptStarted,
     Blob,
+    BranchPushed,
+    Budget,
+    CallId,
     EventId,
+    Guest,
     MachineId,
+    MachineLost,
+    MachineRequested,
+    ModelFailed,
     ModelReplied,
     ModelRequested,
+    PullRequestOpened,
+    QuestionAsked,
     Recorded,
     Repository,
     SnapshotTaken,
     TaskId,
+    TaskInstructed,
     TaskSubmitted,
     ToolCompleted,
     ToolStarted,
     Usage,
     WorkspacePrepared,
+    request_id,
 )
-from services.worker.standing import Attempt, Turn, evolve
+from services.worker.calls import Call
+from services.worker.fold import evolve
+from services.worker.standing import Attempt, Turn
+from services.worker.steps import Record
 
 TASK = TaskId("task_1")
 BEGAN = datetime(2026, 11, 23, tzinfo=UTC)
@@ -93,3 +109,38 @@ def history(*events: Any) -> list[Recorded]:
 def folded(recorded: Iterable[Recorded], attempt: int = 1) -> Turn:
     mine = Attempt(number=attempt, machine=MachineId(f"m{attempt}"))
     return reduce(evolve, recorded, Turn(attempt=mine))
+
+
+READY = (SUBMITTED, started(), PREPARED)
+ASKED = (*READY, requested())
+BASH = ("b", "bash", {"command": "ls"})
+READS = [("r1", "read", {"path": "x"}), ("r2", "glob", {"pattern": "*"})]
+QUESTION = ("q", "ask", {"question": "Tabs?", "options": ["yes"]})
+WORK = {"summary": "did it", "title": "Do it", "body": "like so"}
+SUBMIT = ("s", "submit", WORK)
+REQUEST = request_id(TASK, CallId("q"))
+ASKING = QuestionAsked(request=REQUEST, call="q", text="Tabs?", options=("yes",))
+PUSHED = BranchPushed(branch="errand/task_1", commit="abc")
+OPENED = PullRequestOpened(number=7, url="http://forge/pull/7", title="Do it")
+STEER = TaskInstructed(text="be quick")
+SUBMITTING = (*ASKED, replied(SUBMIT), began("s", "submit"))
+LOST = MachineLost(attempt=1, reason="silent", retry_at=NOW)
+SECOND = MachineRequested(
+    attempt=2, name="n", region="r", guest=Guest("shared", 1, 256), deadline=NOW
+)
+
+
+def calls(*wanted):
+    return tuple(Call(*each) for each in wanted)
+
+
+def recording(*facts):
+    return Record(tuple(facts))
+
+
+def failing(retry_at):
+    return ModelFailed(turn=1, kind="overloaded", detail="busy", retry_at=retry_at)
+
+
+def limited(**limits):
+    return msgspec.structs.replace(SUBMITTED, budget=Budget(**limits))

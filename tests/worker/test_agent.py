@@ -1,63 +1,22 @@
-import asyncio
-from contextlib import asynccontextmanager
-from datetime import timedelta
-
 import msgspec
-import pytest
 
 from events import (
-    AttemptEnded,
-    AttemptStarted,
     Budget,
     BudgetRaised,
-    MachineRequested,
-    ModelFailed,
     ModelReplied,
     PlanUpdated,
     QuestionAnswered,
     QuestionAsked,
-    Repository,
-    SnapshotTaken,
-    TaskCancelled,
-    TaskFailed,
     TaskFinished,
     TaskInstructed,
-    TaskInterrupted,
-    TaskSubmitted,
     ToolCompleted,
-    ToolInterrupted,
     ToolStarted,
 )
-from events.scheduler import Guest
-from services.worker.agent import LAST_SECONDS, drive
-from services.worker.ports import GatewayUnreachable, SandboxUnavailable, WorkspaceRefused
+from tests.support.driving import SLOW, SUBMIT, WRITE, driven, driving, last_words, until
 from tests.support.eventually import eventually
 from tests.support.fake_sandbox import printed
-from tests.support.fake_world import BEGAN, HISTORY, Bench, called, out_of_luck, said
-
-SUBMITTED = TaskSubmitted(
-    prompt="mend it", repository=Repository("http://forge/a/b"), model="claude-sonnet-5-5"
-)
-SUBMIT = ("c9", "submit", {"summary": "mended", "title": "Mend it", "body": "by hand"})
-WRITE = ("c1", "write", {"path": "a.py", "content": "print()\n"})
-SLOW = ("c1", "bash", {"command": "sleep"})
-
-
-async def driven(bench: Bench, number: int = 1, **options) -> None:
-    async with asyncio.timeout(10):
-        await drive(bench.book(number), bench.world(), stopping=bench.stopping, **options)
-
-
-@asynccontextmanager
-async def driving(bench: Bench, number: int = 1):
-    """A worker at work while inside; it must come to rest by itself."""
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        group.create_task(driven(bench, number))
-        yield
-
-
-async def until(bench: Bench, kind: type, count: int = 1) -> None:
-    await eventually(lambda: len(bench.facts(kind)) >= count)
+from tests.support.fake_world import HISTORY, Bench, called, said
+from tests.support.worker_history import SUBMITTED
 
 
 async def test_a_task_runs_from_its_prompt_to_a_pull_request():
@@ -203,16 +162,12 @@ async def test_a_steering_word_enters_after_the_tool_results():
     bench.log.before_next_append(interject)  # model.replied meets a word said in the meantime
     await driven(bench)
 
-    assert [b.get("content") or b.get("text") for b in _last_words(bench)] == ["slept", "be quick"]
+    assert [b.get("content") or b.get("text") for b in last_words(bench)] == ["slept", "be quick"]
     assert len(bench.facts(ModelReplied)) == 2, "the reply that was paid for is recorded"
 
 
 async def _nothing() -> None:
     return None
-
-
-def _last_words(bench: Bench):
-    return bench.model.questions[-1].messages[-1]["content"]
 
 
 async def test_an_instruction_queued_waits_for_the_end_of_the_work():
@@ -224,7 +179,7 @@ async def test_an_instruction_queued_waits_for_the_end_of_the_work():
     await driven(bench)
 
     assert [len(q.messages) for q in bench.model.questions] == [1, 3, 5, 7]
-    assert _last_words(bench) == [{"type": "text", "text": "later"}]
+    assert last_words(bench) == [{"type": "text", "text": "later"}]
     assert bench.facts(TaskFinished) == [
         TaskFinished(summary="Second done.", outcome="pull_request")
     ]
@@ -238,98 +193,6 @@ def _then(bench: Bench, event, call):
     return reply
 
 
-async def test_cancelling_stops_a_running_tool_and_ends_the_attempt():
-    bench = Bench(called(SLOW))
-    bench.sandbox.endless.add("sleep")
-    await bench.append(SUBMITTED)
-
-    async with driving(bench):
-        await bench.sandbox.running.wait()
-        await bench.append(TaskCancelled(reason="changed my mind"))
-
-    assert bench.sandbox.was_stopped == ["sleep"]
-    assert bench.tags[-3:] == ["task.cancelled", "tool.interrupted", "attempt.ended"]
-
-
-async def test_an_interrupted_model_call_waits_for_a_word():
-    never = asyncio.Event()
-    asked = asyncio.Event()
-
-    async def hang():
-        asked.set()
-        await never.wait()
-
-    bench = Bench(hang, said("I see."))
-    await bench.append(SUBMITTED)
-
-    async with driving(bench):
-        await asked.wait()
-        await bench.append(TaskInterrupted())
-        await bench.append(TaskInstructed(text="other way"))
-
-    assert [b["text"] for b in _last_words(bench)] == ["mend it", "other way"]
-    assert len(bench.facts(TaskFinished)) == 1
-
-
-async def test_an_interrupted_tool_is_told_to_the_model():
-    bench = Bench(called(SLOW, ("c2", "bash", {"command": "next"})), said("I see."))
-    bench.sandbox.endless.add("sleep")
-    await bench.append(SUBMITTED)
-
-    async with driving(bench):
-        await bench.sandbox.running.wait()
-        await bench.append(TaskInterrupted())
-        await until(bench, ToolInterrupted, 2)
-        await bench.append(TaskInstructed(text="leave it"))
-
-    results = _last_words(bench)
-    assert [r.get("is_error") for r in results[:2]] == [True, True]
-    assert "next" not in bench.sandbox.ran
-
-
-async def test_a_new_attempt_restores_the_snapshot_and_tells_of_lost_calls():
-    bench = Bench(called(WRITE), called(("c2", "bash", {"command": "sleep"})))
-    bench.sandbox.endless.add("sleep")
-    await bench.append(SUBMITTED)
-    async with asyncio.TaskGroup() as group:  # a worker that is killed in the middle of a call
-        worker = group.create_task(driven(bench))
-        await bench.sandbox.running.wait()
-        worker.cancel()
-    survived = Bench(said("Going on."))
-    survived.log, survived.blobs = bench.log, bench.blobs
-    survived.workspace.blobs = bench.blobs
-
-    await driven(survived, 2)
-
-    taken = survived.facts(SnapshotTaken)[0]
-    assert survived.workspace.restored == [taken.tree]
-    assert survived.sandbox.files == {"a.py": b"print()\n"}
-    assert survived.facts(ToolInterrupted) == [ToolInterrupted(call="c2", reason="machine_lost")]
-    [result, notice] = _last_words(survived)
-    assert result["is_error"]
-    assert "new machine" in notice["text"]
-    assert survived.facts(TaskFinished)[0].outcome == "pull_request"
-
-
-async def test_a_fenced_worker_rests_and_writes_nothing_more():
-    bench = Bench(called(SLOW))
-    bench.sandbox.endless.add("sleep")
-    await bench.append(SUBMITTED)
-
-    async with driving(bench):
-        await bench.sandbox.running.wait()
-        await bench.append(_requested(2), by="scheduler")
-
-    assert bench.tags[-1] == "machine.requested"
-
-
-def _requested(attempt: int) -> MachineRequested:
-    guest = Guest("shared", 1, 256)
-    return MachineRequested(
-        attempt=attempt, name="m", region="r", guest=guest, deadline=BEGAN + timedelta(days=1)
-    )
-
-
 async def test_a_budget_that_is_spent_waits_until_it_is_raised():
     bench = Bench(called(WRITE), called(SUBMIT))
     await bench.append(msgspec.structs.replace(SUBMITTED, budget=Budget(cost_microusd=1)))
@@ -339,130 +202,6 @@ async def test_a_budget_that_is_spent_waits_until_it_is_raised():
         await bench.append(BudgetRaised(cost_microusd=1_000_000))
 
     assert len(bench.facts(TaskFinished)) == 1
-
-
-async def test_an_overloaded_model_is_asked_again():
-    bench = Bench(out_of_luck(), out_of_luck("connection_lost"), said("At last."))
-    await bench.append(SUBMITTED)
-
-    await driven(bench)
-
-    assert [f.kind for f in bench.facts(ModelFailed)] == ["overloaded", "connection_lost"]
-    assert bench.model.questions[0] == bench.model.questions[2]
-    assert len(bench.facts(TaskFinished)) == 1
-
-
-async def test_a_refused_key_fails_the_task_with_a_remedy():
-    bench = Bench(out_of_luck("key_refused"))
-    await bench.append(SUBMITTED)
-
-    await driven(bench)
-
-    [failure] = bench.facts(TaskFailed)
-    assert failure.reason == "model_refused_key"
-    assert "ANTHROPIC_API_KEY" in failure.remedy
-
-
-@pytest.mark.parametrize("stop_reason", ["refusal", "max_tokens", "model_context_window_exceeded"])
-async def test_calls_of_a_reply_that_stopped_short_are_never_run(stop_reason):
-    reply = msgspec.structs.replace(called(SLOW), stop_reason=stop_reason)
-    bench = Bench(reply, said("Again."))
-    await bench.append(SUBMITTED)
-
-    await driven(bench)
-    assert bench.facts(TaskFailed)[0].reason == "model_refused"
-    assert not bench.facts(ToolStarted)
-
-    await bench.append(TaskInstructed(text="go on"))
-    await driven(bench, 2)
-    assert _last_words(bench)[0]["is_error"]
-    assert len(bench.facts(TaskFinished)) == 1
-
-
-async def test_a_missing_repository_fails_the_task():
-    bench = Bench()
-    await bench.append(SUBMITTED)
-    bench.workspace.refusal = WorkspaceRefused("repository_not_found", "no such", "Check the URL.")
-
-    await driven(bench)
-
-    assert bench.facts(TaskFailed) == [
-        TaskFailed(reason="repository_not_found", detail="no such", remedy="Check the URL.")
-    ]
-    assert bench.facts(AttemptEnded) == [AttemptEnded(attempt=1, reason="failed")]
-
-
-async def test_a_machine_without_a_sandbox_fails_the_task():
-    bench = Bench()
-    await bench.append(SUBMITTED)
-    bench.sandbox.trouble = SandboxUnavailable("no bubblewrap")
-
-    await driven(bench)
-
-    assert bench.facts(TaskFailed)[0].reason == "sandbox_unavailable"
-
-
-async def test_an_instruction_after_the_end_goes_on_in_a_new_attempt():
-    bench = Bench(called(WRITE), called(SUBMIT), said("More done."))
-    await bench.append(SUBMITTED)
-    await driven(bench)
-
-    await bench.append(TaskInstructed(text="one more thing"))
-    await driven(bench, 2)
-
-    assert [f.attempt for f in bench.facts(AttemptStarted)] == [1, 2]
-    assert len(bench.workspace.restored) == 1
-    assert [f.summary for f in bench.facts(TaskFinished)] == ["mended", "More done."]
-    [result, *texts] = _last_words(bench)
-    assert result["content"] == "Submitted: http://forge/pull/7"
-    assert texts[0]["text"] == "one more thing"
-
-
-async def test_a_worker_told_to_stop_leaves_its_work_behind():
-    bench = Bench(called(WRITE, ("c2", "bash", {"command": "sleep"})))
-    bench.sandbox.endless.add("sleep")
-    await bench.append(SUBMITTED)
-
-    async with driving(bench):
-        await bench.sandbox.running.wait()
-        bench.stopping.set()
-
-    assert bench.tags[-3:] == ["tool.interrupted", "snapshot.taken", "attempt.ended"]
-    assert bench.facts(AttemptEnded)[0].reason == "drained"
-
-
-async def test_at_its_deadline_a_task_fails_and_keeps_its_work():
-    bench = Bench(called(WRITE, ("c2", "bash", {"command": "sleep"})))
-    bench.sandbox.endless.add("sleep")
-    await bench.append(SUBMITTED)
-
-    await driven(bench, deadline=bench.clock.now + timedelta(seconds=LAST_SECONDS + 0.3))
-
-    assert bench.tags[-4:] == ["tool.interrupted", "snapshot.taken", "task.failed", "attempt.ended"]
-    assert bench.facts(TaskFailed)[0].reason == "deadline"
-
-
-async def test_a_gateway_out_of_reach_ends_the_attempt_and_not_the_task():
-    bench = Bench(called(WRITE))
-    await bench.append(SUBMITTED)
-    bench.blobs.trouble = GatewayUnreachable("gone")
-
-    await driven(bench)
-
-    assert bench.facts(AttemptEnded) == [AttemptEnded(attempt=1, reason="gateway_unreachable")]
-    assert not bench.facts(TaskFailed)
-
-
-async def test_a_log_that_lost_its_answer_gets_every_fact_once():
-    bench = Bench(called(WRITE), called(SUBMIT))
-    await bench.append(SUBMITTED)
-    bench.log.fail_next_append(is_stored=True)
-    bench.log.fail_next_append(is_stored=False)
-
-    await driven(bench)
-
-    assert bench.tags.count("attempt.started") == 1
-    assert bench.tags[-1] == "attempt.ended"
 
 
 async def test_a_long_reply_stands_in_the_object_store_and_comes_back():

@@ -72,7 +72,7 @@ async def client(gateway):
 
 @pytest.fixture
 def broker(client):
-    return Broker(client, "t0ken", patience_seconds=0.5)
+    return Broker(client, "t0ken", patience_seconds=1.0)
 
 
 async def test_bytes_go_to_the_object_store_and_come_back(gateway, broker):

@@ -2,7 +2,10 @@
 
 import asyncio
 import secrets
+import sys
+from pathlib import Path
 
+import docker
 import pytest
 
 from services.worker.ports import SandboxUnavailable
@@ -12,6 +15,7 @@ from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.choose import DEFAULT_IMAGE, choose
 from services.worker.sandbox.confined import ConfinedSandbox
 from services.worker.sandbox.docker import TASK_LABEL, Docker, engine_answers
+from tests.support.eventually import eventually
 from tests.support.sandboxes import running_sandbox
 
 
@@ -82,6 +86,41 @@ async def test_a_container_that_a_killed_worker_left_is_removed():
         assert [container.id for container in listed] == [next_one._enclosure._container.id]
         with pytest.raises(SandboxUnavailable, match="container is gone"):
             await left.execute(("true",), timeout_seconds=5)
+
+
+KILLED = """
+import asyncio, os, sys
+from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.sandbox.docker import Docker
+
+async def main():
+    sandbox = ConfinedSandbox(Docker(sys.argv[1], task=sys.argv[2]))
+    await sandbox.start()
+    await sandbox.execute(("echo", "works"), timeout_seconds=10)
+    os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.docker
+async def test_a_container_ends_with_its_worker_however_that_ended():
+    missing = await asyncio.to_thread(engine_answers, DEFAULT_IMAGE)
+    if missing:
+        pytest.skip(missing)
+    task = f"task_{secrets.token_hex(6)}"
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, DEFAULT_IMAGE, task, cwd=Path(__file__).parents[2]
+    )
+    assert await worker.wait() == -9
+    client = docker.from_env()
+    try:
+        await eventually(
+            lambda: client.containers.list(all=True, filters={"label": f"{TASK_LABEL}={task}"}),
+            until=lambda left: left == [],
+        )
+    finally:
+        client.close()
 
 
 @pytest.mark.docker

@@ -1,42 +1,25 @@
 from datetime import timedelta
 
-import msgspec
 import pytest
 
 from events import (
     AttemptEnded,
-    BranchPushed,
-    Budget,
     BudgetExhausted,
     BudgetRaised,
-    CallId,
     EventId,
-    Guest,
-    MachineId,
-    MachineLost,
-    MachineRequested,
-    ModelFailed,
-    PullRequestOpened,
     QuestionAnswered,
-    QuestionAsked,
     TaskAbandoned,
     TaskCancelled,
-    TaskFailed,
     TaskFinished,
-    TaskInstructed,
     TaskInterrupted,
     ToolInterrupted,
     ToolStarted,
-    request_id,
 )
-from services.worker.calls import Call
-from services.worker.failures import out_of_time
 from services.worker.turn import (
     AskModel,
     OpenPullRequest,
     PrepareWorkspace,
     Push,
-    Record,
     Rest,
     RunTools,
     StartTools,
@@ -44,59 +27,39 @@ from services.worker.turn import (
     TakeSnapshot,
     Wait,
     next_step,
-    settle,
-    stop,
 )
 from tests.support.worker_history import (
+    ASKED,
+    ASKING,
+    BASH,
     BEGAN,
+    LOST,
     NOW,
-    PREPARED,
+    OPENED,
+    PUSHED,
+    QUESTION,
+    READS,
+    READY,
+    REQUEST,
+    SECOND,
     SNAPSHOT,
+    STEER,
+    SUBMIT,
     SUBMITTED,
-    TASK,
+    SUBMITTING,
     began,
+    calls,
     diff_stored,
     ended,
+    failing,
     folded,
     history,
+    limited,
+    recording,
     replied,
     requested,
     started,
 )
-
-READY = (SUBMITTED, started(), PREPARED)
-ASKED = (*READY, requested())
-BASH = ("b", "bash", {"command": "ls"})
-READS = [("r1", "read", {"path": "x"}), ("r2", "glob", {"pattern": "*"})]
-QUESTION = ("q", "ask", {"question": "Tabs?", "options": ["yes"]})
-WORK = {"summary": "did it", "title": "Do it", "body": "like so"}
-SUBMIT = ("s", "submit", WORK)
-REQUEST = request_id(TASK, CallId("q"))
-ASKING = QuestionAsked(request=REQUEST, call="q", text="Tabs?", options=("yes",))
-PUSHED = BranchPushed(branch="errand/task_1", commit="abc")
-OPENED = PullRequestOpened(number=7, url="http://forge/pull/7", title="Do it")
-STEER = TaskInstructed(text="be quick")
-SUBMITTING = (*ASKED, replied(SUBMIT), began("s", "submit"))
-LOST = MachineLost(attempt=1, reason="silent", retry_at=NOW)
-SECOND = MachineRequested(
-    attempt=2, name="n", region="r", guest=Guest("shared", 1, 256), deadline=NOW
-)
-
-
-def calls(*wanted):
-    return tuple(Call(*each) for each in wanted)
-
-
-def recording(*facts):
-    return Record(tuple(facts))
-
-
-def failing(retry_at):
-    return ModelFailed(turn=1, kind="overloaded", detail="busy", retry_at=retry_at)
-
-
-def limited(**limits):
-    return msgspec.structs.replace(SUBMITTED, budget=Budget(**limits))
 
 
 @pytest.mark.parametrize(
@@ -302,130 +265,3 @@ def limited(**limits):
 )
 def test_exactly_one_step_is_due(events, due):
     assert next_step(folded(history(*events)), NOW) == due
-
-
-@pytest.mark.parametrize(
-    ("events", "due"),
-    [
-        pytest.param([*ASKED, SECOND], recording(started(2)), id="the_fence"),
-        pytest.param(
-            [*ASKED, replied(BASH), began("b"), started(2)],
-            recording(ToolInterrupted(call="b", reason="machine_lost")),
-            id="a_call_nobody_knows_the_end_of",
-        ),
-        pytest.param(
-            [*ASKED, replied(BASH), SNAPSHOT, started(2)],
-            PrepareWorkspace("main", "c0", SNAPSHOT),
-            id="the_last_snapshot_on_the_same_base",
-        ),
-        pytest.param(
-            [*ASKED, started(2), PREPARED], recording(requested()), id="the_model_is_asked_again"
-        ),
-        pytest.param(
-            [*ASKED, replied(QUESTION), began("q", "ask"), ASKING, started(2), PREPARED],
-            recording(ASKING),
-            id="an_open_question_is_shown_again",
-        ),
-        pytest.param(
-            [*SUBMITTING, diff_stored(), PUSHED, started(2), PREPARED],
-            OpenPullRequest("Do it", "like so", "errand/task_1", "main"),
-            id="a_submission_goes_on",
-        ),
-        pytest.param(
-            [*READY, TaskFinished(summary="", outcome="branch"), STEER],
-            recording(started(2)),
-            id="a_reopened_task",
-        ),
-        pytest.param(
-            [*READY, TaskFinished(summary="", outcome="branch")], Rest(), id="a_closed_task"
-        ),
-        pytest.param(
-            [*ASKED, replied(BASH), began("b"), TaskCancelled(), STEER, started(2), PREPARED],
-            recording(ToolInterrupted(call="b", reason="interrupted")),
-            id="calls_of_a_cancelled_task_are_not_run",
-        ),
-    ],
-)
-def test_the_next_attempt_takes_up_where_the_last_one_ended(events, due):
-    assert next_step(folded(history(*events), attempt=2), NOW) == due
-
-
-def test_time_spent_waiting_for_a_person_is_not_counted():
-    asked = history(
-        limited(wall_seconds=3600), *ASKED[1:], replied(QUESTION), began("q", "ask"), ASKING
-    )
-    [answer] = history(QuestionAnswered(request=REQUEST, text="no"))
-    late = msgspec.structs.replace(answer, version=len(asked) + 1, at=BEGAN + timedelta(days=1))
-    [done] = history(ended("q", "no"))
-    done = msgspec.structs.replace(done, version=len(asked) + 2, at=late.at)
-
-    turn = folded([*asked, late, done])
-
-    assert next_step(turn, late.at + timedelta(seconds=1)) == recording(requested(2))
-
-
-def test_a_workspace_found_unchanged_is_not_looked_at_again():
-    turn = folded(history(*ASKED, replied(BASH), began("b"), ended("b")))
-
-    assert next_step(settle(turn, TakeSnapshot()), NOW) == recording(requested(2))
-
-
-def test_a_forge_without_pull_requests_gets_a_branch():
-    turn = folded(history(*SUBMITTING, diff_stored(), PUSHED, ended("s")))
-
-    told = settle(turn, OpenPullRequest("", "", "", ""))
-
-    assert next_step(told, NOW) == recording(TaskFinished(summary="did it", outcome="branch"))
-
-
-@pytest.mark.parametrize("reason", ["drained", "gateway_unreachable"])
-def test_a_worker_told_to_stop_leaves_the_task_open(reason):
-    turn = stop(folded(history(*ASKED)), reason)
-
-    assert next_step(turn, NOW) == recording(AttemptEnded(attempt=1, reason=reason))
-
-
-def test_a_question_stays_open_when_its_worker_is_told_to_stop():
-    turn = stop(folded(history(*ASKED, replied(QUESTION), began("q", "ask"), ASKING)), "drained")
-
-    assert next_step(turn, NOW) == recording(AttemptEnded(attempt=1, reason="drained"))
-
-
-def test_a_worker_whose_time_is_up_keeps_its_work_and_fails_the_task():
-    turn = stop(folded(history(*ASKED, replied(BASH), began("b"), ended("b"))), "deadline")
-
-    assert next_step(turn, NOW) == TakeSnapshot()
-    assert next_step(settle(turn, TakeSnapshot()), NOW) == recording(out_of_time())
-
-
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [
-        ("key_refused", "model_refused_key"),
-        ("out_of_credit", "model_refused_key"),
-        ("request_refused", "model_refused"),
-        ("overloaded", "model_unavailable"),
-    ],
-)
-def test_a_model_that_will_not_answer_fails_the_task(kind, reason):
-    failure = ModelFailed(turn=1, kind=kind, detail="said so")
-
-    step = next_step(folded(history(*ASKED, failure)), NOW)
-
-    assert isinstance(step, Record)
-    [fact] = step.facts
-    assert isinstance(fact, TaskFailed)
-    assert (fact.reason, fact.detail) == (reason, "said so")
-    assert fact.remedy
-
-
-def test_an_attempt_that_ended_its_task_leaves_even_when_the_task_is_reopened():
-    turn = folded(history(*READY, TaskFinished(summary="", outcome="branch"), STEER))
-
-    assert next_step(turn, NOW) == recording(AttemptEnded(attempt=1, reason="finished"))
-
-
-def test_machine_ids_are_recorded_with_the_fence():
-    assert next_step(folded(history(SUBMITTED), attempt=3), NOW) == recording(
-        msgspec.structs.replace(started(3), machine=MachineId("m3"))
-    )

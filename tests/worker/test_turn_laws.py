@@ -23,8 +23,9 @@ from events import (
     ToolInterrupted,
 )
 from services.worker.agent import drive
+from services.worker.fold import evolve
 from services.worker.ports import Completed
-from services.worker.standing import Attempt, Turn, evolve
+from services.worker.standing import Attempt, Turn
 from services.worker.steps import Rest
 from services.worker.transcript import messages
 from services.worker.turn import next_step

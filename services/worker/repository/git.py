@@ -162,6 +162,7 @@ class Git:
                 group.create_task(self._watch(is_over))
                 spoken = await process.communicate(stdin)
                 is_over.set()
+                self._check_size()
         except* TooLarge:
             raise TooLarge from None
         return spoken
@@ -172,8 +173,11 @@ class Git:
                 async with asyncio.timeout(_WATCH_SECONDS):
                     await until.wait()
             except TimeoutError:
-                if _size_of(self.directory / "objects") > self._limit_bytes:
-                    raise TooLarge from None
+                self._check_size()
+
+    def _check_size(self) -> None:
+        if _size_of(self.directory / "objects") > self._limit_bytes:
+            raise TooLarge
 
 
 def _size_of(directory: Path) -> int:

@@ -2,7 +2,9 @@
 
 Process 1 of the container is a keeper that nothing inside can kill: it reaps, and on SIGUSR1 ends
 every other process at once (kill(2), pid -1). That needs no new process, so it also ends a fork
-bomb; the workspace, a tmpfs, lives on. Engine API: docs.docker.com/reference/api/engine.
+bomb; the workspace, a tmpfs, lives on. The keeper's input is a connection of the worker: when that
+closes, however the worker ended, the container ends and is removed.
+Engine API: docs.docker.com/reference/api/engine.
 """
 
 import asyncio
@@ -34,14 +36,18 @@ _ENGINE_SECONDS: Final = 60
 _NO_PROCESS: Final = ("resource temporarily unavailable", "cannot fork", "procready not received")
 
 _KEEPER: Final = """
-import os, signal, sys
+import os, signal, sys, threading
+def leave_with_the_worker():
+    sys.stdin.buffer.read()
+    os._exit(0)
 awaited = {signal.SIGCHLD, signal.SIGUSR1, signal.SIGALRM}
 signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+threading.Thread(target=leave_with_the_worker, daemon=True).start()
 signal.alarm(int(sys.argv[1]))
 while True:
     arrived = signal.sigwait(awaited)
     if arrived == signal.SIGALRM:
-        sys.exit()
+        os._exit(0)
     try:
         if arrived == signal.SIGUSR1:
             os.kill(-1, signal.SIGKILL)
@@ -70,6 +76,7 @@ class Docker:
         self._limits = limits or Limits()
         self._client: docker.DockerClient | None = None
         self._container: Container | None = None
+        self._leash: socket.socket | None = None
 
     async def create(self) -> None:
         """Make the container; remove one that a killed worker of this task left behind.
@@ -116,6 +123,9 @@ class Docker:
         """Remove the container. May be called twice."""
         container, self._container = self._container, None
         client, self._client = self._client, None
+        leash, self._leash = self._leash, None
+        if leash is not None:
+            leash.close()
         if container is not None:
             await asyncio.to_thread(_remove, container)
         if client is not None:
@@ -139,6 +149,7 @@ class Docker:
             ipc_mode="private",
             read_only=True,
             auto_remove=True,
+            stdin_open=True,  # and closed with its one connection: the SDK sets StdinOnce
             tmpfs={
                 WORKSPACE: f"rw,exec,nosuid,nodev,mode=0755,size={limits.workspace_bytes},{owned}",
                 HOME: f"rw,exec,nosuid,nodev,mode=0700,size={limits.scratch_bytes},{owned}",
@@ -160,6 +171,9 @@ class Docker:
             log_config=LogConfig(type=LogConfig.types.NONE),
             labels={TASK_LABEL: self._task},
         )
+        self._leash = _taken(
+            client.api.attach_socket(str(self._container.id), params={"stdin": 1, "stream": 1})
+        )
         self._container.start()
 
     async def _enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
@@ -180,11 +194,7 @@ class Docker:
         call: str = engine.exec_create(
             self._container.id, command, stdin=True, workdir=WORKSPACE, environment=_environment()
         )["Id"]
-        taken: Any = engine.exec_start(call, socket=True)
-        inner: socket.socket = taken._sock  # noqa: SLF001 - the SDK hands out no socket, only a file on one
-        connection = inner.dup()
-        taken.close()
-        inner.close()
+        connection = _taken(engine.exec_start(call, socket=True))
         connection.setblocking(False)  # noqa: FBT003 - socket takes no keyword
         return call, connection
 
@@ -221,6 +231,15 @@ def engine_answers(image: str) -> str:
         return ""
     finally:
         client.close()
+
+
+def _taken(file: Any) -> socket.socket:  # noqa: ANN401 - the SDK's type differs by transport
+    """Take a connection over from the SDK, which hands out only a file on it."""
+    inner: socket.socket = file._sock  # noqa: SLF001 - there is no other way to it
+    connection = inner.dup()
+    file.close()
+    inner.close()
+    return connection
 
 
 def _connected() -> docker.DockerClient:

@@ -7,9 +7,9 @@ import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
-from services.worker.sandbox.enclosure import STDERR
+from services.worker.sandbox.enclosure import STDERR, STDOUT
 
 _HELD_BYTES: Final = 4 * 1024 * 1024
 _LINGER_SECONDS: Final = 0.5  # for output after the end; a child that escaped may hold the pipe
@@ -31,9 +31,9 @@ class _Wire(asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.SubprocessTransport):
-            self._transport = transport
-            self._open_pipes = {fd for fd in (1, STDERR) if transport.get_pipe_transport(fd)}
+        # Casts, not checks, here and below: uvloop's transports do not derive from asyncio's.
+        process = self._transport = cast("asyncio.SubprocessTransport", transport)
+        self._open_pipes = {fd for fd in (STDOUT, STDERR) if process.get_pipe_transport(fd)}
 
     def pipe_data_received(self, fd: int, data: bytes | str) -> None:
         content = data if isinstance(data, bytes) else data.encode()
@@ -80,8 +80,9 @@ class _Wire(asyncio.SubprocessProtocol):
             return
         self._is_reading = is_wanted
         for fd in self._open_pipes:
-            pipe = self._transport.get_pipe_transport(fd) if self._transport else None
-            if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
+            found = self._transport.get_pipe_transport(fd) if self._transport else None
+            if found is not None and not found.is_closing():
+                pipe = cast("asyncio.ReadTransport", found)
                 (pipe.resume_reading if is_wanted else pipe.pause_reading)()
 
 
@@ -141,8 +142,9 @@ class ChildProcess:
 
     def _input(self) -> asyncio.WriteTransport | None:
         pipe = self._transport.get_pipe_transport(0)
-        usable = isinstance(pipe, asyncio.WriteTransport) and not pipe.is_closing()
-        return pipe if usable and isinstance(pipe, asyncio.WriteTransport) else None
+        if pipe is None or pipe.is_closing():
+            return None
+        return cast("asyncio.WriteTransport", pipe)
 
 
 async def start_process(

@@ -1,0 +1,161 @@
+"""One attempt on real parts: rehearsal model, sandbox, git and forge; only the log is in memory."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from events import (
+    AttemptStarted,
+    QuestionAnswered,
+    QuestionAsked,
+    Repository,
+    SnapshotTaken,
+    TaskFinished,
+    TaskInstructed,
+    TaskInterrupted,
+    TaskSubmitted,
+    ToolCompleted,
+    ToolStarted,
+)
+from infra.clock import utc_now
+from services.worker import model
+from services.worker.agent import drive
+from services.worker.live import Live
+from services.worker.perform import World
+from services.worker.repository.workspace import GitWorkspace, Origin
+from services.worker.rules import Rules
+from tests.support.eventually import eventually
+from tests.support.fake_world import HISTORY, Bench
+from tests.support.forge import LocalForge, git_ok
+from tests.support.model import RehearsalModel, running_model
+from tests.support.sandboxes import running_sandbox
+
+KIND = "bubblewrap" if sys.platform == "linux" else "docker"
+BRANCH = f"errand/{HISTORY.task}"
+
+
+class Place(NamedTuple):
+    """Where errands are run: a task's history, the model that answers, the repository's address."""
+
+    bench: Bench
+    rehearsal: RehearsalModel
+    url: str
+    token: str
+
+    async def submit(self, prompt: str) -> None:
+        self.bench.scribe = type(self.bench.scribe)(utc_now)
+        await self.bench.append(
+            TaskSubmitted(prompt=prompt, repository=Repository(self.url), model="claude-sonnet-5-5")
+        )
+
+    async def drive(self, number: int = 1) -> None:
+        async with asyncio.timeout(120), self._world() as world:
+            await drive(self.bench.book(number), world, stopping=self.bench.stopping)
+
+    @asynccontextmanager
+    async def _world(self):
+        async with AsyncExitStack() as resources:
+            scratch = Path(resources.enter_context(tempfile.TemporaryDirectory()))
+            sandbox = await resources.enter_async_context(running_sandbox(KIND))
+            origin = Origin(url=self.url, token=self.token, branch=BRANCH)
+            workspace = GitWorkspace(
+                sandbox, self.bench.blobs, origin, scratch=scratch, clock=utc_now
+            )
+            resources.push_async_callback(workspace.close)
+            connected = await resources.enter_async_context(
+                model.connect(self.rehearsal.url, self.rehearsal.key)
+            )
+            yield World(
+                model=connected,
+                sandbox=sandbox,
+                workspace=workspace,
+                blobs=self.bench.blobs,
+                forge=self.bench.forge,
+                rules=Rules(sandbox),
+                live=Live(HISTORY.task, self.bench.say),
+                clock=utc_now,
+            )
+
+
+@pytest.fixture
+def rehearsal(tmp_path):
+    with running_model(tmp_path / "model") as running:
+        yield running
+
+
+@pytest.fixture
+async def place(rehearsal, forge: LocalForge):
+    repository = await forge.sample("slugify")
+    return Place(Bench(), rehearsal, repository.url, forge.token)
+
+
+async def test_a_failing_test_is_mended_and_the_work_is_on_the_forge(place, tmp_path):
+    await place.submit("The tests fail, mend it.")
+
+    await place.drive()
+
+    bench = place.bench
+    [finished] = bench.facts(TaskFinished)
+    assert finished.outcome == "pull_request"
+    clone = tmp_path / "clone"
+    git_ok("clone", "-q", "--branch", BRANCH, place.url, clone)
+    trailers = git_ok("log", "-1", "--format=%(trailers)", inside=clone)
+    assert f"Task: {HISTORY.task}" in trailers
+    ran = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "unittest",
+        "-q",
+        cwd=clone,
+        env=dict(os.environ),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await ran.wait() == 0
+    assert "Run the tests" in {fact.title for fact in bench.facts(ToolStarted)}
+    assert any(fact.diff for fact in bench.facts(ToolCompleted))
+
+
+async def test_a_worker_killed_in_the_middle_is_followed_by_one_that_ends_the_task(place):
+    await place.submit("The tests fail, mend it.")
+    async with asyncio.TaskGroup() as group:
+        worker = group.create_task(place.drive(1))
+        await eventually(lambda: place.bench.facts(SnapshotTaken), seconds=60)
+        worker.cancel()
+
+    await place.drive(2)
+
+    assert len(place.bench.facts(TaskFinished)) == 1
+    assert [fact.attempt for fact in place.bench.facts(AttemptStarted)] == [1, 2]
+    assert len(place.bench.forge.opened) == 1
+
+
+async def test_a_person_answers_a_question(rehearsal, forge):
+    repository = await forge.sample("greeter")
+    place = Place(Bench(), rehearsal, repository.url, forge.token)
+    await place.submit("Greet people without a name in a friendlier way; ask me how.")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(place.drive())
+        await eventually(lambda: place.bench.facts(QuestionAsked), seconds=60)
+        asked = place.bench.facts(QuestionAsked)[0]
+        await place.bench.append(QuestionAnswered(request=asked.request, text="dear friend"))
+
+    assert place.bench.facts(TaskFinished)[0].outcome == "pull_request"
+
+
+async def test_an_interrupted_errand_goes_on_after_a_word(place):
+    await place.submit("Rehearse 4 tool calls of 1 seconds.")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(place.drive())
+        await eventually(lambda: place.bench.facts(ToolStarted), seconds=60)
+        await place.bench.append(TaskInterrupted())
+        await place.bench.append(TaskInstructed(text="go on"))
+
+    assert len(place.bench.facts(TaskFinished)) == 1

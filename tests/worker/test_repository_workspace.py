@@ -1,0 +1,334 @@
+"""The task's repository, from a real forge into a real sandbox and back."""
+
+import hashlib
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from events import Blob, SnapshotTaken
+from services.worker.ports import Snapshot, WorkspaceRefused
+from services.worker.repository.limits import WorkspaceLimits
+from services.worker.repository.workspace import GitWorkspace, Origin
+from services.worker.sandbox.confined import ConfinedSandbox
+from tests.support.forge import TOKEN, LocalForge, git_ok
+from tests.support.sandboxes import running_sandbox
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+BRANCH = "errand/task_a"
+KIND = "bubblewrap" if sys.platform == "linux" else "docker"
+
+
+@dataclass
+class Shelf:
+    """Blobs, in memory."""
+
+    held: dict[str, bytes] = field(default_factory=dict)
+
+    async def put(self, name: str, content: bytes) -> Blob:
+        self.held[name] = content
+        return Blob(name, len(content), hashlib.sha256(content).hexdigest())
+
+    async def get(self, key: str) -> bytes:
+        return self.held[key]
+
+
+class Place:
+    """One attempt: a sandbox, and the workspace in it."""
+
+    def __init__(self, sandbox: ConfinedSandbox, shelf: Shelf, url: str, scratch: Path) -> None:
+        self.sandbox = sandbox
+        self.shelf = shelf
+        self.url = url
+        self.scratch = scratch
+        self.workspace = self.make()
+
+    def make(self, **changed) -> GitWorkspace:
+        origin = Origin(
+            url=changed.pop("url", self.url), token=changed.pop("token", TOKEN), branch=BRANCH
+        )
+        return GitWorkspace(
+            self.sandbox, self.shelf, origin, scratch=self.scratch, clock=lambda: NOW, **changed
+        )
+
+    async def bash(self, script: str) -> str:
+        ended = await self.sandbox.execute(("bash", "-c", script), timeout_seconds=30)
+        assert ended.exit_code == 0, ended.output.decode()
+        return ended.output.decode()
+
+    async def taken(self) -> Snapshot:
+        snapshot = await self.workspace.snapshot()
+        assert snapshot is not None
+        return snapshot
+
+    async def push(self) -> str:
+        return await self.workspace.commit_and_push(
+            title="Mend it", body="Because.", trailers={"Task": "task_a", "Event": "evt_b"}
+        )
+
+
+async def stored(shelf: Shelf, snapshot: Snapshot) -> SnapshotTaken:
+    blob = await shelf.put(f"snapshots/{snapshot.tree}.pack", snapshot.pack)
+    return SnapshotTaken(
+        tree=snapshot.tree,
+        pack=blob,
+        files=snapshot.files,
+        insertions=snapshot.insertions,
+        deletions=snapshot.deletions,
+    )
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="errand-repository-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def source(forge: LocalForge, scratch: Path) -> Path:
+    """A clone of a new repository `home` with a README, to push into it as people do."""
+    git_ok("clone", "-q", forge.create("home"), scratch / "source")
+    return scratch / "source"
+
+
+def publish(source: Path, *, branch: str = "main", message: str = "more") -> str:
+    git_ok("add", "-A", "-f", inside=source)
+    git_ok("commit", "-q", "--allow-empty", "-m", message, inside=source)
+    git_ok("push", "-q", "origin", f"HEAD:refs/heads/{branch}", inside=source)
+    return git_ok("rev-parse", "HEAD", inside=source)
+
+
+@pytest.fixture
+async def place(forge: LocalForge, shelf: Shelf, scratch: Path) -> AsyncIterator[Place]:
+    async with running_sandbox(KIND, task=f"task_{secrets.token_hex(6)}") as sandbox:
+        yield Place(sandbox, shelf, forge.clone_url("home"), scratch)
+
+
+def pushed_file(source: Path, name: str) -> str:
+    git_ok("fetch", "-q", "origin", f"+refs/heads/{BRANCH}:refs/pushed", inside=source)
+    return git_ok("show", f"refs/pushed:{name}", inside=source)
+
+
+async def test_the_base_stands_in_the_sandbox_with_its_history(source, place):
+    (source / "a").mkdir()
+    (source / "a" / "b.txt").write_text("one\n")
+    commit = publish(source, message="a second commit")
+    prepared = await place.workspace.prepare(base="")
+    assert (prepared.commit, prepared.base, prepared.branch) == (commit, "main", BRANCH)
+    assert await place.bash("cat a/b.txt; git status --porcelain; git log -1 --format=%s") == (
+        "one\na second commit\n"
+    )
+    assert await place.bash("git log --oneline | wc -l; git diff; git branch") == "2\n* main\n"
+    await place.bash("git commit -q --allow-empty -m 'the agent may commit'")
+
+
+async def test_an_untouched_workspace_has_no_snapshot_and_no_diff(source, place):
+    await place.workspace.prepare(base="main")
+    assert await place.workspace.snapshot() is None
+    assert await place.workspace.diff() == ""
+    with pytest.raises(WorkspaceRefused) as refused:
+        await place.push()
+    assert refused.value.reason == "no_changes"
+
+
+async def test_a_snapshot_counts_what_changed_and_comes_once(source, place):
+    (source / "old.txt").write_text("1\n2\n3\n")
+    publish(source)
+    await place.workspace.prepare(base="")
+    await place.bash(
+        "printf '1\\n2\\nthree\\n' > old.txt; printf 'n\\n' > new.txt; printf '\\0' > bin"
+    )
+    snapshot = await place.taken()
+    assert (snapshot.files, snapshot.insertions, snapshot.deletions) == (3, 2, 1)
+    assert await place.workspace.snapshot() is None
+    diff = await place.workspace.diff()
+    assert "-3\n+three\n" in diff
+    assert "b/new.txt" in diff
+
+
+async def test_work_undone_is_a_snapshot_too(source, place):
+    await place.workspace.prepare(base="")
+    await place.bash("echo x > x")
+    await place.taken()
+    await place.bash("rm x")
+    snapshot = await place.taken()
+    assert (snapshot.files, snapshot.insertions) == (0, 0)
+    assert await place.workspace.diff() == ""
+
+
+async def test_the_next_attempt_goes_on_from_the_snapshot(source, place, shelf):
+    (source / "gone.txt").write_text("gone\n")
+    first = publish(source)
+    await place.workspace.prepare(base="")
+    await place.bash("rm gone.txt; mkdir -p d; echo work > d/new; chmod +x d/new; ln -s d/new link")
+    restore = await stored(shelf, await place.taken())
+    (source / "later.txt").write_text("later\n")
+    publish(source, message="the base moves on")
+    async with running_sandbox(KIND, task="task_second") as sandbox:
+        second = Place(sandbox, shelf, place.url, place.scratch)
+        prepared = await second.workspace.prepare(base="main", commit=first, restore=restore)
+        assert prepared.commit == first
+        assert await second.bash("ls; cat link; test -x d/new; git log -1 --format=%H") == (
+            f"README.md\nd\nlink\nwork\n{first}\n"
+        )
+        assert await second.workspace.snapshot() is None
+        assert "deleted file" in await second.workspace.diff()
+        assert (await second.bash("git status --porcelain")).split("\n")[:2] == [
+            " D gone.txt",
+            "?? d/",
+        ]
+        commit = await second.push()
+    git_ok("fetch", "-q", "origin", BRANCH, inside=source)
+    assert git_ok("rev-parse", f"{commit}^", inside=source) == first
+
+
+async def test_a_snapshot_that_was_tampered_with_is_not_restored(source, place, shelf):
+    await place.workspace.prepare(base="")
+    await place.bash("echo work > new")
+    restore = await stored(shelf, await place.taken())
+    shelf.held[restore.pack.key] += b"x"
+    with pytest.raises(OSError, match="not the one that was taken"):
+        await place.make().prepare(base="", restore=restore)
+
+
+async def test_the_work_is_committed_and_pushed_once(source, place):
+    await place.workspace.prepare(base="")
+    await place.bash("echo work > work.txt")
+    commit = await place.push()
+    assert await place.push() == commit
+    assert pushed_file(source, "work.txt") == "work"
+    shown = git_ok("log", "-1", "--format=%an|%ae|%aI|%B", commit, inside=source)
+    assert shown == (
+        "Errand|errand@localhost|2026-03-01T12:00:00+00:00|Mend it\n\nBecause.\n\n"
+        "Task: task_a\nEvent: evt_b"
+    )
+    assert git_ok("interpret-trailers", "--parse", inside=source) == ""
+
+
+async def test_more_work_goes_on_top_of_what_was_pushed(source, place):
+    await place.workspace.prepare(base="")
+    await place.bash("echo one > work.txt")
+    first = await place.push()
+    await place.bash("echo two > work.txt")
+    second = await place.push()
+    assert pushed_file(source, "work.txt") == "two"
+    assert git_ok("rev-parse", f"{second}^", inside=source) == first
+
+
+async def test_another_attempt_finds_the_same_work_pushed(source, place, shelf):
+    await place.workspace.prepare(base="")
+    await place.bash("echo work > work.txt")
+    restore = await stored(shelf, await place.taken())
+    commit = await place.push()
+    async with running_sandbox(KIND, task="task_second") as sandbox:
+        second = Place(sandbox, shelf, place.url, place.scratch)
+        await second.workspace.prepare(base="", restore=restore)
+        assert await second.push() == commit
+
+
+async def test_a_push_whose_answer_was_lost_is_found_done(source, place, forge):
+    await place.workspace.prepare(base="")
+    await place.bash("echo work > work.txt")
+    forge.order("drop_push_reply", times=1)
+    commit = await place.push()
+    assert pushed_file(source, "work.txt") == "work"
+    assert git_ok("rev-parse", "refs/pushed", inside=source) == commit
+
+
+async def test_a_push_that_the_forge_refuses_says_so(source, place, forge):
+    await place.workspace.prepare(base="")
+    await place.bash("echo work > work.txt")
+    forge.order("refuse_push", times=5)
+    with pytest.raises(WorkspaceRefused) as refused:
+        await place.push()
+    assert refused.value.reason == "push_refused"
+    assert refused.value.remedy
+
+
+async def refusal(place: Place, *, base: str = "", **changed) -> WorkspaceRefused:
+    with pytest.raises(WorkspaceRefused) as refused:
+        await place.make(**changed).prepare(base=base)
+    assert refused.value.detail
+    assert refused.value.remedy
+    assert TOKEN not in refused.value.detail
+    return refused.value
+
+
+async def test_a_repository_that_is_not_there_is_named(source, place, forge):
+    refused = await refusal(place, url=forge.clone_url("absent"))
+    assert refused.reason == "repository_not_found"
+
+
+async def test_a_token_that_is_refused_is_named(source, place):
+    refused = await refusal(place, token="wrong")
+    assert refused.reason == "repository_refused"
+
+
+async def test_a_base_that_is_not_there_tells_which_are(source, place):
+    publish(source, branch="next")
+    refused = await refusal(place, base="mian")
+    assert refused.reason == "base_not_found"
+    assert "'mian'" in refused.detail
+    assert "main, next" in refused.remedy
+
+
+@pytest.mark.parametrize(
+    "base", ["--upload-pack=touch x", "$(id)", "a b", "../main", "main:x", "\n"]
+)
+async def test_an_odd_base_is_only_a_branch_that_is_not_there(source, place, base):
+    assert (await refusal(place, base=base)).reason == "base_not_found"
+
+
+async def test_an_empty_repository_is_told_to_begin(forge, place):
+    forge.create("empty", auto_init=False)
+    refused = await refusal(place, url=forge.clone_url("empty"))
+    assert (refused.reason, "first commit" in refused.remedy) == ("base_not_found", True)
+
+
+async def test_a_forge_that_does_not_answer_is_named(place, unused_tcp_port_url, monkeypatch):
+    monkeypatch.setattr("services.worker.repository.remote._PAUSES_SECONDS", (0.0,))
+    refused = await refusal(place, url=unused_tcp_port_url)
+    assert refused.reason == "forge_unreachable"
+
+
+@pytest.fixture
+def unused_tcp_port_url() -> str:
+    return "http://127.0.0.1:1/a/b.git"
+
+
+async def test_a_forge_that_fails_for_a_moment_is_asked_again(source, place, forge):
+    forge.order("fail", status=503, times=1)
+    assert (await place.workspace.prepare(base="")).base == "main"
+
+
+async def test_a_repository_beyond_the_limit_is_refused(source, place):
+    (source / "noise").write_bytes(os.urandom(30_000_000))
+    publish(source)
+    refused = await refusal(place, limits=WorkspaceLimits(repository_bytes=1_000_000))
+    assert refused.reason == "repository_too_large"
+
+
+async def test_work_beyond_the_limit_is_refused(source, place):
+    workspace = place.make(limits=WorkspaceLimits(snapshot_bytes=1_000_000))
+    await workspace.prepare(base="")
+    await place.bash("head -c 3000000 /dev/urandom > noise")
+    with pytest.raises(WorkspaceRefused) as refused:
+        await workspace.snapshot()
+    assert refused.value.reason == "repository_too_large"
+
+
+async def test_closing_leaves_nothing_behind(source, place):
+    await place.workspace.prepare(base="")
+    await place.workspace.close()
+    assert list(place.scratch.glob("repository-*")) == []

@@ -22,8 +22,8 @@ $(READY): requirements.txt pyproject.toml
 demo: $(READY) ## One real task, end to end (KILL=worker kills the worker on the way)
 	@$(BIN)/python -m infra.stack demo $(if $(KILL),--kill $(KILL))
 
-run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address
-	@$(BIN)/python -m infra.stack run
+run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address (HOST=0.0.0.0 lets phones in, PORT=n)
+	@$(BIN)/python -m infra.stack run $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part)
 	@$(BIN)/python -m pytest $(ONLY)

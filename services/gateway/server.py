@@ -9,7 +9,6 @@ from typing import Any, Final
 import uvicorn
 
 _BACKLOG: Final = 1024
-_HEADER_BYTES: Final = 32 * 1024
 _FRAME_BYTES: Final = 64 * 1024
 
 
@@ -42,7 +41,6 @@ def make_server(application: Any, *, grace_seconds: float) -> Server:  # noqa: A
         log_config=None,
         server_header=False,
         date_header=False,
-        h11_max_incomplete_event_size=_HEADER_BYTES,
         timeout_graceful_shutdown=max(1, int(grace_seconds)),
         timeout_keep_alive=30,
     )

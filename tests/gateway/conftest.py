@@ -11,10 +11,12 @@ from uuid import uuid4
 import httpx
 import msgspec
 import pytest
+import redis.asyncio as redis
 
 from events import AccountId, Guest, History, MachineRequested, TaskId
 from infra.claim import claim_code
 from infra.clock import Scribe, utc_now
+from infra.fanout import Frame, feed_channel, pack
 from infra.jetstream import JetStreamLog, connect
 from services.gateway.main import gateway
 from services.gateway.server import bound, make_server, serve
@@ -95,6 +97,7 @@ class World:
     url: str
     log: JetStreamLog[Any]
     clients: AsyncExitStack
+    redis: redis.Redis
     scribe: Scribe = field(default_factory=lambda: Scribe(utc_now))
 
     async def client(self, token: str = "") -> httpx.AsyncClient:
@@ -118,9 +121,13 @@ class World:
 
     async def append(self, history: History, *events: Any, by: str = "worker:1") -> int:
         """Append what another service would."""
-        head = await self.log.head(history)
+        before = await self.log.head(history)
         drafts = self.scribe.drafts(events, by=by)
-        return (await self.log.append(history, drafts, after=head)).version
+        head = await self.log.append(history, drafts, after=before)
+        for recorded in await self.log.read(history, after=before.version):
+            frame = Frame(recorded.version, recorded.body)  # as the projector's live loop does
+            await self.redis.publish(feed_channel(history), pack(frame))
+        return head.version
 
     async def attempt(self, history: History, number: int = 1, *, seconds: float = 600) -> Attempt:
         """Ask for a machine as the scheduler does."""
@@ -179,8 +186,9 @@ async def a_world(servers, database: str, **changes: Any) -> AsyncIterator[World
             servers.nats_url, credentials=servers.credentials("operator"), name="test"
         ) as connection,
         AsyncExitStack() as clients,
+        redis.Redis.from_url(servers.redis_url) as live,
     ):
-        yield World(url, JetStreamLog[Any](connection), clients)
+        yield World(url, JetStreamLog[Any](connection), clients, live)
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ async def test_the_credentials_open_the_log_for_this_task_only(world, attempt):
         own = f"events.{attempt.history.account}.{attempt.history.task}"
         answer = await connection.client.request(own, b"no JSON", timeout=5, headers={})
         assert answer.data  # JetStream answered: it was let through
+        other = own[:-1] + ("a" if own[-1] != "a" else "b")
         with pytest.raises(nats.errors.Error):
-            other = own[:-1] + ("a" if own[-1] != "a" else "b")
             await connection.client.request(other, b"x", timeout=0.3)
 
 
@@ -114,7 +114,7 @@ async def test_blobs_are_kept_in_the_tasks_own_corner(worker, attempt):
     is_problem(await worker.get("/broker/blobs/snapshots/0008.pack"), 404, "not_found")
 
 
-@pytest.mark.parametrize("name", ["..%2f..%2fx", "a/%2e%2e/b", ".hidden", "a//b", "a b", "a" * 120])
+@pytest.mark.parametrize("name", ["..%2f..%2fx", "a/%2e%2e/b", ".hidden", "a b", "a" * 120])
 async def test_strange_blob_names_are_refused(worker, name):
     for answer in (
         await worker.put(f"/broker/blobs/{name}", content=b"x"),

@@ -1,5 +1,6 @@
 """Real git, through the broker, to the local forge."""
 
+import asyncio
 from base64 import b64encode
 
 import msgspec
@@ -23,8 +24,13 @@ class Errand:
         self.branch = f"errand/{self.task}"
         self.url = f"{world.url}/broker/git/{self.task}.git"
 
-    def clone(self, directory, *options):
-        git_ok("clone", *options, self.url, directory, token=self.token)
+    async def git(self, *arguments, inside=None):
+        """Run git against the gateway of this very process: in a thread, so that it can answer."""
+        return await asyncio.to_thread(git, *arguments, inside=inside, token=self.token)
+
+    async def clone(self, directory, *options):
+        cloned = await self.git("clone", *options, self.url, directory)
+        assert cloned.code == 0, cloned.errors
         return directory
 
     def commit(self, clone, name="new.txt", content="x\n"):
@@ -32,8 +38,8 @@ class Errand:
         git_ok("add", ".", inside=clone)
         git_ok("commit", "-m", f"add {name}", inside=clone)
 
-    def push(self, clone, ref):
-        return git("push", "origin", ref, inside=clone, token=self.token)
+    async def push(self, clone, *refs):
+        return await self.git("push", "origin", *refs, inside=clone)
 
     async def propose(self, **changes):
         worker = await self.world.client(self.token)
@@ -56,9 +62,9 @@ async def errand(servers, fresh_database, forge):
 
 
 async def test_git_clones_and_pushes_the_tasks_branch(errand, forge, tmp_path):
-    clone = errand.clone(tmp_path / "a")
+    clone = await errand.clone(tmp_path / "a")
     errand.commit(clone)
-    pushed = errand.push(clone, f"HEAD:refs/heads/{errand.branch}")
+    pushed = await errand.push(clone, f"HEAD:refs/heads/{errand.branch}")
     assert pushed.code == 0, pushed.errors
     refs = git_ok("ls-remote", forge.clone_url("app"))
     assert git_ok("rev-parse", "HEAD", inside=clone) in refs
@@ -67,13 +73,13 @@ async def test_git_clones_and_pushes_the_tasks_branch(errand, forge, tmp_path):
 
 
 async def test_a_shallow_clone_and_a_large_push_go_through(errand, tmp_path):
-    clone = errand.clone(tmp_path / "a", "--depth", "1")
+    clone = await errand.clone(tmp_path / "a", "--depth", "1")
     noise = b"".join(n.to_bytes(8, "big") * 3 + bytes([n % 251]) for n in range(200_000))
     (clone / "noise.bin").write_bytes(noise)
     errand.commit(clone)
-    pushed = errand.push(clone, f"HEAD:refs/heads/{errand.branch}")
+    pushed = await errand.push(clone, f"HEAD:refs/heads/{errand.branch}")
     assert pushed.code == 0, pushed.errors
-    again = errand.clone(tmp_path / "b", "--branch", errand.branch)
+    again = await errand.clone(tmp_path / "b", "--branch", errand.branch)
     assert (again / "noise.bin").read_bytes() == noise
 
 
@@ -87,22 +93,18 @@ async def test_a_shallow_clone_and_a_large_push_go_through(errand, tmp_path):
     ],
 )
 async def test_any_other_push_is_refused_and_changes_nothing(errand, forge, tmp_path, ref):
-    clone = errand.clone(tmp_path / "a")
+    clone = await errand.clone(tmp_path / "a")
     before = git_ok("ls-remote", forge.clone_url("app"))
     errand.commit(clone)
-    assert errand.push(clone, ref).code != 0
-    both = git(
-        *("push", "origin", f"HEAD:refs/heads/{errand.branch}", ref),
-        inside=clone,
-        token=errand.token,
-    )
+    assert (await errand.push(clone, ref)).code != 0
+    both = await errand.push(clone, f"HEAD:refs/heads/{errand.branch}", ref)
     assert both.code != 0
     assert git_ok("ls-remote", forge.clone_url("app")) == before
 
 
 async def test_git_is_asked_for_a_password_and_told_when_it_is_wrong(errand, tmp_path):
     for token in (None, "wrong"):
-        refused = git("clone", errand.url, tmp_path / "x", token=token)
+        refused = await asyncio.to_thread(git, "clone", errand.url, tmp_path / "x", token=token)
         assert refused.code == 128
     nobody = await errand.world.client()
     answer = await nobody.get(f"{errand.url}/info/refs?service=git-upload-pack")
@@ -130,7 +132,7 @@ async def test_no_other_address_of_the_forge_is_reached(errand, method, path, st
 async def test_a_repository_that_is_not_there_is_told_in_words(servers, fresh_database, forge):
     async with a_world(servers, fresh_database, forges=forges(forge)) as world:
         errand = await an_errand(world, f"{forge.url}/{forge.login}/nothing")
-        refused = git("ls-remote", errand.url, token=errand.token)
+        refused = await errand.git("ls-remote", errand.url)
         assert refused.code == 128
         assert "repository_not_found" in refused.errors
         worker = await world.client(errand.token)
@@ -141,7 +143,7 @@ async def test_a_repository_that_is_not_there_is_told_in_words(servers, fresh_da
 async def test_a_refused_house_token_is_told_in_words(servers, fresh_database, forge):
     async with a_world(servers, fresh_database, forges=forges(forge, token="wrong")) as world:
         errand = await an_errand(world, forge.create("app"))
-        refused = git("ls-remote", errand.url, token=errand.token)
+        refused = await errand.git("ls-remote", errand.url)
         assert "repository_refused" in refused.errors
         worker = await world.client(errand.token)
         answer = await worker.get("/broker/forge/repository")
@@ -153,7 +155,7 @@ async def test_a_forge_that_is_away_is_told_in_words(servers, fresh_database, fo
     named = forges(forge, url=away, api_url=away)
     async with a_world(servers, fresh_database, forges=named) as world:
         errand = await an_errand(world, f"{away}/ada/app")
-        refused = git("ls-remote", errand.url, token=errand.token)
+        refused = await errand.git("ls-remote", errand.url)
         assert "forge_unreachable" in refused.errors
         worker = await world.client(errand.token)
         answer = await worker.get("/broker/forge/repository")
@@ -161,9 +163,9 @@ async def test_a_forge_that_is_away_is_told_in_words(servers, fresh_database, fo
 
 
 async def test_one_pull_request_is_opened_and_then_kept_up_to_date(errand, forge, tmp_path):
-    clone = errand.clone(tmp_path / "a")
+    clone = await errand.clone(tmp_path / "a")
     errand.commit(clone)
-    assert errand.push(clone, f"HEAD:refs/heads/{errand.branch}").code == 0
+    assert (await errand.push(clone, f"HEAD:refs/heads/{errand.branch}")).code == 0
     made = (await errand.propose()).json()
     assert made["created"]
     again = (await errand.propose(title="Better", body="more")).json()
@@ -190,7 +192,7 @@ async def test_the_default_branch_is_told(errand):
 async def test_a_forge_without_pull_requests_answers_with_nothing(servers, fresh_database, forge):
     async with a_world(servers, fresh_database, forges=forges(forge, kind="git")) as world:
         errand = await an_errand(world, forge.create("app"))
-        assert "refs/heads/main" in git_ok("ls-remote", errand.url, token=errand.token)
+        assert "refs/heads/main" in (await errand.git("ls-remote", errand.url)).output
         assert (await errand.propose()).status_code == 204
 
 

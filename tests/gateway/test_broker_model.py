@@ -27,7 +27,7 @@ async def a_worker(servers, database, base_url, key="sk-house"):
 
 def sdk(worker):
     token = worker.headers["authorization"].removeprefix("Bearer ")
-    base_url = f"{worker.base_url}broker/model".replace("//broker", "/broker")
+    base_url = str(worker.base_url).rstrip("/") + "/broker/model"
     return anthropic.AsyncAnthropic(base_url=base_url, auth_token=token, max_retries=0)
 
 
@@ -64,10 +64,12 @@ async def test_the_sdk_streams_a_turn_from_the_rehearsal_model(servers, fresh_da
                 agent = Agent(client, Workspace(tmp_path / "work"))
                 agent.messages.append({"role": "user", "content": "hello"})
                 reply = await agent.turn()
+                counted = await client.messages.count_tokens(
+                    model=HELLO["model"], messages=HELLO["messages"]
+                )
+            assert counted.input_tokens > 0
             assert reply.content
             assert reply.usage.output_tokens
-            counted = await worker.post("/broker/model/v1/messages/count_tokens", json=HELLO | {})
-            assert counted.status_code in (200, 400), counted.text
 
 
 async def test_the_workers_headers_are_dropped_and_the_houses_key_put_in(

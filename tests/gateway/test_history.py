@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from events import ArtifactStored, Blob, PlanItem, PlanUpdated
+from infra.fanout import state_key
 from infra.migrations import migrate
 from tests.gateway.test_routes import is_problem
 from tests.support.eventually import eventually
@@ -180,6 +181,17 @@ async def test_the_fresher_of_log_and_read_model_is_answered(ada, world, read_mo
     fresh = (await ada.http.get(f"/v1/tasks/{task}", params={"wait_version": version})).json()
     assert (behind["version"], fresh["version"]) == (1, 2)
     assert fresh["plan"][0]["text"] == "x"
+
+
+async def test_live_state_is_answered_when_it_is_newer_and_ones_own(ada, bob, world, read_model):
+    task = await ada.submit()
+    await projected(read_model, ada, task)
+    state = (await ada.http.get(f"/v1/tasks/{task}")).json()
+    live = msgspec.json.encode({**state, "version": 7, "activity": "Thinking"})
+    await world.redis.hset(state_key(task), mapping={"version": 7, "state": live})
+    seen_now = (await ada.http.get(f"/v1/tasks/{task}", params={"wait_version": 7})).json()
+    assert (seen_now["version"], seen_now["activity"]) == (7, "Thinking")
+    is_problem(await bob.http.get(f"/v1/tasks/{task}"), 404, "not_found")
 
 
 async def test_it_serves_again_after_postgres_was_away(ada, world, servers):

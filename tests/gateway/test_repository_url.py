@@ -94,7 +94,7 @@ def test_a_repository_is_found_and_its_address_built_anew(written, url, git_url)
         "https://github.com/ada/app\n",
         "https://github.com/ada/app\0",
         "https://github.com\\@evil.test/ada/app",
-        "https://github.com/ada/ａpp",
+        "https://github.com/ada/\uff41pp",
         "https://github.com/ada/" + "a" * 600,
     ],
 )

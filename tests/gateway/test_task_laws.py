@@ -83,8 +83,9 @@ def test_a_repeat_is_answered_alike_whatever_happened_since(before, since, comma
 
 @given(sayings, commands, causes)
 def test_a_refusal_says_why(sayings, command, cause):
+    refusals = []
     try:
         decide(command, grown(sayings), cause=cause)
     except Refused as refusal:
-        assert refusal.problem.detail
-        assert 400 <= refusal.problem.status < 500
+        refusals.append(refusal.problem)
+    assert all(problem.detail and 400 <= problem.status < 500 for problem in refusals)

@@ -1,0 +1,92 @@
+"""The gateway as a process of its own: how it starts, and how it stops."""
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.settings import Misconfigured
+from services.gateway.settings import Settings, read_forges
+from tests.gateway.conftest import OPERATOR, settings_for
+from tests.support.eventually import eventually
+from tests.support.stack import plain_environment
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    names = settings.__struct_fields__
+    return {name.upper(): str(getattr(settings, name)) for name in names}
+
+
+async def spawn(variables):
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.gateway"),
+        env={**plain_environment(), "PYTHONPATH": str(Path.cwd()), **variables},
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+async def test_it_serves_until_told_to_stop_and_then_leaves_at_once(servers, fresh_database):
+    port = free_port()
+    process = await spawn(environment(settings_for(servers, fresh_database, port)))
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+
+            async def ready():
+                try:
+                    return (await http.get("/health/ready")).status_code
+                except httpx.TransportError:
+                    return 0
+
+            await eventually(ready, until=lambda status: status == 200, seconds=20)
+            headers = {"Authorization": f"Bearer {OPERATOR}"}
+            assert (await http.post("/v1/pairings", headers=headers)).status_code == 201
+        told = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, said.decode()
+    assert time.monotonic() - told < 10
+    for secret in (OPERATOR, "sk-house", servers.s3.secret):
+        assert secret not in said.decode()
+
+
+async def test_what_is_missing_is_named_and_no_value_told():
+    process = await spawn({"GATEWAY_PORT": "x", "OPERATOR_TOKEN": "hush"})
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 1
+    assert said.decode().startswith("gateway: ")
+    assert "hush" not in said.decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "secret-token",
+        '[{"kind": "svn", "url": "https://x"}]',
+        '[{"kind": "github", "url": "https://x", "token": "secret-token"}]',
+        '[{"kind": "git", "url": "ssh://x", "token": "secret-token"}]',
+        '[{"kind": "git", "url": "https://me:secret-token@x"}]',
+    ],
+)
+def test_forges_that_make_no_sense_are_refused_without_telling_their_tokens(text):
+    with pytest.raises(Misconfigured, match="FORGES") as refused:
+        read_forges(text)
+    assert "secret-token" not in str(refused.value)
+
+
+def test_settings_do_not_show_their_secrets():
+    fields = dict.fromkeys(Settings.__struct_fields__, "s3cret")
+    assert "s3cret-token" not in repr(Settings(**{**fields, "operator_token": "s3cret-token"}))

@@ -6,6 +6,7 @@ import sys
 import click
 
 from clients.cli.commands import errand
+from clients.cli.screen import plain
 from clients.cli.trouble import Trouble
 
 _INTERRUPTED = 130
@@ -18,18 +19,14 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
+    except click.Abort:  # Ctrl-C, as click tells it
+        sys.stderr.write("errand: stopped here. A task once sent goes on: `errand watch TASK`.\n")
         sys.exit(_INTERRUPTED)
     except Trouble as trouble:
-        sys.stderr.write(f"errand: {trouble.what}\n")
+        sys.stderr.write(f"errand: {plain(trouble.what)}\n")
         if trouble.remedy:
-            sys.stderr.write(f"  {trouble.remedy}\n")
+            sys.stderr.write(f"  {plain(trouble.remedy)}\n")
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            "errand: no longer watching; the task goes on. `errand watch` comes back.\n"
-        )
-        sys.exit(_INTERRUPTED)
     sys.exit(code or 0)
 
 

@@ -8,7 +8,9 @@ branch is fetched into the local repository.
 import asyncio
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import httpx
@@ -16,6 +18,8 @@ import httpx
 from clients.cli.sign_in import Forge
 from clients.cli.trouble import Trouble
 
+_NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
+_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _CREATED, _EXISTS = 201, 422
 _HELPER = '!f() { test "$1" = get && printf "username=errand\\npassword=%s\\n" "$GIT_TOKEN"; }; f'
 
@@ -28,30 +32,53 @@ class Lent(NamedTuple):
     base: str
 
 
-async def lend(path: Path, base: str, forge: Forge) -> Lent:
-    """Push a local repository's branch to the forge. Raises Trouble with git's own words."""
+async def lend(
+    path: Path, base: str, forge: Forge, *, environment: Mapping[str, str] = _NO_ENVIRONMENT
+) -> Lent:
+    """Push a local repository's branch to the forge. Raises Trouble with git's own words.
+
+    Of `environment` git is handed PATH and HOME alone.
+    """
     if not forge.url:
         raise Trouble(
             f"{path} is a folder of this machine, and no local stack runs here to lend it to.",
             "Start one with `make run`, or give the repository's URL.",
         )
-    top = Path(await _git(path, "rev-parse", "--show-toplevel"))
-    branch = base or await _git(path, "rev-parse", "--abbrev-ref", "HEAD")
-    if branch == "HEAD":
+    git = _Git(path, environment)
+    top = Path(await git.run("rev-parse", "--show-toplevel"))
+    branch = base or await git.run("branch", "--show-current")
+    if not branch:
         raise Trouble(f"{top} is not on a branch.", "Say which one with --base.")
-    await _git(top, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+    try:
+        await git.run("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}")
+    except Trouble:
+        raise Trouble(
+            f"{top} has no branch {branch} with a commit on it.",
+            "Commit something there, or say which branch with --base.",
+        ) from None
     name = f"{_slug(top.name)}-{hashlib.sha256(str(top).encode()).hexdigest()[:6]}"
     owner = await _create(forge, name)
     url = f"{forge.url}/{owner}/{name}.git"
     refs = f"+refs/heads/{branch}:refs/heads/{branch}"
-    await _git(top, "push", "--quiet", url, refs, token=forge.token)
+    await git.run("push", "--quiet", "--no-verify", url, refs, token=forge.token)
     return Lent(top, url, branch)
 
 
-async def bring_back(lent: Lent, branch: str, forge: Forge) -> None:
-    """Fetch the task's branch into the local repository, under the same name."""
-    refs = f"+refs/heads/{branch}:refs/heads/{branch}"
-    await _git(lent.path, "fetch", "--quiet", lent.url, refs, token=forge.token)
+async def bring_back(
+    lent: Lent, branch: str, forge: Forge, *, environment: Mapping[str, str] = _NO_ENVIRONMENT
+) -> None:
+    """Fetch the task's branch into the local repository, under the same name.
+
+    Commits a person has made on it meanwhile are never lost: git refuses, and Trouble says so.
+    """
+    refs = f"refs/heads/{branch}:refs/heads/{branch}"
+    git = _Git(lent.path, environment)
+    try:
+        await git.run("fetch", lent.url, refs, token=forge.token)
+    except Trouble as trouble:
+        raise Trouble(
+            trouble.what, f"The work is safe at {lent.url}, on the branch {branch}."
+        ) from None
 
 
 async def _create(forge: Forge, name: str) -> str:
@@ -69,30 +96,43 @@ async def _create(forge: Forge, name: str) -> str:
     return owner
 
 
-async def _git(folder: Path, *arguments: str, token: str = "") -> str:
-    environment = {
-        "GIT_TERMINAL_PROMPT": "0",
-        "LC_ALL": "C",
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-    }
-    if token:
-        environment |= {
-            "GIT_TOKEN": token,
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_0": "credential.helper",
-            "GIT_CONFIG_VALUE_0": "",
-            "GIT_CONFIG_KEY_1": "credential.helper",
-            "GIT_CONFIG_VALUE_1": _HELPER,
+class _Git:
+    """git in one folder; it never asks a person, and tokens reach it by its environment alone."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = {
+            "GIT_TERMINAL_PROMPT": "0",
+            "LC_ALL": "C",
+            "PATH": environment.get("PATH") or _DEFAULT_PATH,
         }
-    child = await asyncio.create_subprocess_exec(
-        "git", "-C", str(folder), *arguments,
-        env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    output, errors = await child.communicate()
-    if child.returncode != 0:
-        said = errors.decode(errors="replace").strip() or f"exit code {child.returncode}"
-        raise Trouble(f"git {arguments[0]} in {folder}: {said}")
-    return output.decode().strip()
+        if home := environment.get("HOME"):
+            self._environment["HOME"] = home  # whose repositories are safe is said there
+
+    async def run(self, *arguments: str, token: str = "") -> str:
+        """Run one command; return what it said. Raises Trouble with its own words."""
+        environment = self._environment
+        if token:
+            environment = environment | {
+                "GIT_TOKEN": token,
+                "GIT_CONFIG_COUNT": "2",
+                "GIT_CONFIG_KEY_0": "credential.helper",
+                "GIT_CONFIG_VALUE_0": "",
+                "GIT_CONFIG_KEY_1": "credential.helper",
+                "GIT_CONFIG_VALUE_1": _HELPER,
+            }
+        try:
+            child = await asyncio.create_subprocess_exec(
+                "git", "-C", str(self._folder), *arguments,
+                env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise Trouble("git is not on the PATH.", "Install it.") from None
+        output, errors = await child.communicate()
+        if child.returncode != 0:
+            said = errors.decode(errors="replace").strip() or f"exit code {child.returncode}"
+            raise Trouble(f"git {arguments[0]} in {self._folder}: {said}")
+        return output.decode(errors="replace").strip()
 
 
 def _slug(name: str) -> str:

@@ -13,6 +13,7 @@ from events import uuid7
 
 _TIMEOUT_SECONDS = 20.0
 _UNAUTHENTICATED = 401
+_LATER = frozenset({429, 502, 503, 504})
 
 JSON = dict[str, Any]
 
@@ -24,6 +25,10 @@ def new_command() -> str:
 
 class SignedOut(Trouble):
     """The gateway does not know this token, or no longer."""
+
+
+class Unreachable(Trouble):
+    """The gateway does not answer, or says that it cannot just now. Later it may."""
 
 
 class Gateway:
@@ -57,10 +62,12 @@ class Gateway:
         headers = {"Idempotency-Key": command} if command else {}
         return await self._ask("POST", path, json=body, headers=headers)
 
-    async def text(self, path: str) -> str:
-        """Read a text, such as a diff; empty when there is none."""
-        answer = await self._send("GET", path)
-        return answer.text if answer.is_success else ""
+    async def content(self, path: str, **query: str | int) -> bytes:
+        """Read something as it was sent. Raises Trouble as `get` does."""
+        answer = await self._send("GET", path, params=query)
+        if answer.is_success:
+            return answer.content
+        raise _trouble(answer)
 
     async def _ask(self, method: str, path: str, **options: Any) -> JSON:  # noqa: ANN401 - httpx's own
         answer = await self._send(method, path, **options)
@@ -73,7 +80,7 @@ class Gateway:
         try:
             return await self._client.request(method, path, **options)
         except httpx.TransportError as error:
-            raise Trouble(
+            raise Unreachable(
                 f"The gateway at {self.url} cannot be reached ({type(error).__name__}).",
                 "Is it running? `make run` starts one here; `--gateway` names another.",
             ) from None
@@ -88,5 +95,8 @@ def _trouble(answer: httpx.Response) -> Trouble:
     faults = problem.get("errors") or []
     wheres = [f"{f.get('pointer', '')}: {f.get('detail', '')}" for f in faults if f.get("pointer")]
     remedy = "; ".join(where for where in wheres if detail not in where)
-    kind = SignedOut if answer.status_code == _UNAUTHENTICATED else Trouble
-    return kind(detail, remedy)
+    if answer.status_code == _UNAUTHENTICATED:
+        return SignedOut(detail, remedy)
+    if answer.status_code in _LATER or problem.get("retryable"):
+        return Unreachable(detail, remedy)
+    return Trouble(detail, remedy)

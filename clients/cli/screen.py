@@ -85,7 +85,7 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
         case PlanUpdated(items=items):
             return [Text("Plan", style="cyan"), *map(_plan_line, items)]
         case ToolStarted(title=title, tool=tool):
-            return [Text.assemble(("⚙ ", "cyan"), plain(title), (f"  {tool}", "dim"))]
+            return [Text.assemble(("⚙ ", "cyan"), plain(title), (f"  {plain(tool)}", "dim"))]
         case ToolCompleted() as done:
             return _completed(done)
         case ToolInterrupted(reason=reason):
@@ -156,10 +156,22 @@ def _completed(done: ToolCompleted) -> Sequence[Text]:
 
 
 def diff_lines(diff: str, most: int) -> list[Text]:
-    """Colour a unified diff, its header left out; at most `most` lines of it."""
-    lines = [line for line in plain(diff).splitlines() if not line.startswith(("---", "+++"))]
+    """Colour a unified diff, its `---` and `+++` headers left out; at most `most` lines of it."""
+    lines = _without_headers(plain(diff).split("\n"))
     shown = [Text(line, style=_diff_style(line)) for line in lines[:most]]
     return shown + _rest(len(lines) - most)
+
+
+def _without_headers(lines: Sequence[str]) -> list[str]:
+    """Leave out the two header lines before a file's first hunk; in a hunk, `---` is a change."""
+    kept = []
+    is_header = True
+    for line in lines[: len(lines) - (lines[-1] == "")]:
+        if line.startswith(("diff ", "@@")):
+            is_header = not line.startswith("@@")
+        if not (is_header and line.startswith(("--- ", "+++ "))):
+            kept.append(line)
+    return kept
 
 
 def _diff_style(line: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from clients.cli.gateway import Gateway
+from clients.cli.gateway import Gateway, SignedOut
 from clients.cli.trouble import Trouble
 
 
@@ -116,8 +116,6 @@ async def _is_valid(url: str, token: str) -> bool:
     async with Gateway(url, token) as asked:
         try:
             await asked.get("/v1/me")
-        except Trouble as trouble:
-            if "cannot be reached" in trouble.what:
-                raise
+        except SignedOut:
             return False
         return True

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from datetime import datetime
 
 from rich.console import Console
@@ -12,10 +12,13 @@ from rich.text import Text
 
 from clients.cli import screen
 from clients.cli.gateway import JSON, Gateway, new_command
-from clients.cli.stream import CaughtUp, LiveItem, TaskStream
+from clients.cli.stream import CaughtUp, LiveItem, Shown, TaskStream
+from clients.cli.trouble import Trouble
 from events import (
+    AttemptStarted,
     ModelReplied,
     ModelRequested,
+    QuestionAnswered,
     QuestionAsked,
     Recorded,
     TaskAbandoned,
@@ -27,6 +30,7 @@ from events import (
 )
 
 _ENDS = (TaskFinished, TaskFailed, TaskCancelled, TaskAbandoned)
+_ENDED = ("finished", "failed", "cancelled")
 
 
 class Watch:
@@ -50,21 +54,32 @@ class Watch:
         """Show everything from version `after` on until the task has ended; return the task."""
         stream = TaskStream(self._gateway, self._task, device=self._device, after=after)
         with self._status() as status:
-            async for item in stream.items():
-                match item:
-                    case Recorded():
-                        self._show(item, status)
-                    case LiveItem(kind="output", text=text):
-                        self._hint(status, text)
-                    case CaughtUp():
-                        self._is_caught_up = True
-                    case LiveItem():
-                        continue
-                if self._is_caught_up and self._has_ended:
-                    break
-                if self._is_caught_up and self._question and self._can_ask:
-                    await self._answer(self._question, status)
+            async with aclosing(stream.items()) as items:
+                async for item in items:
+                    await self._take(item, status)
+                    if self._is_caught_up and self._has_ended:
+                        break
         return await self._gateway.get(f"/v1/tasks/{self._task}", wait_version=stream.version)
+
+    async def _take(self, item: Shown, status: Status | None) -> None:
+        match item:
+            case Recorded():
+                self._show(item, status)
+            case LiveItem(kind="output", text=text):
+                self._hint(status, text)
+            case CaughtUp():
+                await self._catch_up()
+            case LiveItem():
+                return
+        if self._is_caught_up and self._question and self._can_ask:
+            await self._answer(self._question, status)
+
+    async def _catch_up(self) -> None:
+        """Take note that what follows is news; the end itself may be older than what was shown."""
+        self._is_caught_up = True
+        if self._since is None:
+            task = await self._gateway.get(f"/v1/tasks/{self._task}")
+            self._has_ended = task["phase"] in _ENDED
 
     @property
     def _can_ask(self) -> bool:
@@ -84,7 +99,10 @@ class Watch:
             self._has_ended = True
         if isinstance(event, ModelReplied):
             self._cost_microusd += event.cost_microusd
-        self._question = event if isinstance(event, QuestionAsked) else None
+        if isinstance(event, QuestionAsked):
+            self._question = event
+        elif isinstance(event, (*_ENDS, QuestionAnswered, TaskInstructed, AttemptStarted)):
+            self._question = None
         if self._is_json:
             sys.stdout.write(recorded.body.decode() + "\n")
             sys.stdout.flush()
@@ -106,11 +124,16 @@ class Watch:
     async def _answer(self, question: QuestionAsked, status: Status | None) -> None:
         if status is not None:
             status.stop()
-        said = await asyncio.to_thread(Prompt.ask, "Your answer", console=self._console)
+        said = ""
+        while not said.strip():
+            said = await asyncio.to_thread(Prompt.ask, "Your answer", console=self._console)
         if question.options and said.isdigit() and 0 < int(said) <= len(question.options):
             said = question.options[int(said) - 1]
         self._question = None
         path = f"/v1/tasks/{self._task}/questions/{question.request}"
-        await self._gateway.post(path, {"text": said}, command=new_command())
+        try:
+            await self._gateway.post(path, {"text": said}, command=new_command())
+        except Trouble as trouble:  # answered elsewhere meanwhile, say
+            self._console.print(Text(f"{trouble.what} {trouble.remedy}", style="yellow"))
         if status is not None:
             status.start()

@@ -10,14 +10,15 @@ from importlib.resources import files
 from typing import Never
 
 import redis.asyncio as redis
-from infra.jetstream import JetStreamLog
 from prometheus_client import Counter
 from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from events import History, Recorded, TaskId
+from infra.event_log import Unavailable
 from infra.fanout import EPHEMERAL, Frame, feed_channel, inbox_channel, pack, state_key
+from infra.jetstream import JetStreamLog
 from infra.task_state import TaskState, evolve
 from infra.telemetry import logger
 from services.projector.projections.task import encode
@@ -64,28 +65,28 @@ class LiveLoop:
                 _dropped.inc()
 
     async def _tell(self, recorded: Recorded) -> None:
-        state = await self._state(recorded)
-        if state is None:
-            return
-        frame = pack(Frame(recorded.version, recorded.body))
-        while True:
+        is_told = False
+        while not is_told:
             try:
-                await self._apply(
-                    keys=[state_key(recorded.task)],
-                    args=[
-                        recorded.version,
-                        encode(state),
-                        feed_channel(recorded.history),
-                        frame,
-                        inbox_channel(recorded.account),
-                    ],
-                )
-            except _LOST as error:
-                _log.warning("redis is away, trying again", error=repr(error))
+                await self._publish(recorded, await self._state(recorded))
+            except (*_LOST, Unavailable) as error:
+                _log.warning("not told yet, trying again", task=recorded.task, error=repr(error))
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
-                _told.inc()
-                return
+                is_told = True
+        _told.inc()
+
+    async def _publish(self, recorded: Recorded, state: TaskState | None) -> None:
+        frame = pack(Frame(recorded.version, recorded.body))
+        channel = feed_channel(recorded.history)
+        if state is None:  # what is left of an erased task
+            await self._redis.publish(channel, frame)
+            return
+        inbox = inbox_channel(recorded.account)
+        await self._apply(
+            keys=[state_key(recorded.task)],
+            args=[recorded.version, encode(state), channel, frame, inbox],
+        )
 
     async def _state(self, recorded: Recorded) -> TaskState | None:
         """Fold the event onto the task's state, read from the log where it is not at hand."""

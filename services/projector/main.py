@@ -5,8 +5,10 @@ from contextlib import AsyncExitStack
 from typing import Never
 
 import redis.asyncio as redis
-from infra.jetstream import JetStreamLog, connect, hear
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
+from infra.jetstream import JetStreamLog, connect, hear
 from infra.lifecycle import run_until_signalled
 from infra.telemetry import serve_metrics
 from services.projector.history import HistoryLoop
@@ -18,7 +20,10 @@ async def main(settings: Settings) -> None:
     """Run until told to stop. What is opened last is closed first."""
     async with AsyncExitStack() as resources:
         serve_metrics(settings.metrics_port)
-        client = redis.Redis.from_url(settings.redis_url, socket_timeout=5)
+        # The loops try again themselves, at once: the client's own retries wait up to ten seconds.
+        client = redis.Redis.from_url(
+            settings.redis_url, socket_timeout=5, retry=Retry(NoBackoff(), 0)
+        )
         resources.push_async_callback(client.aclose)
         nats = await resources.enter_async_context(
             connect(settings.nats_url, credentials=settings.nats_credentials, name="projector")

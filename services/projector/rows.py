@@ -1,9 +1,12 @@
 """A change to a read model as a value, so that projections are tested without a database. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from events import Recorded
+
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # not where the backslash is itself escaped
 
 
 class Table(NamedTuple):
@@ -46,3 +49,8 @@ def fold(rows: Iterable[Row]) -> Sequence[Write]:
 def storable(text: str) -> str:
     """Make text fit for Postgres, which holds every character but NUL."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def storable_json(content: bytes) -> bytes:
+    """Make JSON fit for a jsonb column, which refuses an escaped NUL; all else stays as it is."""
+    return _NUL.sub(rb"\1\\ufffd", content)

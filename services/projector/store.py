@@ -16,7 +16,7 @@ from events import TaskId
 from infra.migrations import migrate
 from infra.task_state import TaskState
 from services.projector.projections.task import decode
-from services.projector.rows import Write
+from services.projector.rows import Write, storable_json
 
 SCHEMA = files("services.projector") / "schema"
 PROJECTION = "history"
@@ -48,9 +48,14 @@ async def open_checkpoint(connection: asyncpg.Connection, log_created: datetime)
     """Bring the schema up to date and read the checkpoint, beginning one where there is none."""
     await migrate(connection, "read", SCHEMA)
     await connection.execute(_BEGIN, PROJECTION, log_created)
+    return await load_checkpoint(connection)
+
+
+async def load_checkpoint(connection: asyncpg.Connection) -> Checkpoint:
+    """Read where the projection stands. Raises Fenced when there is no checkpoint any more."""
     row = await connection.fetchrow(_LOAD, PROJECTION)
-    if row is None:  # pragma: no cover - the row was written on the line above
-        raise Fenced("the checkpoint was removed while it was read")
+    if row is None:
+        raise Fenced("the checkpoint was removed: the read models are being rebuilt")
     return Checkpoint(row["sequence"], row["log_created"])
 
 
@@ -73,7 +78,7 @@ async def apply(
         if await connection.fetchval(_ADVANCE, PROJECTION, before, after) is None:
             raise Fenced(f"the checkpoint is no longer at {before}: another projector is running")
         for write in writes:
-            rows = _encoder.encode(write.rows).decode().replace(r"\u0000", r"\ufffd")
+            rows = storable_json(_encoder.encode(write.rows)).decode()
             await connection.execute(_upsert(write), rows)
 
 

@@ -25,6 +25,7 @@ from infra.jetstream import JetStreamLog, connect
 from tests.scheduler.history import FINISHED, SUBMITTED
 from tests.support.eventually import eventually
 from tests.support.machines import TOKEN, local_machines
+from tests.support.stack import real_servers
 
 ACCOUNT = AccountId("acc_scheduler")
 
@@ -33,6 +34,13 @@ ACCOUNT = AccountId("acc_scheduler")
 def api(tmp_path_factory):
     command = f'["{sys.executable}", "-c", "import time; time.sleep(600)"]'
     with local_machines(tmp_path_factory.mktemp("machines"), WORKER_COMMAND=command) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """Servers of its own: a scheduler takes up every task of its log, other tests' too."""
+    with real_servers(tmp_path_factory.mktemp("servers")) as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""Phones on a real stream: a uvicorn server, a WebSocket client, and a projector's voice in Redis."""
+"""Phones on a real stream: uvicorn, a WebSocket client, and a projector's voice in Redis."""
 
 import asyncio
 import json
@@ -11,7 +11,17 @@ import redis.asyncio as redis
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from events import NOWHERE, AccountId, Head, History, PersonId, Recorded, TaskId, TaskInstructed, task_id
+from events import (
+    NOWHERE,
+    AccountId,
+    Head,
+    History,
+    PersonId,
+    Recorded,
+    TaskId,
+    TaskInstructed,
+    task_id,
+)
 from events.ids import CommandId
 from infra.clock import Scribe, utc_now
 from infra.fanout import EPHEMERAL, Frame, feed_channel, pack
@@ -25,6 +35,7 @@ from services.gateway.stream.session import Patience
 from tests.support.in_memory_log import InMemoryLog
 
 SCRIBE = Scribe(utc_now)
+PATIENCE = Patience()
 
 
 def new_history(account: str = "acc_1") -> History:
@@ -128,6 +139,11 @@ class Place(NamedTuple):
     performer: Performer
     stopping: asyncio.Event
 
+    @property
+    def watchers(self) -> int:
+        """How many cursors there are on all feeds."""
+        return sum(len(feed.watchers) for feed in self.hub._feeds.values())
+
     @asynccontextmanager
     async def device(
         self, token: str = "token", *, subs: dict[TaskId, int] | None = None, **more: Any
@@ -162,9 +178,7 @@ class Device:
         self, token: str, *, subs: dict[TaskId, int] | None = None, device: str = "d1", v: int = 1
     ) -> None:
         wanted = [{"task": task, "version": version} for task, version in (subs or {}).items()]
-        await self.say(
-            t="hello", v=v, token=token, device={"id": device}, subs=wanted
-        )
+        await self.say(t="hello", v=v, token=token, device={"id": device}, subs=wanted)
 
     async def say(self, **item: Any) -> None:
         await self.socket.send(json.dumps(item))
@@ -216,21 +230,17 @@ class Device:
 async def serving(
     redis_url: str,
     *,
-    patience: Patience = Patience(),
+    patience: Patience = PATIENCE,
     check_seconds: float = 10.0,
     linger_seconds: float = 60.0,
 ) -> AsyncIterator[Place]:
     """Serve a stream on an ephemeral port, with a token `token` that is let in."""
     client = redis.Redis.from_url(redis_url)
     logbook = Logbook(client)
-    hub = Hub(
-        logbook.log, redis_url, check_seconds=check_seconds, linger_seconds=linger_seconds
-    )
+    hub = Hub(logbook.log, redis_url, check_seconds=check_seconds, linger_seconds=linger_seconds)
     tokens, performer = Tokens(), Performer(logbook)
     tokens.add("token")
-    stream = Stream(
-        hub=hub, access=tokens, perform=performer, clock=utc_now, patience=patience
-    )
+    stream = Stream(hub=hub, access=tokens, perform=performer, clock=utc_now, patience=patience)
     stopping = asyncio.Event()
     listener = bound("127.0.0.1", 0)
     url = f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/stream"

@@ -77,7 +77,7 @@ def out_of_luck(kind: str = "overloaded", retry_after: float | None = 0.01) -> M
 
 
 class FakeWorkspace:
-    """The tree is the fake sandbox's files; a snapshot is a copy of them."""
+    """The tree is the fake sandbox's files; a snapshot is a copy of them, not before `delay`."""
 
     def __init__(self, sandbox: FakeSandbox, blobs: "MemoryBlobs") -> None:
         self.sandbox = sandbox
@@ -87,6 +87,7 @@ class FakeWorkspace:
         self.restored: list[str] = []
         self.pushed: list[tuple[str, Mapping[str, str]]] = []
         self.refusal: WorkspaceRefused | None = None
+        self.delay: asyncio.Event | None = None
 
     async def prepare(self, *, base: str, commit: str = "", restore: Any = None) -> Prepared:
         if self.refusal:
@@ -98,6 +99,8 @@ class FakeWorkspace:
         return Prepared(commit="c0ffee", base=base or "main", branch="errand/task_1")
 
     async def snapshot(self) -> Snapshot | None:
+        if self.delay:
+            await self.delay.wait()
         if self.sandbox.files == self.last:
             return None
         self.last = dict(self.sandbox.files)

@@ -14,8 +14,8 @@ from infra.fanout import EPHEMERAL, Frame
 
 RING_EVENTS = 2048
 RING_BYTES = 8 * 1024 * 1024
-_HELD_EVENTS = 1024
-_LAG_RETRIES_SECONDS = (0.0, 0.01, 0.04, 0.16, 0.64)
+HELD_BYTES = 1024 * 1024
+LAG_RETRIES_SECONDS = (0.0, 0.01, 0.04, 0.16, 0.64)
 
 Page = list[tuple[int, bytes]]
 
@@ -47,14 +47,27 @@ class Watcher(Protocol):
 class Feed:
     """The tail of one history: versions `low` to `high`, contiguous, bounded in count and bytes."""
 
-    def __init__(self, history: History, log: Histories) -> None:
+    def __init__(
+        self,
+        history: History,
+        log: Histories,
+        *,
+        ring_events: int = RING_EVENTS,
+        ring_bytes: int = RING_BYTES,
+        retries_seconds: Sequence[float] = LAG_RETRIES_SECONDS,
+    ) -> None:
         self.history = history
         self.watchers: set[Watcher] = set()
         self._log = log
+        self._most_events = ring_events
+        self._most_bytes = ring_bytes
+        self._retries_seconds = retries_seconds
         self._ring: deque[bytes] = deque()
         self._ring_bytes = 0
         self._low = 1
+        self._told = 0  # the newest version heard of, at hand or not
         self._held: dict[int, bytes] = {}
+        self._held_bytes = 0
         self._filling = asyncio.Lock()
         self._loaded = False
 
@@ -66,53 +79,47 @@ class Feed:
     @property
     def is_suspect(self) -> bool:
         """Whether an event is known to be missing."""
-        return bool(self._held)
+        return self._loaded and self._told > self.high
 
     async def load(self) -> None:
         """Read the tail from the log, once. Call after the subscription is confirmed."""
         async with self._filling:
-            if not self._loaded:
-                head = await self._log.head(self.history)
-                self._low = max(1, head.version - RING_EVENTS + 1)
-                await self._read_on()
-                self._loaded = True
-                self._drain()
-
-    async def fill(self) -> None:
-        """Fetch what is missing. Single flight: callers meanwhile wait for the same read.
-
-        A log that lags behind what was told is asked again a few times; what is still missing then
-        stays held, and the next check comes back to it.
-        """
-        missing_from = self.high
-        async with self._filling:
-            if self.high > missing_from and not self._held:
+            if self._loaded:
                 return
-            for pause_seconds in _LAG_RETRIES_SECONDS:
-                await asyncio.sleep(pause_seconds)
-                await self._read_on()
-                if not self._held:
-                    return
+            head = await self._log.head(self.history)
+            self._low = max(1, head.version - self._most_events + 1)
+            await self._read_on()
+            self._loaded = True
+            if self.is_suspect:
+                await self._catch_up()
 
     async def check(self) -> None:
-        """Compare with the log's head and fill what is missing."""
-        if self._loaded and (
-            self._held or (await self._log.head(self.history)).version > self.high
-        ):
-            await self.fill()
+        """Compare with the log's head and fetch what is missing. Raises Unavailable.
+
+        Single flight: who calls meanwhile waits for the same read.
+        """
+        if not self._loaded:
+            return
+        if not self.is_suspect:
+            head = await self._log.head(self.history)
+            self._told = max(self._told, head.version)
+        async with self._filling:
+            if self.is_suspect:
+                await self._catch_up()
 
     def hear(self, frame: Frame) -> None:
         """Take what Redis brought. Afterwards `is_suspect` tells whether something is missing."""
         if frame.version == EPHEMERAL:
             for watcher in self.watchers:
                 watcher.hear(frame.body)
-        elif not self._loaded or frame.version > self.high + 1:
-            if len(self._held) < _HELD_EVENTS:
-                self._held[frame.version] = frame.body
-        elif frame.version == self.high + 1:
+            return
+        self._told = max(self._told, frame.version)
+        if self._loaded and frame.version == self.high + 1:
             self._push(frame.body)
             self._drain()
             self._wake()
+        elif frame.version > self.high:
+            self._hold(frame)
 
     def after(self, version: int, *, most_events: int, most_bytes: int) -> Page | None:
         """Give the events after `version`, within both limits but at least one if there is any.
@@ -131,6 +138,20 @@ class Feed:
             size += len(body)
         return page
 
+    async def _catch_up(self) -> None:
+        """Read what is missing; a log that lags behind what was told is asked again a few times.
+
+        What it still does not have then is believed no more: the next check asks for its head.
+        """
+        for pause_seconds in self._retries_seconds:
+            await asyncio.sleep(pause_seconds)
+            await self._read_on()
+            if not self.is_suspect:
+                return
+        self._told = self.high
+        self._held.clear()
+        self._held_bytes = 0
+
     async def _read_on(self) -> None:
         before = self.high
         for recorded in await self._log.read(self.history, after=before):
@@ -143,15 +164,26 @@ class Feed:
     def _push(self, body: bytes) -> None:
         self._ring.append(body)
         self._ring_bytes += len(body)
-        while len(self._ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
+        while len(self._ring) > self._most_events or self._ring_bytes > self._most_bytes:
             self._ring_bytes -= len(self._ring.popleft())
             self._low += 1
 
+    def _hold(self, frame: Frame) -> None:
+        """Keep what came too early, as far as there is room: the log has it all the same."""
+        if (
+            frame.version not in self._held
+            and self._held_bytes + len(frame.body) <= HELD_BYTES
+            and len(self._held) < self._most_events
+        ):
+            self._held[frame.version] = frame.body
+            self._held_bytes += len(frame.body)
+
     def _drain(self) -> None:
         while (body := self._held.pop(self.high + 1, None)) is not None:
+            self._held_bytes -= len(body)
             self._push(body)
         for version in [v for v in self._held if v <= self.high]:
-            del self._held[version]
+            self._held_bytes -= len(self._held.pop(version))
 
     def _wake(self) -> None:
         for watcher in self.watchers:

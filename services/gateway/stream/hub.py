@@ -5,6 +5,7 @@ gap, a new subscription and every ten seconds are reasons to compare with the lo
 """
 
 import asyncio
+import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from random import uniform
@@ -20,6 +21,7 @@ from services.gateway.stream.redis_reader import RedisReader
 
 CHECK_SECONDS = 10.0
 LINGER_SECONDS = 60.0
+_MENDERS = 4
 _PAGE_EVENTS = 500
 _PAGE_BYTES = 256 * 1024
 
@@ -41,19 +43,30 @@ class _Waiter:
 
 
 class Hub:
-    """All feeds of this process."""
+    """All feeds of this process, each compared with the log every `check_seconds`."""
 
-    def __init__(self, log: Histories, redis_url: str) -> None:
+    def __init__(
+        self,
+        log: Histories,
+        redis_url: str,
+        *,
+        check_seconds: float = CHECK_SECONDS,
+        linger_seconds: float = LINGER_SECONDS,
+    ) -> None:
         self._histories = log
+        self._check_seconds = check_seconds
+        self._linger_seconds = linger_seconds
         self._feeds: dict[str, Feed] = {}  # by channel
         self._idle_since: dict[str, float] = {}
         self._suspects: asyncio.Queue[Feed] = asyncio.Queue()
+        self._queued: set[Feed] = set()
         self._redis = RedisReader(redis_url, on_message=self._on_message, on_gap=self._on_gap)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Hear Redis, mend gaps and check positions until told to stop."""
         async with asyncio.TaskGroup() as group:
-            work = [group.create_task(self._mend()), group.create_task(self._check())]
+            work = [group.create_task(self._mend()) for _ in range(_MENDERS)]
+            work.append(group.create_task(self._check()))
             await self._redis.run(stopping)
             for task in work:
                 task.cancel()
@@ -64,15 +77,16 @@ class Hub:
 
         Raises Unavailable when the log cannot be read.
         """
-        feed = await self._open(history)
+        channel = feed_channel(history)
+        feed = self._feed(channel, history)
         feed.watchers.add(watcher)
         try:
+            await self._redis.subscribe(channel)
             await feed.load()
             yield feed
         finally:
             feed.watchers.discard(watcher)
-            if not feed.watchers:
-                self._idle_since[feed_channel(history)] = asyncio.get_running_loop().time()
+            self._leave(channel, feed)
 
     async def events(self, history: History, after: int) -> AsyncGenerator[Page, None]:
         """Yield pages of (version, stored bytes), dense and in order from `after` + 1, for ever."""
@@ -84,52 +98,70 @@ class Hub:
                 if page is None:
                     stored = await self._histories.read(history, after=after)
                     page = [(recorded.version, recorded.body) for recorded in stored]
-                if page:
-                    after = page[-1][0]
-                    yield page
-                else:
+                if not page:
                     await waiter.woken.wait()
+                for start in range(0, len(page), _PAGE_EVENTS):
+                    part = page[start : start + _PAGE_EVENTS]
+                    after = part[-1][0]
+                    yield part
 
-    async def _open(self, history: History) -> Feed:
-        channel = feed_channel(history)
+    def _feed(self, channel: str, history: History) -> Feed:
         feed = self._feeds.get(channel)
         if feed is None:
             feed = self._feeds[channel] = Feed(history, self._histories)
             _feeds.set(len(self._feeds))
         self._idle_since.pop(channel, None)
-        await self._redis.subscribe(channel)
         return feed
+
+    def _leave(self, channel: str, feed: Feed) -> None:
+        """Keep a feed for whoever comes back soon; not one of a task that is not there."""
+        if feed.watchers:
+            return
+        if feed.high:
+            self._idle_since[channel] = asyncio.get_running_loop().time()
+        else:
+            self._close(channel)
 
     def _on_message(self, channel: str, payload: bytes) -> None:
         feed = self._feeds.get(channel)
-        if feed is not None:
-            was_suspect = feed.is_suspect
+        if feed is None:
+            return
+        try:
             feed.hear(unpack(payload))
-            if feed.is_suspect and not was_suspect:
-                self._suspects.put_nowait(feed)
+        except struct.error:
+            _log.error("not a frame", channel=channel, size_bytes=len(payload))
+            self._suspect(feed)
+        if feed.is_suspect:
+            self._suspect(feed)
 
     def _on_gap(self, channel: str) -> None:
         feed = self._feeds.get(channel)
         if feed is not None:
+            self._suspect(feed)
+
+    def _suspect(self, feed: Feed) -> None:
+        if feed not in self._queued:
+            self._queued.add(feed)
             self._suspects.put_nowait(feed)
 
     async def _mend(self) -> None:
-        """Compare suspect feeds with the log, one after the other, at once."""
+        """Compare suspect feeds with the log, at once."""
         while True:
             feed = await self._suspects.get()
+            self._queued.discard(feed)
             await self._compare(feed)
 
     async def _check(self) -> None:
         """Compare every feed with the log now and then: Redis may have lost the last message."""
         while True:
-            await asyncio.sleep(CHECK_SECONDS * uniform(0.8, 1.0))  # noqa: S311 - jitter
+            await asyncio.sleep(self._check_seconds * uniform(0.8, 1.0))  # noqa: S311 - jitter
             now = asyncio.get_running_loop().time()
             for channel, feed in list(self._feeds.items()):
                 idle_since = self._idle_since.get(channel)
-                if idle_since is not None and now - idle_since > LINGER_SECONDS:
+                if idle_since is not None and now - idle_since > self._linger_seconds:
                     self._close(channel)
                 else:
-                    await self._compare(feed)
+                    self._suspect(feed)
 
     async def _compare(self, feed: Feed) -> None:
         try:

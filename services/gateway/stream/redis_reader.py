@@ -7,6 +7,7 @@ a subscription may stand for a gap: the reader says so (`on_gap`), and the hub a
 import asyncio
 import ssl
 from collections.abc import Callable
+from typing import cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import hiredis
@@ -16,6 +17,7 @@ from infra.telemetry import logger
 _RETRY_SECONDS = 0.25
 _PING_SECONDS = 10.0
 _CONFIRM_SECONDS = 2.0
+_CONNECT_SECONDS = 5.0
 _DEFAULT_PORT = 6379
 _log = logger(__name__)
 
@@ -32,8 +34,8 @@ class _Wire(asyncio.Protocol):
         self.closed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.WriteTransport):
-            self._transport = transport
+        # A cast, not a check: uvloop's transports do not derive from asyncio's.
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
@@ -132,12 +134,13 @@ class RedisReader:
     async def _open(self) -> _Wire:
         loop = asyncio.get_running_loop()
         wire = _Wire(self._on_reply)
-        if self._url.scheme == "unix":
-            await loop.create_unix_connection(lambda: wire, self._url.path)
-        else:
-            host, port = _address(self._url)
-            secured = ssl.create_default_context() if self._url.scheme == "rediss" else None
-            await loop.create_connection(lambda: wire, host, port, ssl=secured)
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            if self._url.scheme == "unix":
+                await loop.create_unix_connection(lambda: wire, self._url.path)
+            else:
+                host, port = _address(self._url)
+                secured = ssl.create_default_context() if self._url.scheme == "rediss" else None
+                await loop.create_connection(lambda: wire, host, port, ssl=secured)
         return wire
 
     def _on_reply(self, reply: object) -> None:

@@ -3,7 +3,7 @@
 import msgspec
 
 from infra.task_state import TaskState
-from services.projector.rows import Row, Table, storable
+from services.projector.rows import Row, Table, storable, storable_json
 
 TASK = Table("task", ("task",))
 
@@ -26,7 +26,7 @@ def row(state: TaskState) -> Row:
 
 def encode(state: TaskState) -> bytes:
     """Spell a state as JSON fit for a jsonb column, which refuses NUL."""
-    return msgspec.json.encode(state).replace(rb"\u0000", rb"\ufffd")
+    return storable_json(msgspec.json.encode(state))
 
 
 def decode(content: bytes | str) -> TaskState:

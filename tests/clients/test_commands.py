@@ -1,0 +1,215 @@
+"""`python -m clients.cli`, as a person types it: what it says, and the exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.scripted_http import ScriptedHttp, scripted_http
+
+ROOT = Path(__file__).parents[2]
+ME = (200, b'{"account":"acc_1"}')
+TASK = "task_" + "b" * 26
+
+
+def command(folder: Path, *arguments: str, gateway: ScriptedHttp | None = None) -> list[str]:
+    named = ["--gateway", gateway.url] if gateway else []
+    config = ["--config", str(folder / "config")]
+    return [sys.executable, "-m", "clients.cli", *named, *config, *arguments]
+
+
+def environment(token: str = "token") -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "PYTHONPATH": str(ROOT),
+        "ERRAND_TOKEN": token,
+        "COLUMNS": "200",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def errand(
+    folder: Path, *arguments: str, gateway: ScriptedHttp | None = None
+) -> "subprocess.CompletedProcess[str]":
+    ended = subprocess.run(
+        command(folder, *arguments, gateway=gateway),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=folder,
+        env=environment(),
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["dance"], "No such command 'dance'"),
+        (["run"], "Missing argument 'PROMPT'"),
+        (["run", "x", "--budget", "-1"], "--budget"),
+        (["run", "x", "--colour", "red"], "No such option"),
+        (["watch", "t", "--after", "x"], "--after"),
+        (["list", "--limit", "many"], "--limit"),
+        (["say", "t"], "Missing argument 'TEXT'"),
+        (["cancel"], "Missing argument 'TASK'"),
+        (["pair", "http://x"], "Missing argument 'CODE'"),
+    ],
+)
+def test_what_is_not_understood_is_said_with_the_usage(
+    tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    ended = errand(tmp_path, *arguments)
+
+    assert ended.returncode == 2
+    assert says in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    ended = errand(tmp_path, "--help")
+
+    assert ended.returncode == 0
+    for name in ("run", "watch", "list", "say", "cancel", "pair", "doctor"):
+        assert f"  {name} " in ended.stdout
+
+
+def test_trouble_is_two_lines_and_no_traceback(tmp_path: Path) -> None:
+    ended = errand(tmp_path, "list")
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "errand: No gateway is known here.",
+        "  `make run` starts one on this machine; `errand pair URL CODE` signs in to another.",
+    ]
+
+
+def test_what_the_gateway_refuses_is_told_without_its_control_characters(tmp_path: Path) -> None:
+    problem = {
+        "detail": "The prompt is\u001b[2J empty.",
+        "errors": [{"pointer": "/prompt", "detail": "say something"}],
+    }
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (422, json.dumps(problem).encode())]
+        ended = errand(tmp_path, "run", "", "-r", "https://f/o/r.git", gateway=gateway)
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines() == [
+        "errand: The prompt is[2J empty.",
+        "  /prompt: say something",
+    ]
+
+
+def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [ME]
+        ended = errand(tmp_path, "run", "x", "-r", "nowhere", gateway=gateway)
+
+    assert ended.returncode == 1
+    assert "nowhere is neither a folder nor a URL" in ended.stderr
+
+
+def test_a_task_sent_and_left_is_its_id(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (201, json.dumps({"id": TASK}).encode())]
+        ended = errand(
+            tmp_path, "run", "Mend", "-r", "https://f/o/r.git", "-b", "dev", "--budget", "1.5",
+            "--detach", gateway=gateway,
+        )  # fmt: skip
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{TASK}\n", "")
+    assert json.loads(gateway.asked[1][1]) == {
+        "prompt": "Mend",
+        "repository": {"url": "https://f/o/r.git", "base": "dev"},
+        "budget": {"cost_microusd": 1_500_000},
+    }
+
+
+def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
+    task = {
+        "id": TASK,
+        "phase": "waiting",
+        "waiting": "question",
+        "title": "[red]Mend\u001b[31m it[/red]",
+        "cost_microusd": 20_000,
+        "pull_request": {"number": 1, "url": "https://f/1"},
+    }
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, json.dumps({"data": [task], "next": ""}).encode())]
+        ended = errand(tmp_path, "list", "--phase", "waiting", gateway=gateway)
+
+    assert ended.returncode == 0
+    for text in (TASK, "waiting (question)", "[red]Mend[31m it[/red]", "$0.0200", "https://f/1"):
+        assert text in ended.stdout
+    assert gateway.asked[1][0] == "GET /v1/tasks?phase=waiting&limit=20"
+
+
+def test_a_word_to_a_task_that_asks_is_the_answer(tmp_path: Path) -> None:
+    state = {"id": TASK, "question": {"request": "req_1", "text": "Which?"}}
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, json.dumps(state).encode()), (200, b"{}")]
+        assert errand(tmp_path, "say", TASK, "That", gateway=gateway).returncode == 0
+
+    assert gateway.asked[2][0] == f"POST /v1/tasks/{TASK}/questions/req_1"
+    assert json.loads(gateway.asked[2][1]) == {"text": "That"}
+
+
+def test_a_word_to_a_task_that_asks_nothing_is_an_instruction(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, b'{"question":null}'), (200, b"{}")]
+        assert errand(tmp_path, "say", TASK, "More", "--later", gateway=gateway).returncode == 0
+
+    assert gateway.asked[2][0] == f"POST /v1/tasks/{TASK}/instructions"
+    assert json.loads(gateway.asked[2][1]) == {"text": "More", "mode": "queue"}
+
+
+def test_pairing_keeps_the_token(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [(201, b'{"token":"fresh"}')]
+        ended = errand(tmp_path, "pair", gateway.url, "ABCD")
+
+    assert (ended.returncode, ended.stdout) == (0, f"Signed in to {gateway.url}.\n")
+    kept = json.loads((tmp_path / "config" / "sessions.json").read_text())
+    assert kept["tokens"] == {gateway.url: "fresh"}
+
+
+def test_doctor_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
+    ended = errand(tmp_path, "doctor")
+
+    assert ended.returncode == 1
+    assert "✓ python" in ended.stdout
+    assert "✗ gateway     none known" in ended.stdout
+    assert "`make run` starts one here" in ended.stdout
+
+
+def test_ctrl_c_ends_the_watching_and_says_that_the_task_goes_on(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [ME] + [(503, b"{}")] * 50
+        process = subprocess.Popen(
+            command(tmp_path, "watch", TASK, gateway=gateway),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment(),
+        )
+        with process:
+            deadline = time.monotonic() + 30
+            while len(gateway.asked) < 2:  # signed in, and asking for the stream
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    assert "goes on" in errors
+    assert "Traceback" not in errors

@@ -1,0 +1,156 @@
+"""Events as lines in a terminal: nothing that is shown can lie, and nothing breaks the showing."""
+
+import io
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from clients.cli import screen
+from events import (
+    AttemptEnded,
+    CallId,
+    MachineDestroyed,
+    MachineId,
+    ModelReplied,
+    ModelRequested,
+    PlanItem,
+    PlanUpdated,
+    QuestionAsked,
+    RequestId,
+    TaskFailed,
+    TaskInstructed,
+    ToolCompleted,
+    ToolStarted,
+    Usage,
+)
+from tests.support.any_event import BEGINNING, any_fact, recorded
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\u2066\x00\r\x9b31m\u200b"
+
+
+def shown(event: Any) -> str:
+    out = io.StringIO()
+    renderable = screen.show(recorded(event), BEGINNING)
+    if renderable is not None:
+        Console(file=out, width=200, highlight=False).print(renderable)
+    return out.getvalue()
+
+
+@given(any_fact)
+def test_every_event_is_shown_or_silent(event: Any) -> None:
+    for c in shown(event):
+        assert c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co")
+
+
+@given(st.text())
+def test_plain_text_keeps_every_visible_character(text: str) -> None:
+    kept = screen.plain(text)
+
+    assert screen.plain(kept) == kept
+    assert [c for c in text if c.isprintable()] == [c for c in kept if c.isprintable()]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        TaskInstructed(text=EVIL),
+        TaskFailed(reason="r", detail=EVIL, remedy=EVIL),
+        ToolStarted(call=CallId("c"), tool=EVIL, title=EVIL),
+        ToolCompleted(call=CallId("c"), output=EVIL),
+        ToolCompleted(call=CallId("c"), output="", diff=f"@@ -1 +1 @@\n+{EVIL}"),
+        PlanUpdated(items=(PlanItem(EVIL, "active"),)),
+        QuestionAsked(request=RequestId("r"), call=CallId("c"), text=EVIL, options=(EVIL,)),
+        ModelReplied(
+            turn=1,
+            stop_reason="x",
+            usage=Usage(),
+            cost_microusd=0,
+            blocks=({"type": "text", "text": EVIL},),
+        ),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_control_characters_are_taken_out(event: Any) -> None:
+    text = shown(event)
+
+    assert "gnp.exe" in text
+    assert not {"\x1b", "\x07", "\u202e", "\u2066", "\x00", "\r", "\x9b", "\u200b"} & set(text)
+
+
+def test_square_brackets_are_not_markup() -> None:
+    assert "[bold]x[/nothing]" in shown(TaskInstructed(text="[bold]x[/nothing]"))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        ModelRequested(turn=1, model="m"),
+        AttemptEnded(attempt=1, reason="done"),
+        MachineDestroyed(attempt=1, machine=MachineId("m"), billed_seconds=1.0, cost_microusd=1),
+        ModelReplied(turn=1, stop_reason="tool_use", usage=Usage(), cost_microusd=0),
+    ],
+)
+def test_what_says_nothing_to_a_person_is_silent(event: Any) -> None:
+    assert shown(event) == ""
+
+
+def test_a_question_is_shown_with_its_choices() -> None:
+    asked = QuestionAsked(
+        request=RequestId("r"), call=CallId("c"), text="Which?", options=("one", "two")
+    )
+
+    assert shown(asked).split() == ["00:01.0", "?", "Which?", "1.", "one", "2.", "two"]
+
+
+def test_long_output_is_cut_to_its_end() -> None:
+    output = "\n".join(f"line {n}" for n in range(30))
+    text = shown(ToolCompleted(call=CallId("c"), output=output, exit_code=2, seconds=1.25))
+
+    lines = [line.strip() for line in text.splitlines()]
+    assert lines[0] == "00:01.0  ✗ exit code 2, 1.2 s"
+    assert lines[1] == "… 18 more lines"
+    assert lines[2:] == [f"line {n}" for n in range(18, 30)]
+
+
+def test_a_diff_loses_its_header_and_none_of_its_changes() -> None:
+    diff = (
+        "diff --git a/q.sql b/q.sql\nindex 1..2 100644\n--- a/q.sql\n+++ b/q.sql\n"
+        "@@ -1,2 +1,2 @@\n--- a removed comment\n+++ added\n same\n"
+        "diff --git a/r b/r\n--- a/r\n+++ b/r\n@@ -1 +1 @@\n-old\n+new\n"
+    )
+
+    assert [str(line) for line in screen.diff_lines(diff, 99)] == [
+        "diff --git a/q.sql b/q.sql",
+        "index 1..2 100644",
+        "@@ -1,2 +1,2 @@",
+        "--- a removed comment",
+        "+++ added",
+        " same",
+        "diff --git a/r b/r",
+        "@@ -1 +1 @@",
+        "-old",
+        "+new",
+    ]
+
+
+def test_a_long_diff_says_how_much_is_left_out() -> None:
+    diff = "@@ -0,0 +1,50 @@\n" + "\n".join(f"+{n}" for n in range(50))
+
+    lines = [str(line) for line in screen.diff_lines(diff, 10)]
+    assert len(lines) == 11
+    assert lines[-1] == "… 41 more lines"
+
+
+def test_an_empty_diff_is_no_line() -> None:
+    assert screen.diff_lines("", 10) == []
+
+
+@pytest.mark.parametrize(
+    ("microusd", "spelled"), [(0, "$0.0000"), (1_500_000, "$1.5000"), (123, "$0.0001")]
+)
+def test_money_is_spelled_in_dollars(microusd: int, spelled: str) -> None:
+    assert screen.money(microusd) == spelled

@@ -1,0 +1,98 @@
+"""What a service tells of itself. `configure` is for a whole process, so each test has its own."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+
+def told(program: str, *, level: str = "INFO") -> list[dict[str, Any]]:
+    """Run a program whose telemetry is set up; return its log lines."""
+    setup = (
+        "from infra import telemetry\n"
+        f"telemetry.configure('tester', level={level!r})\n"
+        "log = telemetry.logger('a.module')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", setup + program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout == ""
+    return [json.loads(line) for line in ended.stderr.splitlines()]
+
+
+def test_a_log_line_is_one_json_object_with_what_is_bound() -> None:
+    [line] = told(
+        "import structlog\n"
+        "with structlog.contextvars.bound_contextvars(task='task_1'):\n"
+        "    log.info('it happened', count=2)\n"
+    )
+
+    assert line["message"] == "it happened"
+    assert (line["service"], line["module"], line["task"]) == ("tester", "a.module", "task_1")
+    assert (line["level"], line["count"]) == ("info", 2)
+    assert line["timestamp"].endswith("Z")
+
+
+def test_lines_below_the_level_are_not_told() -> None:
+    assert told("log.info('quiet')", level="warning") == []
+
+
+def test_an_exception_is_told_without_the_values_of_variables() -> None:
+    [line] = told(
+        "def open_safe():\n"
+        "    combination = 'hunter' + '2'\n"
+        "    raise ValueError('stuck')\n"
+        "try:\n    open_safe()\nexcept ValueError:\n    log.exception('no luck')\n"
+    )
+
+    assert line["exception"][0]["exc_value"] == "stuck"
+    assert "hunter2" not in json.dumps(line)
+
+
+def test_a_trace_goes_from_one_service_to_the_next_in_the_headers() -> None:
+    first, second = told(
+        "headers = {}\n"
+        "with telemetry.span('ask', task='task_1'):\n"
+        "    telemetry.inject(headers)\n"
+        "    log.info('asked')\n"
+        "with telemetry.span_from(headers, 'answer'):\n"
+        "    log.info('answered')\n"
+    )
+
+    assert len(first["trace"]) == 32
+    assert first["trace"] == second["trace"]
+
+
+def test_without_a_span_no_trace_is_told() -> None:
+    assert "trace" not in told("log.info('alone')")[0]
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        told("", level="LOUD")
+
+    assert "LOG_LEVEL 'LOUD' is none of" in caught.value.stderr
+
+
+def test_metrics_are_served_on_a_port_of_their_own() -> None:
+    [line] = told(
+        "import socket, urllib.request\n"
+        "with socket.socket() as probe:\n"
+        "    probe.bind(('127.0.0.1', 0))\n"
+        "    port = probe.getsockname()[1]\n"
+        "telemetry.serve_metrics(port)\n"
+        "text = urllib.request.urlopen(f'http://127.0.0.1:{port}/metrics').read().decode()\n"
+        "log.info('scraped', has_process='process_cpu_seconds_total' in text)\n"
+    )
+
+    assert line["has_process"]
+
+
+def test_port_zero_serves_no_metrics() -> None:
+    assert told("telemetry.serve_metrics(0)") == []

@@ -1,0 +1,315 @@
+"""The live loop on a real Redis: what is told is what is stored, and state only goes forward."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import reduce
+from typing import Any, Never
+
+import msgspec
+import pytest
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from events import (
+    NOWHERE,
+    Head,
+    History,
+    Recorded,
+    Repository,
+    TaskErased,
+    TaskFinished,
+    TaskInstructed,
+    TaskSubmitted,
+    live_subject,
+)
+from infra.event_log import Unavailable
+from infra.fanout import EPHEMERAL, Frame, feed_channel, inbox_channel, state_key, unpack
+from infra.jetstream import JetStreamLog, hear, say
+from infra.task_state import TaskState, evolve
+from services.projector.live import LiveLoop
+from tests.support.devices import SCRIBE, new_history
+from tests.support.eventually import eventually
+from tests.support.in_memory_log import InMemoryLog
+from tests.support.nats_connections import as_admin, as_role
+from tests.support.outages import halted
+from tests.support.stack import RealServers
+
+SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+DONE = TaskFinished(summary="Done", outcome="branch")
+
+
+@pytest.fixture
+async def client(servers: RealServers) -> AsyncIterator[redis.Redis]:
+    """As services.projector.main makes it."""
+    made = redis.Redis.from_url(servers.redis_url, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+    yield made
+    await made.aclose()
+
+
+@asynccontextmanager
+async def telling(log: Any, client: redis.Redis) -> AsyncIterator[LiveLoop]:
+    loop = LiveLoop(log, client)
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(loop.run(stopping))
+        yield loop
+        stopping.set()
+
+
+class Ear:
+    """Hears a task's feed and its account's inbox."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.inbox: list[bytes] = []
+
+    @property
+    def versions(self) -> list[int]:
+        return [frame.version for frame in self.frames]
+
+    async def listen(self, hearing: Any, feed: bytes) -> None:
+        async for message in hearing.listen():
+            if message["type"] == "message":
+                if message["channel"] == feed:
+                    self.frames.append(unpack(message["data"]))
+                else:
+                    self.inbox.append(message["data"])
+
+
+@asynccontextmanager
+async def listening(client: redis.Redis, history: History) -> AsyncIterator[Ear]:
+    ear = Ear()
+    feed = feed_channel(history)
+    async with client.pubsub() as hearing, asyncio.TaskGroup() as group:
+        await hearing.subscribe(feed, inbox_channel(history.account))
+        task = group.create_task(ear.listen(hearing, feed.encode()))
+        yield ear
+        task.cancel()
+
+
+async def append(log: Any, history: History, *facts: Any, after: Head = NOWHERE) -> Head:
+    head: Head = await log.append(history, SCRIBE.drafts(facts, by="t"), after=after)
+    return head
+
+
+async def state_of(client: redis.Redis, history: History) -> TaskState | None:
+    content = await client.hget(state_key(history.task), "state")
+    return msgspec.json.decode(content, type=TaskState) if content else None
+
+
+async def reached(client: redis.Redis, history: History, version: int) -> TaskState:
+    async def look() -> TaskState | None:
+        try:
+            return await state_of(client, history)
+        except redis.RedisError:
+            return None
+
+    state = await eventually(look, until=lambda seen: seen is not None and seen.version >= version)
+    assert state is not None
+    return state
+
+
+async def test_every_event_is_told_as_it_is_stored(client: redis.Redis) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with listening(client, history) as ear, telling(log, client):
+        head = await append(log, history, SUBMITTED)
+        await append(log, history, TaskInstructed(text="Möre"), DONE, after=head)
+        await eventually(lambda: len(ear.inbox) == 3)
+
+    assert ear.frames == [Frame(r.version, r.body) for r in log.recorded]
+    phases = [msgspec.json.decode(line, type=TaskState).phase for line in ear.inbox]
+    assert phases == ["queued", "queued", "finished"]
+
+
+async def test_the_state_in_redis_is_the_fold_of_the_history(client: redis.Redis) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with telling(log, client):
+        await append(log, history, SUBMITTED, TaskInstructed(text="More"), DONE)
+        state = await reached(client, history, 3)
+
+    assert state == reduce(evolve, log.recorded, None)
+    assert await client.hget(state_key(history.task), "version") == b"3"
+
+
+async def test_a_new_loop_tells_what_redis_has_not_seen_and_nothing_else(
+    client: redis.Redis,
+) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with telling(log, client):
+        head = await append(log, history, SUBMITTED, TaskInstructed(text="One"))
+        await reached(client, history, 2)
+    await append(log, history, TaskInstructed(text="Two"), DONE, after=head)
+    async with listening(client, history) as ear, telling(log, client):
+        state = await reached(client, history, 4)
+        await eventually(lambda: len(ear.frames) == 2)
+
+    assert ear.versions == [3, 4]
+    assert state == reduce(evolve, log.recorded, None)
+
+
+async def test_an_older_state_never_replaces_a_newer(client: redis.Redis) -> None:
+    """Two loops at once, as in a deployment: the slower one changes nothing."""
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with listening(client, history) as ear, telling(log, client), telling(log, client):
+        head = NOWHERE
+        for number in range(30):
+            fact = SUBMITTED if not number else TaskInstructed(text=str(number))
+            head = await append(log, history, fact, after=head)
+        await reached(client, history, 30)
+        await eventually(lambda: len(ear.frames) == 30)
+
+    assert ear.versions == list(range(1, 31))
+
+
+async def test_an_emptied_redis_goes_on_from_the_next_event(client: redis.Redis) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with listening(client, history) as ear, telling(log, client):
+        head = await append(log, history, SUBMITTED, TaskInstructed(text="More"))
+        await reached(client, history, 2)
+        await client.flushall()
+        await append(log, history, DONE, after=head)
+        state = await reached(client, history, 3)
+        await eventually(lambda: len(ear.frames) == 3)
+
+    assert state == reduce(evolve, log.recorded, None)
+    assert ear.versions == [1, 2, 3]
+
+
+async def test_a_killed_redis_is_waited_for(servers: RealServers, client: redis.Redis) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with telling(log, client):
+        head = await append(log, history, SUBMITTED)
+        await reached(client, history, 1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(servers.kill("redis"))
+            for number in range(40):
+                head = await append(log, history, TaskInstructed(text=str(number)), after=head)
+                await asyncio.sleep(0.01)  # so that some of it happens before, some after
+        state = await reached(client, history, 41)
+
+    assert state == reduce(evolve, log.recorded, None)
+
+
+async def test_what_happens_while_redis_is_away_is_told_in_order_afterwards(
+    servers: RealServers, client: redis.Redis
+) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with telling(log, client):
+        head = await append(log, history, SUBMITTED)
+        await reached(client, history, 1)
+        async with halted(servers, "redis") as resume:
+            await append(log, history, TaskInstructed(text="One"), DONE, after=head)
+            await resume()
+        state = await reached(client, history, 3)
+
+    assert state.phase == "finished"
+
+
+async def test_a_log_that_is_away_for_a_read_is_asked_again(client: redis.Redis) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    head = await append(log, history, SUBMITTED)
+    async with telling(log, client):
+        await reached(client, history, 1)
+    read = log.read
+    failures = 2
+
+    async def sometimes(history: History, *, after: int = 0) -> Sequence[Recorded]:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise Unavailable("away")
+        return await read(history, after=after)
+
+    log.read = sometimes  # type: ignore[method-assign]
+    loop = LiveLoop(log, client)  # type: ignore[arg-type]
+    await append(log, history, DONE, after=head)
+    await loop._tell(log.recorded[-1])
+
+    assert failures == 0
+    state = await state_of(client, history)
+    assert state is not None
+    assert state.phase == "finished"
+
+
+async def test_what_is_left_of_an_erased_task_is_told_though_it_has_no_state(
+    client: redis.Redis,
+) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with listening(client, history) as ear, telling(log, client):
+        await append(log, history, TaskErased(reason="asked"))
+        await eventually(lambda: len(ear.frames) == 1)
+
+    assert await state_of(client, history) is None
+    assert ear.inbox == []
+
+
+async def test_passing_items_are_relayed_from_nats(
+    servers: RealServers, client: redis.Redis
+) -> None:
+    history = new_history()
+    until = asyncio.Event()
+    async with (
+        as_role(servers, "projector") as nats,
+        as_admin(servers) as worker,
+        listening(client, history) as ear,
+        asyncio.TaskGroup() as group,
+    ):
+        loop = LiveLoop(JetStreamLog[Never](nats), client)
+        group.create_task(loop.relay(hear(nats, "live.>", until=until)))
+
+        async def heard() -> bool:
+            await say(worker, live_subject(history), b'{"t":"eph"}')
+            return bool(ear.frames)
+
+        await eventually(heard)
+        until.set()
+
+    assert ear.frames[0] == Frame(EPHEMERAL, b'{"t":"eph"}')
+
+
+async def test_passing_items_are_dropped_while_redis_is_away(
+    servers: RealServers, client: redis.Redis
+) -> None:
+    history = new_history()
+    loop = LiveLoop(InMemoryLog[Any](), client)  # type: ignore[arg-type]
+
+    async def items() -> AsyncIterator[tuple[History, bytes]]:
+        yield history, b"lost"
+        await resume()
+        yield history, b"heard"
+
+    async with halted(servers, "redis") as resume:
+        await loop.relay(items())
+    async with listening(client, history) as ear:
+        await loop.relay(_one(history))
+        await eventually(lambda: ear.frames == [Frame(EPHEMERAL, b"news")])
+
+
+async def _one(history: History) -> AsyncIterator[tuple[History, bytes]]:
+    yield history, b"news"
+
+
+async def test_it_follows_the_real_log_in_the_projectors_own_role(
+    servers: RealServers, client: redis.Redis
+) -> None:
+    history = new_history()
+    async with as_admin(servers) as admin, as_role(servers, "projector") as nats:
+        writer = JetStreamLog[Any](admin)
+        async with telling(JetStreamLog[Never](nats), client):
+            head = await append(writer, history, SUBMITTED)
+            await reached(client, history, 1)
+            await append(writer, history, DONE, after=head)
+            state = await reached(client, history, 2)
+
+    assert state.phase == "finished"

@@ -11,9 +11,9 @@ from infra.telemetry import logger
 from services.worker.logbook import Logbook
 from services.worker.perform import Deed, Facts, World, perform
 from services.worker.ports import GatewayUnreachable
-from services.worker.steps import Record, Rest, StartTools, Wait
+from services.worker.steps import Record, Rest, StartTools, TakeSnapshot, Wait
 from services.worker.tools.toolbox import title_of
-from services.worker.turn import next_step
+from services.worker.turn import beside, next_step
 
 _log = logger(__name__)
 
@@ -32,15 +32,16 @@ async def drive(
     await book.read()
     over = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        beside = [
+        background = [
             group.create_task(book.follow(over)),
+            group.create_task(_keep(book, world)),
             group.create_task(world.live.run(over)),
             group.create_task(_stop_when_told(book, stopping)),
             group.create_task(_stop_in_time(book, deadline, world.clock)),
         ]
         await _work(book, world)
         over.set()
-        for task in beside:
+        for task in background:
             task.cancel()
 
 
@@ -60,6 +61,8 @@ async def _work(book: Logbook, world: World) -> None:
                     )
                 case Wait(until=until):
                     await book.changed(changes, until)
+                case TakeSnapshot():
+                    await book.changed(changes)  # `_keep` is at it
                 case _:
                     await _carry_out(book, world, step)
         except Conflict:
@@ -67,6 +70,17 @@ async def _work(book: Logbook, world: World) -> None:
         except GatewayUnreachable as reason:
             _log.error("the gateway is out of reach; leaving", reason=str(reason))
             book.stop("gateway_unreachable")
+
+
+async def _keep(book: Logbook, world: World) -> None:
+    """Take every snapshot, beside the step that is due where it may be so, one after another."""
+    while True:
+        changes = book.changes
+        step = beside(book.turn, world.clock())
+        if step is None:
+            await book.changed(changes)
+        else:
+            await _carry_out(book, world, step)
 
 
 async def _carry_out(book: Logbook, world: World, step: Deed) -> None:
@@ -110,7 +124,8 @@ async def _overtaken(book: Logbook, step: Deed, clock: Clock) -> None:
 
 
 def _is_due(book: Logbook, step: Deed, clock: Clock) -> bool:
-    return next_step(book.turn, clock()) == step
+    now = clock()
+    return step in (next_step(book.turn, now), beside(book.turn, now))
 
 
 async def _stop_when_told(book: Logbook, stopping: asyncio.Event) -> None:

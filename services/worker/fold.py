@@ -106,9 +106,11 @@ def _worked(turn: Turn, event: WorkerEvent, at: datetime) -> Turn:
         case AttemptEnded(attempt=attempt):
             return replace(turn, has_left=turn.has_left or attempt == turn.attempt.number)
         case WorkspacePrepared():
-            return replace(turn, workspace=event, is_prepared=True, is_dirty=False)
+            return replace(
+                turn, workspace=event, is_prepared=True, is_dirty=False, is_overdue=False
+            )
         case SnapshotTaken():
-            return replace(turn, snapshot=event, is_dirty=False)
+            return replace(turn, snapshot=event, is_dirty=False, is_overdue=False)
         case ModelRequested() | ModelReplied() | ModelFailed():
             return _talked(turn, event, at)
         case QuestionAsked():
@@ -146,6 +148,7 @@ def _taken_up(turn: Turn, event: AttemptStarted, at: datetime) -> Turn:
         ending="",
         is_prepared=False,
         is_dirty=False,
+        is_overdue=False,
         is_asked=False,
         orphaned=turn.started,
         question=None,
@@ -184,6 +187,7 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
                 started=frozenset(),
                 orphaned=frozenset(),
                 is_dropped=False,
+                is_overdue=turn.is_dirty,
                 delivery=Delivery(),
                 allowance=pay(turn.allowance, event.cost_microusd),
             )

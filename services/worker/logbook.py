@@ -37,6 +37,7 @@ class Logbook:
         self._scribe = scribe
         self._by = f"worker:{attempt.number}"
         self._stirred = asyncio.Event()
+        self._pen = asyncio.Lock()
         self.changes = 0
         self.turn = Turn(attempt=attempt)
         self.history: list[Recorded] = []
@@ -58,10 +59,20 @@ class Logbook:
     async def append(self, facts: Sequence[WorkerEvent]) -> None:
         """Append facts to the history as it is folded here, and fold them.
 
-        Waits for a log that does not answer. Raises Conflict, after folding what stood in the way.
+        Waits for a log that does not answer. Raises Conflict, after folding what stood in the way,
+        be it from somebody else or from a step beside this one.
         """
-        after, changes = self.turn.head, self.changes
+        after = self.turn.head
         stored = [await self._stow(fact) for fact in facts]
+        async with self._pen:
+            await self._write(stored, facts, after)
+
+    async def _write(
+        self, stored: Sequence[WorkerEvent], facts: Sequence[WorkerEvent], after: Head
+    ) -> None:
+        if self.turn.head != after:
+            raise Conflict(f"the history of {self.turn.task} has grown beyond {after.version}")
+        changes = self.changes
         drafts = self._scribe.drafts(stored, by=self._by, cause=self.turn.last)
         try:
             head = await self._store(drafts, after)

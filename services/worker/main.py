@@ -1,6 +1,7 @@
 """Composition root: the only place where the worker's parts meet."""
 
 import asyncio
+import gc
 import tempfile
 from contextlib import AsyncExitStack
 from functools import partial
@@ -13,15 +14,15 @@ from infra.clock import Scribe, utc_now
 from infra.jetstream import AttemptLog, Connection, connect, say
 from infra.lifecycle import run_until_signalled
 from infra.telemetry import logger, serve_metrics
-from services.worker import model
 from services.worker.absent import Absent
 from services.worker.agent import drive
 from services.worker.beats import Beat, Beats
 from services.worker.broker import Broker, Claimed, claim, gateway_client
+from services.worker.late_model import Connect, LateModel
 from services.worker.live import Live
 from services.worker.logbook import Logbook
 from services.worker.perform import World
-from services.worker.ports import SandboxUnavailable
+from services.worker.ports import Model, SandboxUnavailable
 from services.worker.repository.workspace import GitWorkspace, Origin
 from services.worker.rules import Rules
 from services.worker.sandbox.choose import DEFAULT_IMAGE, choose
@@ -40,16 +41,23 @@ async def main(settings: Settings) -> None:
     structlog.contextvars.bind_contextvars(task=settings.task_id, attempt=settings.attempt)
     async with AsyncExitStack() as resources:
         serve_metrics(settings.metrics_port)
+        background = await resources.enter_async_context(asyncio.TaskGroup())
+        model = LateModel()
+        serving = background.create_task(model.serve(partial(_load_model, settings)))
+        resources.callback(serving.cancel)
         gateway = await resources.enter_async_context(gateway_client(settings.gateway_url))
         claimed = await claim(gateway, settings)
         _log.info("claimed", reader=claimed.reader, model_kind=claimed.model_kind)
+        model.admit(claimed.token)
         broker = Broker(gateway, claimed.token)
         history = History(AccountId(claimed.account), TaskId(settings.task_id))
         nats = await resources.enter_async_context(
             connect(claimed.nats.url, credentials=claimed.nats.credentials, name=claimed.reader)
         )
         live = Live(history.task, partial(say, nats, live_subject(history)))
-        world = await _world(resources, settings, claimed=claimed, broker=broker, live=live)
+        world = await _world(
+            resources, settings, claimed=claimed, broker=broker, live=live, model=model
+        )
         attempt = Attempt(
             number=settings.attempt,
             machine=MachineId(settings.fly_machine_id),
@@ -60,7 +68,13 @@ async def main(settings: Settings) -> None:
 
 
 async def _world(
-    resources: AsyncExitStack, settings: Settings, *, claimed: Claimed, broker: Broker, live: Live
+    resources: AsyncExitStack,
+    settings: Settings,
+    *,
+    claimed: Claimed,
+    broker: Broker,
+    live: Live,
+    model: Model,
 ) -> World:
     """Open all that the worker reaches; `resources` closes it."""
     scratch = _scratch(resources, settings)
@@ -69,11 +83,8 @@ async def _world(
     origin = _origin(settings, claimed)
     workspace = GitWorkspace(sandbox, broker, origin, scratch=scratch, clock=utc_now)
     resources.push_async_callback(workspace.close)
-    connected = await resources.enter_async_context(
-        model.connect(f"{settings.gateway_url.rstrip('/')}/broker/model", claimed.token)
-    )
     return World(
-        model=connected,
+        model=model,
         sandbox=sandbox,
         workspace=workspace,
         blobs=broker,
@@ -121,6 +132,17 @@ class _Worker:
             version=self._book.turn.head.version if self._book else 0,
             reader=self._log.reader_generation,
         )
+
+
+def _load_model(settings: Settings) -> Connect:
+    """Load the SDK; the collector rests meanwhile, and never looks at what was loaded."""
+    gc.disable()
+    from services.worker import model  # noqa: PLC0415 - takes a second; see late_model
+
+    gc.freeze()
+    gc.enable()
+    url = f"{settings.gateway_url.rstrip('/')}/broker/model"
+    return partial(model.connect, url)
 
 
 def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:

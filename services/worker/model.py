@@ -5,13 +5,14 @@ that the blocks go back verbatim; what goes wrong, before or in the middle of a 
 ModelFailure. Source: reference/apis.md §2.3-2.5.
 """
 
+import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anthropic
 import httpx2
-import msgspec
 
 from events import Block, Usage
 from services.worker.failures import Kind, Misfortune
@@ -49,6 +50,9 @@ class AnthropicModel:
 
     def __init__(self, client: anthropic.AsyncAnthropic) -> None:
         self._client = client
+
+    async def ready(self) -> None:
+        """Return: it can be asked at once."""
 
     async def answer(self, question: Question, on_delta: OnDelta) -> Answer:
         """Ask once; see `services.worker.ports.Model`."""
@@ -105,7 +109,7 @@ class _Draft:
             self._blocks[index]["input"] = _input(text, self._stop_reason)
         usage = {name: self._usage.get(name) or 0 for name in Usage.__struct_fields__}
         return Answer(
-            blocks=tuple(self._blocks),
+            blocks=tuple(_sound(self._blocks)),
             stop_reason=self._stop_reason,
             usage=Usage(**usage),
             model=self._model,
@@ -122,7 +126,7 @@ class _Draft:
             field, live = _DELTAS[kind]
             block[field] = (block.get(field) or "") + delta[field]
             if live is not None:
-                self._on_delta(live, index, delta[field])
+                self._on_delta(live, index, _sound(delta[field]))
 
     def _count(self, usage: dict[str, Any] | None) -> None:
         """Keep the newest of each count: the later ones are totals, and may leave counts out."""
@@ -132,8 +136,14 @@ class _Draft:
 @asynccontextmanager
 async def connect(base_url: str, token: str) -> AsyncIterator[AnthropicModel]:
     """Reach the model behind the gateway's broker with the attempt's token."""
+    # Certificates take 50 ms to read. A plain address needs none: it gets a context without any.
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if base_url.startswith("http://") else True
     async with anthropic.AsyncAnthropic(
-        base_url=base_url, auth_token=token, max_retries=0, timeout=_TIMEOUT
+        base_url=base_url,
+        auth_token=token,
+        max_retries=0,
+        timeout=_TIMEOUT,
+        http_client=anthropic.DefaultAsyncHttpxClient(verify=verify, timeout=_TIMEOUT),
     ) as client:
         yield AnthropicModel(client)
 
@@ -159,13 +169,27 @@ def _parameters(question: Question) -> dict[str, Any]:
 def _input(text: str, stop_reason: str) -> dict[str, Any]:
     """Read a call's arguments. Those of a reply that was cut are never run, and may be broken."""
     try:
-        arguments = msgspec.json.decode(text or "{}")
-    except msgspec.DecodeError as error:
+        # Not msgspec: that refuses half a surrogate pair, which only has to be replaced.
+        arguments = json.loads(text or "{}")
+    except ValueError as error:
         if stop_reason != "tool_use":
             return {}
         detail = f"The model spelled the arguments of a call wrong: {error}."
         raise ModelFailure(Misfortune("truncated", detail)) from None
     return arguments if isinstance(arguments, dict) else {}
+
+
+def _sound(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold, in and out
+    """Replace halves of surrogate pairs, which JSON can spell and UTF-8 cannot."""
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_sound(each) for each in value]
+    if isinstance(value, dict):
+        return {_sound(key): _sound(each) for key, each in value.items()}
+    return value
 
 
 def _refusal(error: anthropic.APIStatusError) -> Misfortune:
@@ -174,7 +198,7 @@ def _refusal(error: anthropic.APIStatusError) -> Misfortune:
     if kind is None:
         is_ours = 400 <= error.status_code < 500 and error.status_code not in _MOVED_ON  # noqa: PLR2004 - client errors
         kind = "request_refused" if is_ours else "server_error"
-    said = error.api_message or error.message
+    said = _sound(error.api_message or error.message)
     named = f" (request {error.request_id})" if error.request_id else ""
     detail = f"The model answered {error.status_code}{named}: {said}"
     return Misfortune(kind, detail, _retry_after_seconds(error.response.headers))

@@ -99,19 +99,25 @@ async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Record
 
 async def _prepare(world: World, step: PrepareWorkspace) -> Facts:
     began = world.clock()
-    await world.sandbox.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(world.sandbox.start())
+            group.create_task(world.workspace.fetch(base=step.base, commit=step.commit))
+    except* (SandboxUnavailable, WorkspaceRefused) as misfortunes:
+        raise misfortunes.exceptions[0] from None
     prepared = await world.workspace.prepare(
         base=step.base, commit=step.commit, restore=step.restore
     )
-    return [
-        WorkspacePrepared(
-            commit=prepared.commit,
-            base=prepared.base,
-            branch=prepared.branch,
-            seconds=_since(world, began),
-            snapshot=step.restore.tree if step.restore else "",
-        )
-    ]
+    fact = WorkspacePrepared(
+        commit=prepared.commit,
+        base=prepared.base,
+        branch=prepared.branch,
+        seconds=_since(world, began),
+        snapshot=step.restore.tree if step.restore else "",
+    )
+    await world.rules.of(prepared.commit)
+    await world.model.ready()  # so that `model.requested` is said when the model is asked indeed
+    return [fact]
 
 
 async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recorded]) -> Facts:

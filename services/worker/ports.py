@@ -174,6 +174,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 class Workspace(Protocol):
     """The task's repository: git on the worker's side, the tree in the sandbox."""
 
+    async def fetch(self, *, base: str, commit: str = "") -> None:
+        """Clone what `prepare` will need, while the sandbox starts. Raises WorkspaceRefused."""
+        ...
+
     async def prepare(
         self, *, base: str, commit: str = "", restore: SnapshotTaken | None = None
     ) -> Prepared:
@@ -268,6 +272,10 @@ OnDelta = Callable[[LiveKind, int, str], None]
 
 class Model(Protocol):
     """A language model that speaks the Messages API."""
+
+    async def ready(self) -> None:
+        """Return when it can be asked; what is asked before that waits."""
+        ...
 
     async def answer(self, question: Question, on_delta: OnDelta) -> Answer:
         """Ask once. `on_delta` gets (kind, block index, text) as it comes. Raises ModelFailure."""

@@ -1,5 +1,6 @@
 """The repository's own notes for agents."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -7,6 +8,7 @@ from services.worker.ports import Sandbox
 from services.worker.prompt import RULE_FILES
 
 _TIMEOUT_SECONDS: Final = 20.0
+_BLOB: Final = re.compile(rb"[0-9a-f]+ blob (\d+)")
 
 
 class Rules:
@@ -27,12 +29,19 @@ class Rules:
         return self._read[commit]
 
     async def _load(self, commit: str) -> Mapping[str, str]:
+        """Ask git for all of them at once; its answers are those of git-cat-file(1), --batch."""
+        wanted = "".join(f"{commit}:{name}\n" for name in RULE_FILES)
+        shown = await self._sandbox.execute(
+            ["git", "cat-file", "--batch"], stdin=wanted.encode(), timeout_seconds=_TIMEOUT_SECONDS
+        )
         rules: dict[str, str] = {}
+        rest = shown.output if shown.exit_code == 0 and not shown.is_truncated else b""
         for name in RULE_FILES:
-            shown = await self._sandbox.execute(
-                ["git", "--no-pager", "show", f"{commit}:{name}"], timeout_seconds=_TIMEOUT_SECONDS
-            )
-            text = shown.output.decode(errors="replace").strip()
-            if shown.exit_code == 0 and text:
-                rules[name] = text
+            header, _, rest = rest.partition(b"\n")
+            found = _BLOB.fullmatch(header)
+            if found:
+                size = int(found.group(1))
+                text, rest = rest[:size].decode(errors="replace").strip(), rest[size + 1 :]
+                if text:
+                    rules[name] = text
         return rules

@@ -62,8 +62,9 @@ class Delivery(msgspec.Struct, frozen=True):
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's position in its loop.
 
-    The last three fields are not in the log: this process alone knows them, and a new attempt does
-    well without.
+    `is_dirty`: the files may have changed since the last snapshot; `is_overdue`: they did so before
+    the newest reply. These and the last two fields are not in the log: this process alone knows
+    them, and a new attempt does well without.
     """
 
     attempt: Attempt
@@ -103,6 +104,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Delivery = Delivery()
 
     is_dirty: bool = False
+    is_overdue: bool = False
     has_pull_requests: bool = True
     stopping: Stopping = ""
 

@@ -26,7 +26,7 @@ Message = dict[str, Any]
 
 _NEW_MACHINE: Final = (
     "[A new machine has taken this task over. The files are as the last snapshot has them: what "
-    "the tool calls just above did to files may be lost. Shell state and background processes are "
+    "the last calls that changed files did may be lost. Shell state and background processes are "
     "gone. Look before you rely on either.]"
 )
 _WHY: Final = {

@@ -64,6 +64,7 @@ __all__ = [
     "TakeSnapshot",
     "Turn",
     "Wait",
+    "beside",
     "evolve",
     "next_step",
     "settle",
@@ -81,21 +82,30 @@ def next_step(turn: Turn, now: datetime) -> Step:
         return Rest()
     if not turn.is_started:
         return Rest() if turn.is_closed else Record((_taking_up(turn.attempt),))
-    return (
-        _leave(turn)
-        or _clear(turn)
-        or _prepare(turn)
-        or _use_tools(turn)
-        or _close(turn)
-        or _talk(turn, now)
-    )
+    return _leave(turn) or _clear(turn) or _prepare(turn) or _go_on(turn, now)
+
+
+def beside(turn: Turn, now: datetime) -> TakeSnapshot | None:
+    """Name the snapshot when it may be taken now: by itself, or beside the step that is due.
+
+    It may while the model is asked, and while calls run that change nothing.
+    """
+    match next_step(turn, now):
+        case TakeSnapshot():
+            return TakeSnapshot()
+        case AskModel() | Record(facts=(ModelRequested(),)) if turn.is_dirty:
+            return TakeSnapshot()
+        case StartTools() | RunTools() if turn.is_overdue:
+            return TakeSnapshot()
+        case _:
+            return None
 
 
 def settle(turn: Turn, step: Step) -> Turn:
     """Take note that a step left nothing to record; this attempt need not do it again."""
     match step:
         case TakeSnapshot():
-            return replace(turn, is_dirty=False)
+            return replace(turn, is_dirty=False, is_overdue=False)
         case OpenPullRequest():
             return replace(turn, has_pull_requests=False)
         case _:
@@ -147,6 +157,26 @@ def _prepare(turn: Turn) -> Step | None:
     return PrepareWorkspace(turn.workspace.base, turn.workspace.commit, turn.snapshot)
 
 
+def _go_on(turn: Turn, now: datetime) -> Step:
+    """Name the next step of the conversation; before it the snapshot, if it has to come first."""
+    step = _use_tools(turn) or _close(turn) or _talk(turn, now)
+    return TakeSnapshot() if turn.is_dirty and _rests_on_a_snapshot(turn, step) else step
+
+
+def _rests_on_a_snapshot(turn: Turn, step: Step) -> bool:
+    """Tell whether a step has to wait until the work is kept.
+
+    The model may be asked meanwhile. Of what it asks for then, only what changes nothing may run.
+    """
+    match step:
+        case AskModel() | Record(facts=(ModelRequested(),)):
+            return False
+        case StartTools(calls=calls) | RunTools(calls=calls):
+            return turn.is_overdue and any(call.name not in READ_ONLY for call in calls)
+        case _:
+            return True
+
+
 def _use_tools(turn: Turn) -> Step | None:
     plain = [call for call in turn.pending if _is_plain(call)]
     running = tuple(call for call in plain if call.id in turn.started)
@@ -155,8 +185,6 @@ def _use_tools(turn: Turn) -> Step | None:
     if plain:
         together = tuple(takewhile(lambda call: call.name in READ_ONLY, plain))
         return StartTools(together or (plain[0],))
-    if turn.is_dirty:
-        return TakeSnapshot()
     if turn.is_interrupted:
         return Wait("instruction")
     if turn.pending:

@@ -1,10 +1,11 @@
 """`task`: a scripted task of 50 tool calls; its wall time over the sum of its tool and model times.
 
-Wall time runs from the first model request to the last tool call's end, so that it holds the loop,
-the log, the broker and the snapshots, and neither the start nor the delivery.
+Wall time runs from the first model request to the end of the last tool call before `submit`, so
+that it holds the loop, the log, the broker and the snapshots, and neither the start nor the
+delivery: diff, push and pull request are the submit's own work.
 """
 
-from events import ModelReplied, ModelRequested, ToolCompleted
+from events import ModelReplied, ModelRequested, Recorded, ToolCompleted, ToolStarted
 from tests.bench.measure import carried_out, on_a_stack, say
 from tests.support.stack import RealStack
 from tests.support.whole import Phone
@@ -17,11 +18,13 @@ async def run() -> dict[str, object]:
 
 
 async def _measure(stack: RealStack, phone: Phone) -> dict[str, object]:
-    events = await carried_out(stack, phone, f"rehearse {CALLS} tool calls")
+    history = await carried_out(stack, phone, f"rehearse {CALLS} tool calls")
+    events = history[: next(n for n, r in enumerate(history) if _is_submit(r))]
     tools = [r.event.seconds for r in events if isinstance(r.event, ToolCompleted)]
     models = [r.event.seconds for r in events if isinstance(r.event, ModelReplied)]
     begun = next(r.at for r in events if isinstance(r.event, ModelRequested))
-    ended = [r.at for r in events if isinstance(r.event, ToolCompleted)][-1]
+    ended = next(r.at for r in reversed(events) if isinstance(r.event, ToolCompleted))
+    models.pop()  # the reply that asked for the submit, after the last call that counts
     wall = (ended - begun).total_seconds()
     work = sum(tools) + sum(models)
     overhead_ms = (wall - work) * 1000 / len(tools)
@@ -35,3 +38,7 @@ async def _measure(stack: RealStack, phone: Phone) -> dict[str, object]:
         "must_reach_overhead_ms_a_call": 25,
         "must_reach_ratio": 1.1,
     }
+
+
+def _is_submit(recorded: Recorded) -> bool:
+    return isinstance(recorded.event, ToolStarted) and recorded.event.tool == "submit"

@@ -59,6 +59,9 @@ class ScriptedModel:
         self.replies = list(replies)
         self.questions: list[Question] = []
 
+    async def ready(self) -> None:
+        pass
+
     async def answer(self, question: Question, on_delta: Callable[[str, int, str], None]) -> Answer:
         self.questions.append(question)
         reply = self.replies.pop(0)
@@ -88,6 +91,10 @@ class FakeWorkspace:
         self.pushed: list[tuple[str, Mapping[str, str]]] = []
         self.refusal: WorkspaceRefused | None = None
         self.delay: asyncio.Event | None = None
+
+    async def fetch(self, *, base: str, commit: str = "") -> None:
+        if self.refusal:
+            raise self.refusal
 
     async def prepare(self, *, base: str, commit: str = "", restore: Any = None) -> Prepared:
         if self.refusal:

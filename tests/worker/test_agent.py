@@ -1,3 +1,5 @@
+import asyncio
+
 import msgspec
 
 from events import (
@@ -7,12 +9,13 @@ from events import (
     PlanUpdated,
     QuestionAnswered,
     QuestionAsked,
+    SnapshotTaken,
     TaskFinished,
     TaskInstructed,
     ToolCompleted,
     ToolStarted,
 )
-from tests.support.driving import SLOW, SUBMIT, WRITE, driven, driving, last_words, until
+from tests.support.driving import SLOW, SLOW_TOO, SUBMIT, WRITE, driven, driving, last_words, until
 from tests.support.eventually import eventually
 from tests.support.fake_sandbox import printed
 from tests.support.fake_world import HISTORY, Bench, called, said
@@ -33,8 +36,8 @@ async def test_a_task_runs_from_its_prompt_to_a_pull_request():
         "model.replied",
         "tool.started",
         "tool.completed",
-        "snapshot.taken",
         "model.requested",
+        "snapshot.taken",
         "model.replied",
         "tool.started",
         "artifact.stored",
@@ -51,6 +54,40 @@ async def test_a_task_runs_from_its_prompt_to_a_pull_request():
     assert trailers["Event"] in {r.id for r in bench.recorded if isinstance(r.event, ModelReplied)}
     assert "task_1" in bench.forge.opened[0]["body"]
     assert all(r.by == "worker:1" for r in bench.recorded[1:])
+
+
+async def test_work_is_kept_while_the_model_thinks_and_before_the_next_change():
+    bench = Bench()
+    await bench.append(SUBMITTED)
+
+    async def when_kept():
+        await until(bench, SnapshotTaken)
+        return called(SLOW_TOO)
+
+    bench.model.replies = [called(WRITE), when_kept, called(SUBMIT)]
+    await driven(bench)
+
+    [taken] = bench.facts(SnapshotTaken)
+    assert taken.files == 1
+    begun = [r.version for r in bench.recorded if isinstance(r.event, ToolStarted)]
+    kept = next(r.version for r in bench.recorded if isinstance(r.event, SnapshotTaken))
+    assert begun[0] < kept < begun[1]
+
+
+async def test_a_change_waits_for_a_snapshot_that_is_slower_than_the_model():
+    bench = Bench(called(WRITE), called(SLOW_TOO), called(SUBMIT))
+    bench.workspace.delay = slow = asyncio.Event()
+    await bench.append(SUBMITTED)
+
+    async with driving(bench):
+        await until(bench, ModelReplied, 2)
+        started = len(bench.facts(ToolStarted))
+        slow.set()
+
+    assert started == 1
+    kept = next(r.version for r in bench.recorded if isinstance(r.event, SnapshotTaken))
+    begun = [r.version for r in bench.recorded if isinstance(r.event, ToolStarted)]
+    assert kept < begun[1]
 
 
 async def test_an_answer_in_words_finishes_a_task_without_changes():

@@ -211,7 +211,10 @@ async def test_at_its_deadline_a_task_fails_and_keeps_its_work():
 
 
 async def test_a_gateway_out_of_reach_ends_the_attempt_and_not_the_task():
-    bench = Bench(called(WRITE))
+    async def hang():
+        await asyncio.Event().wait()
+
+    bench = Bench(called(WRITE), hang)
     await bench.append(SUBMITTED)
     bench.blobs.trouble = GatewayUnreachable("gone")
 

@@ -26,6 +26,7 @@ from services.worker.turn import (
     StoreDiff,
     TakeSnapshot,
     Wait,
+    beside,
     next_step,
 )
 from tests.support.worker_history import (
@@ -61,6 +62,9 @@ from tests.support.worker_history import (
     started,
 )
 
+CHANGED = (*ASKED, replied(BASH), began("b"), ended("b"), requested(2))
+WRITING = ("w", "write", {"path": "x", "content": ""})
+
 
 @pytest.mark.parametrize(
     ("events", "due"),
@@ -86,7 +90,26 @@ from tests.support.worker_history import (
             [*ASKED, replied(BASH, *READS)], StartTools(calls(BASH)), id="a_writer_by_itself"
         ),
         pytest.param(
-            [*ASKED, replied(BASH), began("b"), ended("b")], TakeSnapshot(), id="work_is_kept"
+            [*ASKED, replied(BASH), began("b"), ended("b")],
+            recording(requested(2)),
+            id="the_model_is_asked_while_the_work_is_kept",
+        ),
+        pytest.param([*CHANGED, replied(BASH)], TakeSnapshot(), id="work_is_kept_before_a_change"),
+        pytest.param([*CHANGED, replied(SUBMIT)], TakeSnapshot(), id="and_before_a_submission"),
+        pytest.param([*CHANGED, replied(text="Done.")], TakeSnapshot(), id="and_before_the_end"),
+        pytest.param([*CHANGED, replied(QUESTION)], TakeSnapshot(), id="and_before_a_question"),
+        pytest.param(
+            [*CHANGED, replied(*READS)], StartTools(calls(*READS)), id="and_not_before_a_look"
+        ),
+        pytest.param(
+            [*ASKED, replied(BASH, WRITING), began("b"), ended("b")],
+            StartTools(calls(WRITING)),
+            id="calls_of_one_reply_are_kept_together",
+        ),
+        pytest.param(
+            [*ASKED, replied(BASH), began("b"), ended("b"), TaskInterrupted()],
+            TakeSnapshot(),
+            id="and_before_a_pause",
         ),
         pytest.param(
             [*ASKED, replied(BASH), began("b"), ended("b"), SNAPSHOT],
@@ -265,3 +288,22 @@ from tests.support.worker_history import (
 )
 def test_exactly_one_step_is_due(events, due):
     assert next_step(folded(history(*events)), NOW) == due
+
+
+@pytest.mark.parametrize(
+    ("events", "due"),
+    [
+        pytest.param([*ASKED, replied(BASH), began("b"), ended("b")], TakeSnapshot(), id="asking"),
+        pytest.param(CHANGED, TakeSnapshot(), id="asked"),
+        pytest.param([*CHANGED, replied(*READS)], TakeSnapshot(), id="looking"),
+        pytest.param([*CHANGED, replied(BASH)], TakeSnapshot(), id="by_itself"),
+        pytest.param([*CHANGED, SNAPSHOT], None, id="it_is_kept"),
+        pytest.param([*ASKED, replied(BASH), began("b")], None, id="while_files_change"),
+        pytest.param(
+            [*ASKED, replied(BASH, *READS), began("b"), ended("b")], None, id="more_calls_to_come"
+        ),
+        pytest.param([*CHANGED, TaskCancelled()], None, id="nobody_wants_it"),
+    ],
+)
+def test_work_is_kept_beside_what_does_not_change_it(events, due):
+    assert beside(folded(history(*events)), NOW) == due

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.worker.ports import Carrier, SandboxUnavailable, Transferred
 from services.worker.repository import scripts
@@ -13,6 +13,19 @@ _TREE_ID: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _MEBIBYTE: Final = 1024 * 1024
 _SECONDS: Final = 300.0
 _ANSWER_BYTES: Final = 64 * 1024
+_HEADER_BYTES: Final = 128
+
+
+class Damaged(SandboxUnavailable):
+    """What is kept inside for git is broken, or there is no room for git to work."""
+
+
+class Agent(NamedTuple):
+    """Who commits inside, and on which branch."""
+
+    branch: str
+    name: str
+    email: str
 
 
 class Inside:
@@ -26,31 +39,32 @@ class Inside:
         """Put the base's objects into the sandbox, in place of whatever was there."""
         await self._done(scripts.STORE, commit, shallow, stdin=pack)
 
-    async def check_out(self, commit: str, branch: str, *, name: str, email: str) -> None:
-        """Fill the empty workspace with the base, under a .git of its own."""
-        await self._done(scripts.CHECK_OUT, commit, branch, name, email)
+    async def check_out(self, commit: str, shallow: str, pack: Path, agent: Agent) -> None:
+        """Put the base's objects in, and fill the empty workspace with it, under its own .git."""
+        arguments = (commit, shallow, agent.branch, agent.name, agent.email)
+        await self._done(scripts.CHECK_OUT, *arguments, stdin=pack)
 
     async def restore(self, tree: str, pack: bytes) -> None:
         """Turn the base's workspace into a snapshot's."""
         await self._done(scripts.RESTORE, tree, stdin=pack)
 
-    async def take_tree(self) -> str | None:
-        """Return the id of the work's tree; None when what is kept inside was broken."""
-        answer = await self._run(scripts.TAKE_TREE, str(self._limits.file_bytes))
-        if answer.exit_code == scripts.DAMAGED:
-            return None
-        tree = answer.stdout.decode(errors="replace").strip()
-        if answer.exit_code != 0 or not _TREE_ID.fullmatch(tree):
-            raise _unfit(answer)
-        return tree
+    async def take(self, last: str, base: str) -> tuple[str, bytes]:
+        """Return the id of the work's tree and, if it is not `last`, what it adds to the base tree.
 
-    async def take_pack(self, tree: str) -> bytes:
-        """Return the pack of what the tree adds to the base. Raises WorkspaceRefused: too large."""
+        Raises Damaged when git cannot work inside, WorkspaceRefused: too large.
+        """
         limit_bytes = self._limits.snapshot_bytes
-        answer = await self._done(scripts.TAKE_PACK, tree, output_limit_bytes=limit_bytes)
+        answer = await self._run(
+            *(scripts.TAKE, str(self._limits.file_bytes), last, base),
+            output_limit_bytes=limit_bytes + _HEADER_BYTES,
+        )
         if answer.is_truncated:
             raise too_large(f"The changes are larger than {limit_bytes // _MEBIBYTE} MiB.")
-        return answer.stdout
+        named, _, pack = answer.stdout.partition(b"\n")
+        tree = named.decode(errors="replace")
+        if answer.exit_code != 0 or not _TREE_ID.fullmatch(tree):
+            raise _unfit(answer, Damaged)
+        return tree, pack
 
     async def _done(
         self,
@@ -81,9 +95,11 @@ class Inside:
         )
 
 
-def _unfit(answer: Transferred) -> SandboxUnavailable:
+def _unfit(
+    answer: Transferred, kind: type[SandboxUnavailable] = SandboxUnavailable
+) -> SandboxUnavailable:
     heard = answer.note or said(answer.stderr)
-    return SandboxUnavailable(
+    return kind(
         f"git inside the sandbox ended with {answer.exit_code}: {heard}. Its disk or memory may "
         "be full, or its image may lack git; the next attempt begins from the last snapshot."
     )

@@ -32,6 +32,7 @@ _DETAIL_CHARACTERS: Final = 600
 _SHOWN_BRANCHES: Final = 8
 
 UNREACHABLE: Final = "forge_unreachable"
+OTHER: Final = "repository_refused"
 
 
 def said(stderr: str) -> str:
@@ -71,7 +72,7 @@ def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
             f"The forge did not answer. {detail}",
             "Check that the forge is up and reachable from the gateway, then send the task again.",
         )
-    reason = "push_refused" if is_push else "repository_refused"
+    reason = "push_refused" if is_push else OTHER
     return WorkspaceRefused(reason, detail, "Read what git said, mend it, and send the task again.")
 
 

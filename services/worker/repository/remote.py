@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from services.worker.ports import WorkspaceRefused
 from services.worker.repository.git import Ended, Git, TooLarge
 from services.worker.repository.refusals import (
+    OTHER,
     UNREACHABLE,
     base_not_found,
     is_stale,
@@ -50,21 +52,40 @@ class Remote:
                 commits[name.removeprefix("refs/heads/")] = left
         return Branches(commits, default)
 
-    async def fetch_base(self, base: str, commit: str) -> tuple[str, str]:
-        """Bring in the base, 50 commits deep; return its branch and commit.
+    async def fetch_base(self, base: str, commit: str) -> tuple[str, str, Path | None]:
+        """Clone the base, 50 commits deep, into the empty directory.
 
         `base` is empty for the default branch; `commit` is the commit wanted, empty for the
-        branch's last. Raises WorkspaceRefused.
+        branch's last. Returns the branch, the commit, and the one pack that holds it all, if it
+        does. Raises WorkspaceRefused.
         """
-        branches = await self.branches()
-        name = base or branches.default
-        if name not in branches.commits:
-            raise base_not_found(base, sorted(branches.commits))
-        wanted = commit if _COMMIT_ID.fullmatch(commit) else branches.commits[name]
-        await self._fetch(f"+refs/heads/{name}:{_BASE}")
+        options = ("--bare", "--template=", "--no-tags", "--single-branch", "--quiet")
+        branch = (f"--branch={base}",) if base else ()
+        directory = str(self._git.directory)
+        clone = ("clone", *options, f"--depth={DEPTH}", *branch, "--", self._url, directory)
+        try:
+            await self._reach(*clone)
+        except WorkspaceRefused as refusal:
+            if refusal.reason != OTHER:
+                raise
+            await self._require_branch(base)
+            raise
+        name = await asyncio.to_thread(_head_of, self._git.directory)
+        last = await self._git.run("rev-parse", "--quiet", "--verify", f"refs/heads/{name}")
+        if not name or not last.is_done:
+            await self._require_branch(base)
+            raise base_not_found(base, [])
+        wanted = commit if _COMMIT_ID.fullmatch(commit) else last.text
+        if wanted == last.text:
+            return name, wanted, await asyncio.to_thread(_only_pack, self._git.directory)
         if not await self._has(wanted):
             await self._fetch(f"+{wanted}:{_BASE}")
-        return name, wanted
+        return name, wanted, None
+
+    async def _require_branch(self, base: str) -> None:
+        branches = await self.branches()
+        if (base or branches.default) not in branches.commits:
+            raise base_not_found(base, sorted(branches.commits))
 
     async def fetch_pushed(self, branch: str) -> str:
         """Bring in the task's branch; return its commit, or nothing when it is not there."""
@@ -121,3 +142,14 @@ class Remote:
             if refusal.reason != UNREACHABLE:
                 break
         raise refusal or refusal_of("")
+
+
+def _head_of(directory: Path) -> str:
+    """Return the branch that HEAD names; nothing when it names a commit."""
+    head = (directory / "HEAD").read_text().strip()
+    return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else ""
+
+
+def _only_pack(directory: Path) -> Path | None:
+    packs = list((directory / "objects" / "pack").glob("*.pack"))
+    return packs[0] if len(packs) == 1 else None

@@ -20,17 +20,16 @@ from services.worker.ports import (
     Blobs,
     Carrier,
     Prepared,
-    SandboxUnavailable,
     Snapshot,
     WorkspaceRefused,
 )
 from services.worker.repository.bare import Author, Bare, message_of
 from services.worker.repository.git import Git
-from services.worker.repository.inside import Inside
+from services.worker.repository.inside import Agent, Damaged, Inside
 from services.worker.repository.limits import WorkspaceLimits
 from services.worker.repository.remote import Remote
 
-_TRIES: Final = 5
+_TRIES: Final = 6
 _PAUSE_SECONDS: Final = 1.0
 
 
@@ -85,13 +84,21 @@ class GitWorkspace:
         self._bare = Bare(self._git, limits)
         self._remote = Remote(self._git, url=origin.url)
         self._base = Base("", "", "")
-        self._last: Taken | None = None
+        self._fetched: tuple[str, str] | None = None
+        self._pack: Path | None = None
+        self._last = Taken("", b"")
+        self._shown: Taken | None = None
         self._reported = ""
         self._turn = asyncio.Lock()
 
     async def close(self) -> None:
         """Remove the bare repository."""
         await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+
+    async def fetch(self, *, base: str, commit: str = "") -> None:
+        """Clone what `prepare` will need; the sandbox is not touched. Raises WorkspaceRefused."""
+        async with self._turn:
+            await self._fetch(base, commit)
 
     async def prepare(
         self, *, base: str, commit: str = "", restore: SnapshotTaken | None = None
@@ -101,18 +108,17 @@ class GitWorkspace:
         Raises WorkspaceRefused.
         """
         async with self._turn:
-            await asyncio.to_thread(_make_empty, self._git.directory)
-            await self._git.done("init", "--quiet", "--bare", "--template=")
-            branch, commit = await self._remote.fetch_base(base, commit)
-            self._base = Base(branch, commit, await self._bare.tree_of(commit))
-            self._last = Taken(self._base.tree, b"")
-            self._reported = self._base.tree
-            await self._store()
-            author = self._author
-            await self._inside.check_out(commit, branch, name=author.name, email=author.email)
+            if self._fetched != (base, commit):
+                await self._fetch(base, commit)
+            self._fetched = self._shown = None
+            held = self._base
+            self._last = Taken(held.tree, b"")
+            self._reported = held.tree
+            agent = Agent(held.branch, self._author.name, self._author.email)
+            await self._inside.check_out(held.commit, *await self._objects(), agent)
             if restore is not None:
                 await self._restore(restore)
-            return Prepared(commit=commit, base=branch, branch=self._branch)
+            return Prepared(commit=held.commit, base=held.branch, branch=self._branch)
 
     async def snapshot(self) -> Snapshot | None:
         """Take what the sandbox holds now; None when nothing changed since the last one.
@@ -120,7 +126,7 @@ class GitWorkspace:
         Raises WorkspaceRefused when git finds the work malformed, or it is too large.
         """
         async with self._turn:
-            taken = await self._take()
+            taken, self._shown = await self._take(), None
             if taken.tree == self._reported:
                 return None
             counts = await self._bare.counts(self._base.tree, taken.tree)
@@ -136,20 +142,23 @@ class GitWorkspace:
     async def diff(self) -> str:
         """Return the unified diff from the base to the work as it stands, at most 4 MiB of it."""
         async with self._turn:
-            taken = await self._take()
-            return await self._bare.diff(self._base.tree, taken.tree)
+            self._shown = await self._take()
+            return await self._bare.diff(self._base.tree, self._shown.tree)
 
     async def commit_and_push(self, *, title: str, body: str, trailers: Mapping[str, str]) -> str:
-        """Commit the work as it stands and push it to the task's branch; return the commit's id.
+        """Commit what `diff` has shown, or else the work as it stands; return the commit's id.
 
-        Work pushed earlier by this task stays below; the same work is pushed once. Raises
-        WorkspaceRefused, with reason `no_changes` when there is nothing to push.
+        It is pushed to the task's branch. Work pushed earlier by this task stays below; the same
+        work is pushed once. Raises WorkspaceRefused, with reason `no_changes` when there is nothing
+        to push.
         """
         async with self._turn:
-            taken = await self._take()
+            taken, self._shown = self._shown or await self._take(), None
             for attempt in range(_TRIES):
-                await asyncio.sleep(_PAUSE_SECONDS * attempt)
-                pushed = await self._remote.fetch_pushed(self._branch)
+                await asyncio.sleep(_PAUSE_SECONDS * max(0, attempt - 1))
+                # Most often nothing is pushed yet: that is tried first, and looked up if refused.
+                is_guess = attempt == 0 and taken.tree != self._base.tree
+                pushed = "" if is_guess else await self._remote.fetch_pushed(self._branch)
                 if pushed and await self._bare.tree_of(pushed) == taken.tree:
                     return pushed
                 if not pushed and taken.tree == self._base.tree:
@@ -172,12 +181,20 @@ class GitWorkspace:
                 "Check that the forge takes pushes and that nobody else pushes to this branch.",
             )
 
-    async def _store(self) -> None:
-        """Put the base's objects into the sandbox."""
-        pack = self._directory / "base.pack"
-        await asyncio.to_thread(pack.write_bytes, await self._bare.pack_of(self._base.commit))
-        shallow = await asyncio.to_thread(_text_of, self._git.directory / "shallow")
-        await self._inside.store(self._base.commit, shallow, pack)
+    async def _fetch(self, base: str, commit: str) -> None:
+        self._fetched = None
+        await asyncio.to_thread(_make_empty, self._git.directory)
+        branch, found, self._pack = await self._remote.fetch_base(base, commit)
+        self._base = Base(branch, found, await self._bare.tree_of(found))
+        self._fetched = (base, commit)
+
+    async def _objects(self) -> tuple[str, Path]:
+        """Return what the sandbox gets of the base: where its history ends, and a pack."""
+        if self._pack is None:
+            self._pack = self._directory / "base.pack"
+            pack = await self._bare.pack_of(self._base.commit)
+            await asyncio.to_thread(self._pack.write_bytes, pack)
+        return await asyncio.to_thread(_text_of, self._git.directory / "shallow"), self._pack
 
     async def _restore(self, snapshot: SnapshotTaken) -> None:
         pack = await self._blobs.get(snapshot.pack.key)
@@ -191,18 +208,14 @@ class GitWorkspace:
 
     async def _take(self) -> Taken:
         """Bring the sandbox's tree into the bare repository, checked."""
-        tree = await self._inside.take_tree()
-        if tree is None:  # the agent broke what is kept inside: put it there anew
-            await self._store()
-            tree = await self._inside.take_tree()
-        if tree is None:
-            raise SandboxUnavailable(
-                "git cannot work inside the sandbox: its disk may be full. "
-                "The next attempt begins from the last snapshot."
-            )
-        if self._last is not None and self._last.tree == tree:
-            return self._last
-        pack = await self._inside.take_pack(tree)
+        last, base = self._last, self._base
+        try:
+            tree, pack = await self._inside.take(last.tree, base.tree)
+        except Damaged:  # perhaps the agent broke what is kept inside: put it there anew
+            await self._inside.store(base.commit, *await self._objects())
+            tree, pack = await self._inside.take(last.tree, base.tree)
+        if tree == last.tree:
+            return last
         await self._admit(tree, pack)
         self._last = Taken(tree, pack)
         return self._last

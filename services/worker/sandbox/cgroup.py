@@ -2,13 +2,20 @@
 
 Both kernels' interfaces are known: cgroup v2 (admin-guide/cgroup-v2.rst) and v1, one hierarchy a
 controller. Where neither is writable there are none, and the limits of each process remain.
+A worker holds a lock (flock(2)) on its groups. Those of a killed one are locked by nobody, and the
+next worker that starts removes them; an empty group alone may be that of a sandbox at rest.
 """
 
 import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
+
+PREFIX: Final = "errand-box-"
 
 _ROOT: Final = Path("/sys/fs/cgroup")
 _TRIES: Final = 20
@@ -19,6 +26,7 @@ class ControlGroups(msgspec.Struct, frozen=True):
     """The directories a process joins by writing its id to each one's `cgroup.procs`."""
 
     directories: tuple[Path, ...] = ()
+    locks: tuple[int, ...] = ()
 
     async def remove(self) -> None:
         """End whatever is left in them, and remove them."""
@@ -33,34 +41,72 @@ class ControlGroups(msgspec.Struct, frozen=True):
                     await asyncio.sleep(_PAUSE_SECONDS)
                 else:
                     break
+        for lock in self.locks:
+            os.close(lock)
 
 
 def make_control_groups(name: str, *, memory_bytes: int, processes: int) -> ControlGroups:
-    """Make groups with these limits; those that cannot be made are left out."""
-    if (_ROOT / "cgroup.controllers").exists():
-        return _version_2(name, memory_bytes, processes)
-    made = []
-    for controller, limits in (
-        ("memory", {"memory.limit_in_bytes": str(memory_bytes)}),
-        ("pids", {"pids.max": str(processes)}),
-    ):
-        directory = _ROOT / controller / name
-        if _make(directory, limits):
+    """Make groups with these limits, `name` beginning with PREFIX; what cannot be made is left out.
+
+    Those of killed workers are removed.
+    """
+    made, locks = [], []
+    for parent, limits in _limits(memory_bytes, processes):
+        _sweep(parent)
+        directory = parent / name
+        lock = _locked(directory)
+        if lock is not None and _limit(directory, limits):
             made.append(directory)
-    return ControlGroups(tuple(made))
+            locks.append(lock)
+        elif lock is not None:
+            os.close(lock)
+    return ControlGroups(tuple(made), tuple(locks))
 
 
-def _version_2(name: str, memory_bytes: int, processes: int) -> ControlGroups:
-    _write(_ROOT / "cgroup.subtree_control", "+memory +pids")
-    limits = {"memory.max": str(memory_bytes), "memory.swap.max": "0", "pids.max": str(processes)}
-    return ControlGroups((_ROOT / name,) if _make(_ROOT / name, limits) else ())
+def _limits(memory_bytes: int, processes: int) -> Iterator[tuple[Path, dict[str, str]]]:
+    memory, pids = str(memory_bytes), str(processes)
+    if (_ROOT / "cgroup.controllers").exists():
+        _write(_ROOT / "cgroup.subtree_control", "+memory +pids")
+        yield _ROOT, {"memory.max": memory, "memory.swap.max": "0", "pids.max": pids}
+    else:
+        yield _ROOT / "memory", {"memory.limit_in_bytes": memory}
+        yield _ROOT / "pids", {"pids.max": pids}
 
 
-def _make(directory: Path, limits: dict[str, str]) -> bool:
-    try:
-        directory.mkdir(exist_ok=True)  # a killed worker of this task left it
-    except OSError:
-        return False
+def _sweep(parent: Path) -> None:
+    """Remove the groups of killed workers: those that nobody holds, and in which nothing runs."""
+    for directory in parent.glob(f"{PREFIX}*"):
+        try:
+            held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            directory.rmdir()
+        except OSError:
+            continue
+        finally:
+            os.close(held)
+
+
+def _locked(directory: Path) -> int | None:
+    """Make a group and hold it; a sweep may remove it in between, so look again."""
+    for _ in range(_TRIES):
+        try:
+            directory.mkdir(exist_ok=True)  # a killed worker of this task may have left it
+            held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        fcntl.flock(held, fcntl.LOCK_SH)
+        if directory.exists():
+            return held
+        os.close(held)
+    return None
+
+
+def _limit(directory: Path, limits: dict[str, str]) -> bool:
     written = [
         _write(directory / file, text) for file, text in limits.items() if file != "memory.swap.max"
     ]

@@ -11,7 +11,6 @@ import structlog
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.bubblewrap import Bubblewrap
 from services.worker.sandbox.confined import ConfinedSandbox
-from services.worker.sandbox.docker import Docker, engine_answers
 from services.worker.sandbox.enclosure import Enclosure, Limits
 from services.worker.sandbox.none import WARNING, Unconfined
 
@@ -56,13 +55,26 @@ async def _enclosure(
         _log.warning("sandbox.none", meaning=WARNING)
         return Unconfined(scratch)
     if kind == "docker":
-        return Docker(image, task=task, limits=limits)
+        return _docker(image, task, limits)
     missing = "" if kind == "bubblewrap" else await asyncio.to_thread(engine_answers, image)
     if kind == "auto" and not missing:
-        return Docker(image, task=task, limits=limits)
+        return _docker(image, task, limits)
     if sys.platform == "linux":
         return Bubblewrap(scratch, task=task, toolchain=toolchain, limits=limits)
     raise SandboxUnavailable(
         f"There is no sandbox here: {missing or 'bubblewrap needs Linux'}. Install and start "
         f"Docker, and build the image {image} (infra/deploy/sandbox.Dockerfile)."
     )
+
+
+def engine_answers(image: str) -> str:
+    """Say why Docker cannot be used here; empty when it can. Blocks."""
+    from services.worker.sandbox import docker  # noqa: PLC0415 - only where it may be chosen: 50 ms
+
+    return docker.engine_answers(image)
+
+
+def _docker(image: str, task: str, limits: Limits | None) -> Enclosure:
+    from services.worker.sandbox import docker  # noqa: PLC0415 - only where it is chosen: 50 ms
+
+    return docker.Docker(image, task=task, limits=limits)

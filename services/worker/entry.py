@@ -1,0 +1,32 @@
+"""What `python -m services.worker` runs."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+
+from infra import telemetry
+from infra.event_log import Unavailable
+from infra.settings import Misconfigured, read
+from services.worker.broker import ClaimRefused
+from services.worker.main import main
+from services.worker.ports import GatewayUnreachable
+from services.worker.settings import Settings
+
+
+def run(environment: Mapping[str, str]) -> None:
+    """Work until nothing more is due for this attempt; say why and exit when it cannot begin."""
+    try:
+        settings = read(Settings, environment)
+    except Misconfigured as error:
+        sys.exit(f"worker: {error}")
+    telemetry.configure(
+        "worker", level=settings.log_level, otlp_endpoint=settings.otel_exporter_otlp_endpoint
+    )
+    try:
+        asyncio.run(main(settings))
+    except* (ClaimRefused, GatewayUnreachable, Unavailable) as errors:
+        sys.exit(f"worker: {_first(errors)}")
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

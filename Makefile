@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format bench clean lock test-containers
+.PHONY: help setup demo run test test-cluster check docs format bench clean lock
 
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -28,8 +28,8 @@ run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address (HOST=0
 test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part)
 	@$(BIN)/python -m pytest $(ONLY)
 
-test-containers: $(READY) ## The contract and journey suites on containers (needs Docker)
-	@ERRAND_TEST_CONTAINERS=1 $(BIN)/python -m pytest tests/contract
+test-cluster: $(READY) ## The guarantees on three NATS servers (wants an idle machine)
+	@$(BIN)/python -m pytest -m cluster tests/contract tests/guarantees tests/infra
 
 check: $(READY) ## What CI runs before the suite: format, lint, types, architecture
 	@$(BIN)/ruff format --check .
@@ -37,6 +37,10 @@ check: $(READY) ## What CI runs before the suite: format, lint, types, architect
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest tests/architecture
+
+docs: $(READY) ## Write what is made from the code: docs/asyncapi.json, docs/schemas/, the golden corpus
+	@$(BIN)/python -m docs
+	@$(BIN)/python -m tests.events.specimens
 
 format: $(READY) ## Put the code in order
 	@$(BIN)/ruff format .

@@ -1,8 +1,9 @@
 """The shape every fact shares.
 
-Tags are the storage format: a class may be renamed, its tag may not. A new field needs a default;
-a changed meaning needs a new tag. No field may be called `id`, `task`, `version`, `at`, `by` or
-`cause`: those names belong to the envelope that is stored around the fact (events.record).
+Tags are the storage format: a class may be renamed, its tag may not. A new field needs a default,
+a changed meaning a new tag, any other change of a shape an upcaster (events.upcast). No field may
+be called `id`, `task`, `version`, `at`, `by`, `cause` or `schema`: those names belong to the
+envelope that is stored around the fact (events.codec).
 """
 
 import msgspec

@@ -17,6 +17,10 @@ class Unavailable(Exception):
     """The log did not answer in time. Nothing is known of the append; say it again later."""
 
 
+class Refused(Exception):
+    """The log will not take these events, now or later. The text says why and what helps."""
+
+
 class EventLog(Protocol[Writes]):
     """A log this service may append `Writes` to, and read everything from."""
 
@@ -27,7 +31,8 @@ class EventLog(Protocol[Writes]):
 
         The drafts are stored together or not at all. Appending the same drafts again after a lost
         answer succeeds and stores nothing twice. Raises Conflict when the history has grown,
-        Unavailable when the log does not answer before the deadline.
+        Unavailable when the log does not answer before the deadline, Refused when it will never
+        take them, as when the history is full.
         """
         ...
 

@@ -39,6 +39,7 @@ from events import (
     SnapshotTaken,
     TaskAbandoned,
     TaskCancelled,
+    TaskErased,
     TaskFailed,
     TaskFinished,
     TaskId,
@@ -125,15 +126,19 @@ def title_of(prompt: str) -> str:
 
 
 def evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
-    """Apply one event. A history that does not begin with `task.submitted` has no state (None).
+    """Apply one event.
 
-    Total: no history makes it raise, and an event at or below the state's version changes nothing.
+    A history that does not begin with `task.submitted` has no state (None), and an erased one has
+    none any more. Total: no history makes it raise, and an event at or below the state's version
+    changes nothing.
     """
     event = recorded.event
     if state is None:
         return _submitted(recorded, event) if isinstance(event, TaskSubmitted) else None
     if recorded.version <= state.version:
         return state
+    if isinstance(event, TaskErased):
+        return None
     state = replace(state, version=recorded.version, updated_at=recorded.at)
     if isinstance(event, GatewayEvent):
         return _asked(state, event, recorded.at)

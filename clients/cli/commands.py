@@ -3,19 +3,22 @@
 import asyncio
 import os
 from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clients.cli import checkout, screen
 from clients.cli.doctor import examine
+from clients.cli.extensions import Extensible
 from clients.cli.gateway import JSON, Gateway, new_command
-from clients.cli.sign_in import Forge, SessionFile, local_stack, redeem, sign_in
+from clients.cli.looking_back import diff, replay, show
+from clients.cli.person import Person, person_of
+from clients.cli.sign_in import SessionFile, redeem
 from clients.cli.trouble import Trouble
 from clients.cli.watching import Watch
 
@@ -24,41 +27,11 @@ _EXIT_CODES = {"finished": 0, "failed": 1, "cancelled": 3}
 _ANSWERED_LATER = 4
 
 
-class Person(msgspec.Struct):
-    """Who types, where, and at which gateway; made by the group, handed to each command."""
-
-    gateway: str
-    token: str
-    environment: Mapping[str, str]
-    device: str
-    sessions: SessionFile
-    console: Console
-    folder: Path
-
-    async def sign_in(self) -> Gateway:
-        """Give the gateway meant, signed in."""
-        return await sign_in(
-            gateway=self.gateway,
-            token=self.token,
-            file=self.sessions,
-            folder=self.folder,
-            device=self.device,
-        )
-
-    def forge(self) -> Forge:
-        """Give the forge of the stack that runs here, if one does."""
-        stack = local_stack(self.folder)
-        return stack.forge if stack else Forge()
-
-
-person_of = click.make_pass_decorator(Person)
-
-
 def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Extensible, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--gateway", envvar="ERRAND_URL", default="", help="The gateway's URL.")
 @click.option(
     "--config",
@@ -125,9 +98,10 @@ async def _send(person: Person, body: JSON, *, is_json: bool, is_detached: bool)
             return 0
         code, ended = await _watch(person, gateway, str(task["id"]), is_json=is_json)
         if lent is not None and ended.get("branch"):
-            await checkout.bring_back(lent, ended["branch"], person.forge())
+            branch = str(ended["branch"])
+            await checkout.bring_back(lent, branch, person.forge(), environment=person.environment)
             if not is_json:
-                person.console.print(f"The branch {ended['branch']} is in {lent.path} now.")
+                person.console.print(Text(f"The branch {branch} is in {lent.path} now."))
         return code
 
 
@@ -142,7 +116,9 @@ async def _lend(person: Person, repository: JSON) -> checkout.Lent | None:
     path = _path(person, repository["url"])
     if not await asyncio.to_thread(path.is_dir):
         raise Trouble(f"{path} is neither a folder nor a URL.", "Give --repository one of the two.")
-    lent = await checkout.lend(path, repository.get("base", ""), person.forge())
+    lent = await checkout.lend(
+        path, repository.get("base", ""), person.forge(), environment=person.environment
+    )
     repository |= {"url": lent.url, "base": lent.base}
     return lent
 
@@ -199,7 +175,9 @@ def list_tasks(person: Person, phase: str, limit: int) -> int:
         url = (task.get("pull_request") or {}).get("url", "")
         spent = screen.money(int(task.get("cost_microusd", 0)))
         title = Text(screen.plain(str(task["title"])), overflow="ellipsis", no_wrap=True)
-        table.add_row(task["id"], f"{task['phase']}{waiting}", title, spent, Text(url))
+        table.add_row(
+            task["id"], f"{task['phase']}{waiting}", title, spent, Text(screen.plain(url))
+        )
     person.console.print(table)
     return 0
 
@@ -261,11 +239,12 @@ def doctor(person: Person) -> int:
     """Look at what is installed, reachable and allowed, and say what to do about the rest."""
 
     async def work() -> bool:
-        try:
-            gateway = await person.sign_in()
-        except Trouble:
-            gateway = None
-        findings = await examine(gateway, person.folder, person.environment)
+        async with AsyncExitStack() as resources:
+            try:
+                gateway = await resources.enter_async_context(await person.sign_in())
+            except Trouble:
+                gateway = None
+            findings = await examine(gateway, person.folder, person.environment)
         for finding in findings:
             mark, style = ("✓", "green") if finding.is_well else ("✗", "red")
             line = Text.assemble(
@@ -277,3 +256,7 @@ def doctor(person: Person) -> int:
         return all(finding.is_well for finding in findings)
 
     return 0 if _run(work()) else 1
+
+
+for each in (show, replay, diff):
+    errand.add_command(each)

@@ -74,7 +74,7 @@ def show(recorded: Recorded, since: datetime) -> RenderableType | None:
     head = Text.assemble((f"{elapsed(since, recorded.at)}  ", "dim"), parts[0])
     if len(parts) == 1:
         return head
-    return Group(head, *(Padding(part, (0, 0, 0, _INDENT)) for part in parts[1:]))
+    return Group(head, *(Padding(part, (0, 0, 0, _INDENT), expand=False) for part in parts[1:]))
 
 
 def _parts(recorded: Recorded) -> Sequence[Text]:
@@ -84,6 +84,8 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
             return [Text(plain(text).strip(), style="bold") for text in said if text.strip()][:1]
         case PlanUpdated(items=items):
             return [Text("Plan", style="cyan"), *map(_plan_line, items)]
+        case ToolStarted(tool="plan"):
+            return []  # the plan itself follows
         case ToolStarted(title=title, tool=tool):
             return [Text.assemble(("⚙ ", "cyan"), plain(title), (f"  {plain(tool)}", "dim"))]
         case ToolCompleted() as done:

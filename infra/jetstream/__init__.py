@@ -1,15 +1,16 @@
 """The event log on NATS JetStream, and what is said beside it; the one importer of `nats`.
 
 Callers: every service (`connect`, `JetStreamLog`), the worker (`AttemptLog`), the scheduler
-(readers), the embedded stack (`provision`). Measured behaviour that is built on: events.md §2.
+(readers), the embedded stack (`provision`), whoever reads from outside (`replay`). Measured
+behaviour that is built on: events.md §2.
 """
 
 from infra.jetstream.attempt_log import AttemptLog
 from infra.jetstream.connection import Connection, connect
 from infra.jetstream.live import hear, say
 from infra.jetstream.log import JetStreamLog, LogInfo
-from infra.jetstream.publication import Refused
 from infra.jetstream.reader import create_reader, delete_reader, reader_name, recreate_reader
+from infra.jetstream.replay import Selection, replay
 from infra.jetstream.streams import provision
 
 __all__ = [
@@ -17,7 +18,7 @@ __all__ = [
     "Connection",
     "JetStreamLog",
     "LogInfo",
-    "Refused",
+    "Selection",
     "connect",
     "create_reader",
     "delete_reader",
@@ -25,5 +26,6 @@ __all__ = [
     "provision",
     "reader_name",
     "recreate_reader",
+    "replay",
     "say",
 ]

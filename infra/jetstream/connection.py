@@ -1,6 +1,7 @@
 """One connection to the NATS servers: kept up for ever, and honest about when it is not."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ _RECONNECT_WAIT_SECONDS: Final = 0.25
 _PING_SECONDS: Final = 10
 _API: Final = "$JS.API"
 _UNAVAILABLE: Final = 503
+_TELLING: Final = re.compile("violation|authenti|expired|exceeded|revoked", re.IGNORECASE)
 
 _log = logger(__name__)
 
@@ -48,10 +50,33 @@ _answers = msgspec.json.Decoder(_Answer)
 
 
 class _Client(Client):
-    """nats-py's client, but for its header parser, which looks at each character of each name.
+    """nats-py's client, but for its headers, which it reads and writes character by character.
 
-    With this one the log is followed twice as fast.
+    With this one the log is followed twice as fast, and a batch costs a third of the time here.
     """
+
+    async def _send_publish(  # noqa: PLR0917 - the signature is nats-py's own
+        self,
+        subject: str,
+        reply: str,
+        payload: bytes,
+        payload_size: int,
+        headers: Mapping[str, str] | None,
+    ) -> None:
+        if not headers:
+            await super()._send_publish(subject, reply, payload, payload_size, None)
+            return
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if lines.count("\n") + lines.count("\r") != 2 * len(headers):
+            raise nats.errors.BadHeaderError(lines)
+        block = f"NATS/1.0\r\n{lines}\r\n".encode()
+        place = f"{subject} {reply}" if reply else subject
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += payload_size
+        command = f"HPUB {place} {len(block)} {len(block) + payload_size}\r\n".encode()
+        await self._send_command(b"".join((command, block, payload, b"\r\n")))
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
@@ -70,6 +95,7 @@ class Connection:
         self._hooks: list[Callable[[], None]] = []
         self._changed = asyncio.Event()
         self.last_error = ""
+        self._is_told = False
 
     @property
     def is_closed(self) -> bool:
@@ -128,7 +154,10 @@ class Connection:
                 await self._connected()
             async with self.patience(within_seconds):
                 return await self.client.request(
-                    subject, body, timeout=within_seconds, headers=dict(headers or {}) or None
+                    subject,
+                    body,
+                    timeout=within_seconds,
+                    headers=headers,  # type: ignore[arg-type]
                 )
         except (nats.errors.Error, TimeoutError) as error:
             self._fail(subject, error)
@@ -144,7 +173,7 @@ class Connection:
         """Say something. Raises Unavailable when the connection cannot take it now."""
         self.require_open()
         try:
-            await self.client.publish(subject, body, reply, dict(headers or {}) or None)
+            await self.client.publish(subject, body, reply, headers)  # type: ignore[arg-type]
         except nats.errors.Error as error:
             self._fail(subject, error)
 
@@ -196,13 +225,18 @@ class Connection:
         text = str(error) or type(error).__name__
         if text != self.last_error:
             _log.warning("nats.error", connection=self.name, error=text)
-        self.last_error = text
+        is_telling = _TELLING.search(text) is not None
+        if (
+            is_telling or not self._is_told
+        ):  # "connection reset" explains less than what went before
+            self.last_error, self._is_told = text, is_telling
 
     async def _on_disconnect(self) -> None:
         _log.info("nats.disconnected", connection=self.name)
 
     async def _on_reconnect(self) -> None:
         self.reconnects += 1
+        self._is_told = False
         _log.info("nats.reconnected", connection=self.name, reconnects=self.reconnects)
         self._tell()
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from infra.event_log import Unavailable
 from infra.jetstream.connection import ApiError, Connection
@@ -21,6 +22,20 @@ _IDLE_SECONDS: Final = 60
 _NANOSECONDS: Final = 1_000_000_000
 
 _log = logger(__name__)
+
+
+class Scope(NamedTuple):
+    """Which messages: of which subject (wildcards allowed; empty: all), and stored since when.
+
+    With `tells_when_idle` an empty batch is yielded each time nothing more has come yet.
+    """
+
+    subject: str = ""
+    since: datetime | None = None
+    tells_when_idle: bool = False
+
+
+EVERYTHING: Final = Scope()
 
 
 class _Passage:
@@ -77,6 +92,7 @@ async def follow(
     after: int,
     until: asyncio.Event,
     heartbeat_seconds: float = _HEARTBEAT_SECONDS,
+    scope: Scope = EVERYTHING,
 ) -> AsyncGenerator[list[Delivered], None]:
     """Yield all messages whose sequence is above `after`, in batches of up to BATCH.
 
@@ -87,7 +103,8 @@ async def follow(
     while not until.is_set():
         reason = ""
         try:
-            async with _passage(connection, name, last + 1, heartbeat_seconds) as passage:
+            begin = _beginning(scope, last, is_first=last == after)
+            async with _passage(connection, name, begin, heartbeat_seconds) as passage:
                 while not until.is_set():
                     stirred = passage.signal.next
                     await passage.top_up()
@@ -97,6 +114,8 @@ async def follow(
                     elif reason := passage.why_broken():
                         break
                     else:
+                        if scope.tells_when_idle:
+                            yield []
                         await first(stirred, until, seconds=heartbeat_seconds)
         except Unavailable as error:
             reason = str(error)
@@ -108,25 +127,32 @@ async def follow(
 
 @asynccontextmanager
 async def _passage(
-    connection: Connection, name: str, start: int, heartbeat_seconds: float
+    connection: Connection, name: str, begin: Mapping[str, Any], heartbeat_seconds: float
 ) -> AsyncIterator[_Passage]:
-    """Make a consumer that starts at `start` and listen to it."""
+    """Make a consumer that begins as `begin` says and listen to it."""
     consumer = f"{name}-{connection.client.new_inbox().rsplit('.', 1)[-1]}"
     passage = _Passage(connection, consumer, heartbeat_seconds)
     with connection.on_reconnect(passage.signal.give):
         await passage.pulls.open()
         try:
-            await _create(connection, consumer, start)
+            await _create(connection, consumer, begin)
             yield passage
         finally:
             await passage.pulls.close()
 
 
-async def _create(connection: Connection, consumer: str, start: int) -> None:
+def _beginning(scope: Scope, last: int, *, is_first: bool) -> dict[str, Any]:
+    """Say what a consumer delivers: above a sequence, or from the first message stored since."""
+    wanted = {"filter_subjects": [scope.subject]} if scope.subject else {}
+    if scope.since is not None and is_first:
+        return wanted | {"deliver_policy": "by_start_time", "opt_start_time": scope.since}
+    return wanted | {"deliver_policy": "by_start_sequence", "opt_start_seq": last + 1}
+
+
+async def _create(connection: Connection, consumer: str, begin: Mapping[str, Any]) -> None:
     config = {
         "name": consumer,
-        "deliver_policy": "by_start_sequence",
-        "opt_start_seq": start,
+        **begin,
         "ack_policy": "none",
         "mem_storage": True,
         "num_replicas": 1,

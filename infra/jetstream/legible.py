@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from events import History, Recorded, history_of
+from events import History, Recorded, TaskErased, history_of
 from events.codec import decode
+from infra.jetstream.streams import MAX_MESSAGE_BYTES
 from infra.telemetry import logger
 
 _log = logger(__name__)
@@ -30,6 +31,8 @@ class Illegible(Exception):
 
 def read_event(subject: str, sequence: int, body: bytes) -> Recorded:
     """Read a stored message of any history. Raises Illegible."""
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise Illegible(f"it is {len(body)} bytes long; the most is {MAX_MESSAGE_BYTES}")
     try:
         history = history_of(subject)
         recorded = decode(history, sequence, body)
@@ -38,6 +41,18 @@ def read_event(subject: str, sequence: int, body: bytes) -> Recorded:
     if recorded.task != history.task:
         raise Illegible(f"it names the task {recorded.task}")
     return recorded
+
+
+def follows(version: int, recorded: Recorded) -> bool:
+    """Tell whether an event may stand in its history after `version`, 0 for none.
+
+    Versions are dense, but for an erasure: `task.erased` is what is left of the events before it.
+    So the first event may stand anywhere, and a reader may meet `task.erased` ahead of its turn.
+    """
+    if recorded.version < 1 or not version:
+        return recorded.version >= 1
+    is_next = recorded.version == version + 1
+    return is_next or (isinstance(recorded.event, TaskErased) and recorded.version > version)
 
 
 class Sieve:
@@ -51,7 +66,7 @@ class Sieve:
         """Read the next message; None when it is not the history's next event."""
         try:
             recorded = read_event(self._subject, stored.sequence, stored.body)
-            self._require_next(recorded.version)
+            self._require_next(recorded)
         except Illegible as error:
             _log.error(
                 "not an event",
@@ -63,10 +78,9 @@ class Sieve:
         self.version = recorded.version
         return recorded
 
-    def _require_next(self, version: int) -> None:
-        # The first may stand anywhere: what an erasure leaves of a history begins later than 1.
-        if version < 1 or (self.version and version != self.version + 1):
-            raise Illegible(f"version {version} follows {self.version}")
+    def _require_next(self, recorded: Recorded) -> None:
+        if not follows(self.version, recorded):
+            raise Illegible(f"version {recorded.version} follows {self.version}")
 
 
 def read_history(history: History, subject: str, messages: Iterable[Stored]) -> list[Recorded]:

@@ -1,7 +1,7 @@
 """The event log of the services: `infra.event_log.EventLog` on the stream EVENTS."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar, cast
@@ -13,6 +13,8 @@ from events.codec import AnyEvent
 from infra.event_log import Unavailable
 from infra.jetstream import reading
 from infra.jetstream.connection import Connection
+from infra.jetstream.continuity import Continuity
+from infra.jetstream.dead_letters import park
 from infra.jetstream.following import follow
 from infra.jetstream.legible import Illegible, Sieve, read_event, read_history
 from infra.jetstream.publication import Appender, Growth, Mark
@@ -22,8 +24,6 @@ from infra.telemetry import logger
 
 Writes = TypeVar("Writes", contravariant=True)
 
-_DEAD: Final = "dead"
-_ANSWER_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 0.25
 
 _log = logger(__name__)
@@ -43,10 +43,6 @@ class _State(msgspec.Struct, frozen=True):
 class _Info(msgspec.Struct, frozen=True):
     created: datetime
     state: _State
-
-
-class _Parked(msgspec.Struct, frozen=True):
-    error: object = None
 
 
 class JetStreamLog(Generic[Writes]):
@@ -93,22 +89,32 @@ class JetStreamLog(Generic[Writes]):
         if last is None:
             return NOWHERE
         try:
-            return read_event(subject, *last).head
+            head = read_event(subject, *last).head
         except Illegible:
-            events = await self.read(history)
-            return events[-1].head if events else NOWHERE
+            head = NOWHERE
+        # As many messages as versions: nothing was forged or erased, and the last is the head.
+        count = await reading.count(
+            self._connection, subject, within_seconds=self._deadline_seconds
+        )
+        if head.version == count:
+            return head
+        events = await self.read(history)
+        return events[-1].head if events else NOWHERE
 
     async def follow(
         self, name: str, *, after: int = 0, until: asyncio.Event
     ) -> AsyncIterator[Sequence[Recorded]]:
         """Yield every event above the sequence `after`, in batches of up to 1,000, as they come.
 
-        A message that is no event goes to the dead letters of `name`, and the reader goes on.
-        Raises Unavailable when the connection ends for good or a dead letter cannot be stored.
+        A message that is no event, or not its history's next, goes to the dead letters of `name`,
+        and the reader goes on. Raises Unavailable when the connection ends for good or a dead
+        letter cannot be stored.
         """
+        continuity = Continuity(self._connection, deadline_seconds=self._deadline_seconds)
         async with aclosing(follow(self._connection, name, after=after, until=until)) as deliveries:
             async for batch in deliveries:
-                if events := [r for d in batch if (r := await self._legible(name, d)) is not None]:
+                read = [await self._legible(name, d, continuity) for d in batch]
+                if events := [recorded for recorded in read if recorded is not None]:
                     yield events
 
     async def info(self) -> LogInfo:
@@ -129,42 +135,29 @@ class JetStreamLog(Generic[Writes]):
         marks = [Mark(recorded.id, recorded.sequence) for recorded in admitted]
         return Growth(marks, stored[-1].sequence if stored else sequence)
 
-    async def _legible(self, name: str, delivered: Delivered) -> Recorded | None:
+    async def _legible(
+        self, name: str, delivered: Delivered, continuity: Continuity
+    ) -> Recorded | None:
         try:
-            return read_event(delivered.subject, delivered.sequence, delivered.body)
+            recorded = read_event(delivered.subject, delivered.sequence, delivered.body)
+            await self._placed(recorded, continuity)
         except Illegible as error:
-            await self._park(name, delivered, str(error))
-            return None
-
-    async def _park(self, name: str, delivered: Delivered, reason: str) -> None:
-        """Store what cannot be read, with its place and the reason, before going on."""
-        _log.error(
-            "parked in the dead letters",
-            follower=name,
-            subject=delivered.subject,
-            sequence=delivered.sequence,
-            reason=reason,
-        )
-        headers = {
-            "Nats-Msg-Id": f"{name}/{delivered.sequence}",
-            "Errand-Reason": " ".join(reason.split())[:500],
-            "Errand-Subject": delivered.subject,
-            "Errand-Sequence": str(delivered.sequence),
-        }
-        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
-        while not await self._is_parked(f"{_DEAD}.{name}", delivered.body, headers):
-            if asyncio.get_running_loop().time() > deadline:
-                raise Unavailable(
-                    f"The dead letters took nothing; {name} cannot go on past {delivered.sequence}."
-                )
-            await asyncio.sleep(_RETRY_SECONDS)
-
-    async def _is_parked(self, subject: str, body: bytes, headers: Mapping[str, str]) -> bool:
-        try:
-            answer = await self._connection.request(
-                subject, body, headers=headers, within_seconds=_ANSWER_SECONDS
+            await park(
+                self._connection,
+                name,
+                delivered,
+                reason=str(error),
+                deadline_seconds=self._deadline_seconds,
             )
-        except Unavailable as reason:
-            _log.warning("dead letter not stored yet", subject=subject, reason=str(reason))
-            return False
-        return msgspec.json.decode(answer.data, type=_Parked).error is None
+            return None
+        return recorded
+
+    async def _placed(self, recorded: Recorded, continuity: Continuity) -> None:
+        """Require that the event is its history's next, however long the log is away."""
+        while True:
+            try:
+                return await continuity.require_next(recorded)
+            except Unavailable as reason:
+                self._connection.require_open()
+                _log.warning("cannot tell yet what went before", reason=str(reason))
+                await asyncio.sleep(_RETRY_SECONDS)

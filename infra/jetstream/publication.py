@@ -8,14 +8,14 @@ append whose answer was lost is in the history.
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from events import Draft, EventId, Head, History, event_subject
-from events.codec import SCHEMA, AnyEvent, encode, tag_of
-from infra.event_log import Conflict, Unavailable
+from events.codec import AnyEvent, encode, schema_of, tag_of
+from infra.event_log import Conflict, Refused, Unavailable
 from infra.jetstream.connection import Connection
 from infra.jetstream.streams import MAX_EVENTS_OF_A_TASK, MAX_MESSAGE_BYTES, STREAM
 from infra.telemetry import inject
@@ -32,10 +32,6 @@ _UNAVAILABLE: Final = 503
 _LAST = re.compile(r"wrong last sequence: (\d+)")
 _HEADER_ROOM: Final = 1024
 _NO_SEQUENCE: Final = 2**63 - 1
-
-
-class Refused(Exception):
-    """The log will not take these events, now or later. The text says why and what helps."""
 
 
 class Message(NamedTuple):
@@ -112,28 +108,32 @@ def spell(history: History, drafts: Sequence[Draft[AnyEvent]], after: Head) -> l
     """
     if len(drafts) > MAX_BATCH:
         raise ValueError(f"{len(drafts)} events in one append; the most is {MAX_BATCH}. Split it.")
+    trace: dict[str, str] = {}
+    inject(trace)
     return [
-        _spell_one(history, version, draft)
+        _spell_one(history, version, draft, trace)
         for version, draft in enumerate(drafts, after.version + 1)
     ]
 
 
-def _spell_one(history: History, version: int, draft: Draft[AnyEvent]) -> Message:
+def _spell_one(
+    history: History, version: int, draft: Draft[AnyEvent], trace: Mapping[str, str]
+) -> Message:
     body = encode(history, version, draft)
+    tag = tag_of(draft.event)
     if len(body) > MAX_MESSAGE_BYTES - _HEADER_ROOM:
         raise ValueError(
-            f"{tag_of(draft.event)} is {len(body)} bytes long; the most is "
-            f"{MAX_MESSAGE_BYTES - _HEADER_ROOM}. Put the long part into the object store and let "
-            "the event carry its key."
+            f"{tag} is {len(body)} bytes long; the most is {MAX_MESSAGE_BYTES - _HEADER_ROOM}. Put "
+            "the long part into the object store and let the event carry its key."
         )
     headers = {
         "Nats-Msg-Id": draft.id,
         "Nats-Expected-Stream": STREAM,
-        "Errand-Type": tag_of(draft.event),
+        "Errand-Type": tag,
         "Errand-Version": str(version),
-        "Errand-Schema": SCHEMA,
+        "Errand-Schema": str(schema_of(draft.event)),
+        **trace,
     }
-    inject(headers)
     return Message(body, headers)
 
 
@@ -198,13 +198,17 @@ class Appender:
 
     def _guarded(self, messages: Sequence[Message], expected: int) -> list[Message]:
         """Bind the first message to the expected head, and several to one atomic batch."""
-        guarded = [Message(message.body, dict(message.headers)) for message in messages]
-        guarded[0].headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
-        if len(guarded) > 1:
-            batch = self._connection.client.new_inbox().rsplit(".", 1)[-1]
-            for place, message in enumerate(guarded, 1):
-                message.headers.update({"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place)})
-            guarded[-1].headers["Nats-Batch-Commit"] = "1"
+        guard = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
+        if len(messages) == 1:
+            [(body, headers)] = messages
+            return [Message(body, headers | guard)]
+        batch = self._connection.client.new_inbox().rsplit(".", 1)[-1]
+        guarded = [
+            Message(body, headers | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place)})
+            for place, (body, headers) in enumerate(messages, 1)
+        ]
+        guarded[0].headers.update(guard)
+        guarded[-1].headers["Nats-Batch-Commit"] = "1"
         return guarded
 
     async def _pause(self) -> None:

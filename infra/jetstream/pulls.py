@@ -28,13 +28,16 @@ class Delivered(NamedTuple):
     """A stored message as a consumer delivers it.
 
     `sequence` is its place in the stream, `position` its place in the consumer's deliveries (1, 2,
-    3 …).
+    3 …), `stored_at` when the server stored it, in nanoseconds since 1970. `kind` is the event's
+    tag as its header has it; empty when its writer left the header out.
     """
 
     subject: str
     body: bytes
     sequence: int
     position: int
+    stored_at: int
+    kind: str
 
 
 class Pulls:
@@ -135,5 +138,6 @@ def _delivered(message: Msg) -> Delivered:
     """Read the place of a message from its reply subject, `$JS.ACK.…` of version 1 or 2."""
     tokens = message.reply.split(".")
     skipped = 2 if len(tokens) > _ACK_TOKENS else 0
-    sequence, position = tokens[5 + skipped : 7 + skipped]
-    return Delivered(message.subject, message.data, int(sequence), int(position))
+    sequence, position, stored_at = map(int, tokens[5 + skipped : 8 + skipped])
+    kind = (message.headers or {}).get("Errand-Type", "")
+    return Delivered(message.subject, message.data, sequence, position, stored_at, kind)

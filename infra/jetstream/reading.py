@@ -20,7 +20,7 @@ from infra.jetstream.streams import STREAM
 
 _PAGE: Final = 500
 _PAGE_BYTES: Final = 8 * 1024 * 1024
-_NO_MESSAGE: Final = 10037
+NO_MESSAGE: Final = 10037
 _RETRY_SECONDS: Final = 0.02
 _ANSWER_SECONDS: Final = 2.0
 
@@ -34,25 +34,38 @@ class _Got(msgspec.Struct, frozen=True):
     message: _Message
 
 
+class _State(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] | None = None
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    state: _State
+
+
 _got = msgspec.json.Decoder(_Got)
+_counted = msgspec.json.Decoder(_Counted)
 
 
 async def last_message(
     connection: Connection, subject: str, *, within_seconds: float
 ) -> Stored | None:
     """Ask the leader for a subject's last message. Raises Unavailable."""
+    question = {"last_by_subj": subject}
     try:
-        answer = await connection.ask(
-            f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": subject}, within_seconds=within_seconds
-        )
+        answer = await _ask(connection, f"STREAM.MSG.GET.{STREAM}", question, within_seconds)
     except ApiError as refusal:
-        if refusal.code == _NO_MESSAGE:
+        if refusal.code == NO_MESSAGE:
             return None
-        if refusal.is_passing:
-            raise Unavailable(str(refusal)) from refusal
         raise
     message = _got.decode(answer).message
     return Stored(message.seq, b64decode(message.data))
+
+
+async def count(connection: Connection, subject: str, *, within_seconds: float) -> int:
+    """Ask the leader how many messages stand on one subject. Raises Unavailable."""
+    question = {"subjects_filter": subject}
+    answer = await _ask(connection, f"STREAM.INFO.{STREAM}", question, within_seconds)
+    return (_counted.decode(answer).state.subjects or {}).get(subject, 0)
 
 
 async def messages(
@@ -72,13 +85,33 @@ async def messages(
                 if page:
                     reached = page[-1].sequence
                 if len(page) < _PAGE:
-                    last = await last_message(connection, subject, within_seconds=_ANSWER_SECONDS)
+                    last = await last_message(connection, subject, within_seconds=within_seconds)
                     if last is None or last.sequence <= reached:
                         return found
                     if not page:
                         await asyncio.sleep(_RETRY_SECONDS)
     except TimeoutError:
         raise Unavailable(f"NATS did not hand over {subject} in {within_seconds:g} s.") from None
+
+
+async def _ask(connection: Connection, verb: str, question: object, within_seconds: float) -> bytes:
+    """Ask the leader, and its successor when it dies before it answers.
+
+    Raises Unavailable after this time, ApiError when the refusal will not pass.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_seconds
+    while True:
+        patience_seconds = min(_ANSWER_SECONDS, max(_RETRY_SECONDS, deadline - loop.time()))
+        try:
+            return await connection.ask(verb, question, within_seconds=patience_seconds)
+        except (ApiError, Unavailable) as error:
+            if isinstance(error, ApiError) and not error.is_passing:
+                raise
+            connection.require_open()
+            if loop.time() >= deadline:
+                raise Unavailable(str(error)) from error
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 class _Pages:

@@ -54,7 +54,9 @@ def nats(home: Home, keys: Keys, port: int, *, now: datetime) -> Program:
     )
 
 
-def nats_configuration(keys: Keys, *, port: int, store: Path, now: datetime) -> str:
+def nats_configuration(
+    keys: Keys, *, port: int, store: Path, now: datetime, name: str = "errand"
+) -> str:
     """Write nats.conf. JWTs in it are public: signed statements, no secrets."""
     system, account, workers = (
         nats_users.public_key(seed)
@@ -72,7 +74,7 @@ def nats_configuration(keys: Keys, *, port: int, store: Path, now: datetime) -> 
     preload = "\n".join(f"  {name}: {token}" for name, token in accounts.items())
     return (
         f'listen: "127.0.0.1:{port}"\n'
-        "server_name: errand\n"
+        f"server_name: {name}\n"
         f"jetstream {{ store_dir: {_quoted(store)}, sync_interval: always }}\n"
         "feature_flags { js_ack_fc_v2: false }\n"
         f"operator: {nats_users.operator_jwt(operator, system=system, now=now)}\n"

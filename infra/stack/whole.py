@@ -136,6 +136,7 @@ def _findable(stack: Stack) -> Iterator[None]:
     file: Path = stack.servers.home.pairing_file
     content = {
         "gateway": stack.gateway_url,
+        "nats": stack.servers.nats_url,
         "operator_token": stack.operator_token,
         "forge": {
             "url": stack.forge.url,

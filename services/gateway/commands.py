@@ -8,7 +8,7 @@ import msgspec
 from events import CommandId, GatewayEvent, History, TaskId, task_id
 from infra.clock import Scribe
 from infra.event_log import Conflict, EventLog, Unavailable
-from infra.jetstream import Refused as LogRefused
+from infra.event_log import Refused as LogRefused
 from services.gateway.access import Principal, history_for
 from services.gateway.problems import not_found, refused, unavailable
 from services.gateway.recall import Recall

@@ -80,6 +80,7 @@ class LiveLoop:
         frame = pack(Frame(recorded.version, recorded.body))
         channel = feed_channel(recorded.history)
         if state is None:  # what is left of an erased task
+            await self._redis.delete(state_key(recorded.task))
             await self._redis.publish(channel, frame)
             return
         inbox = inbox_channel(recorded.account)

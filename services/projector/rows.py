@@ -1,19 +1,33 @@
 """A change to a read model as a value, so that projections are tested without a database. Pure."""
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 from events import Recorded
 
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # not where the backslash is itself escaped
+_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # not where the backslash is itself escaped
+_LONGEST_KEY_CHARACTERS: Final = (
+    200  # an index entry holds 2,704 bytes, of all its columns together
+)
+_GREATEST: Final = 2**63 - 1
+_EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class Table(NamedTuple):
-    """A table of schema `read` and the columns of its primary key."""
+    """A table of the read models: its columns in the order they are written, and its primary key.
+
+    Where it `grows_only` each row is written once and never changed, so none can be there before.
+    Every table has a column `task`.
+    """
 
     name: str
     key: tuple[str, ...]
+    columns: tuple[str, ...]
+    grows_only: bool = False
 
 
 class Row(NamedTuple):
@@ -24,26 +38,13 @@ class Row(NamedTuple):
 
 
 class Write(NamedTuple):
-    """Rows of one table that set the same columns: one statement."""
+    """Rows of one table, each with a value for every column; None leaves the column as it is."""
 
     table: Table
-    columns: tuple[str, ...]
-    rows: Sequence[Mapping[str, object]]
+    rows: Sequence[Sequence[object]]
 
 
 Projection = Callable[[Recorded], Sequence[Row]]
-
-
-def fold(rows: Iterable[Row]) -> Sequence[Write]:
-    """Fold a batch's rows into few writes: one row a key, the later value of a column wins."""
-    merged: dict[tuple[Table, tuple[object, ...]], dict[str, object]] = {}
-    for table, values in rows:
-        place = (table, tuple(values[column] for column in table.key))
-        merged.setdefault(place, {}).update(values)
-    writes: dict[tuple[Table, tuple[str, ...]], list[Mapping[str, object]]] = {}
-    for (table, _), values in merged.items():
-        writes.setdefault((table, tuple(sorted(values))), []).append(values)
-    return [Write(table, columns, rows) for (table, columns), rows in writes.items()]
 
 
 def storable(text: str) -> str:
@@ -51,6 +52,48 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
+def key_text(text: str) -> str:
+    """Make text that a worker chose fit for a primary key: what is too long is cut, and told apart.
+
+    The first 200 characters and the SHA-256 of the whole.
+    """
+    if len(text) > _LONGEST_KEY_CHARACTERS:
+        whole = hashlib.sha256(text.encode(errors="replace")).hexdigest()
+        text = f"{text[:_LONGEST_KEY_CHARACTERS]}…{whole}"
+    return storable(text)
+
+
 def storable_json(content: bytes) -> bytes:
     """Make JSON fit for a jsonb column, which refuses an escaped NUL; all else stays as it is."""
     return _NUL.sub(rb"\1\\ufffd", content)
+
+
+def acceptable(write: Write) -> Write:
+    """Bring every value into the range that Postgres holds: whoever wrote it meant nothing by it.
+
+    Rows whose keys become one become one row, later values winning.
+    """
+    places = [write.table.columns.index(column) for column in write.table.key]
+    merged: dict[tuple[object, ...], list[object]] = {}
+    for row in write.rows:
+        values = [_within(value) for value in row]
+        known = merged.setdefault(tuple(values[place] for place in places), values)
+        if known is not values:
+            known[:] = [old if new is None else new for old, new in zip(known, values, strict=True)]
+    return Write(write.table, list(merged.values()))
+
+
+def _within(value: object) -> object:
+    match value:
+        case bool():
+            return value
+        case str():
+            return storable(value)
+        case int():
+            return max(-_GREATEST, min(_GREATEST, value))
+        case tuple() | list():
+            return [_within(each) for each in value]
+        case datetime():
+            return max(_EARLIEST, min(_LATEST, value))
+        case _:
+            return value

@@ -1,36 +1,37 @@
-"""The read models in Postgres: where a projection stands, and rows written with it.
+"""The read models in Postgres: where the fold stands, and rows written with it.
 
 Rows and checkpoint move in one transaction, fenced by the checkpoint's old value, so a batch is
-applied exactly once whatever dies when, and a second projector stops at its first write.
+applied exactly once whatever dies when, and a second projector stops at its first write. The first
+statement of a transaction locks the checkpoint: who holds that lock (services.projector.swap) holds
+up the writers, and they go on in whatever schema has the name when it is let go.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import NamedTuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
 
 import asyncpg
-import msgspec
 
 from events import TaskId
 from infra.migrations import migrate
 from infra.task_state import TaskState
+from infra.telemetry import logger
+from services.projector.folding import Changes
+from services.projector.link import Link
+from services.projector.projections import TABLES
 from services.projector.projections.task import decode
-from services.projector.rows import Write, storable_json
+from services.projector.rows import Table, Write, acceptable
 
-SCHEMA = files("services.projector") / "schema"
-PROJECTION = "history"
+PROJECTION: Final = "history"
+SCHEMA: Final = "read"
+NEXT: Final = "read_next"
+PREVIOUS: Final = "read_previous"
 
-_LOAD = "SELECT sequence, log_created FROM read.checkpoint WHERE projection = $1"
-_BEGIN = """
-    INSERT INTO read.checkpoint (projection, sequence, log_created) VALUES ($1, 0, $2)
-    ON CONFLICT (projection) DO NOTHING
-"""
-_ADVANCE = """
-    UPDATE read.checkpoint SET sequence = $3 WHERE projection = $1 AND sequence = $2 RETURNING 1
-"""
-_STATES = "SELECT task, state::text FROM read.task WHERE task = ANY($1::text[])"
-_encoder = msgspec.json.Encoder()
+_log = logger(__name__)
 
 
 class Fenced(Exception):
@@ -44,56 +45,155 @@ class Checkpoint(NamedTuple):
     log_created: datetime
 
 
-async def open_checkpoint(connection: asyncpg.Connection, log_created: datetime) -> Checkpoint:
-    """Bring the schema up to date and read the checkpoint, beginning one where there is none."""
-    await migrate(connection, "read", SCHEMA)
-    await connection.execute(_BEGIN, PROJECTION, log_created)
-    return await load_checkpoint(connection)
+class Store:
+    """The read models of one schema, or some of its tables. One writer at a time."""
+
+    def __init__(
+        self, postgres_url: str, *, schema: str = SCHEMA, tables: Collection[Table] = TABLES
+    ) -> None:
+        self.tables = tables
+        self._schema = schema
+        self._writing = Link(postgres_url, self._make_stages)
+        self._reading = Link(postgres_url)
+
+    async def open(self, log_created: datetime) -> Checkpoint:
+        """Bring the schema up to date and read the checkpoint, beginning one where there is none.
+
+        Raises one of link.LOST when Postgres is not there.
+        """
+
+        async def opened(connection: asyncpg.Connection) -> Checkpoint:
+            with TemporaryDirectory() as directory:
+                await migrate(connection, self._schema, scripts(self._schema, Path(directory)))
+            await connection.execute(
+                f"INSERT INTO {self._schema}.checkpoint (projection, sequence, log_created) "  # noqa: S608 - our own name
+                "VALUES ($1, 0, $2) ON CONFLICT (projection) DO NOTHING",
+                PROJECTION,
+                log_created,
+            )
+            return await load_checkpoint(connection, self._schema)
+
+        return await self._reading.attempt(opened)
+
+    async def states(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, TaskState]:
+        """Read the states of these tasks as the checkpoint left them; unknown ones are left out."""
+        query = f"SELECT task, state::text FROM {self._schema}.task WHERE task = ANY($1::text[])"  # noqa: S608 - our own name
+        rows = await self._reading.persist(lambda link: link.fetch(query, list(tasks)))
+        return {TaskId(row["task"]): decode(row["state"]) for row in rows}
+
+    async def apply(self, changes: Changes, *, before: int) -> None:
+        """Write rows and move the checkpoint from `before` to where the changes end.
+
+        All of it or nothing, and once, however often Postgres goes meanwhile. Raises Fenced when
+        the checkpoint is not at `before`.
+        """
+        is_said = False
+
+        async def applied(connection: asyncpg.Connection) -> None:
+            nonlocal is_said
+            if is_said:
+                checkpoint = await load_checkpoint(connection, self._schema)
+                if checkpoint.sequence == changes.after:
+                    _log.info("it had been committed, the answer was lost", sequence=changes.after)
+                    return
+            is_said = True
+            try:
+                await self._apply(connection, changes, before)
+            except (asyncpg.DataError, OverflowError) as error:
+                _log.warning("out of range, brought into it", error=str(error))
+                in_range = changes._replace(writes=[acceptable(write) for write in changes.writes])
+                await self._apply(connection, in_range, before)
+
+        await self._writing.persist(applied)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._writing.close()
+        await self._reading.close()
+
+    async def _apply(self, connection: asyncpg.Connection, changes: Changes, before: int) -> None:
+        async with connection.transaction():
+            moved = await connection.fetchval(
+                f"UPDATE {self._schema}.checkpoint SET sequence = $3 "  # noqa: S608 - our own name
+                "WHERE projection = $1 AND sequence = $2 RETURNING 1",
+                PROJECTION,
+                before,
+                changes.after,
+            )
+            if moved is None:
+                raise Fenced(f"the checkpoint is not at {before}: another projector is running")
+            if changes.erased:
+                await self._erase(connection, list(changes.erased))
+            for write in changes.writes:
+                await self._write(connection, write)
+
+    async def _erase(self, connection: asyncpg.Connection, tasks: Sequence[TaskId]) -> None:
+        """Delete all rows of these tasks, also those of a rebuild's that nobody reads now."""
+        schemas = (SCHEMA, NEXT, PREVIOUS) if self._schema == SCHEMA else (self._schema,)
+        for place in (f"{schema}.{table.name}" for schema in schemas for table in self.tables):
+            if await connection.fetchval("SELECT to_regclass($1)", place) is not None:
+                await connection.execute(
+                    f"DELETE FROM {place} WHERE task = ANY($1::text[])",  # noqa: S608 - our own names
+                    tasks,
+                )
+
+    async def _write(self, connection: asyncpg.Connection, write: Write) -> None:
+        """Copy the rows to the table, or beside it and merged from there."""
+        table = write.table
+        if table.grows_only:
+            await connection.copy_records_to_table(
+                table.name, schema_name=self._schema, records=write.rows, columns=table.columns
+            )
+            return
+        await connection.copy_records_to_table(
+            _stage(table), schema_name="pg_temp", records=write.rows, columns=table.columns
+        )
+        await connection.execute(_merge(self._schema, table))
+
+    async def _make_stages(self, connection: asyncpg.Connection) -> None:
+        """Make the tables that rows are copied to before they are merged; they go with the link."""
+        for table in self.tables:
+            if not table.grows_only:
+                await connection.execute(
+                    f"CREATE TEMP TABLE {_stage(table)} ON COMMIT DELETE ROWS "  # noqa: S608 - our own names
+                    f"AS SELECT * FROM {self._schema}.{table.name} WITH NO DATA"
+                )
 
 
-async def load_checkpoint(connection: asyncpg.Connection) -> Checkpoint:
-    """Read where the projection stands. Raises Fenced when there is no checkpoint any more."""
-    row = await connection.fetchrow(_LOAD, PROJECTION)
+async def load_checkpoint(connection: asyncpg.Connection, schema: str = SCHEMA) -> Checkpoint:
+    """Read where the fold stands. Raises Fenced when there is no checkpoint any more."""
+    row = await connection.fetchrow(
+        f"SELECT sequence, log_created FROM {schema}.checkpoint WHERE projection = $1",  # noqa: S608 - our own name
+        PROJECTION,
+    )
     if row is None:
         raise Fenced("the checkpoint was removed: the read models are being rebuilt")
     return Checkpoint(row["sequence"], row["log_created"])
 
 
-async def load_states(
-    connection: asyncpg.Connection, tasks: Iterable[TaskId]
-) -> Mapping[TaskId, TaskState]:
-    """Read the states of these tasks as the checkpoint left them; unknown tasks are left out."""
-    rows = await connection.fetch(_STATES, list(tasks))
-    return {TaskId(row["task"]): decode(row["state"]) for row in rows}
+def scripts(schema: str, directory: Path) -> Path:
+    """Write the migration scripts, which are for schema `read`, for this schema."""
+    for script in (files("services.projector") / "schema").iterdir():
+        text = re.sub(rf"\b{SCHEMA}\.(?=\w)", f"{schema}.", script.read_text())
+        (directory / script.name).write_text(text)
+    return directory
 
 
-async def apply(
-    connection: asyncpg.Connection, writes: Sequence[Write], *, before: int, after: int
-) -> None:
-    """Write rows and move the checkpoint from `before` to `after`, together or not at all.
-
-    Raises Fenced when the checkpoint is not at `before`.
-    """
-    async with connection.transaction():
-        if await connection.fetchval(_ADVANCE, PROJECTION, before, after) is None:
-            raise Fenced(f"the checkpoint is no longer at {before}: another projector is running")
-        for write in writes:
-            rows = storable_json(_encoder.encode(write.rows)).decode()
-            await connection.execute(_upsert(write), rows)
+def _stage(table: Table) -> str:
+    return f"stage_{table.name}"
 
 
-def _upsert(write: Write) -> str:
-    """Spell one statement for all rows of a write. Names come from this code, never from events."""
-    names = ", ".join(f'"{column}"' for column in write.columns)
+def _merge(schema: str, table: Table) -> str:
+    """Spell the statement. Names come from this code, never from events."""
+    names = ", ".join(f'"{column}"' for column in table.columns)
     changes = ", ".join(
-        f'"{column}" = excluded."{column}"'
-        for column in write.columns
-        if column not in write.table.key
+        f'"{column}" = coalesce(excluded."{column}", present."{column}")'
+        for column in table.columns
+        if column not in table.key
     )
-    key = ", ".join(write.table.key)
-    table = f"read.{write.table.name}"
+    key = ", ".join(f'"{column}"' for column in table.key)
     return (
-        f"INSERT INTO {table} ({names}) "  # noqa: S608 - see the docstring
-        f"SELECT {names} FROM jsonb_populate_recordset(NULL::{table}, $1::text::jsonb) "
+        f"INSERT INTO {schema}.{table.name} AS present ({names}) "  # noqa: S608 - see the docstring
+        f"SELECT {names} FROM pg_temp.{_stage(table)} "
         f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
     )

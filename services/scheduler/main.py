@@ -9,11 +9,10 @@ from prometheus_client import REGISTRY
 
 from events import Draft, Head, History, SchedulerEvent
 from infra.clock import Scribe, utc_now
-from infra.event_log import Unavailable
+from infra.event_log import Refused, Unavailable
 from infra.jetstream import (
     Connection,
     JetStreamLog,
-    Refused,
     connect,
     create_reader,
     delete_reader,

@@ -14,12 +14,12 @@ from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog
 
 
-@pytest.fixture(params=["in memory", "on JetStream"])
+@pytest.fixture(params=["in memory", "on one server", "on three servers"])
 async def log(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     if request.param == "in memory":
         yield InMemoryLog[Any]()
         return
-    servers = request.getfixturevalue("servers")
+    servers = request.getfixturevalue("servers" if "one" in request.param else "cluster")
     credentials = servers.credentials("scheduler")
     async with connect(servers.nats_url, credentials=credentials, name="contract") as connection:
         yield JetStreamLog[Any](connection)

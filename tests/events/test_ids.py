@@ -54,6 +54,19 @@ def test_an_event_id_is_a_token(time: int, chance: bytes) -> None:
     assert re.fullmatch(r"evt_[a-z2-7]{26}", event_id(time, chance))
 
 
+@given(milliseconds, entropy)
+def test_74_random_bits_tell_the_event_ids_of_one_moment_apart(time: int, chance: bytes) -> None:
+    telling = [
+        bit for bit in range(80) if event_id(time, flipped(chance, bit)) != event_id(time, chance)
+    ]
+    others = {event_id(time, flipped(chance, bit)) for bit in telling}
+    assert len(telling) == len(others) == 74
+
+
+def flipped(chance: bytes, bit: int) -> bytes:
+    return (int.from_bytes(chance, "big") ^ 1 << bit).to_bytes(10, "big")
+
+
 @given(st.text(), st.text())
 def test_derived_ids_are_tokens_and_always_the_same(one: str, other: str) -> None:
     task = task_id(AccountId(one), CommandId(other))

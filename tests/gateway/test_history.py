@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib.resources import files
+from uuid import uuid4
 
 import aioboto3
 import asyncpg
@@ -10,9 +11,12 @@ import pytest
 
 from events import ArtifactStored, Blob, PlanItem, PlanUpdated
 from infra.fanout import state_key
+from infra.jetstream import JetStreamLog
 from infra.migrations import migrate
+from tests.gateway.conftest import REPOSITORY, a_world
 from tests.gateway.test_routes import is_problem
 from tests.support.eventually import eventually
+from tests.support.outages import halted
 
 
 def step(text):
@@ -192,6 +196,26 @@ async def test_live_state_is_answered_when_it_is_newer_and_ones_own(ada, bob, wo
     seen_now = (await ada.http.get(f"/v1/tasks/{task}", params={"wait_version": 7})).json()
     assert (seen_now["version"], seen_now["activity"]) == (7, "Thinking")
     is_problem(await bob.http.get(f"/v1/tasks/{task}"), 404, "not_found")
+
+
+async def test_while_the_log_is_away_a_command_is_told_when_to_come_back(
+    servers, fresh_database, monkeypatch
+):
+    monkeypatch.setitem(JetStreamLog.__init__.__kwdefaults__, "deadline_seconds", 0.5)
+    key, body = str(uuid4()), {"prompt": "fix it", "repository": {"url": REPOSITORY}}
+    async with a_world(servers, fresh_database) as world:
+        ada = await world.person("ada")
+        async with halted(servers, "nats"):
+            answer = await ada.post("/v1/tasks", body, key=key)
+            is_problem(answer, 503, "unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            assert answer.json()["retryable"]
+
+        async def again():
+            return await ada.post("/v1/tasks", body, key=key)
+
+        made = await eventually(again, until=lambda answer: answer.status_code == 201)
+        assert (await again()).json()["id"] == made.json()["id"]
 
 
 async def test_it_serves_again_after_postgres_was_away(ada, world, servers):

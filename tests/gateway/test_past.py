@@ -4,14 +4,24 @@ from datetime import timedelta
 from functools import reduce
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import strategies as st
 
-from events import ModelReplied, PlanItem, PlanUpdated, TaskFinished, Usage
+from events import (
+    ModelReplied,
+    PlanItem,
+    PlanUpdated,
+    Repository,
+    TaskErased,
+    TaskFinished,
+    TaskSubmitted,
+    Usage,
+)
 from infra.task_state import evolve
 from services.gateway.past import as_it_was
 from services.gateway.problems import Refused
 from tests.gateway.test_routes import is_problem
-from tests.support.any_event import histories
+from tests.support.any_event import BEGINNING, any_fact, recorded, story
 
 PLAN = PlanUpdated(items=(PlanItem("look", "active"),))
 REPLY = ModelReplied(
@@ -78,3 +88,44 @@ async def test_it_stands_in_the_description_of_the_api(ada):
     ]
     assert parameter["name"] == "at"
     assert not parameter["required"]
+
+
+SUBMITTED = TaskSubmitted(prompt="p", repository=Repository("https://f/o/r.git"), model="m")
+facts = any_fact.filter(lambda fact: not isinstance(fact, TaskErased))
+lives = st.lists(facts, max_size=8).map(lambda told: story(SUBMITTED, *told))
+
+
+@given(lives)
+def test_the_state_at_any_version_is_the_fold_to_it(history):
+    for version in range(1, len(history) + 1):
+        past = as_it_was(history, version)
+        assert past.state == reduce(evolve, history[:version], None)
+        assert past.head == len(history)
+        assert all(message.version <= version for message in past.conversation)
+
+
+@given(lives, st.integers(0, 8))
+def test_a_time_between_two_events_is_the_fold_to_the_first(history, seconds):
+    at = BEGINNING + timedelta(seconds=seconds, milliseconds=500)
+    if seconds == 0:
+        with pytest.raises(Refused):
+            as_it_was(history, at)
+    else:
+        assert as_it_was(history, at) == as_it_was(history, min(seconds, len(history)))
+
+
+def test_a_clock_that_is_ahead_does_not_hide_what_follows():
+    ahead = recorded(PLAN, 2, at=BEGINNING + timedelta(hours=1))
+    history = [recorded(SUBMITTED, 1), ahead, recorded(DONE, 3)]
+    assert as_it_was(history, BEGINNING + timedelta(seconds=10)).state.version == 3
+
+
+def test_an_erased_task_has_no_past():
+    erased = TaskErased(reason="asked")
+    assert as_it_was(story(SUBMITTED, PLAN, DONE, erased), 1) is None
+    assert as_it_was([recorded(erased, 4)], None) is None
+
+
+def test_a_history_of_no_task_has_no_past():
+    assert as_it_was([], None) is None
+    assert as_it_was(story(PLAN, DONE), 1) is None

@@ -29,6 +29,14 @@ def test_every_draft_has_an_id_of_its_own() -> None:
     assert len(ids) == 100
 
 
+def test_two_writers_at_the_same_moment_never_make_the_same_id() -> None:
+    writers = [Scribe(lambda: NOON) for _ in range(2)]
+
+    ids = [writer.new_event_id() for writer in writers for _ in range(5000)]
+
+    assert len(set(ids)) == 10_000
+
+
 def test_time_and_chance_alone_make_an_id() -> None:
     one, other = (Scribe(lambda: NOON, bytes) for _ in range(2))
 

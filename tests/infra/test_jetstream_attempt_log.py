@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from events import NOWHERE, beat_subject, event_subject, live_subject
+from events import NOWHERE, event_subject
 from infra.event_log import Conflict, Unavailable
 from infra.jetstream import (
     AttemptLog,
@@ -270,28 +270,3 @@ async def test_making_a_reader_twice_is_one_reader(scheduler, everything, histor
     assert await create_reader(scheduler, history, 2) == reader_name(history.task, 2)
     await delete_reader(scheduler, history, 2)
     await delete_reader(scheduler, history, 2)
-
-
-async def test_a_worker_may_speak_of_its_own_task_alone(servers, worker, everything, history):
-    mine, other = worker._connection, new_history()
-    await everything.append(other, drafts("not yours"), after=NOWHERE)
-    reader = await create_reader(everything._connection, other, 1)
-    refused = [
-        event_subject(other),
-        beat_subject(other),
-        live_subject(other),
-        f"$JS.API.CONSUMER.MSG.NEXT.EVENTS.{reader}",
-        "$JS.API.STREAM.INFO.EVENTS",
-        "$JS.API.STREAM.MSG.GET.EVENTS",
-        "$JS.API.DIRECT.GET.EVENTS",
-        f"$JS.API.CONSUMER.CREATE.EVENTS.{reader_name(history.task, 1)}",
-        "$JS.API.CONSUMER.NAMES.EVENTS",
-        "dead.worker",
-    ]
-    for subject in refused:
-        with pytest.raises(Unavailable):
-            await mine.request(subject, b"{}", within_seconds=0.15)
-        await eventually(
-            lambda s=subject: f'violation for publish to "{s.lower()}"' in mine.last_error
-        )
-    assert texts(await everything.read(other)) == ["not yours"]

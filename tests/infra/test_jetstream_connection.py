@@ -4,15 +4,16 @@ import secrets
 
 import pytest
 from nats.aio.client import Client
+from nats.errors import Error
 
 from events import NOWHERE
 from infra.clock import utc_now
 from infra.event_log import Unavailable
-from infra.jetstream import AttemptLog, JetStreamLog, connect, connection, reader_name
+from infra.jetstream import AttemptLog, Connection, JetStreamLog, connect, connection, reader_name
 from infra.nats_users import seed, service_user
 from tests.support.event_logs import drafts, new_history
 from tests.support.eventually import eventually
-from tests.support.nats_connections import as_worker
+from tests.support.nats_connections import as_role, as_worker
 
 
 async def test_credentials_may_be_a_path_or_its_text(servers):
@@ -58,6 +59,41 @@ async def test_a_worker_whose_time_is_over_is_told_so(servers):
             await log.append(drafts("late"), after=NOWHERE)
         with pytest.raises(Unavailable, match="has ended"):
             await log.catch_up()
+
+
+async def test_the_servers_own_words_outlast_a_broken_line():
+    made = Connection("test")
+    for error in (OSError("refused"), Error("nats: 'Authorization Violation'"), OSError("reset")):
+        await made._on_error(error)
+    assert made.last_error == "nats: 'Authorization Violation'"
+    await made._on_reconnect()
+    await made._on_error(OSError("reset"))
+    assert made.last_error == "reset"
+
+
+async def test_headers_are_written_as_nats_py_writes_them():
+    headers = {"Nats-Msg-Id": "evt_1", "who": "Grüße", "empty": "", "url": "nats://x:1"}
+    said = []
+    for kind in (Client, connection._Client):
+        client = kind()
+        client._send_command = written(said)
+        for reply in ("", "_INBOX.1"):
+            await client._send_publish("events.a.b", reply, b"{}", 2, headers)
+    assert said[:2] == said[2:]
+
+
+def written(into):
+    async def write(command):
+        into.append(bytes(command).replace(b"  ", b" "))  # nats-py writes two where no reply is
+
+    return write
+
+
+@pytest.mark.parametrize("value", ["a\r\nErrand-Type: b", "a\nb", "a\rb"])
+async def test_a_header_of_two_lines_is_not_sent(servers, value):
+    async with as_role(servers, "gateway") as gateway:
+        with pytest.raises(Unavailable):
+            await gateway.publish("events.a.b", b"", headers={"Nats-Msg-Id": value})
 
 
 def test_headers_are_read_as_nats_py_reads_them():

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from events import Head
-from infra.event_log import Conflict, Unavailable
-from infra.jetstream.publication import Appender, Growth, Mark, Refused
+from infra.event_log import Conflict, Refused, Unavailable
+from infra.jetstream.publication import Appender, Growth, Mark
 from tests.support.event_logs import drafts, new_history
 
 AFTER = Head(3, 30)

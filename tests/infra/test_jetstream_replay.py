@@ -111,6 +111,9 @@ async def test_a_time_begins_and_ends_a_reading(log, analyst):
         "between",
         "after",
     ]
+    now = utc_now()
+    assert await selected(analyst, account=account, since=now, up_to=now) == []
+    assert await selected(analyst, account=new_history().account, up_to=now) == []
 
 
 async def test_a_reading_up_to_what_is_not_there_yet_waits_for_it(log, analyst):

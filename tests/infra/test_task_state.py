@@ -121,13 +121,19 @@ def fold(*told: Any) -> TaskState:
         ((*WORKING, FINISHED, AttemptEnded(attempt=1, reason="done")), "finished", ""),
         ((*WORKING, FINISHED, STEER), "queued", ""),
         ((*WORKING, FAILED, STEER, REQUESTED), "starting", ""),
-        ((*WORKING, FINISHED, TaskErased(reason="asked")), "finished", ""),
     ],
 )
 def test_the_phase_follows_from_what_happened(told: Any, phase: str, waiting: str) -> None:
     state = fold(*told)
 
     assert (state.phase, state.waiting) == (phase, waiting)
+
+
+def test_of_an_erased_task_no_state_is_left_whatever_comes_after() -> None:
+    erased = TaskErased(reason="asked")
+
+    assert reduce(evolve, story(*WORKING, FINISHED, erased), None) is None
+    assert reduce(evolve, story(*WORKING, FINISHED, erased, STEER), None) is None
 
 
 def test_an_open_question_is_shown_until_it_is_answered() -> None:
@@ -233,7 +239,7 @@ def test_no_history_breaks_the_fold(history: list[Recorded]) -> None:
     state: TaskState | None = None
     for event in history:
         before, state = state, evolve(state, event)
-        assert before is None or state is not None
+        assert before is None or state is not None or isinstance(event.event, TaskErased)
         if state is None:
             continue
         assert state.version == event.version

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Never
 
@@ -10,85 +9,37 @@ import asyncpg
 import pytest
 
 from events import (
-    NOWHERE,
+    ArtifactStored,
+    Blob,
     CallId,
-    Head,
-    History,
-    ModelReplied,
+    MachineLost,
+    QuestionAsked,
     Repository,
-    TaskFinished,
-    TaskInstructed,
+    RequestId,
+    TaskErased,
     TaskSubmitted,
     ToolCompleted,
     ToolStarted,
-    Usage,
 )
-from infra.event_log import EventLog
 from infra.jetstream import JetStreamLog
-from infra.task_state import TaskState
 from services.projector import store
 from services.projector.history import HistoryLoop, WrongLog
-from services.projector.projections.task import decode
-from tests.support.devices import SCRIBE, new_history
+from tests.support.devices import new_history
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import CREATED, InMemoryLog, LogInfo
 from tests.support.nats_connections import as_admin, as_role
-from tests.support.outages import halted
 from tests.support.postgres_rows import checkpoint, read_models
+from tests.support.projecting import (
+    SUBMITTED,
+    caught_up,
+    deed,
+    expected_outputs,
+    projecting,
+    states,
+    tell,
+    whole_story,
+)
 from tests.support.stack import RealServers
-
-SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
-
-
-def deed(number: int) -> list[Any]:
-    call = CallId(f"c{number}")
-    return [
-        ModelReplied(
-            turn=number,
-            stop_reason="tool_use",
-            usage=Usage(input_tokens=1),
-            cost_microusd=10,
-            blocks=({"type": "text", "text": f"turn {number}"},),
-        ),
-        ToolStarted(call=call, tool="bash", title="ls"),
-        ToolCompleted(call=call, output=f"output {number}"),
-    ]
-
-
-async def tell(log: EventLog[Any], history: History, *facts: Any, after: Head = NOWHERE) -> Head:
-    return await log.append(history, SCRIBE.drafts(facts, by="t"), after=after)
-
-
-async def whole_story(log: EventLog[Any], history: History, turns: int = 3) -> Head:
-    head = await tell(log, history, SUBMITTED)
-    for number in range(1, turns + 1):
-        head = await tell(log, history, *deed(number), after=head)
-    return await tell(log, history, TaskFinished(summary="Done", outcome="branch"), after=head)
-
-
-@asynccontextmanager
-async def projecting(log: Any, url: str) -> AsyncIterator[HistoryLoop]:
-    loop = HistoryLoop(log, url)
-    stopping = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(loop.run(stopping))
-        yield loop
-        stopping.set()
-
-
-async def caught_up(log: InMemoryLog[Any], url: str, *, seconds: float = 20) -> None:
-    await eventually(
-        lambda: checkpoint(url), until=lambda at: at == len(log.recorded), seconds=seconds
-    )
-
-
-async def states(url: str) -> dict[str, TaskState]:
-    models = await read_models(url)
-    return {row[0]: decode(row[8]) for row in models["task"]}
-
-
-def expected_outputs(turns: int) -> list[str]:
-    return [f"output {number}" for number in range(1, turns + 1)]
 
 
 async def test_the_log_becomes_rows(fresh_database: str) -> None:
@@ -175,119 +126,100 @@ def _one_by_one(log: InMemoryLog[Any]) -> Any:
     return follow
 
 
-async def test_a_second_projector_is_fenced_off_at_its_first_write(fresh_database: str) -> None:
+async def test_a_second_projector_is_fenced_off_at_its_first_write(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
     head = await tell(log, history, SUBMITTED)
     async with projecting(log, fresh_database):
         await caught_up(log, fresh_database)
         slow = HistoryLoop(log, fresh_database)  # type: ignore[arg-type]
-        stopping = asyncio.Event()
-        gate = asyncio.Event()
-        log_apply = slow._apply
+        waits, gate = asyncio.Event(), asyncio.Event()
+        apply = slow._store.apply
 
-        async def late(batch: Any, *, before: int) -> None:
+        async def late(*arguments: Any, **more: Any) -> None:
+            waits.set()
             await gate.wait()
-            await log_apply(batch, before=before)
+            await apply(*arguments, **more)
 
-        slow._apply = late  # type: ignore[method-assign]
+        monkeypatch.setattr(slow._store, "apply", late)
         async with asyncio.TaskGroup() as group:
-            fenced = group.create_task(_raises_fenced(slow, stopping))
-            await asyncio.sleep(0.2)
-            await tell(log, history, *deed(1), after=head)
+            fenced = group.create_task(_raises_fenced(slow, asyncio.Event()))
+            head = await tell(log, history, *deed(1), after=head)
             await caught_up(log, fresh_database)
+            await tell(log, history, *deed(2), after=head)
+            await waits.wait()
             gate.set()
             await fenced
+        await caught_up(log, fresh_database)
 
-    assert (await states(fresh_database))[history.task].tool_calls == 1
+    assert (await states(fresh_database))[history.task].tool_calls == 2
 
 
 async def _raises_fenced(loop: HistoryLoop, stopping: asyncio.Event) -> None:
-    with pytest.raises(store.Fenced, match="another projector"):
+    with pytest.RaisesGroup(pytest.RaisesExc(store.Fenced, match="another projector")):
         await loop.run(stopping)
 
 
-async def test_a_killed_postgres_loses_nothing_and_repeats_nothing(
-    servers: RealServers, fresh_database: str
-) -> None:
+async def test_what_postgres_has_no_room_for_stops_nothing(fresh_database: str) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
+    head = await tell(log, history, SUBMITTED)
+    long = CallId("x" * 5_000)
+    await tell(
+        log,
+        history,
+        ToolStarted(call=long, tool="t", title="long"),
+        ToolCompleted(call=long, output="of the long", exit_code=2**62 * 4),
+        ToolStarted(call=CallId("x" * 5_001), tool="t", title="another"),
+        QuestionAsked(request=RequestId("r\x00"), call=long, text="?", options=("\x00", "b")),
+        ArtifactStored(name="n" * 9_999, media_type="m", blob=Blob("k\x00", 2**70, "s")),
+        MachineLost(attempt=2**65, reason="r", retry_at=CREATED),
+        *deed(1),
+        after=head,
+    )
     async with projecting(log, fresh_database):
-        head = await tell(log, history, SUBMITTED)
         await caught_up(log, fresh_database)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(servers.kill("postgres"))
-            for number in range(1, 41):
-                head = await tell(log, history, *deed(number), after=head)
-                await asyncio.sleep(0.02)  # so that some of it happens before, some after
-        await eventually(
-            lambda: _checkpoint(fresh_database), until=lambda at: at == 121, seconds=30
-        )
 
     models = await read_models(fresh_database)
-    state = (await states(fresh_database))[history.task]
-    assert (state.version, state.tool_calls, state.cost_microusd) == (121, 40, 400)
-    assert sorted(row[11] for row in models["tool_call"]) == sorted(expected_outputs(40))
-    assert len(models["message"]) == 41
+    assert {row[4]: (row[7], row[11]) for row in models["tool_call"]} == {
+        "long": (2**63 - 1, "of the long"),
+        "another": (None, None),
+        "ls": (0, "output 1"),
+    }
+    assert models["question"][0][5] == ["\N{REPLACEMENT CHARACTER}", "b"]
+    assert models["artifact"][0][5] == models["machine"][0][1] == 2**63 - 1
+    assert len(models["event"]) == 10
 
 
-async def _checkpoint(url: str) -> int:
-    try:
-        return await checkpoint(url)
-    except (OSError, asyncpg.PostgresError):
-        return -1
-
-
-async def test_a_postgres_that_is_away_at_the_start_is_waited_for(
-    servers: RealServers, fresh_database: str
-) -> None:
+async def test_an_erased_task_is_gone_from_every_model(fresh_database: str) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
-    await tell(log, new_history(), SUBMITTED)
-    async with halted(servers, "postgres") as resume, projecting(log, fresh_database):
-        await asyncio.sleep(0.2)  # it tries at least once
-        await resume()
-        await caught_up(log, fresh_database)
-
-
-async def test_a_postgres_that_stops_in_order_is_waited_for(
-    servers: RealServers, fresh_database: str
-) -> None:
-    log: InMemoryLog[Any] = InMemoryLog()
-    history = new_history()
+    early, late, other = new_history(), new_history(), new_history()
+    head = await whole_story(log, early)
+    await whole_story(log, other, turns=1)
     async with projecting(log, fresh_database):
-        head = await tell(log, history, SUBMITTED)
         await caught_up(log, fresh_database)
-        await servers.restart("postgres")
-        await tell(log, history, *deed(1), after=head)
-        await caught_up(log, fresh_database)
-
-    assert (await states(fresh_database))[history.task].tool_calls == 1
-
-
-async def test_a_commit_whose_answer_is_lost_is_not_applied_twice(
-    fresh_database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log: InMemoryLog[Any] = InMemoryLog()
-    history = new_history()
-    losses = [asyncpg.ConnectionDoesNotExistError("lost"), OSError("lost")]
-    apply = store.apply
-
-    async def lossy(*arguments: Any, **more: Any) -> None:
-        await apply(*arguments, **more)
-        if losses:
-            raise losses.pop()
-
-    monkeypatch.setattr(store, "apply", lossy)
-    async with projecting(log, fresh_database):
-        head = await whole_story(log, history, turns=1)
-        await caught_up(log, fresh_database)
-        await tell(log, history, TaskInstructed(text="More"), after=head)
+        link = await asyncpg.connect(fresh_database)
+        for schema in (store.NEXT, store.PREVIOUS):  # a rebuild left them
+            await link.execute(f"CREATE SCHEMA {schema}")
+            await link.execute(f"CREATE TABLE {schema}.message AS SELECT * FROM read.message")
+        await tell(log, early, TaskErased(reason="asked"), after=head)
+        head = await whole_story(log, late)
+        await tell(log, late, TaskErased(reason="asked"), after=head)
         await caught_up(log, fresh_database)
 
-    state = (await states(fresh_database))[history.task]
-    assert losses == []
-    assert (state.version, state.tool_calls, state.cost_microusd) == (6, 1, 10)
-    assert state.phase == "queued"
+    models = await read_models(fresh_database)
+    assert {row[1]: row[3] for row in models.pop("event")} == {
+        early.task: "task.erased",
+        late.task: "task.erased",
+        other.task: "task.finished",
+    }
+    assert {row[0] for rows in models.values() for row in rows} == {other.task}
+    for schema in (store.NEXT, store.PREVIOUS):
+        left = await link.fetch(f"SELECT DISTINCT task FROM {schema}.message")
+        assert [row["task"] for row in left] == [other.task]
+    await link.close()
 
 
 async def test_characters_postgres_refuses_are_replaced(fresh_database: str) -> None:

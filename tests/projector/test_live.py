@@ -254,6 +254,20 @@ async def test_what_is_left_of_an_erased_task_is_told_though_it_has_no_state(
     assert ear.inbox == []
 
 
+async def test_an_erased_task_has_no_state_any_more(client: redis.Redis) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with listening(client, history) as ear, telling(log, client):
+        head = await append(log, history, SUBMITTED)
+        await eventually(lambda: state_of(client, history))
+        await append(log, history, TaskErased(reason="asked"), after=head)
+        await eventually(lambda: len(ear.frames) == 2)
+
+    assert await state_of(client, history) is None
+    assert not await client.exists(state_key(history.task))
+    assert len(ear.inbox) == 1
+
+
 async def test_passing_items_are_relayed_from_nats(
     servers: RealServers, client: redis.Redis
 ) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 from hypothesis import given
-from hypothesis import strategies as st
 
 from events import (
     ArtifactStored,
@@ -24,6 +23,7 @@ from events import (
     QuestionAsked,
     Repository,
     RequestId,
+    SnapshotTaken,
     TaskFinished,
     TaskInstructed,
     TaskSubmitted,
@@ -32,13 +32,13 @@ from events import (
     ToolStarted,
     Usage,
 )
+from events.codec import tag_of
 from infra.task_state import evolve
-from services.projector.projections import PROJECTIONS, task
-from services.projector.rows import Row, Table, Write, fold, storable, storable_json
+from services.projector.projections import PROJECTED, PROJECTIONS, TABLES, event, task
+from services.projector.rows import Table, Write, acceptable, key_text, storable, storable_json
 from tests.support.any_event import BEGINNING, HISTORY, any_fact, recorded, texts
 
 CALL = CallId("c1")
-ROOM = Table("room", ("house", "name"))
 AT = recorded(TaskInstructed(text="x"), 3).at
 
 
@@ -61,8 +61,9 @@ def test_what_people_and_the_agent_say_is_a_conversation() -> None:
 
     assert rows(submitted) == line("person", "Mend")
     assert rows(TaskInstructed(text="More")) == line("person", "More")
-    assert rows(asked) == line("question", "Which?")
-    assert rows(QuestionAnswered(request=RequestId("r"), text="That")) == line("answer", "That")
+    answered = QuestionAnswered(request=RequestId("r"), text="That")
+    assert rows(asked)["message"] == line("question", "Which?")["message"]
+    assert rows(answered)["message"] == line("answer", "That")["message"]
     assert rows(TaskFinished(summary="Done", outcome="branch")) == line("summary", "Done")
 
 
@@ -154,6 +155,41 @@ def test_a_machine_is_one_row_an_attempt() -> None:
     assert (made[4]["billed_seconds"], made[4]["cost_microusd"]) == (9.0, 8)
 
 
+def test_a_question_is_one_row_with_its_answer() -> None:
+    asked = QuestionAsked(request=RequestId("r"), call=CALL, text="Which?", options=("a", "b"))
+
+    assert rows(asked)["question"] == {
+        "request": "r",
+        "account": HISTORY.account,
+        "version": 3,
+        "text": "Which?",
+        "options": ("a", "b"),
+        "asked_at": AT,
+    }
+    assert rows(QuestionAnswered(request=RequestId("r"), text="That"))["question"] == {
+        "request": "r",
+        "account": HISTORY.account,
+        "answer": "That",
+        "answered_at": AT,
+    }
+
+
+def test_a_snapshot_is_a_row() -> None:
+    taken = SnapshotTaken(tree="t", pack=Blob("k", 4, "s"), files=1, insertions=2, deletions=3)
+
+    assert rows(taken)["snapshot"] == {
+        "version": 3,
+        "tree": "t",
+        "key": "k",
+        "size_bytes": 4,
+        "sha256": "s",
+        "files": 1,
+        "insertions": 2,
+        "deletions": 3,
+        "at": AT,
+    }
+
+
 def test_what_a_task_brought_back_is_kept() -> None:
     opened = PullRequestOpened(number=7, url="https://f/7", title="Mended")
     stored = ArtifactStored(name="diff", media_type="text/x-diff", blob=Blob("k", 3, "s"))
@@ -168,51 +204,48 @@ def test_every_row_has_its_key_and_can_be_spelled(fact: Any) -> None:
         for row in project(recorded(fact)):
             assert set(row.table.key) <= set(row.values)
             assert None not in [row.values[column] for column in row.table.key]
-            msgspec.json.encode(row.values)
+            assert set(row.values) <= set(row.table.columns)
+            assert not row.table.grows_only or set(row.values) == set(row.table.columns)
+            assert row.table in TABLES
 
 
-def test_rows_of_one_key_become_one_and_the_later_value_wins() -> None:
-    folded = fold(
-        [
-            Row(ROOM, {"house": 1, "name": "hall", "doors": 1}),
-            Row(ROOM, {"house": 1, "name": "attic", "doors": 4}),
-            Row(ROOM, {"house": 1, "name": "hall", "doors": 2, "size": 9}),
-        ]
-    )
+@given(any_fact)
+def test_a_fact_concerns_the_projections_that_name_it(fact: Any) -> None:
+    told = recorded(fact)
+    named = [row for project in PROJECTED.get(type(fact), ()) for row in project(told)]
+    assert named == [row for project in PROJECTIONS for row in project(told)]
 
-    assert folded == [
-        Write(
-            ROOM,
-            ("doors", "house", "name", "size"),
-            [{"house": 1, "name": "hall", "doors": 2, "size": 9}],
-        ),
-        Write(ROOM, ("doors", "house", "name"), [{"house": 1, "name": "attic", "doors": 4}]),
+
+@given(any_fact)
+def test_every_fact_has_its_place(fact: Any) -> None:
+    told = recorded(fact, 3)
+    assert dict(zip(event.EVENT.columns, event.values(told), strict=True)) == {
+        "sequence": 3,
+        "task": HISTORY.task,
+        "version": 3,
+        "type": tag_of(fact),
+        "at": told.at,
+        "by": "test",
+    }
+
+
+def test_what_postgres_cannot_hold_is_brought_into_range() -> None:
+    rows = [
+        ["a\x00", 2**80, -(2**80), True, None, ("\x00",)],
+        ["a\ufffd", 2**90, None, None, 0.5, None],
+    ]
+    table = Table("t", ("one", "two"), ("one", "two", "three", "four", "five", "six"))
+
+    assert acceptable(Write(table, rows)).rows == [
+        ["a\ufffd", 2**63 - 1, -(2**63) + 1, True, 0.5, ["\ufffd"]]
     ]
 
 
-def test_rows_that_set_the_same_columns_go_in_one_write() -> None:
-    folded = fold([Row(ROOM, {"house": n, "name": "hall", "doors": n}) for n in range(5)])
-
-    assert len(folded) == 1
-    assert len(folded[0].rows) == 5
-
-
-def test_nothing_folds_to_nothing() -> None:
-    assert fold([]) == []
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("ab"), st.integers())))
-def test_a_fold_loses_no_key_and_repeats_none(told: list[tuple[int, str, int]]) -> None:
-    folded = fold(Row(ROOM, {"house": 1, "name": n, c: v}) for n, c, v in told)
-    last = {(n, c): v for n, c, v in told}
-
-    names = [row["name"] for write in folded for row in write.rows]
-    assert sorted(names) == sorted({n for n, _, _ in told})  # type: ignore[type-var]
-    for write in folded:
-        for row in write.rows:
-            assert set(row) == set(write.columns)
-            for column in set(row) - {"house", "name"}:
-                assert row[column] == last[row["name"], column]  # type: ignore[index]
+@given(texts)
+def test_a_key_is_as_it_was_told_unless_it_is_too_long(text: str) -> None:
+    assert key_text(text) == storable(text)
+    assert len(key_text(text + "x" * 300).encode()) < 900
+    assert key_text("y" * 300 + "a") != key_text("y" * 300 + "b")
 
 
 @given(texts)

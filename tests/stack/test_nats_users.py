@@ -1,11 +1,12 @@
-"""What each user of NATS may and may not do, tried on the real server (security.md)."""
+"""What users of NATS can do with their rights, tried on the real server (security.md).
+
+What they are refused: tests/guarantees/test_g14_least_privilege.py.
+"""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import nats.errors
 import pytest
@@ -13,49 +14,21 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from infra.clock import utc_now
-from infra.nats_permissions import ROLES, Role, WorkerGrant
-from infra.nats_users import inbox_prefix
 from tests.support.eventually import eventually
+from tests.support.nats_rights import (
+    ACCOUNT,
+    GRANT,
+    MINE,
+    NEXT,
+    OTHER_READER,
+    OTHERS,
+    READER,
+    Refusals,
+    signed_in,
+)
 from tests.support.stack import RealServers, real_servers
 
-ACCOUNT = "acc_refusals"
-MINE = f"events.{ACCOUNT}.task_mine"
-OTHERS = f"events.{ACCOUNT}.task_others"
-READER = "w-task_mine-a1"
-OTHER_READER = "w-task_others-a1"
-GRANT = WorkerGrant(ACCOUNT, "task_mine", READER)
-NEXT = "$JS.API.CONSUMER.MSG.NEXT.EVENTS"
 PULL = json.dumps({"batch": 10, "expires": 500_000_000}).encode()
-
-
-class Refusals:
-    """What the server told a client it may not do."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    async def note(self, error: Exception) -> None:
-        self.seen.append(str(error))
-
-
-@asynccontextmanager
-async def signed_in(
-    url: str, credentials: str, refusals: Refusals, folder: Path
-) -> AsyncIterator[Client]:
-    file = folder / "user.creds"
-    file.write_text(credentials)
-    client = Client()
-    try:
-        await client.connect(
-            url,
-            user_credentials=str(file),
-            inbox_prefix=inbox_prefix(credentials),
-            error_cb=refusals.note,
-            allow_reconnect=False,
-        )
-        yield client
-    finally:
-        await client.close()
 
 
 async def make_reader(client: Client, name: str, subject: str) -> None:
@@ -79,12 +52,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServers]:
 
 
 @pytest.fixture
-async def scheduler(servers: RealServers, tmp_path: Path) -> AsyncIterator[Client]:
+async def scheduler(servers: RealServers) -> AsyncIterator[Client]:
     """The scheduler, having made a reader for each of two tasks, each with an event."""
-    folder = tmp_path / "scheduler"
-    folder.mkdir()
     text = servers.credentials("scheduler").read_text()
-    async with signed_in(servers.nats_url, text, Refusals(), folder) as client:
+    async with signed_in(servers.nats_url, text, Refusals()) as client:
         await make_reader(client, READER, MINE)
         await make_reader(client, OTHER_READER, OTHERS)
         for subject in (MINE, OTHERS):
@@ -101,10 +72,10 @@ async def refusals() -> Refusals:
 
 @pytest.fixture
 async def worker(
-    servers: RealServers, scheduler: Client, refusals: Refusals, tmp_path: Path
+    servers: RealServers, scheduler: Client, refusals: Refusals
 ) -> AsyncIterator[Client]:
     text = servers.worker_credentials(GRANT, expires=utc_now() + timedelta(minutes=5))
-    async with signed_in(servers.nats_url, text, refusals, tmp_path) as client:
+    async with signed_in(servers.nats_url, text, refusals) as client:
         yield client
 
 
@@ -173,53 +144,6 @@ async def test_beats_and_live_words_of_a_worker_reach_their_readers(
     assert beat.subject == f"beat.{ACCOUNT}.task_mine"
 
 
-@pytest.mark.parametrize(
-    "subject",
-    [
-        OTHERS,
-        "events.acc_other.task_mine",
-        f"beat.{ACCOUNT}.task_others",
-        f"live.{ACCOUNT}.task_others",
-        "dead.projector",
-        f"{NEXT}.{OTHER_READER}",
-        "$JS.API.INFO",
-        "$JS.API.STREAM.INFO.EVENTS",
-        "$JS.API.STREAM.MSG.GET.EVENTS",
-        "$JS.API.DIRECT.GET.EVENTS",
-        f"$JS.API.DIRECT.GET.EVENTS.{OTHERS}",
-        "$JS.API.STREAM.PURGE.EVENTS",
-        "$JS.API.STREAM.DELETE.EVENTS",
-        "$JS.API.STREAM.CREATE.MINE",
-        "$JS.API.CONSUMER.CREATE.EVENTS",
-        f"$JS.API.CONSUMER.CREATE.EVENTS.{READER}",
-        "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.mine",
-        f"$JS.API.CONSUMER.DELETE.EVENTS.{OTHER_READER}",
-        f"$JS.API.CONSUMER.INFO.EVENTS.{READER}",
-        "$JS.ACK.EVENTS.w-task_others-a1.1.1.1.1.0",
-        "$SYS.REQ.USER.INFO",
-        "_INBOX.somebody",
-    ],
-)
-async def test_a_worker_is_refused_every_other_subject(
-    worker: Client, refusals: Refusals, subject: str
-) -> None:
-    await worker.publish(subject, b"{}", reply=worker.new_inbox())
-    await eventually(lambda: refusals.seen)
-    assert "permissions violation for publish" in refusals.seen[0].lower()
-
-
-@pytest.mark.parametrize(
-    "subject",
-    [MINE, f"events.{ACCOUNT}.*", "events.>", "beat.>", "live.>", ">", "_INBOX.>", "_INBOX_w-x.>"],
-)
-async def test_a_worker_may_listen_to_its_own_inbox_alone(
-    worker: Client, refusals: Refusals, subject: str
-) -> None:
-    await worker.subscribe(subject, cb=refusals.note)
-    await eventually(lambda: refusals.seen)
-    assert "permissions violation for subscription" in refusals.seen[0].lower()
-
-
 async def test_a_forged_reply_stores_nothing_on_another_subject(
     worker: Client, scheduler: Client
 ) -> None:
@@ -235,43 +159,11 @@ async def test_a_forged_reply_stores_nothing_on_another_subject(
     assert await count(OTHERS) == others
 
 
-async def test_a_workers_user_is_thrown_out_when_it_expires(
-    servers: RealServers, tmp_path: Path
-) -> None:
+async def test_a_workers_user_is_thrown_out_when_it_expires(servers: RealServers) -> None:
     seen = Refusals()
     text = servers.worker_credentials(GRANT, expires=utc_now() + timedelta(seconds=2))
-    async with signed_in(servers.nats_url, text, seen, tmp_path) as client:
+    async with signed_in(servers.nats_url, text, seen) as client:
         await eventually(lambda: client.is_closed, seconds=10)
     with pytest.raises(nats.errors.Error):
-        async with signed_in(servers.nats_url, text, seen, tmp_path):
+        async with signed_in(servers.nats_url, text, seen):
             pass
-
-
-MAY_PUBLISH: dict[str, set[Role]] = {
-    f"events.{ACCOUNT}.task_roles": {"gateway", "scheduler", "operator"},
-    "dead.roles": {"scheduler", "projector", "operator"},
-    f"live.{ACCOUNT}.task_roles": set(),
-    f"beat.{ACCOUNT}.task_roles": set(),
-    "$JS.API.STREAM.DELETE.EVENTS": set(),
-    "$JS.API.STREAM.PURGE.EVENTS": {"operator"},
-    "$JS.API.STREAM.UPDATE.EVENTS": {"operator"},
-    "$JS.API.STREAM.MSG.DELETE.EVENTS": set(),
-    "$JS.API.STREAM.INFO.EVENTS": {"gateway", "scheduler", "projector", "operator", "analytics"},
-    "$JS.API.CONSUMER.CREATE.EVENTS.x": {"scheduler", "projector", "operator", "analytics"},
-    "$JS.API.CONSUMER.DELETE.EVENTS.x": {"scheduler", "projector", "operator"},
-}
-
-
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("subject", MAY_PUBLISH)
-async def test_a_service_may_publish_what_its_role_says_and_no_more(
-    servers: RealServers, refusals: Refusals, tmp_path: Path, *, role: Role, subject: str
-) -> None:
-    text = servers.credentials(role).read_text()
-    async with signed_in(servers.nats_url, text, refusals, tmp_path) as client:
-        await client.publish(subject, b"not json, so an allowed call of the API does nothing")
-        await client.flush()
-        if role in MAY_PUBLISH[subject]:
-            assert refusals.seen == []
-        else:
-            await eventually(lambda: refusals.seen)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from events import Head, History, Recorded, TaskInstructed
+from events import Head, History, Recorded, TaskErased, TaskInstructed
 from infra.event_log import Unavailable
 from infra.fanout import Frame
 from services.gateway.stream.feed import Feed
@@ -20,6 +20,7 @@ class Log:
         self.is_away = False
         self.reads = 0
         self.reading: asyncio.Event | None = None
+        self.erased = 0
 
     def grow(self) -> Frame:
         self.length += 1
@@ -31,7 +32,19 @@ class Log:
         if self.reading is not None:
             await self.reading.wait()
         await asyncio.sleep(0)
-        return [event(version) for version in range(after + 1, length + 1)]
+        first = max(after + 1, self.erased)
+        return [self._event(version) for version in range(first, length + 1)]
+
+    def erase(self) -> Frame:
+        """Leave of the history what says that it was erased."""
+        self.length += 1
+        self.erased = self.length
+        return Frame(self.length, self._event(self.length).body)
+
+    def _event(self, version: int) -> Recorded:
+        if version == self.erased:
+            return recorded(TaskErased(reason="asked"), version)
+        return event(version)
 
     async def head(self, history: History) -> Head:
         await asyncio.sleep(0)

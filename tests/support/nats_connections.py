@@ -1,21 +1,34 @@
-"""Connections to the real NATS server, in the roles of the services and of a worker."""
+"""Connections to real NATS servers, in the roles of the services and of a worker."""
 
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
 
 from events import History
 from infra.clock import utc_now
 from infra.jetstream import Connection, connect, reader_name
 from infra.nats_permissions import Role, WorkerGrant
-from tests.support.stack import RealServers
 
 
-def as_role(servers: RealServers, role: Role) -> AbstractAsyncContextManager[Connection]:
+class NatsServers(Protocol):
+    """What signing in takes, be it to one server or to three."""
+
+    @property
+    def nats_url(self) -> str: ...
+
+    def credentials(self, role: Role) -> Path: ...
+
+    def admin_credentials(self) -> Path: ...
+
+    def worker_credentials(self, grant: WorkerGrant, *, expires: datetime) -> str: ...
+
+
+def as_role(servers: NatsServers, role: Role) -> AbstractAsyncContextManager[Connection]:
     return connect(servers.nats_url, credentials=servers.credentials(role), name=role)
 
 
-def as_admin(servers: RealServers) -> AbstractAsyncContextManager[Connection]:
+def as_admin(servers: NatsServers) -> AbstractAsyncContextManager[Connection]:
     return connect(
         servers.nats_url,
         credentials=servers.admin_credentials(),
@@ -25,7 +38,7 @@ def as_admin(servers: RealServers) -> AbstractAsyncContextManager[Connection]:
 
 
 def as_worker(
-    servers: RealServers, history: History, attempt: int = 1, **lifetime: Any
+    servers: NatsServers, history: History, attempt: int = 1, **lifetime: Any
 ) -> AbstractAsyncContextManager[Connection]:
     grant = WorkerGrant(history.account, history.task, reader_name(history.task, attempt))
     expires = utc_now() + (timedelta(**lifetime) if lifetime else timedelta(hours=1))

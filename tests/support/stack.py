@@ -21,16 +21,16 @@ from typing import Any, Generic, TypeVar
 import asyncpg
 import pytest
 
-from infra import nats_users
 from infra.clock import utc_now
-from infra.nats_permissions import Permissions, Role, WorkerGrant
+from infra.nats_permissions import Role, WorkerGrant
 from infra.stack.home import inhabited
-from infra.stack.keys import Storage, write_private
+from infra.stack.keys import Storage
 from infra.stack.services import Forge
 from infra.stack.settings import Settings
 from infra.stack.stack import Servers, create_database, running_servers
 from infra.stack.supervisor import Supervisor
 from infra.stack.whole import Pairing, Stack, Wish, running_stack
+from tests.support import nats_identities
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -125,28 +125,11 @@ class RealServers:
 
     def admin_credentials(self) -> Path:
         """Path of a .creds file in CORE that may do anything. Only tests have one."""
-        file = self.servers.home.secrets / "admin.creds"
-        if not file.exists():
-            account = self.servers.keys.nats_account
-            text = nats_users.credentials(
-                nats_users.Signer(nats_users.public_key(account), account),
-                "admin",
-                Permissions((">",), (">",)),
-                user_seed=nats_users.seed("user", os.urandom(32)),
-                now=utc_now(),
-            )
-            write_private(file, text.encode())
-        return file
+        return nats_identities.admin(self.servers.home, self.servers.keys)
 
     def worker_credentials(self, grant: WorkerGrant, *, expires: datetime) -> str:
         """Credentials text of a worker's user, minted as the gateway mints it."""
-        return nats_users.worker_user(
-            nats_users.Signer(self.nats_workers_account, self.nats_workers_signing_key.read_text()),
-            grant,
-            user_seed=nats_users.seed("user", os.urandom(32)),
-            now=utc_now(),
-            expires=expires,
-        )
+        return nats_identities.worker(self.servers.keys, grant, expires=expires)
 
     def pid(self, name: str) -> int:
         """Process id of "nats", "postgres", "redis" or "storage"."""

@@ -16,6 +16,7 @@ RING_EVENTS = 2048
 RING_BYTES = 8 * 1024 * 1024
 HELD_BYTES = 1024 * 1024
 LAG_RETRIES_SECONDS = (0.0, 0.01, 0.04, 0.16, 0.64)
+_ERASED = b'"type":"task.erased"'  # in a string of a body its quotes would be escaped
 
 Page = list[tuple[int, bytes]]
 
@@ -154,14 +155,24 @@ class Feed:
 
     async def _read_on(self) -> None:
         before = self.high
-        for recorded in await self._log.read(self.history, after=before):
+        stored = await self._log.read(self.history, after=before)
+        if stored and stored[0].version > self.high + 1:  # what was between is erased
+            self._begin_at(stored[0].version)
+        for recorded in stored:
             if recorded.version == self.high + 1:
                 self._push(recorded.body)
         self._drain()
         if self.high > before:
             self._wake()
 
+    def _begin_at(self, version: int) -> None:
+        self._ring.clear()
+        self._ring_bytes = 0
+        self._low = version
+
     def _push(self, body: bytes) -> None:
+        if _ERASED in body:
+            self._begin_at(self.high + 1)
         self._ring.append(body)
         self._ring_bytes += len(body)
         while len(self._ring) > self._most_events or self._ring_bytes > self._most_bytes:

@@ -1,15 +1,48 @@
-"""The read models: each module projects a fact to rows of its tables. Pure.
+"""The read models: each module projects its facts to rows of its tables. Pure.
 
-`task` is the one that folds: its row is the task's whole state, kept by the loop that calls it.
+`task` is the one that folds: its row is the task's whole state (services.projector.folding).
+`event` has a row for every fact.
 """
 
-from services.projector.projections import deliveries, machines, messages, tool_calls, usage
-from services.projector.rows import Projection
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
-PROJECTIONS: tuple[Projection, ...] = (
-    messages.project,
-    tool_calls.project,
-    usage.project,
-    machines.project,
-    deliveries.project,
+from events import TaskEvent
+from services.projector.projections import (
+    deliveries,
+    event,
+    machines,
+    messages,
+    questions,
+    snapshots,
+    task,
+    tool_calls,
+    usage,
+)
+from services.projector.rows import Projection, Table
+
+_MODULES: Final = (messages, tool_calls, usage, machines, deliveries, questions, snapshots)
+
+PROJECTIONS: Final[Sequence[Projection]] = tuple(module.project for module in _MODULES)
+
+PROJECTED: Final[Mapping[type[TaskEvent], Sequence[Projection]]] = MappingProxyType(
+    {
+        fact: tuple(module.project for module in _MODULES if fact in module.FACTS)
+        for fact in {fact for module in _MODULES for fact in module.FACTS}
+    }
+)
+"""Which projections a fact concerns; a fact that is not here concerns none."""
+
+TABLES: Final[Sequence[Table]] = (
+    task.TASK,
+    event.EVENT,
+    messages.MESSAGE,
+    tool_calls.TOOL_CALL,
+    usage.USAGE,
+    machines.MACHINE,
+    deliveries.PULL_REQUEST,
+    deliveries.ARTIFACT,
+    questions.QUESTION,
+    snapshots.SNAPSHOT,
 )

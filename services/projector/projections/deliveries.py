@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 
 from events import ArtifactStored, PullRequestOpened, Recorded
-from services.projector.rows import Row, Table, storable
+from services.projector.rows import Row, Table, key_text, storable
 
-PULL_REQUEST = Table("pull_request", ("task", "number"))
-ARTIFACT = Table("artifact", ("task", "name"))
+PULL_REQUEST = Table(
+    "pull_request",
+    ("task", "number"),
+    ("task", "number", "account", "url", "title", "opened_at"),
+)
+ARTIFACT = Table(
+    "artifact",
+    ("task", "name"),
+    ("task", "name", "account", "media_type", "key", "size_bytes", "sha256", "stored_at"),
+)
+FACTS = (PullRequestOpened, ArtifactStored)
 
 
 def project(recorded: Recorded) -> Sequence[Row]:
@@ -25,7 +34,7 @@ def project(recorded: Recorded) -> Sequence[Row]:
         case ArtifactStored(name=name, media_type=media_type, blob=blob):
             values = {
                 "task": recorded.task,
-                "name": name,
+                "name": key_text(name),
                 "account": recorded.account,
                 "media_type": media_type,
                 "key": blob.key,

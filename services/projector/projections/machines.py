@@ -12,7 +12,26 @@ from events import (
 )
 from services.projector.rows import Row, Table, storable
 
-MACHINE = Table("machine", ("task", "attempt"))
+MACHINE = Table(
+    "machine",
+    ("task", "attempt"),
+    (
+        "task",
+        "attempt",
+        "account",
+        "name",
+        "machine",
+        "region",
+        "requested_at",
+        "started_at",
+        "start_seconds",
+        "ended_at",
+        "outcome",
+        "billed_seconds",
+        "cost_microusd",
+    ),
+)
+FACTS = (MachineRequested, MachineStarted, MachineRefused, MachineLost, MachineDestroyed)
 
 
 def project(recorded: Recorded) -> Sequence[Row]:

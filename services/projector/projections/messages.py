@@ -13,7 +13,17 @@ from events import (
 )
 from services.projector.rows import Row, Table, storable
 
-MESSAGE = Table("message", ("task", "version"))
+MESSAGE = Table(
+    "message", ("task", "version"), ("task", "version", "role", "text", "at"), grows_only=True
+)
+FACTS = (
+    TaskSubmitted,
+    TaskInstructed,
+    QuestionAsked,
+    QuestionAnswered,
+    ModelReplied,
+    TaskFinished,
+)
 
 
 def project(recorded: Recorded) -> Sequence[Row]:

@@ -5,7 +5,21 @@ import msgspec
 from infra.task_state import TaskState
 from services.projector.rows import Row, Table, storable, storable_json
 
-TASK = Table("task", ("task",))
+TASK = Table(
+    "task",
+    ("task",),
+    (
+        "task",
+        "account",
+        "version",
+        "phase",
+        "waiting",
+        "repository",
+        "submitted_at",
+        "updated_at",
+        "state",
+    ),
+)
 
 
 def row(state: TaskState) -> Row:
@@ -19,7 +33,7 @@ def row(state: TaskState) -> Row:
         "repository": storable(state.repository.url),
         "submitted_at": state.submitted_at,
         "updated_at": state.updated_at,
-        "state": msgspec.Raw(encode(state)),
+        "state": encode(state).decode(),
     }
     return Row(TASK, values)
 

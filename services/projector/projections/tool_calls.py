@@ -3,9 +3,28 @@
 from collections.abc import Sequence
 
 from events import Recorded, ToolCompleted, ToolInterrupted, ToolStarted
-from services.projector.rows import Row, Table, storable
+from services.projector.rows import Row, Table, key_text, storable
 
-TOOL_CALL = Table("tool_call", ("task", "call"))
+TOOL_CALL = Table(
+    "tool_call",
+    ("task", "call"),
+    (
+        "task",
+        "call",
+        "version",
+        "tool",
+        "title",
+        "started_at",
+        "ended_at",
+        "exit_code",
+        "is_error",
+        "is_truncated",
+        "interrupted",
+        "output",
+        "seconds",
+    ),
+)
+FACTS = (ToolStarted, ToolCompleted, ToolInterrupted)
 
 
 def project(recorded: Recorded) -> Sequence[Row]:
@@ -13,7 +32,7 @@ def project(recorded: Recorded) -> Sequence[Row]:
     match recorded.event:
         case ToolStarted(call=call, tool=tool, title=title):
             changes: dict[str, object] = {
-                "call": call,
+                "call": key_text(call),
                 "version": recorded.version,
                 "tool": tool,
                 "title": storable(title),
@@ -21,7 +40,7 @@ def project(recorded: Recorded) -> Sequence[Row]:
             }
         case ToolCompleted() as done:
             changes = {
-                "call": done.call,
+                "call": key_text(done.call),
                 "ended_at": recorded.at,
                 "exit_code": done.exit_code,
                 "is_error": done.is_error,
@@ -30,7 +49,11 @@ def project(recorded: Recorded) -> Sequence[Row]:
                 "seconds": done.seconds,
             }
         case ToolInterrupted(call=call, reason=reason):
-            changes = {"call": call, "ended_at": recorded.at, "interrupted": storable(reason)}
+            changes = {
+                "call": key_text(call),
+                "ended_at": recorded.at,
+                "interrupted": storable(reason),
+            }
         case _:
             return []
     return [Row(TOOL_CALL, {"task": recorded.task, **changes})]

@@ -5,7 +5,25 @@ from collections.abc import Sequence
 from events import ModelReplied, Recorded
 from services.projector.rows import Row, Table
 
-USAGE = Table("usage", ("task", "version"))
+USAGE = Table(
+    "usage",
+    ("task", "version"),
+    (
+        "task",
+        "version",
+        "account",
+        "model",
+        "turn",
+        "input_tokens",
+        "output_tokens",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "cost_microusd",
+        "at",
+    ),
+    grows_only=True,
+)
+FACTS = (ModelReplied,)
 
 
 def project(recorded: Recorded) -> Sequence[Row]:

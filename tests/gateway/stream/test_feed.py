@@ -256,3 +256,32 @@ async def test_a_passing_item_reaches_who_watches_and_is_not_kept() -> None:
 
     assert phone.heard == [b'{"t":"eph"}']
     assert feed.high == 1
+
+
+async def test_a_feed_forgets_what_it_held_of_an_erased_task() -> None:
+    log = Log(3)
+    feed = await loaded(log)
+    phone = Phone(feed, 3)
+
+    tombstone = log.erase()
+    feed.hear(tombstone)
+
+    assert phone.delivered == [tombstone.body]
+    assert feed.after(0, most_events=9, most_bytes=9999) is None, "it is still held"
+    feed.hear(log.grow())
+    assert [version for version, _ in feed.after(3, most_events=9, most_bytes=9999) or ()] == [4, 5]
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+async def test_an_erasure_that_redis_did_not_tell_is_found_in_the_log(is_loaded: bool) -> None:
+    log = Log(3)
+    feed = await loaded(log) if is_loaded else Feed(HISTORY, log, retries_seconds=(0.0,))
+    log.grow()
+    tombstone = log.erase()
+    await feed.load()
+    await feed.check()
+
+    assert feed.high == 5
+    assert not feed.is_suspect
+    assert feed.after(4, most_events=9, most_bytes=9999) == [(5, tombstone.body)]
+    assert feed.after(3, most_events=9, most_bytes=9999) is None

@@ -1,0 +1,47 @@
+"""What the tools of a task changed in its files, as far as the history tells. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from events import ArtifactStored, CallId, Recorded, ToolCompleted, ToolStarted
+
+DIFF = "text/x-diff"
+
+
+class Edit(NamedTuple):
+    """One tool call that told what it changed: a unified diff, perhaps shortened."""
+
+    version: int
+    title: str
+    diff: str
+
+
+class StoredDiff(NamedTuple):
+    """A diff of the whole branch against its base, put into the object store at a version."""
+
+    version: int
+    name: str
+
+
+def edits(history: Sequence[Recorded]) -> list[Edit]:
+    """Gather the edits, oldest first. A shell command's changes are told by no event."""
+    titles: dict[CallId, str] = {}
+    found = []
+    for recorded in history:
+        match recorded.event:
+            case ToolStarted(call=call, title=title):
+                titles[call] = title
+            case ToolCompleted(call=call, diff=diff) if diff:
+                found.append(Edit(recorded.version, titles.get(call, "an edit"), diff))
+            case _:
+                continue
+    return found
+
+
+def stored_diff(history: Sequence[Recorded]) -> StoredDiff | None:
+    """Find the newest diff of the whole branch."""
+    for recorded in reversed(history):
+        event = recorded.event
+        if isinstance(event, ArtifactStored) and event.media_type == DIFF:
+            return StoredDiff(recorded.version, event.name)
+    return None

@@ -1,0 +1,161 @@
+"""A task as it was, and what changed between two of its versions, as text. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from clients.cli import screen
+from clients.cli.edits import Edit
+from clients.cli.history import Message, Past
+
+_EDIT_LINES: Final = 200
+_MARKS: Final = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
+_SPEAKERS: Final = {
+    "person": ("you", "bold blue"),
+    "agent": ("agent", "bold"),
+    "question": ("asks", "bold magenta"),
+    "answer": ("you", "blue"),
+    "summary": ("done", "bold green"),
+}
+_COUNTS: Final = {
+    "attempts": "attempts",
+    "turns": "turns",
+    "tool_calls": "tool calls",
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "files_changed": "files changed",
+    "insertions": "insertions",
+    "deletions": "deletions",
+}
+_WORDS: Final = {"branch": "branch", "commit": "commit", "outcome": "outcome", "activity": "doing"}
+_MONEY: Final = {"cost_microusd": "model", "machine_cost_microusd": "machines"}
+
+
+def state_of(past: Past) -> RenderableType:
+    """Show phase, spend, plan and conversation as they were."""
+    state = past.state
+    at = str(state["updated_at"])
+    parts: list[RenderableType] = [
+        Text(screen.plain(str(state["title"])), style="bold"),
+        Text(f"{state['id']} at version {past.version} of {past.head}, {at}", style="dim"),
+        Text(_standing(state)),
+    ]
+    parts += [Text(line) for line in _facts(state)]
+    if state.get("plan"):
+        parts += [Text("\nPlan", style="cyan"), *_indented(_plan(state["plan"]))]
+    if past.conversation:
+        parts.append(Text("\nConversation", style="cyan"))
+        parts += [_message(message) for message in past.conversation]
+    return Group(*parts)
+
+
+def edits_of(edits: Sequence[Edit], heading: str) -> RenderableType:
+    """Show edits under a heading that says what they are."""
+    parts: list[RenderableType] = [Text(f"\n{heading}", style="cyan")]
+    for edit in edits:
+        parts.append(Text(f"  {edit.version:>4}  {screen.plain(edit.title)}"))
+        parts += _indented(screen.diff_lines(edit.diff, _EDIT_LINES), by=8)
+    return Group(*parts)
+
+
+def whole_diff(diff: str, heading: str) -> RenderableType:
+    """Show the diff of a branch under a heading."""
+    lines = screen.diff_lines(diff, _EDIT_LINES)
+    return Group(Text(f"\n{heading}", style="cyan"), *_indented(lines))
+
+
+def changes(before: Past, after: Past) -> RenderableType:
+    """Show what two versions of a task have not in common: phase, spend, plan, what was said."""
+    parts: list[RenderableType] = [
+        Text(f"From version {before.version} to version {after.version}", style="bold"),
+        *(Text(line) for line in _changed(before.state, after.state)),
+    ]
+    plan = list(_changed_plan(before.state.get("plan", []), after.state.get("plan", [])))
+    if plan:
+        parts += [Text("\nPlan", style="cyan"), *_indented(plan)]
+    said = [message for message in after.conversation if message.version > before.version]
+    if said:
+        parts.append(Text("\nSaid", style="cyan"))
+        parts += [_message(message) for message in said]
+    return Group(*parts)
+
+
+def _standing(state: Mapping[str, Any]) -> str:
+    waiting = f" for {state['waiting']}" if state.get("waiting") else ""
+    spent = " + ".join(
+        f"{screen.money(int(state.get(field, 0)))} {what}" for field, what in _MONEY.items()
+    )
+    counts = ", ".join(
+        f"{state[field]} {what}" for field, what in _COUNTS.items() if state.get(field)
+    )
+    return " · ".join(part for part in (f"{state['phase']}{waiting}", counts, spent) if part)
+
+
+def _facts(state: Mapping[str, Any]) -> Iterator[str]:
+    question = state.get("question") or {}
+    request = state.get("pull_request") or {}
+    failure = state.get("failure") or {}
+    told = {
+        "Now": state.get("activity"),
+        "Asks": question.get("text"),
+        "Branch": state.get("branch"),
+        "Pull request": request.get("url"),
+        "Failed": f"{failure['detail']} {failure['remedy']}" if failure else "",
+    }
+    for name, text in told.items():
+        if text:
+            yield f"{name}: {screen.plain(str(text))}"
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    was, now = (f"{s['phase']} {s.get('waiting', '')}".strip() for s in (before, after))
+    yield f"phase: {was} → {now}" if was != now else f"phase: {now}, as before"
+    for field, what in _MONEY.items():
+        spent = int(after.get(field, 0)) - int(before.get(field, 0))
+        if spent:
+            yield f"{what}: +{screen.money(spent)}"
+    for field, what in _COUNTS.items():
+        more = int(after.get(field, 0)) - int(before.get(field, 0))
+        if more:
+            yield f"{what}: {more:+d}"
+    for field, what in _WORDS.items():
+        if before.get(field, "") != after.get(field, ""):
+            words = (screen.plain(str(s.get(field) or "none")) for s in (before, after))
+            yield f"{what}: {' → '.join(words)}"
+    url = (after.get("pull_request") or {}).get("url")
+    if url and not before.get("pull_request"):
+        yield f"pull request: {screen.plain(str(url))}"
+
+
+def _changed_plan(
+    before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
+) -> Iterator[Text]:
+    stood = {item["text"]: item["state"] for item in before}
+    stands = {item["text"]: item["state"] for item in after}
+    for text, state in stands.items():
+        if text not in stood:
+            yield Text(f"+ {screen.plain(text)} ({state})", style="green")
+        elif stood[text] != state:
+            yield Text(f"  {screen.plain(text)}: {stood[text]} → {state}")
+    for text in stood:
+        if text not in stands:
+            yield Text(f"- {screen.plain(text)}", style="red")
+
+
+def _plan(items: Sequence[Mapping[str, str]]) -> Iterator[Text]:
+    for item in items:
+        mark, style = _MARKS.get(item["state"], ("·", ""))
+        yield Text.assemble((f"{mark} ", style), screen.plain(item["text"]))
+
+
+def _message(message: Message) -> RenderableType:
+    speaker, style = _SPEAKERS.get(message.role, (message.role, ""))
+    head = Text.assemble((f"  {message.version:>4}  ", "dim"), (f"{speaker:<6}", style))
+    return Group(head, *_indented([Text(screen.plain(message.text).strip())], by=8))
+
+
+def _indented(lines: Iterator[Text] | Sequence[Text], *, by: int = 2) -> list[RenderableType]:
+    return [Padding(line, (0, 0, 0, by)) for line in lines]

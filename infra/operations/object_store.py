@@ -1,0 +1,108 @@
+"""The object store as operations need it: whole objects, lists by prefix, deletion for good."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import aioboto3
+import msgspec
+from aiobotocore.config import AioConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+_AT_ONCE: Final = 1000
+
+
+class StorageFailed(Exception):
+    """The object store did not do what was asked. The text says what and what to check."""
+
+
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """Where objects are kept, and the key to it."""
+
+    endpoint_url: str
+    region: str
+    bucket: str
+    access_key_id: str
+    secret_access_key: str
+
+    def __repr__(self) -> str:
+        return f"Storage({self.endpoint_url!r}, {self.bucket!r}, …)"
+
+
+class Objects:
+    """One bucket. Every method raises StorageFailed. Made by `open_objects`."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    async def put(self, key: str, content: bytes) -> None:
+        """Keep an object, in place of one of the same key."""
+        try:
+            await self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
+        except (BotoCoreError, ClientError) as error:
+            raise self._failure(key, error) from error
+
+    async def get(self, key: str) -> bytes:
+        """Read an object."""
+        try:
+            answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+            return await answer["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise self._failure(key, error) from error
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """List the keys that begin with `prefix`."""
+        found: list[str] = []
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix
+            )
+            async for page in pages:
+                found += [each["Key"] for each in page.get("Contents", [])]
+        except (BotoCoreError, ClientError) as error:
+            raise self._failure(prefix, error) from error
+        return sorted(found)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; it is no error when one is gone."""
+        try:
+            for start in range(0, len(keys), _AT_ONCE):
+                part = keys[start : start + _AT_ONCE]
+                answer = await self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in part]}
+                )
+                for refusal in answer.get("Errors", []):
+                    raise StorageFailed(f"{refusal.get('Key')} was not deleted: {refusal}")
+        except (BotoCoreError, ClientError) as error:
+            raise self._failure(keys[0], error) from error
+
+    def _failure(self, what: str, error: Exception) -> StorageFailed:
+        return StorageFailed(
+            f"The object store failed at {what} in bucket {self._bucket}: {error}. Check "
+            "S3_ENDPOINT_URL, S3_REGION, S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY."
+        )
+
+
+@asynccontextmanager
+async def open_objects(storage: Storage, bucket: str = "") -> AsyncIterator[Objects]:
+    """Open a bucket, the storage's own unless another is named. Path-style, as everywhere here."""
+    config = AioConfig(
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path"},
+        retries={"max_attempts": 4, "mode": "standard"},
+    )
+    async with aioboto3.Session().client(
+        "s3",
+        endpoint_url=storage.endpoint_url,
+        region_name=storage.region,
+        aws_access_key_id=storage.access_key_id,
+        aws_secret_access_key=storage.secret_access_key,
+        config=config,
+    ) as client:
+        yield Objects(client, bucket or storage.bucket)

@@ -1,0 +1,50 @@
+"""Reading a dead letter again, with the code of today.
+
+The log is not changed by it and nobody is told: what a reader passed over is made good where its
+state comes from, and `REMEDIES` says how. Appending the event again would put it at another place.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from events import Recorded, history_of
+from infra.jetstream import Connection, JetStreamLog
+from infra.jetstream.dead_letters import Letter
+from infra.jetstream.legible import Illegible, read_event
+
+REMEDIES: Final[Mapping[str, str]] = {
+    "history": "The read models passed it over: `errand projector rebuild` brings it in.",
+    "live": "The projector's live states passed it over: restart it.",
+    "scheduler": "The scheduler passed it over: restart it, it reads the log from the beginning.",
+}
+_ANY_READER: Final = "That reader passed it over: let it read the log from {sequence} on."
+
+
+class Reread(NamedTuple):
+    """The event, if it can be read now; else why it cannot."""
+
+    recorded: Recorded | None
+    reason: str
+
+
+async def read_again(connection: Connection, letter: Letter) -> Reread:
+    """Read the letter's event as readers do now: by itself, and at its place in its history.
+
+    Raises Unavailable.
+    """
+    try:
+        recorded = read_event(letter.subject, letter.sequence, letter.body)
+    except Illegible as error:
+        return Reread(None, str(error))
+    history = history_of(letter.subject)
+    for each in await JetStreamLog[Any](connection).read(history):
+        if each.sequence == letter.sequence:
+            return Reread(each, "")
+    return Reread(
+        None, f"version {recorded.version} is not the next of its history there, or it was erased"
+    )
+
+
+def remedy(letter: Letter) -> str:
+    """Say what lets the letter's reader have the event after all."""
+    return REMEDIES.get(letter.reader) or _ANY_READER.format(sequence=letter.sequence)

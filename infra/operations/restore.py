@@ -1,0 +1,50 @@
+"""Filling an empty log from an archive: the same bodies at the same sequences.
+
+Every segment is verified against its manifest, every body by its seal. A record whose key is
+destroyed was erased: its sequence stays empty. Afterwards the log is another one to its readers
+(its stream was created anew), so read models are rebuilt; see `errand projector rebuild`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from infra.jetstream import Connection
+from infra.jetstream.refilling import Refilling, require_empty
+from infra.operations.archive import Shelf
+from infra.operations.segment import Damaged, Manifest, chain, newest, opened, unpack
+from infra.operations.vault import Vault
+
+
+class Restored(NamedTuple):
+    """How many events were restored, how many had been erased, and the last sequence."""
+
+    events: int
+    erased: int
+    up_to: int
+
+
+async def restore(
+    connection: Connection, shelf: Shelf, vault: Vault, tell: Callable[[Manifest], None]
+) -> Restored:
+    """Restore the newest log of an archive. `tell` is called after each segment.
+
+    Raises NotEmpty, Damaged, NotOpened, NotRefilled, StorageFailed, Unavailable.
+    """
+    await require_empty(connection)
+    manifests = chain(newest(await shelf.manifests()))
+    if not manifests:
+        raise Damaged("There is no archive here. Name the place `errand archive` wrote to.")
+    refilling = Refilling(connection)
+    events = erased = 0
+    for manifest in manifests:
+        records = unpack(await shelf.segment(manifest), manifest)
+        keys = await vault.keys({record.key for record in records})
+        for record in records:
+            if record.key in keys:
+                body = opened(record, keys[record.key])
+                await refilling.put(record.subject, record.sequence, body)
+        kept = sum(record.key in keys for record in records)
+        events, erased = events + kept, erased + len(records) - kept
+        tell(manifest)
+    await refilling.finish(manifests[-1].up_to)
+    return Restored(events, erased, manifests[-1].up_to)

@@ -1,0 +1,88 @@
+"""What a command of the operator's is handed, and where it finds the log.
+
+Callers: the commands that stand in the entry points `errand.commands` (pyproject.toml), which the
+`errand` command loads without knowing them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+import click
+import msgspec
+from rich.console import Console
+
+from infra.nats_permissions import Role
+from infra.settings import Misconfigured, read
+
+_HOME: Final = ".errand"
+
+
+class Operator(Protocol):
+    """Who types, as `errand` hands it to every command (`click.pass_obj`)."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment of the process."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """The folder the command was typed in."""
+        ...
+
+    @property
+    def console(self) -> Console:
+        """Where things are shown."""
+        ...
+
+
+class LogAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the event log is, and the path of the credentials to come with."""
+
+    nats_url: str
+    nats_credentials: str = ""
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True):
+    nats_url: str = ""
+    nats_credentials: str = ""
+
+
+class _Stack(msgspec.Struct, frozen=True):
+    nats: str = ""
+
+
+def log_address(operator: Operator, role: Role) -> LogAddress:
+    """Find the log: as NATS_URL and NATS_CREDENTIALS say, else that of the stack that runs here.
+
+    With a local stack the credentials are those of `role`. Raises click.UsageError saying what to
+    set when there is neither.
+    """
+    try:
+        settings = read(_Settings, operator.environment)
+    except Misconfigured as error:
+        raise click.UsageError(str(error)) from None
+    if settings.nats_url:
+        return LogAddress(nats_url=settings.nats_url, nats_credentials=settings.nats_credentials)
+    found = _running(operator.folder)
+    if found is None:
+        raise click.UsageError(
+            "Where is the event log? Set NATS_URL and NATS_CREDENTIALS (the path of a .creds file "
+            f"of the role {role}), or start a stack in this folder with `make run`."
+        )
+    home, stack = found
+    return LogAddress(nats_url=stack.nats, nats_credentials=str(home / "keys" / f"{role}.creds"))
+
+
+def _running(start: Path) -> tuple[Path, _Stack] | None:
+    for folder in (start, *start.parents):
+        home = folder / _HOME
+        try:
+            stack = msgspec.json.decode((home / "stack.json").read_bytes(), type=_Stack)
+        except FileNotFoundError:
+            continue
+        except (OSError, msgspec.DecodeError):
+            return None
+        return (home, stack) if stack.nats else None
+    return None

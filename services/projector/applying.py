@@ -1,0 +1,67 @@
+"""Events applied to a store behind the one who reads them: folded while the last batch is written.
+
+What came while the database was busy goes in one batch, so a batch is one event when nothing
+happens and thousands when the projector is behind. What is ahead is bounded, in events and bytes.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from events import Recorded
+from infra.telemetry import span
+from services.projector.folding import Fold
+from services.projector.store import Store
+
+_MOST_EVENTS: Final = 4_000
+_MOST_BYTES: Final = 8 * 1024 * 1024
+
+
+class Applying:
+    """Takes events and writes what they change. `written` is where the checkpoint stands."""
+
+    def __init__(self, store: Store, *, at: int) -> None:
+        self.written = at
+        self._store = store
+        self._fold = Fold(store.tables)
+        self._changed = asyncio.Condition()
+        self._is_writing = False
+        self._is_finishing = False
+
+    async def take(self, events: Sequence[Recorded]) -> None:
+        """Fold the next events of the log; waits while enough is ahead of the database."""
+        if missing := self._fold.missing(events):
+            self._fold.learn(missing, await self._store.states(missing))
+        self._fold.take(events)
+        async with self._changed:
+            self._changed.notify_all()
+            await self._changed.wait_for(self._has_room)
+
+    async def settled(self) -> None:
+        """Wait until all that was taken is written."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._fold.count and not self._is_writing)
+
+    async def finish(self) -> None:
+        """Let `write` end when all that was taken is written."""
+        async with self._changed:
+            self._is_finishing = True
+            self._changed.notify_all()
+
+    async def write(self) -> None:
+        """Write what is taken until finished. Raises store.Fenced."""
+        while True:
+            async with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+                await self._changed.wait_for(lambda: self._fold.count or self._is_finishing)
+                if not self._fold.count:
+                    return
+                self._is_writing = True
+            changes = self._fold.drain()
+            with span("project", events=changes.events):
+                await self._store.apply(changes, before=self.written)
+            self.written = changes.after
+
+    def _has_room(self) -> bool:
+        return self._fold.count < _MOST_EVENTS and self._fold.size_bytes < _MOST_BYTES

@@ -1,0 +1,136 @@
+"""Facts folded to changes of the read models: one row a key, however many facts changed it. Pure.
+
+The law of the projector: what a `Fold` holds is the same whether its facts came one by one or all
+at once, so the read models are a function of the log's prefix and of nothing else.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from events import Recorded, TaskErased, TaskId
+from infra.task_state import TaskState, evolve
+from services.projector.projections import PROJECTED, event, task
+from services.projector.rows import Row, Table, Write
+
+CACHED_TASKS: Final = 50_000
+"""States kept at hand: more than the events that may be ahead of the database, so that a state
+which is read from there has nothing of its own still on the way."""
+
+_Values = Sequence[object]
+
+
+class Changes(NamedTuple):
+    """What some facts make of the read models, up to and with the sequence `after`.
+
+    What is of the `erased` tasks goes first, then the rows are written.
+    """
+
+    after: int
+    events: int
+    erased: Collection[TaskId]
+    writes: Sequence[Write]
+
+
+class Fold:
+    """Facts taken and not yet drained, and the state of each task met lately."""
+
+    def __init__(self, tables: Collection[Table]) -> None:
+        self._tables = tables
+        self._columns = {table.name: table.columns for table in tables}
+        self._states: OrderedDict[TaskId, TaskState | None] = OrderedDict()
+        self._begin()
+
+    def missing(self, events: Iterable[Recorded]) -> Collection[TaskId]:
+        """Name the tasks whose state must be learned before these events can be taken."""
+        if task.TASK.name not in self._merged:
+            return ()
+        wanted: dict[TaskId, int] = {}
+        for recorded in events:
+            if recorded.task not in self._states:
+                wanted.setdefault(recorded.task, recorded.version)
+        return [name for name, version in wanted.items() if version > 1]
+
+    def learn(self, tasks: Iterable[TaskId], states: Mapping[TaskId, TaskState]) -> None:
+        """Take note of the states as the database has them; a task that is not there has none."""
+        for name in tasks:
+            self._states[name] = states.get(name)
+
+    def take(self, events: Iterable[Recorded]) -> None:
+        """Fold these events, the next of the log, onto what is held."""
+        places = self._grown.get(event.EVENT.name)
+        has_states = task.TASK.name in self._merged
+        for recorded in events:
+            kind = type(recorded.event)
+            if kind is TaskErased:
+                self._erase(recorded.task)
+            if places is not None:
+                places.append(event.values(recorded))
+            for project in PROJECTED.get(kind, ()):
+                for row in project(recorded):
+                    self._put(row)
+            if has_states:
+                self._evolve(recorded)
+            self.after = recorded.sequence
+            self.count += 1
+            self.size_bytes += len(recorded.body)
+
+    def drain(self) -> Changes:
+        """Hand over what is held, and hold nothing."""
+        for name in self._touched:
+            if (state := self._states[name]) is not None:
+                self._put(task.row(state))
+        writes = [
+            Write(table, rows) for table in self._tables if (rows := self._rows_of(table.name))
+        ]
+        changes = Changes(self.after, self.count, self._erased, writes)
+        while len(self._states) > CACHED_TASKS:
+            self._states.popitem(last=False)
+        self._begin()
+        return changes
+
+    def _begin(self) -> None:
+        # By the tables' names: a table is a long tuple, and this is looked up for every row.
+        self._grown: dict[str, list[_Values]] = {t.name: [] for t in self._tables if t.grows_only}
+        self._merged: dict[str, dict[_Values, dict[str, object]]] = {
+            table.name: {} for table in self._tables if not table.grows_only
+        }
+        self._touched: set[TaskId] = set()
+        self._erased: set[TaskId] = set()
+        self.after = self.count = self.size_bytes = 0
+
+    def _rows_of(self, table: str) -> Sequence[_Values]:
+        if table in self._grown:
+            return self._grown[table]
+        columns = self._columns[table]
+        return [list(map(values.get, columns)) for values in self._merged[table].values()]
+
+    def _put(self, row: Row) -> None:
+        (name, key, columns, grows_only), values = row
+        if grows_only:
+            if (rows := self._grown.get(name)) is not None:
+                rows.append([values[column] for column in columns])
+        elif (merged := self._merged.get(name)) is not None:
+            place = tuple([values[column] for column in key])
+            known = merged.get(place)
+            if known is None:
+                merged[place] = dict(values)
+            else:
+                known.update(values)
+
+    def _evolve(self, recorded: Recorded) -> None:
+        name = recorded.task
+        self._states[name] = evolve(self._states.get(name), recorded)
+        self._states.move_to_end(name)
+        self._touched.add(name)
+
+    def _erase(self, name: TaskId) -> None:
+        """Forget all that is held of a task; what the database has of it goes with the drain."""
+        self._erased.add(name)
+        self._states[name] = None
+        for table, rows in self._grown.items():
+            at = self._columns[table].index("task")
+            rows[:] = [row for row in rows if row[at] != name]
+        for merged in self._merged.values():
+            for key in [key for key, row in merged.items() if row["task"] == name]:
+                del merged[key]

@@ -1,0 +1,184 @@
+"""The documents are what the code says, and no stored shape changes without a new version."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from jsonschema import Draft7Validator, Draft202012Validator
+
+from docs.__main__ import documents
+from events import GatewayEvent, OperatorEvent, SchedulerEvent, TaskEvent, WorkerEvent
+from infra.documents import stale
+from services.gateway.problems import Refused
+from services.gateway.repository_url import Forge
+from services.gateway.stream import frames
+from services.gateway.stream.document import OPERATIONS
+from services.gateway.terms import Terms
+
+ROOT = Path(__file__).parents[2]
+ASYNCAPI = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
+OFFICIAL = Draft7Validator(json.loads((Path(__file__).parent / "asyncapi-3.0.0.json").read_text()))
+README = (ROOT / "events" / "README.md").read_text()
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+WRITERS = {
+    "gateway": GatewayEvent,
+    "scheduler": SchedulerEvent,
+    "worker": WorkerEvent,
+    "operator": OperatorEvent,
+}
+TAGS = [event.__struct_config__.tag for event in get_args(TaskEvent)]
+
+
+def written_by(writer: str) -> list[str]:
+    union = WRITERS[writer]
+    return [event.__struct_config__.tag for event in get_args(union) or (union,)]
+
+
+def references(node: Any) -> Iterator[str]:
+    match node:
+        case dict():
+            for key, value in node.items():
+                if key == "$ref":
+                    yield value
+                else:
+                    yield from references(value)
+        case list():
+            for item in node:
+                yield from references(item)
+
+
+def resolve(reference: str) -> Any:
+    node: Any = ASYNCAPI
+    for step in reference.removeprefix("#/").split("/"):
+        node = node[step]
+    return node
+
+
+def test_the_documents_are_what_the_code_says():
+    wrong = stale(ROOT / "docs", documents())
+    assert not wrong, "\n\n".join(wrong)
+
+
+def test_the_asyncapi_document_is_one_by_the_official_schema():
+    wrong = [f"{e.json_path}: {e.message[:200]}" for e in OFFICIAL.iter_errors(ASYNCAPI)]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda it: it.update(asyncapi="2.6.0"),
+        lambda it: it["channels"]["events"].update(adress="x"),
+        lambda it: it["operations"]["device.says"].update(action="publish"),
+        lambda it: it["channels"]["stream"]["bindings"]["ws"].update(method="FETCH"),
+        lambda it: it["components"]["messages"]["frame"].update(contentType=7),
+    ],
+)
+def test_the_official_schema_would_find_a_mistake(spoil):
+    spoilt = copy.deepcopy(ASYNCAPI)
+    spoil(spoilt)
+    assert not OFFICIAL.is_valid(spoilt)
+
+
+def test_every_reference_leads_somewhere():
+    found = set(references(ASYNCAPI))
+    assert found
+    for reference in found:
+        assert resolve(reference) is not None, reference
+
+
+def test_every_payload_is_a_json_schema():
+    for name, payload in ASYNCAPI["components"]["schemas"].items():
+        Draft7Validator.check_schema(payload)
+        Draft202012Validator.check_schema(payload)
+        assert payload.get("description"), name
+
+
+def test_every_subject_of_the_log_and_the_stream_is_a_channel():
+    addresses = {channel["address"] for channel in ASYNCAPI["channels"].values()}
+    assert addresses == {
+        "events.{account}.{task}",
+        "live.{account}.{task}",
+        "beat.{account}.{task}",
+        "dead.{consumer}",
+        "/v1/stream",
+    }
+
+
+def test_the_parameters_of_an_address_are_explained():
+    for channel in ASYNCAPI["channels"].values():
+        named = set(re.findall(r"{(\w+)}", channel["address"]))
+        assert named == set(channel.get("parameters", {}))
+
+
+def test_every_fact_is_a_message_of_the_log():
+    assert list(ASYNCAPI["channels"]["events"]["messages"]) == TAGS
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_every_fact_has_the_one_writer_that_the_document_names(writer):
+    messages = ASYNCAPI["operations"][f"{writer}.appends"]["messages"]
+    assert [m["$ref"].rsplit("/", 1)[-1] for m in messages] == written_by(writer)
+
+
+def test_everything_a_device_may_say_is_a_message_of_the_stream():
+    said = [kind.__struct_config__.tag for kind in get_args(frames.Said)]
+    assert list(ASYNCAPI["channels"]["stream"]["messages"]) == [*said, "frame"]
+
+
+def test_everything_a_device_is_told_is_an_item_of_a_frame():
+    told = {kind.__struct_config__.tag for kind in frames.ToDevice.__subclasses__()}
+    items = ASYNCAPI["components"]["messages"]["frame"]["payload"]["items"]["anyOf"]
+    tags = set()
+    for item in items:
+        schema = resolve(item["$ref"])
+        schema = resolve(schema["$ref"]) if "$ref" in schema else schema
+        mark = schema["properties"].get("t") or schema["properties"]["type"]
+        tags.add(mark["const"])
+    assert tags == told | {"eph"} | set(TAGS)
+
+
+def test_every_operation_of_a_device_is_documented_and_there():
+    """`Terms.read` knows each of them, and says of no other that it is known."""
+    terms = Terms((Forge(kind="git", url="https://forge.example"),), "model")
+    for op in OPERATIONS:
+        with pytest.raises(Refused) as refusal:
+            terms.read(op, b'{"invented":1}')
+        assert refusal.value.problem.code != "unknown_op"
+    with pytest.raises(Refused, match="Known are") as refusal:
+        terms.read("invented", b"{}")
+    listed = refusal.value.problem.detail.partition("Known are ")[2].rstrip(".")
+    assert set(re.split(r", | and ", listed)) == set(OPERATIONS)
+
+
+def test_every_close_code_is_in_the_document():
+    words = ASYNCAPI["channels"]["stream"]["description"]
+    codes = [
+        code for code in vars(frames).values() if isinstance(code, int) and 4000 <= code < 5000
+    ]
+    assert codes
+    assert all(str(code) in words and str(code) in PROTOCOL for code in codes)
+
+
+@pytest.mark.parametrize("kind", [*get_args(frames.Said), *frames.ToDevice.__subclasses__()])
+def test_the_protocol_page_names_every_field_of_the_stream(kind):
+    tag = kind.__struct_config__.tag
+    [row] = re.findall(rf"^\| `{tag}` \|.*$", PROTOCOL, re.MULTILINE)
+    for field in msgspec.structs.fields(kind):
+        assert re.search(rf"\b{field.encode_name}\b", row), f"{tag}.{field.encode_name}: {row}"
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_the_catalogue_names_every_fact_under_its_writer(writer):
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (\w+) \| .+ \|$", README, re.MULTILINE)
+    assert [tag for tag, by in rows if by == writer] == written_by(writer)
+
+
+def test_the_catalogue_names_no_fact_that_there_is_not():
+    rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \|", README, re.MULTILINE)
+    assert sorted(rows) == sorted(TAGS)

@@ -1,0 +1,46 @@
+"""Where a command of the operator's finds the log."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import pytest
+from rich.console import Console
+
+from infra.operator import LogAddress, log_address
+
+
+def operator(folder, **environment):
+    return SimpleNamespace(environment=environment, folder=folder, console=Console())
+
+
+def running(folder: Path, content: object) -> Path:
+    (folder / ".errand").mkdir()
+    (folder / ".errand" / "stack.json").write_text(json.dumps(content))
+    return folder / ".errand"
+
+
+def test_the_environment_is_asked_first(tmp_path):
+    running(tmp_path, {"nats": "nats://local"})
+    who = operator(tmp_path, NATS_URL="nats://there", NATS_CREDENTIALS="/x.creds")
+    assert log_address(who, "analytics") == LogAddress(
+        nats_url="nats://there", nats_credentials="/x.creds"
+    )
+
+
+def test_else_the_stack_that_runs_in_this_folder_or_above(tmp_path):
+    home = running(tmp_path, {"nats": "nats://local", "gateway": "http://x"})
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert log_address(operator(below), "analytics") == LogAddress(
+        nats_url="nats://local", nats_credentials=str(home / "keys" / "analytics.creds")
+    )
+
+
+@pytest.mark.parametrize("content", [None, {"gateway": "http://x"}, "nonsense"])
+def test_without_either_it_says_what_to_set(tmp_path, content):
+    if content is not None:
+        running(tmp_path, content)
+    with pytest.raises(click.UsageError, match="Set NATS_URL and NATS_CREDENTIALS"):
+        log_address(operator(tmp_path), "analytics")

@@ -1,0 +1,111 @@
+"""The history loop while Postgres comes and goes: nothing is lost and nothing applied twice."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from events import (
+    TaskInstructed,
+)
+from services.projector import store
+from tests.support.devices import new_history
+from tests.support.eventually import eventually
+from tests.support.in_memory_log import InMemoryLog
+from tests.support.outages import halted
+from tests.support.postgres_rows import checkpoint, read_models
+from tests.support.projecting import (
+    SUBMITTED,
+    caught_up,
+    deed,
+    expected_outputs,
+    projecting,
+    states,
+    tell,
+    whole_story,
+)
+from tests.support.stack import RealServers
+
+
+async def test_a_killed_postgres_loses_nothing_and_repeats_nothing(
+    servers: RealServers, fresh_database: str
+) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with projecting(log, fresh_database):
+        head = await tell(log, history, SUBMITTED)
+        await caught_up(log, fresh_database)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(servers.kill("postgres"))
+            for number in range(1, 41):
+                head = await tell(log, history, *deed(number), after=head)
+                await asyncio.sleep(0.02)  # so that some of it happens before, some after
+        await eventually(
+            lambda: _checkpoint(fresh_database), until=lambda at: at == 121, seconds=30
+        )
+
+    models = await read_models(fresh_database)
+    state = (await states(fresh_database))[history.task]
+    assert (state.version, state.tool_calls, state.cost_microusd) == (121, 40, 400)
+    assert sorted(row[11] for row in models["tool_call"]) == sorted(expected_outputs(40))
+    assert len(models["message"]) == 41
+
+
+async def _checkpoint(url: str) -> int:
+    try:
+        return await checkpoint(url)
+    except (OSError, asyncpg.PostgresError):
+        return -1
+
+
+async def test_a_postgres_that_is_away_at_the_start_is_waited_for(
+    servers: RealServers, fresh_database: str
+) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    await tell(log, new_history(), SUBMITTED)
+    async with halted(servers, "postgres") as resume, projecting(log, fresh_database):
+        await asyncio.sleep(0.2)  # it tries at least once
+        await resume()
+        await caught_up(log, fresh_database)
+
+
+async def test_a_postgres_that_stops_in_order_is_waited_for(
+    servers: RealServers, fresh_database: str
+) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    async with projecting(log, fresh_database):
+        head = await tell(log, history, SUBMITTED)
+        await caught_up(log, fresh_database)
+        await servers.restart("postgres")
+        await tell(log, history, *deed(1), after=head)
+        await caught_up(log, fresh_database)
+
+    assert (await states(fresh_database))[history.task].tool_calls == 1
+
+
+async def test_a_commit_whose_answer_is_lost_is_not_applied_twice(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    losses = [asyncpg.ConnectionDoesNotExistError("lost"), OSError("lost")]
+    apply = store.Store._apply
+
+    async def lossy(*arguments: Any) -> None:
+        await apply(*arguments)
+        if losses:
+            raise losses.pop()
+
+    monkeypatch.setattr(store.Store, "_apply", lossy)
+    async with projecting(log, fresh_database):
+        head = await whole_story(log, history, turns=1)
+        await caught_up(log, fresh_database)
+        await tell(log, history, TaskInstructed(text="More"), after=head)
+        await caught_up(log, fresh_database)
+
+    state = (await states(fresh_database))[history.task]
+    assert losses == []
+    assert (state.version, state.tool_calls, state.cost_microusd) == (6, 1, 10)
+    assert state.phase == "queued"

@@ -37,7 +37,7 @@ _EVENTS_SETTINGS: Final[Mapping[str, Any]] = {
     "allow_direct": True,
     "allow_atomic": True,
     "deny_delete": True,
-    "compression": "s2",
+    "compression": "none",  # with "s2" a replica that was killed may not come back: see below
 }
 _DEAD_LETTERS_SETTINGS: Final[Mapping[str, Any]] = {
     "name": DEAD_LETTERS,

@@ -14,12 +14,12 @@ from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog
 
 
-@pytest.fixture(params=["in memory", "on one server", "on three servers"])
+@pytest.fixture(params=["in memory", "R1", "R3"])
 async def log(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     if request.param == "in memory":
         yield InMemoryLog[Any]()
         return
-    servers = request.getfixturevalue("servers" if "one" in request.param else "cluster")
+    servers = request.getfixturevalue("servers" if request.param == "R1" else "cluster")
     credentials = servers.credentials("scheduler")
     async with connect(servers.nats_url, credentials=credentials, name="contract") as connection:
         yield JetStreamLog[Any](connection)

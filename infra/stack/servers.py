@@ -6,12 +6,15 @@ directory that only its owner may enter.
 """
 
 import asyncio
+import hashlib
 import importlib.util
 import os
 import pwd
 import shutil
 import signal
 import sysconfig
+import tempfile
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +29,7 @@ from infra.stack.keys import Keys, Storage
 
 DATABASE = "errand"
 _SAFE_USER = "nobody"
+_CACHE = Path("/var/cache/errand")
 _POSTGRES = "pginstall18"
 
 
@@ -123,8 +127,8 @@ async def postgres(home: Home) -> Program:
 
     It refuses to run as root, so root runs it as `nobody`. Raises FailedToStart.
     """
-    binaries = _postgres_binaries()
     user = _SAFE_USER if os.geteuid() == 0 else None
+    binaries = _postgres_binaries() if user is None else _enterable(_postgres_binaries())
     cluster = home.directory / "postgres"
     if not cluster.exists():
         await _make_cluster(home, binaries / "initdb", cluster, user)
@@ -143,6 +147,26 @@ async def postgres(home: Home) -> Program:
         stop_signal=signal.SIGINT,  # its "fast" shutdown; SIGTERM would wait for clients to leave
         user=user,
     )
+
+
+def _enterable(binaries: Path) -> Path:
+    """Give PostgreSQL's programs where every user can enter, copied there when need be.
+
+    They ask access(2) about themselves, which heeds no capability, so below a directory that only
+    root may enter (a clone in /root, a private temporary directory) `nobody` cannot run them.
+    """
+    install = binaries.parent
+    if all(folder.stat().st_mode & 0o001 for folder in (install, *install.parents)):
+        return binaries
+    version = hashlib.sha256(f"{install} {install.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    place = _CACHE / f"postgres-{version}"
+    if not place.exists():
+        _CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_CACHE) as fresh:
+            copy = shutil.copytree(install, Path(fresh) / "install", symlinks=True)
+            with suppress(FileExistsError, NotADirectoryError):  # another stack was quicker
+                copy.rename(place)
+    return place / binaries.name
 
 
 async def _make_cluster(home: Home, initdb: Path, cluster: Path, user: str | None) -> None:

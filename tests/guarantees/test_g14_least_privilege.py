@@ -66,7 +66,8 @@ async def test_a_service_may_what_its_role_says_and_no_more(
         unheard = await refused_to_hear(client, refusals, list(MAY_HEAR))
     assert refused == {subject for subject, roles in MAY_PUBLISH.items() if role not in roles}
     assert unheard == {subject for subject, roles in MAY_HEAR.items() if role not in roles}
-    assert await state_of(admin) == before
+    if role != "operator":  # who may purge, and has just done so
+        assert await state_of(admin) == before
 
 
 @pytest.fixture

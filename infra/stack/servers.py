@@ -163,10 +163,15 @@ def _enterable(binaries: Path) -> Path:
     if not place.exists():
         _CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_CACHE) as fresh:
-            copy = shutil.copytree(install, Path(fresh) / "install", symlinks=True)
-            with suppress(FileExistsError, NotADirectoryError):  # another stack was quicker
+            copy = Path(fresh) / "copy"
+            package = install.parent
+            libraries = package.with_name(f"{package.name}.libs")  # found beside the package
+            shutil.copytree(install, copy / package.name / install.name, symlinks=True)
+            if libraries.is_dir():
+                shutil.copytree(libraries, copy / libraries.name, symlinks=True)
+            with suppress(OSError):  # another stack was quicker
                 copy.rename(place)
-    return place / binaries.name
+    return place / install.parent.name / install.name / binaries.name
 
 
 async def _make_cluster(home: Home, initdb: Path, cluster: Path, user: str | None) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from services.scheduler.settings import Settings as SchedulerSettings
 
 from infra import settings as from_environment
 from infra.stack import services as composing
@@ -19,6 +18,7 @@ from infra.stack.whole import public_url
 from services.gateway.settings import Settings as GatewaySettings
 from services.gateway.settings import read_forges
 from services.projector.settings import Settings as ProjectorSettings
+from services.scheduler.settings import Settings as SchedulerSettings
 
 PORTS = {name: 4000 + n for n, name in enumerate(("nats", "storage", *composing.PORTS))}
 ADDRESS = Address(host="127.0.0.1", port=PORTS["gateway"], public_url="http://127.0.0.1:4002")

@@ -1,0 +1,177 @@
+"""`errand projector`: what an operator does to the read models. Found by its entry point."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Final, Never, Self
+
+import asyncpg
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from infra import telemetry
+from infra.event_log import Unavailable
+from infra.jetstream import JetStreamLog, connect
+from infra.operator import Operator, log_address
+from infra.settings import read
+from services.projector import rebuild as rebuilding
+from services.projector import swap
+from services.projector.history import WrongLog
+from services.projector.projections import TABLES
+from services.projector.store import NEXT, PREVIOUS
+
+_SMOOTHING_SECONDS: Final = 10.0
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True):
+    postgres_url: str = ""
+
+
+@click.group()
+def projector() -> None:
+    """Rebuild the read models from the log."""
+
+
+@projector.command()
+@click.option(
+    "--model", type=click.Choice([table.name for table in TABLES]), help="This one model alone."
+)
+@click.option("--anew", is_flag=True, help="Begin at the first event, whatever was built before.")
+@click.option(
+    "--accept-differences",
+    is_flag=True,
+    help="Swap although the result differs from what is live: the projections have changed.",
+)
+@click.pass_obj
+def rebuild(operator: Operator, model: str | None, *, anew: bool, accept_differences: bool) -> None:
+    """Build the read models anew beside the live ones, compare, and swap.
+
+    Ctrl-C stops it; said again, it goes on where it was. The old models are kept until `forget`.
+    """
+    telemetry.configure("errand", level="ERROR")
+    asyncio.run(_rebuild(operator, model, is_anew=anew, accepts_differences=accept_differences))
+
+
+@projector.command()
+@click.pass_obj
+def forget(operator: Operator) -> None:
+    """Drop the models that the last rebuild replaced, and what a stopped one left."""
+    asyncio.run(_forget(operator))
+
+
+async def _rebuild(
+    operator: Operator, model: str | None, *, is_anew: bool, accepts_differences: bool
+) -> None:
+    tables = [table for table in TABLES if model in (None, table.name)]
+    address = log_address(operator, "projector")
+    try:
+        async with connect(
+            address.nats_url, credentials=address.nats_credentials, name="rebuild"
+        ) as nats:
+            work = rebuilding.Rebuild(
+                JetStreamLog[Never](nats), _postgres_url(operator), tables=tables
+            )
+            with _Bar(operator.console) as bar:
+                done = await work.run(
+                    bar.report, is_anew=is_anew, accepts_differences=accepts_differences
+                )
+    except (rebuilding.Refused, WrongLog, Unavailable) as refusal:
+        raise click.ClickException(str(refusal)) from None
+    except (OSError, asyncpg.PostgresError) as error:
+        raise click.ClickException(_postgres_away(error)) from None
+    _tell(operator.console, done)
+
+
+def _tell(console: Console, done: rebuilding.Rebuilt) -> None:
+    if done.differing:
+        console.print(f"Differed at sequence {done.compared_at}: {', '.join(done.differing)}.")
+    else:
+        console.print(f"Equal at sequence {done.compared_at}, table by table:")
+    for name, found in done.hashes.items():
+        rows, digest = found.split(":")
+        console.print(f"  {name:<14}{int(rows):>12,} rows  {digest}", highlight=False)
+    console.print(
+        f"Swapped at sequence {done.sequence}; the projector waited "
+        f"{done.held_up_seconds * 1000:.0f} ms. The old models are kept: `errand projector forget`."
+    )
+
+
+async def _forget(operator: Operator) -> None:
+    try:
+        connection = await asyncpg.connect(_postgres_url(operator))
+        try:
+            if not await swap.lock_out_others(connection):
+                raise click.ClickException("A rebuild is under way; wait for its end, or stop it.")
+            dropped = [s for s in (PREVIOUS, NEXT) if await swap.drop(connection, s)]
+        finally:
+            await connection.close()
+    except (OSError, asyncpg.PostgresError) as error:
+        raise click.ClickException(_postgres_away(error)) from None
+    operator.console.print(f"Dropped: {', '.join(dropped)}." if dropped else "Nothing is kept.")
+
+
+def _postgres_url(operator: Operator) -> str:
+    """Find the database: as POSTGRES_URL says, else that of the stack that runs here."""
+    given = read(_Settings, operator.environment).postgres_url
+    if given:
+        return given
+    for folder in (operator.folder, *operator.folder.parents):
+        home = folder / ".errand"
+        if (home / "stack.json").exists():
+            return f"postgresql://errand@/errand?host={Path(home / 'run').resolve()}"
+    raise click.UsageError(
+        "Where are the read models? Set POSTGRES_URL, or start a stack in this folder with "
+        "`make run`."
+    )
+
+
+def _postgres_away(error: Exception) -> str:
+    return f"PostgreSQL refused: {error}. Check that it runs at POSTGRES_URL, and say it again."
+
+
+class _Bar:
+    """A line that shows how far it is, how fast it goes, and when it ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=console,
+            speed_estimate_period=_SMOOTHING_SECONDS,
+        )
+        self._line: TaskID | None = None
+        self._first = (0, 0.0)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def report(self, at: rebuilding.Progress) -> None:
+        """Show how far it is."""
+        if self._line is None:
+            self._first = (at.sequence, time.monotonic())
+            self._line = self._progress.add_task(at.stage, rate="")
+        seconds = time.monotonic() - self._first[1]
+        rate = (at.sequence - self._first[0]) / seconds if seconds > 1 else 0
+        self._progress.update(
+            self._line,
+            completed=at.sequence,
+            total=at.of,
+            description=at.stage,
+            rate=f"{rate:,.0f}/s" if rate and at.stage == "building" else "",
+        )

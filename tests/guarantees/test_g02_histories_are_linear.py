@@ -18,8 +18,8 @@ from tests.support.histories import PATIENCE_SECONDS, Writer, raw, require_linea
 from tests.support.nats_connections import as_admin, as_role
 from tests.support.tampering import is_ack, once, tampered
 
-ENOUGH = 25
-PAUSE_SECONDS = 0.03
+ENOUGH = 15
+PAUSE_SECONDS = 0.05
 """Between two writes of a rogue; what it leaves is read again and again."""
 
 
@@ -93,7 +93,7 @@ async def test_racing_and_batching_writers_and_rogues_leave_one_line(log_place: 
             for writer in writers:
                 group.create_task(writer.write(stopping))
             group.create_task(rogue.write(stopping))
-            for _ in range(3):
+            for _ in range(2):
                 wanted = won() + ENOUGH
                 await eventually(won, until=lambda n, wanted=wanted: n >= wanted, seconds=25)
                 await log_place.step_down()
@@ -103,7 +103,7 @@ async def test_racing_and_batching_writers_and_rogues_leave_one_line(log_place: 
 
         promises = [promise for writer in writers for promise in writer.promises]
         turned_away = [draft for writer in writers for draft in writer.turned_away]
-        assert rogue.written >= 8
+        assert rogue.written >= 4
         assert turned_away
         await require_linear(one, promises, turned_away)
 

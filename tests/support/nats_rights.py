@@ -110,6 +110,8 @@ NOT_TO_BE_STORED: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Headers with which an allowed message changes nothing: no stream has this name."""
 NOT_A_QUESTION: Final = b"not json, so an allowed call of the API changes nothing"
+NOTHING_TO_PURGE: Final = b'{"filter":"of.nobody"}'
+"""Asked to purge with what is no JSON, nats-server 2.15.1 purges everything."""
 
 
 class Refusals:
@@ -146,8 +148,9 @@ async def signed_in(url: str, credentials: str, refusals: Refusals) -> AsyncIter
 async def refused_to_publish(client: Client, refusals: Refusals, subjects: list[str]) -> set[str]:
     """Say something on each subject; tell which of them were refused."""
     for subject in subjects:
-        await client.publish(subject, NOT_A_QUESTION, headers=dict(NOT_TO_BE_STORED))
-    await _answered(client)
+        body = NOTHING_TO_PURGE if ".PURGE." in subject else NOT_A_QUESTION
+        await client.publish(subject, body, headers=dict(NOT_TO_BE_STORED))
+    await answered(client)
     return {subject for subject in subjects if refusals.of(subject, "publish")}
 
 
@@ -155,11 +158,11 @@ async def refused_to_hear(client: Client, refusals: Refusals, subjects: list[str
     """Listen on each subject; tell which of them were refused."""
     for subject in subjects:
         await client.subscribe(subject, cb=refusals.note)
-    await _answered(client)
+    await answered(client)
     return {subject for subject in subjects if refusals.of(subject, "subscription")}
 
 
-async def _answered(client: Client) -> None:
-    """Return when all refusals are here: twice, for nats-py's PING overtakes what is not sent."""
+async def answered(client: Client) -> None:
+    """Return when the server has heard it all; twice, for nats-py's PING overtakes the unsent."""
     await client.flush()
     await client.flush()

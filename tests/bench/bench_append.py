@@ -1,10 +1,12 @@
 """`append`: awaited appends with CAS, one at a time beside a raw publish, then in batches of 100.
 
 Both kinds of single append alternate, on one connection each, with bodies of the same bytes: what
-the ratio shows is ours alone. The floor is the p50 of nats-py's own `js.publish` with the headers
-that guard it (message id, expected stream, expected last sequence of the subject).
+the ratio shows is ours alone. The drafts are made before the clock runs: they are the caller's. The
+floor is the p50 of nats-py's own `js.publish` with the headers that guard it (message id, expected
+stream, expected last sequence of the subject).
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,10 +75,11 @@ async def _singles(servers: RealServers) -> tuple[list[float], list[float]]:
 
 def _appending(log: JetStreamLog[Any]) -> Step:
     history, head = new_history(), NOWHERE
+    waiting = deque(drafts(*[TEXT] * (WARM_UP_ROUNDS + ROUNDS) * SINGLES_A_ROUND))
 
     async def append() -> None:
         nonlocal head
-        head = await log.append(history, drafts(TEXT), after=head)
+        head = await log.append(history, [waiting.popleft()], after=head)
 
     return append
 
@@ -114,10 +117,11 @@ async def _batches(servers: RealServers) -> float:
     async with as_role(servers, "gateway") as connection:
         log, history = JetStreamLog[Any](connection), new_history()
         head = Head(0, 0)
-        for warm_up in (True, False):
+        for count in (BATCHES // 10, BATCHES):  # the first to warm up
+            waiting = [drafts(*[TEXT] * BATCH) for _ in range(count)]
             begun = perf_counter()
-            for _ in range(BATCHES // 10 if warm_up else BATCHES):
-                head = await log.append(history, drafts(*[TEXT] * BATCH), after=head)
+            for some in waiting:
+                head = await log.append(history, some, after=head)
         seconds = perf_counter() - begun
         stored = await log.head(history)
         assert stored == head, "the log does not hold what it acknowledged"

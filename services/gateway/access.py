@@ -1,22 +1,30 @@
 """Who is asking, and what is theirs."""
 
 import re
-from typing import Protocol
+from datetime import datetime
+from typing import Final, Protocol
 
 import msgspec
 
 from events import AccountId, History, PersonId, TaskId
 from services.gateway.problems import not_found
 
+REVOKED: Final = "sessions:revoked"
+"""Redis channel on which the id of a session that was signed out is told to every gateway."""
+
 _TASK = re.compile(r"task_[a-z2-7]{26}")
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """A person signed in with one session of one account."""
+    """A person signed in with one session (or API key) of one account.
+
+    `expires_at` is when the credential shown ends by itself; None when it does not.
+    """
 
     account: AccountId
     person: PersonId
     session: str
+    expires_at: datetime | None = None
 
     @property
     def by(self) -> str:

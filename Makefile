@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+JOBS ?= 3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test test-cluster check docs format bench clean lock
@@ -25,8 +26,8 @@ demo: $(READY) ## One real task, end to end (KILL=worker kills the worker on the
 run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address (HOST=0.0.0.0 lets phones in, PORT=n)
 	@$(BIN)/python -m infra.stack run $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
-test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part)
-	@$(BIN)/python -m pytest $(ONLY)
+test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part, JOBS=n at once)
+	@$(BIN)/python -m pytest $(or $(ONLY),--numprocesses $(JOBS) --dist loadfile)
 
 test-cluster: $(READY) ## The guarantees on three NATS servers (wants an idle machine)
 	@$(BIN)/python -m pytest -m cluster tests/contract tests/guarantees tests/infra

@@ -45,14 +45,16 @@ from events import (
 _OUTPUT_LINES = 12
 _DIFF_LINES = 40
 _INDENT = 9
+_TAB = 4
 _STATES = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
 
 
 def plain(text: str) -> str:
-    """Take out every control and formatting character but line ends and tabs."""
-    return "".join(
+    """Take out every control and formatting character but line ends; tabs become spaces."""
+    kept = (
         c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co")
     )
+    return "".join(kept).expandtabs(_TAB)
 
 
 def money(microusd: int) -> str:

@@ -51,7 +51,12 @@ def test_plain_text_keeps_every_visible_character(text: str) -> None:
     kept = screen.plain(text)
 
     assert screen.plain(kept) == kept
-    assert [c for c in text if c.isprintable()] == [c for c in kept if c.isprintable()]
+    assert visible(kept) == visible(text)
+    assert "\t" in text or kept.count(" ") == text.count(" ")
+
+
+def visible(text: str) -> list[str]:
+    return [c for c in text if c.isprintable() and c != " "]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +119,17 @@ def test_long_output_is_cut_to_its_end() -> None:
     assert lines[0] == "00:01.0  ✗ exit code 2, 1.2 s"
     assert lines[1] == "… 18 more lines"
     assert lines[2:] == [f"line {n}" for n in range(18, 30)]
+
+
+def test_a_line_with_tabs_stays_a_line() -> None:
+    output = "     16\tdef shorten(slug):\n     17\t\treturn slug"
+
+    lines = shown(ToolCompleted(call=CallId("c"), output=output)).splitlines()
+
+    assert lines[1:] == [
+        "         " + "     16 def shorten(slug):",
+        "         " + "     17     return slug",
+    ]
 
 
 def test_a_diff_loses_its_header_and_none_of_its_changes() -> None:

@@ -8,7 +8,7 @@ import sys
 
 import msgspec
 
-NAMES = ("append", "catch_up", "rebuild", "start", "task")
+NAMES = ("append", "catch_up", "rebuild", "start", "task", "delivery", "fanout", "resume")
 
 
 def main() -> int:

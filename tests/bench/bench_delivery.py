@@ -1,0 +1,89 @@
+"""`delivery`: from the append to a phone's socket, at a steady pace.
+
+1,000 phones watch 200 tasks, five a task; 1,000 events a second are appended, round the tasks. The
+time runs from just before the append to when a phone has decoded the event, so it holds the fsync
+of the log, the live loop, Redis, the hub and the socket. Phones are in processes of their own.
+"""
+
+import asyncio
+import time
+
+from tests.bench.crowd import Crowd, crowd
+from tests.bench.edge import Busy, Edge, edge, stamp
+from tests.bench.measure import percentile, say
+from tests.bench.phones import Told, Wish
+
+TASKS, PHONES = 200, 1_000
+EVENTS_PER_SECOND = 1_000
+SECONDS, WARM_UP_SECONDS = 20, 3
+_TASKS_AN_ACCOUNT = 2
+_LONGEST_SECONDS = 300
+
+
+async def run() -> dict[str, object]:
+    async with edge() as road, asyncio.timeout(_LONGEST_SECONDS):
+        tasks, wishes = await _set_up(road)
+        async with crowd(road.address, wishes, processes=2) as phones:
+            await phones.live()
+            say(f"{PHONES:,} phones watch {TASKS} tasks")
+            await _pace(tasks, WARM_UP_SECONDS)
+            before = await _quiet(phones, tasks)
+            began, used = time.perf_counter(), road.cpu_seconds()
+            sent = await _pace(tasks, SECONDS)
+            seconds, used = time.perf_counter() - began, road.cpu_seconds() - used
+            told = await _quiet(phones, tasks)
+    fresh = told.milliseconds[-sent * PHONES // TASKS :]
+    return {
+        "events_per_second": round(sent / seconds),
+        "p50_ms": round(percentile(fresh, 0.5), 1),
+        "p99_ms": round(percentile(fresh, 0.99), 1),
+        "lost": told.lost,
+        "repeated": told.repeated,
+        "delivered": told.events - before.events,
+        "gateway_cores": round(used / seconds, 2),
+        "seconds": round(seconds, 1),
+        "must_reach": {"p50_ms": 8, "p99_ms": 30, "lost": 0, "repeated": 0},
+    }
+
+
+async def _set_up(road: Edge) -> tuple[list[Busy], list[Wish]]:
+    seats = await road.people(TASKS // _TASKS_AN_ACCOUNT)
+    tasks = [Busy(road.log, seats[n // _TASKS_AN_ACCOUNT].account, n) for n in range(TASKS)]
+    for task in tasks:
+        await task.begin()
+    wishes = []
+    for number in range(PHONES):
+        task = number % TASKS
+        token = seats[task // _TASKS_AN_ACCOUNT].token
+        wishes.append(Wish(token, f"phone-{number}", tasks[task].history.task))
+    return tasks, wishes
+
+
+async def _pace(tasks: list[Busy], seconds: float) -> int:
+    """Append at the pace, each task one at a time; return how many events."""
+    count = int(seconds * EVENTS_PER_SECOND) // len(tasks)
+    began = time.perf_counter() + 0.05
+
+    async def one(place: int, task: Busy) -> None:
+        for number in range(count):
+            due = began + (number * len(tasks) + place) / EVENTS_PER_SECOND
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await task.say(stamp(time.monotonic_ns()))
+
+    async with asyncio.TaskGroup() as group:
+        for place, task in enumerate(tasks):
+            group.create_task(one(place, task))
+    return count * len(tasks)
+
+
+async def _quiet(phones: Crowd, tasks: list[Busy]) -> Told:
+    """Wait until every phone is at its task's head, ten seconds at most; what is missing is lost."""
+    heads = sum(task.version for task in tasks) * PHONES // TASKS
+    told = await phones.tell()
+    for _ in range(40):
+        if told.versions >= heads:
+            break
+        await asyncio.sleep(0.25)
+        told = await phones.tell()
+    told.lost += heads - told.versions
+    return told

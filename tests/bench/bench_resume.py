@@ -1,0 +1,65 @@
+"""`resume`: 10,000 phones lose their connection at once and come back with their cursors.
+
+They watch 200 tasks of 60 events each, fifty phones a task, and each is ten events behind when it
+comes back. `seconds` runs until the last of them is told `live`; `log_reads` are the questions the
+gateway put to the log meanwhile.
+"""
+
+import asyncio
+import time
+
+from tests.bench.crowd import crowd
+from tests.bench.edge import Busy, Edge, edge
+from tests.bench.measure import say
+from tests.bench.phones import Wish
+
+TASKS, PHONES = 200, 10_000
+EVENTS, MISSED = 60, 10
+_A_PERSON = 10
+_LONGEST_SECONDS = 600
+_READS = "errand_gateway_log_reads"
+
+
+async def run() -> dict[str, object]:
+    async with edge() as road, asyncio.timeout(_LONGEST_SECONDS):
+        tasks, wishes = await _set_up(road)
+        empty = road.resident_bytes()
+        async with crowd(road.address, wishes, at_once=500) as phones:
+            first = await phones.live()
+            held = road.resident_bytes()
+            say(f"{PHONES:,} phones came in {first.seconds:.1f} s")
+            await phones.leave()
+            await _grow(tasks)
+            reads, used = await road.metric(_READS), road.cpu_seconds()
+            began = time.perf_counter()
+            told = await phones.again()
+            seconds, used = time.perf_counter() - began, road.cpu_seconds() - used
+            reads = await road.metric(_READS) - reads
+    return {
+        "seconds": round(seconds, 1),
+        "phones": PHONES,
+        "tasks": TASKS,
+        "lost": told.lost + PHONES * (EVENTS + MISSED) - told.versions,
+        "repeated": told.repeated,
+        "log_reads": round(reads),
+        "rss_bytes_per_connection": round((held - empty) / PHONES),
+        "gateway_cpu_seconds": round(used, 1),
+        "must_reach": {"seconds": 10, "rss_bytes_per_connection": 60 * 1024, "lost": 0},
+    }
+
+
+async def _set_up(road: Edge) -> tuple[list[Busy], list[Wish]]:
+    persons = PHONES // _A_PERSON
+    seats = await road.people(persons)
+    tasks = [Busy(road.log, seats[number].account, number) for number in range(TASKS)]
+    for task in tasks:
+        await task.begin(EVENTS)
+    return tasks, [
+        Wish(seats[n % TASKS].token, f"phone-{n}", tasks[n % TASKS].history.task)
+        for n in range(PHONES)
+    ]
+
+
+async def _grow(tasks: list[Busy]) -> None:
+    for task in tasks:
+        await task.say_many(["x" * 120] * MISSED)

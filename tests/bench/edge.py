@@ -1,0 +1,176 @@
+"""The road from the log to a phone, in processes as deployed, without anybody who does the work.
+
+Real servers, a projector and a gateway; no scheduler, so that what a benchmark appends starts no
+machine. `people` signs phones in through the gateway's own HTTP.
+"""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import httpx
+import psutil
+
+from events import NOWHERE, AccountId, Draft, Head, History, Repository, TaskInstructed
+from events import TaskSubmitted, task_id
+from events.ids import CommandId
+from infra.clock import Scribe, utc_now
+from infra.event_log import EventLog
+from infra.jetstream import JetStreamLog
+from infra.stack.stack import create_database
+from tests.bench.crowd import Address
+from tests.gateway.conftest import OPERATOR, settings_for
+from tests.support.eventually import eventually
+from tests.support.nats_connections import as_admin
+from tests.support.projectors import ROOT, projector
+from tests.support.stack import RealServers, plain_environment, real_servers
+
+_SCRIBE = Scribe(utc_now)
+_AT_ONCE = 16
+
+
+class Seat(NamedTuple):
+    """A person's session, and the account its tasks are in."""
+
+    token: str
+    account: AccountId
+
+
+class Edge:
+    """The road, open. `log` may append anything."""
+
+    def __init__(self, url: str, log: JetStreamLog[Any], gateway: psutil.Process) -> None:
+        self._url = httpx.URL(url)
+        self.log = log
+        self.gateway = gateway
+
+    @property
+    def address(self) -> Address:
+        assert self._url.port is not None
+        return Address(self._url.host, self._url.port)
+
+    def cpu_seconds(self) -> float:
+        """What the gateway's process has used of a core, in seconds, since it started."""
+        used = self.gateway.cpu_times()
+        return used.user + used.system
+
+    def resident_bytes(self) -> int:
+        """How much memory the gateway's process holds."""
+        return self.gateway.memory_info().rss
+
+    async def metric(self, name: str) -> float:
+        """Read one of the gateway's counters."""
+        async with httpx.AsyncClient(base_url=self._url, trust_env=False) as client:
+            told = (await client.get("/metrics")).text
+        return sum(float(line.split()[-1]) for line in told.splitlines() if line.startswith(name))
+
+    async def people(self, count: int) -> list[Seat]:
+        """Sign in the owners of so many accounts."""
+        turn = asyncio.Semaphore(_AT_ONCE)
+        limits = httpx.Limits(max_connections=_AT_ONCE)
+        async with httpx.AsyncClient(
+            base_url=self._url, timeout=60, trust_env=False, limits=limits
+        ) as client:
+
+            async def one(number: int) -> Seat:
+                async with turn:
+                    return await _sign_in(client, f"account-{number}")
+
+            async with asyncio.TaskGroup() as group:
+                seats = [group.create_task(one(number)) for number in range(count)]
+        return [seat.result() for seat in seats]
+
+
+async def _sign_in(client: httpx.AsyncClient, account: str) -> Seat:
+    operator = {"Authorization": f"Bearer {OPERATOR}"}
+    pairing = await client.post("/v1/pairings", json={"account": account}, headers=operator)
+    code = pairing.raise_for_status().json()["code"]
+    body = {"code": code, "device": {"name": "bench", "platform": "bench"}}
+    session = (await client.post("/v1/sessions", json=body)).raise_for_status().json()
+    return Seat(session["token"], AccountId(session["account"]))
+
+
+@asynccontextmanager
+async def edge() -> AsyncIterator[Edge]:
+    """Open the road on servers of its own."""
+    with TemporaryDirectory() as directory, real_servers(Path(directory)) as servers:
+        await create_database(servers.postgres_url, "edge")
+        url = servers.servers.database_url("edge")
+        async with (
+            as_admin(servers) as nats,
+            projector(servers, url),
+            _gateway(servers, url) as (address, process),
+        ):
+            yield Edge(address, JetStreamLog[Any](nats), psutil.Process(process.pid))
+
+
+@asynccontextmanager
+async def _gateway(
+    servers: RealServers, database: str
+) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = settings_for(servers, database, port, log_level="WARNING")
+    values = {name.upper(): str(getattr(settings, name)) for name in settings.__struct_fields__}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.gateway"),
+        env={**plain_environment(), **values},
+        cwd=ROOT,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        await eventually(lambda: _answers(address), seconds=60)
+        yield address, process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _answers(address: str) -> bool:
+    async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        try:
+            return (await client.get("/health/ready")).is_success
+        except httpx.TransportError:
+            return False
+
+
+class Busy:
+    """A task that goes on: appends one event after the other, each telling when."""
+
+    def __init__(self, log: EventLog[Any], account: AccountId, number: int) -> None:
+        self.history = History(account, task_id(account, CommandId(f"bench-{number}")))
+        self._log = log
+        self._head: Head = NOWHERE
+
+    @property
+    def version(self) -> int:
+        return self._head.version
+
+    async def begin(self, events: int = 1) -> None:
+        """Submit it, and let it have so many events."""
+        submitted = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+        filler = [TaskInstructed(text="x" * 120)] * (events - 1)
+        await self._append(_SCRIBE.drafts([submitted, *filler], by="person:bench"))
+
+    async def say(self, text: str) -> None:
+        """Append one event of about 300 bytes."""
+        await self._append(_SCRIBE.drafts([TaskInstructed(text=text)], by="person:bench"))
+
+    async def say_many(self, texts: Sequence[str]) -> None:
+        """Append several in one batch."""
+        facts = [TaskInstructed(text=text) for text in texts]
+        await self._append(_SCRIBE.drafts(facts, by="person:bench"))
+
+    async def _append(self, drafts: Sequence[Draft]) -> None:
+        self._head = await self._log.append(self.history, drafts, after=self._head)
+
+
+def stamp(now_ns: int) -> str:
+    """Tell in 120 characters when this was appended; tests.bench.phones reads it."""
+    return f"@{now_ns:020d}".ljust(120, ".")

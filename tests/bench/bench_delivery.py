@@ -77,7 +77,7 @@ async def _pace(tasks: list[Busy], seconds: float) -> int:
 
 
 async def _quiet(phones: Crowd, tasks: list[Busy]) -> Told:
-    """Wait until every phone is at its task's head, ten seconds at most; what is missing is lost."""
+    """Wait until every phone is at its head, ten seconds at most; what is missing is lost."""
     heads = sum(task.version for task in tasks) * PHONES // TASKS
     told = await phones.tell()
     for _ in range(40):

@@ -1,4 +1,4 @@
-"""The other end of tests.bench.phones: phones in processes of their own, and what they were told."""
+"""The other end of tests.bench.phones: phones in processes of their own, and what they tell."""
 
 import asyncio
 import sys

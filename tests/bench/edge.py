@@ -16,8 +16,17 @@ from typing import Any, NamedTuple
 import httpx
 import psutil
 
-from events import NOWHERE, AccountId, Draft, Head, History, Repository, TaskInstructed
-from events import TaskSubmitted, task_id
+from events import (
+    NOWHERE,
+    AccountId,
+    Draft,
+    Head,
+    History,
+    Repository,
+    TaskInstructed,
+    TaskSubmitted,
+    task_id,
+)
 from events.ids import CommandId
 from infra.clock import Scribe, utc_now
 from infra.event_log import EventLog

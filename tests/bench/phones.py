@@ -152,9 +152,9 @@ class Phone(asyncio.Protocol):
     def _item(self, item: _Item) -> None:
         if not item.t:
             self._event(item)
-        elif item.t == "live" and not self.live.done():
-            self.live.set_result(None)
-        elif item.t == "welcome" and not self.wish.task:
+        elif (item.t == "live" and not self.live.done()) or (
+            item.t == "welcome" and not self.wish.task
+        ):
             self.live.set_result(None)
         elif item.t == "ping":
             self._say({"t": "pong"})

@@ -7,6 +7,7 @@ behaviour that is built on: events.md §2.
 
 from infra.jetstream.attempt_log import AttemptLog
 from infra.jetstream.connection import Connection, connect
+from infra.jetstream.legible import follows
 from infra.jetstream.live import hear, say
 from infra.jetstream.log import JetStreamLog, LogInfo
 from infra.jetstream.reader import create_reader, delete_reader, reader_name, recreate_reader
@@ -22,6 +23,7 @@ __all__ = [
     "connect",
     "create_reader",
     "delete_reader",
+    "follows",
     "hear",
     "provision",
     "reader_name",

@@ -2,55 +2,90 @@
 
 A history's versions are dense (events.md §3), and a writer that does not keep to that must not
 change what is folded from the log. A follower sees all histories at once and may begin anywhere, so
-it remembers where each one stands, and looks into the log for those it meets in the middle.
+it remembers where each one stands, and looks into the log for those it meets in the middle. Whoever
+writes nonsense can make a follower ask one question a message, and not read a history again.
 """
 
 from collections import OrderedDict
-from typing import Final
+from contextlib import aclosing
+from typing import Final, NamedTuple
 
 from events import History, Recorded, event_subject
 from infra.jetstream import reading
 from infra.jetstream.connection import Connection
-from infra.jetstream.legible import Illegible, follows, read_history
+from infra.jetstream.legible import Illegible, Sieve, follows
 
 _MOST_HISTORIES: Final = 100_000
 
 
+class _Place(NamedTuple):
+    """The last event of a history that was let through.
+
+    It is proven when the follower has seen, or read, the whole history up to there.
+    """
+
+    version: int
+    sequence: int
+    is_proven: bool
+
+
 class Continuity:
-    """The last version of each history met lately."""
+    """The last event of each history met lately."""
 
     def __init__(self, connection: Connection, *, deadline_seconds: float) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
-        self._versions: OrderedDict[History, int] = OrderedDict()
+        self._places: OrderedDict[History, _Place] = OrderedDict()
 
     async def require_next(self, recorded: Recorded) -> None:
         """Take note of an event. Raises Illegible when it is not its history's next, Unavailable.
 
         The log is asked only about a history met in the middle, and before an event is refused.
         """
-        history = recorded.history
-        version = 0 if recorded.version == 1 else None
-        version = self._versions.get(history, version)
-        if version is None or not follows(version, recorded):
-            version = await self._before(recorded)
-        is_next = follows(version, recorded)
-        self._remember(history, recorded.version if is_next else version)
+        place = self._places.get(recorded.history)
+        if place is None:
+            is_first = recorded.version == 1
+            place = _Place(0, 0, is_proven=False) if is_first else await self._before(recorded)
+        if not follows(place.version, recorded) and not await self._is_sure(place, recorded):
+            place = await self._before(recorded)
+        is_next = follows(place.version, recorded)
+        if is_next:
+            place = _Place(recorded.version, recorded.sequence, place.is_proven)
+        self._remember(recorded.history, place)
         if not is_next:
-            raise Illegible(f"version {recorded.version} follows {version}")
+            raise Illegible(f"version {recorded.version} follows {place.version}")
 
-    def _remember(self, history: History, version: int) -> None:
-        self._versions[history] = version
-        self._versions.move_to_end(history)
-        if len(self._versions) > _MOST_HISTORIES:
-            self._versions.popitem(last=False)
+    def _remember(self, history: History, place: _Place) -> None:
+        self._places[history] = place
+        self._places.move_to_end(history)
+        if len(self._places) > _MOST_HISTORIES:
+            self._places.popitem(last=False)
 
-    async def _before(self, recorded: Recorded) -> int:
-        """Read where the history stood before this event."""
+    async def _is_sure(self, place: _Place, recorded: Recorded) -> bool:
+        """Tell whether the history still reaches back to its place: nothing of it was taken out."""
+        if not place.is_proven:
+            return False
+        first = await reading.first_sequence(
+            self._connection,
+            event_subject(recorded.history),
+            within_seconds=self._deadline_seconds,
+        )
+        return first <= place.sequence
+
+    async def _before(self, recorded: Recorded) -> _Place:
+        """Read where the history stood before this event, a page at a time."""
         subject = event_subject(recorded.history)
-        stored = await reading.messages(
+        sieve, sequence = Sieve(subject), 0
+        pages = reading.pages(
             self._connection, subject, after=0, within_seconds=self._deadline_seconds
         )
-        earlier = [each for each in stored if each.sequence < recorded.sequence]
-        events = read_history(recorded.history, subject, earlier)
-        return events[-1].version if events else 0
+        async with aclosing(pages):
+            async for page in pages:
+                for stored in page:
+                    if stored.sequence >= recorded.sequence:
+                        break
+                    if sieve.admit(stored) is not None:
+                        sequence = stored.sequence
+                if page[-1].sequence >= recorded.sequence:
+                    break
+        return _Place(sieve.version, sequence, is_proven=True)

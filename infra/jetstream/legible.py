@@ -5,12 +5,11 @@ that is not the next, was written by somebody who does not keep the rules: it is
 and counts neither as growth of the history nor as a conflict.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
-from events import History, Recorded, TaskErased, history_of
+from events import Recorded, TaskErased, history_of
 from events.codec import decode
 from infra.jetstream.streams import MAX_MESSAGE_BYTES
 from infra.telemetry import logger
@@ -81,10 +80,3 @@ class Sieve:
     def _require_next(self, recorded: Recorded) -> None:
         if not follows(self.version, recorded):
             raise Illegible(f"version {recorded.version} follows {self.version}")
-
-
-def read_history(history: History, subject: str, messages: Iterable[Stored]) -> list[Recorded]:
-    """Read a history's messages from its first on."""
-    sieve = Sieve(subject)
-    admitted = (sieve.admit(stored) for stored in messages)
-    return [recorded for recorded in admitted if recorded and recorded.history == history]

@@ -1,7 +1,7 @@
 """The event log of the services: `infra.event_log.EventLog` on the stream EVENTS."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar, cast
@@ -16,7 +16,7 @@ from infra.jetstream.connection import Connection
 from infra.jetstream.continuity import Continuity
 from infra.jetstream.dead_letters import park
 from infra.jetstream.following import follow
-from infra.jetstream.legible import Illegible, Sieve, read_event, read_history
+from infra.jetstream.legible import Illegible, Sieve, read_event
 from infra.jetstream.publication import Appender, Growth, Mark
 from infra.jetstream.pulls import Delivered
 from infra.jetstream.streams import STREAM
@@ -69,16 +69,38 @@ class JetStreamLog(Generic[Writes]):
         )
         return await appender.append(cast("Sequence[Draft[AnyEvent]]", drafts), after)
 
-    async def read(self, history: History, *, after: int = 0) -> Sequence[Recorded]:
+    async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
         """Return the history's events with a version above `after`, oldest first.
 
-        Shows every append that was acknowledged before the call. Raises Unavailable.
+        After a Head only what stands behind it is fetched. Shows every append that was acknowledged
+        before the call. Raises Unavailable.
         """
-        subject = event_subject(history)
-        stored = await reading.messages(
-            self._connection, subject, after=0, within_seconds=self._deadline_seconds
+        found: list[Recorded] = []
+        async for page in self.pages(history, after=after):
+            found += page
+        return found
+
+    async def pages(
+        self, history: History, *, after: int | Head = 0
+    ) -> AsyncGenerator[Sequence[Recorded], None]:
+        """Yield what `read` returns in pages of up to 500 events, one held at a time.
+
+        Raises Unavailable.
+        """
+        head = after if isinstance(after, Head) else NOWHERE
+        version = after.version if isinstance(after, Head) else after
+        sieve = Sieve(event_subject(history), head.version)
+        stored = reading.pages(
+            self._connection,
+            event_subject(history),
+            after=head.sequence,
+            within_seconds=self._deadline_seconds,
         )
-        return [r for r in read_history(history, subject, stored) if r.version > after]
+        async with aclosing(stored):
+            async for page in stored:
+                admitted = [r for s in page if (r := sieve.admit(s)) is not None]
+                if events := [r for r in admitted if r.version > version]:
+                    yield events
 
     async def head(self, history: History) -> Head:
         """Tell where the history ends, NOWHERE when it is empty. Raises Unavailable."""
@@ -102,15 +124,21 @@ class JetStreamLog(Generic[Writes]):
         return events[-1].head if events else NOWHERE
 
     async def follow(
-        self, name: str, *, after: int = 0, until: asyncio.Event
+        self, name: str, *, after: int = 0, until: asyncio.Event, is_placed: bool = True
     ) -> AsyncIterator[Sequence[Recorded]]:
         """Yield every event above the sequence `after`, in batches of up to 1,000, as they come.
 
         A message that is no event, or not its history's next, goes to the dead letters of `name`,
-        and the reader goes on. Raises Unavailable when the connection ends for good or a dead
-        letter cannot be stored.
+        and the reader goes on. Where it begins in the middle of a history it reads what was before,
+        unless `is_placed` is False: then the reader is given all events, and is to look itself
+        whether each is its history's next. Raises Unavailable when the connection ends for good or
+        a dead letter cannot be stored.
         """
-        continuity = Continuity(self._connection, deadline_seconds=self._deadline_seconds)
+        continuity = (
+            Continuity(self._connection, deadline_seconds=self._deadline_seconds)
+            if is_placed
+            else None
+        )
         async with aclosing(follow(self._connection, name, after=after, until=until)) as deliveries:
             async for batch in deliveries:
                 read = [await self._legible(name, d, continuity) for d in batch]
@@ -136,11 +164,12 @@ class JetStreamLog(Generic[Writes]):
         return Growth(marks, stored[-1].sequence if stored else sequence)
 
     async def _legible(
-        self, name: str, delivered: Delivered, continuity: Continuity
+        self, name: str, delivered: Delivered, continuity: Continuity | None
     ) -> Recorded | None:
         try:
             recorded = read_event(delivered.subject, delivered.sequence, delivered.body)
-            await self._placed(recorded, continuity)
+            if continuity is not None:
+                await self._placed(recorded, continuity)
         except Illegible as error:
             await park(
                 self._connection,

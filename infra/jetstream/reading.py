@@ -6,7 +6,7 @@ leader is asked for the last message, and batches are read until it is reached.
 
 import asyncio
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -68,30 +68,71 @@ async def count(connection: Connection, subject: str, *, within_seconds: float) 
     return (_counted.decode(answer).state.subjects or {}).get(subject, 0)
 
 
+async def first_sequence(connection: Connection, subject: str, *, within_seconds: float) -> int:
+    """Ask the leader where a subject's first message stands, 0 for none. Raises Unavailable."""
+    question = {"seq": 1, "next_by_subj": subject}
+    try:
+        answer = await _ask(connection, f"STREAM.MSG.GET.{STREAM}", question, within_seconds)
+    except ApiError as refusal:
+        if refusal.code == NO_MESSAGE:
+            return 0
+        raise
+    return _got.decode(answer).message.seq
+
+
 async def messages(
     connection: Connection, subject: str, *, after: int, within_seconds: float
 ) -> list[Stored]:
     """Return a subject's messages above the sequence `after`, up to the leader's last.
 
-    Raises Unavailable when they have not come within the time.
+    Raises Unavailable when the next of them have not come within the time.
     """
     found: list[Stored] = []
+    async for page in pages(connection, subject, after=after, within_seconds=within_seconds):
+        found += page
+    return found
+
+
+async def pages(
+    connection: Connection, subject: str, *, after: int, within_seconds: float
+) -> AsyncGenerator[list[Stored], None]:
+    """Yield a subject's messages above the sequence `after`, up to the leader's last, by pages.
+
+    However long the history, a page at a time is held. Raises Unavailable when the next page has
+    not come within the time.
+    """
     reached = after
-    try:
-        async with asyncio.timeout(within_seconds), _pages(connection, subject) as pages:
-            while True:
-                page = await pages.after(reached)
-                found += page
-                if page:
-                    reached = page[-1].sequence
-                if len(page) < _PAGE:
-                    last = await last_message(connection, subject, within_seconds=within_seconds)
-                    if last is None or last.sequence <= reached:
-                        return found
-                    if not page:
-                        await asyncio.sleep(_RETRY_SECONDS)
-    except TimeoutError:
-        raise Unavailable(f"NATS did not hand over {subject} in {within_seconds:g} s.") from None
+    async with _pages(connection, subject) as source:
+        while True:
+            try:
+                async with asyncio.timeout(within_seconds):
+                    page, is_last = await _next_page(connection, source, reached, within_seconds)
+            except TimeoutError:
+                raise Unavailable(
+                    f"NATS did not hand over {subject} in {within_seconds:g} s."
+                ) from None
+            if page:
+                reached = page[-1].sequence
+                yield page
+            if is_last:
+                return
+
+
+async def _next_page(
+    connection: Connection, source: "_Pages", reached: int, within_seconds: float
+) -> tuple[list[Stored], bool]:
+    """Fetch the page behind `reached`, and tell whether it ends with the leader's last."""
+    while True:
+        page = await source.after(reached)
+        if len(page) == _PAGE:
+            return page, False
+        last = await last_message(connection, source.subject, within_seconds=within_seconds)
+        end = page[-1].sequence if page else reached
+        if last is None or last.sequence <= end:
+            return page, True
+        if page:
+            return page, False
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _ask(connection: Connection, verb: str, question: object, within_seconds: float) -> bytes:
@@ -119,7 +160,7 @@ class _Pages:
 
     def __init__(self, connection: Connection, subject: str) -> None:
         self._connection = connection
-        self._subject = subject
+        self.subject = subject
         self.inbox = connection.client.new_inbox()
         self._answers: asyncio.Queue[Msg] = asyncio.Queue()
         self._asked = 0
@@ -142,7 +183,7 @@ class _Pages:
             "seq": sequence + 1,
             "batch": _PAGE,
             "max_bytes": _PAGE_BYTES,
-            "next_by_subj": self._subject,
+            "next_by_subj": self.subject,
         }
         await self._connection.publish(
             f"$JS.API.DIRECT.GET.{STREAM}",

@@ -102,7 +102,14 @@ async def test_poison_is_parked_once_with_its_reason_and_the_projector_goes_on(
             await put(admin, history, content): (reason, content)
             for reason, content in poisons(history).items()
         }
-        expected = {(reader, sequence) for reader in READERS for sequence in stored}
+        # Whether an event is its history's next is for the read models to say; the live loop, which
+        # looks only as far back as it must, leaves such an event out and parks what is none.
+        expected = {
+            (reader, sequence)
+            for reader in READERS
+            for sequence, (reason, _) in stored.items()
+            if reader == "history" or "follows" not in reason
+        }
 
         async with projector(place, fresh_database, log_level="CRITICAL") as process:  # type: ignore[arg-type]
             said = scribe.drafts([TaskInstructed(text="go on")], by="t")

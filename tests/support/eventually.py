@@ -34,5 +34,5 @@ async def eventually(
                 return seen
             last = seen
         if time.monotonic() > deadline:
-            raise AssertionError(f"not so after {seconds:g} s; last seen: {last!r}")
+            raise AssertionError(f"not so after {seconds:g} s; last seen: {last!r:.2000}")
         await asyncio.sleep(every_seconds)

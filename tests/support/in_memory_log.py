@@ -6,7 +6,7 @@ it as a worker has it (infra.jetstream.AttemptLog).
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
@@ -62,9 +62,16 @@ class InMemoryLog(Generic[Writes]):
             raise failure
         return head
 
-    async def read(self, history: History, *, after: int = 0) -> Sequence[Recorded]:
+    async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
         await asyncio.sleep(0)
-        return [recorded for recorded in self._history(history) if recorded.version > after]
+        version = after.version if isinstance(after, Head) else after
+        return [recorded for recorded in self._history(history) if recorded.version > version]
+
+    async def pages(
+        self, history: History, *, after: int | Head = 0
+    ) -> AsyncGenerator[Sequence[Recorded], None]:
+        if events := await self.read(history, after=after):
+            yield events
 
     async def head(self, history: History) -> Head:
         events = await self.read(history)
@@ -74,7 +81,7 @@ class InMemoryLog(Generic[Writes]):
         return LogInfo(CREATED, len(self.recorded))
 
     async def follow(
-        self, name: str, *, after: int = 0, until: asyncio.Event
+        self, name: str, *, after: int = 0, until: asyncio.Event, is_placed: bool = True
     ) -> AsyncIterator[Sequence[Recorded]]:
         last = after
         while not until.is_set():

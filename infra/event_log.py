@@ -36,8 +36,11 @@ class EventLog(Protocol[Writes]):
         """
         ...
 
-    async def read(self, history: History, *, after: int = 0) -> Sequence[Recorded]:
-        """Return the history's events with a version above `after`, oldest first."""
+    async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
+        """Return the history's events with a version above `after`, oldest first.
+
+        After a Head only what stands behind it is fetched; after a version, the whole is read.
+        """
         ...
 
     def follow(

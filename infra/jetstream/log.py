@@ -1,7 +1,7 @@
 """The event log of the services: `infra.event_log.EventLog` on the stream EVENTS."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar, cast
@@ -20,6 +20,7 @@ from infra.jetstream.legible import Illegible, Sieve, read_event
 from infra.jetstream.publication import Appender, Growth, Mark
 from infra.jetstream.pulls import Delivered
 from infra.jetstream.streams import STREAM
+from infra.jetstream.tails import tails
 from infra.telemetry import logger
 
 Writes = TypeVar("Writes", contravariant=True)
@@ -122,6 +123,23 @@ class JetStreamLog(Generic[Writes]):
             return head
         events = await self.read(history)
         return events[-1].head if events else NOWHERE
+
+    async def heads(self, histories: Sequence[History]) -> Mapping[History, int]:
+        """Tell the last version of each history that is there, all at once. Raises Unavailable.
+
+        May be a moment behind what was acknowledged; for those who ask again soon.
+        """
+        by_subject = {event_subject(history): history for history in histories}
+        last = await tails(
+            self._connection, list(by_subject), within_seconds=self._deadline_seconds
+        )
+        found = {}
+        for subject, stored in last.items():
+            try:
+                found[by_subject[subject]] = read_event(subject, *stored).version
+            except Illegible:
+                continue  # what is no event is no head; the next event will be
+        return found
 
     async def follow(
         self, name: str, *, after: int = 0, until: asyncio.Event, is_placed: bool = True

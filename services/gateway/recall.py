@@ -42,7 +42,7 @@ class Recall:
             return known
         before = known or Known(NO_TASK, NOWHERE, now)
         try:
-            news = await self._log.read(history, after=before.head.version)
+            news = await self._log.read(history, after=before.head)
         except Unavailable:
             raise unavailable("The event log does not answer at the moment.") from None
         task = reduce(evolve, news, before.task)

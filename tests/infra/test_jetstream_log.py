@@ -250,3 +250,15 @@ async def test_every_reading_role_may_read_and_follow_as_it_needs(servers, log, 
         if role != "gateway":
             reader = await stack.enter_async_context(reading(own, role, after=head.sequence - 1))
             await eventually(lambda: texts(reader.of(history)), until=lambda t: t == ["a"])
+
+
+async def test_the_heads_of_many_histories_are_told_at_once(servers):
+    async with as_role(servers, "gateway") as connection:
+        log = JetStreamLog(connection)
+        histories = [new_history() for _ in range(700)]
+        for number, history in enumerate(histories[:600]):
+            await log.append(history, drafts(*["x"] * (number % 3 + 1)), after=NOWHERE)
+
+        heads = await log.heads(histories)
+
+    assert heads == {history: n % 3 + 1 for n, history in enumerate(histories[:600])}

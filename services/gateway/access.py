@@ -39,6 +39,10 @@ class Access(Protocol):
         """Tell whose session this token is; None when it is nobody's, expired or revoked."""
         ...
 
+    async def enter(self, ticket: str) -> Principal | None:
+        """Use up a ticket to the stream; None when it is nobody's, used or expired."""
+        ...
+
     async def allowed(self, principal: Principal, task: TaskId) -> bool:
         """Tell whether there is such a task in the person's account."""
         ...

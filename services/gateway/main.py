@@ -41,6 +41,8 @@ from services.gateway.states import States
 from services.gateway.storage import Bucket, Storage
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
+from services.gateway.stream.presence import Presence
+from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.terms import Terms
 
 _MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
@@ -56,6 +58,13 @@ class Gateway(NamedTuple):
     application: Edge
     stream: Stream
     hub: Hub
+    presence: Presence
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Do what is done beside answering, until told to stop."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.hub.run(stopping))
+            group.create_task(self.presence.run(stopping))
 
 
 class _Opened(NamedTuple):
@@ -87,7 +96,7 @@ async def main(settings: Settings) -> None:
             made.stream.drain()
 
         _log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1])
-        await run_until_signalled(listen, drain, made.hub.run, grace_seconds=settings.grace_seconds)
+        await run_until_signalled(listen, drain, made.run, grace_seconds=settings.grace_seconds)
 
 
 @asynccontextmanager
@@ -111,12 +120,14 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             terms=Terms(forges, settings.model_name),
             scribe=Scribe(utc_now),
         )
-        hub = Hub(opened.log, settings.redis_url)
+        states = States(opened.log, pool=opened.pool, live=opened.live)
+        hub = Hub(opened.log, RedisReader(settings.redis_url), states)
+        presence = Presence(opened.live, utc_now)
         house = House(
             log=opened.log,
             people=people,
             commands=commands,
-            states=States(opened.log, pool=opened.pool, live=opened.live),
+            states=states,
             feeds=hub,
             storage=opened.storage,
             broker=_broker(settings, opened, recall=recall, digests=digests, forges=forges),
@@ -125,9 +136,11 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             operator_token=settings.operator_token,
             checks=_checks(opened),
         )
-        stream = Stream(hub=hub, access=people, perform=commands.perform, clock=utc_now)
+        stream = Stream(
+            hub=hub, access=people, perform=commands.perform, presence=presence, clock=utc_now
+        )
         edge = Edge(stream=stream, routes=make_app(house), new_id=lambda: secrets.token_hex(8))
-        yield Gateway(edge, stream, hub)
+        yield Gateway(edge, stream, hub, presence)
 
 
 async def prepare_schema(postgres_url: str) -> None:

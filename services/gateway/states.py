@@ -87,6 +87,10 @@ class States:
         last = rows[wanted.limit - 1]
         return Page(tasks, _cursor(last["submitted_at"], last["task"]))
 
+    async def newest(self, account: AccountId, limit: int) -> list[TaskState]:
+        """Tell the account's newest tasks, newest first. Raises Refused (503)."""
+        return (await self.page(account, Wanted(None, None, "", limit))).tasks
+
     async def _from_redis(self, history: History) -> TaskState | None:
         try:
             content = await self._live.hget(state_key(history.task), "state")

@@ -4,7 +4,8 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import redis.asyncio as redis
@@ -25,12 +26,15 @@ from events import (
 from events.ids import CommandId
 from infra.clock import Scribe, utc_now
 from infra.fanout import EPHEMERAL, Frame, feed_channel, pack
+from infra.task_state import TaskState, evolve
 from services.gateway.access import Principal
-from services.gateway.problems import Refused, refused
+from services.gateway.problems import Refused, refused, unavailable
 from services.gateway.server import bound, make_server, serve
 from services.gateway.stream import frames
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
+from services.gateway.stream.presence import Presence
+from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.stream.session import Patience
 from tests.support.in_memory_log import InMemoryLog
 
@@ -49,10 +53,22 @@ class Tokens:
         self.principals: dict[str, Principal] = {}
         self.refusal: Refused | None = None
 
-    def add(self, token: str, *, account: str = "acc_1", person: str = "per_1") -> str:
-        principal = Principal(AccountId(account), PersonId(person), f"ses_{token}")
-        self.principals[token] = principal
+    def add(
+        self,
+        token: str,
+        *,
+        account: str = "acc_1",
+        person: str = "per_1",
+        expires_at: datetime | None = None,
+    ) -> str:
+        self.principals[token] = Principal(
+            AccountId(account), PersonId(person), f"ses_{token}", expires_at
+        )
         return token
+
+    async def enter(self, ticket: str) -> Principal | None:
+        """Every token is good for one ticket too."""
+        return self.principals.get(ticket.removeprefix("ticket-")) if ticket else None
 
     async def authenticate(self, token: str) -> Principal | None:
         if self.refusal is not None:
@@ -99,7 +115,7 @@ class Logbook:
 
     def __init__(self, client: redis.Redis) -> None:
         self.log: InMemoryLog[Any] = InMemoryLog()
-        self._redis = client
+        self.redis = client
         self._heads: dict[History, Head] = {}
 
     async def append(self, history: History, text: str = "", *, is_told: bool = True) -> Recorded:
@@ -124,8 +140,25 @@ class Logbook:
         return await self.publish(history, Frame(EPHEMERAL, item))
 
     async def publish(self, history: History, frame: Frame) -> int:
-        heard: int = await self._redis.publish(feed_channel(history), pack(frame))
+        heard: int = await self.redis.publish(feed_channel(history), pack(frame))
         return heard
+
+
+class Folded:
+    """Lists an account's tasks by folding a log: implements inbox.Lists."""
+
+    def __init__(self, log: InMemoryLog[Any]) -> None:
+        self._log = log
+        self.is_away = False
+
+    async def newest(self, account: AccountId, limit: int) -> list[TaskState]:
+        if self.is_away:
+            raise unavailable("away")
+        states: dict[TaskId, TaskState | None] = {}
+        for recorded in self._log.recorded:
+            if recorded.account == account:
+                states[recorded.task] = evolve(states.get(recorded.task), recorded)
+        return [state for state in reversed(states.values()) if state][:limit]
 
 
 class Place(NamedTuple):
@@ -137,6 +170,7 @@ class Place(NamedTuple):
     logbook: Logbook
     tokens: Tokens
     performer: Performer
+    presence: Presence
     stopping: asyncio.Event
 
     @property
@@ -146,7 +180,7 @@ class Place(NamedTuple):
 
     @asynccontextmanager
     async def device(
-        self, token: str = "token", *, subs: dict[TaskId, int] | None = None, **more: Any
+        self, token: str = "token", *, subs: dict[Any, int] | None = None, **more: Any
     ) -> AsyncIterator["Device"]:
         """Connect and say hello."""
         async with self.connection() as device:
@@ -175,10 +209,16 @@ class Device:
         self.told: list[dict[str, Any]] = []
 
     async def hello(
-        self, token: str, *, subs: dict[TaskId, int] | None = None, device: str = "d1", v: int = 1
+        self,
+        token: str,
+        *,
+        subs: dict[Any, int] | None = None,
+        device: str = "d1",
+        v: int = 1,
+        **more: Any,
     ) -> None:
         wanted = [{"task": task, "version": version} for task, version in (subs or {}).items()]
-        await self.say(t="hello", v=v, token=token, device={"id": device}, subs=wanted)
+        await self.say(t="hello", v=v, token=token, device={"id": device}, subs=wanted, **more)
 
     async def say(self, **item: Any) -> None:
         await self.socket.send(json.dumps(item))
@@ -237,18 +277,31 @@ async def serving(
     """Serve a stream on an ephemeral port, with a token `token` that is let in."""
     client = redis.Redis.from_url(redis_url)
     logbook = Logbook(client)
-    hub = Hub(logbook.log, redis_url, check_seconds=check_seconds, linger_seconds=linger_seconds)
-    tokens, performer = Tokens(), Performer(logbook)
+    hub = Hub(
+        logbook.log,
+        RedisReader(redis_url),
+        Folded(logbook.log),
+        check_seconds=check_seconds,
+        linger_seconds=linger_seconds,
+    )
+    tokens, performer, presence = Tokens(), Performer(logbook), Presence(client, utc_now)
     tokens.add("token")
-    stream = Stream(hub=hub, access=tokens, perform=performer, clock=utc_now, patience=patience)
+    stream = Stream(
+        hub=hub,
+        access=tokens,
+        perform=performer,
+        presence=presence,
+        clock=utc_now,
+        patience=patience,
+    )
     stopping = asyncio.Event()
     listener = bound("127.0.0.1", 0)
     url = f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/stream"
-    async with asyncio.TaskGroup() as group:
+    async with aclosing(client), asyncio.TaskGroup() as group:
         group.create_task(hub.run(stopping))
+        group.create_task(presence.run(stopping))
         group.create_task(serve(make_server(stream, grace_seconds=1), listener, stopping))
         try:
-            yield Place(url, stream, hub, logbook, tokens, performer, stopping)
+            yield Place(url, stream, hub, logbook, tokens, performer, presence, stopping)
         finally:
             stopping.set()
-            await client.aclose()

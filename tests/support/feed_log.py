@@ -7,6 +7,7 @@ from events import Head, History, Recorded, TaskErased, TaskInstructed
 from infra.event_log import Unavailable
 from infra.fanout import Frame
 from services.gateway.stream.feed import Feed
+from services.gateway.stream.passing import Passing
 from tests.support.any_event import HISTORY, recorded
 
 
@@ -26,7 +27,8 @@ class Log:
         self.length += 1
         return frame(self.length)
 
-    async def read(self, history: History, *, after: int = 0) -> Sequence[Recorded]:
+    async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
+        after = after.version if isinstance(after, Head) else after
         self.reads += 1
         length = self._length()
         if self.reading is not None:
@@ -50,6 +52,10 @@ class Log:
         await asyncio.sleep(0)
         length = self._length()
         return Head(length, length)
+
+    async def heads(self, histories: Sequence[History]) -> dict[History, int]:
+        await asyncio.sleep(0)
+        return dict.fromkeys(histories, self._length())
 
     def _length(self) -> int:
         if self.is_away:
@@ -75,8 +81,8 @@ class Phone:
         self.wakes += 1
         self.take()
 
-    def hear(self, item: bytes) -> None:
-        self.heard.append(item)
+    def hear(self, passing: Passing) -> None:
+        self.heard.append(passing.item)
 
     def take(self, *, most_events: int = 500) -> None:
         page = self.feed.after(self.cursor, most_events=most_events, most_bytes=64 * 1024)

@@ -101,6 +101,10 @@ class People:
                 await connection.execute(_SEEN, row["account"], row["session"], now)
         return Principal(AccountId(row["account"]), PersonId(row["person"]), row["session"])
 
+    async def enter(self, ticket: str) -> Principal | None:  # noqa: ARG002 - none are given out yet
+        """Use up a ticket to the stream; None when it is nobody's."""
+        return None
+
     async def allowed(self, principal: Principal, task: TaskId) -> bool:
         """Tell whether there is such a task in the person's account. Answers may be 30 s old."""
         if not is_task_id(task):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from math import inf
 from random import randint
 from typing import Any, NoReturn
 
@@ -9,12 +10,13 @@ from prometheus_client import Gauge
 
 from infra.clock import Clock
 from infra.telemetry import logger
-from services.gateway.access import Access, Principal
+from services.gateway.access import REVOKED, Access, Principal
 from services.gateway.problems import Refused
 from services.gateway.stream import frames
 from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.session import Patience, Perform, Session
+from services.gateway.stream.presence import Presence, Spot
+from services.gateway.stream.session import Patience, Perform, Session, Surroundings
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,6 +37,20 @@ class _Gone(Exception):
     """The device closed the connection."""
 
 
+class _Entry:
+    """One connection: whose it is, by which token, and how it is told to end."""
+
+    def __init__(self, principal: Principal, token: str) -> None:
+        self.principal = principal
+        self.token = token
+        self.end: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
+
+    def close(self, why: Closed) -> None:
+        """End it, if nothing else has."""
+        if not self.end.done():
+            self.end.set_result(why)
+
+
 class Stream:
     """Serves every connection of /v1/stream."""
 
@@ -44,22 +60,25 @@ class Stream:
         hub: Hub,
         access: Access,
         perform: Perform,
+        presence: Presence,
         clock: Clock,
         patience: Patience = Patience(),  # noqa: B008 - a tuple of numbers
     ) -> None:
         self._hub = hub
         self._access = access
         self._perform = perform
+        self._presence = presence
         self._clock = clock
         self._patience = patience
-        self._ends: dict[tuple[str, str], asyncio.Future[Closed]] = {}
+        self._entries: dict[Spot, _Entry] = {}
         self._draining = asyncio.Event()
+        hub.listen(REVOKED, self._revoke)
 
     def drain(self) -> None:
         """Tell every device to come back a little later, to another process; take no new ones."""
         self._draining.set()
-        for end in self._ends.values():
-            _end(end, Closed(frames.GOING_AWAY, "This server is going away."))
+        for entry in self._entries.values():
+            entry.close(Closed(frames.GOING_AWAY, "This server is going away."))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection (ASGI 3, websocket scope)."""
@@ -89,30 +108,54 @@ class Stream:
                 raise _Gone from None
 
         hello = await _hello(hear, within_seconds=self._patience.hello_seconds)
-        principal = await self._welcome(hello.token)
-        session = Session(
-            principal,
-            hub=self._hub,
-            perform=self._perform,
-            send=tell,
-            clock=self._clock,
-            patience=self._patience,
-        )
-        end = self._enter(principal, hello.device.id)
+        principal = await self._identify(hello)
+        entry = _Entry(principal, hello.token)
+        session = Session(principal, hello, self._surroundings(entry), tell)
+        spot = self._enter(entry, hello.device.id)
         why: Closed | _Gone | None = None  # raised inside `except*` it would come out in a group
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_raise_when(end))
-                group.create_task(self._watch_over(hello.token))
-                await session.run(hello, hear)
+                group.create_task(_raise_when(entry.end))
+                group.create_task(self._watch_over(entry))
+                await session.run(hear)
         except* (Closed, _Gone) as reasons:
             why = _first(reasons)
         finally:
-            self._leave(principal, hello.device.id, end)
+            if self._entries.get(spot) is entry:
+                del self._entries[spot]
         if why is not None:
             raise why
 
-    async def _welcome(self, token: str) -> Principal:
+    def _surroundings(self, entry: _Entry) -> Surroundings:
+        async def renew(token: str) -> Principal:
+            principal = await self._authenticate(token)
+            if principal.person != entry.principal.person:
+                raise Closed(frames.FORBIDDEN, "This token is another person's.")
+            entry.principal, entry.token = principal, token
+            return principal
+
+        return Surroundings(
+            hub=self._hub,
+            perform=self._perform,
+            presence=self._presence,
+            clock=self._clock,
+            patience=self._patience,
+            renew=renew,
+        )
+
+    async def _identify(self, hello: frames.Hello) -> Principal:
+        """Tell whose hello this is. Raises Closed."""
+        if not hello.ticket:
+            return await self._authenticate(hello.token)
+        try:
+            principal = await self._access.enter(hello.ticket)
+        except Refused as refusal:
+            raise Closed(frames.GOING_AWAY, refusal.problem.detail) from None
+        if principal is None:
+            raise Closed(frames.REVOKED, "This ticket was used, or is too old. Ask for a new one.")
+        return principal
+
+    async def _authenticate(self, token: str) -> Principal:
         try:
             principal = await self._access.authenticate(token)
         except Refused as refusal:
@@ -121,31 +164,48 @@ class Stream:
             raise Closed(frames.REVOKED, "This token is not valid, or no longer. Sign in again.")
         return principal
 
-    async def _watch_over(self, token: str) -> NoReturn:
-        """End the connection when its session is revoked; a database that is away ends none."""
-        while True:
-            await asyncio.sleep(self._patience.recheck_seconds)
-            try:
-                await self._welcome(token)
-            except Closed as end:
-                if end.code == frames.REVOKED:
-                    raise
+    async def _watch_over(self, entry: _Entry) -> NoReturn:
+        """End the connection when its token ends; look now and then whether it was revoked.
 
-    def _enter(self, principal: Principal, device: str) -> asyncio.Future[Closed]:
+        A database that is away ends none.
+        """
+        while True:
+            left_seconds = self._left_seconds(entry)
+            if left_seconds <= 0:
+                raise Closed(frames.TOKEN_EXPIRED, "The token has expired. Come with a new one.")
+            await asyncio.sleep(min(self._patience.recheck_seconds, left_seconds))
+            if entry.token and self._left_seconds(entry) > 0:
+                await self._look_again(entry)
+
+    async def _look_again(self, entry: _Entry) -> None:
+        try:
+            await self._authenticate(entry.token)
+        except Closed as end:
+            if end.code == frames.REVOKED:
+                raise
+
+    def _left_seconds(self, entry: _Entry) -> float:
+        expires = entry.principal.expires_at
+        return inf if expires is None else (expires - self._clock()).total_seconds()
+
+    def _revoke(self, session: bytes) -> None:
+        """End the connections of a session that was signed out, here or elsewhere."""
+        for entry in self._entries.values():
+            if entry.principal.session.encode() == session:
+                entry.close(Closed(frames.REVOKED, "This session was signed out."))
+
+    def _enter(self, entry: _Entry, device: str) -> Spot:
         if self._draining.is_set():
             raise Closed(frames.GOING_AWAY, "This server is going away.")
-        name = (principal.person, device)
-        old = self._ends.get(name)
+        person = entry.principal.person
+        spot = Spot(person, device)
+        old = self._entries.get(spot)
         if old is not None:
-            _end(old, Closed(frames.REPLACED, "A newer connection of this device took over."))
-        elif sum(person == principal.person for person, _ in self._ends) >= _CONNECTIONS_PER_PERSON:
+            old.close(Closed(frames.REPLACED, "A newer connection of this device took over."))
+        elif sum(other.person == person for other in self._entries) >= _CONNECTIONS_PER_PERSON:
             raise Closed(frames.TOO_MANY, f"At most {_CONNECTIONS_PER_PERSON} devices at once.")
-        end = self._ends[name] = asyncio.get_running_loop().create_future()
-        return end
-
-    def _leave(self, principal: Principal, device: str, end: asyncio.Future[Closed]) -> None:
-        if self._ends.get((principal.person, device)) is end:
-            del self._ends[principal.person, device]
+        self._entries[spot] = entry
+        return spot
 
     async def _say_goodbye(self, send: Send, end: Closed) -> None:
         retry_ms = randint(0, _DRAIN_MILLISECONDS) if end.code < frames.BAD_FRAME else 0  # noqa: S311 - jitter
@@ -156,11 +216,6 @@ class Stream:
                 await send({"type": "websocket.close", "code": end.code, "reason": _short(end)})
         except _SOCKET_IS_CLOSED as error:  # or the device takes nothing any more
             _log.debug("the device was gone before goodbye", error=repr(error))
-
-
-def _end(end: asyncio.Future[Closed], why: Closed) -> None:
-    if not end.done():
-        end.set_result(why)
 
 
 async def _raise_when(end: asyncio.Future[Closed]) -> None:

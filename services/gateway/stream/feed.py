@@ -6,30 +6,50 @@ is missing, dropped when it is known. What is missing comes from the log.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-from events import Head, History, Recorded
+from prometheus_client import Counter
+
+from events import NOWHERE, Head, History, Recorded
 from infra.fanout import EPHEMERAL, Frame
+from services.gateway.stream.passing import Passing, read_passing
 
 RING_EVENTS = 2048
 RING_BYTES = 8 * 1024 * 1024
 HELD_BYTES = 1024 * 1024
 LAG_RETRIES_SECONDS = (0.0, 0.01, 0.04, 0.16, 0.64)
+PAGE_EVENTS = 500
+PAGE_BYTES = 256 * 1024
+_CUT_BYTES = 64 * 1024
+_CUTS = 4  # phones that are live stand at one place, or two
 _ERASED = b'"type":"task.erased"'  # in a string of a body its quotes would be escaped
 
+log_reads = Counter("errand_gateway_log_reads", "Questions that feeds put to the log.")
+
 Page = list[tuple[int, bytes]]
+
+
+class Cut(NamedTuple):
+    """The events after a version, joined by commas as a frame has them, up to version `last`."""
+
+    joined: bytes
+    last: int
 
 
 class Histories(Protocol):
     """What a feed asks of the log."""
 
-    async def read(self, history: History, *, after: int = 0) -> Sequence[Recorded]:
+    async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
         """Return the events with a version above `after`, oldest first."""
         ...
 
     async def head(self, history: History) -> Head:
         """Return the last version and its sequence."""
+        ...
+
+    async def heads(self, histories: Sequence[History]) -> Mapping[History, int]:
+        """Return the last version of each that exists; may be a moment behind."""
         ...
 
 
@@ -40,7 +60,7 @@ class Watcher(Protocol):
         """There is something new after your cursor."""
         ...
 
-    def hear(self, item: bytes) -> None:
+    def hear(self, passing: Passing) -> None:
         """Take a live item now, or miss it: it is not kept."""
         ...
 
@@ -67,9 +87,15 @@ class Feed:
         self._ring_bytes = 0
         self._low = 1
         self._told = 0  # the newest version heard of, at hand or not
+        self._place = NOWHERE  # the newest event whose sequence is known: reads begin behind it
+        self._cuts: dict[int, Cut] = {}  # by version, until the next event comes
+        self._older: tuple[int, Page] = (-1, [])
         self._held: dict[int, bytes] = {}
         self._held_bytes = 0
         self._filling = asyncio.Lock()
+        self._asked = 0  # how often a comparison was asked for,
+        self._answered = 0  # and how many of those are answered
+        self._paging = asyncio.Lock()
         self._loaded = False
 
     @property
@@ -87,7 +113,7 @@ class Feed:
         async with self._filling:
             if self._loaded:
                 return
-            head = await self._log.head(self.history)
+            head = await self._head()
             self._low = max(1, head.version - self._most_events + 1)
             await self._read_on()
             self._loaded = True
@@ -97,22 +123,33 @@ class Feed:
     async def check(self) -> None:
         """Compare with the log's head and fetch what is missing. Raises Unavailable.
 
-        Single flight: who calls meanwhile waits for the same read.
+        Single flight: a comparison that begins answers all who asked before it began.
         """
         if not self._loaded:
             return
-        if not self.is_suspect:
-            head = await self._log.head(self.history)
-            self._told = max(self._told, head.version)
+        self._asked += 1
+        mine = self._asked
         async with self._filling:
+            if self._answered >= mine:
+                return
+            covered = self._asked
+            if not self.is_suspect:
+                self.learn((await self._head()).version)
             if self.is_suspect:
                 await self._catch_up()
+            self._answered = covered
+
+    def learn(self, version: int) -> None:
+        """Take note that the history is this long; `is_suspect` then tells what is missing."""
+        self._told = max(self._told, version)
 
     def hear(self, frame: Frame) -> None:
         """Take what Redis brought. Afterwards `is_suspect` tells whether something is missing."""
         if frame.version == EPHEMERAL:
-            for watcher in self.watchers:
-                watcher.hear(frame.body)
+            passing = read_passing(frame.body)
+            if passing is not None:
+                for watcher in self.watchers:
+                    watcher.hear(passing)
             return
         self._told = max(self._told, frame.version)
         if self._loaded and frame.version == self.high + 1:
@@ -125,7 +162,7 @@ class Feed:
     def after(self, version: int, *, most_events: int, most_bytes: int) -> Page | None:
         """Give the events after `version`, within both limits but at least one if there is any.
 
-        None when `version` is older than the ring: ask the log.
+        None when `version` is older than the ring: ask for a page, or the log.
         """
         if version + 1 < self._low:
             return None
@@ -138,6 +175,41 @@ class Feed:
             page.append((self._low + place, body))
             size += len(body)
         return page
+
+    def cut(self, version: int) -> Cut | None:
+        """Give the events after `version`, a page at most, as all who stand there are sent them.
+
+        Joined once for everybody. None when `version` is older than the ring.
+        """
+        known = self._cuts.get(version)
+        if known is not None:
+            return known
+        page = self.after(version, most_events=PAGE_EVENTS, most_bytes=_CUT_BYTES)
+        if page is None:
+            return None
+        made = Cut(b",".join([body for _, body in page]), page[-1][0] if page else version)
+        while len(self._cuts) >= _CUTS:
+            del self._cuts[next(iter(self._cuts))]
+        self._cuts[version] = made
+        return made
+
+    async def page(self, version: int) -> Cut | None:
+        """Read from the log what the ring holds no more, up to a page; None when it is more.
+
+        The page read last is kept, so that phones that come back together cost one read.
+        """
+        async with self._paging:
+            if version + 1 >= self._low:
+                return self.cut(version)
+            if self._low - version - 1 > PAGE_EVENTS:
+                return None
+            begin, page = self._older
+            if begin != version:
+                log_reads.inc()
+                stored = await self._log.read(self.history, after=version)
+                page = [(recorded.version, recorded.body) for recorded in stored[:PAGE_EVENTS]]
+                self._older = (version, page)
+        return _within(page, PAGE_BYTES, version)
 
     async def _catch_up(self) -> None:
         """Read what is missing; a log that lags behind what was told is asked again a few times.
@@ -153,26 +225,36 @@ class Feed:
         self._held.clear()
         self._held_bytes = 0
 
+    async def _head(self) -> Head:
+        log_reads.inc()
+        return await self._log.head(self.history)
+
     async def _read_on(self) -> None:
         before = self.high
-        stored = await self._log.read(self.history, after=before)
+        log_reads.inc()
+        after = self._place if self._place.version else before
+        stored = [r for r in await self._log.read(self.history, after=after) if r.version > before]
         if stored and stored[0].version > self.high + 1:  # what was between is erased
             self._begin_at(stored[0].version)
         for recorded in stored:
             if recorded.version == self.high + 1:
                 self._push(recorded.body)
+        if stored:
+            self._place = stored[-1].head
         self._drain()
         if self.high > before:
             self._wake()
 
     def _begin_at(self, version: int) -> None:
         self._ring.clear()
+        self._older = (-1, [])
         self._ring_bytes = 0
         self._low = version
 
     def _push(self, body: bytes) -> None:
         if _ERASED in body:
             self._begin_at(self.high + 1)
+        self._cuts.clear()
         self._ring.append(body)
         self._ring_bytes += len(body)
         while len(self._ring) > self._most_events or self._ring_bytes > self._most_bytes:
@@ -199,3 +281,16 @@ class Feed:
     def _wake(self) -> None:
         for watcher in self.watchers:
             watcher.wake()
+
+
+def _within(page: Page, most_bytes: int, version: int) -> Cut:
+    """Cut a page to a size, but to one event at least."""
+    taken: list[bytes] = []
+    size = 0
+    for last, body in page:
+        if taken and size + len(body) > most_bytes:
+            break
+        taken.append(body)
+        size += len(body)
+        version = last
+    return Cut(b",".join(taken), version)

@@ -1,18 +1,23 @@
 """Protocol v1 as structs: what a device may say, and what it is told. See docs/protocol.md."""
 
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
+from infra.task_state import Phase, Waiting
 from services.gateway.problems import Problem
 
 SUBPROTOCOL = "errand.v1+json"
 FRAME_BYTES = 64 * 1024
 SUBSCRIPTIONS = 128
 HEARTBEAT_SECONDS = 25.0
+INBOX = "inbox"
+"""What a device subscribes to, in place of a task, for one line a task of its account."""
 
 # The range is the verdict: below 4500 reconnect and resume, from 4500 on stop.
 GOING_AWAY = 4001
+TOKEN_EXPIRED = 4005
 RATE_LIMITED = 4008
 SLOW = 4009
 POSITION_LOST = 4010
@@ -21,6 +26,7 @@ BAD_FRAME = 4500
 WRONG_VERSION = 4501
 NO_HELLO = 4503
 REVOKED = 4504
+FORBIDDEN = 4506
 REPLACED = 4510
 TOO_MANY = 4511
 
@@ -47,24 +53,31 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """A task and the last version the device has of it."""
+    """A task (or `inbox`) and the last version the device has of it."""
 
     task: str
     version: int = 0
 
 
+Visibility = Literal["active", "background"]
+
+
 class Hello(FromDevice, frozen=True, tag="hello"):
-    """The first frame: who is there, and from where to go on."""
+    """The first frame: who is there, and from where to go on.
+
+    Who: by an access token or API key, or by a ticket where no secret may be kept (browsers).
+    """
 
     v: int
-    token: str
     device: Device
-    vis: Literal["active", "background"] = "active"
+    token: str = ""
+    ticket: str = ""
+    vis: Visibility = "active"
     subs: tuple[Subscription, ...] = ()
 
 
 class Sub(FromDevice, frozen=True, tag="sub"):
-    """Send this task's events after `version`."""
+    """Send this task's events after `version`; of `inbox`, one line a task."""
 
     task: str
     version: int = 0
@@ -85,11 +98,30 @@ class Cmd(FromDevice, frozen=True, tag="cmd"):
     args: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class Seen(FromDevice, frozen=True, tag="seen"):
+    """How far the person has looked, by task: what they have seen needs no push."""
+
+    cursors: dict[str, int]
+
+
+class Vis(FromDevice, frozen=True, tag="vis"):
+    """Whether the app is in front of the person, and which task it shows."""
+
+    state: Visibility
+    focus: str = ""
+
+
+class Auth(FromDevice, frozen=True, tag="auth"):
+    """A newer token of the same person, before the old one ends. Answered by `welcome`."""
+
+    token: str
+
+
 class Pong(FromDevice, frozen=True, tag="pong"):
     """Still here."""
 
 
-Said = Hello | Sub | Unsub | Cmd | Pong
+Said = Hello | Sub | Unsub | Cmd | Seen | Vis | Auth | Pong
 _decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 
 
@@ -108,12 +140,13 @@ class ToDevice(msgspec.Struct, frozen=True, tag_field="t"):
 
 
 class Welcome(ToDevice, frozen=True, tag="welcome"):
-    """The answer to hello. Times in milliseconds; `now` is RFC 3339."""
+    """The answer to hello and auth. `now` and `expires` are RFC 3339; null: it does not expire."""
 
     conn: str
     now: str
     heartbeat_ms: int
     limits: dict[str, int]
+    expires: str | None = None
 
 
 class Live(ToDevice, frozen=True, tag="live"):
@@ -132,18 +165,33 @@ class Behind(ToDevice, frozen=True, tag="behind"):
     url: str
 
 
+ResetReason = Literal["not_found", "position_lost", "unavailable"]
+
+
 class Reset(ToDevice, frozen=True, tag="reset"):
     """Nothing can be sent of this task, or not from there; `reason` says why."""
 
     task: str
     head: int
-    reason: Literal["not_found", "position_lost", "unavailable"]
+    reason: ResetReason
 
 
 class Heads(ToDevice, frozen=True, tag="head"):
     """The newest version of each task watched: a free check of the device's positions."""
 
     versions: dict[str, int]
+
+
+class Line(ToDevice, frozen=True, tag="line"):
+    """One task in the inbox, as it stands at `version`. A later line replaces an earlier one."""
+
+    task: str
+    version: int
+    phase: Phase
+    title: str
+    waiting: Waiting
+    cost_microusd: int
+    updated_at: datetime
 
 
 class Ack(ToDevice, frozen=True, tag="ack"):

@@ -1,32 +1,60 @@
-"""Keeps one feed a task and process, and keeps it true, whatever Redis loses.
+"""Keeps one feed a task and one inbox an account, and keeps them true, whatever Redis loses.
 
 Subscribe, await the confirmation, then read the log: nothing falls between the two. After that, a
-gap, a new subscription and every ten seconds are reasons to compare with the log again.
+gap and a new subscription are reasons to compare with the log at once, and every ten seconds all
+feeds are compared by one question.
 """
 
 import asyncio
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from random import uniform
+from typing import Protocol
 
 from prometheus_client import Gauge
 
-from events import History
+from events import AccountId, History
 from infra.event_log import Unavailable
-from infra.fanout import feed_channel, unpack
+from infra.fanout import feed_channel, inbox_channel, unpack
 from infra.telemetry import logger
-from services.gateway.stream.feed import Feed, Histories, Page, Watcher
-from services.gateway.stream.redis_reader import RedisReader
+from services.gateway.stream.feed import (
+    PAGE_BYTES,
+    PAGE_EVENTS,
+    Feed,
+    Histories,
+    Page,
+    Watcher,
+    log_reads,
+)
+from services.gateway.stream.inbox import Inbox, Lists, Reader
+from services.gateway.stream.passing import Passing
+from services.gateway.stream.redis_reader import Listener
 
 CHECK_SECONDS = 10.0
 LINGER_SECONDS = 60.0
 _MENDERS = 4
-_PAGE_EVENTS = 500
-_PAGE_BYTES = 256 * 1024
+_CHECKS_A_LIST = 3  # a line is less than an event
 
 _feeds = Gauge("errand_gateway_feeds", "Tasks whose events this process holds.")
 _log = logger(__name__)
+
+
+class Channels(Protocol):
+    """What the hub asks of Redis. Implemented by redis_reader.RedisReader."""
+
+    async def run(self, listener: Listener, stopping: asyncio.Event) -> None:
+        """Hear what comes until told to stop."""
+        ...
+
+    async def subscribe(self, channel: str) -> None:
+        """Listen to a channel; return when that is confirmed, or Redis is away for now."""
+        ...
+
+    def unsubscribe(self, channel: str) -> None:
+        """Listen no more."""
+        ...
 
 
 class _Waiter:
@@ -38,38 +66,48 @@ class _Waiter:
     def wake(self) -> None:
         self.woken.set()
 
-    def hear(self, item: bytes) -> None:
+    def hear(self, passing: Passing) -> None:
         """Live items are for the stream; a page of events has no place for them."""
 
 
 class Hub:
-    """All feeds of this process, each compared with the log every `check_seconds`."""
+    """All feeds and inboxes of this process, compared with the log every `check_seconds`."""
 
     def __init__(
         self,
         log: Histories,
-        redis_url: str,
+        channels: Channels,
+        lists: Lists,
         *,
         check_seconds: float = CHECK_SECONDS,
         linger_seconds: float = LINGER_SECONDS,
     ) -> None:
         self._histories = log
+        self._channels = channels
+        self._lists = lists
         self._check_seconds = check_seconds
         self._linger_seconds = linger_seconds
         self._feeds: dict[str, Feed] = {}  # by channel
+        self._inboxes: dict[str, Inbox] = {}
+        self._ears: dict[str, Callable[[bytes], None]] = {}
         self._idle_since: dict[str, float] = {}
         self._suspects: asyncio.Queue[Feed] = asyncio.Queue()
         self._queued: set[Feed] = set()
-        self._redis = RedisReader(redis_url, on_message=self._on_message, on_gap=self._on_gap)
+        self._stale: set[Inbox] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Hear Redis, mend gaps and check positions until told to stop."""
         async with asyncio.TaskGroup() as group:
             work = [group.create_task(self._mend()) for _ in range(_MENDERS)]
             work.append(group.create_task(self._check()))
-            await self._redis.run(stopping)
+            work += [group.create_task(self._channels.subscribe(name)) for name in self._ears]
+            await self._channels.run(self, stopping)
             for task in work:
                 task.cancel()
+
+    def listen(self, channel: str, hear: Callable[[bytes], None]) -> None:
+        """Hear a channel of the house, from the beginning on; call before `run`."""
+        self._ears[channel] = hear
 
     @asynccontextmanager
     async def watch(self, history: History, watcher: Watcher) -> AsyncIterator[Feed]:
@@ -81,12 +119,33 @@ class Hub:
         feed = self._feed(channel, history)
         feed.watchers.add(watcher)
         try:
-            await self._redis.subscribe(channel)
+            await self._channels.subscribe(channel)
             await feed.load()
             yield feed
         finally:
             feed.watchers.discard(watcher)
             self._leave(channel, feed)
+
+    @asynccontextmanager
+    async def look(self, account: AccountId, reader: Reader) -> AsyncIterator[Inbox]:
+        """Tell a reader the account's lines, all and then each that changes, while the block runs.
+
+        While the read model is away the lines come as soon as it is back.
+        """
+        channel = inbox_channel(account)
+        inbox = self._inboxes.setdefault(channel, Inbox(account, self._lists))
+        try:
+            await self._channels.subscribe(channel)
+            if not inbox.is_loaded:
+                await inbox.load()
+            inbox.readers.add(reader)
+            inbox.show(reader)
+            yield inbox
+        finally:
+            inbox.readers.discard(reader)
+            if not inbox.readers and self._inboxes.get(channel) is inbox:
+                del self._inboxes[channel]
+                self._channels.unsubscribe(channel)
 
     async def events(self, history: History, after: int) -> AsyncGenerator[Page, None]:
         """Yield pages of (version, stored bytes), dense and in order from `after` + 1, for ever."""
@@ -94,16 +153,42 @@ class Hub:
         async with self.watch(history, waiter) as feed:
             while True:
                 waiter.woken.clear()
-                page = feed.after(after, most_events=_PAGE_EVENTS, most_bytes=_PAGE_BYTES)
+                page = feed.after(after, most_events=PAGE_EVENTS, most_bytes=PAGE_BYTES)
                 if page is None:
                     stored = await self._histories.read(history, after=after)
                     page = [(recorded.version, recorded.body) for recorded in stored]
                 if not page:
                     await waiter.woken.wait()
-                for start in range(0, len(page), _PAGE_EVENTS):
-                    part = page[start : start + _PAGE_EVENTS]
+                for start in range(0, len(page), PAGE_EVENTS):
+                    part = page[start : start + PAGE_EVENTS]
                     after = part[-1][0]
                     yield part
+
+    def on_message(self, channel: str, payload: bytes) -> None:
+        """Take what Redis brought, and note what it shows to be missing."""
+        feed = self._feeds.get(channel)
+        if feed is not None:
+            self._hear(feed, channel, payload)
+        elif channel in self._inboxes:
+            self._inboxes[channel].hear(payload)
+        elif channel in self._ears:
+            self._ears[channel](payload)
+
+    def on_gap(self, channel: str) -> None:
+        """Something may have been missed here."""
+        if channel in self._feeds:
+            self._suspect(self._feeds[channel])
+        elif channel in self._inboxes:
+            self._stale.add(self._inboxes[channel])
+
+    def _hear(self, feed: Feed, channel: str, payload: bytes) -> None:
+        try:
+            feed.hear(unpack(payload))
+        except struct.error:
+            _log.error("not a frame", channel=channel, size_bytes=len(payload))
+            self._suspect(feed)
+        if feed.is_suspect:
+            self._suspect(feed)
 
     def _feed(self, channel: str, history: History) -> Feed:
         feed = self._feeds.get(channel)
@@ -122,23 +207,6 @@ class Hub:
         else:
             self._close(channel)
 
-    def _on_message(self, channel: str, payload: bytes) -> None:
-        feed = self._feeds.get(channel)
-        if feed is None:
-            return
-        try:
-            feed.hear(unpack(payload))
-        except struct.error:
-            _log.error("not a frame", channel=channel, size_bytes=len(payload))
-            self._suspect(feed)
-        if feed.is_suspect:
-            self._suspect(feed)
-
-    def _on_gap(self, channel: str) -> None:
-        feed = self._feeds.get(channel)
-        if feed is not None:
-            self._suspect(feed)
-
     def _suspect(self, feed: Feed) -> None:
         if feed not in self._queued:
             self._queued.add(feed)
@@ -149,30 +217,55 @@ class Hub:
         while True:
             feed = await self._suspects.get()
             self._queued.discard(feed)
-            await self._compare(feed)
+            try:
+                await feed.check()
+            except Unavailable as error:
+                _log.warning(
+                    "the log is away, checking later", task=feed.history.task, error=str(error)
+                )
 
     async def _check(self) -> None:
-        """Compare every feed with the log now and then: Redis may have lost the last message."""
-        while True:
+        """Compare everything now and then: Redis may have lost the last message."""
+        for number in count(1):
             await asyncio.sleep(self._check_seconds * uniform(0.8, 1.0))  # noqa: S311 - jitter
-            now = asyncio.get_running_loop().time()
-            for channel, feed in list(self._feeds.items()):
-                idle_since = self._idle_since.get(channel)
-                if idle_since is not None and now - idle_since > self._linger_seconds:
-                    self._close(channel)
-                else:
-                    self._suspect(feed)
+            self._close_idle()
+            await self._compare_feeds()
+            await self._compare_inboxes(everyone=number % _CHECKS_A_LIST == 0)
 
-    async def _compare(self, feed: Feed) -> None:
+    async def _compare_feeds(self) -> None:
+        """Ask where all histories end, in one question; what is behind is mended."""
+        feeds = {feed.history: feed for feed in self._feeds.values()}
+        if not feeds:
+            return
+        log_reads.inc()
         try:
-            await feed.check()
+            heads = await self._histories.heads(list(feeds))
         except Unavailable as error:
-            _log.warning(
-                "the log is away, checking later", task=feed.history.task, error=str(error)
-            )
+            _log.warning("the log is away, checking later", error=str(error))
+            return
+        for history, version in heads.items():
+            feed = feeds[history]
+            feed.learn(version)
+            if feed.is_suspect:
+                self._suspect(feed)
+
+    async def _compare_inboxes(self, *, everyone: bool) -> None:
+        """Read the lists again of those that missed something, or of all that are looked at."""
+        wanted = set(self._inboxes.values()) if everyone else self._stale
+        self._stale = set()
+        for inbox in wanted:
+            if not await inbox.load():
+                self._stale |= wanted
+                return
+
+    def _close_idle(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for channel, since in list(self._idle_since.items()):
+            if now - since > self._linger_seconds:
+                self._close(channel)
 
     def _close(self, channel: str) -> None:
         self._feeds.pop(channel, None)
         self._idle_since.pop(channel, None)
-        self._redis.unsubscribe(channel)
+        self._channels.unsubscribe(channel)
         _feeds.set(len(self._feeds))

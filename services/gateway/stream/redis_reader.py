@@ -7,7 +7,7 @@ a subscription may stand for a gap: the reader says so (`on_gap`), and the hub a
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import hiredis
@@ -21,7 +21,17 @@ _CONNECT_SECONDS = 5.0
 _DEFAULT_PORT = 6379
 _log = logger(__name__)
 
-OnMessage = Callable[[str, bytes], None]
+
+class Listener(Protocol):
+    """Whoever is told what the channels bring."""
+
+    def on_message(self, channel: str, payload: bytes) -> None:
+        """Take a message."""
+        ...
+
+    def on_gap(self, channel: str) -> None:
+        """Take note that messages may have been missed: a subscription was confirmed (again)."""
+        ...
 
 
 class _Wire(asyncio.Protocol):
@@ -57,16 +67,11 @@ class _Wire(asyncio.Protocol):
 
 
 class RedisReader:
-    """Subscribes to channels and goes on doing so, whatever becomes of the connection.
+    """Subscribes to channels and goes on doing so, whatever becomes of the connection."""
 
-    `on_message` gets (channel, payload); `on_gap` gets a channel whose subscription was confirmed
-    anew, so that messages may have been missed.
-    """
-
-    def __init__(self, url: str, *, on_message: OnMessage, on_gap: Callable[[str], None]) -> None:
+    def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
-        self._on_message = on_message
-        self._on_gap = on_gap
+        self._listener: Listener | None = None
         self._channels: dict[str, asyncio.Event] = {}
         self._wire: _Wire | None = None
         self._ponged = True
@@ -76,8 +81,9 @@ class RedisReader:
         """Whether there is a connection right now."""
         return self._wire is not None
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Keep the connection up until told to stop."""
+    async def run(self, listener: Listener, stopping: asyncio.Event) -> None:
+        """Keep the connection up, and tell the listener, until told to stop."""
+        self._listener = listener
         told = False
         while not stopping.is_set():
             try:
@@ -144,14 +150,15 @@ class RedisReader:
         return wire
 
     def _on_reply(self, reply: object) -> None:
+        assert self._listener is not None  # noqa: S101 - `run` opened the wire
         match reply:
             case [b"message", bytes(channel), bytes(payload)]:
-                self._on_message(channel.decode(), payload)
+                self._listener.on_message(channel.decode(), payload)
             case [b"subscribe", bytes(channel), _]:
                 name = channel.decode()
                 if name in self._channels:
                     self._channels[name].set()
-                    self._on_gap(name)
+                    self._listener.on_gap(name)
             case [b"pong", *_] | b"PONG" | "PONG":
                 self._ponged = True
             case hiredis.HiredisError() as error:

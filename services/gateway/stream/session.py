@@ -4,7 +4,6 @@ Three loops a device: hear it, send to it, keep the heart beating. The first tha
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import NamedTuple, NoReturn, Protocol, assert_never
@@ -15,16 +14,17 @@ from infra.event_log import Unavailable
 from services.gateway.access import Principal, is_task_id
 from services.gateway.problems import Refused, not_found
 from services.gateway.stream import frames
-from services.gateway.stream.feed import Feed
+from services.gateway.stream.allowance import Allowance
+from services.gateway.stream.cursor import LOOK_IN_THE_LOG, Cursor
 from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
+from services.gateway.stream.passing import Passing, Waiting
+from services.gateway.stream.presence import Look, Presence, Spot
 
 _FLUSH_SECONDS = 0.025
 _FLUSH_BYTES = 256 * 1024
-_PAGE_EVENTS = 500
-_PAGE_BYTES = 64 * 1024
-_LIVE_BYTES = 256 * 1024
 _COMMANDS_PER_SECOND = 20
+_SUBSCRIPTIONS_PER_SECOND = 20
 _SILENT_BEATS = 2.5
 
 
@@ -61,15 +61,15 @@ class Perform(Protocol):
     ) -> Performed: ...
 
 
-class _Cursor:
-    """How far a device has come in one task."""
+class Surroundings(NamedTuple):
+    """What a session needs of the house. `renew` takes a newer token; raises Closed."""
 
-    def __init__(self, feed: Feed, version: int, held: AsyncExitStack) -> None:
-        self.feed = feed
-        self.version = version
-        self.held = held
-        self.is_told_live = False
-        self.is_behind = False
+    hub: Hub
+    perform: Perform
+    presence: Presence
+    clock: Clock
+    patience: Patience
+    renew: Callable[[str], Awaitable[Principal]]
 
 
 class Session:
@@ -78,66 +78,81 @@ class Session:
     def __init__(
         self,
         principal: Principal,
-        *,
-        hub: Hub,
-        perform: Perform,
+        hello: frames.Hello,
+        house: Surroundings,
         send: Callable[[bytes], Awaitable[None]],
-        clock: Clock,
-        patience: Patience,
     ) -> None:
+        now = asyncio.get_running_loop().time()
         self._principal = principal
-        self._hub = hub
-        self._perform = perform
+        self._hello = hello
+        self._house = house
         self._send = send
-        self._clock = clock
-        self._patience = patience
-        self._cursors: dict[str, _Cursor] = {}
-        self._items: list[bytes] = []
-        self._live_items: deque[bytes] = deque()
-        self._live_bytes = 0
+        self._spot = Spot(principal.person, hello.device.id)
+        self._look = Look(is_visible=hello.vis == "active")
+        self._cursors: dict[TaskId, Cursor] = {}
+        self._inbox = AsyncExitStack()
+        self._answers: list[bytes] = []
+        self._lines: dict[TaskId, bytes] = {}
+        self._passing = Waiting()
         self._woken = asyncio.Event()
         self._is_beating = False
-        self._heard_at = asyncio.get_running_loop().time()
-        self._commands_left = _COMMANDS_PER_SECOND
-        self._subs_left = frames.SUBSCRIPTIONS
+        self._heard_at = now
+        self._commands = Allowance(
+            at_once=_COMMANDS_PER_SECOND, a_second=_COMMANDS_PER_SECOND, now=now
+        )
+        self._subscriptions = Allowance(
+            at_once=frames.SUBSCRIPTIONS, a_second=_SUBSCRIPTIONS_PER_SECOND, now=now
+        )
 
     def wake(self) -> None:
         """Something is new in a feed this device watches."""
         self._woken.set()
 
-    def hear(self, item: bytes) -> None:
-        """Take a live item; the oldest give way when the device does not keep up."""
-        self._live_items.append(item)
-        self._live_bytes += len(item)
-        while self._live_bytes > _LIVE_BYTES:
-            self._live_bytes -= len(self._live_items.popleft())
+    def hear(self, passing: Passing) -> None:
+        """Take a live item; older ones of its block give way when the device does not keep up."""
+        self._passing.put(passing)
+        self._woken.set()
+
+    def line(self, task: TaskId, line: bytes) -> None:
+        """Take a line of the inbox; it takes the place of the task's last."""
+        self._lines[task] = line
         self._woken.set()
 
     def tell(self, item: frames.ToDevice) -> None:
         """Queue an answer; it goes out with the next frame."""
-        self._items.append(frames.encode(item))
+        self._answers.append(frames.encode(item))
         self._woken.set()
 
-    async def run(self, hello: frames.Hello, receive: Callable[[], Awaitable[bytes | str]]) -> None:
+    async def run(self, receive: Callable[[], Awaitable[bytes | str]]) -> None:
         """Serve the device until it goes (`receive` raises) or must go (Closed, in a group)."""
-        self.tell(
-            frames.Welcome(
-                conn=self._principal.session,
-                now=self._clock().isoformat(),
-                heartbeat_ms=int(self._patience.heartbeat_seconds * 1000),
-                limits={"frame_bytes": frames.FRAME_BYTES, "subs": frames.SUBSCRIPTIONS},
-            )
-        )
+        self._welcome()
+        self._house.presence.keep(self._spot, self._look)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump())
                 group.create_task(self._beat())
-                for sub in hello.subs:
-                    await self._watch(sub.task, sub.version)
+                if len(self._hello.subs) > frames.SUBSCRIPTIONS:
+                    raise _too_many()
+                for sub in self._hello.subs:
+                    await self._subscribe(sub.task, sub.version)
                 await self._listen(receive)
         finally:
+            self._house.presence.forget(self._spot)
+            await self._inbox.aclose()
             for task in list(self._cursors):
                 await self._forget(task)
+
+    def _welcome(self) -> None:
+        expires = self._principal.expires_at
+        self.tell(
+            frames.Welcome(
+                conn=self._principal.session,
+                now=self._house.clock().isoformat(),
+                heartbeat_ms=int(self._house.patience.heartbeat_seconds * 1000),
+                limits={"frame_bytes": frames.FRAME_BYTES, "subs": frames.SUBSCRIPTIONS},
+                expires=expires.isoformat() if expires else None,
+            )
+        )
 
     async def _listen(self, receive: Callable[[], Awaitable[bytes | str]]) -> NoReturn:
         while True:
@@ -145,11 +160,21 @@ class Session:
             self._heard_at = asyncio.get_running_loop().time()
             match said:
                 case frames.Sub(task=task, version=version):
-                    await self._watch(task, version)
+                    await self._subscribe(task, version)
+                case frames.Unsub(task=frames.INBOX):
+                    await self._inbox.aclose()
                 case frames.Unsub(task=task):
-                    await self._forget(task)
+                    await self._forget(TaskId(task))
                 case frames.Cmd():
                     await self._command(said)
+                case frames.Auth(token=token):
+                    self._principal = await self._house.renew(token)
+                    self._welcome()
+                case frames.Seen(cursors=cursors):
+                    self._look_at(self._look.focus, cursors.get(self._look.focus, 0))
+                case frames.Vis(state=state, focus=focus):
+                    self._look = Look(is_visible=state == "active", focus=focus[:64])
+                    self._house.presence.keep(self._spot, self._look)
                 case frames.Pong():
                     pass
                 case frames.Hello():
@@ -157,48 +182,60 @@ class Session:
                 case _:
                     assert_never(said)
 
-    async def _watch(self, task: str, version: int) -> None:
+    def _look_at(self, focus: str, version: int) -> None:
+        if version > self._look.version:
+            self._look = Look(self._look.is_visible, focus, version)
+            self._house.presence.keep(self._spot, self._look)
+
+    async def _subscribe(self, task: str, version: int) -> None:
         if version < 0:
             raise Closed(frames.BAD_FRAME, "A version is 0 or more.")
-        if self._subs_left < 1:
+        if not self._subscriptions.spend(asyncio.get_running_loop().time()):
             raise Closed(frames.RATE_LIMITED, "Too many subscriptions in too short a time.")
-        self._subs_left -= 1
+        if task == frames.INBOX:
+            await self._show_inbox()
+        elif not is_task_id(task):
+            self.tell(frames.Reset(task[:64], 0, "not_found"))
+        else:
+            await self._watch(TaskId(task), version)
+
+    async def _show_inbox(self) -> None:
+        await self._inbox.aclose()
+        account = self._principal.account
+        await self._inbox.enter_async_context(self._house.hub.look(account, self))
+
+    async def _watch(self, task: TaskId, version: int) -> None:
         await self._forget(task)
         if len(self._cursors) >= frames.SUBSCRIPTIONS:
-            raise Closed(frames.TOO_MANY, f"A connection may watch {frames.SUBSCRIPTIONS} tasks.")
-        if not is_task_id(task):
-            self.tell(frames.Reset(task[:64], 0, "not_found"))
-            return
-        history = History(self._principal.account, TaskId(task))
+            raise _too_many()
+        history = History(self._principal.account, task)
         async with AsyncExitStack() as held:
             try:
-                feed = await held.enter_async_context(self._hub.watch(history, self))
+                feed = await held.enter_async_context(self._house.hub.watch(history, self))
                 if version > feed.high or not feed.high:
                     await feed.check()  # the device may know more than Redis has brought here
             except Unavailable:
                 self.tell(frames.Reset(task, 0, "unavailable"))
                 return
             if version > feed.high or not feed.high:
-                self.tell(
-                    frames.Reset(task, feed.high, "position_lost" if feed.high else "not_found")
-                )
+                reason: frames.ResetReason = "position_lost" if feed.high else "not_found"
+                self.tell(frames.Reset(task, feed.high, reason))
                 return
-            self._cursors[task] = _Cursor(feed, version, held.pop_all())
+            self._cursors[task] = Cursor(task, feed, version, held.pop_all())
         self._woken.set()
 
-    async def _forget(self, task: str) -> None:
+    async def _forget(self, task: TaskId) -> None:
         cursor = self._cursors.pop(task, None)
         if cursor is not None:
-            await cursor.held.aclose()
+            await cursor.close()
 
     async def _command(self, command: frames.Cmd) -> None:
-        if self._commands_left < 1:
+        if not self._commands.spend(asyncio.get_running_loop().time()):
             raise Closed(frames.RATE_LIMITED, f"At most {_COMMANDS_PER_SECOND} commands a second.")
-        self._commands_left -= 1
         try:
             if command.task and not is_task_id(command.task):
                 raise not_found()
-            done = await self._perform(
+            done = await self._house.perform(
                 self._principal,
                 TaskId(command.task) if command.task else None,
                 command_id=command.id,
@@ -215,71 +252,69 @@ class Session:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            items = self._gather()
+            items = await self._gather()
             if not items:
                 continue
             try:
-                async with asyncio.timeout(self._patience.stalled_seconds):
+                async with asyncio.timeout(self._house.patience.stalled_seconds):
                     await self._send(frames.frame(items))
             except TimeoutError:
                 raise Closed(frames.SLOW, "The device does not take what is sent.") from None
             await asyncio.sleep(_FLUSH_SECONDS)
 
-    def _gather(self) -> list[bytes]:
-        items, self._items = self._items, []
+    async def _gather(self) -> list[bytes]:
+        """Take what waits: answers, lines, events up to a frame's size, and what passes."""
+        items, self._answers = self._answers, []
+        items += self._lines.values()
+        self._lines.clear()
         room = _FLUSH_BYTES
-        for task, cursor in list(self._cursors.items()):
+        for cursor in list(self._cursors.values()):
             if room <= 0:
                 self._woken.set()  # the rest goes with the next frame
                 break
-            news = self._news(task, cursor)
+            news = await self._news(cursor)
+            if self._cursors.get(cursor.task) is not cursor:
+                continue  # the device left it, or took it up anew, meanwhile
             if news:
-                self._cursors[task] = self._cursors.pop(task)  # next time after all others
+                self._cursors[cursor.task] = self._cursors.pop(cursor.task)  # now after all others
             items += news
             room -= sum(map(len, news))
-        items += self._live_items
-        self._live_items.clear()
-        self._live_bytes = 0
+        items += self._passing.take()
         if self._is_beating:
             self._is_beating = False
             items += self._heartbeat()
         return items
 
+    async def _news(self, cursor: Cursor) -> list[bytes]:
+        news = cursor.news()
+        if news is LOOK_IN_THE_LOG:
+            try:
+                news = await cursor.older()
+            except Unavailable:
+                self.tell(frames.Reset(cursor.task, 0, "unavailable"))
+                if self._cursors.get(cursor.task) is cursor:
+                    await self._forget(cursor.task)
+                return []
+        if cursor.has_more:
+            self._woken.set()
+        return news
+
     def _heartbeat(self) -> list[bytes]:
         """Ask for a pong, and tell what the device should have now that this frame is sent."""
-        heads = {task: cursor.version for task, cursor in self._cursors.items()}
+        heads = {str(task): cursor.version for task, cursor in self._cursors.items()}
         return [frames.encode(frames.Ping()), frames.encode(frames.Heads(heads))]
 
-    def _news(self, task: str, cursor: _Cursor) -> list[bytes]:
-        if cursor.is_behind:
-            return []  # silent until the device subscribes again
-        page = cursor.feed.after(cursor.version, most_events=_PAGE_EVENTS, most_bytes=_PAGE_BYTES)
-        if page is None:
-            cursor.is_behind = True
-            url = f"/v1/tasks/{task}/events?after={cursor.version}"
-            behind = frames.Behind(task, cursor.version, cursor.feed.high, url)
-            return [frames.encode(behind)]
-        items = [body for _, body in page]
-        if page:
-            cursor.version = page[-1][0]
-        if cursor.version < cursor.feed.high:
-            self._woken.set()
-        elif not cursor.is_told_live:
-            cursor.is_told_live = True
-            items.append(frames.encode(frames.Live(task, cursor.version)))
-        return items
-
     async def _beat(self) -> NoReturn:
-        every_seconds = self._patience.heartbeat_seconds
+        every_seconds = self._house.patience.heartbeat_seconds
         time = asyncio.get_running_loop().time
-        beaten_at = time()
         while True:
-            await asyncio.sleep(min(1.0, every_seconds))
-            self._commands_left = _COMMANDS_PER_SECOND
-            self._subs_left = min(frames.SUBSCRIPTIONS, self._subs_left + _COMMANDS_PER_SECOND)
+            await asyncio.sleep(every_seconds)
             if time() - self._heard_at > _SILENT_BEATS * every_seconds:
                 raise Closed(frames.NO_HEARTBEAT, "Nothing was heard from the device.")
-            if time() - beaten_at >= every_seconds:
-                beaten_at = time()
-                self._is_beating = True
-                self._woken.set()
+            self._is_beating = True
+            self._house.presence.keep(self._spot, self._look)
+            self._woken.set()
+
+
+def _too_many() -> Closed:
+    return Closed(frames.TOO_MANY, f"A connection may watch {frames.SUBSCRIPTIONS} tasks.")

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from websockets.asyncio.client import connect
 
+from events import PersonId
+from infra.clock import utc_now
+from services.gateway.access import REVOKED
 from services.gateway.problems import unavailable
 from services.gateway.stream.session import Patience
 from tests.support.devices import new_history, serving
@@ -164,7 +168,7 @@ async def test_too_many_subscriptions_end_the_connection(servers: RealServers) -
             code, _ = await phone.end()
         await eventually(lambda: not place.hub._feeds)
 
-    assert code == 4008
+    assert code == 4511
 
 
 async def test_a_draining_server_says_goodbye_and_takes_nobody_new(servers: RealServers) -> None:
@@ -230,10 +234,10 @@ async def test_a_goodbye_nobody_takes_does_not_keep_the_connection(servers: Real
             slow.socket.transport.pause_reading()
             for _ in range(200):
                 await place.logbook.append(history, "x" * 200_000)
-                if not place.stream._ends:
+                if not place.stream._entries:
                     break
                 await asyncio.sleep(0.03)  # the pace of a busy agent, slower than the ring turns
-            await eventually(lambda: not place.stream._ends)
+            await eventually(lambda: not place.stream._entries)
             assert place.watchers == 0
             slow.socket.transport.abort()
 
@@ -248,7 +252,7 @@ async def test_a_socket_that_dies_leaves_no_watcher_behind(servers: RealServers)
             assert place.watchers == 5
             phone.socket.transport.abort()
             await eventually(lambda: place.watchers == 0)
-            await eventually(lambda: not place.stream._ends)
+            await eventually(lambda: not place.stream._entries)
 
 
 async def test_a_crash_in_one_connection_hurts_no_other(
@@ -277,3 +281,75 @@ async def test_a_device_without_the_subprotocol_is_served_too(servers: RealServe
         await socket.send('{"t":"hello","v":1,"token":"token","device":{"id":"d"}}')
         assert '"welcome"' in str(await socket.recv())
         assert socket.subprotocol is None
+
+
+async def test_a_ticket_lets_in_where_no_token_may_be_kept(servers: RealServers) -> None:
+    async with serving(servers.redis_url) as place:
+        async with place.device("", ticket="ticket-token") as phone:
+            await phone.first("welcome")
+        async with place.device("", ticket="ticket-unknown") as phone:
+            assert (await phone.end())[0] == 4504
+
+
+async def test_a_token_that_ends_ends_the_connection_unless_a_newer_comes(
+    servers: RealServers,
+) -> None:
+    async with serving(servers.redis_url) as place:
+        ends = utc_now() + timedelta(seconds=1)
+        place.tokens.add("short", expires_at=ends)
+        place.tokens.add("long", expires_at=ends + timedelta(hours=1))
+        async with (
+            place.device("short", device="ends") as ending,
+            place.device("short", device="goes on") as going_on,
+        ):
+            assert (await going_on.first("welcome"))["expires"] == ends.isoformat()
+            await going_on.say(t="auth", token="long")
+            assert (await ending.end())[0] == 4005
+            await going_on.until(lambda device: len(device.all("welcome")) == 2)
+            await going_on.say(t="cmd", id="x", op="nothing")
+            await going_on.first("nak")
+
+
+async def test_another_persons_token_is_no_newer_one(servers: RealServers) -> None:
+    async with serving(servers.redis_url) as place:
+        place.tokens.add("theirs", person="per_2")
+        async with place.device() as phone:
+            await phone.first("welcome")
+            await phone.say(t="auth", token="theirs")
+            assert (await phone.end())[0] == 4506
+        async with place.device() as phone:
+            await phone.first("welcome")
+            await phone.say(t="auth", token="nobody's")
+            assert (await phone.end())[0] == 4504
+
+
+async def test_a_session_signed_out_elsewhere_ends_at_once(servers: RealServers) -> None:
+    async with serving(servers.redis_url) as place:
+        place.tokens.add("other")
+        async with place.device() as phone, place.device("other", device="d2") as other:
+            await phone.first("welcome")
+            await other.first("welcome")
+            await place.logbook.redis.publish(REVOKED, "ses_token")
+            assert (await phone.end())[0] == 4504
+            await other.say(t="cmd", id="x", op="nothing")
+            await other.first("nak")
+
+
+async def test_what_a_device_shows_is_known_while_it_is_connected(servers: RealServers) -> None:
+    history = new_history()
+    person = PersonId("per_1")
+    async with serving(servers.redis_url) as place:
+        async with place.device(vis="background") as phone:
+            await phone.say(t="vis", state="active", focus=history.task)
+            await phone.say(t="seen", cursors={history.task: 4})
+            await eventually(lambda: place.presence.is_looking(person, history.task, 4))
+            await phone.say(t="vis", state="background")
+
+            async def looks_no_more() -> bool:
+                return not await place.presence.is_looking(person, history.task, 4)
+
+            await eventually(looks_no_more)
+            await phone.say(t="vis", state="active", focus=history.task)
+            await phone.say(t="seen", cursors={history.task: 5})
+            await eventually(lambda: place.presence.is_looking(person, history.task, 5))
+        await eventually(looks_no_more)

@@ -252,9 +252,13 @@ async def test_a_passing_item_reaches_who_watches_and_is_not_kept() -> None:
     feed = await loaded(Log(1))
     phone = Phone(feed, 1)
 
-    feed.hear(Frame(EPHEMERAL, b'{"t":"eph"}'))
+    item = b'{"t":"eph","task":"task_1","kind":"text","block":"1.0","offset":0,"text":"a"}'
+    feed.hear(Frame(EPHEMERAL, item))
+    feed.hear(
+        Frame(EPHEMERAL, b'{"t":"eph"}')
+    )  # of no block: said by somebody who may say anything
 
-    assert phone.heard == [b'{"t":"eph"}']
+    assert phone.heard == [item]
     assert feed.high == 1
 
 

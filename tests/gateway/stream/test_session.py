@@ -209,7 +209,7 @@ async def test_who_is_too_far_behind_is_sent_to_the_pages_and_then_left_in_peace
 ) -> None:
     history = new_history()
     async with serving(servers.redis_url) as place:
-        await place.logbook.grow(history, 2100, is_told=False)
+        await place.logbook.grow(history, 2600, is_told=False)
         async with place.device(subs={history.task: 3}) as phone:
             behind = await phone.first("behind")
             await place.logbook.append(history)
@@ -217,17 +217,29 @@ async def test_who_is_too_far_behind_is_sent_to_the_pages_and_then_left_in_peace
             await phone.first("nak")
             assert phone.events == []
 
-            await phone.say(t="sub", task=history.task, version=2100)
+            await phone.say(t="sub", task=history.task, version=2600)
             await phone.first("live")
 
     assert behind == {
         "t": "behind",
         "task": history.task,
         "after": 3,
-        "head": 2100,
+        "head": 2600,
         "url": f"/v1/tasks/{history.task}/events?after=3",
     }
-    assert phone.versions == [2101]
+    assert phone.versions == [2601]
+
+
+async def test_who_is_a_page_behind_the_ring_is_sent_that_page_from_the_log(
+    servers: RealServers,
+) -> None:
+    history = new_history()
+    async with serving(servers.redis_url) as place:
+        await place.logbook.grow(history, 2100, is_told=False)
+        async with place.device(subs={history.task: 3}) as phone:
+            await phone.first("live")
+
+    assert phone.versions == list(range(4, 2101))
 
 
 async def test_much_to_send_comes_in_frames_of_a_bounded_size(servers: RealServers) -> None:

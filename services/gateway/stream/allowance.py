@@ -1,0 +1,20 @@
+"""How much a device may ask in how little time: a bucket that fills steadily. Pure."""
+
+
+class Allowance:
+    """So many a second, and that many at once after a pause."""
+
+    def __init__(self, *, at_once: int, a_second: float, now: float) -> None:
+        self._most = float(at_once)
+        self._a_second = a_second
+        self._left = self._most
+        self._at = now
+
+    def spend(self, now: float) -> bool:
+        """Take one out; False when none is left. `now` is a steady clock's time, in seconds."""
+        self._left = min(self._most, self._left + (now - self._at) * self._a_second)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

@@ -1,0 +1,98 @@
+"""An account's tasks, one line each, held once for all who look at the list.
+
+A line is a latest value: whoever missed one is put right by the next, and the hub compares with the
+read model now and then, so that a last line that Redis lost arrives too.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from events import AccountId, TaskId
+from infra.task_state import TaskState
+from infra.telemetry import logger
+from services.gateway.problems import Refused
+from services.gateway.stream import frames
+
+_MOST_LINES: Final = 100
+
+_log = logger(__name__)
+_state = msgspec.json.Decoder(TaskState)
+
+
+class Lists(Protocol):
+    """Where the newest tasks of an account are listed."""
+
+    async def newest(self, account: AccountId, limit: int) -> Sequence[TaskState]:
+        """Tell the newest tasks. Raises Refused (503) when they cannot be told."""
+        ...
+
+
+class Reader(Protocol):
+    """Somebody who looks at the list."""
+
+    def line(self, task: TaskId, line: bytes) -> None:
+        """Take a line; a later one of the same task takes its place."""
+        ...
+
+
+class Inbox:
+    """The newest lines of one account."""
+
+    def __init__(self, account: AccountId, lists: Lists) -> None:
+        self._account = account
+        self._lists = lists
+        self._lines: dict[TaskId, tuple[int, bytes]] = {}
+        self.readers: set[Reader] = set()
+        self.is_loaded = False
+
+    async def load(self) -> bool:
+        """Compare with the read model; tell whether it answered."""
+        try:
+            states = await self._lists.newest(self._account, _MOST_LINES)
+        except Refused as refusal:
+            _log.warning("the list is away", account=self._account, error=refusal.problem.detail)
+            return False
+        for state in reversed(states):
+            self._take(state)
+        self.is_loaded = True
+        return True
+
+    def hear(self, payload: bytes) -> None:
+        """Take what the projector told: a task's state."""
+        try:
+            self._take(_state.decode(payload))
+        except msgspec.DecodeError as error:
+            _log.error("not a task's state", account=self._account, error=str(error))
+
+    def show(self, reader: Reader) -> None:
+        """Tell a reader all lines, the newest last."""
+        for task, (_, line) in self._lines.items():
+            reader.line(task, line)
+
+    def _take(self, state: TaskState) -> None:
+        known = self._lines.get(state.id)
+        if known is not None and known[0] >= state.version:
+            return
+        self._lines.pop(state.id, None)
+        line = _spell(state)
+        self._lines[state.id] = (state.version, line)
+        while len(self._lines) > _MOST_LINES:
+            del self._lines[next(iter(self._lines))]
+        for reader in self.readers:
+            reader.line(state.id, line)
+
+
+def _spell(state: TaskState) -> bytes:
+    return frames.encode(
+        frames.Line(
+            task=state.id,
+            version=state.version,
+            phase=state.phase,
+            title=state.title,
+            waiting=state.waiting,
+            cost_microusd=state.cost_microusd,
+            updated_at=state.updated_at,
+        )
+    )

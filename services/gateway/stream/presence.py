@@ -1,0 +1,121 @@
+"""Who looks at what just now, so that nobody is called to what they are looking at.
+
+Told by the devices on the stream, kept in this process and, for the other gateways, in Redis for a
+minute and a half. Nothing waits for Redis: what it misses is told again with the next heartbeat.
+"""
+
+import asyncio
+from typing import Final, NamedTuple
+
+import msgspec
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+
+from events import PersonId, TaskId
+from infra.clock import Clock
+from infra.telemetry import logger
+
+KEPT_SECONDS: Final = 90
+
+_log = logger(__name__)
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What one device shows: whether it is in front of the person, which task, seen how far."""
+
+    is_visible: bool
+    focus: str = ""
+    version: int = 0
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    look: Look
+    until: float
+
+
+class Spot(NamedTuple):
+    """One device of one person."""
+
+    person: PersonId
+    device: str
+
+
+_kept = msgspec.json.Decoder(_Kept)
+
+
+class Presence:
+    """The looks of all devices, as far as they are known."""
+
+    def __init__(self, client: redis.Redis, clock: Clock) -> None:
+        self._redis = client
+        self._clock = clock
+        self._here: dict[Spot, Look] = {}
+        self._untold: dict[Spot, Look | None] = {}
+        self._stirred = asyncio.Event()
+
+    def keep(self, spot: Spot, look: Look) -> None:
+        """Take note of what a device shows. Never waits."""
+        self._here[spot] = look
+        self._tell(spot, look)
+
+    def forget(self, spot: Spot) -> None:
+        """Take note that a device is gone."""
+        if self._here.pop(spot, None) is not None:
+            self._tell(spot, None)
+
+    async def is_looking(self, person: PersonId, task: TaskId, version: int) -> bool:
+        """Tell whether a device of the person shows this task, seen up to this version."""
+        here = (look for spot, look in self._here.items() if spot.person == person)
+        if any(_sees(look, task, version) for look in here):
+            return True
+        now = self._clock().timestamp()
+        try:
+            told = await self._redis.hvals(_key(person))
+        except (RedisError, OSError) as error:
+            _log.warning("presence elsewhere is not known", error=repr(error))
+            return False
+        kept = (_kept.decode(content) for content in told)
+        return any(one.until > now and _sees(one.look, task, version) for one in kept)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Tell the other gateways what is new here, until told to stop."""
+
+        async def stop() -> None:
+            await stopping.wait()
+            self._stirred.set()
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(stop())
+            while not stopping.is_set():
+                await self._stirred.wait()
+                self._stirred.clear()
+                untold, self._untold = self._untold, {}
+                try:
+                    await self._write(untold)
+                except (RedisError, OSError) as error:
+                    _log.warning("presence is not told", error=repr(error))
+
+    async def _write(self, untold: dict[Spot, Look | None]) -> None:
+        until = self._clock().timestamp() + KEPT_SECONDS
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for spot, look in untold.items():
+                if look is None:
+                    pipe.hdel(_key(spot.person), spot.device)
+                else:
+                    pipe.hset(
+                        _key(spot.person), spot.device, msgspec.json.encode(_Kept(look, until))
+                    )
+                    pipe.expire(_key(spot.person), KEPT_SECONDS)
+            await pipe.execute()
+
+    def _tell(self, spot: Spot, look: Look | None) -> None:
+        self._untold[spot] = look
+        self._stirred.set()
+
+
+def _sees(look: Look, task: TaskId, version: int) -> bool:
+    return look.is_visible and look.focus == task and look.version >= version
+
+
+def _key(person: PersonId) -> str:
+    return f"presence.{person}"

@@ -13,7 +13,7 @@ import msgspec
 from infra.stack import probes
 from infra.stack.child import Program
 from infra.stack.home import Home
-from infra.stack.keys import Keys
+from infra.stack.keys import SECRETS_KEY, Keys
 from infra.stack.settings import Settings
 from infra.stack.stack import Servers
 
@@ -173,6 +173,7 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "OPERATOR_TOKEN": up.keys.operator_token,
         "CLAIM_SECRET": up.keys.claim_secret,
         "FORGES": msgspec.json.encode(allowed).decode(),
+        "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
         **_model(up, settings),
     }
 

@@ -19,9 +19,7 @@ async def rows(database: str, query: str, *arguments: Any) -> list[asyncpg.Recor
 
 async def calls(database: str) -> list[asyncpg.Record]:
     """Every call that was reserved, oldest first."""
-    query = (
-        "SELECT * FROM accounts.model_call WHERE $1::text IS NULL OR task = $1 ORDER BY opened_at"
-    )
+    query = "SELECT * FROM accounts.model_call ORDER BY opened_at"
     return await rows(database, query)
 
 

@@ -66,7 +66,7 @@ async def usage(
     """
     last = until or house.broker.clock().date()
     first = since or last - timedelta(days=min(_DAYS - 1, last.toordinal() - 1))
-    if not 0 <= (last - first).days < _MOST_DAYS:
+    if last == date.max or not 0 <= (last - first).days < _MOST_DAYS:
         raise invalid("dates_refused", "/since", f"Ask for 1 to {_MOST_DAYS} days, in their order.")
     lines = await house.broker.spending.used(
         principal.account, by, since=_midnight(first), until=_midnight(last) + timedelta(days=1)

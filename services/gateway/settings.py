@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     claim_secret: str
     model_base_url: str
     model_api_key: str = ""
+    model_admin_key: str = ""
+    model_key_id: str = ""
     model_name: str = "claude-sonnet-5-5"
     model_kind: Literal["anthropic", "rehearsal"] = "anthropic"
     forges: str

@@ -1,7 +1,7 @@
 """The broker's arithmetic: what a call may cost, what an answer used, which purses pay."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,7 @@ from infra.model_prices import cost_microusd, most_microusd
 from services.gateway.broker.count import Count
 from services.gateway.broker.model_request import LONGEST_PROMPT_TOKENS, NotPriced, read
 from services.gateway.broker.purses import Broke, Payer, purses_of, resets_at
+from services.gateway.broker.reconciling import Made, shares, stretches
 from services.gateway.broker.tally import Tally
 
 NOW = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
@@ -146,3 +147,51 @@ def test_a_purse_that_only_calls_under_way_hold_is_told_apart():
     assert held.is_held
     assert not Broke(spent_microusd=91, reserved_microusd=0, **fields).is_held
     assert "Your budget of this day is $0.0001" in held.detail
+
+
+def made(call, at, seconds=5, *, is_presumed=False, closes=True, **usage):
+    return Made(
+        call=call,
+        model="claude-sonnet-5-5",
+        is_presumed=is_presumed,
+        count=Count(Usage(**usage)),
+        opened_at=NOON + timedelta(seconds=at),
+        closed_at=NOON + timedelta(seconds=at + seconds) if closes else None,
+    )
+
+
+NOON = datetime(2026, 11, 26, 12, 0, 30, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
+
+
+def test_calls_that_share_a_minute_make_a_stretch_of_their_own():
+    apart = [made("a", 0), made("b", 15, is_presumed=True), made("c", 200), made("d", 300)]
+    [stretch] = stretches(apart, LATER)
+    assert [call.call for call in stretch.calls] == ["a", "b"]
+    assert (stretch.since.minute, stretch.until.minute) == (0, 1)
+    [stretch] = stretches([*apart, made("e", 10, seconds=250)], LATER)
+    assert [call.call for call in stretch.calls] == ["a", "e", "b", "c"]
+
+
+def test_a_stretch_is_not_asked_about_too_early_too_late_or_while_a_call_is_under_way():
+    lost = made("a", 0, is_presumed=True)
+    assert stretches([lost], LATER)
+    assert not stretches([lost], NOON + timedelta(minutes=6))
+    assert not stretches([lost], NOON + timedelta(days=2))
+    assert not stretches([lost, made("b", 1, closes=False)], LATER)
+    assert not stretches([made("a", 0)], LATER)
+
+
+def test_what_the_report_has_beyond_what_was_settled_is_the_presumed_calls():
+    settled = made("a", 0, input_tokens=10, output_tokens=20)
+    begun = made("b", 1, is_presumed=True, input_tokens=10, output_tokens=1)
+    unseen = made("c", 2, is_presumed=True)
+    [stretch] = stretches([settled, begun, unseen], LATER)
+    found = shares(stretch, {"claude-sonnet-5-5-20261001": Count(Usage(30, 52, 4, 0), 3)})
+    assert sum(count.usage.input_tokens for count in found.values()) == 20
+    assert sum(count.usage.output_tokens for count in found.values()) == 32
+    assert sum(count.usage.cache_creation_input_tokens for count in found.values()) == 4
+    assert sum(count.hourly_tokens for count in found.values()) == 3
+    assert found["b"].usage.input_tokens >= 10
+    assert shares(stretch, {"claude-sonnet-5-5": Count(Usage(19, 52))}) == {}
+    assert shares(stretch, {"claude-opus-5": Count(Usage(30, 52))}) == {}

@@ -14,6 +14,7 @@ import asyncpg
 from events import Usage
 from services.gateway.broker.count import Count, Estimate
 from services.gateway.broker.purses import Broke, Payer, Per, purses_of, resets_at, scope_of
+from services.gateway.broker.reconciling import LOOK_BACK, Made
 from services.gateway.database import Pool, connected
 
 CALL_SECONDS: Final = 900.0
@@ -44,6 +45,13 @@ _STALE = """
            cache_read_input_tokens, hourly_tokens
     FROM accounts.model_call c LEFT JOIN accounts.gateway g USING (gateway)
     WHERE c.state = 'open' AND (g.seen_at IS NULL OR g.seen_at < $1 OR c.opened_at < $2)
+"""
+_MADE = """
+    SELECT call, model, state, input_tokens, output_tokens, cache_creation_input_tokens,
+           cache_read_input_tokens, hourly_tokens, opened_at, closed_at
+    FROM accounts.model_call
+    WHERE opened_at > $1 AND NOT is_own_key AND state <> 'released'
+          AND EXISTS (SELECT FROM accounts.model_call WHERE state = 'presumed' AND opened_at > $1)
 """
 
 
@@ -123,6 +131,22 @@ class Ledger:
             if await self.close(row["call"], "presumed", count, cost=cost, request="", now=now):
                 swept.append(row["call"])
         return swept
+
+    async def made(self, now: datetime) -> Sequence[Made]:
+        """Tell the last day's calls on the house's key, if there are presumed ones among them."""
+        async with connected(self._pool) as connection:
+            rows = await connection.fetch(_MADE, now - LOOK_BACK)
+        return [
+            Made(
+                call=row["call"],
+                model=row["model"],
+                is_presumed=row["state"] == "presumed",
+                count=count_in(row),
+                opened_at=row["opened_at"],
+                closed_at=row["closed_at"],
+            )
+            for row in rows
+        ]
 
 
 def count_in(row: asyncpg.Record) -> Count:

@@ -20,13 +20,14 @@ from services.gateway.broker.forge_api import ForgeApi
 from services.gateway.broker.git_proxy import GitProxy
 from services.gateway.broker.github_app import GitHubApp
 from services.gateway.broker.grants import Grants
-from services.gateway.broker.keeper import Keeper
+from services.gateway.broker.keeper import Keeper, Reconcile
 from services.gateway.broker.key_encryption import read_keys
 from services.gateway.broker.ledger import Ledger
 from services.gateway.broker.model_keys import ModelKeys
 from services.gateway.broker.model_proxy import ModelProxy, Upstream
 from services.gateway.broker.switches import Switches
 from services.gateway.broker.usage import Spending
+from services.gateway.broker.usage_report import Reconciliation, UsageReport
 from services.gateway.broker.vault import Vault
 from services.gateway.database import Pool
 from services.gateway.house import Broker
@@ -61,7 +62,7 @@ async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
     ledger = Ledger(parts.pool, gateway=gateway)
     vault = _vault(settings.secrets_key_file, parts)
     apps = _apps(parts)
-    keeper = Keeper(ledger, vault, None, parts.clock)
+    keeper = Keeper(ledger, vault, _reconcile(settings, parts, ledger), parts.clock)
     await keeper.once()  # before the first call: whoever is not known to live is taken for dead
     async with background(settings.grace_seconds) as running:
         running.beside(keeper.run())
@@ -109,6 +110,18 @@ def _model(
         clock=parts.clock,
         entropy=parts.entropy,
     )
+
+
+def _reconcile(settings: Settings, parts: Parts, ledger: Ledger) -> Reconcile | None:
+    if not settings.model_admin_key:
+        return None
+    report = UsageReport(
+        parts.model,
+        base_url=settings.model_base_url,
+        admin_key=settings.model_admin_key,
+        key_id=settings.model_key_id,
+    )
+    return Reconciliation(ledger, report, parts.clock).once
 
 
 def _vault(file: Path | None, parts: Parts) -> Vault | None:

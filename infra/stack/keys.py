@@ -41,6 +41,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     model_key: str
     storage_key: str
     storage_secret: str
+    model_admin_key: str = ""  # a stack made before there was one does without
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +79,7 @@ def mint(entropy: Entropy) -> Keys:
         model_key=token(),
         storage_key=token(),
         storage_secret=token(),
+        model_admin_key=token(),
     )
 
 

@@ -38,7 +38,7 @@ async def test_no_key_is_found_outside_the_gateways_settings(stack, phone):
     await keep(phone, provider="anthropic", text=own["k"])
     await keep(phone, provider="anthropic", text=keys.model_key)
     wrapping = (home.secrets / SECRETS_KEY).read_text().strip()
-    known = [keys.model_key, keys.forge_token, *own.values(), wrapping]
+    known = [keys.model_key, keys.forge_token, keys.model_admin_key, *own.values(), wrapping]
     spelled = sorted({each for secret in known for each in canaries.spellings(secret)})
 
     task = await phone.submit("rehearse 4 tool calls of 0.5 seconds", made.url)

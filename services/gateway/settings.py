@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_name: str = "claude-sonnet-5-5"
     model_kind: Literal["anthropic", "rehearsal"] = "anthropic"
     forges: str
-    secrets_key_file: Path | None = None
+    secrets_key_file: str = ""
     nats_worker_url: str
     nats_workers_account: str
     nats_workers_signing_key: Path

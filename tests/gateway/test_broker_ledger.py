@@ -213,6 +213,9 @@ async def test_what_cannot_be_priced_or_reaches_out_is_not_passed_on(
             answer = await say(worker, spelled(**changes))
             told = answer.status_code, answer.json()["error"]["type"]
             assert told == (400, "invalid_request_error"), changes
+            counting = {**HELLO, **changes, "max_tokens": changes.get("max_tokens", 0)}
+            counted = await worker.post(f"{MESSAGES}/count_tokens", json=counting, headers=HEADERS)
+            assert counted.status_code == 400, changes
         assert (await say(worker, b"{")).status_code == 400
     assert not await calls(fresh_database)
     assert model.ledger()["completed"]["requests"] == 0
@@ -224,7 +227,7 @@ async def a_gateway_process(servers, database, model):
     port = free_port()
     known = {"model_base_url": model.url, "model_api_key": model.key}
     variables = environment(settings_for(servers, database, port, **known))
-    process = await spawn({name: value for name, value in variables.items() if value != "None"})
+    process = await spawn(variables)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
 

@@ -32,7 +32,7 @@ def key_file(tmp_path):
 
 @pytest.fixture
 async def world(servers, fresh_database, key_file):
-    async with a_world(servers, fresh_database, secrets_key_file=key_file) as made:
+    async with a_world(servers, fresh_database, secrets_key_file=str(key_file)) as made:
         yield made
 
 
@@ -109,7 +109,9 @@ async def test_the_accounts_own_key_is_used_and_then_the_houses_again(
 ):
     with running_model(tmp_path / "model") as model:
         known = {"model_base_url": model.url, "model_api_key": "sk-the-house-has-none"}
-        async with a_world(servers, fresh_database, secrets_key_file=key_file, **known) as world:
+        async with a_world(
+            servers, fresh_database, secrets_key_file=str(key_file), **known
+        ) as world:
             ada = await world.person("ada")
             _, worker = await a_worker(world, ada)
             assert (await say(worker, spelled())).status_code == 401
@@ -189,7 +191,9 @@ async def test_a_forge_token_of_the_account_goes_before_the_houses(
     servers, fresh_database, key_file, forge
 ):
     house = forges(forge, token="the-house-may-not")
-    async with a_world(servers, fresh_database, secrets_key_file=key_file, forges=house) as world:
+    async with a_world(
+        servers, fresh_database, secrets_key_file=str(key_file), forges=house
+    ) as world:
         errand = await an_errand(world, forge.create("app"))
         assert "repository_refused" in (await errand.git("ls-remote", errand.url)).errors
         for name, text in ((forge.url, forge.token), (f"{forge.url}/errand/app", "wrong-token")):

@@ -87,12 +87,12 @@ class ModelProxy:
         await self._switches.check(payer)
         key = await self._keys.key_of(payer.account)
         request = self._request(path, headers, body, key.text)
-        if path != MESSAGES:
-            return await self._free(request)
         try:
             priced = read(body)
         except NotPriced as error:
             return refusal(400, "invalid_request_error", str(error))
+        if path != MESSAGES:
+            return await self._free(request)
         call = f"call_{self._entropy(_CALL_BYTES).hex()}"
         broke = await self._ledger.reserve(
             call, payer, priced.estimate(), is_own_key=key.is_own, now=self._clock()

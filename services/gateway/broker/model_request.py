@@ -49,11 +49,11 @@ class _Tool(msgspec.Struct, frozen=True):
 
 
 class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /v1/messages`, as far as its price depends on it."""
+    """The body of `POST /v1/messages`, as far as its price depends on it; of `count_tokens` too."""
 
     model: Annotated[str, Meta(min_length=1, max_length=100)]
-    max_tokens: Annotated[int, Meta(ge=0, le=1_000_000)]
     messages: list[_Message]
+    max_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # the provider insists on it
     system: str | list[_Block] | None = None
     tools: list[_Tool] | None = None
     tool_choice: Any = None

@@ -124,10 +124,10 @@ def _reconcile(settings: Settings, parts: Parts, ledger: Ledger) -> Reconcile | 
     return Reconciliation(ledger, report, parts.clock).once
 
 
-def _vault(file: Path | None, parts: Parts) -> Vault | None:
-    if file is None:
+def _vault(file: str, parts: Parts) -> Vault | None:
+    if not file:
         return None
-    keys = read_keys(file, parts.entropy)
+    keys = read_keys(Path(file), parts.entropy)
     return Vault(parts.pool, keys, clock=parts.clock, entropy=parts.entropy)
 
 

@@ -155,6 +155,7 @@ def made(call, at, seconds=5, *, is_presumed=False, closes=True, **usage):
         model="claude-sonnet-5-5",
         is_presumed=is_presumed,
         count=Count(Usage(**usage)),
+        cost_microusd=1_000,
         opened_at=NOON + timedelta(seconds=at),
         closed_at=NOON + timedelta(seconds=at + seconds) if closes else None,
     )
@@ -195,3 +196,5 @@ def test_what_the_report_has_beyond_what_was_settled_is_the_presumed_calls():
     assert found["b"].usage.input_tokens >= 10
     assert shares(stretch, {"claude-sonnet-5-5": Count(Usage(19, 52))}) == {}
     assert shares(stretch, {"claude-opus-5": Count(Usage(30, 52))}) == {}
+    others_too = Count(Usage(30, 1_000))  # more than these calls can have cost
+    assert shares(stretch, {"claude-sonnet-5-5": others_too}) == {}

@@ -198,6 +198,10 @@ REFUSED = [
         {"type": "image", "source": {"type": "url", "url": "https://evil"}}]}]},
     {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": [
         {"type": "document", "source": {"type": "file", "file_id": "f"}}]}]}]},
+    {"messages": [{"role": "user", "content": [
+        {"type": "document", "source": {"type": "content", "content": [
+            {"type": "image", "source": {"type": "url", "url": "https://evil"}}]}}]}]},
+    {"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}]},
     {"max_tokens": -1},
     {"max_tokens": "100"},
     {"model": ""},

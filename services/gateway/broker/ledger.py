@@ -48,7 +48,7 @@ _STALE = """
 """
 _MADE = """
     SELECT call, model, state, input_tokens, output_tokens, cache_creation_input_tokens,
-           cache_read_input_tokens, hourly_tokens, opened_at, closed_at
+           cache_read_input_tokens, hourly_tokens, cost_microusd, opened_at, closed_at
     FROM accounts.model_call
     WHERE opened_at > $1 AND NOT is_own_key AND state <> 'released'
           AND EXISTS (SELECT FROM accounts.model_call WHERE state = 'presumed' AND opened_at > $1)
@@ -127,7 +127,7 @@ class Ledger:
             await connection.execute(_FORGET, silent)
         swept = []
         for row in stale:
-            count, cost = count_in(row), row["most_microusd"]
+            count, cost = _count_in(row), row["most_microusd"]
             if await self.close(row["call"], "presumed", count, cost=cost, request="", now=now):
                 swept.append(row["call"])
         return swept
@@ -141,7 +141,8 @@ class Ledger:
                 call=row["call"],
                 model=row["model"],
                 is_presumed=row["state"] == "presumed",
-                count=count_in(row),
+                count=_count_in(row),
+                cost_microusd=row["cost_microusd"],
                 opened_at=row["opened_at"],
                 closed_at=row["closed_at"],
             )
@@ -149,7 +150,7 @@ class Ledger:
         ]
 
 
-def count_in(row: asyncpg.Record) -> Count:
+def _count_in(row: asyncpg.Record) -> Count:
     """Read a call's tokens from its row."""
     names = Usage.__struct_fields__
     return Count(Usage(**{name: row[name] for name in names}), row["hourly_tokens"])

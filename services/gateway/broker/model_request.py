@@ -17,6 +17,19 @@ from services.gateway.broker.count import Count, Estimate
 LONGEST_PROMPT_TOKENS: Final = 1_000_000
 _OVERHEAD_TOKENS: Final = 2_000  # what the provider adds for tools and thinking
 _IMAGE_TOKENS: Final = 5_000
+_BLOCKS: Final = frozenset(
+    {
+        "text",
+        "image",
+        "document",
+        "tool_use",
+        "tool_result",
+        "thinking",
+        "redacted_thinking",
+        "search_result",
+    }
+)
+_SOURCES: Final = ("base64", "text")
 _CLIENT_TOOLS: Final = ("custom", "bash_", "text_editor_", "memory_")
 
 
@@ -133,12 +146,12 @@ def _compressed(blocks: Sequence[_Block]) -> int:
     """Reckon what images and documents may count beyond their bytes."""
     tokens = 0
     for block in blocks:
+        if block.type not in _BLOCKS:
+            raise NotPriced(f"The broker does not pass blocks of type {block.type[:50]!r} on.")
         if not isinstance(block.source, _Source):
             continue
-        if block.source.type not in ("base64", "text", "content"):
-            raise NotPriced(
-                f"The broker does not pass sources of type {block.source.type[:50]!r} on: the "
-                "provider would fetch them."
-            )
+        if block.source.type not in _SOURCES:
+            kind = block.source.type[:50]
+            raise NotPriced(f"The broker does not pass sources of type {kind!r} on.")
         tokens += _IMAGE_TOKENS if block.type == "image" else LONGEST_PROMPT_TOKENS
     return tokens

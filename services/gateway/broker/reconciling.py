@@ -23,12 +23,16 @@ _MARGIN: Final = timedelta(seconds=5)
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A call on the house's key that was made; `closed_at` None while it is under way."""
+    """A call on the house's key that was made; `closed_at` None while it is under way.
+
+    `cost_microusd` is, of a presumed one, the most it can have cost.
+    """
 
     call: str
     model: str
     is_presumed: bool
     count: Count
+    cost_microusd: int
     opened_at: datetime
     closed_at: datetime | None
 
@@ -67,20 +71,28 @@ def shares(stretch: Stretch, reported: Mapping[str, Count]) -> dict[str, Count]:
     """Find what each presumed call of a stretch used, by its id.
 
     `reported` are the provider's sums by model. A model whose report says less than is known of
-    its calls is left out: then something else is wrong, and nothing is guessed.
+    its calls, or more than they can have cost, is left out: others use the key too, or something
+    else is wrong, and nothing is guessed.
     """
     found: dict[str, Count] = {}
     for model in {call.model for call in stretch.calls if call.is_presumed}:
         mine = [call for call in stretch.calls if call.model == model]
         billed = _sum(c for name, c in reported.items() if _is_same(model, name))
         rest = [b - k for b, k in zip(billed, _sum(c.count for c in mine), strict=True)]
-        if min(rest) < 0:
-            continue
         presumed = [call for call in mine if call.is_presumed]
-        for number, call in enumerate(presumed):
-            more = [part // len(presumed) + (number < part % len(presumed)) for part in rest]
-            known = call.count.columns()
-            found[call.call] = _count([k + m for k, m in zip(known, more, strict=True)])
+        split = _split(rest, presumed)
+        if min(rest) >= 0 and all(split[c.call].cost(model) <= c.cost_microusd for c in presumed):
+            found |= split
+    return found
+
+
+def _split(rest: Sequence[int], calls: Sequence[Made]) -> dict[str, Count]:
+    """Give each call its equal part of what is left, beside what is known of it."""
+    found = {}
+    for number, call in enumerate(calls):
+        more = [part // len(calls) + (number < part % len(calls)) for part in rest]
+        known = call.count.columns()
+        found[call.call] = _count([k + m for k, m in zip(known, more, strict=True)])
     return found
 
 

@@ -5,7 +5,7 @@ whoever has an admin key. Without one, calls whose end was not seen stay at thei
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
@@ -20,6 +20,7 @@ from services.gateway.broker.reconciling import Stretch, shares, stretches
 
 _PATH: Final = "/v1/organizations/usage_report/messages"
 _MOST_BUCKETS: Final = 1440
+_PAUSE: Final = timedelta(minutes=5)
 _log = logger(__name__)
 
 
@@ -103,11 +104,18 @@ class Reconciliation:
         self._ledger = ledger
         self._report = report
         self._clock = clock
+        self._asked_at: datetime | None = None
 
     async def once(self) -> None:
-        """Settle the presumed calls that can be by now. Raises Refused (503)."""
+        """Settle the presumed calls that can be by now. Raises Refused (503).
+
+        The provider is not asked more often than every few minutes.
+        """
         now = self._clock()
+        if self._asked_at is not None and now - self._asked_at < _PAUSE:
+            return
         for stretch in stretches(await self._ledger.made(now), now):
+            self._asked_at = now
             try:
                 reported = await self._report.read(stretch.since, stretch.until)
             except ReportUnavailable as error:

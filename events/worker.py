@@ -139,11 +139,16 @@ class SnapshotTaken(Fact, frozen=True, tag="snapshot.taken"):
 
 
 class BudgetExhausted(Fact, frozen=True, tag="budget.exhausted"):
-    """A limit was met; the task waits. Scope cost: micro-dollars; turns; wall: seconds."""
+    """A limit was met; the task waits. Scope cost: micro-dollars; turns; wall: seconds.
 
-    scope: Literal["cost", "turns", "wall"]
+    Scopes person and account are limits that tasks share, in micro-dollars; they begin anew at
+    `resets_at`.
+    """
+
+    scope: Literal["cost", "turns", "wall", "person", "account"]
     spent: int
     limit: int
+    resets_at: datetime | None = None
 
 
 class ArtifactStored(Fact, frozen=True, tag="artifact.stored"):

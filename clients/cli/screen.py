@@ -134,7 +134,7 @@ def _outcome(recorded: Recorded) -> Text | None:
             then = "; trying again" if retry_at else ""
             return _line("!", f"The model did not answer ({kind}): {detail}{then}", "yellow")
         case BudgetExhausted(scope=scope, limit=limit):
-            return _line("$", f"The budget is used up ({scope}: {limit}); raise it to go on", "red")
+            return _line("$", _used_up(scope, limit), "red")
         case ArtifactStored(name=name, blob=blob):
             return _line("▤", f"Kept {name} ({blob.size_bytes} bytes)", "dim")
         case BranchPushed(branch=branch, commit=commit):
@@ -201,3 +201,12 @@ def _plan_line(item: PlanItem) -> Text:
 
 def _line(mark: str, text: str, style: str) -> Text:
     return Text(f"{mark} {plain(text).strip()}", style=style)
+
+
+def _used_up(scope: str, limit: int) -> str:
+    if scope in ("person", "account"):
+        dollars = f"${limit / 1_000_000:,.2f}"
+        return (
+            f"The {scope}'s budget of {dollars} is used up; raise it, or wait until it is renewed"
+        )
+    return f"The budget is used up ({scope}: {limit}); raise it to go on"

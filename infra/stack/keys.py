@@ -5,7 +5,7 @@ their environment or as the path of a file.
 """
 
 import os
-from base64 import b32encode
+from base64 import b32encode, b64encode
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,10 @@ from infra.nats_permissions import ROLES, Role
 
 Entropy = Callable[[int], bytes]
 
+SECRETS_KEY = "secrets.key"
+
 _TOKEN_BYTES = 25
+_SECRETS_KEY_BYTES = 32
 _BUCKET = "errand"
 _REGION = "us-east-1"
 
@@ -38,6 +41,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     model_key: str
     storage_key: str
     storage_secret: str
+    model_admin_key: str = ""  # a stack made before there was one does without
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,7 @@ def mint(entropy: Entropy) -> Keys:
         model_key=token(),
         storage_key=token(),
         storage_secret=token(),
+        model_admin_key=token(),
     )
 
 
@@ -95,6 +100,16 @@ def write_credentials(directory: Path, keys: Keys, *, now: datetime) -> None:
         )
         write_private(directory / f"{role}.creds", text.encode())
     write_private(directory / "workers.seed", keys.nats_workers_signing.encode())
+
+
+def make_secrets_key(directory: Path, entropy: Entropy) -> None:
+    """Make `secrets.key`, which wraps the keys of the accounts' sealed secrets, unless it is there.
+
+    It holds 32 bytes in base64, one such line a key, the current one first.
+    """
+    file = directory / SECRETS_KEY
+    if not file.exists():
+        write_private(file, b64encode(entropy(_SECRETS_KEY_BYTES)) + b"\n")
 
 
 def write_private(file: Path, content: bytes) -> None:

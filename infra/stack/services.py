@@ -13,7 +13,7 @@ import msgspec
 from infra.stack import probes
 from infra.stack.child import Program
 from infra.stack.home import Home
-from infra.stack.keys import Keys
+from infra.stack.keys import SECRETS_KEY, Keys
 from infra.stack.settings import Settings
 from infra.stack.stack import Servers
 
@@ -78,7 +78,10 @@ def stand_ins(
             "DRIVER": "process",
             "TOOLCHAIN_PATHS": _toolchain(),
         },
-        "model": {"MODEL_API_KEY": keys.model_key},
+        "model": {
+            "MODEL_API_KEY": keys.model_key,
+            "MODEL_ADMIN_KEY": keys.model_admin_key,
+        },
     }
     if not settings.is_rehearsal:
         del secrets["model"]
@@ -173,6 +176,7 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "OPERATOR_TOKEN": up.keys.operator_token,
         "CLAIM_SECRET": up.keys.claim_secret,
         "FORGES": msgspec.json.encode(allowed).decode(),
+        "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
         **_model(up, settings),
     }
 
@@ -183,12 +187,14 @@ def _model(up: Servers, settings: Settings) -> dict[str, str]:
             "MODEL_KIND": "rehearsal",
             "MODEL_BASE_URL": f"http://{_LOOPBACK}:{up.ports['model']}",
             "MODEL_API_KEY": up.keys.model_key,
+            "MODEL_ADMIN_KEY": up.keys.model_admin_key,
             "MODEL_NAME": settings.model_name,
         }
     return {
         "MODEL_KIND": "anthropic",
         "MODEL_BASE_URL": settings.anthropic_base_url or _ANTHROPIC,
         "MODEL_API_KEY": settings.anthropic_api_key,
+        "MODEL_ADMIN_KEY": settings.anthropic_admin_key,
         "MODEL_NAME": settings.model_name,
     }
 

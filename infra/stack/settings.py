@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     anthropic_api_key: str = ""
     anthropic_base_url: str = ""
+    anthropic_admin_key: str = ""
     model_name: str = "claude-sonnet-5-5"
     github_token: str = ""
     gitlab_token: str = ""

@@ -90,6 +90,7 @@ async def running_servers(
     """
     keys = secret_keys.load(home.secrets / "keys.json", secrets.token_bytes)
     secret_keys.write_credentials(home.secrets, keys, now=clock())
+    secret_keys.make_secrets_key(home.secrets, secrets.token_bytes)
     chosen = _choose_ports(home, more_ports, wished)
     store, storage = servers.storage(home, keys, chosen["storage"])
     async with supervised(home.logs, announce) as supervisor:

@@ -16,10 +16,12 @@ LOST: Final = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
     asyncpg.UndefinedTableError,
 )
-"""What a query raises when the server went away, is starting, or its connection closed.
+"""What a query raises when the server went away, is starting, is full, or gave the query up.
 
 Schema `read` is the projector's and may be dropped at any moment: no table counts as no answer.
 """

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 import msgspec
 
 from events import GatewayEvent
+from infra.clock import Clock
 from infra.event_log import EventLog
 from services.gateway.accounts.people import People
 from services.gateway.broker.attempts import Attempts
+from services.gateway.broker.credentials import ForgeCredentials
 from services.gateway.broker.forge_api import ForgeApi
 from services.gateway.broker.git_proxy import GitProxy
 from services.gateway.broker.model_proxy import ModelProxy
+from services.gateway.broker.switches import Switches
+from services.gateway.broker.usage import Spending
+from services.gateway.broker.vault import Vault
 from services.gateway.commands import Commands
 from services.gateway.feeds import Feeds
 from services.gateway.repository_url import Forge
@@ -45,7 +50,7 @@ class About(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Broker:
-    """What workers reach: the parts that know keys."""
+    """What workers reach: the parts that know keys. Without a key file there is no vault."""
 
     attempts: Attempts
     model: ModelProxy
@@ -53,6 +58,11 @@ class Broker:
     forge: ForgeApi
     forges: tuple[Forge, ...]
     model_kind: str
+    switches: Switches
+    credentials: ForgeCredentials
+    spending: Spending
+    vault: Vault | None
+    clock: Clock
 
 
 @dataclass(frozen=True)

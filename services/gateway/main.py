@@ -18,20 +18,15 @@ from infra.clock import Scribe, utc_now
 from infra.jetstream import Connection, JetStreamLog, connect
 from infra.lifecycle import run_until_signalled
 from infra.migrations import migrate
-from infra.nats_users import Signer
 from infra.telemetry import logger, serve_metrics
 from services.gateway import storage
 from services.gateway.accounts.people import People
 from services.gateway.accounts.tokens import Digests
-from services.gateway.broker.attempts import Attempts, Minter
-from services.gateway.broker.forge_api import ForgeApi
-from services.gateway.broker.git_proxy import GitProxy
-from services.gateway.broker.grants import Grants
-from services.gateway.broker.model_proxy import ModelProxy
+from services.gateway.broker.wiring import Parts, broker
 from services.gateway.commands import Commands
 from services.gateway.database import Pool, connected, create_pool
 from services.gateway.edge import Edge
-from services.gateway.house import About, Broker, Check, ForgeOffered, House, ModelOffered
+from services.gateway.house import About, Check, ForgeOffered, House, ModelOffered
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
 from services.gateway.routes.app import make_app
@@ -104,7 +99,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Open the resources and put the gateway together."""
     forges = read_forges(settings.forges)
     await prepare_schema(settings.postgres_url)
-    async with _opened(settings) as opened:
+    async with _opened(settings) as opened, AsyncExitStack() as resources:
         recall = Recall(opened.log, utc_now)
         digests = Digests(settings.claim_secret)
         people = People(
@@ -123,6 +118,17 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         states = States(opened.log, pool=opened.pool, live=opened.live)
         hub = Hub(opened.log, RedisReader(settings.redis_url), states)
         presence = Presence(opened.live, utc_now)
+        parts = Parts(
+            pool=opened.pool,
+            recall=recall,
+            digests=digests,
+            forges=forges,
+            model=opened.model,
+            forge=opened.forges,
+            clock=utc_now,
+            entropy=secrets.token_bytes,
+        )
+        brokering = await resources.enter_async_context(broker(settings, parts))
         house = House(
             log=opened.log,
             people=people,
@@ -130,7 +136,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             states=states,
             feeds=hub,
             storage=opened.storage,
-            broker=_broker(settings, opened, recall=recall, digests=digests, forges=forges),
+            broker=brokering,
             about=_about(settings, forges),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
@@ -183,35 +189,6 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
 def _client(timeout: httpx.Timeout) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=50)
     return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
-
-
-def _broker(
-    settings: Settings,
-    opened: _Opened,
-    *,
-    recall: Recall,
-    digests: Digests,
-    forges: tuple[Forge, ...],
-) -> Broker:
-    seed = settings.nats_workers_signing_key.read_text().strip()
-    minter = Minter(
-        settings.nats_worker_url,
-        Signer(settings.nats_workers_account, seed),
-        settings.claim_secret,
-    )
-    grants = Grants(opened.pool, digests=digests, entropy=secrets.token_bytes)
-    return Broker(
-        attempts=Attempts(
-            grants, recall=recall, minter=minter, clock=utc_now, entropy=secrets.token_bytes
-        ),
-        model=ModelProxy(
-            opened.model, base_url=settings.model_base_url, key=settings.model_api_key
-        ),
-        git=GitProxy(opened.forges),
-        forge=ForgeApi(opened.forges),
-        forges=forges,
-        model_kind=settings.model_kind,
-    )
 
 
 def _about(settings: Settings, forges: tuple[Forge, ...]) -> About:

@@ -29,9 +29,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     claim_secret: str
     model_base_url: str
     model_api_key: str = ""
+    model_admin_key: str = ""
+    model_key_id: str = ""
     model_name: str = "claude-sonnet-5-5"
     model_kind: Literal["anthropic", "rehearsal"] = "anthropic"
     forges: str
+    secrets_key_file: str = ""
     nats_worker_url: str
     nats_workers_account: str
     nats_workers_signing_key: Path
@@ -56,4 +59,6 @@ def read_forges(text: str) -> tuple[Forge, ...]:
             raise Misconfigured("FORGES: every forge needs a `url` like https://github.com.")
         if forge.kind != "git" and not forge.api_url:
             raise Misconfigured(f"FORGES: the {forge.kind} forge needs an `api_url`.")
+        if forge.app_id and (forge.kind != "github" or not forge.app_key_file):
+            raise Misconfigured("FORGES: an `app_id` is a github forge's, with an `app_key_file`.")
     return forges

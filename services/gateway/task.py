@@ -57,12 +57,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """All the gateway needs to know of a task in order to answer a caller.
 
     `version` 0 means there is none. `attempt` and `deadline` are of the newest machine asked for;
-    `repository` is its address.
+    `repository` is its address; `by` is who submitted it, `limit_microusd` what it may spend (0: no
+    limit).
     A question's answer is None while it is open.
     """
 
     version: int = 0
     repository: str = ""
+    by: str = ""
+    limit_microusd: int = 0
     end: End = ""
     is_interrupted: bool = False
     attempt: int = 0
@@ -160,10 +163,12 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
             return replace(task, is_interrupted=True)
         case TaskCancelled():
             return _ended(task, "cancelled")
-        case BudgetRaised():
-            return replace(task, is_interrupted=False)
-        case TaskSubmitted(repository=repository):
-            return replace(task, repository=repository.url)
+        case BudgetRaised(cost_microusd=cost):
+            limit = task.limit_microusd and task.limit_microusd + cost
+            return replace(task, is_interrupted=False, limit_microusd=limit)
+        case TaskSubmitted(repository=repository, budget=budget):
+            limit = budget.cost_microusd
+            return replace(task, repository=repository.url, by=recorded.by, limit_microusd=limit)
         case _:
             assert_never(event)
 

@@ -1,11 +1,14 @@
 """What a task may spend and has spent: money, turns, working time. Pure."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from events import Budget, BudgetExhausted, BudgetRaised
+
+_SHARED: Final = ("person", "account")
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,12 @@ def raise_limit(allowance: Allowance, event: BudgetRaised) -> Allowance:
             wall_seconds=limits.wall_seconds + (granted.wall_seconds if scope == "wall" else 0),
         ),
     )
+
+
+def try_again(allowance: Allowance) -> Allowance:
+    """Forget that a limit was met which is not the task's own: it may have been raised since."""
+    is_shared = allowance.exhausted is not None and allowance.exhausted.scope in _SHARED
+    return replace(allowance, exhausted=None) if is_shared else allowance
 
 
 def exceeded(allowance: Allowance, now: datetime) -> BudgetExhausted | None:

@@ -16,13 +16,16 @@ Kind = Literal[
     "key_refused",
     "out_of_credit",
     "request_refused",
+    "switched_off",
 ]
 
 PATIENCE_SECONDS: Final = 900.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 LONGEST_RETRY_AFTER_SECONDS: Final = 6 * 3600.0
 
-_FATAL: Final[frozenset[Kind]] = frozenset({"key_refused", "out_of_credit", "request_refused"})
+_FATAL: Final[frozenset[Kind]] = frozenset(
+    {"key_refused", "out_of_credit", "request_refused", "switched_off"}
+)
 
 
 class Misfortune(msgspec.Struct, frozen=True):
@@ -63,6 +66,9 @@ def gave_up(failure: ModelFailed) -> TaskFailed:
         case "out_of_credit":
             reason = "model_refused_key"
             remedy = "Add credit to the model provider's account, then say something to the task."
+        case "switched_off":
+            reason = "switched_off"
+            remedy = "Ask the operator of this house. Once it is allowed again, say something here."
         case "request_refused":
             reason = "model_refused"
             remedy = (

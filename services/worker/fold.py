@@ -40,7 +40,7 @@ from events import (
     WorkerEvent,
     WorkspacePrepared,
 )
-from services.worker.allowance import allow, pay, raise_limit, wait
+from services.worker.allowance import allow, pay, raise_limit, try_again, wait
 from services.worker.calls import MUTATING, calls_of, submission_in, text_of
 from services.worker.standing import DIFF_NAME, Delivery, Reply, Turn
 
@@ -75,6 +75,7 @@ def _asked(turn: Turn, event: GatewayEvent) -> Turn:
                 failure=None,
                 failures=0,
                 failing_since=None,
+                allowance=try_again(turn.allowance),
             )
         case QuestionAnswered():
             return replace(turn, answer=event)
@@ -122,7 +123,8 @@ def _worked(turn: Turn, event: WorkerEvent, at: datetime) -> Turn:
         case ToolInterrupted(call=call):
             return _ended(turn, call, is_accepted=False)
         case BudgetExhausted():
-            return replace(turn, allowance=replace(turn.allowance, exhausted=event))
+            allowance = replace(turn.allowance, exhausted=event)
+            return replace(turn, is_asked=False, allowance=allowance)
         case ArtifactStored(name=name, blob=blob):
             is_diff = name == DIFF_NAME
             return _delivered(turn, diff=blob) if is_diff else turn
@@ -159,9 +161,13 @@ def _taken_up(turn: Turn, event: AttemptStarted, at: datetime) -> Turn:
 def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: datetime) -> Turn:
     match event:
         case ModelRequested():
-            queued = 0 if turn.is_over else turn.unread_queued
             return replace(
-                turn, is_asked=True, is_spoken_to=True, unread_steers=0, unread_queued=queued
+                turn,
+                is_asked=True,
+                is_spoken_to=True,
+                unread_steers=0,
+                unread_queued=0 if turn.is_over else turn.unread_queued,
+                allowance=replace(turn.allowance, exhausted=None),
             )
         case ModelFailed():
             since = turn.failing_since or at

@@ -9,14 +9,23 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 import anthropic
 import httpx2
+import msgspec
 
-from events import Block, Usage
+from events import Block, BudgetExhausted, Usage
 from services.worker.failures import Kind, Misfortune
-from services.worker.ports import Answer, LiveKind, ModelFailure, OnDelta, Question
+from services.worker.ports import (
+    Answer,
+    BudgetRefused,
+    LiveKind,
+    ModelFailure,
+    OnDelta,
+    Question,
+)
 
 _MOST_OUTPUT_TOKENS: Final = 32_000
 _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0, read=300.0)
@@ -38,11 +47,30 @@ _ERRORS: Final[dict[str, Kind]] = {
     "billing_error": "out_of_credit",
     "invalid_request_error": "request_refused",
 }
+_BUDGET: Final = "budget_exhausted"
+_CODES: Final[dict[str, Kind]] = {"switched_off": "switched_off"}
 _DELTAS: Final[dict[str, tuple[str, LiveKind | None]]] = {
     "text_delta": ("text", "text"),
     "thinking_delta": ("thinking", "thinking"),
     "signature_delta": ("signature", None),
 }
+
+
+class _Details(msgspec.Struct, frozen=True):
+    """The broker's own part of an error: the limit that stands against a call."""
+
+    scope: Literal["cost", "person", "account"]
+    spent: int
+    limit: int
+    resets_at: datetime | None = None
+
+
+class _Error(msgspec.Struct, frozen=True):
+    details: _Details
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    error: _Error
 
 
 class AnthropicModel:
@@ -64,6 +92,8 @@ class AnthropicModel:
                     draft.take(event.to_dict())
                 request = stream.response.headers.get("request-id", "")
         except anthropic.APIStatusError as error:
+            if error.error_code == _BUDGET:
+                raise BudgetRefused(_limit_met(error)) from error
             raise ModelFailure(_refusal(error)) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
             detail = f"The connection to the model broke: {str(error) or type(error).__name__}."
@@ -194,7 +224,11 @@ def _sound(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold, in and 
 
 def _refusal(error: anthropic.APIStatusError) -> Misfortune:
     """Say what an error means. In the middle of a stream it comes with status 200."""
-    kind = _STATUSES.get(error.status_code) or _ERRORS.get(error.type or "")
+    kind = (
+        _CODES.get(error.error_code or "")
+        or _STATUSES.get(error.status_code)
+        or _ERRORS.get(error.type or "")
+    )
     if kind is None:
         is_ours = 400 <= error.status_code < 500 and error.status_code not in _MOVED_ON  # noqa: PLR2004 - client errors
         kind = "request_refused" if is_ours else "server_error"
@@ -202,6 +236,14 @@ def _refusal(error: anthropic.APIStatusError) -> Misfortune:
     named = f" (request {error.request_id})" if error.request_id else ""
     detail = f"The model answered {error.status_code}{named}: {said}"
     return Misfortune(kind, detail, _retry_after_seconds(error.response.headers))
+
+
+def _limit_met(error: anthropic.APIStatusError) -> BudgetExhausted:
+    """Read which limit the broker says is met."""
+    met = msgspec.convert(error.body, _Refused).error.details
+    return BudgetExhausted(
+        scope=met.scope, spent=met.spent, limit=met.limit, resets_at=met.resets_at
+    )
 
 
 def _retry_after_seconds(headers: httpx2.Headers) -> float | None:

@@ -19,12 +19,14 @@ from events import (
     WorkspacePrepared,
 )
 from infra.clock import Clock
+from infra.model_prices import cost_microusd
 from services.worker.calls import Call
 from services.worker.excerpt import excerpt
 from services.worker.failures import failed
 from services.worker.live import Live
 from services.worker.ports import (
     Blobs,
+    BudgetRefused,
     Forge,
     Model,
     ModelFailure,
@@ -34,7 +36,6 @@ from services.worker.ports import (
     Workspace,
     WorkspaceRefused,
 )
-from services.worker.prices import cost_microusd
 from services.worker.prompt import system_blocks
 from services.worker.rules import Rules
 from services.worker.standing import DIFF_NAME, Turn
@@ -137,6 +138,8 @@ async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recor
         failures, since, now = turn.failures, turn.failing_since, world.clock()
         told = failure.misfortune
         return [failed(told, turn=step.turn, failures=failures, since=since, now=now)]
+    except BudgetRefused as refused:
+        return [refused.met]
     await world.live.flush()
     return [
         ModelReplied(

@@ -12,7 +12,17 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from events import Blob, Block, Draft, Head, Recorded, SnapshotTaken, Usage, WorkerEvent
+from events import (
+    Blob,
+    Block,
+    BudgetExhausted,
+    Draft,
+    Head,
+    Recorded,
+    SnapshotTaken,
+    Usage,
+    WorkerEvent,
+)
 from services.worker.failures import Misfortune
 
 OnOutput = Callable[[bytes], None]
@@ -267,6 +277,17 @@ class ModelFailure(Exception):
         self.misfortune = misfortune
 
 
+class BudgetRefused(Exception):
+    """The broker does not let a call through that might cost more than is left; nothing was spent.
+
+    `met` says which limit stands against it.
+    """
+
+    def __init__(self, met: BudgetExhausted) -> None:
+        super().__init__(f"{met.scope}: {met.spent} of {met.limit}")
+        self.met = met
+
+
 OnDelta = Callable[[LiveKind, int, str], None]
 
 
@@ -278,7 +299,10 @@ class Model(Protocol):
         ...
 
     async def answer(self, question: Question, on_delta: OnDelta) -> Answer:
-        """Ask once. `on_delta` gets (kind, block index, text) as it comes. Raises ModelFailure."""
+        """Ask once. `on_delta` gets (kind, block index, text) as it comes.
+
+        Raises ModelFailure, BudgetRefused.
+        """
         ...
 
 

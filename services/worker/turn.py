@@ -291,8 +291,9 @@ def _talk(turn: Turn, now: datetime) -> Step:
         return Record((gave_up(failure),))
     if failure is not None and failure.retry_at is not None and now < failure.retry_at:
         return Wait("provider", failure.retry_at)
-    if turn.allowance.exhausted is not None:
-        return Wait("budget")
+    over = turn.allowance.exhausted
+    if over is not None and (over.resets_at is None or now < over.resets_at):
+        return Wait("budget", over.resets_at)
     if met := exceeded(turn.allowance, now):
         return Record((met,))
     return Record((ModelRequested(turn=turn.number + 1, model=submitted.model),))

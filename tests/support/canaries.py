@@ -1,10 +1,13 @@
 """Looking for a string in everything a stack keeps."""
 
 import gzip
+from base64 import b64encode
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import quote
 
 import asyncpg
+import psutil
 import redis.asyncio as redis
 
 from infra.jetstream import Connection
@@ -13,6 +16,32 @@ from infra.jetstream.stretch import Size, read_stretch
 from infra.operations.object_store import Objects
 
 _ALL = Size(messages=10**7, size_bytes=10**9)
+
+
+def spellings(secret: str) -> set[str]:
+    """Every way a secret may be spelled: as it is, in hex, in a URL, within any base64."""
+    raw = secret.encode()
+    spelled = {secret, raw.hex(), raw.hex().upper(), quote(secret, safe="")}
+    for lead in range(3):
+        whole = b64encode(b"\0" * lead + raw).decode()
+        inner = whole[4 * (lead > 0) : -4]  # what depends on this secret alone
+        spelled |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return spelled
+
+
+def in_processes(processes: Iterable[psutil.Process], canaries: Iterable[str]) -> dict[str, str]:
+    """Name the processes that have one in their environment or arguments, and tell these apart."""
+    wanted, found = [canary.encode() for canary in canaries], {}
+    for process in processes:
+        for kind in ("environ", "cmdline"):
+            try:
+                content = Path(f"/proc/{process.pid}/{kind}").read_bytes()
+            except (OSError, psutil.Error):
+                continue  # it ended
+            if any(canary in content for canary in wanted):
+                arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+                found[f"{process.pid} {kind}"] = b" ".join(arguments).decode().strip()
+    return found
 
 
 def in_files(directory: Path, canaries: Iterable[str], *, but: Iterable[str] = ()) -> list[str]:
@@ -65,7 +94,9 @@ async def in_redis(url: str, canaries: Iterable[str]) -> list[str]:
     try:
         told = {}
         async for key in client.scan_iter():
-            told[key.decode()] = repr(await client.hgetall(key)).encode()
+            is_hash = await client.type(key) == b"hash"
+            value = await (client.hgetall(key) if is_hash else client.dump(key))
+            told[key.decode()] = repr(value).encode()
     finally:
         await client.aclose()
     return _holding(told, canaries)

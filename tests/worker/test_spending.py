@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from events import Budget, BudgetExhausted, BudgetRaised, Usage
+from infra.model_prices import cost_microusd
 from services.worker.allowance import allow, exceeded, pay, raise_limit, wait
 from services.worker.failures import (
     LONGEST_RETRY_AFTER_SECONDS,
@@ -11,7 +12,6 @@ from services.worker.failures import (
     Misfortune,
     failed,
 )
-from services.worker.prices import cost_microusd
 from tests.support.worker_history import BEGAN, NOW
 
 

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import itertools
 import re
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import msgspec
 
 from infra.clock import Clock
 from infra.stack.forge import pages, rest
-from infra.stack.forge.asking import Asker, asker
+from infra.stack.forge.app_routes import APP_ROUTES
+from infra.stack.forge.asking import Asker, asker, credential
 from infra.stack.forge.browsing import Browsing
 from infra.stack.forge.exchange import (
     Receive,
@@ -27,6 +29,7 @@ from infra.stack.forge.exchange import (
 from infra.stack.forge.faults import Fault, Faults
 from infra.stack.forge.git import Git
 from infra.stack.forge.git_access import GitAccess, as_git_hears
+from infra.stack.forge.installations import Installations
 from infra.stack.forge.pull_request_routes import PULL_REQUEST_ROUTES
 from infra.stack.forge.pull_requests import PullRequests
 from infra.stack.forge.repositories import Repositories
@@ -35,8 +38,10 @@ from infra.stack.forge.settings import Settings
 from infra.stack.forge.shapes import Shapes
 from infra.stack.forge.smart_http import recognise
 
-_ROUTES = REPOSITORY_ROUTES + PULL_REQUEST_ROUTES
+_ROUTES = APP_ROUTES + REPOSITORY_ROUTES + PULL_REQUEST_ROUTES
 _API = "/api/v3"
+_FOR_APPS = re.compile(r"/api/v3/(?:repos/[^/]+/[^/]+/installation|app/.+)")
+_REPOSITORY = re.compile(r"(?:/api/v3/repos)?/[^/]+/(?P<name>[^/]+?)(?:\.git)?(?P<rest>/.*)?")
 _HOST = re.compile(r"(?:[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
@@ -54,6 +59,7 @@ class Application:
             clock=clock,
             repositories=repositories,
             pull_requests=PullRequests(repositories, git, clock),
+            installations=_installations(settings, clock),
         )
         self._git = GitAccess(self._forge, self._faults, settings.path)
         self._numbers = itertools.count(1)
@@ -65,7 +71,7 @@ class Application:
             raise ValueError(f"this forge does not speak {scope['type']}")
         request = Request.from_scope(scope, receive)
         headers = {"x-github-request-id": f"{self._start:X}:{next(self._numbers):X}"}
-        who = asker(request.headers.get("authorization", ""), self._settings.forge_token)
+        who = self._who(request)
         reply = await self._suffer(request)
         try:
             call = None if reply is not None else recognise(request)
@@ -75,6 +81,17 @@ class Application:
         except Refusal as refusal:
             reply = as_git_hears(refusal)
         await send_reply(reply or await self._reply(request, who), send, headers)
+
+    def _who(self, request: Request) -> Asker:
+        header = request.headers.get("authorization", "")
+        if _FOR_APPS.fullmatch(request.path):
+            return Asker.NOBODY  # these look at the header themselves
+        who = asker(header, self._settings.forge_token)
+        apps = self._forge.installations
+        if who is not Asker.IMPOSTOR or apps is None:
+            return who
+        grant = apps.granted((credential(header) or b"").decode(errors="replace"))
+        return who if grant is None else grant.asker(*_subject(request))
 
     async def _reply(self, request: Request, who: Asker) -> Reply:
         if request.path == "/health":
@@ -125,6 +142,29 @@ class Application:
             return self._settings.public_url.rstrip("/")
         host = request.headers.get("host", "")
         return f"http://{host if _HOST.fullmatch(host) else self._settings.host}"
+
+
+def _installations(settings: Settings, clock: Clock) -> Installations | None:
+    if not settings.app_id:
+        return None
+    key = Path(settings.app_public_key_file).read_text()
+    return Installations(
+        app_id=settings.app_id, public_key=key, clock=clock, entropy=secrets.token_bytes
+    )
+
+
+def _subject(request: Request) -> tuple[str, tuple[str, str]]:
+    """Tell which repository a request is about, and which permission of an App it needs."""
+    matched = _REPOSITORY.fullmatch(request.path)
+    if matched is None:
+        return "", ("administration", "write")
+    rest_ = matched["rest"] or ""
+    if "git-receive-pack" in (rest_[1:], request.query.get("service")):
+        return matched["name"], ("contents", "write")
+    if rest_.endswith(("/info/refs", "/git-upload-pack")):
+        return matched["name"], ("contents", "read")
+    kind = "pull_requests" if rest_.startswith("/pulls") else "contents" if rest_ else "metadata"
+    return matched["name"], (kind, "read" if request.method == "GET" else "write")
 
 
 def _is_loopback(address: str) -> bool:

@@ -10,25 +10,30 @@ class Asker(enum.Enum):
     """What a request's credentials make of its sender."""
 
     NOBODY = "sent no credentials"
-    OWNER = "sent the token"
+    OWNER = "sent the token, or one that is good for this"
+    STRANGER = "sent a token that is good, but not for this"
     IMPOSTOR = "sent something else"
 
 
-def asker(authorization: str, token: str) -> Asker:
-    """Judge an Authorization header: `Bearer T`, `token T`, or Basic with `T` as the password.
+def credential(authorization: str) -> bytes | None:
+    """Read an Authorization header: `Bearer T`, `token T`, or Basic with `T` as the password.
 
-    With Basic any user name will do, as on GitHub.
+    With Basic any user name will do, as on GitHub. None when it is malformed.
     """
-    if not authorization:
-        return Asker.NOBODY
     scheme, _, value = authorization.partition(" ")
     sent = value.strip().encode("latin-1")
     if scheme.lower() == "basic":
         try:
-            sent = base64.b64decode(sent, validate=True).partition(b":")[2]
+            return base64.b64decode(sent, validate=True).partition(b":")[2]
         except binascii.Error:
-            return Asker.IMPOSTOR
-    elif scheme.lower() not in {"bearer", "token"}:
-        return Asker.IMPOSTOR
-    same = hmac.compare_digest(sent, token.encode())
+            return None
+    return sent if scheme.lower() in {"bearer", "token"} else None
+
+
+def asker(authorization: str, token: str) -> Asker:
+    """Judge an Authorization header by the one token of the forge's user."""
+    if not authorization:
+        return Asker.NOBODY
+    sent = credential(authorization)
+    same = sent is not None and hmac.compare_digest(sent, token.encode())
     return Asker.OWNER if same else Asker.IMPOSTOR

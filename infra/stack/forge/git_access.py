@@ -67,7 +67,9 @@ class GitAccess:
         try:
             repository = self.forge.repositories.find(call.owner, call.name)
         except Refusal:
-            raise (not_found() if asker is Asker.OWNER else unknown) from None
+            raise (unknown if asker is Asker.NOBODY else not_found()) from None
+        if asker is Asker.STRANGER and (repository.private or call.is_push):
+            raise not_found()
         if asker is Asker.NOBODY and (repository.private or call.is_push):
             raise unknown
         return repository

@@ -59,6 +59,12 @@ class Repositories:
             raise not_found()
         return found
 
+    def names(self) -> frozenset[str]:
+        """Name every repository, in lower case and without its owner."""
+        return frozenset(
+            place.name.removesuffix(".git") for place in self._root.glob("[!.]*/*.git")
+        )
+
     async def create(self, owner: str, name: str, *, private: bool, auto_init: bool) -> Repository:
         """Make an empty repository, or with `auto_init` one with a first commit.
 

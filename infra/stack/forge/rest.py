@@ -8,6 +8,7 @@ from infra.clock import Clock
 from infra.stack.forge.asking import Asker
 from infra.stack.forge.exchange import Refusal, Reply, Request, json_reply, not_found
 from infra.stack.forge.git import Git
+from infra.stack.forge.installations import Installations
 from infra.stack.forge.pull_requests import PullRequests
 from infra.stack.forge.repositories import Repositories, Repository
 from infra.stack.forge.shapes import Shape, Shapes
@@ -28,6 +29,7 @@ class Forge:
     clock: Clock
     repositories: Repositories
     pull_requests: PullRequests
+    installations: Installations | None = None
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,18 @@ class Call:
     shapes: Shapes
 
     def require_owner(self) -> None:
-        """Raise Refusal 401 unless the token was sent."""
+        """Raise Refusal 401 unless the token was sent, 403 when one was that is not for this."""
+        if self.asker is Asker.STRANGER:
+            raise Refusal(403, "Resource not accessible by integration")
         if self.asker is not Asker.OWNER:
             raise Refusal(401, "Requires authentication")
+
+    def require_app(self) -> Installations:
+        """Give the App's installations; raises Refusal 401 unless the App itself asks."""
+        if self.forge.installations is None:
+            raise Refusal(401, "A JSON web token could not be decoded")
+        self.forge.installations.require_app(self.request.headers.get("authorization", ""))
+        return self.forge.installations
 
     def repository(self) -> Repository:
         """Find the repository of the path; raises Refusal 404, also when it may not be seen."""

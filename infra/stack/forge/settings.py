@@ -10,7 +10,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `port` 0 means any free one. `login` is the one user, who owns every repository and whom
     `forge_token` authenticates. `public_url` is the base of the addresses shown to people; when
     empty, the address a request came to is used. `faults` lets tests order misfortunes. `path`
-    is the search path, by which git is found.
+    is the search path, by which git is found. With `app_id` a GitHub App is installed; its public
+    key is in the file `app_public_key_file`, in PEM.
     """
 
     directory: str
@@ -19,6 +20,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     login: str = "errand"
     public_url: str = ""
+    app_id: str = ""
+    app_public_key_file: str = ""
     faults: bool = False
     grace_seconds: float = 5.0
     path: str = "/usr/local/bin:/usr/bin:/bin"

@@ -1,6 +1,7 @@
 """The Messages API over ASGI: keys, routes, bodies, streams, faults on order.
 
-Routes: POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models[/{id}]; of the
+Routes: POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models[/{id}]; with an admin key
+GET /v1/organizations/usage_report/messages; of the
 rehearsal's own: GET /health (no key), GET /ledger[?user_id=], and, where faults may be ordered,
 GET, POST and DELETE /faults.
 """
@@ -9,12 +10,13 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import msgspec
 
 from infra.clock import Clock
+from infra.stack.model import usage_report
 from infra.stack.model.catalog import MODELS, describe, find
 from infra.stack.model.faults import Fault, Faults, refuse
 from infra.stack.model.ledger import Ledger, entry_of
@@ -89,6 +91,13 @@ class Exchange:
             pass
 
 
+class ApiKeys(NamedTuple):
+    """The key to the Messages API, and the one to the Admin API (empty: there is none)."""
+
+    api: str
+    admin: str = ""
+
+
 class Api:
     """The ASGI application. `pace_seconds` is waited before every delta of a stream."""
 
@@ -96,7 +105,7 @@ class Api:
         self,
         rehearsal: Rehearsal,
         *,
-        key: str,
+        keys: ApiKeys,
         ledger: Ledger,
         limits: Limits,
         clock: Clock,
@@ -104,7 +113,7 @@ class Api:
         pace_seconds: float,
     ) -> None:
         self._rehearsal = rehearsal
-        self._key = key
+        self._keys = keys
         self._ledger = ledger
         self._limits = limits
         self._clock = clock
@@ -127,7 +136,13 @@ class Api:
         method, path = exchange.method, exchange.path
         if path == "/health":
             return await exchange.answer({"status": "ok", "model": "rehearsal"})
-        self._check_key(exchange.headers)
+        if path == usage_report.PATH and method == "GET":
+            self._check_key(exchange.headers, self._keys.admin)
+            now = self._clock()
+            return await exchange.answer(
+                usage_report.page(self._ledger.entries(), exchange.query, now=now)
+            )
+        self._check_key(exchange.headers, self._keys.api)
         if path == "/ledger" and method == "GET":
             users = exchange.query.get("user_id", [None])
             return await exchange.answer(self._ledger.report(users[0]))
@@ -144,12 +159,12 @@ class Api:
             raise Refused(405, "Method Not Allowed")
         raise Refused(404, f"Not found: {path}")
 
-    def _check_key(self, headers: dict[str, str]) -> None:
+    def _check_key(self, headers: dict[str, str], key: str) -> None:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         given = headers.get("x-api-key") or (bearer if scheme.lower() == "bearer" else "")
         if not given:
             raise Refused(401, "x-api-key header is required")
-        if not hmac.compare_digest(given.strip().encode("latin-1"), self._key.encode()):
+        if not key or not hmac.compare_digest(given.strip().encode("latin-1"), key.encode()):
             raise Refused(401, "invalid x-api-key")
 
     async def _models(self, exchange: Exchange) -> None:

@@ -25,6 +25,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     cache_creation_input_tokens: int
     cache_read_input_tokens: int
     output_tokens: int
+    ephemeral_1h_input_tokens: int = 0
 
 
 class Sum(msgspec.Struct):
@@ -85,6 +86,10 @@ class Ledger:
             "accounts": accounts,
         }
 
+    def entries(self) -> Iterator[Entry]:
+        """Read all that was written down, oldest first."""
+        return _entries(self._path)
+
     def _count(self, entry: Entry) -> None:
         key = (entry.user_id, entry.model)
         account = self._accounts.setdefault(key, Account(*key))
@@ -112,6 +117,7 @@ def entry_of(
         cache_creation_input_tokens=prompt.written,
         cache_read_input_tokens=prompt.read,
         output_tokens=output_tokens,
+        ephemeral_1h_input_tokens=prompt.written_1h,
     )
 
 

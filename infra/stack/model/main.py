@@ -10,7 +10,7 @@ import uvicorn
 from infra.clock import Clock, utc_now
 from infra.stack.model.cache import PromptCache
 from infra.stack.model.faults import Faults
-from infra.stack.model.http import Api
+from infra.stack.model.http import Api, ApiKeys
 from infra.stack.model.ledger import Ledger
 from infra.stack.model.limits import Limits
 from infra.stack.model.rehearsal import Rehearsal
@@ -24,13 +24,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the environment may set: the names in capitals.
 
     `directory` keeps the ledger. `pace` is the seconds before every delta of a stream, so that a
-    demonstration looks alive. `faults` opens /faults, for tests.
+    demonstration looks alive. `faults` opens /faults, for tests. With `model_admin_key` the usage
+    report of the Admin API is given to whoever has it.
     """
 
     host: str = "127.0.0.1"
     port: int
     directory: str
     model_api_key: str
+    model_admin_key: str = ""
     pace: float = 0.01
     faults: bool = False
     requests_a_minute: int = 100_000
@@ -48,7 +50,7 @@ def compose(settings: Settings, *, clock: Clock) -> Api:
     )
     return Api(
         rehearsal,
-        key=settings.model_api_key,
+        keys=ApiKeys(settings.model_api_key, settings.model_admin_key),
         ledger=Ledger(directory),
         limits=Limits(clock, requests_a_minute=settings.requests_a_minute),
         clock=clock,

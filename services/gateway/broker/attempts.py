@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from events import AccountId, History, TaskId
+from events import AccountId, History, PersonId, TaskId
 from infra.claim import is_claim
 from infra.clock import Clock
 from infra.nats_permissions import WorkerGrant
@@ -18,8 +18,10 @@ from infra.nats_users import SEED_BYTES, Signer, seed, worker_user
 from services.gateway.access import is_task_id
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.grants import Grant, Grants
+from services.gateway.broker.purses import Payer
 from services.gateway.problems import Refused, refused, unavailable
 from services.gateway.recall import Recall
+from services.gateway.task import Task
 
 _ACCOUNT: Final = re.compile(r"[a-z0-9_]{1,64}")
 _TRUSTED_SECONDS: Final = 2.0
@@ -64,11 +66,12 @@ class Credentials(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """Whose token it is: an attempt of a task, and the task's repository."""
+    """Whose token it is: an attempt of a task, the task's repository, and who pays for it."""
 
     history: History
     attempt: int
     repository: str
+    payer: Payer
 
     @property
     def branch(self) -> str:
@@ -139,7 +142,12 @@ class Attempts:
             known = (await self._recall.task(grant.history)).task  # never refuse on old knowledge
         if known.end or known.attempt != grant.attempt:
             return None
-        return Holder(grant.history, grant.attempt, known.repository)
+        return Holder(grant.history, grant.attempt, known.repository, _payer(grant, known))
+
+    async def payer_now(self, holder: Holder) -> Payer:
+        """Tell who pays and how much, as the log says this moment."""
+        known = (await self._recall.task(holder.history)).task
+        return _payer(holder, known)
 
     async def _history(self, task: TaskId, account: str) -> History:
         if account and not _ACCOUNT.fullmatch(account):
@@ -154,6 +162,16 @@ class Attempts:
         self._remembered.move_to_end(token)
         while len(self._remembered) > _MOST_REMEMBERED:
             self._remembered.popitem(last=False)
+
+
+def _payer(held: Grant | Holder, known: Task) -> Payer:
+    return Payer(
+        account=held.history.account,
+        person=PersonId(known.by.removeprefix("person:")),
+        task=held.history.task,
+        attempt=held.attempt,
+        limit_microusd=known.limit_microusd,
+    )
 
 
 def _refused(cause: str) -> Refused:

@@ -1,19 +1,29 @@
 """Passes model calls through: the worker's own headers off, the house's key on, nothing stored.
 
-Two addresses of the Messages API are open and no other. The answer is streamed as it comes. What
-goes wrong on our side is told in the Messages API's own shape, so that the worker's client
-understands it (apis.md §2.5).
+Two addresses of the Messages API are open and no other. Before each call the switches are looked at
+and what it may cost is set aside; the answer is streamed as it comes. What goes wrong on our side
+is told in the Messages API's own shape, so that the worker's client understands it (apis.md §2.5).
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import httpx
 import msgspec
 
+from infra.clock import Clock
 from infra.telemetry import logger
+from services.gateway.accounts.tokens import Entropy
+from services.gateway.broker.background import Background
+from services.gateway.broker.ledger import Ledger
+from services.gateway.broker.model_keys import ModelKeys
+from services.gateway.broker.model_request import NotPriced, Priced, read
+from services.gateway.broker.pump import Pipe, Pump
+from services.gateway.broker.purses import Broke, Payer
+from services.gateway.broker.switches import Switches
 
-PATHS: Final = frozenset({"v1/messages", "v1/messages/count_tokens"})
+MESSAGES: Final = "v1/messages"
+PATHS: Final = frozenset({MESSAGES, "v1/messages/count_tokens"})
 MOST_BYTES: Final = 32 * 1024 * 1024
 
 _SENT: Final = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})
@@ -22,6 +32,8 @@ _ANSWERED: Final = frozenset(
 )
 _ANSWERED_PREFIX: Final = "anthropic-"
 _OVERLOADED: Final = 529
+_HELD_SECONDS: Final = 5
+_CALL_BYTES: Final = 12
 
 _log = logger(__name__)
 
@@ -34,50 +46,102 @@ class Passed(NamedTuple):
     content: AsyncGenerator[bytes, None]
 
 
+class Upstream(NamedTuple):
+    """One Messages API, and who speaks to it."""
+
+    client: httpx.AsyncClient
+    base_url: str
+
+
 class ModelProxy:
-    """One Messages API, and the house's key to it. The key leaves this object for there only."""
+    """One Messages API. `keys` leave this object for there only."""
 
-    def __init__(self, client: httpx.AsyncClient, *, base_url: str, key: str) -> None:
-        self._client = client
-        self._base_url = base_url.rstrip("/")
-        self._key = key
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        keys: ModelKeys,
+        switches: Switches,
+        ledger: Ledger,
+        background: Background,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._upstream = upstream
+        self._keys = keys
+        self._switches = switches
+        self._ledger = ledger
+        self._background = background
+        self._clock = clock
+        self._entropy = entropy
 
-    async def call(self, path: str, headers: Mapping[str, str], body: bytes) -> Passed:
-        """Pass one call on. `path` is one of PATHS, `headers` have lower-case names.
+    async def call(
+        self, path: str, headers: Mapping[str, str], body: bytes, *, payer: Payer
+    ) -> Passed | Broke:
+        """Pass one call on; or say which purse does not hold what it may cost.
 
-        An API that cannot be reached is answered as overloaded (529), which clients try again.
+        `path` is one of PATHS, `headers` have lower-case names. An API that cannot be reached is
+        answered as overloaded (529), which clients try again. Raises Refused: 403 when a switch is
+        thrown or the account's key does not open, 503 when the database does not answer.
         """
-        request = self._client.build_request(
+        await self._switches.check(payer)
+        key = await self._keys.key_of(payer.account)
+        request = self._request(path, headers, body, key.text)
+        try:
+            priced = read(body)
+        except NotPriced as error:
+            return refusal(400, "invalid_request_error", str(error))
+        if path != MESSAGES:
+            return await self._free(request)
+        call = f"call_{self._entropy(_CALL_BYTES).hex()}"
+        broke = await self._ledger.reserve(
+            call, payer, priced.estimate(), is_own_key=key.is_own, now=self._clock()
+        )
+        return broke or await self._metered(request, call, priced)
+
+    async def _metered(self, request: httpx.Request, call: str, priced: Priced) -> Passed:
+        pipe = Pipe()
+        pump = Pump(self._upstream.client, self._ledger, self._clock, call=call, priced=priced)
+        self._background.start(pump.run(request, pipe, broken_off=_broken_off))
+        head = await pipe.head
+        if head.answer is None:
+            return _unreachable(head.unreachable)
+        return Passed(head.answer.status_code, _passed_headers(head.answer), pipe.pieces())
+
+    async def _free(self, request: httpx.Request) -> Passed:
+        try:
+            answer = await self._upstream.client.send(request)
+        except httpx.TransportError as error:
+            _log.warning("the model's API is not reachable", error=repr(error))
+            return _unreachable(type(error).__name__)
+        return Passed(answer.status_code, _passed_headers(answer), _whole(answer.content))
+
+    def _request(
+        self, path: str, headers: Mapping[str, str], body: bytes, key: str
+    ) -> httpx.Request:
+        return self._upstream.client.build_request(
             "POST",
-            f"{self._base_url}/{path}",
+            f"{self._upstream.base_url.rstrip('/')}/{path}",
             headers={
                 **{name: value for name, value in headers.items() if name in _SENT},
-                "Authorization": f"Bearer {self._key}",
-                "X-Api-Key": self._key,
+                "Authorization": f"Bearer {key}",
+                "X-Api-Key": key,
                 "Accept-Encoding": "identity",
             },
             content=body,
         )
-        try:
-            answer = await self._client.send(request, stream=True)
-        except httpx.TransportError as error:
-            _log.warning("the model's API is not reachable", error=repr(error))
-            return _unreachable(type(error).__name__)
-        return Passed(answer.status_code, _passed_headers(answer), _through(answer))
 
 
-async def _through(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """Yield the answer as it comes. A stream that breaks off ends with an `error` event."""
-    try:
-        async for chunk in answer.aiter_raw():
-            yield chunk
-    except httpx.TransportError as error:
-        _log.warning("the model's answer broke off", error=repr(error))
-        if answer.headers.get("content-type", "").startswith("text/event-stream"):
-            body = error_body("api_error", "The model's answer broke off.")
-            yield b"\n\nevent: error\ndata: " + body + b"\n\n"
-    finally:
-        await answer.aclose()
+async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+def _broken_off(answer: httpx.Response) -> bytes:
+    """End a stream that broke off with an `error` event; any other answer just ends."""
+    if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+        return b""
+    body = error_body("api_error", "The model's answer broke off.")
+    return b"\n\nevent: error\ndata: " + body + b"\n\n"
 
 
 def _passed_headers(answer: httpx.Response) -> dict[str, str]:
@@ -89,14 +153,40 @@ def _passed_headers(answer: httpx.Response) -> dict[str, str]:
 
 
 def _unreachable(cause: str) -> Passed:
-    body = error_body("overloaded_error", f"The gateway cannot reach the model's API ({cause}).")
-
-    async def content() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    return Passed(_OVERLOADED, {"content-type": "application/json", "retry-after": "2"}, content())
+    detail = f"The gateway cannot reach the model's API ({cause})."
+    return refusal(_OVERLOADED, "overloaded_error", detail, headers={"retry-after": "2"})
 
 
-def error_body(kind: str, message: str) -> bytes:
+def broke_answer(broke: Broke) -> Passed:
+    """Say, in the API's shape, that a purse is too small: 402; or 429 while calls hold it."""
+    if broke.is_held:
+        headers = {"retry-after": str(_HELD_SECONDS)}
+        return refusal(429, "rate_limit_error", broke.detail, headers=headers)
+    details = {
+        "error_code": "budget_exhausted",
+        "scope": broke.scope,
+        "spent": broke.spent_microusd,
+        "limit": broke.limit_microusd,
+        "needed": broke.needed_microusd,
+        "resets_at": broke.resets_at,
+    }
+    return refusal(402, "billing_error", broke.detail, details=details)
+
+
+def refusal(
+    status: int,
+    kind: str,
+    message: str,
+    *,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Passed:
+    """Answer with an error in the Messages API's shape."""
+    body = error_body(kind, message, details)
+    return Passed(status, {"content-type": "application/json", **(headers or {})}, _whole(body))
+
+
+def error_body(kind: str, message: str, details: Mapping[str, Any] | None = None) -> bytes:
     """Spell an error as the Messages API does."""
-    return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}})
+    error = {"type": kind, "message": message, **({"details": details} if details else {})}
+    return msgspec.json.encode({"type": "error", "error": error})

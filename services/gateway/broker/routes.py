@@ -6,6 +6,7 @@ from binascii import Error as NotBase64
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,14 @@ from litestar.response import Stream
 from services.gateway.broker.attempts import Claim, Holder, NatsAccess
 from services.gateway.broker.forge_api import ForgeRepository, PullRequestWish
 from services.gateway.broker.git_proxy import SERVICES, Answered, Ask, said
-from services.gateway.broker.model_proxy import MOST_BYTES, PATHS, error_body
+from services.gateway.broker.model_proxy import (
+    MOST_BYTES,
+    PATHS,
+    Passed,
+    broke_answer,
+    refusal,
+)
+from services.gateway.broker.purses import Broke
 from services.gateway.house import House
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.repository_url import Place, locate
@@ -24,6 +32,7 @@ from services.gateway.routes.asking import Asked, TheHouse, bearer
 
 MOST_BLOB_BYTES: Final = 64 * 1024 * 1024
 _BLOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,4}")
+_KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -62,19 +71,30 @@ async def claim(house: TheHouse, data: JSONBody[Claim]) -> Claimed:
 @post("/model/{path:path}", status_code=200, request_max_body_size=MOST_BYTES)
 async def model(request: Asked, house: TheHouse, path: FromPath[str]) -> Response[Any]:
     """Pass a model call through; every refusal has the Messages API's shape."""
-    address = path.lstrip("/")
     try:
-        await _holder(request, house)
-    except Refused as refusal:
-        kind = "authentication_error" if refusal.problem.status == 401 else "overloaded_error"  # noqa: PLR2004 - HTTP
-        body = error_body(kind, refusal.problem.detail)
-        return Response(body, status_code=refusal.problem.status, media_type="application/json")
-    if address not in PATHS:
-        body = error_body("not_found_error", f"The broker does not pass {address[:100]} on.")
-        return Response(body, status_code=404, media_type="application/json")
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    passed = await house.broker.model.call(address, headers, await request.body())
+        passed = await _model(request, house, path.lstrip("/"))
+    except Refused as refused_:
+        problem = refused_.problem
+        kind = _KINDS.get(problem.status, "overloaded_error")
+        passed = refusal(problem.status, kind, problem.detail, details={"error_code": problem.code})
     return _stream(passed.status, passed.headers, passed.content)
+
+
+async def _model(request: Asked, house: House, address: str) -> Passed:
+    holder = await _holder(request, house)
+    if address not in PATHS:
+        detail = f"The broker does not pass {address[:100]} on."
+        return refusal(404, "not_found_error", detail)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    body, payer = await request.body(), holder.payer
+    answer = await house.broker.model.call(address, headers, body, payer=payer)
+    if isinstance(answer, Broke) and answer.scope == "cost":
+        payer = await house.broker.attempts.payer_now(
+            holder
+        )  # its budget may just have been raised
+        if payer != holder.payer:
+            answer = await house.broker.model.call(address, headers, body, payer=payer)
+    return broke_answer(answer) if isinstance(answer, Broke) else answer
 
 
 @route(
@@ -94,9 +114,9 @@ async def git(
 async def _git(request: Asked, house: House, repository: str, path: str) -> Answered:
     try:
         holder = await _holder(request, house)
-    except Refused as refusal:
+    except Refused as refused_:
         challenge = {"WWW-Authenticate": 'Basic realm="errand"'}
-        return said(refusal.problem.status, refusal.problem.detail, challenge)
+        return said(refused_.problem.status, refused_.problem.detail, challenge)
     query = request.scope["query_string"].decode()
     service = query.removeprefix("service=") if path == "info/refs" else path
     if repository != f"{holder.history.task}.git" or service not in SERVICES:
@@ -104,9 +124,10 @@ async def _git(request: Asked, house: House, repository: str, path: str) -> Answ
     if (request.method == "GET") != (path == "info/refs"):
         return said(405, "Git asks for info/refs with GET, and for the rest with POST.")
     try:
-        place = locate(holder.repository, house.broker.forges)
-    except Refused as refusal:
-        return said(404, f"repository_not_found: {refusal.problem.detail}")
+        await house.broker.switches.check(holder.payer)
+        place = await _place(house, holder)
+    except Refused as refused_:
+        return _said(refused_)
     headers = {name.lower(): value for name, value in request.headers.items()}
     ask = Ask(request.method, path, query, headers, request.stream())
     return await house.broker.git.pass_on(ask, place, branch=holder.branch)
@@ -118,9 +139,10 @@ async def pull_request(
 ) -> Response[Any]:
     """Open or update the task's one pull request; 204 when the forge has none."""
     holder = await _holder(request, house)
+    await house.broker.switches.check(holder.payer)
     if data.branch != holder.branch:
         raise invalid("branch_refused", "/branch", f"Only {holder.branch} may be proposed.")
-    made = await house.broker.forge.pull_request(_place(house, holder), data)
+    made = await house.broker.forge.pull_request(await _place(house, holder), data)
     return Response(made, status_code=200) if made else Response(None, status_code=204)
 
 
@@ -128,7 +150,7 @@ async def pull_request(
 async def repository(request: Asked, house: TheHouse) -> ForgeRepository:
     """Tell what the forge says of the task's repository."""
     holder = await _holder(request, house)
-    return await house.broker.forge.repository(_place(house, holder))
+    return await house.broker.forge.repository(await _place(house, holder))
 
 
 @put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
@@ -170,8 +192,17 @@ def _password(request: Asked) -> str:
         return ""
 
 
-def _place(house: House, holder: Holder) -> Place:
-    return locate(holder.repository, house.broker.forges)
+async def _place(house: House, holder: Holder) -> Place:
+    place = locate(holder.repository, house.broker.forges)
+    return await house.broker.credentials.placed(holder.history.account, place)
+
+
+def _said(refused_: Refused) -> Answered:
+    """Tell git, in a line it shows: an address that is no longer taken counts as not there."""
+    problem = refused_.problem
+    if problem.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        return said(404, f"repository_not_found: {problem.detail}")
+    return said(problem.status, f"{problem.code}: {problem.detail}")
 
 
 def _key(holder: Holder, name: str) -> str:

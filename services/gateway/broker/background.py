@@ -1,0 +1,46 @@
+"""Tasks that outlive the request they began in, and not the gateway.
+
+They end in their own time when the gateway stops, up to a grace; one that fails is a bug and takes
+the process down.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+class Background:
+    """Where such tasks are started. Made by `background`."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._running: set[asyncio.Task[None]] = set()
+        self._endless: list[asyncio.Task[None]] = []
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start one."""
+        task = self._group.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start one that goes on for ever: it is cancelled when the gateway stops."""
+        self._endless.append(self._group.create_task(work))
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Wait for all that run, and cancel those that take longer."""
+        late: set[asyncio.Task[None]] = set()
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=grace_seconds)
+        for task in (*late, *self._endless):
+            task.cancel()
+
+
+@asynccontextmanager
+async def background(grace_seconds: float) -> AsyncIterator[Background]:
+    """Run tasks beside the block, and for a grace after it."""
+    async with asyncio.TaskGroup() as group:
+        made = Background(group)
+        yield made
+        await made.drain(grace_seconds)

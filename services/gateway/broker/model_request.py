@@ -1,0 +1,157 @@
+"""What a model call asks for, read from its body: enough to say what it can cost at most. Pure.
+
+What cannot be priced, or would make the provider reach out to an address of the caller's choice, is
+not passed on: the fields and tools let through are listed here, and there are no others. Source:
+the Messages API, reference/apis.md §2.3 and §2.6.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from infra.model_prices import most_microusd
+from services.gateway.broker.count import Count, Estimate
+
+LONGEST_PROMPT_TOKENS: Final = 1_000_000
+_OVERHEAD_TOKENS: Final = 2_000  # what the provider adds for tools and thinking
+_IMAGE_TOKENS: Final = 5_000
+_BLOCKS: Final = frozenset(
+    {
+        "text",
+        "image",
+        "document",
+        "tool_use",
+        "tool_result",
+        "thinking",
+        "redacted_thinking",
+        "search_result",
+    }
+)
+_SOURCES: Final = ("base64", "text")
+_CLIENT_TOOLS: Final = ("custom", "bash_", "text_editor_", "memory_")
+
+
+class NotPriced(Exception):
+    """The call is malformed, or asks for what the broker does not pass on; the text says which."""
+
+
+class _Source(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class _Cached(msgspec.Struct, frozen=True):
+    ttl: str | None = None
+
+
+class _Block(msgspec.Struct, frozen=True):
+    type: str = ""
+    source: _Source | str | None = None
+    content: "str | list[_Block] | dict[str, Any] | None" = None
+    cache_control: _Cached | None = None
+
+
+class _Message(msgspec.Struct, frozen=True):
+    content: str | list[_Block]
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    type: str | None = None
+    cache_control: _Cached | None = None
+
+
+class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/messages`, as far as its price depends on it; of `count_tokens` too."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=100)]
+    messages: list[_Message]
+    max_tokens: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # the provider insists on it
+    system: str | list[_Block] | None = None
+    tools: list[_Tool] | None = None
+    tool_choice: Any = None
+    thinking: Any = None
+    output_config: Any = None
+    cache_control: _Cached | None = None
+    metadata: Any = None
+    stop_sequences: Any = None
+    stream: bool | None = None
+    service_tier: Any = None
+    diagnostics: Any = None
+
+
+class Priced(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that may be made: what it may take at most."""
+
+    model: str
+    prompt_tokens: int
+    output_tokens: int
+    is_hourly: bool
+
+    def estimate(self, begun: Count | None = None) -> Estimate:
+        """Say what it may cost; once it has begun, with the prompt as it was counted."""
+        if begun is None:
+            most = most_microusd(
+                self.model,
+                prompt_tokens=self.prompt_tokens,
+                output_tokens=self.output_tokens,
+                is_hourly=self.is_hourly,
+            )
+        else:
+            usage = msgspec.structs.replace(begun.usage, output_tokens=self.output_tokens)
+            most = Count(usage, begun.hourly_tokens).cost(self.model)
+        return Estimate(self.model, most, self.output_tokens)
+
+
+def read(body: bytes) -> Priced:
+    """Read the body of a call. Raises NotPriced.
+
+    A prompt has no more tokens than its body has bytes, as every token of a text stands for at
+    least one; images and documents, which are compressed, are reckoned apart.
+    """
+    try:
+        asked = msgspec.json.decode(body, type=MessagesRequest)
+    except msgspec.ValidationError as error:
+        raise NotPriced(f"The broker does not pass this on: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotPriced(f"The request is not JSON: {error}.") from None
+    for tool in asked.tools or ():
+        if tool.type and not tool.type.startswith(_CLIENT_TOOLS):
+            raise NotPriced(f"The broker does not pass tools of type {tool.type[:50]} on.")
+    blocks = [*_all_blocks(asked)]
+    marks = [asked.cache_control, *(tool.cache_control for tool in asked.tools or ())]
+    marks += [block.cache_control for block in blocks]
+    return Priced(
+        model=asked.model,
+        prompt_tokens=min(
+            LONGEST_PROMPT_TOKENS, len(body) + _OVERHEAD_TOKENS + _compressed(blocks)
+        ),
+        output_tokens=asked.max_tokens,
+        is_hourly=any(mark is not None and mark.ttl == "1h" for mark in marks),
+    )
+
+
+def _all_blocks(asked: MessagesRequest) -> Iterator[_Block]:
+    for content in (asked.system, *(message.content for message in asked.messages)):
+        yield from _blocks(content)
+
+
+def _blocks(content: object) -> Iterator[_Block]:
+    for block in content if isinstance(content, list) else ():
+        yield block
+        yield from _blocks(block.content)
+
+
+def _compressed(blocks: Sequence[_Block]) -> int:
+    """Reckon what images and documents may count beyond their bytes."""
+    tokens = 0
+    for block in blocks:
+        if block.type not in _BLOCKS:
+            raise NotPriced(f"The broker does not pass blocks of type {block.type[:50]!r} on.")
+        if not isinstance(block.source, _Source):
+            continue
+        if block.source.type not in _SOURCES:
+            kind = block.source.type[:50]
+            raise NotPriced(f"The broker does not pass sources of type {kind!r} on.")
+        tokens += _IMAGE_TOKENS if block.type == "image" else LONGEST_PROMPT_TOKENS
+    return tokens

@@ -1,0 +1,107 @@
+"""Which purses a model call draws on, and what is said when one is too small. Pure.
+
+A task's purse lasts as long as the task. Persons and accounts have one a day and one a month, in
+UTC; a call belongs to the day and month in which it began.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from events import AccountId, PersonId, TaskId
+
+Per = Literal["task", "day", "month"]
+Scope = Literal["cost", "person", "account"]
+
+_SCOPES: Final[dict[str, Scope]] = {"task": "cost", "person": "person", "account": "account"}
+_A_MILLION: Final = 1_000_000
+
+
+class Payer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pays for a call: an attempt of a task, its person and account.
+
+    `limit_microusd` is what the task may spend; 0 means no limit.
+    """
+
+    account: AccountId
+    person: PersonId
+    task: TaskId
+    attempt: int
+    limit_microusd: int = 0
+
+
+class Purse(NamedTuple):
+    """One limit a call is held to. `most_microusd` None: what is set for the owner, if anything."""
+
+    name: str
+    owner: str
+    per: Per
+    most_microusd: int | None = None
+
+
+class Broke(msgspec.Struct, frozen=True, kw_only=True):
+    """A purse that does not hold what a call may cost.
+
+    `is_held`: it would, if it were not for calls that are under way.
+    """
+
+    scope: Scope
+    per: Per
+    spent_microusd: int
+    reserved_microusd: int
+    limit_microusd: int
+    needed_microusd: int
+    resets_at: datetime | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is enough to wait for calls that are under way."""
+        return self.spent_microusd + self.needed_microusd <= self.limit_microusd
+
+    @property
+    def detail(self) -> str:
+        """Say it to a person."""
+        whose = {"cost": "The task's budget", "person": "Your budget", "account": "The account's"}
+        budget = whose[self.scope] + (" budget" if self.scope == "account" else "")
+        until = "" if self.per == "task" else f" of this {self.per}"
+        return (
+            f"{budget}{until} is {_dollars(self.limit_microusd)}: "
+            f"{_dollars(self.spent_microusd)} is spent, {_dollars(self.reserved_microusd)} is set "
+            f"aside for calls under way, and this call may cost up to "
+            f"{_dollars(self.needed_microusd)}."
+        )
+
+
+def purses_of(payer: Payer, now: datetime) -> tuple[Purse, ...]:
+    """Name what a call that begins now draws on."""
+    day, month = f"{now:%Y-%m-%d}", f"{now:%Y-%m}"
+    limit = payer.limit_microusd or None
+    return (
+        Purse(f"task:{payer.task}", payer.task, "task", limit),
+        Purse(f"person:{payer.person}:{day}", payer.person, "day"),
+        Purse(f"person:{payer.person}:{month}", payer.person, "month"),
+        Purse(f"account:{payer.account}:{day}", payer.account, "day"),
+        Purse(f"account:{payer.account}:{month}", payer.account, "month"),
+    )
+
+
+def scope_of(purse: str) -> Scope:
+    """Say, in the log's words, whose limit a purse keeps."""
+    return _SCOPES[purse.partition(":")[0]]
+
+
+def resets_at(per: Per, now: datetime) -> datetime | None:
+    """Tell when a purse is full again: at the next midnight, or on the first of the month."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    match per:
+        case "task":
+            return None
+        case "day":
+            return midnight + timedelta(days=1)
+        case "month":
+            return (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _dollars(microusd: int) -> str:
+    return f"${microusd / _A_MILLION:,.4f}".rstrip("0").rstrip(".")

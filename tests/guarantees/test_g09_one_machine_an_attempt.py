@@ -50,8 +50,8 @@ from tests.support.machines import TOKEN, LocalMachines, local_machines
 from tests.support.nats_connections import as_admin
 from tests.support.stack import OwnThread, plain_environment, real_servers
 
-TASKS = int(os.environ.get("TASKS", "4"))
-KILLS = int(os.environ.get("KILLS", "6"))
+TASKS = int(os.environ.get("TASKS", "3"))
+KILLS = int(os.environ.get("KILLS", "4"))
 APP = "workers"
 DONE = (TaskFinished(summary="Done", outcome="branch"),)
 SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("https://x/y"), model="m")

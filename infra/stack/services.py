@@ -172,6 +172,7 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "S3_SECRET_ACCESS_KEY": up.storage.secret,
         "OPERATOR_TOKEN": up.keys.operator_token,
         "CLAIM_SECRET": up.keys.claim_secret,
+        "LOG_CAPACITY_BYTES": str(up.log_capacity_bytes),
         "FORGES": msgspec.json.encode(allowed).decode(),
         **_model(up, settings),
     }

@@ -5,7 +5,7 @@ READY := .venv/ready
 JOBS ?= 3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-cluster check docs format bench clean lock
+.PHONY: help setup demo run test check docs format bench clean lock
 
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -28,9 +28,6 @@ run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address (HOST=0
 
 test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part, JOBS=n at once)
 	@$(BIN)/python -m pytest $(or $(ONLY),--numprocesses $(JOBS) --dist loadfile)
-
-test-cluster: $(READY) ## The guarantees on three NATS servers (wants an idle machine)
-	@$(BIN)/python -m pytest -m cluster tests/contract tests/guarantees tests/infra
 
 check: $(READY) ## What CI runs before the suite: format, lint, types, architecture
 	@$(BIN)/ruff format --check .

@@ -31,14 +31,16 @@ _log = logger(__name__)
 
 
 class LogInfo(NamedTuple):
-    """Which log this is (when its stream was created), and its last sequence."""
+    """Which log this is (when its stream was created), its last sequence, and its size on disk."""
 
     created: datetime
     last_sequence: int
+    size_bytes: int = 0
 
 
 class _State(msgspec.Struct, frozen=True):
     last_seq: int
+    bytes: int = 0
 
 
 class _Info(msgspec.Struct, frozen=True):
@@ -164,10 +166,10 @@ class JetStreamLog(Generic[Writes]):
                     yield events
 
     async def info(self) -> LogInfo:
-        """Tell which log this is and where it ends. Raises Unavailable, ApiError."""
+        """Tell which log this is, where it ends, how large it is. Raises Unavailable, ApiError."""
         answer = await self._connection.ask(f"STREAM.INFO.{STREAM}", {})
         info = msgspec.json.decode(answer, type=_Info)
-        return LogInfo(info.created, info.state.last_seq)
+        return LogInfo(info.created, info.state.last_seq, info.state.bytes)
 
     async def _growth(
         self, history: History, version: int, sequence: int, within_seconds: float

@@ -28,6 +28,7 @@ from infra.stack.home import Home
 from infra.stack.keys import Keys, Storage
 
 DATABASE = "errand"
+_NATS_STORE = "nats"
 _SAFE_USER = "nobody"
 _CACHE = Path("/var/cache/errand")
 _POSTGRES = "pginstall18"
@@ -43,10 +44,17 @@ def redis_url(sockets: Path) -> str:
     return f"unix://{sockets}/redis.sock"
 
 
+def log_capacity_bytes(home: Home) -> int:
+    """Tell how large the log may grow: what NATS has on disk, and what is free there."""
+    store = home.directory / _NATS_STORE
+    present = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
+    return present + shutil.disk_usage(home.directory).free
+
+
 def nats(home: Home, keys: Keys, port: int, *, now: datetime) -> Program:
     """NATS in operator mode: JetStream, sync always, the accounts preloaded."""
     configuration = home.directory / "nats.conf"
-    store = home.directory / "nats"
+    store = home.directory / _NATS_STORE
     configuration.write_text(nats_configuration(keys, port=port, store=store, now=now))
     credentials = (home.secrets / "operator.creds").read_text()
     return Program(

@@ -175,6 +175,7 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "S3_SECRET_ACCESS_KEY": up.storage.secret,
         "OPERATOR_TOKEN": up.keys.operator_token,
         "CLAIM_SECRET": up.keys.claim_secret,
+        "LOG_CAPACITY_BYTES": str(up.log_capacity_bytes),
         "FORGES": msgspec.json.encode(allowed).decode(),
         "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
         **_model(up, settings),

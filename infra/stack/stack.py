@@ -37,6 +37,7 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
     keys: Keys
     ports: dict[str, int]
     storage: Storage
+    log_capacity_bytes: int = 0
 
     @property
     def nats_url(self) -> str:
@@ -101,7 +102,13 @@ async def running_servers(
             store,
         ]
         await supervisor.start(four, beside(keys, chosen))
-        up = Servers(home=home, keys=keys, ports=chosen, storage=storage)
+        up = Servers(
+            home=home,
+            keys=keys,
+            ports=chosen,
+            storage=storage,
+            log_capacity_bytes=servers.log_capacity_bytes(home),
+        )
         await _provision(up)
         yield up, supervisor
 

@@ -12,6 +12,7 @@ from infra.event_log import Refused as LogRefused
 from services.gateway.access import Principal, history_for
 from services.gateway.problems import not_found, refused, unavailable
 from services.gateway.recall import Recall
+from services.gateway.room import Room
 from services.gateway.task import Submit, decide
 from services.gateway.terms import Terms
 
@@ -35,11 +36,13 @@ class Commands:
         recall: Recall,
         terms: Terms,
         scribe: Scribe,
+        room: Room | None = None,
     ) -> None:
         self._log = log
         self._recall = recall
         self._terms = terms
         self._scribe = scribe
+        self._room = room
 
     async def perform(
         self,
@@ -54,8 +57,8 @@ class Commands:
 
         `op` is submit (without a task), instruct, answer, interrupt, cancel or budget; `arguments`
         its JSON body; `command_id` a UUID, the same when the same command is said again. Raises
-        Refused, whose `problem` says why; 503 when the log does not answer (saying it again with
-        the same id is safe), 409 when the task's history is full.
+        Refused, whose `problem` says why; 503 when the log does not answer, or has no room for a
+        new task (saying it again with the same id is safe), 409 when the task's history is full.
         """
         cause = command_of(command_id)
         command = self._terms.read(op, arguments)
@@ -70,6 +73,8 @@ class Commands:
             decision = decide(command, known.task, cause=cause)
             if not decision.facts:
                 return Performed(history.task, decision.version)
+            if self._room is not None and isinstance(command, Submit):
+                await self._room.require()
             drafts = self._scribe.drafts(decision.facts, by=principal.by, cause=cause)
             try:
                 head = await self._log.append(history, drafts, after=known.head)

@@ -29,6 +29,7 @@ from services.gateway.edge import Edge
 from services.gateway.house import About, Check, ForgeOffered, House, ModelOffered
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
+from services.gateway.room import Room
 from services.gateway.routes.app import make_app
 from services.gateway.server import bound, make_server, serve
 from services.gateway.settings import Settings, read_forges
@@ -114,6 +115,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             recall=recall,
             terms=Terms(forges, settings.model_name),
             scribe=Scribe(utc_now),
+            room=Room(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
         )
         states = States(opened.log, pool=opened.pool, live=opened.live)
         hub = Hub(opened.log, RedisReader(settings.redis_url), states)

@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_secret_access_key: str
     operator_token: str
     claim_secret: str
+    log_capacity_bytes: int = 0
     model_base_url: str
     model_api_key: str = ""
     model_admin_key: str = ""

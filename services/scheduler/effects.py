@@ -86,6 +86,10 @@ class Effects:
         await self._readers.delete_reader(history, attempt.number)
         return Gone(attempt.number, decision.cause, machine, used_seconds, detail)
 
+    async def discard(self, machine: MachineId) -> None:
+        """Remove a machine that no attempt knows of."""
+        await self._machines.destroy(machine)
+
     async def serve(self, decision: ServeReader) -> None:
         """Make the reader that a worker asks for."""
         await self._readers.recreate_reader(decision.history, decision.attempt)

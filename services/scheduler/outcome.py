@@ -85,6 +85,22 @@ def conclude(
             return _gone(outcome, task, attempt, now=now, policy=policy)
 
 
+def stray(outcome: Outcome, task: Task) -> MachineId | None:
+    """Name a machine that was had for an attempt which has another, or none any more.
+
+    A name is unique among live machines only: a scheduler that was slow to ask is given a second
+    one when the first has ended meanwhile, and another scheduler has seen to what follows.
+    """
+    attempt = task.attempt
+    if not isinstance(outcome, Obtained):
+        return None
+    is_its_own = attempt is not None and (attempt.number, attempt.machine) == (
+        outcome.attempt,
+        outcome.machine,
+    )
+    return None if is_its_own else outcome.machine
+
+
 def _gone(
     gone: Gone, task: Task, attempt: Attempt, *, now: datetime, policy: Policy
 ) -> Sequence[SchedulerEvent]:

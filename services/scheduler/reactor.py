@@ -20,7 +20,7 @@ from services.scheduler import fleet as fleets
 from services.scheduler.effects import Effects
 from services.scheduler.fleet import Attempt, Fleet
 from services.scheduler.machines import Refused, Unreachable
-from services.scheduler.outcome import Outcome, conclude
+from services.scheduler.outcome import Outcome, conclude, stray
 from services.scheduler.plan import (
     Abandon,
     Decision,
@@ -155,12 +155,9 @@ class Reactor:
             case Request(head=head, fact=fact):
                 attempt = await self._append_intent(history, head, fact)
                 if attempt is not None:
-                    outcome = await self._effects.obtain(history, attempt, may_exist=False)
-                    await self._record(history, outcome)
+                    await self._obtain(history, attempt, may_exist=False)
             case Resume(attempt=attempt):
-                await self._record(
-                    history, await self._effects.obtain(history, attempt, may_exist=True)
-                )
+                await self._obtain(history, attempt, may_exist=True)
             case Destroy():
                 await self._record(history, await self._effects.destroy(decision))
             case Abandon(head=head, fact=fact):
@@ -170,6 +167,15 @@ class Reactor:
                 self._fleet = fleets.served(self._fleet, history.task, number, reader)
             case _:
                 assert_never(decision)
+
+    async def _obtain(self, history: History, attempt: Attempt, *, may_exist: bool) -> None:
+        """Have a machine for an attempt, and keep it only if it became the attempt's."""
+        outcome = await self._effects.obtain(history, attempt, may_exist=may_exist)
+        await self._record(history, outcome)
+        machine = stray(outcome, self._fleet.tasks[history.task])
+        if machine is not None:
+            _log.warning("a second machine is given back", task=history.task, machine=machine)
+            await self._effects.discard(machine)
 
     async def _append_intent(
         self, history: History, head: Head, fact: MachineRequested

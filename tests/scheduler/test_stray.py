@@ -1,0 +1,42 @@
+"""A machine that was had too late, on a log in memory and the real local Machines API."""
+
+from events import MachineDestroyed, MachineId, MachineStarted
+from services.scheduler.outcome import Obtained, stray
+from tests.scheduler.history import FINISHED, SUBMITTED, given, lost, requested, started
+from tests.scheduler.test_reactor import api, office  # noqa: F401 - fixtures
+from tests.support.eventually import eventually
+
+OTHER = MachineId("another")
+
+
+def obtained(machine):
+    return Obtained(1, machine, "local", 1.0)
+
+
+def test_a_machine_is_the_attempts_own_or_stray():
+    begun = [SUBMITTED, requested(), started()]
+    task = given(*begun).task
+    assert stray(obtained(task.attempt.machine), task) is None
+    assert stray(obtained(OTHER), task) == OTHER
+    again = given(*begun, lost(), requested(attempt=2)).task
+    assert stray(obtained(OTHER), again) == OTHER
+
+
+async def test_a_machine_for_an_attempt_that_has_another_by_now_is_given_back(office):  # noqa: F811
+    async def nothing():
+        return None
+
+    had = []
+
+    async def overtaken():
+        had.extend(await office.machines())
+        theirs = MachineStarted(attempt=1, machine=OTHER, region="local", seconds=1.0)
+        await office.say(theirs, FINISHED, by="scheduler")
+
+    await office.say(SUBMITTED)
+    office.log.before_next_append(nothing)  # the intent
+    office.log.before_next_append(overtaken)
+    async with office.scheduler():
+        await office.the(MachineDestroyed)
+        await eventually(office.machines, until=lambda machines: not machines)
+    assert [machine["name"] for machine in had] == ["task-one-a1"]

@@ -64,6 +64,13 @@ def errand(context: click.Context, gateway: str, config: str) -> None:
 @click.option(
     "--budget", type=click.FloatRange(min=0), default=0.0, help="What it may cost, in US dollars."
 )
+@click.option(
+    "--policy",
+    type=click.Choice(["never", "risky", "always"]),
+    default="never",
+    show_default=True,
+    help="Before which tool calls to ask you.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one a line.")
 @click.option("--detach", is_flag=True, help="Do not wait for the end.")
 @person_of
@@ -75,11 +82,12 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     base: str,
     model: str,
     budget: float,
+    policy: str,
     is_json: bool,
     detach: bool,
 ) -> int:
     """Send a task and show every step until it has ended."""
-    body: JSON = {"prompt": prompt, "repository": {"url": repository}}
+    body: JSON = {"prompt": prompt, "repository": {"url": repository}, "policy": policy}
     if base:
         body["repository"]["base"] = base
     if model:
@@ -197,6 +205,33 @@ def say(person: Person, *, task: str, text: str, later: bool) -> int:
             body = {"text": text, "mode": "queue" if later else "steer"}
             if question:
                 path, body = f"/v1/tasks/{task}/questions/{question['request']}", {"text": text}
+            await gateway.post(path, body, command=new_command())
+
+    _run(work())
+    return 0
+
+
+@errand.command()
+@click.argument("task")
+@click.option("--deny", is_flag=True, help="Do not allow it.")
+@click.option("--reason", default="", help="Why, for the agent and the record.")
+@click.option("--for-task", is_flag=True, help="Allow the like of it too, until the task ends.")
+@person_of
+def approve(person: Person, *, task: str, deny: bool, reason: str, for_task: bool) -> int:
+    """Allow, or deny, what a task asks leave for; `errand show` shows what that is."""
+
+    async def work() -> None:
+        async with await person.sign_in() as gateway:
+            asked = (await gateway.get(f"/v1/tasks/{task}")).get("approval")
+            if not asked:
+                raise Trouble("This task asks for no leave just now.", "`errand watch` shows it.")
+            body = {
+                "digest": asked["digest"],
+                "verdict": "deny" if deny else "allow",
+                "reason": reason,
+                "scope": "task" if for_task and not deny else "once",
+            }
+            path = f"/v1/tasks/{task}/approvals/{asked['request']}"
             await gateway.post(path, body, command=new_command())
 
     _run(work())

@@ -8,7 +8,7 @@ import sys
 
 import msgspec
 
-NAMES = ("append", "catch_up", "rebuild", "start", "task")
+NAMES = ("append", "catch_up", "follow", "rebuild", "start", "task")
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from clients.cli import checkout, screen
@@ -177,14 +177,19 @@ def list_tasks(person: Person, phase: str, limit: int) -> int:
         async with await person.sign_in() as gateway:
             return await gateway.get("/v1/tasks", phase=phase, limit=limit)
 
-    table = Table("task", "phase", "title", "cost", "pull request", box=None, pad_edge=False)
+    whole = Column("task", no_wrap=True)  # it is copied from here
+    table = Table(whole, "phase", "title", "cost", "pull request", box=None, pad_edge=False)
     for task in _run(work())["data"]:
         waiting = f" ({task['waiting']})" if task.get("waiting") else ""
         url = (task.get("pull_request") or {}).get("url", "")
         spent = screen.money(int(task.get("cost_microusd", 0)))
         title = Text(screen.plain(str(task["title"])), overflow="ellipsis", no_wrap=True)
         table.add_row(
-            task["id"], f"{task['phase']}{waiting}", title, spent, Text(screen.plain(url))
+            task["id"],
+            f"{task['phase']}{waiting}",
+            title,
+            spent,
+            Text(screen.plain(url), overflow="fold"),
         )
     person.console.print(table)
     return 0

@@ -152,6 +152,21 @@ def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
     assert gateway.asked[1][0] == "GET /v1/tasks?phase=waiting&limit=20"
 
 
+def test_a_listed_task_can_be_named_from_there(tmp_path: Path) -> None:
+    """However narrow the terminal: what is cut off cannot be copied."""
+    task = {
+        "id": f"task_{'q' * 26}",
+        "phase": "finished",
+        "title": "A title that is far too long for any line that has all the rest in it",
+        "pull_request": {"number": 1, "url": f"https://forge.example/{'x' * 40}/pull/1"},
+    }
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, json.dumps({"data": [task], "next": ""}).encode())]
+        ended = errand(tmp_path, "list", gateway=gateway)
+
+    assert task["id"] in ended.stdout
+
+
 def test_a_word_to_a_task_that_asks_is_the_answer(tmp_path: Path) -> None:
     state = {"id": TASK, "question": {"request": "req_1", "text": "Which?"}}
     with scripted_http() as gateway:

@@ -22,6 +22,7 @@ WORKERS_APP = "errand-workers"
 
 _LOOPBACK = "127.0.0.1"
 _GRACE_SECONDS = "2"
+_VAPID_CONTACT = "mailto:errand@example.com"
 _ANTHROPIC = "https://api.anthropic.com"
 _GITHUB = ("github", "https://github.com", "https://api.github.com")
 _GITLAB = ("gitlab", "https://gitlab.com", "https://gitlab.com/api/v4")
@@ -172,6 +173,8 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "S3_SECRET_ACCESS_KEY": up.storage.secret,
         "OPERATOR_TOKEN": up.keys.operator_token,
         "CLAIM_SECRET": up.keys.claim_secret,
+        "VAPID_PRIVATE_KEY": up.keys.vapid_key,
+        "VAPID_CONTACT": _VAPID_CONTACT,
         "FORGES": msgspec.json.encode(allowed).decode(),
         **_model(up, settings),
     }

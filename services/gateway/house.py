@@ -14,6 +14,7 @@ from services.gateway.broker.git_proxy import GitProxy
 from services.gateway.broker.model_proxy import ModelProxy
 from services.gateway.commands import Commands
 from services.gateway.feeds import Feeds
+from services.gateway.push.wiring import Push
 from services.gateway.repository_url import Forge
 from services.gateway.states import States
 from services.gateway.storage import Storage
@@ -66,6 +67,7 @@ class House:
     feeds: Feeds
     storage: Storage
     broker: Broker
+    push: Push
     about: About
     public_url: str
     operator_token: str

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -32,6 +32,8 @@ from services.gateway.commands import Commands
 from services.gateway.database import Pool, connected, create_pool
 from services.gateway.edge import Edge
 from services.gateway.house import About, Broker, Check, ForgeOffered, House, ModelOffered
+from services.gateway.push.attention import Unknown
+from services.gateway.push.wiring import Push, pushing
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
 from services.gateway.routes.app import make_app
@@ -56,6 +58,7 @@ class Gateway(NamedTuple):
     application: Edge
     stream: Stream
     hub: Hub
+    push: Push
 
 
 class _Opened(NamedTuple):
@@ -87,7 +90,9 @@ async def main(settings: Settings) -> None:
             made.stream.drain()
 
         _log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1])
-        await run_until_signalled(listen, drain, made.hub.run, grace_seconds=settings.grace_seconds)
+        await run_until_signalled(
+            listen, drain, made.hub.run, made.push.run, grace_seconds=settings.grace_seconds
+        )
 
 
 @asynccontextmanager
@@ -95,7 +100,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Open the resources and put the gateway together."""
     forges = read_forges(settings.forges)
     await prepare_schema(settings.postgres_url)
-    async with _opened(settings) as opened:
+    async with _opened(settings) as opened, _pushing(settings, opened) as push:
         recall = Recall(opened.log, utc_now)
         digests = Digests(settings.claim_secret)
         people = People(
@@ -120,6 +125,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             feeds=hub,
             storage=opened.storage,
             broker=_broker(settings, opened, recall=recall, digests=digests, forges=forges),
+            push=push,
             about=_about(settings, forges),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
@@ -127,7 +133,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         )
         stream = Stream(hub=hub, access=people, perform=commands.perform, clock=utc_now)
         edge = Edge(stream=stream, routes=make_app(house), new_id=lambda: secrets.token_hex(8))
-        yield Gateway(edge, stream, hub)
+        yield Gateway(edge, stream, hub, push)
 
 
 async def prepare_schema(postgres_url: str) -> None:
@@ -198,6 +204,18 @@ def _broker(
         forge=ForgeApi(opened.forges),
         forges=forges,
         model_kind=settings.model_kind,
+    )
+
+
+def _pushing(settings: Settings, opened: _Opened) -> AbstractAsyncContextManager[Push]:
+    return pushing(
+        settings,
+        public_url=settings.public_url,
+        log=opened.log,
+        pool=opened.pool,
+        attention=Unknown(),
+        clock=utc_now,
+        entropy=secrets.token_bytes,
     )
 
 

@@ -62,6 +62,7 @@ async def running_gateway(settings_of) -> AsyncIterator[str]:
             stopping = asyncio.Event()
             server = make_server(made.application, grace_seconds=1)
             group.create_task(made.hub.run(stopping))
+            group.create_task(made.push.run(stopping))
             group.create_task(serve(server, listener, stopping))
             try:
                 yield f"http://127.0.0.1:{port}"

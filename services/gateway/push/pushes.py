@@ -22,19 +22,22 @@ LEASE: Final = timedelta(seconds=30)
 _KEPT: Final = timedelta(days=30)
 _NAMESPACE: Final = UUID("6f0c1a52-2f0e-5f0b-9c39-5b1f6a2d7e10")
 
-_AUDIENCE: Final = """
-    SELECT device FROM accounts.device d
-    WHERE account = $1 AND person = ANY($2) AND address IS NOT NULL AND NOT EXISTS (
-        SELECT FROM accounts.session s WHERE s.session = d.session AND s.revoked_at IS NOT NULL)
+_SIGNED_OUT: Final = """EXISTS (
+    SELECT FROM accounts.session s WHERE s.session = d.session AND s.revoked_at IS NOT NULL)
 """
-_SHOWING: Final = """
+_AUDIENCE: Final = f"""
+    SELECT device FROM accounts.device d
+    WHERE account = $1 AND person = ANY($2) AND address IS NOT NULL AND NOT {_SIGNED_OUT}
+"""  # noqa: S608 - our own words
+_SHOWING: Final = f"""
     SELECT device FROM (
         SELECT DISTINCT ON (p.device) p.device, p.class
         FROM accounts.push p JOIN accounts.device d USING (device)
         WHERE d.account = $1 AND p.task = $2 AND p.version < $3
+          AND d.address IS NOT NULL AND NOT {_SIGNED_OUT}
         ORDER BY p.device, p.version DESC) newest
     WHERE class = 'needs_input'
-"""
+"""  # noqa: S608 - our own words
 _ANNOUNCE: Final = """
     INSERT INTO accounts.push
         (push, device, task, version, class, about, title, created_at, due_at, expires_at)
@@ -42,7 +45,7 @@ _ANNOUNCE: Final = """
     FROM accounts.device WHERE device = $2 FOR KEY SHARE
     ON CONFLICT DO NOTHING RETURNING push
 """
-_CLAIM: Final = """
+_CLAIM: Final = f"""
     UPDATE accounts.push p SET leased_until = $2
     FROM accounts.device d
     WHERE d.device = p.device AND p.push IN (
@@ -60,10 +63,8 @@ _CLAIM: Final = """
         EXISTS (
             SELECT FROM accounts.push_attempt a JOIN accounts.push e USING (push)
             WHERE e.device = p.device AND e.task = p.task AND e.version < p.version) AS was_shown,
-        EXISTS (
-            SELECT FROM accounts.session s
-            WHERE s.session = d.session AND s.revoked_at IS NOT NULL) AS is_signed_out
-"""
+        {_SIGNED_OUT} AS is_signed_out
+"""  # noqa: S608 - our own words
 _BEGIN: Final = """
     INSERT INTO accounts.push_attempt (push, number, begun_at)
     SELECT push, $3, $4 FROM accounts.push WHERE push = $1 AND leased_until = $2 FOR KEY SHARE

@@ -30,6 +30,7 @@ from services.gateway.push.outcome import (
 )
 
 _CURVE: Final = ec.SECP256R1()
+_SCALAR_BYTES: Final = 32
 _VALID: Final = timedelta(hours=12)  # RFC 8292 §2: 24 hours at most
 _RENEWED: Final = timedelta(hours=1)
 
@@ -39,8 +40,10 @@ class Vapid:
 
     def __init__(self, private_key: str, contact: str, clock: Clock) -> None:
         """`private_key` is base64url of 32 bytes; raises ValueError when it is not a key."""
-        scalar = int.from_bytes(decoded(private_key))
-        self._key = ec.derive_private_key(scalar, _CURVE)
+        scalar = decoded(private_key)
+        if len(scalar) != _SCALAR_BYTES:
+            raise ValueError(f"a private key of P-256 has {_SCALAR_BYTES} bytes")
+        self._key = ec.derive_private_key(int.from_bytes(scalar), _CURVE)
         self._contact = contact
         self._clock = clock
         self._tokens: dict[str, tuple[str, datetime]] = {}

@@ -63,23 +63,8 @@ async def pushing(
     clock: Clock,
     entropy: Entropy,
 ) -> AsyncIterator[Push]:
-    """Open the client for the push services. Raises Misconfigured, never telling a secret."""
-    hosts = tuple(settings.web_push_hosts.replace(",", " ").split())
-    for host in hosts:
-        if not _HOST.fullmatch(host):
-            raise Misconfigured(f"WEB_PUSH_HOSTS: {host!r} is no host, `*.host` or `host:port`.")
-    async with httpx.AsyncClient(
-        http2=True,
-        verify=_trusted(settings.push_ca_file),
-        timeout=_TIMEOUT,
-        limits=httpx.Limits(max_connections=4 * AT_ONCE),
-        follow_redirects=False,
-    ) as client:
-        carriers = Carriers(
-            web=_web(settings, client, hosts, clock),
-            apns=_apns(settings, client, clock),
-            fcm=_fcm(settings, client, clock),
-        )
+    """Open what push needs. Raises Misconfigured, never telling a secret."""
+    async with carried(settings, clock) as carriers:
         pushes = Pushes(pool, clock=clock)
         sender = Sender(
             pushes,
@@ -95,10 +80,35 @@ async def pushing(
             pushes=pushes,
             delivery_log=DeliveryLog(pool),
             carriers=carriers,
-            hosts=hosts,
+            hosts=_hosts(settings),
             sender=sender,
             follower=Follower(log, pushes),
         )
+
+
+@asynccontextmanager
+async def carried(settings: PushSettings, clock: Clock) -> AsyncIterator[Carriers]:
+    """Open the client of the push services. Raises Misconfigured, never telling a secret."""
+    async with httpx.AsyncClient(
+        http2=True,
+        verify=_trusted(settings.push_ca_file),
+        timeout=_TIMEOUT,
+        limits=httpx.Limits(max_connections=4 * AT_ONCE),
+        follow_redirects=False,
+    ) as client:
+        yield Carriers(
+            web=_web(settings, client, clock),
+            apns=_apns(settings, client, clock),
+            fcm=_fcm(settings, client, clock),
+        )
+
+
+def _hosts(settings: PushSettings) -> tuple[str, ...]:
+    hosts = tuple(settings.web_push_hosts.replace(",", " ").split())
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise Misconfigured(f"WEB_PUSH_HOSTS: {host!r} is no host, `*.host` or `host:port`.")
+    return hosts
 
 
 def _trusted(ca_file: str) -> ssl.SSLContext | bool:
@@ -110,9 +120,7 @@ def _trusted(ca_file: str) -> ssl.SSLContext | bool:
         raise Misconfigured(f"PUSH_CA_FILE cannot be read: {error}.") from None
 
 
-def _web(
-    settings: PushSettings, client: httpx.AsyncClient, hosts: tuple[str, ...], clock: Clock
-) -> WebPush | None:
+def _web(settings: PushSettings, client: httpx.AsyncClient, clock: Clock) -> WebPush | None:
     if not settings.vapid_private_key:
         return None
     if not settings.vapid_contact.startswith(("mailto:", "https:")):
@@ -121,7 +129,7 @@ def _web(
         vapid = Vapid(settings.vapid_private_key, settings.vapid_contact, clock)
     except ValueError:
         raise Misconfigured("VAPID_PRIVATE_KEY is not 32 bytes of a P-256 key.") from None
-    return WebPush(client, vapid, hosts, clock)
+    return WebPush(client, vapid, _hosts(settings), clock)
 
 
 def _apns(settings: PushSettings, client: httpx.AsyncClient, clock: Clock) -> Apns | None:

@@ -1,7 +1,5 @@
 """Notifications on the whole stack: from a question of the agent to a browser that can read it."""
 
-import time
-
 import pytest
 
 from clients.cli.gateway import new_command
@@ -47,35 +45,32 @@ async def test_a_question_rings_once_whoever_dies_and_is_withdrawn(pushing_stack
         device = await phone.gateway.post("/v1/devices", body)
 
         def shown(task):
+            """The classes of the task's pushes in order, a repeated push once."""
             read = [push["notification"] for push in outside.to(browser)]
-            return [n["data"]["class"] for n in read if n["tag"] == task["id"]]
+            ids = {n["data"]["push"]: n["data"]["class"] for n in read if n["tag"] == task["id"]}
+            return list(ids.values())
 
         made = await repository(stack, "greeter")
-        first = await phone.submit(PROMPTS["greeter"], made.url)
-        question = await asked(stack, first)
-        began = time.monotonic()
-        await eventually(lambda: shown(first), seconds=30)
-        print(f"rang {time.monotonic() - began:.1f} s after the question was seen in the log")
-        [read] = outside.to(browser)
-        assert read["notification"]["data"]["version"] == str(question.version)
-        assert read["notification"]["navigate"] == f"{stack.gateway_url}/tasks/{first['id']}"
-
-        path = f"/v1/tasks/{first['id']}/questions/{question.event.request}"
-        answer = {"text": question.event.options[0]}
-        await phone.gateway.post(path, answer, command=new_command())
-        await eventually(lambda: shown(first), until=lambda s: s[-1] == "done", seconds=60)
-        assert shown(first) in (["needs_input", "withdrawn", "done"], ["needs_input", "done"])
-
-        second = await phone.submit(PROMPTS["greeter"], made.url)
-        await asked(stack, second)
+        task = await phone.submit(PROMPTS["greeter"], made.url)
+        question = await asked(stack, task)
         await stack.kill("gateway")
-        await eventually(lambda: shown(second), seconds=60)
+        await eventually(lambda: shown(task), seconds=60)
+        read = outside.to(browser)[0]["notification"]
+        assert read["data"]["version"] == str(question.version)
+        assert read["navigate"] == f"{stack.gateway_url}/tasks/{task['id']}"
 
-        path = f"/v1/tasks/{second['id']}/cancel"
+        path = f"/v1/tasks/{task['id']}/cancel"
         await phone.gateway.post(path, {"reason": "no more"}, command=new_command())
-        await eventually(lambda: shown(second), until=lambda s: s[-1] == "withdrawn", seconds=30)
-        assert shown(second) == ["needs_input", "withdrawn"]
+        await eventually(lambda: shown(task), until=lambda s: s[-1] == "withdrawn", seconds=60)
+        assert shown(task) == ["needs_input", "withdrawn"]
 
-        log = (await phone.gateway.get(f"/v1/devices/{device['id']}/pushes"))["data"]
-        sent = [push["class"] for push in log if push["state"] == "accepted"]
-        assert sorted(sent) == sorted(shown(first) + shown(second))
+        async def logged():
+            page = await phone.gateway.get(f"/v1/devices/{device['id']}/pushes")
+            return page["data"]
+
+        log = await eventually(
+            logged, until=lambda log: {push["state"] for push in log} == {"accepted"}, seconds=60
+        )
+        assert [push["class"] for push in log] == ["withdrawn", "needs_input"]
+        tries = sum(len(push["attempts"]) for push in log)  # two, unless killed while sending
+        assert tries == len(outside.to(browser)) <= 3

@@ -50,8 +50,8 @@ _CLAIM: Final = f"""
     FROM accounts.device d
     WHERE d.device = p.device AND p.push IN (
         SELECT w.push FROM accounts.push w
-        WHERE w.state = 'waiting' AND w.due_at <= $1 AND w.leased_until <= $1
-          AND ($4::uuid IS NULL OR w.push = $4)
+        WHERE w.state = 'waiting' AND w.leased_until <= $1
+          AND (CASE WHEN $4::uuid IS NULL THEN w.due_at <= $1 ELSE w.push = $4 END)
           AND NOT EXISTS (
             SELECT FROM accounts.push other
             WHERE other.device = w.device AND other.task = w.task
@@ -149,19 +149,22 @@ class Pushes:
             ]
         return sum(push is not None for push in made)
 
-    async def test(self, device: str, key: str) -> UUID:
-        """Make a test push for a device, due now; the same for the same key."""
+    async def test(self, device: str, key: str) -> tuple[UUID, bool]:
+        """Make a test push for a device, the same for the same key; tell whether it is new.
+
+        The caller sends it; it is due for anybody when that has not happened within a LEASE.
+        """
         push, now = uuid5(_NAMESPACE, f"{device}/test/{key}"), self._clock()
-        manner = MANNERS["test"]
+        due_at, expires_at = now + LEASE, now + MANNERS["test"].keep
         async with connected(self._pool) as connection:
-            await connection.fetchval(
+            made = await connection.fetchval(
                 _ANNOUNCE,
-                *(push, device, None, 0, "test", "test", "", now, now, now + manner.keep),
+                *(push, device, None, 0, "test", "test", "", now, due_at, expires_at),
             )
-        return push
+        return push, made is not None
 
     async def claim(self, most: int, *, only: UUID | None = None) -> Sequence[Due]:
-        """Claim up to `most` pushes that are due, for LEASE; `only` looks for one.
+        """Claim up to `most` pushes that are due, or `only` one, due or not, for LEASE.
 
         One push a device and task is in work at a time, so that an older one never overtakes.
         """

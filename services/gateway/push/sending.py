@@ -75,7 +75,7 @@ class Sender:
                         await asyncio.wait_for(stopping.wait(), _LOOK_SECONDS)
 
     async def send_now(self, push: UUID) -> None:
-        """Send one push, if it is due and nobody else does. Raises Refused (503)."""
+        """Send one push without waiting, unless somebody does. Raises Refused (503)."""
         for due in await self._pushes.claim(1, only=push):
             await self.deliver(due)
 

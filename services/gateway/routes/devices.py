@@ -6,6 +6,9 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from services.gateway.access import Principal
+from services.gateway.commands import command_of
+from services.gateway.house import House
 from services.gateway.problems import invalid, refused
 from services.gateway.push.address import (
     Address,
@@ -114,14 +117,15 @@ async def try_device(
 
     The same Idempotency-Key sends nothing twice. 409 when the device is dead.
     """
-    push = await house.push.pushes.test(
-        (await _live(house, principal, device)).id, required(key)[:_LONGEST_NAME]
-    )
-    await house.push.sender.send_now(push)
+    command = command_of(required(key))
+    await _require_live(house, principal, device)
+    push, is_new = await house.push.pushes.test(device, command)
+    if is_new:
+        await house.push.sender.send_now(push)
     return await house.push.delivery_log.one(principal, device, push)
 
 
-async def _live(house: TheHouse, principal: ThePerson, device: str) -> Device:
+async def _require_live(house: House, principal: Principal, device: str) -> None:
     found = await house.push.devices.get(principal, device)
     if found.dead_at is not None:
         raise refused(
@@ -130,7 +134,6 @@ async def _live(house: TheHouse, principal: ThePerson, device: str) -> Device:
             f"The push service said that this device is gone ({found.dead_reason}). Register it "
             "again from the device itself.",
         )
-    return found
 
 
 def _address(wish: DeviceWish) -> Address:

@@ -16,6 +16,7 @@ from services.gateway.push.address import WebAddress, WebKeys
 from services.gateway.push.outcome import MOST_TRIES
 from tests.gateway.push.conftest import ASKED
 from tests.support.eventually import eventually
+from tests.support.outages import halted
 
 ANSWERED = QuestionAnswered(request=RequestId("req_1"), text="the first")
 DONE = TaskFinished(summary="s", outcome="branch")
@@ -309,6 +310,17 @@ async def test_an_erased_task_leaves_no_title_behind(rig, ada, browser):
         await eventually(
             lambda: rig.states(ada, browser[1]), until=lambda states: states == [], seconds=30
         )
+
+
+async def test_a_database_that_is_away_delays_a_push_and_loses_none(servers, rig, ada, browser):
+    async with rig.following():
+        task = await rig.task(ada)
+        async with halted(servers, "postgres") as resume:
+            await rig.say(task, ASKED)
+            await resume()
+        rig.clock.move(seconds=4)
+        await eventually(rig.send, seconds=30)
+    assert len(rig.outside.to(browser[0])) == 1
 
 
 async def test_what_is_old_is_swept(rig, ada, browser):

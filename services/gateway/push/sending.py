@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from prometheus_client import Counter, Histogram
+
 from events import GatewayEvent, History
 from infra.clock import Clock
 from infra.event_log import EventLog, Unavailable
@@ -29,6 +31,8 @@ _LOOK_SECONDS: Final = 1.0
 _SWEEP_EVERY: Final = timedelta(hours=1)
 _TEST_TEXT: Final = "Errand can reach you here."
 
+_pushes = Counter("errand_gateway_pushes", "Pushes, by what became of them.", ["kind", "state"])
+_seconds = Histogram("errand_gateway_push_seconds", "One try at a push service.", ["kind"])
 _log = logger(__name__)
 
 
@@ -85,6 +89,7 @@ class Sender:
             why = await self._why_not(due)
             if why is not None:
                 await self._pushes.leave_unsent(due, why)
+                _pushes.labels(due.kind, why).inc()
             elif await self._pushes.begin(due):
                 await self._try(due)
         except (Refused, Unavailable) as away:
@@ -108,7 +113,10 @@ class Sender:
         outcome = await self._carriers.send(read(due.address or b""), message)
         now = self._clock()
         then = after_a_try(outcome, message, due.tries + 1, now=now, chance=self._chance())
-        await self._pushes.end(due, then, outcome, (now - begun_at).total_seconds())
+        seconds = (now - begun_at).total_seconds()
+        await self._pushes.end(due, then, outcome, seconds)
+        _pushes.labels(due.kind, then.state).inc()
+        _seconds.labels(due.kind).observe(seconds)
         _log.info(
             "pushed",
             push=due.push,

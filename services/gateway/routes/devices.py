@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar import Response, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from services.gateway.access import Principal
@@ -64,7 +65,12 @@ async def push_key(house: TheHouse) -> PushKey:
     return PushKey(house.push.carriers.kinds, web.vapid.public_key if web else "")
 
 
-@post("/v1/devices", tags=_TAGS, summary="Register a device")
+@post(
+    "/v1/devices",
+    tags=_TAGS,
+    summary="Register a device",
+    responses={200: ResponseSpec(Device, description="The device was registered already.")},
+)
 async def register(
     house: TheHouse, principal: ThePerson, data: JSONBody[DeviceWish]
 ) -> Response[Device]:

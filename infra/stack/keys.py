@@ -5,12 +5,13 @@ their environment or as the path of a file.
 """
 
 import os
-from base64 import b32encode, b64encode
+from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from infra import nats_users
 from infra.nats_permissions import ROLES, Role
@@ -21,6 +22,7 @@ SECRETS_KEY = "secrets.key"
 
 _TOKEN_BYTES = 25
 _SECRETS_KEY_BYTES = 32
+_SCALAR_BYTES = 32
 _BUCKET = "errand"
 _REGION = "us-east-1"
 
@@ -42,6 +44,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     storage_key: str
     storage_secret: str
     model_admin_key: str = ""  # a stack made before there was one does without
+    vapid_key: str = ""
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,14 +83,26 @@ def mint(entropy: Entropy) -> Keys:
         storage_key=token(),
         storage_secret=token(),
         model_admin_key=token(),
+        vapid_key=_vapid_key(entropy),
     )
+
+
+def _vapid_key(entropy: Entropy) -> str:
+    """Make a private key of P-256, base64url of 32 bytes: any number below the curve's order.
+
+    All but one in four billion are; with the first byte halved, every one is.
+    """
+    first, *rest = entropy(_SCALAR_BYTES)
+    return urlsafe_b64encode(bytes([first >> 1, *rest])).decode().rstrip("=")
 
 
 def load(file: Path, entropy: Entropy) -> Keys:
     """Read the secrets kept in `file`, or make them and keep them there."""
-    if file.exists():
-        return msgspec.json.decode(file.read_bytes(), type=Keys)
-    keys = mint(entropy)
+    kept = msgspec.json.decode(file.read_bytes(), type=Keys) if file.exists() else None
+    if kept and kept.vapid_key:
+        return kept
+    # those of a directory from before there were pushes lack the one key
+    keys = replace(kept, vapid_key=_vapid_key(entropy)) if kept else mint(entropy)
     write_private(file, msgspec.json.encode(keys))
     return keys
 

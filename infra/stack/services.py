@@ -22,6 +22,7 @@ WORKERS_APP = "errand-workers"
 
 _LOOPBACK = "127.0.0.1"
 _GRACE_SECONDS = "2"
+_VAPID_CONTACT = "mailto:errand@example.com"
 _ANTHROPIC = "https://api.anthropic.com"
 _GITHUB = ("github", "https://github.com", "https://api.github.com")
 _GITLAB = ("gitlab", "https://gitlab.com", "https://gitlab.com/api/v4")
@@ -176,6 +177,8 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "OPERATOR_TOKEN": up.keys.operator_token,
         "CLAIM_SECRET": up.keys.claim_secret,
         "LOG_CAPACITY_BYTES": str(up.log_capacity_bytes),
+        "VAPID_PRIVATE_KEY": up.keys.vapid_key,
+        "VAPID_CONTACT": _VAPID_CONTACT,
         "FORGES": msgspec.json.encode(allowed).decode(),
         "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
         **_model(up, settings),

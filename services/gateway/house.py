@@ -19,6 +19,7 @@ from services.gateway.broker.usage import Spending
 from services.gateway.broker.vault import Vault
 from services.gateway.commands import Commands
 from services.gateway.feeds import Feeds
+from services.gateway.push.wiring import Push
 from services.gateway.repository_url import Forge
 from services.gateway.states import States
 from services.gateway.storage import Storage
@@ -76,6 +77,7 @@ class House:
     feeds: Feeds
     storage: Storage
     broker: Broker
+    push: Push
     about: About
     public_url: str
     operator_token: str

@@ -27,6 +27,7 @@ from services.gateway.commands import Commands
 from services.gateway.database import Pool, connected, create_pool
 from services.gateway.edge import Edge
 from services.gateway.house import About, Check, ForgeOffered, House, ModelOffered
+from services.gateway.push.wiring import Push, pushing
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
 from services.gateway.room import Room
@@ -55,12 +56,14 @@ class Gateway(NamedTuple):
     stream: Stream
     hub: Hub
     presence: Presence
+    push: Push
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Do what is done beside answering, until told to stop."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.hub.run(stopping))
             group.create_task(self.presence.run(stopping))
+            group.create_task(self.push.run(stopping))
 
 
 class _Opened(NamedTuple):
@@ -130,6 +133,17 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             clock=utc_now,
             entropy=secrets.token_bytes,
         )
+        push = await resources.enter_async_context(
+            pushing(
+                settings,
+                public_url=settings.public_url,
+                log=opened.log,
+                pool=opened.pool,
+                attention=presence,
+                clock=utc_now,
+                entropy=secrets.token_bytes,
+            )
+        )
         brokering = await resources.enter_async_context(broker(settings, parts))
         house = House(
             log=opened.log,
@@ -139,6 +153,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             feeds=hub,
             storage=opened.storage,
             broker=brokering,
+            push=push,
             about=_about(settings, forges),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
@@ -148,7 +163,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             hub=hub, access=people, perform=commands.perform, presence=presence, clock=utc_now
         )
         edge = Edge(stream=stream, routes=make_app(house), new_id=lambda: secrets.token_hex(8))
-        yield Gateway(edge, stream, hub, presence)
+        yield Gateway(edge, stream, hub, presence, push)
 
 
 async def prepare_schema(postgres_url: str) -> None:

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from infra.settings import Misconfigured
+from services.gateway.push.settings import PushSettings
 from services.gateway.repository_url import Forge
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(PushSettings, frozen=True, kw_only=True):
     """Read once, in `__main__`, and passed down. Secrets are redacted from its repr."""
 
     gateway_host: str = "127.0.0.1"

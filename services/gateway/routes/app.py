@@ -16,6 +16,7 @@ from services.gateway.problems import Refused
 from services.gateway.routes import (
     about,
     artifacts,
+    devices,
     history,
     operator,
     past,
@@ -48,6 +49,7 @@ def make_app(house: House) -> Litestar:
             *secrets.ROUTES,
             *spending.ROUTES,
             *operator.ROUTES,
+            *devices.ROUTES,
             *about.ROUTES,
             pair_page(house.public_url),
             router(),

@@ -38,6 +38,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     model_key: str
     storage_key: str
     storage_secret: str
+    account_secret: str
+    oauth_secret: str
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +77,22 @@ def mint(entropy: Entropy) -> Keys:
         model_key=token(),
         storage_key=token(),
         storage_secret=token(),
+        account_secret=token(),
+        oauth_secret=token(),
     )
 
 
 def load(file: Path, entropy: Entropy) -> Keys:
     """Read the secrets kept in `file`, or make them and keep them there."""
-    if file.exists():
-        return msgspec.json.decode(file.read_bytes(), type=Keys)
-    keys = mint(entropy)
-    write_private(file, msgspec.json.encode(keys))
+    fresh = mint(entropy)
+    if not file.exists():
+        write_private(file, msgspec.json.encode(fresh))
+        return fresh
+    kept = msgspec.json.decode(file.read_bytes())
+    missing = {name: new for name, new in msgspec.to_builtins(fresh).items() if name not in kept}
+    keys = msgspec.convert({**missing, **kept}, Keys)
+    if missing:  # kept by an older version
+        write_private(file, msgspec.json.encode(keys))
     return keys
 
 

@@ -8,6 +8,7 @@ import msgspec
 from events import GatewayEvent
 from infra.event_log import EventLog
 from services.gateway.accounts.people import People
+from services.gateway.accounts.wiring import Accounts
 from services.gateway.broker.attempts import Attempts
 from services.gateway.broker.forge_api import ForgeApi
 from services.gateway.broker.git_proxy import GitProxy
@@ -41,6 +42,7 @@ class About(msgspec.Struct, frozen=True):
     model: ModelOffered
     forges: tuple[ForgeOffered, ...]
     version: str
+    ways_in: tuple[str, ...] = ("code",)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class House:
 
     log: EventLog[GatewayEvent]
     people: People
+    accounts: Accounts
     commands: Commands
     states: States
     feeds: Feeds

@@ -21,8 +21,10 @@ from infra.migrations import migrate
 from infra.nats_users import Signer
 from infra.telemetry import logger, serve_metrics
 from services.gateway import storage
-from services.gateway.accounts.people import People
+from services.gateway.accounts.mail import Mail
+from services.gateway.accounts.origins import origins
 from services.gateway.accounts.tokens import Digests
+from services.gateway.accounts.wiring import make_accounts
 from services.gateway.broker.attempts import Attempts, Minter
 from services.gateway.broker.forge_api import ForgeApi
 from services.gateway.broker.git_proxy import GitProxy
@@ -56,6 +58,7 @@ class Gateway(NamedTuple):
     application: Edge
     stream: Stream
     hub: Hub
+    mail: Mail
 
 
 class _Opened(NamedTuple):
@@ -87,7 +90,9 @@ async def main(settings: Settings) -> None:
             made.stream.drain()
 
         _log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1])
-        await run_until_signalled(listen, drain, made.hub.run, grace_seconds=settings.grace_seconds)
+        await run_until_signalled(
+            listen, drain, made.hub.run, made.mail.run, grace_seconds=settings.grace_seconds
+        )
 
 
 @asynccontextmanager
@@ -98,12 +103,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     async with _opened(settings) as opened:
         recall = Recall(opened.log, utc_now)
         digests = Digests(settings.claim_secret)
-        people = People(
-            opened.pool,
-            recall=recall,
-            digests=digests,
-            clock=utc_now,
-            entropy=secrets.token_bytes,
+        accounts = make_accounts(
+            settings, opened.pool, recall=recall, live=opened.live, client=opened.forges
         )
         commands = Commands(
             opened.log,
@@ -114,20 +115,26 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         hub = Hub(opened.log, settings.redis_url)
         house = House(
             log=opened.log,
-            people=people,
+            people=accounts.people,
+            accounts=accounts,
             commands=commands,
             states=States(opened.log, pool=opened.pool, live=opened.live),
             feeds=hub,
             storage=opened.storage,
             broker=_broker(settings, opened, recall=recall, digests=digests, forges=forges),
-            about=_about(settings, forges),
+            about=_about(settings, forges, accounts.ways_in),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
             checks=_checks(opened),
         )
-        stream = Stream(hub=hub, access=people, perform=commands.perform, clock=utc_now)
-        edge = Edge(stream=stream, routes=make_app(house), new_id=lambda: secrets.token_hex(8))
-        yield Gateway(edge, stream, hub)
+        stream = Stream(hub=hub, access=accounts.people, perform=commands.perform, clock=utc_now)
+        edge = Edge(
+            stream=stream,
+            routes=make_app(house),
+            origins=origins(settings.public_url, settings.allowed_origins),
+            new_id=lambda: secrets.token_hex(8),
+        )
+        yield Gateway(edge, stream, hub, accounts.mail)
 
 
 async def prepare_schema(postgres_url: str) -> None:
@@ -201,11 +208,12 @@ def _broker(
     )
 
 
-def _about(settings: Settings, forges: tuple[Forge, ...]) -> About:
+def _about(settings: Settings, forges: tuple[Forge, ...], ways_in: tuple[str, ...]) -> About:
     return About(
         model=ModelOffered(settings.model_kind, settings.model_name),
         forges=tuple(ForgeOffered(forge.kind, forge.url) for forge in forges),
         version=version("errand"),
+        ways_in=ways_in,
     )
 
 

@@ -43,6 +43,8 @@ def settings_for(servers, database: str, port: int, **changes: Any) -> Settings:
         "s3_secret_access_key": servers.s3.secret,
         "operator_token": OPERATOR,
         "claim_secret": CLAIM_SECRET,
+        "account_secrets": "account-secret-for-tests",
+        "key_environment": "test",
         "model_base_url": "http://127.0.0.1:9",
         "model_api_key": "sk-house",
         "forges": msgspec.json.encode([GITHUB]).decode(),
@@ -62,6 +64,7 @@ async def running_gateway(settings_of) -> AsyncIterator[str]:
             stopping = asyncio.Event()
             server = make_server(made.application, grace_seconds=1)
             group.create_task(made.hub.run(stopping))
+            group.create_task(made.mail.run(stopping))
             group.create_task(serve(server, listener, stopping))
             try:
                 yield f"http://127.0.0.1:{port}"

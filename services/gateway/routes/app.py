@@ -13,7 +13,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from services.gateway.broker.routes import router
 from services.gateway.house import House
 from services.gateway.problems import Refused
-from services.gateway.routes import about, artifacts, history, past, people, tasks
+from services.gateway.routes import about, artifacts, history, members, past, people, tasks, ways_in
 from services.gateway.routes.asking import person_asking
 from services.gateway.routes.docs import DocsPage
 from services.gateway.routes.failures import on_bug, on_http_exception, on_refused, on_too_deep
@@ -35,6 +35,8 @@ def make_app(house: House) -> Litestar:
             *past.ROUTES,
             *artifacts.ROUTES,
             *people.ROUTES,
+            *members.ROUTES,
+            *ways_in.ROUTES,
             *about.ROUTES,
             pair_page(house.public_url),
             router(),

@@ -20,6 +20,7 @@ devices and settings. A session has them all, an API key those it was made with.
 Role = Literal["owner", "member"]
 """What a person is in their account. Owners decide who belongs to it."""
 
+_ID = re.compile(r"[a-z]{3,4}_[a-z2-7]{26}")
 _TASK = re.compile(r"task_[a-z2-7]{26}")
 
 
@@ -69,6 +70,13 @@ def require(principal: Principal, scope: Scope) -> None:
             f"This needs the scope `{scope}`; the key sent has: {has}. Make a key that has it "
             "(POST /v1/keys), or sign in.",
         )
+
+
+def an_id(text: str, *, of: str) -> str:
+    """Read an id out of an address. Raises Refused (404) when it has not an id's shape."""
+    if _ID.fullmatch(text) is None:
+        raise not_found(of)
+    return text
 
 
 def is_task_id(text: str) -> bool:

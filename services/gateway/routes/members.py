@@ -9,7 +9,7 @@ from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from events import PersonId
-from services.gateway.access import Role, Scope
+from services.gateway.access import Role, Scope, an_id
 from services.gateway.accounts.keys import KeyLine, NewKey
 from services.gateway.accounts.members import Member, plain_email
 from services.gateway.problems import invalid
@@ -90,7 +90,7 @@ async def change_role(
     house: TheHouse, principal: ThePerson, person: FromPath[str], data: JSONBody[RoleChange]
 ) -> None:
     """Make somebody an owner or a member, at once."""
-    await house.accounts.members.change(principal, person, role=data.role)
+    await house.accounts.members.change(principal, an_id(person, of="member"), role=data.role)
 
 
 @delete(
@@ -98,7 +98,7 @@ async def change_role(
 )
 async def remove(house: TheHouse, principal: ThePerson, person: FromPath[str]) -> None:
     """Remove somebody, or leave: their sessions and keys end. Their tasks stay the account's."""
-    await house.accounts.members.remove(principal, person)
+    await house.accounts.members.remove(principal, an_id(person, of="member"))
 
 
 @get("/v1/keys", tags=_KEYS, summary="List one's API keys", opt=needs("admin"))
@@ -121,7 +121,7 @@ async def make_key(house: TheHouse, principal: ThePerson, data: JSONBody[KeyWish
 @delete("/v1/keys/{key:str}", tags=_KEYS, summary="Revoke an API key", opt=needs("admin"))
 async def revoke_key(house: TheHouse, principal: ThePerson, key: FromPath[str]) -> None:
     """End a key at once."""
-    await house.accounts.keys.revoke(principal, key)
+    await house.accounts.keys.revoke(principal, an_id(key, of="key"))
 
 
 def _named(name: str) -> str:

@@ -9,7 +9,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from events import AccountId, PersonId
-from services.gateway.access import Role, Scope, require
+from services.gateway.access import Role, Scope, an_id, require
 from services.gateway.accounts.pairing import Pairing
 from services.gateway.accounts.people import is_operator
 from services.gateway.accounts.sessions import Device, Session, SessionLine
@@ -137,7 +137,7 @@ async def sessions(house: TheHouse, principal: ThePerson) -> SessionPage:
 @delete("/v1/sessions/{session:str}", tags=_TAGS, summary="Sign a device out", opt=needs("admin"))
 async def sign_out(house: TheHouse, principal: ThePerson, session: FromPath[str]) -> None:
     """End one of one's own sessions; its stream is disconnected."""
-    await house.accounts.sessions.end(principal, session)
+    await house.accounts.sessions.end(principal, an_id(session, of="session"))
 
 
 @delete("/v1/sessions", tags=_TAGS, summary="Sign all other devices out", opt=needs("admin"))

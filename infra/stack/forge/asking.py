@@ -11,6 +11,7 @@ class Asker(enum.Enum):
 
     NOBODY = "sent no credentials"
     OWNER = "sent the token"
+    GUEST = "sent a token of somebody else, or one that sees only what is public"
     IMPOSTOR = "sent something else"
 
 

@@ -39,11 +39,19 @@ class Call:
     parts: Mapping[str, str]
     forge: Forge
     shapes: Shapes
+    login: str = ""
 
     def require_owner(self) -> None:
-        """Raise Refusal 401 unless the token was sent."""
+        """Raise Refusal 401 unless a token was sent, 403 unless it was the owner's."""
+        self.require_somebody()
         if self.asker is not Asker.OWNER:
+            raise Refusal(403, "Resource not accessible by this token")
+
+    def require_somebody(self) -> str:
+        """Tell as whom the request comes; raises Refusal 401 when it is nobody."""
+        if not self.login:
             raise Refusal(401, "Requires authentication")
+        return self.login
 
     def repository(self) -> Repository:
         """Find the repository of the path; raises Refusal 404, also when it may not be seen."""

@@ -10,7 +10,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `port` 0 means any free one. `login` is the one user, who owns every repository and whom
     `forge_token` authenticates. `public_url` is the base of the addresses shown to people; when
     empty, the address a request came to is used. `faults` lets tests order misfortunes. `path`
-    is the search path, by which git is found.
+    is the search path, by which git is found. `oauth_*` register the one app for which people may
+    sign in; without an id there is none.
     """
 
     directory: str
@@ -22,3 +23,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     faults: bool = False
     grace_seconds: float = 5.0
     path: str = "/usr/local/bin:/usr/bin:/bin"
+    oauth_client_id: str = ""
+    oauth_client_secret: str = ""
+    oauth_callback_url: str = ""

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from email.message import EmailMessage
-from typing import Final, Literal, NamedTuple, NoReturn
+from typing import Final, Literal, NamedTuple
 
 import aiosmtplib
 import msgspec
@@ -111,12 +111,12 @@ class Mail:
     async def run(self, stopping: asyncio.Event) -> None:
         """Send what is asked for until told to stop. A mail that cannot be sent is let go."""
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(self._send_each())
+            sending = group.create_task(self._send_each(stopping))
             await stopping.wait()
             sending.cancel()
 
-    async def _send_each(self) -> NoReturn:
-        while True:
+    async def _send_each(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():  # `wait_for`, in what we send with, may lose a cancellation
             email = await self._wishes.get()
             try:
                 async with across_accounts(self._pool) as connection:

@@ -267,8 +267,7 @@ def cancel(person: Person, task: str, reason: str) -> int:
 def pair(person: Person, url: str, code: str) -> int:
     """Sign in to a gateway with a pairing code."""
     url = url.rstrip("/")
-    token = _run(redeem(url, code, os.uname().nodename))
-    person.sessions.keep(url, token)
+    person.sessions.keep(url, _run(redeem(url, code, os.uname().nodename)))
     person.console.print(f"Signed in to {url}.")
     return 0
 

@@ -112,7 +112,7 @@ class TaskStream:
         hello = {
             "t": "hello",
             "v": 1,
-            "token": self._gateway.token,
+            "token": await self._gateway.fresh_token(),
             "device": {"id": self._device, "name": "errand", "platform": "cli"},
             "subs": [{"task": self._task, "version": self._version}],
         }

@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from infra import nats_users
 from infra.nats_permissions import ROLES, Role
@@ -43,8 +42,10 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     model_key: str
     storage_key: str
     storage_secret: str
-    model_admin_key: str = ""  # a stack made before there was one does without
-    vapid_key: str = ""
+    model_admin_key: str
+    vapid_key: str
+    account_secret: str
+    oauth_secret: str
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +85,8 @@ def mint(entropy: Entropy) -> Keys:
         storage_secret=token(),
         model_admin_key=token(),
         vapid_key=_vapid_key(entropy),
+        account_secret=token(),
+        oauth_secret=token(),
     )
 
 
@@ -98,12 +101,15 @@ def _vapid_key(entropy: Entropy) -> str:
 
 def load(file: Path, entropy: Entropy) -> Keys:
     """Read the secrets kept in `file`, or make them and keep them there."""
-    kept = msgspec.json.decode(file.read_bytes(), type=Keys) if file.exists() else None
-    if kept and kept.vapid_key:
-        return kept
-    # those of a directory from before there were pushes lack the one key
-    keys = replace(kept, vapid_key=_vapid_key(entropy)) if kept else mint(entropy)
-    write_private(file, msgspec.json.encode(keys))
+    fresh = mint(entropy)
+    if not file.exists():
+        write_private(file, msgspec.json.encode(fresh))
+        return fresh
+    kept = msgspec.json.decode(file.read_bytes())
+    missing = {name: new for name, new in msgspec.to_builtins(fresh).items() if name not in kept}
+    keys = msgspec.convert({**missing, **kept}, Keys)
+    if missing:  # kept by an older version
+        write_private(file, msgspec.json.encode(keys))
     return keys
 
 

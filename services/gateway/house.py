@@ -9,6 +9,7 @@ from events import GatewayEvent
 from infra.clock import Clock
 from infra.event_log import EventLog
 from services.gateway.accounts.people import People
+from services.gateway.accounts.wiring import Accounts
 from services.gateway.broker.attempts import Attempts
 from services.gateway.broker.credentials import ForgeCredentials
 from services.gateway.broker.forge_api import ForgeApi
@@ -47,6 +48,7 @@ class About(msgspec.Struct, frozen=True):
     model: ModelOffered
     forges: tuple[ForgeOffered, ...]
     version: str
+    ways_in: tuple[str, ...] = ("code",)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class House:
 
     log: EventLog[GatewayEvent]
     people: People
+    accounts: Accounts
     commands: Commands
     states: States
     feeds: Feeds

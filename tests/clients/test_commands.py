@@ -23,6 +23,9 @@ def command(folder: Path, *arguments: str, gateway: ScriptedHttp | None = None) 
     return [sys.executable, "-m", "clients.cli", *named, *config, *arguments]
 
 
+SESSION = {"token": "t", "refresh_token": "r", "expires_at": "2026-01-01T00:00:00Z"}
+
+
 def environment(token: str = "token") -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
@@ -188,12 +191,12 @@ def test_a_word_to_a_task_that_asks_nothing_is_an_instruction(tmp_path: Path) ->
 
 def test_pairing_keeps_the_token(tmp_path: Path) -> None:
     with scripted_http() as gateway:
-        gateway.answers = [(201, b'{"token":"fresh"}')]
+        gateway.answers = [(201, json.dumps(SESSION).encode())]
         ended = errand(tmp_path, "pair", gateway.url, "ABCD")
 
     assert (ended.returncode, ended.stdout) == (0, f"Signed in to {gateway.url}.\n")
     kept = json.loads((tmp_path / "config" / "sessions.json").read_text())
-    assert kept["tokens"] == {gateway.url: "fresh"}
+    assert kept["sessions"] == {gateway.url: SESSION}
 
 
 def test_doctor_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:

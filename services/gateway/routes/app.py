@@ -18,12 +18,14 @@ from services.gateway.routes import (
     artifacts,
     devices,
     history,
+    members,
     operator,
     past,
     people,
     secrets,
     spending,
     tasks,
+    ways_in,
 )
 from services.gateway.routes.asking import person_asking
 from services.gateway.routes.docs import DocsPage
@@ -50,6 +52,8 @@ def make_app(house: House) -> Litestar:
             *spending.ROUTES,
             *operator.ROUTES,
             *devices.ROUTES,
+            *members.ROUTES,
+            *ways_in.ROUTES,
             *about.ROUTES,
             pair_page(house.public_url),
             router(),

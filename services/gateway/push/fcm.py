@@ -25,7 +25,7 @@ _ASKED_FOR: Final = timedelta(hours=1)
 _SPARE: Final = timedelta(minutes=2)
 
 
-class AccountKey(msgspec.Struct, frozen=True):
+class GoogleAccount(msgspec.Struct, frozen=True):
     """What a service account's key file says, as far as it is used."""
 
     project_id: str
@@ -35,7 +35,7 @@ class AccountKey(msgspec.Struct, frozen=True):
     token_uri: str
 
     def __repr__(self) -> str:
-        return f"AccountKey(client_email={self.client_email!r}, …)"
+        return f"GoogleAccount(client_email={self.client_email!r}, …)"
 
 
 class NoToken(Exception):
@@ -54,7 +54,7 @@ class _Granted(msgspec.Struct, frozen=True):
 class AccessToken:
     """The service account's token, asked for once and kept until shortly before its end."""
 
-    def __init__(self, client: httpx.AsyncClient, account: AccountKey, clock: Clock) -> None:
+    def __init__(self, client: httpx.AsyncClient, account: GoogleAccount, clock: Clock) -> None:
         self._client = client
         self._account = account
         self._clock = clock

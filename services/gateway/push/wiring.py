@@ -23,7 +23,7 @@ from services.gateway.push.attention import Attention
 from services.gateway.push.carriers import Carriers
 from services.gateway.push.delivery_log import DeliveryLog
 from services.gateway.push.devices import Devices
-from services.gateway.push.fcm import AccessToken, AccountKey, Fcm
+from services.gateway.push.fcm import AccessToken, Fcm, GoogleAccount
 from services.gateway.push.following import Follower
 from services.gateway.push.pushes import Pushes
 from services.gateway.push.sending import AT_ONCE, Sender
@@ -155,7 +155,7 @@ def _fcm(settings: PushSettings, client: httpx.AsyncClient, clock: Clock) -> Fcm
         return None
     try:
         text = Path(settings.fcm_service_account).read_bytes()
-        account = msgspec.json.decode(text, type=AccountKey)
+        account = msgspec.json.decode(text, type=GoogleAccount)
     except (OSError, msgspec.DecodeError):
         raise Misconfigured(
             "FCM_SERVICE_ACCOUNT is not the path of a service account's JSON key file."

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from infra.clock import Clock, utc_now
 from infra.stack.push import apns
-from infra.stack.push.services import Fault, PushServices, Taken, push_services
+from infra.stack.push.providers import Fault, Providers, Taken, running_providers
+from services.gateway.push.address import WebAddress, WebKeys
 from services.gateway.push.message import Message
 from services.gateway.push.settings import PushSettings
 
@@ -74,6 +75,12 @@ class Browser:
         return read
 
 
+def web_address(browser: Browser) -> WebAddress:
+    """The address of a browser, as a gateway keeps it."""
+    keys = browser.subscription["keys"]
+    return WebAddress(browser.endpoint, WebKeys(keys["p256dh"], keys["auth"]))
+
+
 def _hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
     return HKDF(hashes.SHA256(), length, salt, info).derive(secret)
 
@@ -81,7 +88,7 @@ def _hkdf(secret: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
 class PushWorld:
     """The push services, and what an operator sets to send through them."""
 
-    def __init__(self, services: PushServices, origin: str, authority: Path) -> None:
+    def __init__(self, services: Providers, origin: str, authority: Path) -> None:
         self.services = services
         self.origin = origin
         self._authority = authority
@@ -126,7 +133,7 @@ class PushWorld:
 
 @asynccontextmanager
 async def push_world(directory: Path, clock: Clock = utc_now) -> AsyncIterator[PushWorld]:
-    async with push_services(directory, entropy=secrets.token_bytes, clock=clock) as running:
+    async with running_providers(directory, entropy=secrets.token_bytes, clock=clock) as running:
         yield PushWorld(running.services, running.origin, running.authority)
 
 

@@ -1,5 +1,6 @@
 """The devices people want pushes on, in Postgres. Every statement names account and person."""
 
+import re
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -10,10 +11,13 @@ from infra.clock import Clock
 from services.gateway.access import Principal
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.database import Pool, connected
-from services.gateway.problems import not_found, refused
+from services.gateway.problems import not_found, refused, unavailable
 from services.gateway.push.address import Address, Kind, digest, kind_of, spell
 
 MOST_DEVICES: Final = 20
+
+_LONGEST_NAME: Final = 100
+_ID: Final = re.compile(r"dev_[a-z2-7]{26}")
 
 _COLUMNS: Final = "device, kind, name, created_at, seen_at, dead_at, dead_reason"
 _OF_ANOTHER: Final = """
@@ -30,6 +34,7 @@ _REGISTER: Final = f"""
     ON CONFLICT (address_digest) DO UPDATE SET
         session = excluded.session, name = excluded.name, address = excluded.address,
         seen_at = excluded.seen_at
+    WHERE (device.account, device.person) = (excluded.account, excluded.person)
     RETURNING {_COLUMNS}
 """  # noqa: S608 - our own columns
 _LIST: Final = f"""
@@ -80,6 +85,7 @@ class Devices:
         device now has signed in on it. Raises Refused (409) beyond MOST_DEVICES.
         """
         now, key = self._clock(), digest(address)
+        name = "".join(filter(str.isprintable, name))[:_LONGEST_NAME]
         account, person = principal.account, principal.person
         fresh = prefixed("dev", self._entropy(16))
         async with connected(self._pool) as connection, connection.transaction():
@@ -103,6 +109,8 @@ class Devices:
                 key,
                 now,
             )
+        if row is None:  # it came after the DELETE
+            raise unavailable("Another person registers this very device. Ask again.")
         device = _device(row)
         return Registered(device, is_new=device.id == fresh)
 
@@ -114,6 +122,7 @@ class Devices:
 
     async def get(self, principal: Principal, device: str) -> Device:
         """Tell one of the person's devices. Raises Refused (404) when it is not one."""
+        _require_id(device)
         async with connected(self._pool) as connection:
             row = await connection.fetchrow(_FIND, principal.account, principal.person, device)
         if row is None:
@@ -122,10 +131,16 @@ class Devices:
 
     async def delete(self, principal: Principal, device: str) -> None:
         """Forget one of the person's devices and its pushes. Raises Refused (404)."""
+        _require_id(device)
         async with connected(self._pool) as connection:
             found = await connection.fetchval(_DELETE, principal.account, principal.person, device)
         if found is None:
             raise not_found("device")
+
+
+def _require_id(text: str) -> None:
+    if not _ID.fullmatch(text):
+        raise not_found("device")
 
 
 def _device(row: Any) -> Device:  # noqa: ANN401 - an asyncpg record

@@ -74,7 +74,9 @@ class Sender:
                     _log.warning("no pushes for now", reason=away.problem.detail)
                     claimed = ()
                 sending |= {group.create_task(self.deliver(due)) for due in claimed}
-                if not claimed:
+                if len(sending) >= AT_ONCE:
+                    await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+                elif not claimed:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(stopping.wait(), _LOOK_SECONDS)
 

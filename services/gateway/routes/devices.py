@@ -1,6 +1,6 @@
 """Devices that want push notifications, and what was sent to them."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, delete, get, post
@@ -25,7 +25,6 @@ from services.gateway.push.devices import Device
 from services.gateway.routes.asking import CommandKey, TheHouse, ThePerson, required
 
 _TAGS: Final = ["devices"]
-_LONGEST_NAME: Final = 100
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]
 
 
@@ -54,7 +53,7 @@ class DeviceList(msgspec.Struct, frozen=True):
 class PushKey(msgspec.Struct, frozen=True):
     """The kinds of push there are, and the `applicationServerKey` of the web's."""
 
-    kinds: tuple[Literal["web", "apns", "fcm"], ...]
+    kinds: tuple[Kind, ...]
     vapid_public_key: str
 
 
@@ -81,7 +80,7 @@ async def register(
     """
     house.push.carriers.require(data.kind)
     address = judge(_address(data), house.push.hosts)
-    made = await house.push.devices.register(principal, address, data.name[:_LONGEST_NAME])
+    made = await house.push.devices.register(principal, address, data.name)
     return Response(
         made.device,
         status_code=201 if made.is_new else 200,

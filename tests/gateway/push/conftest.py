@@ -26,12 +26,12 @@ from infra.jetstream import JetStreamLog, connect
 from services.gateway.access import Principal
 from services.gateway.database import create_pool
 from services.gateway.main import prepare_schema
-from services.gateway.push.address import ApnsAddress, FcmAddress, WebAddress, WebKeys
+from services.gateway.push.address import ApnsAddress, FcmAddress
 from services.gateway.push.devices import Device
 from services.gateway.push.wiring import Push, pushing
 from tests.gateway.conftest import World, a_world
 from tests.support.eventually import eventually
-from tests.support.push import Browser, MovableClock, PushWorld, push_world
+from tests.support.push import Browser, MovableClock, PushWorld, push_world, web_address
 
 ASKED = QuestionAsked(request=RequestId("req_1"), call=CallId("call_1"), text="Which one?")
 
@@ -99,8 +99,7 @@ class Rig:
         web = self.push.carriers.web
         assert web is not None
         browser = self.outside.browser(web.vapid.public_key)
-        keys = WebKeys(**browser.subscription["keys"])
-        made = await self.push.devices.register(who, WebAddress(browser.endpoint, keys), "b")
+        made = await self.push.devices.register(who, web_address(browser), "b")
         return browser, made.device
 
     async def phone(self, who: Principal, kind: str) -> Device:

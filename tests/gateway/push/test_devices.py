@@ -24,10 +24,13 @@ async def browser_of(person, outside):
 
 
 async def test_a_device_is_registered_listed_and_forgotten(world, ada, outside):
-    _, device = await browser_of(ada, outside)
+    browser, device = await browser_of(ada, outside)
     assert device["kind"] == "web"
     assert device["name"] == "Ada's phone"
-    assert (await ada.http.get("/v1/devices")).json() == {"data": [device]}
+    listed = await ada.http.get("/v1/devices")
+    assert listed.json() == {"data": [device]}
+    assert browser.endpoint not in listed.text
+    assert browser.subscription["keys"]["auth"] not in listed.text
     assert (await ada.http.delete(f"/v1/devices/{device['id']}")).status_code == 204
     assert (await ada.http.get("/v1/devices")).json() == {"data": []}
     is_problem(await ada.http.delete(f"/v1/devices/{device['id']}"), 404, "not_found")
@@ -41,23 +44,19 @@ async def test_the_same_address_is_the_same_device(world, ada, outside):
         {"kind": "fcm", "token": services.google.install()},
     ):
         first = await ada.http.post("/v1/devices", json=body)
-        again = await ada.http.post("/v1/devices", json=body | {"name": "new name"})
+        again = await ada.http.post("/v1/devices", json=body | {"name": "new\x00 name"})
         assert (first.status_code, again.status_code) == (201, 200)
         assert first.json()["id"] == again.json()["id"]
         assert first.headers["location"] == f"/v1/devices/{first.json()['id']}"
         assert again.json()["name"] == "new name"
 
 
-async def test_an_address_is_shown_to_nobody(world, ada, outside):
-    browser, _ = await browser_of(ada, outside)
-    shown = (await ada.http.get("/v1/devices")).text
-    assert browser.endpoint not in shown
-    assert browser.subscription["keys"]["auth"] not in shown
-
-
 async def test_nobody_elses_device_is_there(world, ada, bob, outside):
     _, device = await browser_of(ada, outside)
     path = f"/v1/devices/{device['id']}"
+    for strange in ("%00", "dev_x", "..%2F..", "é"):
+        is_problem(await ada.http.get(f"/v1/devices/{strange}/pushes"), 404, "not_found")
+        is_problem(await ada.http.delete(f"/v1/devices/{strange}"), 404, "not_found")
     is_problem(await bob.http.delete(path), 404, "not_found")
     is_problem(await bob.http.get(f"{path}/pushes"), 404, "not_found")
     is_problem(await bob.post(f"{path}/test"), 404, "not_found")

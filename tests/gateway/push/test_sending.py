@@ -12,11 +12,11 @@ from events import (
     TaskFinished,
     TaskInstructed,
 )
-from services.gateway.push.address import WebAddress, WebKeys
 from services.gateway.push.outcome import MOST_TRIES
 from tests.gateway.push.conftest import ASKED
 from tests.support.eventually import eventually
 from tests.support.outages import halted
+from tests.support.push import web_address
 
 ANSWERED = QuestionAnswered(request=RequestId("req_1"), text="the first")
 DONE = TaskFinished(summary="s", outcome="branch")
@@ -290,9 +290,7 @@ async def test_a_device_that_was_signed_out_gets_nothing(rig, ada, browser):
 
 async def test_a_device_another_person_signs_in_on_is_theirs(rig, ada, browser):
     bob = await rig.person("bob", "bob")
-    subscription = browser[0].subscription
-    address = WebAddress(subscription["endpoint"], WebKeys(**subscription["keys"]))
-    made = await rig.push.devices.register(bob, address, "b")
+    made = await rig.push.devices.register(bob, web_address(browser[0]), "b")
     assert made.is_new
     assert await rig.push.devices.list(ada) == []
     async with rig.following():

@@ -6,7 +6,7 @@ import random
 
 from tests.gateway.push.conftest import ASKED
 
-PUSHES = int(os.environ.get("PUSHES", "40"))
+PUSHES = int(os.environ.get("PUSHES", "20"))
 SEED = int(os.environ.get("SEED", "1"))
 
 

@@ -45,7 +45,7 @@ class Taken(NamedTuple):
     request: Request
 
 
-class PushServices:
+class Providers:
     """Answers for all of them. `taken` are the pushes accepted, `asked` counts every request."""
 
     def __init__(self, *, entropy: Entropy, clock: Clock) -> None:
@@ -120,17 +120,17 @@ def _service(path: str) -> Named | None:
 class Running(NamedTuple):
     """The services, listening at `origin`; `authority` is the file of whom to trust."""
 
-    services: PushServices
+    services: Providers
     origin: str
     authority: Path
 
 
 @asynccontextmanager
-async def push_services(
+async def running_providers(
     directory: Path, *, entropy: Entropy, clock: Clock
 ) -> AsyncIterator[Running]:
     """Run the push services until the block is left; their certificates are kept in `directory`."""
     authority, context = make_authority(directory, clock())
-    services = PushServices(entropy=entropy, clock=clock)
+    services = Providers(entropy=entropy, clock=clock)
     async with serving(services.answer, context) as port:
         yield Running(services, f"https://127.0.0.1:{port}", authority)

@@ -72,6 +72,16 @@ def require(principal: Principal, scope: Scope) -> None:
         )
 
 
+def require_owner(principal: Principal) -> None:
+    """Raise Refused (403) unless the person is an owner of their account."""
+    if principal.role != "owner":
+        raise refused(
+            403,
+            "owner_only",
+            "Only an owner of the account may do this. GET /v1/members tells who.",
+        )
+
+
 def an_id(text: str, *, of: str) -> str:
     """Read an id out of an address. Raises Refused (404) when it has not an id's shape."""
     if _ID.fullmatch(text) is None:

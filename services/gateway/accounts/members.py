@@ -9,7 +9,7 @@ import msgspec
 from events import PersonId
 from events.ids import prefixed
 from infra.clock import Clock
-from services.gateway.access import Principal, Role
+from services.gateway.access import Principal, Role, require_owner
 from services.gateway.accounts.pairing import INVITATION, Pairing, Pairings
 from services.gateway.accounts.standing import Revocations, Standings
 from services.gateway.accounts.tokens import Entropy
@@ -108,7 +108,7 @@ class Members:
 
         Raises Refused (409) when the name or the address is a member's already.
         """
-        _require_owner(principal)
+        require_owner(principal)
         account = principal.account
         try:
             async with within(self._pool, account) as connection:
@@ -136,7 +136,7 @@ class Members:
 
     async def change(self, principal: Principal, person: str, *, role: Role) -> None:
         """Make somebody an owner or a member. Raises Refused: 404 unknown, 409 the last owner."""
-        _require_owner(principal)
+        require_owner(principal)
         async with within(self._pool, principal.account) as connection:
             was = await self._found(connection, principal, person)
             if was == _OWNER and role != _OWNER:
@@ -150,7 +150,7 @@ class Members:
         Raises Refused: 404 unknown, 409 the last owner.
         """
         if person != principal.person:
-            _require_owner(principal)
+            require_owner(principal)
         account, now = principal.account, self._clock()
         async with within(self._pool, account) as connection:
             if await self._found(connection, principal, person) == _OWNER:
@@ -184,15 +184,6 @@ def plain_email(text: str, pointer: str) -> str:
     if not is_email(email) or email.count("@") != 1:
         raise invalid("email_refused", pointer, "This is no mail address like ada@example.org.")
     return email
-
-
-def _require_owner(principal: Principal) -> None:
-    if principal.role != _OWNER:
-        raise refused(
-            403,
-            "owner_only",
-            "Only an owner of the account may do this. GET /v1/members tells who.",
-        )
 
 
 async def _keep_an_owner(connection: Connection, account: str, person: str) -> None:

@@ -51,6 +51,9 @@ def make_accounts(
     signing = Signing(house_secrets, issuer=settings.public_url.rstrip("/"), entropy=entropy)
     standings = Standings(utc_now)
     revocations = Revocations(standings, live)
+    people = People(
+        pool, recall=recall, digests=digests, signing=signing, standings=standings, clock=utc_now
+    )
     sessions = Sessions(
         pool,
         digests=digests,
@@ -61,56 +64,49 @@ def make_accounts(
         entropy=entropy,
     )
     pairings = Pairings(pool, sessions=sessions, digests=digests, clock=utc_now, entropy=entropy)
-    is_open = settings.sign_up == "open"
-    github = GitHub(client, _github(settings))
-    mail = Mail(
+    members = Members(
         pool,
-        _mail(settings),
         pairings=pairings,
-        public_url=settings.public_url,
-        is_open=is_open,
+        standings=standings,
+        revocations=revocations,
         clock=utc_now,
+        entropy=entropy,
     )
+    keys = Keys(
+        pool,
+        digests=digests,
+        revocations=revocations,
+        environment=settings.key_environment,
+        clock=utc_now,
+        entropy=entropy,
+    )
+    github = GitHub(client, _github(settings))
+    mail = _mail(settings, pool, pairings)
     ways = {"code": True, "github": github.is_configured, "mail": mail.is_configured}
     return Accounts(
-        people=People(
-            pool,
-            recall=recall,
-            digests=digests,
-            signing=signing,
-            standings=standings,
-            clock=utc_now,
-        ),
+        people=people,
         sessions=sessions,
         pairings=pairings,
-        members=Members(
-            pool,
-            pairings=pairings,
-            standings=standings,
-            revocations=revocations,
-            clock=utc_now,
-            entropy=entropy,
-        ),
-        keys=Keys(
-            pool,
-            digests=digests,
-            revocations=revocations,
-            environment=settings.key_environment,
-            clock=utc_now,
-            entropy=entropy,
-        ),
-        identities=Identities(
-            pool,
-            github=github,
-            pairings=pairings,
-            sealer=AesSealer(house_secrets, entropy),
-            digests=digests,
-            is_open=is_open,
-            clock=utc_now,
-            entropy=entropy,
-        ),
+        members=members,
+        keys=keys,
+        identities=_identities(settings, pool, pairings, github=github, digests=digests),
         mail=mail,
         ways_in=tuple(way for way, is_there in ways.items() if is_there),
+    )
+
+
+def _identities(
+    settings: Settings, pool: Pool, pairings: Pairings, *, github: GitHub, digests: Digests
+) -> Identities:
+    return Identities(
+        pool,
+        github=github,
+        pairings=pairings,
+        sealer=AesSealer(read_secrets(settings.account_secrets), secrets.token_bytes),
+        digests=digests,
+        is_open=settings.sign_up == "open",
+        clock=utc_now,
+        entropy=secrets.token_bytes,
     )
 
 
@@ -125,12 +121,20 @@ def _github(settings: Settings) -> GitHubTerms:
     )
 
 
-def _mail(settings: Settings) -> MailTerms:
-    return MailTerms(
+def _mail(settings: Settings, pool: Pool, pairings: Pairings) -> Mail:
+    terms = MailTerms(
         host=settings.smtp_host,
         port=settings.smtp_port,
         security=settings.smtp_security,
         username=settings.smtp_username,
         password=settings.smtp_password,
         sender=settings.smtp_from,
+    )
+    return Mail(
+        pool,
+        terms,
+        pairings=pairings,
+        public_url=settings.public_url,
+        is_open=settings.sign_up == "open",
+        clock=utc_now,
     )

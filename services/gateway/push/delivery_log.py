@@ -8,7 +8,7 @@ import msgspec
 
 from events import TaskId
 from services.gateway.access import Principal
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, within
 from services.gateway.problems import refused
 from services.gateway.push.notice import PushClass
 from services.gateway.push.verdict import State
@@ -82,7 +82,7 @@ class DeliveryLog:
         if after and not (after.isascii() and after.isdigit() and len(after) <= 18):  # noqa: PLR2004
             raise refused(400, "cursor_invalid", "`after` is not a cursor from a page before.")
         place = int(after) if after else None
-        async with connected(self._pool) as connection:
+        async with within(self._pool, principal.account) as connection:
             rows = await connection.fetch(
                 _PAGE, principal.account, principal.person, device, place, limit + 1
             )
@@ -91,7 +91,7 @@ class DeliveryLog:
 
     async def one(self, principal: Principal, device: str, push: UUID) -> SentPush:
         """Tell one push to one of the person's devices; it is known to be there."""
-        async with connected(self._pool) as connection:
+        async with within(self._pool, principal.account) as connection:
             row = await connection.fetchrow(_ONE, principal.account, principal.person, device, push)
         return _sent(row)
 

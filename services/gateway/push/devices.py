@@ -10,7 +10,7 @@ from events.ids import prefixed
 from infra.clock import Clock
 from services.gateway.access import Principal
 from services.gateway.accounts.tokens import Entropy
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, across_accounts, within
 from services.gateway.problems import not_found, refused, unavailable
 from services.gateway.push.address import Address, Kind, digest, kind_of, spell
 
@@ -88,7 +88,7 @@ class Devices:
         name = "".join(filter(str.isprintable, name))[:_LONGEST_NAME]
         account, person = principal.account, principal.person
         fresh = prefixed("dev", self._entropy(16))
-        async with connected(self._pool) as connection, connection.transaction():
+        async with across_accounts(self._pool) as connection:  # the address may be another's
             await connection.execute(_OF_ANOTHER, key, account, person)
             if await connection.fetchval(_COUNT, account, person, key) >= MOST_DEVICES:
                 raise refused(
@@ -116,14 +116,14 @@ class Devices:
 
     async def list(self, principal: Principal) -> list[Device]:
         """List the person's devices, newest first."""
-        async with connected(self._pool) as connection:
+        async with within(self._pool, principal.account) as connection:
             rows = await connection.fetch(_LIST, principal.account, principal.person)
         return [_device(row) for row in rows]
 
     async def get(self, principal: Principal, device: str) -> Device:
         """Tell one of the person's devices. Raises Refused (404) when it is not one."""
         _require_id(device)
-        async with connected(self._pool) as connection:
+        async with within(self._pool, principal.account) as connection:
             row = await connection.fetchrow(_FIND, principal.account, principal.person, device)
         if row is None:
             raise not_found("device")
@@ -132,7 +132,7 @@ class Devices:
     async def delete(self, principal: Principal, device: str) -> None:
         """Forget one of the person's devices and its pushes. Raises Refused (404)."""
         _require_id(device)
-        async with connected(self._pool) as connection:
+        async with within(self._pool, principal.account) as connection:
             found = await connection.fetchval(_DELETE, principal.account, principal.person, device)
         if found is None:
             raise not_found("device")

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from events import AccountId, PersonId, TaskId
 from infra.clock import Clock
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, across_accounts, connected, within
 from services.gateway.push.message import MANNERS, WAIT
 from services.gateway.push.notice import Notice, PushClass
 from services.gateway.push.outcome import Outcome
@@ -23,7 +23,9 @@ _KEPT: Final = timedelta(days=30)
 _NAMESPACE: Final = UUID("6f0c1a52-2f0e-5f0b-9c39-5b1f6a2d7e10")
 
 _SIGNED_OUT: Final = """EXISTS (
-    SELECT FROM accounts.session s WHERE s.session = d.session AND s.revoked_at IS NOT NULL)
+    SELECT FROM accounts.session s WHERE s.session = d.session AND s.revoked_at IS NOT NULL
+    UNION ALL
+    SELECT FROM accounts.api_key k WHERE k.key = d.session AND k.revoked_at IS NOT NULL)
 """
 _AUDIENCE: Final = f"""
     SELECT device FROM accounts.device d
@@ -126,7 +128,7 @@ class Pushes:
         notice, manner = news.notice, MANNERS[news.notice.push_class]
         is_withdrawal = notice.push_class == "withdrawn"
         wait = timedelta(0) if is_withdrawal else WAIT
-        async with connected(self._pool) as connection, connection.transaction():
+        async with within(self._pool, news.account) as connection:
             if is_withdrawal:
                 rows = await connection.fetch(_SHOWING, news.account, news.task, notice.version)
             else:
@@ -149,14 +151,14 @@ class Pushes:
             ]
         return sum(push is not None for push in made)
 
-    async def test(self, device: str, key: str) -> tuple[UUID, bool]:
+    async def test(self, account: AccountId, device: str, key: str) -> tuple[UUID, bool]:
         """Make a test push for a device, the same for the same key; tell whether it is new.
 
         The caller sends it; it is due for anybody when that has not happened within a LEASE.
         """
         push, now = uuid5(_NAMESPACE, f"{device}/test/{key}"), self._clock()
         due_at, expires_at = now + LEASE, now + MANNERS["test"].keep
-        async with connected(self._pool) as connection:
+        async with within(self._pool, account) as connection:
             made = await connection.fetchval(
                 _ANNOUNCE,
                 *(push, device, None, 0, "test", "test", "", now, due_at, expires_at),
@@ -169,13 +171,13 @@ class Pushes:
         One push a device and task is in work at a time, so that an older one never overtakes.
         """
         now = self._clock()
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_CLAIM, now, now + LEASE, most, only)
         return [Due(**dict(row)) for row in rows]
 
     async def begin(self, due: Due) -> bool:
         """Write down that a try begins; False when the claim has run out, or the device is gone."""
-        async with connected(self._pool) as connection:
+        async with within(self._pool, due.account) as connection:
             begun = await connection.fetchval(
                 _BEGIN, due.push, due.leased_until, due.tries + 1, self._clock()
             )
@@ -188,7 +190,7 @@ class Pushes:
         claim has run out, another gateway decides what follows.
         """
         now, status, reason = self._clock(), outcome.status, outcome.reason
-        async with connected(self._pool) as connection, connection.transaction():
+        async with within(self._pool, due.account) as connection:
             await connection.execute(_END, due.push, due.tries + 1, status, reason, seconds)
             await connection.execute(
                 _SETTLE, due.push, due.leased_until, then.state, then.due_at, now
@@ -200,18 +202,18 @@ class Pushes:
     async def leave_unsent(self, due: Due, why: State) -> None:
         """End a claimed push without a try."""
         now = self._clock()
-        async with connected(self._pool) as connection:
+        async with within(self._pool, due.account) as connection:
             await connection.execute(_SETTLE, due.push, due.leased_until, why, now, now)
 
     async def forget(self, account: AccountId, task: TaskId) -> None:
         """Forget all of a task that was erased: its title stands in its pushes."""
-        async with connected(self._pool) as connection:
+        async with within(self._pool, account) as connection:
             await connection.execute(_FORGET, account, task)
 
     async def sweep(self) -> None:
         """Forget what ended, and who died, more than 30 days ago."""
         before = self._clock() - _KEPT
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             await connection.execute(_SWEEP, before)
             await connection.execute(_SWEEP_DEAD, before)
 

@@ -124,7 +124,7 @@ async def try_device(
     """
     command = command_of(required(key))
     await _require_live(house, principal, device)
-    push, is_new = await house.push.pushes.test(device, command)
+    push, is_new = await house.push.pushes.test(principal.account, device, command)
     if is_new:
         await house.push.sender.send_now(push)
     return await house.push.delivery_log.one(principal, device, push)

@@ -51,3 +51,8 @@ CREATE TABLE accounts.push_position (           -- how far the log is read; one 
     log_created_at timestamptz PRIMARY KEY,
     sequence       bigint NOT NULL
 );
+
+ALTER TABLE accounts.device ENABLE ROW LEVEL SECURITY;
+ALTER TABLE accounts.device FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON accounts.device USING
+    (current_setting('errand.account', true) IN (account, '*'));

@@ -85,12 +85,14 @@ class Rig:
             "INSERT INTO accounts.account VALUES ($1, $1, $2) ON CONFLICT DO NOTHING", account, now
         )
         await self.database.execute(
-            "INSERT INTO accounts.person VALUES ($1, $2, $3, $4)", person, account, name, now
+            "INSERT INTO accounts.person (person, account, name, created_at, role)"
+            " VALUES ($1, $2, $3, $4, 'member')",
+            *(person, account, name, now),
         )
         await self.database.execute(
-            "INSERT INTO accounts.session (session, token, account, person, device, platform,"
-            " created_at, seen_at) VALUES ($1, $2, $3, $4, '', '', $5, $5)",
-            *(session, session.encode(), account, person, now),
+            "INSERT INTO accounts.session (session, account, person, device, platform,"
+            " created_at, seen_at) VALUES ($1, $2, $3, '', '', $4, $4)",
+            *(session, account, person, now),
         )
         return Principal(AccountId(account), PersonId(person), session)
 

@@ -207,7 +207,7 @@ async def test_a_forge_token_of_the_account_goes_before_the_houses(
 
 async def test_only_an_owner_sets_budgets_and_keeps_secrets(world):
     owner = await world.person()
-    invited = await owner.client.post("/v1/members", json={"name": "Grace"})
+    invited = await owner.http.post("/v1/members", json={"name": "Grace"})
     nobody = await world.client()
     body = {"code": invited.json()["code"], "device": {"name": "laptop", "platform": "t"}}
     session = (await nobody.post("/v1/sessions", json=body)).json()

@@ -11,7 +11,7 @@ from infra.task_state import Phase, TaskState
 from services.gateway.access import Principal, history_for
 from services.gateway.commands import Performed
 from services.gateway.house import House
-from services.gateway.routes.asking import CommandKey, TheHouse, ThePerson, required
+from services.gateway.routes.asking import CommandKey, TheHouse, ThePerson, needs, required
 from services.gateway.states import Wanted
 from services.gateway.terms import (
     AnswerWish,
@@ -145,7 +145,12 @@ async def answer(
     return await _say(house, principal, task, key=key, op="answer", data=said)
 
 
-@post("/v1/tasks/{task:str}/approvals/{request_id:str}", status_code=200, tags=_TAGS)
+@post(
+    "/v1/tasks/{task:str}/approvals/{request_id:str}",
+    status_code=200,
+    tags=_TAGS,
+    opt=needs("approve"),
+)
 async def approve(
     house: TheHouse,
     principal: ThePerson,

@@ -38,6 +38,7 @@ from events import (
     SchedulerEvent,
     SnapshotTaken,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskErased,
     TaskFailed,
@@ -117,6 +118,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     outcome: str = ""
     failure: Failure | None = None
+    is_archived: bool = False
 
 
 def title_of(prompt: str) -> str:
@@ -167,7 +169,9 @@ def _submitted(recorded: Recorded, event: TaskSubmitted) -> TaskState:
 def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
     match event:
         case TaskInstructed() if state.phase in ENDED:
-            return replace(state, phase="queued", ended_at=None, failure=None, outcome="")
+            return replace(
+                state, phase="queued", ended_at=None, failure=None, outcome="", is_archived=False
+            )
         case TaskInstructed(mode=mode):
             reasons: tuple[Waiting, ...] = ("instruction", "provider")
             return _waits_no_more(state, *reasons, *(("question",) if mode == "steer" else ()))
@@ -180,6 +184,8 @@ def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
             return replace(_waits(state, "instruction"), question=None)
         case TaskCancelled():
             return _ended(state, at, phase="cancelled")
+        case TaskArchived():
+            return replace(state, is_archived=True)
         case TaskSubmitted():
             return state
         case _:

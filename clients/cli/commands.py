@@ -167,7 +167,7 @@ def list_tasks(person: Person, phase: str, limit: int) -> int:
 
     async def work() -> JSON:
         async with await person.sign_in() as gateway:
-            return await gateway.get("/v1/tasks", phase=phase, limit=limit)
+            return await gateway.get("/v1/tasks", state=phase, limit=limit)
 
     table = Table("task", "phase", "title", "cost", "pull request", box=None, pad_edge=False)
     for task in _run(work())["data"]:

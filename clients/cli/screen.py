@@ -30,6 +30,7 @@ from events import (
     QuestionAsked,
     Recorded,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskFailed,
     TaskFinished,
@@ -112,6 +113,8 @@ def _milestone(recorded: Recorded) -> Text | None:
             return _line("»", f"Answer: {text}", "blue")
         case TaskInterrupted():
             return _line("‖", "Interrupted; say what to do next", "yellow")
+        case TaskArchived():
+            return _line("▫", "Archived", "dim")
         case MachineRequested(attempt=attempt):
             return _line("…", f"Asking for a machine (attempt {attempt})", "dim")
         case MachineStarted(machine=machine, seconds=seconds):

@@ -55,10 +55,11 @@ class Commands:
     ) -> Performed:
         """Carry one command out; answer only after its fact is stored.
 
-        `op` is submit (without a task), instruct, answer, interrupt, cancel or budget; `arguments`
-        its JSON body; `command_id` a UUID, the same when the same command is said again. Raises
-        Refused, whose `problem` says why; 503 when the log does not answer, or has no room for a
-        new task (saying it again with the same id is safe), 409 when the task's history is full.
+        `op` is submit (without a task), instruct, answer, interrupt, cancel, archive or budget;
+        `arguments` its JSON body; `command_id` a UUID, the same when the same command is said
+        again. Raises Refused, whose `problem` says why; 503 when the log does not answer, or has no
+        room for a new task (saying it again with the same id is safe), 409 when the task's history
+        is full.
         """
         cause = command_of(command_id)
         command = self._terms.read(op, arguments)

@@ -22,17 +22,20 @@ from infra.telemetry import logger, serve_metrics
 from services.gateway import storage
 from services.gateway.accounts.people import People
 from services.gateway.accounts.tokens import Digests
+from services.gateway.answers import Answers
 from services.gateway.broker.wiring import Parts, broker
 from services.gateway.commands import Commands
 from services.gateway.database import Pool, connected, create_pool
 from services.gateway.edge import Edge
 from services.gateway.house import About, Check, ForgeOffered, House, ModelOffered
+from services.gateway.limits import Kind, Limits
+from services.gateway.reading import Reading
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
 from services.gateway.room import Room
 from services.gateway.routes.app import make_app
 from services.gateway.server import bound, make_server, serve
-from services.gateway.settings import Settings, read_forges
+from services.gateway.settings import Settings, read_forges, read_origins
 from services.gateway.states import States
 from services.gateway.storage import Bucket, Storage
 from services.gateway.stream.endpoint import Stream
@@ -80,7 +83,9 @@ async def main(settings: Settings) -> None:
     serve_metrics(settings.metrics_port)
     async with gateway(settings) as made:
         server = make_server(
-            made.application, grace_seconds=min(_CUT_SECONDS, settings.grace_seconds)
+            made.application,
+            grace_seconds=min(_CUT_SECONDS, settings.grace_seconds),
+            trusted_proxies=settings.trusted_proxies,
         )
         listener = bound(settings.gateway_host, settings.gateway_port)
 
@@ -136,18 +141,22 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             people=people,
             commands=commands,
             states=states,
+            reading=Reading(opened.pool),
             feeds=hub,
             storage=opened.storage,
+            limits=Limits(opened.live, _most(settings)),
             broker=brokering,
             about=_about(settings, forges),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
+            allowed_origins=read_origins(settings.allowed_origins),
             checks=_checks(opened),
         )
         stream = Stream(
             hub=hub, access=people, perform=commands.perform, presence=presence, clock=utc_now
         )
-        edge = Edge(stream=stream, routes=make_app(house), new_id=lambda: secrets.token_hex(8))
+        routes = Answers(make_app(house), is_https=settings.public_url.startswith("https:"))
+        edge = Edge(stream=stream, routes=routes, new_id=lambda: secrets.token_hex(8))
         yield Gateway(edge, stream, hub, presence)
 
 
@@ -191,6 +200,14 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
 def _client(timeout: httpx.Timeout) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=50)
     return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
+
+
+def _most(settings: Settings) -> dict[Kind, int]:
+    return {
+        "reads": settings.reads_a_minute,
+        "commands": settings.commands_a_minute,
+        "anonymous": settings.anonymous_a_minute,
+    }
 
 
 def _about(settings: Settings, forges: tuple[Forge, ...]) -> About:

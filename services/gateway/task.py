@@ -25,6 +25,7 @@ from events import (
     Repository,
     RequestId,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskErased,
     TaskFailed,
@@ -68,6 +69,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     limit_microusd: int = 0
     end: End = ""
     is_interrupted: bool = False
+    is_archived: bool = False
     attempt: int = 0
     deadline: datetime | None = None
     questions: Mapping[RequestId, Answer | None] = MappingProxyType({})
@@ -112,13 +114,17 @@ class Cancel(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Archive(msgspec.Struct, frozen=True):
+    """Put a task that has ended out of sight."""
+
+
 class RaiseBudget(msgspec.Struct, frozen=True):
     """Allow this much more, in millionths of a US dollar."""
 
     cost_microusd: int
 
 
-Command = Submit | Instruct | AnswerQuestion | Interrupt | Cancel | RaiseBudget
+Command = Submit | Instruct | AnswerQuestion | Interrupt | Cancel | Archive | RaiseBudget
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -155,7 +161,7 @@ def evolve(task: Task, recorded: Recorded) -> Task:
 def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
     match event:
         case TaskInstructed():
-            return replace(task, end="", is_interrupted=False)
+            return replace(task, end="", is_interrupted=False, is_archived=False)
         case QuestionAnswered(request=request, text=text):
             answer = Answer(text, recorded.at, recorded.version)
             return replace(_with_question(task, request, answer), is_interrupted=False)
@@ -163,6 +169,8 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
             return replace(task, is_interrupted=True)
         case TaskCancelled():
             return _ended(task, "cancelled")
+        case TaskArchived():
+            return replace(task, is_archived=True)
         case BudgetRaised(cost_microusd=cost):
             limit = task.limit_microusd and task.limit_microusd + cost
             return replace(task, is_interrupted=False, limit_microusd=limit)
@@ -200,7 +208,7 @@ def decide(command: Command, task: Task, *, cause: CommandId) -> Decision:
 
 
 def _decide(
-    command: Instruct | AnswerQuestion | Interrupt | Cancel | RaiseBudget, task: Task
+    command: Instruct | AnswerQuestion | Interrupt | Cancel | Archive | RaiseBudget, task: Task
 ) -> Decision:
     match command:
         case Instruct():
@@ -211,9 +219,18 @@ def _decide(
             return Decision(version=task.version)
         case Cancel() if task.end:
             return Decision(version=task.version)
+        case Archive() if task.is_archived:
+            return Decision(version=task.version)
+        case Archive() if not task.end:
+            raise refused(
+                409,
+                "task_not_ended",
+                "The task has not ended, and what is out of sight would go on spending. Cancel it "
+                "first; then archive it.",
+            )
         case RaiseBudget() if task.end:
             raise _overtaken(task, "Instruct it to take it up again; then raise its budget.")
-        case Interrupt() | Cancel() | RaiseBudget():
+        case Interrupt() | Cancel() | Archive() | RaiseBudget():
             return Decision((_fact(command),))
         case _:
             assert_never(command)
@@ -256,6 +273,8 @@ def _fact(command: Command) -> GatewayEvent:
             return TaskInterrupted()
         case Cancel(reason):
             return TaskCancelled(reason=reason)
+        case Archive():
+            return TaskArchived()
         case RaiseBudget(cost):
             return BudgetRaised(cost_microusd=cost)
         case _:

@@ -10,6 +10,7 @@ from services.gateway.problems import Fault, Refused, invalid, refused
 from services.gateway.repository_url import Forge, locate
 from services.gateway.task import (
     AnswerQuestion,
+    Archive,
     Cancel,
     Command,
     Instruct,
@@ -91,6 +92,10 @@ class CancelWish(_Asked, frozen=True):
     reason: str = ""
 
 
+class ArchiveWish(_Asked, frozen=True):
+    """Put a task that has ended out of sight."""
+
+
 class BudgetRaise(_Asked, frozen=True):
     """Allow this much more, in millionths of a US dollar."""
 
@@ -104,7 +109,7 @@ class Terms(msgspec.Struct, frozen=True):
     default_model: str
 
     def read(self, op: str, arguments: bytes) -> Command:
-        """Read a command: `op` is submit, instruct, answer, interrupt, cancel or budget.
+        """Read a command: `op` is submit, instruct, answer, interrupt, cancel, archive or budget.
 
         Raises Refused: 400 for what is not JSON or no known op, 422 with pointers for a value that
         is not allowed.
@@ -124,6 +129,9 @@ class Terms(msgspec.Struct, frozen=True):
             case "cancel":
                 reason = _decode(arguments, CancelWish).reason
                 return Cancel(_text(reason, "/reason") if reason else "")
+            case "archive":
+                _decode(arguments, ArchiveWish)
+                return Archive()
             case "budget":
                 raised = _decode(arguments, BudgetRaise).cost_microusd
                 return RaiseBudget(_within(raised, 1, MOST_MICROUSD, "/cost_microusd"))
@@ -152,7 +160,7 @@ class Terms(msgspec.Struct, frozen=True):
         )
 
 
-_OPS = "Known are submit, instruct, answer, interrupt, cancel and budget."
+_OPS = "Known are submit, instruct, answer, interrupt, cancel, archive and budget."
 
 
 def _decode(arguments: bytes, kind: type[Body]) -> Body:

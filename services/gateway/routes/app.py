@@ -1,10 +1,12 @@
 """The HTTP routes as one Litestar application, with its description at /docs."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
 
 from litestar import Litestar
 from litestar.config.app import AppConfig
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -23,8 +25,9 @@ from services.gateway.routes import (
     secrets,
     spending,
     tasks,
+    work,
 )
-from services.gateway.routes.asking import person_asking
+from services.gateway.routes.before import Before, person_allowed
 from services.gateway.routes.docs import DocsPage
 from services.gateway.routes.failures import on_bug, on_http_exception, on_refused, on_too_deep
 from services.gateway.routes.pages import pair_page
@@ -44,6 +47,7 @@ def make_app(house: House) -> Litestar:
             *history.ROUTES,
             *past.ROUTES,
             *artifacts.ROUTES,
+            *work.ROUTES,
             *people.ROUTES,
             *secrets.ROUTES,
             *spending.ROUTES,
@@ -54,8 +58,10 @@ def make_app(house: House) -> Litestar:
         ],
         dependencies={
             "house": Provide(the_house, sync_to_thread=False),
-            "principal": Provide(person_asking),
+            "principal": Provide(person_allowed),
         },
+        before_request=Before(house),
+        cors_config=_cors(house.allowed_origins),
         exception_handlers={
             Refused: on_refused,
             HTTPException: on_http_exception,
@@ -67,6 +73,19 @@ def make_app(house: House) -> Litestar:
         logging_config=None,
     )
     return Litestar.from_config(config)
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    """Let pages of these origins ask; without any, no page of another origin may."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+        expose_headers=["ETag", "Link", "Location", "RateLimit", "Retry-After", "X-Request-Id"],
+        max_age=600,
+    )
 
 
 def _description() -> OpenAPIConfig:

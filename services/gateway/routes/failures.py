@@ -36,6 +36,8 @@ def on_refused(request: Asked, error: Refused) -> Response[Problem]:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_seconds:
         headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.instead:
+        headers["Link"] = f'<{error.instead}>; rel="latest-version"'  # RFC 5829
     return _answer(request, error.problem, headers)
 
 

@@ -17,6 +17,7 @@ OPERATIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "answer": terms.QuestionAnswerWish,
     "interrupt": terms.InterruptWish,
     "cancel": terms.CancelWish,
+    "archive": terms.ArchiveWish,
     "budget": terms.BudgetRaise,
 }
 """What a device may ask by `cmd`: the operation, and what its `args` are."""

@@ -28,7 +28,7 @@ from services.gateway.routes import (
     work,
 )
 from services.gateway.routes.before import Before, person_allowed
-from services.gateway.routes.docs import DocsPage
+from services.gateway.routes.docs import DocsJson, DocsPage, Document
 from services.gateway.routes.failures import on_bug, on_http_exception, on_refused, on_too_deep
 from services.gateway.routes.pages import pair_page
 
@@ -89,12 +89,13 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
 
 
 def _description() -> OpenAPIConfig:
+    document = Document()
     return OpenAPIConfig(
         title="Errand",
         version=version("errand"),
         description="Send a coding agent on an errand; follow every step; get a pull request.",
         path="/docs",
-        render_plugins=[DocsPage(path="/")],
+        render_plugins=[DocsPage(document), DocsJson(document)],
         security=[{"session": []}],
         components=Components(
             security_schemes={"session": SecurityScheme(type="http", scheme="bearer")}

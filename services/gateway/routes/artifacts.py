@@ -63,7 +63,12 @@ async def list_artifacts(
     return ArtifactList([kept.artifact for kept in await _kept(house, principal, task)])
 
 
-@get("/v1/tasks/{task:str}/artifacts/{name:path}", tags=_TAGS, summary="One artifact's bytes")
+@get(
+    "/v1/tasks/{task:str}/artifacts/{name:path}",
+    tags=_TAGS,
+    summary="One artifact's bytes",
+    opt={"content": {"*/*": {}}},
+)
 async def get_artifact(
     house: TheHouse, principal: ThePerson, task: FromPath[str], name: FromPath[str]
 ) -> Response[Any]:
@@ -75,7 +80,12 @@ async def get_artifact(
     raise not_found("artifact")
 
 
-@get("/v1/tasks/{task:str}/diff", tags=_TAGS, summary="The diff of a task's work")
+@get(
+    "/v1/tasks/{task:str}/diff",
+    tags=_TAGS,
+    summary="The diff of a task's work",
+    opt={"content": {DIFF: {"type": "string"}}},
+)
 async def get_diff(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> Response[Any]:
     """Send the newest diff of the task's branch against its base, as text/x-diff."""
     return await _sent(house, await _newest_diff(house, principal, task), {})

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
@@ -27,7 +28,26 @@ _VERSION: Final = re.compile(r"[0-9]{1,15}")
 _STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-@get("/v1/tasks/{task:str}/events", tags=["tasks"], summary="A task's events")
+class EventPage(msgspec.Struct, frozen=True):
+    """Events as they are stored; `next` is the following page's `after`, null on the last."""
+
+    data: list[dict[str, Any]]
+    next: int | None
+    head: int
+
+
+@get(
+    "/v1/tasks/{task:str}/events",
+    tags=["tasks"],
+    summary="A task's events",
+    opt={
+        "answers": (410,),
+        "content": {
+            "application/json": msgspec.json.schema(EventPage)["$defs"]["EventPage"],
+            "text/event-stream": {"type": "string"},
+        },
+    },
+)
 async def events(
     request: Asked,
     house: TheHouse,

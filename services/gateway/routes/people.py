@@ -69,7 +69,7 @@ async def pair(
     return PairingOffer(made.code, made.expires_at, url)
 
 
-@post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[])
+@post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[], opt={"answers": (403,)})
 async def sign_in(request: Asked, house: TheHouse, data: JSONBody[SignIn]) -> Session:
     """Trade a pairing code for a session. The token is told this once."""
     source = request.client.host if request.client else "unknown"

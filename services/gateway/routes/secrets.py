@@ -17,6 +17,7 @@ from services.gateway.repository_url import locate
 from services.gateway.routes.asking import TheHouse, ThePerson
 
 _TAGS: Final = ["secrets"]
+_NOT_SET_UP: Final = {"answers": (409,)}
 _TEXT: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 
 
@@ -38,7 +39,7 @@ class SecretList(msgspec.Struct, frozen=True):
     data: Sequence[SecretKept]
 
 
-@put("/v1/secrets", tags=_TAGS, summary="Keep a secret")
+@put("/v1/secrets", tags=_TAGS, summary="Keep a secret", opt=_NOT_SET_UP)
 async def put_secret(
     house: TheHouse, principal: ThePerson, data: JSONBody[SecretWish]
 ) -> SecretKept:
@@ -53,13 +54,13 @@ async def put_secret(
     return await _vault(house).put(principal.account, data.provider, name, data.text)
 
 
-@get("/v1/secrets", tags=_TAGS, summary="List secrets")
+@get("/v1/secrets", tags=_TAGS, summary="List secrets", opt=_NOT_SET_UP)
 async def list_secrets(house: TheHouse, principal: ThePerson) -> SecretList:
     """List what is kept; of the secrets themselves the last four characters."""
     return SecretList(await _vault(house).all(principal.account))
 
 
-@delete("/v1/secrets/{secret:str}", tags=_TAGS, summary="Destroy a secret")
+@delete("/v1/secrets/{secret:str}", tags=_TAGS, summary="Destroy a secret", opt=_NOT_SET_UP)
 async def delete_secret(house: TheHouse, principal: ThePerson, secret: FromPath[str]) -> None:
     """Destroy a secret. What it was used for falls back on the house's own, if it has one."""
     await _vault(house).delete(principal.account, secret)

@@ -33,6 +33,10 @@ _CAREFUL: Final[Headers] = [
 _SECURE: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
+class CutShort(Exception):
+    """The caller went away in the middle of its body."""
+
+
 class Answers:
     """The routes, with what their answers have in common."""
 
@@ -45,6 +49,15 @@ class Answers:
         asked = {name: value.decode("latin-1") for name, value in scope["headers"]}
         is_read = scope["method"] == "GET" and not scope["path"].startswith(_BROKER)
         begun: list[Message] = []
+        is_whole = False
+
+        async def received() -> Message:
+            nonlocal is_whole
+            message = await receive()
+            if message["type"] == "http.disconnect" and not is_whole:
+                raise CutShort
+            is_whole = not message.get("more_body", False)
+            return message
 
         async def shaped(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -58,7 +71,7 @@ class Answers:
                 await send(begun.pop())
             await send(message)
 
-        await self._routes(scope, receive, shaped)
+        await self._routes(scope, received, shaped)
 
 
 async def _whole(asked: dict[bytes, str], start: Message, body: Message) -> None:

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from events import CallId, QuestionAsked, RequestId, TaskFinished
 from infra.migrations import migrate
-from tests.gateway.conftest import OPERATOR, REPOSITORY, a_world
+from tests.gateway.conftest import OPERATOR, a_world
 from tests.gateway.test_history import artifact, put
 from tests.gateway.test_routes import UNKNOWN
 

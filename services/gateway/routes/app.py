@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
+from services.gateway.answers import CutShort
 from services.gateway.broker.routes import router
 from services.gateway.house import House
 from services.gateway.problems import Refused
@@ -29,7 +30,13 @@ from services.gateway.routes import (
 )
 from services.gateway.routes.before import Before, person_allowed
 from services.gateway.routes.docs import DocsJson, DocsPage, Document
-from services.gateway.routes.failures import on_bug, on_http_exception, on_refused, on_too_deep
+from services.gateway.routes.failures import (
+    on_bug,
+    on_cut_short,
+    on_http_exception,
+    on_refused,
+    on_too_deep,
+)
 from services.gateway.routes.pages import pair_page
 
 MOST_BODY_BYTES: Final = 256 * 1024
@@ -65,6 +72,7 @@ def make_app(house: House) -> Litestar:
         exception_handlers={
             Refused: on_refused,
             HTTPException: on_http_exception,
+            CutShort: on_cut_short,
             RecursionError: on_too_deep,
             Exception: on_bug,
         },

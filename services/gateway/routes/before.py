@@ -3,6 +3,9 @@
 import re
 from typing import Any, Final
 
+from litestar import Response
+from litestar.routes import HTTPRoute
+
 from services.gateway.access import Principal
 from services.gateway.house import House
 from services.gateway.limits import Kind, Taken
@@ -36,14 +39,27 @@ class Before:
     def __init__(self, house: House) -> None:
         self._house = house
 
-    async def __call__(self, request: Asked) -> None:
-        """Let a request through. Raises Refused: 400 too deep, 429 too often."""
+    async def __call__(self, request: Asked) -> Response[None] | None:
+        """Let a request through (None). Raises Refused: 400 too deep, 429 too often.
+
+        OPTIONS is answered here: what the framework would allow is the first route's alone, where
+        several have one address.
+        """
+        if request.method == "OPTIONS":
+            return Response(None, status_code=204, headers={"Allow": _methods(request)})
         if request.url.path.startswith(_FREE):
-            return
+            return None
         if "principal" not in request.route_handler.parsed_fn_signature.parameters:
             await _count(request, self._house, "anonymous", _address(request))
         if request.method != "GET" and depth(await request.body()) > MOST_DEEP:
             raise refused(400, "too_deep", f"The body is nested more than {MOST_DEEP} deep.")
+        return None
+
+
+def _methods(request: Asked) -> str:
+    template = request.scope["path_template"]
+    routes = [route for route in request.app.routes if route.path_format == template]
+    return ", ".join(sorted({m for r in routes if isinstance(r, HTTPRoute) for m in r.methods}))
 
 
 async def _count(request: Asked, house: House, kind: Kind, caller: str) -> None:

@@ -72,6 +72,9 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
         parameter["schema"] = _not_null(parameter["schema"])
         if parameter["name"] == "Idempotency-Key":
             parameter["required"] = True
+    taken = handler.parsed_fn_signature.parameters.get("data")
+    if "requestBody" in operation and taken is not None:
+        operation["requestBody"]["required"] = not taken.is_optional
     if _is_open(handler):
         operation["security"] = []
     responses: Json = operation["responses"]

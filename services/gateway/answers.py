@@ -49,17 +49,19 @@ class Answers:
         asked = {name: value.decode("latin-1") for name, value in scope["headers"]}
         is_read = scope["method"] == "GET" and not scope["path"].startswith(_BROKER)
         begun: list[Message] = []
-        is_whole = False
+        is_whole = has_begun = False
 
         async def received() -> Message:
             nonlocal is_whole
             message = await receive()
-            if message["type"] == "http.disconnect" and not is_whole:
+            if message["type"] == "http.disconnect" and not is_whole and not has_begun:
                 raise CutShort
             is_whole = not message.get("more_body", False)
             return message
 
         async def shaped(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             if message["type"] == "http.response.start":
                 limits: Headers = scope.get("limits", [])
                 message["headers"] = _with([*message["headers"], *limits], self._careful)

@@ -39,7 +39,7 @@ def create_pool(url: str) -> Pool:
 
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
-    """Lend a connection. Raises Refused: 503 when Postgres does not answer, 422 for a NUL in a text.
+    """Lend a connection. Raises Refused: 503 when Postgres does not answer, 422 for a NUL.
 
     No text of Postgres holds a NUL.
     """

@@ -10,19 +10,18 @@ from infra.migrations import migrate
 from tests.gateway.conftest import a_world
 from tests.gateway.test_history import artifact, put
 
-PLENTY = {"reads_a_minute": 10**8, "commands_a_minute": 10**8, "anonymous_a_minute": 10**8}
 DIFF = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
 
 
 @asynccontextmanager
 async def a_furnished_world(servers, database, place, **changes):
-    """Run a gateway with a read model and a file of keys, and without limits."""
+    """Run a gateway with a read model and a file of keys."""
     connection = await asyncpg.connect(database)
     await migrate(connection, "read", files("services.projector") / "schema")
     await connection.close()
     keys = place / "keys"
     keys.write_text("A" * 43 + "=\n")
-    known = {"secrets_key_file": str(keys), **PLENTY, **changes}
+    known = {"secrets_key_file": str(keys), **changes}
     async with a_world(servers, database, **known) as made:
         yield made
 

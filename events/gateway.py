@@ -89,6 +89,10 @@ class TaskCancelled(Fact, frozen=True, tag="task.cancelled"):
     reason: str = ""
 
 
+class TaskArchived(Fact, frozen=True, tag="task.archived"):
+    """A person put a task that has ended out of sight; instructing it brings it back."""
+
+
 GatewayEvent = (
     TaskSubmitted
     | TaskInstructed
@@ -97,4 +101,5 @@ GatewayEvent = (
     | BudgetRaised
     | TaskInterrupted
     | TaskCancelled
+    | TaskArchived
 )

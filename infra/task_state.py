@@ -40,6 +40,7 @@ from events import (
     SchedulerEvent,
     SnapshotTaken,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskErased,
     TaskFailed,
@@ -132,6 +133,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     outcome: str = ""
     failure: Failure | None = None
+    is_archived: bool = False
 
 
 def title_of(prompt: str) -> str:
@@ -182,7 +184,9 @@ def _submitted(recorded: Recorded, event: TaskSubmitted) -> TaskState:
 def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
     match event:
         case TaskInstructed() if state.phase in ENDED:
-            return replace(state, phase="queued", ended_at=None, failure=None, outcome="")
+            return replace(
+                state, phase="queued", ended_at=None, failure=None, outcome="", is_archived=False
+            )
         case TaskInstructed(mode=mode):
             reasons: tuple[Waiting, ...] = ("instruction", "provider")
             asked: tuple[Waiting, ...] = ("question", "approval") if mode == "steer" else ()
@@ -199,6 +203,8 @@ def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
             return _waits(state, "instruction")
         case TaskCancelled():
             return _ended(state, at, phase="cancelled")
+        case TaskArchived():
+            return replace(state, is_archived=True)
         case TaskSubmitted():
             return state
         case _:

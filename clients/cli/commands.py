@@ -175,7 +175,7 @@ def list_tasks(person: Person, phase: str, limit: int) -> int:
 
     async def work() -> JSON:
         async with await person.sign_in() as gateway:
-            return await gateway.get("/v1/tasks", phase=phase, limit=limit)
+            return await gateway.get("/v1/tasks", state=phase, limit=limit)
 
     whole = Column("task", no_wrap=True)  # it is copied from here
     table = Table(whole, "phase", "title", "cost", "pull request", box=None, pad_edge=False)

@@ -32,6 +32,7 @@ from events import (
     QuestionAsked,
     Recorded,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskFailed,
     TaskFinished,
@@ -122,6 +123,8 @@ def _milestone(recorded: Recorded) -> Text | None:
             return _line("»", f"Not allowed{': ' + reason if reason else ''}", "blue")
         case TaskInterrupted():
             return _line("‖", "Interrupted; say what to do next", "yellow")
+        case TaskArchived():
+            return _line("▫", "Archived", "dim")
         case MachineRequested(attempt=attempt):
             return _line("…", f"Asking for a machine (attempt {attempt})", "dim")
         case MachineStarted(machine=machine, seconds=seconds):

@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from services.gateway.problems import unavailable
+from services.gateway.problems import refused, unavailable
 
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy
@@ -42,12 +42,17 @@ def create_pool(url: str) -> Pool:
 
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
-    """Lend a connection. Raises Refused (503) when Postgres does not answer."""
+    """Lend a connection. Raises Refused: 503 when Postgres does not answer, 422 for a NUL.
+
+    No text of Postgres holds a NUL.
+    """
     try:
         async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
             yield connection
     except LOST:
         raise unavailable("The database does not answer at the moment.") from None
+    except asyncpg.CharacterNotInRepertoireError:
+        raise refused(422, "text_refused", "A text holds the character NUL; remove it.") from None
 
 
 @asynccontextmanager

@@ -20,7 +20,9 @@ from services.gateway.broker.usage import Spending
 from services.gateway.broker.vault import Vault
 from services.gateway.commands import Commands
 from services.gateway.feeds import Feeds
+from services.gateway.limits import Limits
 from services.gateway.push.wiring import Push
+from services.gateway.reading import Reading
 from services.gateway.repository_url import Forge
 from services.gateway.states import States
 from services.gateway.storage import Storage
@@ -77,11 +79,14 @@ class House:
     accounts: Accounts
     commands: Commands
     states: States
+    reading: Reading
     feeds: Feeds
     storage: Storage
+    limits: Limits
     broker: Broker
     push: Push
     about: About
     public_url: str
     operator_token: str
+    allowed_origins: tuple[str, ...]
     checks: Mapping[str, Check]

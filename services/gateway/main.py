@@ -24,12 +24,15 @@ from services.gateway.accounts.mail import Mail
 from services.gateway.accounts.origins import origins
 from services.gateway.accounts.tokens import Digests
 from services.gateway.accounts.wiring import make_accounts
+from services.gateway.answers import Answers
 from services.gateway.broker.wiring import Parts, broker
 from services.gateway.commands import Commands
 from services.gateway.database import Pool, connected, create_pool
 from services.gateway.edge import Edge
 from services.gateway.house import About, Check, ForgeOffered, House, ModelOffered
+from services.gateway.limits import Kind, Limits
 from services.gateway.push.wiring import Push, pushing
+from services.gateway.reading import Reading
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
 from services.gateway.room import Room
@@ -87,7 +90,9 @@ async def main(settings: Settings) -> None:
     serve_metrics(settings.metrics_port)
     async with gateway(settings) as made:
         server = make_server(
-            made.application, grace_seconds=min(_CUT_SECONDS, settings.grace_seconds)
+            made.application,
+            grace_seconds=min(_CUT_SECONDS, settings.grace_seconds),
+            trusted_proxies=settings.trusted_proxies,
         )
         listener = bound(settings.gateway_host, settings.gateway_port)
 
@@ -106,6 +111,7 @@ async def main(settings: Settings) -> None:
 async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Open the resources and put the gateway together."""
     forges = read_forges(settings.forges)
+    allowed = origins(settings.public_url, settings.allowed_origins)
     await prepare_schema(settings.postgres_url)
     async with _opened(settings) as opened, AsyncExitStack() as resources:
         recall = Recall(opened.log, utc_now)
@@ -132,13 +138,16 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             accounts=accounts,
             commands=commands,
             states=states,
+            reading=Reading(opened.pool),
             feeds=hub,
             storage=opened.storage,
+            limits=Limits(opened.live, _most(settings)),
             broker=brokering,
             push=push,
             about=_about(settings, forges, accounts.ways_in),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
+            allowed_origins=tuple(sorted(allowed)),
             checks=_checks(opened),
         )
         stream = Stream(
@@ -150,8 +159,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         )
         edge = Edge(
             stream=stream,
-            routes=make_app(house),
-            origins=origins(settings.public_url, settings.allowed_origins),
+            routes=Answers(make_app(house), is_https=settings.public_url.startswith("https:")),
+            origins=allowed,
             new_id=lambda: secrets.token_hex(8),
         )
         yield Gateway(edge, stream, hub, presence, push, accounts.mail)
@@ -226,6 +235,14 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
 def _client(timeout: httpx.Timeout) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=50)
     return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
+
+
+def _most(settings: Settings) -> dict[Kind, int]:
+    return {
+        "reads": settings.reads_a_minute,
+        "commands": settings.commands_a_minute,
+        "anonymous": settings.anonymous_a_minute,
+    }
 
 
 def _about(settings: Settings, forges: tuple[Forge, ...], ways_in: tuple[str, ...]) -> About:

@@ -34,12 +34,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(Exception):
-    """The request is not carried out, and this is why. `retry_after_seconds` of 0 means unsaid."""
+    """The request is not carried out, and this is why.
 
-    def __init__(self, problem: Problem, *, retry_after_seconds: int = 0) -> None:
+    `retry_after_seconds` of 0 means unsaid; `instead` is the address of what to read instead.
+    """
+
+    def __init__(
+        self, problem: Problem, *, retry_after_seconds: int = 0, instead: str = ""
+    ) -> None:
         super().__init__(problem.detail)
         self.problem = problem
         self.retry_after_seconds = retry_after_seconds
+        self.instead = instead
 
 
 def problem(
@@ -84,6 +90,18 @@ def invalid(code: str, pointer: str, detail: str) -> Refused:
 def not_found(what: str = "task") -> Refused:
     """Refuse what is not there, or is not the caller's: the two are told alike."""
     return refused(404, "not_found", f"There is no such {what} in your account.")
+
+
+def position_lost(task: str) -> Refused:
+    """Refuse to go on from a version the history does not have: it must be looked at anew."""
+    instead = f"/v1/tasks/{task}/state"
+    made = problem(
+        410,
+        "position_lost",
+        "The task's history has no such place: it is shorter, or was erased up to there. Read the "
+        f"task as it stands ({instead}) and go on from its version.",
+    )
+    return Refused(made, instead=instead)
 
 
 def unauthenticated() -> Refused:

@@ -27,8 +27,17 @@ def bound(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=_BACKLOG)
 
 
-def make_server(application: Any, *, grace_seconds: float) -> Server:  # noqa: ANN401 - any ASGI callable
-    """Make the server. Connections still open `grace_seconds` after the end are cut."""
+def make_server(
+    application: Any,  # noqa: ANN401 - any ASGI callable
+    *,
+    grace_seconds: float,
+    trusted_proxies: str = "127.0.0.1",
+) -> Server:
+    """Make the server. Connections still open `grace_seconds` after the end are cut.
+
+    `trusted_proxies`: addresses or networks, separated by commas, whose word on where a request
+    comes from (X-Forwarded-For) is taken.
+    """
     config = uvicorn.Config(
         application,
         loop="none",
@@ -43,6 +52,7 @@ def make_server(application: Any, *, grace_seconds: float) -> Server:  # noqa: A
         date_header=False,
         timeout_graceful_shutdown=max(1, int(grace_seconds)),
         timeout_keep_alive=30,
+        forwarded_allow_ips=trusted_proxies,
     )
     return Server(config)
 

@@ -55,6 +55,10 @@ class Settings(PushSettings, frozen=True, kw_only=True):
     nats_worker_url: str
     nats_workers_account: str
     nats_workers_signing_key: Path
+    reads_a_minute: int = 1200
+    commands_a_minute: int = 300
+    anonymous_a_minute: int = 120
+    trusted_proxies: str = "127.0.0.1"
     grace_seconds: float = 20.0
     metrics_port: int = 0
     log_level: str = "INFO"
@@ -62,6 +66,16 @@ class Settings(PushSettings, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Settings(public_url={self.public_url!r}, …)"
+
+
+def read_origins(text: str) -> tuple[str, ...]:
+    """Read ALLOWED_ORIGINS, separated by commas. Raises Misconfigured when one is no origin."""
+    origins = tuple(part.strip() for part in text.split(",") if part.strip())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in ("http", "https"):
+            raise Misconfigured("ALLOWED_ORIGINS: an origin is like https://app.example.com.")
+    return origins
 
 
 def read_forges(text: str) -> tuple[Forge, ...]:

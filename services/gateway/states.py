@@ -29,6 +29,7 @@ _PAGE = """
     SELECT task, submitted_at, state FROM read.task
     WHERE account = $1 AND state IS NOT NULL
       AND ($2::text IS NULL OR phase = $2) AND ($3::text IS NULL OR repository = $3)
+      AND ($7 OR NOT coalesce((state->'is_archived')::boolean, false))
       AND ($4::timestamptz IS NULL OR (submitted_at, task) < ($4, $5))
     ORDER BY submitted_at DESC, task DESC LIMIT $6
 """
@@ -41,6 +42,7 @@ class Wanted(NamedTuple):
     repository: str | None
     after: str
     limit: int
+    with_archived: bool = False
 
 
 class Page(NamedTuple):
@@ -79,7 +81,14 @@ class States:
         since, task = _read_cursor(wanted.after)
         async with connected(self._pool) as connection:
             rows = await connection.fetch(
-                _PAGE, account, wanted.phase, wanted.repository, since, task, wanted.limit + 1
+                _PAGE,
+                account,
+                wanted.phase,
+                wanted.repository,
+                since,
+                task,
+                wanted.limit + 1,
+                wanted.with_archived,
             )
         tasks = [msgspec.json.decode(row["state"], type=TaskState) for row in rows[: wanted.limit]]
         if len(rows) <= wanted.limit:

@@ -29,6 +29,7 @@ from events import (
     RequestId,
     Scope,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskErased,
     TaskFailed,
@@ -77,6 +78,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     limit_microusd: int = 0
     end: End = ""
     is_interrupted: bool = False
+    is_archived: bool = False
     attempt: int = 0
     deadline: datetime | None = None
     questions: Mapping[RequestId, Answer | None] = MappingProxyType({})
@@ -134,13 +136,20 @@ class Cancel(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class Archive(msgspec.Struct, frozen=True):
+    """Put a task that has ended out of sight."""
+
+
 class RaiseBudget(msgspec.Struct, frozen=True):
     """Allow this much more, in millionths of a US dollar."""
 
     cost_microusd: int
 
 
-Command = Submit | Instruct | AnswerQuestion | AnswerApproval | Interrupt | Cancel | RaiseBudget
+Said = Instruct | AnswerQuestion | AnswerApproval | Interrupt | Cancel | Archive | RaiseBudget
+"""What is said to a task that is there."""
+
+Command = Submit | Said
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -181,7 +190,7 @@ def evolve(task: Task, recorded: Recorded) -> Task:
 def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
     match event:
         case TaskInstructed():
-            return replace(task, end="", is_interrupted=False)
+            return replace(task, end="", is_interrupted=False, is_archived=False)
         case QuestionAnswered(request=request, text=text):
             answer = Answer(text, recorded.at, recorded.version)
             return replace(_with_question(task, request, answer), is_interrupted=False)
@@ -192,6 +201,8 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
             return replace(task, is_interrupted=True)
         case TaskCancelled():
             return _ended(task, "cancelled")
+        case TaskArchived():
+            return replace(task, is_archived=True)
         case BudgetRaised(cost_microusd=cost):
             limit = task.limit_microusd and task.limit_microusd + cost
             return replace(task, is_interrupted=False, limit_microusd=limit)
@@ -228,10 +239,7 @@ def decide(command: Command, task: Task, *, cause: CommandId) -> Decision:
     return _decide(command, task)
 
 
-def _decide(
-    command: Instruct | AnswerQuestion | AnswerApproval | Interrupt | Cancel | RaiseBudget,
-    task: Task,
-) -> Decision:
+def _decide(command: Said, task: Task) -> Decision:
     match command:
         case Instruct():
             return Decision((_fact(command),))
@@ -243,9 +251,18 @@ def _decide(
             return Decision(version=task.version)
         case Cancel() if task.end:
             return Decision(version=task.version)
+        case Archive() if task.is_archived:
+            return Decision(version=task.version)
+        case Archive() if not task.end:
+            raise refused(
+                409,
+                "task_not_ended",
+                "The task has not ended, and what is out of sight would go on spending. Cancel it "
+                "first; then archive it.",
+            )
         case RaiseBudget() if task.end:
             raise _overtaken(task, "Instruct it to take it up again; then raise its budget.")
-        case Interrupt() | Cancel() | RaiseBudget():
+        case Interrupt() | Cancel() | Archive() | RaiseBudget():
             return Decision((_fact(command),))
         case _:
             assert_never(command)
@@ -310,6 +327,8 @@ def _fact(command: Command) -> GatewayEvent:
             return TaskInterrupted()
         case Cancel(reason):
             return TaskCancelled(reason=reason)
+        case Archive():
+            return TaskArchived()
         case RaiseBudget(cost):
             return BudgetRaised(cost_microusd=cost)
         case _:

@@ -12,6 +12,7 @@ from services.gateway.repository_url import Forge, locate
 from services.gateway.task import (
     AnswerApproval,
     AnswerQuestion,
+    Archive,
     Cancel,
     Command,
     Instruct,
@@ -116,6 +117,10 @@ class CancelWish(_Asked, frozen=True):
     reason: str = ""
 
 
+class ArchiveWish(_Asked, frozen=True):
+    """Put a task that has ended out of sight."""
+
+
 class BudgetRaise(_Asked, frozen=True):
     """Allow this much more, in millionths of a US dollar."""
 
@@ -151,6 +156,9 @@ class Terms(msgspec.Struct, frozen=True):
             case "cancel":
                 reason = _decode(arguments, CancelWish).reason
                 return Cancel(_text(reason, "/reason") if reason else "")
+            case "archive":
+                _decode(arguments, ArchiveWish)
+                return Archive()
             case "budget":
                 raised = _decode(arguments, BudgetRaise).cost_microusd
                 return RaiseBudget(_within(raised, 1, MOST_MICROUSD, "/cost_microusd"))
@@ -180,7 +188,7 @@ class Terms(msgspec.Struct, frozen=True):
         )
 
 
-_OPS = "Known are submit, instruct, answer, approve, interrupt, cancel and budget."
+_OPS = "Known are submit, instruct, answer, approve, interrupt, cancel, archive and budget."
 
 
 def _approval(wish: ApprovalAnswerWish, now: datetime) -> AnswerApproval:

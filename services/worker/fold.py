@@ -30,6 +30,7 @@ from events import (
     SchedulerEvent,
     SnapshotTaken,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskFailed,
     TaskFinished,
@@ -90,6 +91,8 @@ def _asked(turn: Turn, event: GatewayEvent) -> Turn:
             return turn if turn.is_closed else _dropped(replace(turn, is_interrupted=True))
         case TaskCancelled():
             return _closed(turn, "cancelled")
+        case TaskArchived():
+            return turn
 
 
 def _staffed(turn: Turn, event: SchedulerEvent) -> Turn:

@@ -186,7 +186,7 @@ async def test_the_framework_s_own_refusals_are_problems(ada):
     assert "GET" in answer.headers["allow"]
     answer = await ada.http.get("/v1/tasks", params={"limit": 5000})
     assert is_problem(answer, 422, "invalid_request")["errors"][0]["pointer"] == "/limit"
-    is_problem(await ada.http.get("/v1/tasks", params={"phase": "dancing"}), 422, "invalid_request")
+    is_problem(await ada.http.get("/v1/tasks", params={"state": "dancing"}), 422, "invalid_request")
 
 
 async def test_every_answer_carries_a_request_id(ada):

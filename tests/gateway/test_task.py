@@ -11,6 +11,7 @@ from events import (
     Repository,
     RequestId,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskErased,
     TaskFailed,
@@ -21,6 +22,7 @@ from events import (
 )
 from services.gateway.task import (
     AnswerQuestion,
+    Archive,
     Cancel,
     Instruct,
     Interrupt,
@@ -88,7 +90,9 @@ def test_the_same_id_for_another_kind_of_command_is_refused(task):
     )
 
 
-@pytest.mark.parametrize("command", [Instruct("x"), LEFT, Interrupt(), Cancel(), RaiseBudget(1)])
+@pytest.mark.parametrize(
+    "command", [Instruct("x"), LEFT, Interrupt(), Cancel(), Archive(), RaiseBudget(1)]
+)
 def test_nothing_can_be_said_to_a_task_nobody_submitted(task, command):
     task.given().when(command).then_refused(404, "not_found")
 
@@ -116,6 +120,22 @@ def test_the_same_instruction_given_twice_with_two_ids_is_two_instructions(task)
 def test_instructing_a_task_that_ended_reopens_it(task, end):
     task.given(SUBMITTED, end).when(Instruct("go on")).then(TaskInstructed(text="go on"))
     assert not folded(SUBMITTED, end, TaskInstructed(text="go on")).end
+
+
+@pytest.mark.parametrize("end", [FINISHED, FAILED, TaskCancelled()])
+def test_a_task_that_ended_is_archived_once(task, end):
+    task.given(SUBMITTED, end).when(Archive()).then(TaskArchived())
+    task.given(("one", TaskArchived())).when(Archive(), cause="two").then_nothing(version=3)
+
+
+def test_a_task_that_may_still_spend_is_not_put_out_of_sight(task):
+    task.given(SUBMITTED).when(Archive()).then_refused(409, "task_not_ended", says=["Cancel it"])
+
+
+def test_instructing_an_archived_task_brings_it_back(task):
+    archived = (SUBMITTED, FINISHED, TaskArchived())
+    assert folded(*archived).is_archived
+    assert not folded(*archived, TaskInstructed(text="go on")).is_archived
 
 
 def test_a_question_is_answered(task):

@@ -34,6 +34,7 @@ from events import (
     RequestId,
     SnapshotTaken,
     TaskAbandoned,
+    TaskArchived,
     TaskCancelled,
     TaskErased,
     TaskFailed,
@@ -134,6 +135,12 @@ def test_of_an_erased_task_no_state_is_left_whatever_comes_after() -> None:
 
     assert reduce(evolve, story(*WORKING, FINISHED, erased), None) is None
     assert reduce(evolve, story(*WORKING, FINISHED, erased, STEER), None) is None
+
+
+def test_an_archived_task_is_so_until_it_is_told_to_go_on() -> None:
+    state = fold(*WORKING, FINISHED, TaskArchived())
+    assert (state.phase, state.is_archived) == ("finished", True)
+    assert not fold(*WORKING, FINISHED, TaskArchived(), STEER).is_archived
 
 
 def test_an_open_question_is_shown_until_it_is_answered() -> None:

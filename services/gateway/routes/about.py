@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import MediaType, Response, get
+from litestar.openapi import ResponseSpec
 
 from services.gateway.house import About, Check
 from services.gateway.problems import Refused
@@ -32,7 +33,13 @@ async def live() -> Health:
     return Health("ok", {})
 
 
-@get("/health/ready", tags=["about"], summary="Can it serve", security=[])
+@get(
+    "/health/ready",
+    tags=["about"],
+    summary="Can it serve",
+    security=[],
+    responses={503: ResponseSpec(Health, description="A part does not answer.")},
+)
 async def ready(house: TheHouse) -> Response[Health]:
     """Ask NATS, Postgres and Redis; 503 when one does not answer within two seconds."""
     async with asyncio.TaskGroup() as group:

@@ -12,6 +12,7 @@ from litestar.response import Stream
 from events import ArtifactStored, History, TaskId
 from infra.event_log import Unavailable
 from services.gateway.access import Principal, history_for
+from services.gateway.changed_files import ChangedFile, changed_files
 from services.gateway.house import House
 from services.gateway.problems import not_found, unavailable
 from services.gateway.routes.asking import TheHouse, ThePerson
@@ -42,6 +43,13 @@ class ArtifactList(msgspec.Struct, frozen=True):
     data: list[Artifact]
 
 
+class FileList(msgspec.Struct, frozen=True):
+    """The files of a task's newest diff, in its order; `version` is the diff's."""
+
+    version: int
+    data: list[ChangedFile]
+
+
 class _Kept(msgspec.Struct, frozen=True):
     artifact: Artifact
     key: str
@@ -55,7 +63,12 @@ async def list_artifacts(
     return ArtifactList([kept.artifact for kept in await _kept(house, principal, task)])
 
 
-@get("/v1/tasks/{task:str}/artifacts/{name:path}", tags=_TAGS, summary="One artifact's bytes")
+@get(
+    "/v1/tasks/{task:str}/artifacts/{name:path}",
+    tags=_TAGS,
+    summary="One artifact's bytes",
+    opt={"content": {"*/*": {}}},
+)
 async def get_artifact(
     house: TheHouse, principal: ThePerson, task: FromPath[str], name: FromPath[str]
 ) -> Response[Any]:
@@ -67,13 +80,34 @@ async def get_artifact(
     raise not_found("artifact")
 
 
-@get("/v1/tasks/{task:str}/diff", tags=_TAGS, summary="The diff of a task's work")
+@get(
+    "/v1/tasks/{task:str}/diff",
+    tags=_TAGS,
+    summary="The diff of a task's work",
+    opt={"content": {DIFF: {"type": "string"}}},
+)
 async def get_diff(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> Response[Any]:
     """Send the newest diff of the task's branch against its base, as text/x-diff."""
+    return await _sent(house, await _newest_diff(house, principal, task), {})
+
+
+@get("/v1/tasks/{task:str}/files", tags=_TAGS, summary="The files a task changed")
+async def get_files(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> FileList:
+    """List the files of the newest diff, with the lines added and taken away; 404 before one.
+
+    A diff beyond 4 MiB is cut by the worker; the files after the cut are not in the list.
+    """
+    kept = await _newest_diff(house, principal, task)
+    stored = await house.storage.get(kept.key)
+    content = b"".join([part async for part in stored.content])
+    return FileList(kept.artifact.version, list(changed_files(content.decode(errors="replace"))))
+
+
+async def _newest_diff(house: House, principal: Principal, task: str) -> _Kept:
     diffs = [k for k in await _kept(house, principal, task) if k.artifact.media_type == DIFF]
     if not diffs:
         raise not_found("diff")
-    return await _sent(house, max(diffs, key=lambda kept: kept.artifact.version), {})
+    return max(diffs, key=lambda kept: kept.artifact.version)
 
 
 async def _sent(house: House, kept: _Kept, headers: dict[str, str]) -> Stream:
@@ -113,4 +147,4 @@ async def _read(house: House, history: History) -> Sequence[Any]:
         raise unavailable("The event log does not answer at the moment.") from None
 
 
-ROUTES = [list_artifacts, get_artifact, get_diff]
+ROUTES = [list_artifacts, get_artifact, get_diff, get_files]

@@ -1,11 +1,21 @@
 """The API's description as a page, made here: no script, nothing from elsewhere."""
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from html import escape
 from typing import Any, Final
 
-from litestar import Request
+import msgspec
+from litestar import Litestar, Request, Router
+from litestar.datastructures import ResponseHeader
+from litestar.enums import OpenAPIMediaType
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import Operation
+from litestar.routes import HTTPRoute
+
+from services.gateway.routes.description import described
 
 _METHODS: Final = ("get", "post", "put", "delete")
 _STYLE: Final = """
@@ -16,14 +26,65 @@ h2 { font: 600 1rem ui-monospace, monospace; overflow-wrap: anywhere; }
 td { padding: 0 1rem .2rem 0; vertical-align: top; } code { font-family: ui-monospace, monospace; }
 """
 
+_POLICY: Final = ResponseHeader(
+    name="Content-Security-Policy",
+    value="default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'",
+)
+
+
+class Document:
+    """The whole description, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def of(self, app: Litestar, sketch: dict[str, Any]) -> dict[str, Any]:
+        """Complete what the framework knows of the routes."""
+        if not self._made:
+            handlers = {
+                str(operation.operation_id): handler
+                for route in app.routes
+                if isinstance(route, HTTPRoute)
+                for handler in route.route_handlers
+                if (operation := _operation_of(app, route, handler)) is not None
+            }
+            self._made = described(sketch, handlers)
+        return self._made
+
+
+def _operation_of(app: Litestar, route: HTTPRoute, handler: HTTPRouteHandler) -> Operation | None:
+    item = (app.openapi_schema.paths or {}).get(route.path_format or "/")
+    found = (getattr(item, method.lower(), None) for method in handler.http_methods)
+    return next((operation for operation in found if operation is not None), None)
+
 
 class DocsPage(OpenAPIRenderPlugin):
     """Renders the OpenAPI document as one plain page; /docs/openapi.json is the document."""
 
+    def __init__(self, document: Document) -> None:
+        super().__init__(path="/")
+        self._document = document
+
+    def receive_router(self, router: Router) -> None:
+        """Let the page have its own style, and nothing else."""
+        router.response_headers = [*(router.response_headers or ()), _POLICY]
+
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Make the page."""
-        del request
-        return "".join(_page(openapi_schema)).encode()
+        return "".join(_page(self._document.of(request.app, openapi_schema))).encode()
+
+
+class DocsJson(OpenAPIRenderPlugin):
+    """The OpenAPI document itself."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(path="/openapi.json", media_type=OpenAPIMediaType.OPENAPI_JSON)
+        self._document = document
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Spell the document."""
+        return msgspec.json.encode(self._document.of(request.app, openapi_schema))
 
 
 def _page(document: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from msgspec.structs import replace
 
 from infra.telemetry import logger
+from services.gateway.answers import CutShort
 from services.gateway.problems import MEDIA_TYPE, Fault, Problem, Refused, problem
 from services.gateway.routes.asking import Asked
 
@@ -36,6 +37,8 @@ def on_refused(request: Asked, error: Refused) -> Response[Problem]:
         headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_seconds:
         headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.instead:
+        headers["Link"] = f'<{error.instead}>; rel="latest-version"'  # RFC 5829
     return _answer(request, error.problem, headers)
 
 
@@ -58,6 +61,11 @@ def on_http_exception(request: Asked, error: HTTPException) -> Response[Problem]
 def on_too_deep(request: Asked, _: RecursionError) -> Response[Problem]:
     """Answer a body nested beyond reason."""
     return _answer(request, problem(400, "too_deep", "The body is nested too deeply."), {})
+
+
+def on_cut_short(request: Asked, _: CutShort) -> Response[Problem]:
+    """Answer a body whose sender went away; hardly anybody is there to read it."""
+    return _answer(request, problem(400, "body_cut_short", "The body ended too early."), {})
 
 
 def on_bug(request: Asked, error: Exception) -> Response[Problem]:

@@ -1,10 +1,12 @@
 """A task's events: by the page, by long poll, or as they come (server-sent events)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
@@ -14,24 +16,47 @@ from infra.event_log import Unavailable
 from services.gateway.access import history_for
 from services.gateway.feeds import Feeds
 from services.gateway.house import House
-from services.gateway.problems import not_found, refused, unavailable
-from services.gateway.routes.asking import Asked, TheHouse, ThePerson
+from services.gateway.problems import Refused, not_found, position_lost, refused, unavailable
+from services.gateway.routes.asking import Asked, TheHouse, ThePerson, bearer
 
 COMMENT_SECONDS: Final = 15.0
 ROTATION_SECONDS: Final = 600.0
 _PAGE_BYTES: Final = 1024 * 1024
 
+_COMMENT: Final = b": still here\n\n"
+_VERSION: Final = re.compile(r"[0-9]{1,15}")
 _STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-@get("/v1/tasks/{task:str}/events", tags=["tasks"], summary="A task's events")
+class EventPage(msgspec.Struct, frozen=True):
+    """Events as they are stored; `next` is the following page's `after`, null on the last."""
+
+    data: list[dict[str, Any]]
+    next: int | None
+    head: int
+
+
+@get(
+    "/v1/tasks/{task:str}/events",
+    tags=["tasks"],
+    summary="A task's events",
+    opt={
+        "answers": (410,),
+        "content": {
+            "application/json": msgspec.json.schema(EventPage)["$defs"]["EventPage"],
+            "text/event-stream": {"type": "string"},
+        },
+    },
+)
 async def events(
     request: Asked,
     house: TheHouse,
     principal: ThePerson,
     task: FromPath[str],
     *,
-    after: Annotated[int, QueryParameter(ge=0, description="Only events after this version.")] = 0,
+    after: Annotated[
+        int, QueryParameter(ge=0, le=2**53 - 1, description="Only events after this version.")
+    ] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
     wait: Annotated[
         float, QueryParameter(ge=0, le=60, description="Seconds to wait for the first event.")
@@ -40,40 +65,69 @@ async def events(
     """Answer `{"data": [events], "next", "head"}`; `next` is the next page's `after`, or null.
 
     With `Accept: text/event-stream` the events are streamed as they come, each with its version as
-    its id; `Last-Event-ID` resumes.
+    its id; `Last-Event-ID` resumes. 410 when the history has no such version, or it was erased: the
+    `Link` leads to the task as it stands.
     """
     history = history_for(principal, task)
     if not await house.people.allowed(principal, history.task):
         raise not_found()
     if "text/event-stream" in request.headers.get("accept", ""):
         after = _resume(request.headers.get("last-event-id", ""), after)
+        await _require(house.feeds, history, after)
+
+        async def still() -> bool:
+            """Tell whether the caller is still signed in, and may still see the task."""
+            try:
+                now = await house.people.authenticate(bearer(request))
+                return now is not None and await house.people.allowed(now, history.task)
+            except Refused:
+                return True  # a part is away, where it would have been revoked
+
         return Stream(
-            _server_sent(house.feeds, history, after),
+            _server_sent(house.feeds, history, after, still=still),
             media_type="text/event-stream",
             headers=_STREAM_HEADERS,
         )
     news = await _read(house, history, after)
-    if not news and wait:
-        await _first_news(house.feeds, history, after, seconds=wait)
-        news = await _read(house, history, after)
+    if not news:
+        await _require(house.feeds, history, after)
+        if wait:
+            await _first_news(house.feeds, history, after, seconds=wait)
+            news = await _read(house, history, after)
     return Response(_page(news, after, limit), media_type="application/json")
 
 
 async def _read(house: House, history: History, after: int) -> Sequence[tuple[int, bytes]]:
+    """Read what stands after a version. Raises Refused: 410 when what follows it is erased, 503."""
     try:
-        return [(r.version, r.body) for r in await house.log.read(history, after=after)]
+        news = [(r.version, r.body) for r in await house.log.read(history, after=after)]
     except Unavailable:
-        raise unavailable("The event log does not answer at the moment.") from None
+        raise _away() from None
+    if news and news[0][0] > after + 1:
+        raise position_lost(history.task)
+    return news
+
+
+async def _require(feeds: Feeds, history: History, after: int) -> None:
+    """Insist that the history has come to a version. Raises Refused: 410 when it has not, 503."""
+    try:
+        head = await feeds.head(history, at_least=after)
+    except Unavailable:
+        raise _away() from None
+    if after > head:
+        raise position_lost(history.task)
 
 
 async def _first_news(feeds: Feeds, history: History, after: int, *, seconds: float) -> None:
     try:
-        async with asyncio.timeout(seconds), aclosing(feeds.events(history, after)) as feed:
+        async with aclosing(feeds.events(history, after, beat_seconds=seconds)) as feed:
             await anext(feed, None)
-    except TimeoutError:
-        return
     except Unavailable:
-        raise unavailable("The event log does not answer at the moment.") from None
+        raise _away() from None
+
+
+def _away() -> Refused:
+    return unavailable("The event log does not answer at the moment.")
 
 
 def _page(news: Sequence[tuple[int, bytes]], after: int, limit: int) -> bytes:
@@ -92,41 +146,38 @@ def _page(news: Sequence[tuple[int, bytes]], after: int, limit: int) -> bytes:
 def _resume(last_event_id: str, after: int) -> int:
     if not last_event_id:
         return after
-    if not last_event_id.isascii() or not last_event_id.isdigit():
+    if not _VERSION.fullmatch(last_event_id):
         raise refused(400, "last_event_id_invalid", "Last-Event-ID must be an event's version.")
     return int(last_event_id)
 
 
-async def _server_sent(feeds: Feeds, history: History, after: int) -> AsyncGenerator[bytes, None]:
+async def _server_sent(
+    feeds: Feeds, history: History, after: int, *, still: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[bytes, None]:
     """Spell events as they come (WHATWG HTML §9.2); a comment when nothing comes for a while.
 
-    Ends after ten minutes, so that connections spread over the gateways; clients resume.
+    Ends after ten minutes, so that connections spread over the gateways; clients resume. Ends
+    sooner when the caller may look no more, which is asked about as often as a comment is due, and
+    when the position is lost or the log away: the client comes back and is told.
     """
     loop = asyncio.get_running_loop()
-    rotation = loop.time() + ROTATION_SECONDS
+    rotation, asked = loop.time() + ROTATION_SECONDS, loop.time()
     yield b"retry: 1000\n\n"
-    while loop.time() < rotation:
-        batch = await _next_batch(feeds, history, after)
-        if batch is None:
-            return
-        if not batch:
-            yield b": still here\n\n"
-            continue
-        after = batch[-1][0]
-        yield b"".join(b"id: %d\ndata: %s\n\n" % item for item in batch)
-
-
-async def _next_batch(feeds: Feeds, history: History, after: int) -> list[tuple[int, bytes]] | None:
     try:
-        async with (
-            asyncio.timeout(COMMENT_SECONDS),
-            aclosing(feeds.events(history, after)) as feed,
-        ):
-            return await anext(feed, None)
-    except TimeoutError:
-        return []
+        async with aclosing(feeds.events(history, after, beat_seconds=COMMENT_SECONDS)) as feed:
+            async for batch in feed:
+                if batch and batch[0][0] > after + 1:
+                    return
+                if loop.time() - asked >= COMMENT_SECONDS:
+                    asked = loop.time()
+                    if not await still():
+                        return
+                after = batch[-1][0] if batch else after
+                yield b"".join(b"id: %d\ndata: %s\n\n" % item for item in batch) or _COMMENT
+                if loop.time() >= rotation:
+                    return
     except Unavailable:
-        return None  # the client comes back, and resumes
+        return
 
 
 ROUTES = [events]

@@ -55,7 +55,12 @@ async def clear(
         raise not_found("switch")
 
 
-@get("/v1/operator/key-encryption", tags=_TAGS, summary="How far a rotation of keys has come")
+@get(
+    "/v1/operator/key-encryption",
+    tags=_TAGS,
+    summary="How far a rotation of keys has come",
+    opt={"answers": (404,)},
+)
 async def key_encryption(request: Asked, house: TheHouse) -> KeyEncryptionState:
     """Count the secrets by the key-encryption key that wraps theirs."""
     _require_operator(request, house)

@@ -106,7 +106,7 @@ async def pair(
     return offer(house, await pairings.for_another_device(principal))
 
 
-@post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[])
+@post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[], opt={"answers": (403,)})
 async def sign_in(request: Asked, house: TheHouse, data: JSONBody[SignIn]) -> Session:
     """Trade a code for a session. Its tokens are told this once."""
     return await house.accounts.pairings.sign_in(data.code, data.device, source=place(request))

@@ -18,6 +18,8 @@ from services.gateway.repository_url import locate
 from services.gateway.routes.asking import TheHouse, ThePerson, needs
 
 _TAGS: Final = ["secrets"]
+_NOT_SET_UP: Final = {"answers": (409,)}
+_FOR_OWNERS: Final = {**needs("admin"), "answers": (403, 409)}
 _TEXT: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 
 
@@ -39,7 +41,7 @@ class SecretList(msgspec.Struct, frozen=True):
     data: Sequence[SecretKept]
 
 
-@put("/v1/secrets", tags=_TAGS, summary="Keep a secret (owner)", opt=needs("admin"))
+@put("/v1/secrets", tags=_TAGS, summary="Keep a secret (owner)", opt=_FOR_OWNERS)
 async def put_secret(
     house: TheHouse, principal: ThePerson, data: JSONBody[SecretWish]
 ) -> SecretKept:
@@ -55,7 +57,7 @@ async def put_secret(
     return await _vault(house).put(principal.account, data.provider, name, data.text)
 
 
-@get("/v1/secrets", tags=_TAGS, summary="List secrets")
+@get("/v1/secrets", tags=_TAGS, summary="List secrets", opt=_NOT_SET_UP)
 async def list_secrets(house: TheHouse, principal: ThePerson) -> SecretList:
     """List what is kept; of the secrets themselves the last four characters."""
     return SecretList(await _vault(house).all(principal.account))
@@ -65,7 +67,7 @@ async def list_secrets(house: TheHouse, principal: ThePerson) -> SecretList:
     "/v1/secrets/{secret:str}",
     tags=_TAGS,
     summary="Destroy a secret (owner)",
-    opt=needs("admin"),
+    opt=_FOR_OWNERS,
 )
 async def delete_secret(house: TheHouse, principal: ThePerson, secret: FromPath[str]) -> None:
     """Destroy a secret. What it was used for falls back on the house's own, if it has one."""

@@ -16,6 +16,7 @@ from services.gateway.states import Wanted
 from services.gateway.terms import (
     AnswerWish,
     ApprovalAnswerWish,
+    ArchiveWish,
     BudgetRaise,
     CancelWish,
     InstructionWish,
@@ -26,6 +27,9 @@ from services.gateway.terms import (
 )
 
 _TAGS = ["tasks"]
+InPhase = Annotated[
+    Phase | None, QueryParameter(name="state", description="Only those in this phase.")
+]
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]
 
 
@@ -57,13 +61,19 @@ async def list_tasks(
     house: TheHouse,
     principal: ThePerson,
     *,
-    phase: FromQuery[Phase | None] = None,
+    phase: InPhase = None,
     repository: FromQuery[str | None] = None,
+    archived: FromQuery[bool] = False,
     after: FromQuery[str] = "",
     limit: Limit = 50,
 ) -> TaskPage:
-    """List the account's tasks, newest first. A task just submitted may take a moment to show."""
-    page = await house.states.page(principal.account, Wanted(phase, repository, after, limit))
+    """List the account's tasks, newest first; those archived only with `archived=true`.
+
+    A task just submitted may take a moment to show: look at the task itself, or give the version
+    of its last change to `GET /v1/tasks/{task}` as `wait_version`.
+    """
+    wanted = Wanted(phase, repository, after, limit, with_archived=archived)
+    page = await house.states.page(principal.account, wanted)
     return TaskPage(page.tasks, page.next or None)
 
 
@@ -115,6 +125,19 @@ async def cancel(
 ) -> Performed:
     """Cancel a task. Cancelling one that has ended is harmless."""
     return await _say(house, principal, task, key=key, op="cancel", data=data)
+
+
+@post("/v1/tasks/{task:str}/archive", status_code=200, tags=_TAGS, summary="Put out of sight")
+async def archive(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[ArchiveWish | None] = None,
+    key: CommandKey = None,
+) -> Performed:
+    """Archive a task that has ended: lists leave it out. Instructing it brings it back."""
+    return await _say(house, principal, task, key=key, op="archive", data=data)
 
 
 @post("/v1/tasks/{task:str}/budget", status_code=200, tags=_TAGS, summary="Allow more")
@@ -187,4 +210,15 @@ async def _say(
     )
 
 
-ROUTES = [submit, list_tasks, get_task, instruct, interrupt, cancel, raise_budget, answer, approve]
+ROUTES = [
+    submit,
+    list_tasks,
+    get_task,
+    instruct,
+    interrupt,
+    cancel,
+    archive,
+    raise_budget,
+    answer,
+    approve,
+]

@@ -18,6 +18,7 @@ OPERATIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "approve": terms.ApprovalAnswerWish,
     "interrupt": terms.InterruptWish,
     "cancel": terms.CancelWish,
+    "archive": terms.ArchiveWish,
     "budget": terms.BudgetRaise,
 }
 """What a device may ask by `cmd`: the operation, and what its `args` are."""

@@ -66,6 +66,14 @@ class _Waiter:
     def wake(self) -> None:
         self.woken.set()
 
+    async def is_woken(self, within_seconds: float | None) -> bool:
+        """Sleep until woken, or so long."""
+        try:
+            async with asyncio.timeout(within_seconds):
+                return await self.woken.wait()
+        except TimeoutError:
+            return False
+
     def hear(self, passing: Passing) -> None:
         """Live items are for the stream; a page of events has no place for them."""
 
@@ -147,8 +155,23 @@ class Hub:
                 del self._inboxes[channel]
                 self._channels.unsubscribe(channel)
 
-    async def events(self, history: History, after: int) -> AsyncGenerator[Page, None]:
-        """Yield pages of (version, stored bytes), dense and in order from `after` + 1, for ever."""
+    async def head(self, history: History, *, at_least: int) -> int:
+        """Tell a history's newest version; the log itself is asked when that is below `at_least`.
+
+        Raises Unavailable.
+        """
+        async with self.watch(history, _Waiter()) as feed:
+            if feed.high < at_least:
+                await feed.check()
+            return feed.high
+
+    async def events(
+        self, history: History, after: int, *, beat_seconds: float | None = None
+    ) -> AsyncGenerator[Page, None]:
+        """Yield pages of (version, stored bytes), dense and in order from `after` + 1, for ever.
+
+        An empty one says that nothing came for `beat_seconds`.
+        """
         waiter = _Waiter()
         async with self.watch(history, waiter) as feed:
             while True:
@@ -157,8 +180,8 @@ class Hub:
                 if page is None:
                     stored = await self._histories.read(history, after=after)
                     page = [(recorded.version, recorded.body) for recorded in stored]
-                if not page:
-                    await waiter.woken.wait()
+                if not page and not await waiter.is_woken(beat_seconds):
+                    yield []
                 for start in range(0, len(page), PAGE_EVENTS):
                     part = page[start : start + PAGE_EVENTS]
                     after = part[-1][0]

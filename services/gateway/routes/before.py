@@ -1,0 +1,94 @@
+"""What is judged of every request before its route: how often it comes, how deep its body is."""
+
+import re
+from typing import Any, Final
+
+from litestar import Response
+from litestar.routes import HTTPRoute
+
+from services.gateway.access import Principal
+from services.gateway.house import House
+from services.gateway.limits import Kind, Taken
+from services.gateway.problems import Refused, refused, too_many
+from services.gateway.routes.asking import Asked, TheHouse, person_asking
+
+MOST_DEEP: Final = 32
+_FREE: Final = ("/health/", "/broker/")  # probes, and workers: their tasks have budgets
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
+
+
+async def person_allowed(request: Asked, house: TheHouse) -> Principal:
+    """Tell who asks, and count it. Raises Refused: 401 for nobody known, 429 when it is too often.
+
+    Who is not known is counted by address.
+    """
+    try:
+        principal = await person_asking(request, house)
+    except Refused:
+        await _count(request, house, "anonymous", _address(request))
+        raise
+    kind: Kind = "reads" if request.method == "GET" else "commands"
+    await _count(request, house, kind, principal.person)
+    return principal
+
+
+class Before:
+    """Runs before each route. Routes that do not ask who it is are counted by address."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def __call__(self, request: Asked) -> Response[None] | None:
+        """Let a request through (None). Raises Refused: 400 too deep, 429 too often.
+
+        OPTIONS is answered here: what the framework would allow is the first route's alone, where
+        several have one address.
+        """
+        if request.method == "OPTIONS":
+            return Response(None, status_code=204, headers={"Allow": _methods(request)})
+        if request.url.path.startswith(_FREE):
+            return None
+        if "principal" not in request.route_handler.parsed_fn_signature.parameters:
+            await _count(request, self._house, "anonymous", _address(request))
+        if request.method != "GET" and depth(await request.body()) > MOST_DEEP:
+            raise refused(400, "too_deep", f"The body is nested more than {MOST_DEEP} deep.")
+        return None
+
+
+def _methods(request: Asked) -> str:
+    template = request.scope["path_template"]
+    routes = [route for route in request.app.routes if route.path_format == template]
+    return ", ".join(sorted({m for r in routes if isinstance(r, HTTPRoute) for m in r.methods}))
+
+
+async def _count(request: Asked, house: House, kind: Kind, caller: str) -> None:
+    taken = await house.limits.take(kind, caller)
+    _tell(request, taken)
+    if not taken.is_allowed:
+        raise too_many(
+            f"At most {taken.most} {kind} a minute are answered. Wait, then go on more slowly.",
+            retry_after_seconds=taken.retry_after_seconds,
+        )
+
+
+def _tell(request: Asked, taken: Taken) -> None:
+    """Leave the headers where `answers` finds them, whatever the route answers."""
+    scope: Any = request.scope
+    scope["limits"] = [(n.lower().encode(), text.encode()) for n, text in taken.headers().items()]
+
+
+def _address(request: Asked) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def depth(body: bytes) -> int:
+    """Tell how deep JSON is nested; of anything else, a number no less than what it may be."""
+    most = body.count(b"[") + body.count(b"{")
+    if most <= MOST_DEEP:
+        return most
+    deepest = deep = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
+        deep += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, deep)
+    return deepest

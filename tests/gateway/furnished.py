@@ -1,0 +1,40 @@
+"""A gateway with everything set up, and a task that has something to tell at every address."""
+
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+import asyncpg
+
+from events import CallId, QuestionAsked, RequestId
+from infra.migrations import migrate
+from tests.gateway.conftest import a_world
+from tests.gateway.test_history import artifact, put
+
+DIFF = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
+
+
+@asynccontextmanager
+async def a_furnished_world(servers, database, place, **changes):
+    """Run a gateway with a read model and a file of keys."""
+    connection = await asyncpg.connect(database)
+    await migrate(connection, "read", files("services.projector") / "schema")
+    await connection.close()
+    keys = place / "keys"
+    keys.write_text("A" * 43 + "=\n")
+    known = {"secrets_key_file": str(keys), **changes}
+    async with a_world(servers, database, **known) as made:
+        yield made
+
+
+async def a_full_task(person, world, servers, prompt="fix it"):
+    """A task with artifacts, a diff and an open question `req_1`."""
+    task = await person.submit(prompt)
+    for name, media_type, content in [
+        ("diff.patch", "text/x-diff", DIFF),
+        ("page.html", "text/html", b"<b>"),
+    ]:
+        await put(servers, f"tasks/{task}/artifacts/{name}", content)
+        await world.append(person.history(task), artifact(task, name, media_type))
+    asked = QuestionAsked(request=RequestId("req_1"), call=CallId("c"), text="Which?")
+    await world.append(person.history(task), asked)
+    return task

@@ -1,0 +1,121 @@
+"""How often one may ask: the arithmetic, the same in Redis, and what is told over HTTP."""
+
+import pytest
+import redis.asyncio as redis
+from hypothesis import given
+from hypothesis import strategies as some
+
+from services.gateway.limits import Bucket, Limits, Taken, take
+from services.gateway.routes.before import depth
+from tests.gateway.conftest import a_world
+from tests.gateway.test_routes import is_problem
+from tests.support.outages import halted
+
+MOST = {"reads": 3, "commands": 2, "anonymous": 1000}
+
+
+@given(some.lists(some.floats(0, 30), max_size=60), some.integers(1, 20))
+def test_in_a_window_no_more_is_taken_than_a_full_bucket_and_what_came_back(pauses, most):
+    bucket, now, times = Bucket(most, 0.0), 0.0, []
+    for pause in pauses:
+        now += pause
+        bucket, is_allowed = take(bucket, now, most)
+        assert 0 <= bucket.level <= most
+        times += [now] * is_allowed
+    for number, begin in enumerate(times):
+        within = [time for time in times[number:] if time <= begin + 60]
+        assert len(within) <= 2 * most + 1
+
+
+def test_what_is_told_is_when_there_is_one_again_and_when_all_are():
+    empty = Taken("reads", 60, is_allowed=False, left=0.25)
+    assert empty.retry_after_seconds == 1
+    assert empty.headers() == {
+        "RateLimit": '"reads";r=0;t=60',
+        "RateLimit-Policy": '"reads";q=60;w=60',
+    }
+    assert Taken("commands", 2, is_allowed=False, left=0.0).retry_after_seconds == 30
+
+
+@pytest.fixture
+async def live(servers):
+    async with redis.Redis.from_url(servers.redis_url, socket_timeout=1) as client:
+        await client.flushdb()
+        yield client
+
+
+async def counted(limits, caller, times):
+    return [(await limits.take("commands", caller)).is_allowed for _ in range(times)]
+
+
+async def test_gateways_count_together_and_callers_apart(live):
+    one, other = Limits(live, MOST), Limits(live, MOST)
+    assert await counted(one, "ada", 1) == [True]
+    assert await counted(other, "ada", 2) == [True, False]
+    assert await counted(other, "bob", 3) == [True, True, False]
+    taken = await one.take("reads", "ada")
+    assert (taken.is_allowed, int(taken.left)) == (True, 2)
+    assert await live.ttl("limit.commands.ada") > 0
+
+
+async def test_while_redis_is_away_a_gateway_counts_for_itself():
+    async with redis.Redis.from_url("redis://127.0.0.1:9", socket_timeout=1) as nobody:
+        limits = Limits(nobody, MOST)
+        assert await counted(limits, "ada", 4) == [True, True, False, False]
+        assert await counted(limits, "bob", 3) == [True, True, False]
+
+
+async def test_too_many_requests_are_told_when_to_go_on(servers, fresh_database):
+    small = {"reads_a_minute": 3, "commands_a_minute": 2}
+    async with a_world(servers, fresh_database, **small) as world:
+        ada, bob = await world.person("ada"), await world.person("bob")
+        answers = [await ada.http.get("/v1/me") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert answers[0].headers["ratelimit"].startswith('"reads";r=2;t=')
+        assert answers[0].headers["ratelimit-policy"] == '"reads";q=3;w=60'
+        problem = is_problem(answers[3], 429, "too_many_requests")
+        assert problem["retryable"]
+        assert 1 <= int(answers[3].headers["retry-after"]) <= 20
+        assert (await bob.http.get("/v1/me")).status_code == 200
+        task = await ada.submit()  # commands have a bucket of their own
+        assert (await ada.post(f"/v1/tasks/{task}/cancel")).status_code == 200
+        is_problem(await ada.post(f"/v1/tasks/{task}/cancel"), 429, "too_many_requests")
+
+
+async def test_without_redis_a_limit_stands_and_requests_are_answered(servers, fresh_database):
+    async with a_world(servers, fresh_database, reads_a_minute=2) as world:
+        ada = await world.person("ada")
+        async with halted(servers, "redis"):
+            seen = [(await ada.http.get("/v1/me")).status_code for _ in range(3)]
+        assert seen == [200, 200, 429]
+
+
+async def test_who_says_no_name_is_counted_by_address(servers, fresh_database):
+    async with a_world(servers, fresh_database, anonymous_a_minute=1000) as world:
+        stranger = await world.client("errand_session_wrong")
+        seen = [(await stranger.get("/v1/me")).headers["ratelimit"] for _ in range(2)]
+        assert all(told.startswith('"anonymous";r=') for told in seen)
+        probe = await stranger.get("/health/live")
+        assert probe.status_code == 200
+        assert "ratelimit" not in probe.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "deep"),
+    [
+        (b"", 0),
+        (b"[" * 40, 40),
+        (b"[" * 20 + b"]" * 20 + b"[" * 20, 20),
+        (b'{"a":"' + b"[" * 90 + b'\\"[[["}', 1),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, 33),
+    ],
+)
+def test_depth_is_told_of_json_without_its_strings(body, deep):
+    assert depth(body) == deep or depth(body) == body.count(b"[") + body.count(b"{") <= 32
+
+
+async def test_a_body_nested_too_deep_is_refused_before_it_is_read(ada):
+    nested = b'{"code":' * 33 + b"1" + b"}" * 33
+    headers = {"Content-Type": "application/json"}
+    answer = await ada.http.post("/v1/sessions", content=nested, headers=headers)
+    assert "32" in is_problem(answer, 400, "too_deep")["detail"]

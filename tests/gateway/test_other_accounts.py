@@ -1,0 +1,150 @@
+"""Every route of the description, asked for what is another account's. A new route is tried too."""
+
+import re
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.gateway.furnished import a_full_task, a_furnished_world
+from tests.gateway.test_history import projected
+
+PROMPT = "a prompt that only ada may read"
+SECRET = {"provider": "anthropic", "text": "sk-ant-a-key-that-is-adas-alone"}
+
+
+@pytest.fixture
+async def world(servers, fresh_database, tmp_path):
+    async with a_furnished_world(servers, fresh_database, tmp_path) as made:
+        yield made
+
+
+def operations(document):
+    """Each operation a person may ask: its method, path and description."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if "operator" not in operation["tags"] and operation.get("security") != []:
+                yield method.upper(), path, operation
+
+
+def fitting(schema, document):
+    """A value that a schema allows, as small as can be."""
+    if "$ref" in schema:
+        return fitting(
+            document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document
+        )
+    if schema.get("examples"):
+        return schema["examples"][0]
+    for together in ("anyOf", "oneOf"):
+        if together in schema:
+            return fitting(schema[together][0], document)
+    if "enum" in schema:
+        return next(value for value in schema["enum"] if value)
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            return {
+                name: fitting(properties[name], document) for name in schema.get("required", ())
+            }
+        case "string":
+            return "x" * max(1, schema.get("minLength", 1))
+        case "integer" | "number":
+            return max(1, schema.get("minimum", 1))
+        case "boolean":
+            return True
+        case "array":
+            return [fitting(schema["items"], document)] * schema.get("minItems", 0)
+        case _:
+            return None
+
+
+async def asked(client, method, path, operation, document):
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    return await client.request(
+        method,
+        path,
+        json=fitting(body["schema"], document) if body else None,
+        headers={"Idempotency-Key": str(uuid4())},
+    )
+
+
+class Belongings:
+    """What is Ada's, by the name of the path parameter that takes it."""
+
+    def __init__(self, known):
+        self.known = known
+
+    async def find(self, client, path, document):
+        """Look a parameter up in the list at the address before it, where nothing is known yet."""
+        for before, name in re.findall(r"(?=(/.*?)/\{(\w+)\})", path)[:1]:
+            if name in self.known or "get" not in document["paths"].get(before, {}):
+                continue
+            listed = (await client.get(before)).json().get("data", [])
+            ids = [each.get("id") or each.get(name) for each in listed]
+            if ids:
+                self.known[name] = ids[0]
+
+    def fill(self, path):
+        missing = set(re.findall(r"\{(\w+)\}", path)) - set(self.known)
+        assert not missing, f"{path}: let this test make Ada a {missing} of her own"
+        return path.format(**self.known)
+
+
+async def test_what_is_anothers_is_not_there_whatever_the_route(world, servers, fresh_database):
+    ada, bob = await world.person("ada"), await world.person("bob")
+    task = await a_full_task(ada, world, servers, PROMPT)
+    connection = await asyncpg.connect(fresh_database)
+    await projected(connection, ada, task)
+    await connection.close()
+    assert (await ada.http.put("/v1/secrets", json=SECRET)).status_code == 200
+    document = (await ada.http.get("/docs/openapi.json")).json()
+    session = ada.session["session"]
+    adas = Belongings(
+        {"task": task, "session": session, "request_id": "req_1", "name": "page.html"}
+    )
+    tried, leaks = 0, []
+    for method, path, operation in operations(document):
+        await adas.find(ada.http, path, document)
+        if "{" in path:
+            answer = await asked(bob.http, method, adas.fill(path), operation, document)
+            if answer.status_code not in (401, 403, 404):
+                leaks.append((method, path, answer.status_code, answer.text[:200]))
+            tried += 1
+        elif method == "GET":
+            answer = await bob.http.get(path)
+            assert answer.status_code < 500, (path, answer.text)
+        else:
+            continue
+        private = {PROMPT, *adas.known.values(), ada.session["account"]} - {"req_1", "page.html"}
+        leaks += [(method, path, value) for value in private if value in answer.text]
+    assert not leaks
+    assert tried >= 15
+    assert (await ada.http.get(f"/v1/tasks/{task}")).json()["phase"] == "waiting"
+    assert (await ada.http.get("/v1/me")).json()["session"] == session
+    assert len((await ada.http.get("/v1/secrets")).json()["data"]) == 1
+
+
+async def test_what_is_ones_own_is_there_so_that_the_other_test_means_something(world, servers):
+    ada = await world.person("ada")
+    task = await a_full_task(ada, world, servers, PROMPT)
+    document = (await ada.http.get("/docs/openapi.json")).json()
+    adas = Belongings({"task": task, "request_id": "req_1", "name": "page.html"})
+    for method, path, _ in operations(document):
+        if method == "GET" and set(re.findall(r"\{(\w+)\}", path)) <= set(adas.known):
+            answer = await ada.http.get(adas.fill(path))
+            assert answer.status_code == 200, (path, answer.text)
+
+
+async def test_no_route_but_the_open_ones_answers_without_a_session(world):
+    document = (await (await world.client()).get("/docs/openapi.json")).json()
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if operation.get("security") == []:
+                continue
+            places = [p for p in operation.get("parameters", ()) if p["in"] == "path"]
+            plain = path.format(**{p["name"]: fitting(p["schema"], document) for p in places})
+            for token in ("", "errand_session_wrong"):
+                client = await world.client(token)
+                answer = await asked(client, method.upper(), plain, operation, document)
+                assert answer.status_code == httpx.codes.UNAUTHORIZED, (method, path, answer.text)

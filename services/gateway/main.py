@@ -38,7 +38,7 @@ from services.gateway.repository_url import Forge
 from services.gateway.room import Room
 from services.gateway.routes.app import make_app
 from services.gateway.server import bound, make_server, serve
-from services.gateway.settings import Settings, read_forges
+from services.gateway.settings import Settings, read_forges, read_origins
 from services.gateway.states import States
 from services.gateway.storage import Bucket, Storage
 from services.gateway.stream.endpoint import Stream
@@ -111,7 +111,7 @@ async def main(settings: Settings) -> None:
 async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Open the resources and put the gateway together."""
     forges = read_forges(settings.forges)
-    allowed = origins(settings.public_url, settings.allowed_origins)
+    allowed = origins(settings.public_url, ",".join(read_origins(settings.allowed_origins)))
     await prepare_schema(settings.postgres_url)
     async with _opened(settings) as opened, AsyncExitStack() as resources:
         recall = Recall(opened.log, utc_now)

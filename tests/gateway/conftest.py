@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.resources import files
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -18,6 +20,7 @@ from infra.claim import claim_code
 from infra.clock import Scribe, utc_now
 from infra.fanout import Frame, feed_channel, pack
 from infra.jetstream import JetStreamLog, connect
+from infra.migrations import migrate
 from services.gateway.main import gateway
 from services.gateway.server import bound, make_server, serve
 from services.gateway.settings import Settings
@@ -211,3 +214,12 @@ async def ada(world) -> Person:
 @pytest.fixture
 async def bob(world) -> Person:
     return await world.person("bob")
+
+
+@pytest.fixture
+async def read_model(fresh_database):
+    """The projector's schema, empty, and a connection to it."""
+    connection = await asyncpg.connect(fresh_database)
+    await migrate(connection, "read", files("services.projector") / "schema")
+    yield connection
+    await connection.close()

@@ -95,6 +95,15 @@ async def test_answers_are_not_to_be_sniffed_framed_or_kept(ada):
         assert answer.headers.get_list("content-security-policy", split_commas=False)[1:] == []
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/tasks", "GET, OPTIONS, POST"), ("/v1/secrets", "GET, OPTIONS, PUT")],
+)
+async def test_an_address_tells_all_its_methods(ada, path, methods):
+    told = await ada.http.options(path)
+    assert (told.status_code, told.headers["allow"]) == (204, methods)
+
+
 async def test_only_pages_of_origins_on_the_list_may_ask(servers, fresh_database, ada):
     preflight = {"Access-Control-Request-Method": "POST", "Origin": ORIGIN}
     closed = await ada.http.options("/v1/tasks", headers=preflight)

@@ -7,11 +7,18 @@ import asyncio
 import json
 import os
 import sys
+from types import SimpleNamespace
 
+import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 from prometheus_client import REGISTRY
 
 from events import TaskFinished
+from services.gateway.problems import Problem
+from services.gateway.routes.app import make_app
+from services.gateway.routes.description import EXAMPLES
+from services.gateway.routes.docs import Document
 from tests.gateway.conftest import OPERATOR
 from tests.gateway.furnished import a_full_task, a_furnished_world
 from tests.gateway.test_routes import UNKNOWN
@@ -88,6 +95,50 @@ async def schemathesis(place, *arguments):
     )
     output, _ = await process.communicate()
     return process.returncode, output.decode()
+
+
+def described_offline():
+    """The document of a gateway that is not running."""
+    house = SimpleNamespace(public_url="http://x", allowed_origins=())
+    app, document = make_app(house), Document()
+    return document.of(app, app.openapi_schema.to_schema())
+
+
+def references(node):
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from [value] if name == "$ref" else references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_every_operation_tells_its_refusals_as_problems():
+    document = described_offline()
+    assert document["openapi"].startswith("3.1")
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            refusals = {s: r for s, r in operation["responses"].items() if s[0] in "45"}
+            assert operation["summary"], (method, path)
+            if path.startswith("/health/"):
+                continue
+            assert {"429", "503"} <= set(refusals), (method, path)
+            assert ("401" in refusals) == (operation.get("security") != []), (method, path)
+            assert ("404" in refusals) or "{" not in path, (method, path)
+            for response in refusals.values():
+                assert list(response["content"]) == ["application/problem+json"]
+                [example] = response["content"]["application/problem+json"]["examples"].values()
+                msgspec.convert(example["value"], Problem)
+
+
+def test_every_reference_leads_somewhere_and_every_example_fits_its_schema():
+    document = described_offline()
+    schemas = document["components"]["schemas"]
+    assert {r.rpartition("/")[2] for r in references(document)} <= set(schemas)
+    assert set(EXAMPLES) <= set(schemas)
+    for name, example in EXAMPLES.items():
+        whole = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+        Draft202012Validator(whole).validate(example)
 
 
 @pytest.mark.timeout(1800)

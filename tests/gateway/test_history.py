@@ -1,18 +1,14 @@
 """A task's events over HTTP: pages, long polls, server-sent events; artifacts and lists."""
 
 import asyncio
-from importlib.resources import files
 from uuid import uuid4
 
 import aioboto3
-import asyncpg
 import msgspec
-import pytest
 
 from events import ArtifactStored, Blob, PlanItem, PlanUpdated
 from infra.fanout import state_key
 from infra.jetstream import JetStreamLog
-from infra.migrations import migrate
 from tests.gateway.conftest import REPOSITORY, a_world
 from tests.gateway.test_routes import is_problem
 from tests.support.eventually import eventually
@@ -125,14 +121,6 @@ async def test_artifacts_and_the_diff_are_sent_as_what_they_are_and_harmless(ada
     assert page.headers["x-content-type-options"] == "nosniff"
     for name in ("stolen", "nothing", "../changes.diff"):
         is_problem(await ada.http.get(f"/v1/tasks/{task}/artifacts/{name}"), 404, "not_found")
-
-
-@pytest.fixture
-async def read_model(fresh_database):
-    connection = await asyncpg.connect(fresh_database)
-    await migrate(connection, "read", files("services.projector") / "schema")
-    yield connection
-    await connection.close()
 
 
 async def projected(connection, person, task):

@@ -1,24 +1,12 @@
 """What a task cost, where it ran and what it changed, over HTTP."""
 
-from importlib.resources import files
-
-import asyncpg
 import pytest
 
-from infra.migrations import migrate
 from tests.gateway.furnished import a_full_task
 from tests.gateway.test_history import projected
 from tests.gateway.test_routes import is_problem
 
 AT = "2026-01-02T03:04:05Z"
-
-
-@pytest.fixture
-async def read_model(fresh_database):
-    connection = await asyncpg.connect(fresh_database)
-    await migrate(connection, "read", files("services.projector") / "schema")
-    yield connection
-    await connection.close()
 
 
 async def test_what_a_task_cost_is_told_reply_by_reply(ada, read_model):

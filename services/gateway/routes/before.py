@@ -1,6 +1,7 @@
 """What is judged of every request before its route: how often it comes, how deep its body is."""
 
 import re
+from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import Response
@@ -25,8 +26,9 @@ async def person_allowed(request: Asked, house: TheHouse) -> Principal:
     """
     try:
         principal = await person_asking(request, house)
-    except Refused:
-        await _count(request, house, "anonymous", _address(request))
+    except Refused as refusal:
+        if refusal.problem.status == HTTPStatus.UNAUTHORIZED:
+            await _count(request, house, "anonymous", _address(request))
         raise
     kind: Kind = "reads" if request.method == "GET" else "commands"
     await _count(request, house, kind, principal.person)

@@ -114,7 +114,8 @@ def _operation(title: str, operation: Mapping[str, Any]) -> Iterator[str]:
         yield f"<tr><td>body<td>{_kind(media['schema'])}"
     for status, response in operation.get("responses", {}).items():
         kinds = [_kind(media["schema"]) for media in response.get("content", {}).values()]
-        yield f"<tr><td>{escape(status)}<td>{' '.join(kinds)}"
+        told = " ".join([*kinds, escape(response["description"])])
+        yield f"<tr><td>{escape(status)}<td>{told}"
     yield "</table></section>"
 
 

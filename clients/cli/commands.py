@@ -67,9 +67,8 @@ def errand(context: click.Context, gateway: str, config: str) -> None:
 @click.option(
     "--policy",
     type=click.Choice(["never", "risky", "always"]),
-    default="never",
-    show_default=True,
-    help="Before which tool calls to ask you.",
+    default="",
+    help="Before which tool calls to ask you; never, unless you say so.",
 )
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one a line.")
 @click.option("--detach", is_flag=True, help="Do not wait for the end.")
@@ -87,7 +86,9 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     detach: bool,
 ) -> int:
     """Send a task and show every step until it has ended."""
-    body: JSON = {"prompt": prompt, "repository": {"url": repository}, "policy": policy}
+    body: JSON = {"prompt": prompt, "repository": {"url": repository}}
+    if policy:
+        body["policy"] = policy
     if base:
         body["repository"]["base"] = base
     if model:

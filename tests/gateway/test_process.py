@@ -47,7 +47,7 @@ async def test_it_serves_until_told_to_stop_and_then_leaves_at_once(servers, fre
                 except httpx.TransportError:
                     return 0
 
-            await eventually(ready, until=lambda status: status == 200, seconds=20)
+            await eventually(ready, until=lambda status: status == 200, seconds=60)
             headers = {"Authorization": f"Bearer {OPERATOR}"}
             assert (await http.post("/v1/pairings", headers=headers)).status_code == 201
         told = time.monotonic()

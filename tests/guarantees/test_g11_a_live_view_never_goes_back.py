@@ -24,11 +24,14 @@ from infra.fanout import Frame, feed_channel, pack, state_key
 from infra.jetstream import JetStreamLog
 from infra.task_state import TaskState, evolve
 from services.gateway.stream.hub import Hub
+from services.gateway.stream.redis_reader import RedisReader
 from services.projector.live import LiveLoop
 from tests.support.cluster import LogPlace
+from tests.support.devices import Folded
 from tests.support.event_logs import new_history
 from tests.support.eventually import eventually
 from tests.support.histories import PATIENCE_SECONDS
+from tests.support.in_memory_log import InMemoryLog
 from tests.support.nats_connections import as_role
 from tests.support.stack import RealServers
 
@@ -106,7 +109,8 @@ async def telling(scene: Scene) -> AsyncIterator[None]:
 @asynccontextmanager
 async def watching(scene: Scene, log: JetStreamLog[Any]) -> AsyncIterator[list[tuple[int, bytes]]]:
     """What a gateway's hub gives a phone that watches from the first event on."""
-    hub, stopping = Hub(log, scene.servers.redis_url, check_seconds=2), asyncio.Event()
+    channels, lists = RedisReader(scene.servers.redis_url), Folded(InMemoryLog())
+    hub, stopping = Hub(log, channels, lists, check_seconds=2), asyncio.Event()
     seen: list[tuple[int, bytes]] = []
 
     async def watch() -> None:

@@ -93,7 +93,7 @@ async def test_an_unknown_prompt_is_answered_honestly_and_changes_nothing(stack,
 async def test_nobody_elses_task_is_there(stack, phone, path):
     stranger = await signed_in(stack)
     unknown = "task_" + "a" * 26
-    answer = await stranger.gateway._client.get(f"/v1/tasks/{unknown}{path}")
+    answer = await stranger.gateway._send("GET", f"/v1/tasks/{unknown}{path}")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("application/problem+json")
     await stranger.gateway._client.aclose()

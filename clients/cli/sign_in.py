@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from clients.cli.gateway import Gateway, SignedOut
+from clients.cli.gateway import Gateway, SignedOut, Unreachable
 from clients.cli.trouble import Trouble
 
 
@@ -56,12 +56,12 @@ class SessionFile:
     """The file that keeps the tokens, readable by its owner alone."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def read(self) -> Sessions:
         """Read the sessions; none when there is no file or it is damaged."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Sessions)
+            return msgspec.json.decode(self.path.read_bytes(), type=Sessions)
         except (OSError, msgspec.DecodeError):
             return Sessions()
 
@@ -70,12 +70,12 @@ class SessionFile:
         sessions = self.read()
         sessions.tokens[gateway] = token
         sessions.last = gateway
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._path.with_suffix(f".{os.getpid()}")
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self.path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(sessions)))
-        draft.replace(self._path)
+        draft.replace(self.path)
 
 
 async def redeem(gateway: str, code: str, device: str) -> str:
@@ -86,9 +86,18 @@ async def redeem(gateway: str, code: str, device: str) -> str:
 
 
 async def sign_in(
-    *, gateway: str, token: str, file: SessionFile, folder: Path, device: str
+    *,
+    gateway: str,
+    token: str,
+    file: SessionFile,
+    folder: Path,
+    device: str,
+    may_be_away: bool = False,
 ) -> Gateway:
-    """Give a gateway to ask. Raises Trouble saying how to come by one."""
+    """Give a gateway to ask. Raises Trouble saying how to come by one.
+
+    With `may_be_away` one that does not answer is given too, when a token for it is known.
+    """
     stack = local_stack(folder)
     sessions = file.read()
     url = (gateway or (stack.gateway if stack else "") or sessions.last).rstrip("/")
@@ -98,7 +107,7 @@ async def sign_in(
             "`make run` starts one on this machine; `errand pair URL CODE` signs in to another.",
         )
     known = token or sessions.tokens.get(url, "")
-    if known and await _is_valid(url, known):
+    if known and await _is_valid(url, known, may_be_away=may_be_away):
         return Gateway(url, known)
     if stack is None or stack.gateway.rstrip("/") != url or not stack.operator_token:
         raise Trouble(
@@ -112,10 +121,13 @@ async def sign_in(
     return Gateway(url, fresh)
 
 
-async def _is_valid(url: str, token: str) -> bool:
+async def _is_valid(url: str, token: str, *, may_be_away: bool) -> bool:
     async with Gateway(url, token) as asked:
         try:
             await asked.get("/v1/me")
         except SignedOut:
             return False
+        except Unreachable:
+            if not may_be_away:
+                raise
         return True

@@ -12,7 +12,10 @@ from rich.text import Text
 
 from clients.cli import screen
 from clients.cli.gateway import JSON, Gateway, new_command
-from clients.cli.stream import CaughtUp, LiveItem, Shown, TaskStream
+from clients.cli.outbox import Outbox, command
+from clients.cli.sending import NotDone
+from clients.cli.shown import CaughtUp, LiveItem, Lost, Missing, Shown
+from clients.cli.stream import Stream
 from clients.cli.trouble import Trouble
 from events import (
     AttemptStarted,
@@ -37,11 +40,19 @@ class Watch:
     """One task on one screen. `is_json` prints the events as they are, one a line."""
 
     def __init__(
-        self, gateway: Gateway, task: str, *, device: str, console: Console, is_json: bool = False
+        self,
+        gateway: Gateway,
+        task: str,
+        *,
+        device: str,
+        console: Console,
+        outbox: Outbox,
+        is_json: bool = False,
     ) -> None:
         self._gateway = gateway
         self._task = task
         self._device = device
+        self._outbox = outbox
         self._console = console
         self._is_json = is_json
         self._since: datetime | None = None
@@ -52,16 +63,20 @@ class Watch:
 
     async def until_end(self, *, after: int = 0) -> JSON:
         """Show everything from version `after` on until the task has ended; return the task."""
-        stream = TaskStream(self._gateway, self._task, device=self._device, after=after)
+        stream = Stream(
+            self._gateway, device=self._device, tasks={self._task: after}, outbox=self._outbox
+        )
         with self._status() as status:
             async with aclosing(stream.items()) as items:
                 async for item in items:
-                    await self._take(item, status)
+                    await self._take(item, stream, status)
                     if self._is_caught_up and self._has_ended:
                         break
-        return await self._gateway.get(f"/v1/tasks/{self._task}", wait_version=stream.version)
+        return await self._gateway.get(
+            f"/v1/tasks/{self._task}", wait_version=stream.version(self._task)
+        )
 
-    async def _take(self, item: Shown, status: Status | None) -> None:
+    async def _take(self, item: Shown, stream: Stream, status: Status | None) -> None:
         match item:
             case Recorded():
                 self._show(item, status)
@@ -69,10 +84,18 @@ class Watch:
                 self._hint(status, text)
             case CaughtUp():
                 await self._catch_up()
-            case LiveItem():
+            case Lost():
+                self._question, self._has_ended = None, False
+            case Missing():
+                raise Trouble(
+                    f"There is no task {self._task} in your account.", "`errand list` tells."
+                )
+            case NotDone() if not self._is_json:  # answered elsewhere meanwhile, say
+                self._console.print(Text(screen.plain(item.problem.detail), style="yellow"))
+            case _:
                 return
         if self._is_caught_up and self._question and self._can_ask:
-            await self._answer(self._question, status)
+            await self._answer(self._question, stream, status)
 
     async def _catch_up(self) -> None:
         """Take note that what follows is news; the end itself may be older than what was shown."""
@@ -121,7 +144,7 @@ class Watch:
             spent = screen.money(self._cost_microusd)
             status.update(Text(f"{lines[-1][:80]}  {spent}", style="dim"))
 
-    async def _answer(self, question: QuestionAsked, status: Status | None) -> None:
+    async def _answer(self, question: QuestionAsked, stream: Stream, status: Status | None) -> None:
         if status is not None:
             status.stop()
         said = ""
@@ -130,10 +153,7 @@ class Watch:
         if question.options and said.isdigit() and 0 < int(said) <= len(question.options):
             said = question.options[int(said) - 1]
         self._question = None
-        path = f"/v1/tasks/{self._task}/questions/{question.request}"
-        try:
-            await self._gateway.post(path, {"text": said}, command=new_command())
-        except Trouble as trouble:  # answered elsewhere meanwhile, say
-            self._console.print(Text(f"{trouble.what} {trouble.remedy}", style="yellow"))
+        args = {"request": question.request, "text": said}
+        stream.tell(command(new_command(), "answer", args, task=self._task))
         if status is not None:
             status.start()

@@ -1,0 +1,140 @@
+"""What a person tells a task. It is kept in the outbox until it is answered, today or tomorrow."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clients.cli.gateway import Gateway, Unreachable, new_command
+from clients.cli.outbox import Command, Outbox, command
+from clients.cli.person import Person, person_of
+from clients.cli.screen import plain
+from clients.cli.sending import Done, NotDone
+from clients.cli.stream import Stream
+from clients.cli.trouble import Trouble
+
+KEPT_CODE: Final = 5
+"""The exit code of a command that is kept for later."""
+
+_WAIT_SECONDS: Final = 5.0
+_KEPT = "The gateway does not answer just now. This is kept, and goes with your next command."
+
+
+@click.command()
+@click.argument("task")
+@click.argument("text")
+@click.option("--later", is_flag=True, help="After the turn, instead of at once.")
+@person_of
+def say(person: Person, *, task: str, text: str, later: bool) -> int:
+    """Say something to a task: an instruction, or the answer to what it asks."""
+
+    async def work() -> int:
+        async with await person.sign_in(may_be_away=True) as gateway:
+            request = await _question(gateway, task)
+            instruction = {"text": text, "mode": "queue" if later else "steer"}
+            answer = {"request": request, "text": text}
+            op, args = ("answer", answer) if request else ("instruct", instruction)
+            return await _tell(person, gateway, command(new_command(), op, args, task=task))
+
+    return asyncio.run(work())
+
+
+async def _question(gateway: Gateway, task: str) -> str:
+    """Tell which question is open, as far as can be known."""
+    try:
+        question = (await gateway.get(f"/v1/tasks/{task}")).get("question")
+    except Unreachable:
+        return ""
+    return str(question["request"]) if question else ""
+
+
+@click.command()
+@click.argument("task")
+@click.option("--reason", default="", help="Why, for the record.")
+@person_of
+def cancel(person: Person, task: str, reason: str) -> int:
+    """Withdraw a task; its worker stops."""
+
+    async def work() -> int:
+        async with await person.sign_in(may_be_away=True) as gateway:
+            args = {"reason": reason}
+            return await _tell(person, gateway, command(new_command(), "cancel", args, task=task))
+
+    return asyncio.run(work())
+
+
+@click.command()
+@click.option("--drop", default="", metavar="ID", help="Take this one out, unsent.")
+@person_of
+def outbox(person: Person, drop: str) -> int:
+    """Send what is kept, and list what remains."""
+
+    async def work() -> int:
+        async with await person.sign_in(may_be_away=True) as gateway:
+            kept = person.outbox(gateway)
+            if drop and not kept.remove(drop):
+                raise Trouble(f"Nothing with the id {drop} is kept.", "`errand outbox` lists it.")
+            for left in kept.waiting()[-1:]:
+                await deliver(gateway, kept, left, device=person.device, console=person.console)
+            return _list(kept.waiting(), person.console)
+
+    return asyncio.run(work())
+
+
+def _list(waiting: list[Command], console: Console) -> int:
+    table = Table("id", "what", "task", "with", box=None, pad_edge=False)
+    for each in waiting:
+        said = Text(plain(each.args.decode()), overflow="ellipsis", no_wrap=True)
+        table.add_row(each.id, each.op, each.task, said)
+    if waiting:
+        console.print(table)
+    return KEPT_CODE if waiting else 0
+
+
+def keep(person: Person, gateway: Gateway, told: Command) -> int:
+    """Keep a command for later, and say so. Raises Trouble when it cannot be kept."""
+    person.outbox(gateway).keep(told)
+    person.console.print(Text(_KEPT, style="yellow"))
+    return KEPT_CODE
+
+
+async def _tell(person: Person, gateway: Gateway, told: Command) -> int:
+    kept = person.outbox(gateway)
+    kept.keep(told)
+    if await deliver(gateway, kept, told, device=person.device, console=person.console):
+        return 0
+    person.console.print(Text(_KEPT, style="yellow"))
+    return KEPT_CODE
+
+
+async def deliver(
+    gateway: Gateway, kept: Outbox, told: Command, *, device: str, console: Console
+) -> Done | None:
+    """Send what is kept, in order, up to this command; None when it cannot be done just now.
+
+    Raises Trouble with the gateway's words when this one is refused; what becomes of older ones is
+    said on the console.
+    """
+    stream = Stream(gateway, device=device, tasks={}, outbox=kept)
+    try:
+        async with aclosing(stream.items()) as items, asyncio.timeout(_WAIT_SECONDS) as patience:
+            async for item in items:
+                match item:
+                    case Done(command=told.id):
+                        return item
+                    case NotDone(command=told.id, is_final=True, problem=problem):
+                        where = "; ".join(f"{f.pointer}: {f.detail}" for f in problem.errors)
+                        raise Trouble(problem.detail, where)
+                    case NotDone(command=earlier, is_final=True, problem=problem):
+                        said = f"Kept earlier ({earlier}): {problem.detail}"
+                        console.print(Text(plain(said), style="yellow"))
+                    case _:
+                        pass
+                patience.reschedule(asyncio.get_running_loop().time() + _WAIT_SECONDS)
+    except TimeoutError:
+        return None
+    return None

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.cli.gateway import Gateway, Unreachable, new_command
-from clients.cli.outbox import Command, Outbox, command
+from clients.cli.outbox import Command, command
 from clients.cli.person import Person, person_of
 from clients.cli.screen import plain
 from clients.cli.sending import Done, NotDone
@@ -20,16 +20,25 @@ from clients.cli.trouble import Trouble
 KEPT_CODE: Final = 5
 """The exit code of a command that is kept for later."""
 
-_WAIT_SECONDS: Final = 5.0
 _KEPT = "The gateway does not answer just now. This is kept, and goes with your next command."
+
+_waiting = click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="How long to wait for the gateway, in seconds.",
+)
 
 
 @click.command()
 @click.argument("task")
 @click.argument("text")
 @click.option("--later", is_flag=True, help="After the turn, instead of at once.")
+@_waiting
 @person_of
-def say(person: Person, *, task: str, text: str, later: bool) -> int:
+def say(person: Person, *, task: str, text: str, later: bool, wait_seconds: float) -> int:
     """Say something to a task: an instruction, or the answer to what it asks."""
 
     async def work() -> int:
@@ -38,7 +47,8 @@ def say(person: Person, *, task: str, text: str, later: bool) -> int:
             instruction = {"text": text, "mode": "queue" if later else "steer"}
             answer = {"request": request, "text": text}
             op, args = ("answer", answer) if request else ("instruct", instruction)
-            return await _tell(person, gateway, command(new_command(), op, args, task=task))
+            told = command(new_command(), op, args, task=task)
+            return await _tell(person, gateway, told, wait_seconds=wait_seconds)
 
     return asyncio.run(work())
 
@@ -55,22 +65,24 @@ async def _question(gateway: Gateway, task: str) -> str:
 @click.command()
 @click.argument("task")
 @click.option("--reason", default="", help="Why, for the record.")
+@_waiting
 @person_of
-def cancel(person: Person, task: str, reason: str) -> int:
+def cancel(person: Person, *, task: str, reason: str, wait_seconds: float) -> int:
     """Withdraw a task; its worker stops."""
 
     async def work() -> int:
         async with await person.sign_in(may_be_away=True) as gateway:
-            args = {"reason": reason}
-            return await _tell(person, gateway, command(new_command(), "cancel", args, task=task))
+            told = command(new_command(), "cancel", {"reason": reason}, task=task)
+            return await _tell(person, gateway, told, wait_seconds=wait_seconds)
 
     return asyncio.run(work())
 
 
 @click.command()
 @click.option("--drop", default="", metavar="ID", help="Take this one out, unsent.")
+@_waiting
 @person_of
-def outbox(person: Person, drop: str) -> int:
+def outbox(person: Person, *, drop: str, wait_seconds: float) -> int:
     """Send what is kept, and list what remains."""
 
     async def work() -> int:
@@ -79,7 +91,7 @@ def outbox(person: Person, drop: str) -> int:
             if drop and not kept.remove(drop):
                 raise Trouble(f"Nothing with the id {drop} is kept.", "`errand outbox` lists it.")
             for left in kept.waiting()[-1:]:
-                await deliver(gateway, kept, left, device=person.device, console=person.console)
+                await _deliver(person, gateway, left, wait_seconds=wait_seconds)
             return _list(kept.waiting(), person.console)
 
     return asyncio.run(work())
@@ -102,39 +114,39 @@ def keep(person: Person, gateway: Gateway, told: Command) -> int:
     return KEPT_CODE
 
 
-async def _tell(person: Person, gateway: Gateway, told: Command) -> int:
-    kept = person.outbox(gateway)
-    kept.keep(told)
-    if await deliver(gateway, kept, told, device=person.device, console=person.console):
+async def _tell(person: Person, gateway: Gateway, told: Command, *, wait_seconds: float) -> int:
+    person.outbox(gateway).keep(told)
+    if await _deliver(person, gateway, told, wait_seconds=wait_seconds):
         return 0
     person.console.print(Text(_KEPT, style="yellow"))
     return KEPT_CODE
 
 
-async def deliver(
-    gateway: Gateway, kept: Outbox, told: Command, *, device: str, console: Console
-) -> Done | None:
-    """Send what is kept, in order, up to this command; None when it cannot be done just now.
+async def _deliver(person: Person, gateway: Gateway, told: Command, *, wait_seconds: float) -> bool:
+    """Send what is kept, in order, up to this command; False when that cannot be done just now.
 
     Raises Trouble with the gateway's words when this one is refused; what becomes of older ones is
-    said on the console.
+    said on the console. The wait is for each answer, not for all.
     """
-    stream = Stream(gateway, device=device, tasks={}, outbox=kept)
+    kept = person.outbox(gateway)
+    stream = Stream(gateway, device=person.device, tasks={}, outbox=kept)
     try:
-        async with aclosing(stream.items()) as items, asyncio.timeout(_WAIT_SECONDS) as patience:
+        async with aclosing(stream.items()) as items, asyncio.timeout(wait_seconds) as patience:
             async for item in items:
                 match item:
                     case Done(command=told.id):
-                        return item
+                        return True
                     case NotDone(command=told.id, is_final=True, problem=problem):
                         where = "; ".join(f"{f.pointer}: {f.detail}" for f in problem.errors)
                         raise Trouble(problem.detail, where)
                     case NotDone(command=earlier, is_final=True, problem=problem):
                         said = f"Kept earlier ({earlier}): {problem.detail}"
-                        console.print(Text(plain(said), style="yellow"))
+                        person.console.print(Text(plain(said), style="yellow"))
+                    case NotDone():
+                        continue  # not just now: the wait goes on
                     case _:
                         pass
-                patience.reschedule(asyncio.get_running_loop().time() + _WAIT_SECONDS)
+                patience.reschedule(asyncio.get_running_loop().time() + wait_seconds)
     except TimeoutError:
-        return None
-    return None
+        pass
+    return False

@@ -5,16 +5,20 @@ The glossary and the catalogue are in events/README.md.
 """
 
 from events.gateway import (
+    ApprovalAnswered,
     Budget,
     BudgetRaised,
     GatewayEvent,
     InstructionMode,
+    Policy,
     QuestionAnswered,
     Repository,
+    Scope,
     TaskCancelled,
     TaskInstructed,
     TaskInterrupted,
     TaskSubmitted,
+    Verdict,
 )
 from events.ids import (
     AccountId,
@@ -44,6 +48,7 @@ from events.scheduler import (
 )
 from events.subjects import beat_subject, event_subject, history_of, live_subject
 from events.worker import (
+    ApprovalRequested,
     ArtifactStored,
     AttemptEnded,
     AttemptStarted,
@@ -74,6 +79,8 @@ TaskEvent = GatewayEvent | SchedulerEvent | WorkerEvent | OperatorEvent
 __all__ = [
     "NOWHERE",
     "AccountId",
+    "ApprovalAnswered",
+    "ApprovalRequested",
     "ArtifactStored",
     "AttemptEnded",
     "AttemptStarted",
@@ -105,6 +112,7 @@ __all__ = [
     "PersonId",
     "PlanItem",
     "PlanUpdated",
+    "Policy",
     "PullRequestOpened",
     "QuestionAnswered",
     "QuestionAsked",
@@ -112,6 +120,7 @@ __all__ = [
     "Repository",
     "RequestId",
     "SchedulerEvent",
+    "Scope",
     "SnapshotTaken",
     "TaskAbandoned",
     "TaskCancelled",
@@ -127,6 +136,7 @@ __all__ = [
     "ToolInterrupted",
     "ToolStarted",
     "Usage",
+    "Verdict",
     "WorkerEvent",
     "WorkspacePrepared",
     "beat_subject",

@@ -8,6 +8,11 @@ from events.fact import Fact
 from events.ids import RequestId
 
 InstructionMode = Literal["steer", "queue"]
+Policy = Literal["never", "risky", "always"]
+"""Before which tool calls a person is asked: none, those `services.worker.consent` calls risky, or
+all that can change something."""
+Verdict = Literal["allow", "deny"]
+Scope = Literal["once", "task"]
 
 
 class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,6 +39,7 @@ class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
     title: str = ""
     effort: str = ""
     budget: Budget = Budget()
+    policy: Policy = "never"
 
 
 class TaskInstructed(Fact, frozen=True, tag="task.instructed"):
@@ -51,6 +57,20 @@ class QuestionAnswered(Fact, frozen=True, tag="question.answered"):
 
     request: RequestId
     text: str
+
+
+class ApprovalAnswered(Fact, frozen=True, tag="approval.answered"):
+    """A person allowed or denied what the agent asked to do.
+
+    It holds for what the digest was made of and for nothing else; with the scope `task`, for the
+    like of it too, until the task ends.
+    """
+
+    request: RequestId
+    digest: str
+    verdict: Verdict
+    reason: str = ""
+    scope: Scope = "once"
 
 
 class BudgetRaised(Fact, frozen=True, tag="budget.raised"):
@@ -73,6 +93,7 @@ GatewayEvent = (
     TaskSubmitted
     | TaskInstructed
     | QuestionAnswered
+    | ApprovalAnswered
     | BudgetRaised
     | TaskInterrupted
     | TaskCancelled

@@ -100,6 +100,25 @@ class QuestionAsked(Fact, frozen=True, tag="question.asked"):
     options: tuple[str, ...] = ()
 
 
+class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
+    """The agent may not make this call before a person has allowed it.
+
+    `command` or `diff` is exactly what would be done; `digest` binds the tool, its arguments and
+    the tree they would be applied to (64 hexadecimal digits). `covers` names, for people, what an
+    answer for the whole task allows. Unanswered until `expires_at` it counts as denied.
+    """
+
+    request: RequestId
+    call: CallId
+    tool: str
+    title: str
+    digest: str
+    covers: str
+    expires_at: datetime
+    command: str = ""
+    diff: str = ""
+
+
 class ToolStarted(Fact, frozen=True, tag="tool.started"):
     """A tool call begins: the intent, written before it runs. `title` is for people."""
 
@@ -204,6 +223,7 @@ WorkerEvent = (
     | ModelFailed
     | PlanUpdated
     | QuestionAsked
+    | ApprovalRequested
     | ToolStarted
     | ToolCompleted
     | ToolInterrupted

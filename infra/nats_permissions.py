@@ -66,7 +66,7 @@ _PROVISION: Final = (
 _INBOX: Final = "_INBOX.>"
 
 PERMISSIONS: Final[Mapping[Role, Permissions]] = {
-    "gateway": Permissions(("events.>", *_READ), (_INBOX,)),
+    "gateway": Permissions(("events.>", "dead.push", *_READ, *_FOLLOW), (_INBOX,)),
     "scheduler": Permissions(("events.>", "dead.>", *_READ, *_KEEP), (_INBOX, "beat.>")),
     "projector": Permissions(("dead.>", *_READ, *_KEEP), (_INBOX, "live.>")),
     "operator": Permissions(("events.>", "dead.>", *_PROVISION), (_INBOX, "events.>", "dead.>")),

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 
 from events import (
     AccountId,
+    ApprovalAnswered,
+    ApprovalRequested,
     ArtifactStored,
     AttemptEnded,
     AttemptStarted,
@@ -54,7 +56,7 @@ from events import (
 )
 
 Phase = Literal["queued", "starting", "working", "waiting", "finished", "failed", "cancelled"]
-Waiting = Literal["", "question", "budget", "provider", "instruction"]
+Waiting = Literal["", "question", "approval", "budget", "provider", "instruction"]
 ENDED: frozenset[Phase] = frozenset({"finished", "failed", "cancelled"})
 _TITLE_CHARACTERS = 80
 
@@ -65,6 +67,18 @@ class Question(msgspec.Struct, frozen=True):
     request: RequestId
     text: str
     options: tuple[str, ...] = ()
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """What the agent asks leave for; `command` or `diff` is exactly what it would do."""
+
+    request: RequestId
+    title: str
+    digest: str
+    covers: str
+    expires_at: datetime
+    command: str = ""
+    diff: str = ""
 
 
 class PullRequest(msgspec.Struct, frozen=True):
@@ -108,6 +122,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True):
     activity: str = ""
     plan: tuple[PlanItem, ...] = ()
     question: Question | None = None
+    approval: Approval | None = None
     files_changed: int = 0
     insertions: int = 0
     deletions: int = 0
@@ -170,14 +185,18 @@ def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
             return replace(state, phase="queued", ended_at=None, failure=None, outcome="")
         case TaskInstructed(mode=mode):
             reasons: tuple[Waiting, ...] = ("instruction", "provider")
-            return _waits_no_more(state, *reasons, *(("question",) if mode == "steer" else ()))
+            asked: tuple[Waiting, ...] = ("question", "approval") if mode == "steer" else ()
+            return _waits_no_more(state, *reasons, *asked)
         case BudgetRaised():
             return _waits_no_more(state, "budget")
         case QuestionAnswered(request=request):
             is_meant = state.question is not None and state.question.request == request
             return _waits_no_more(state, "question") if is_meant else state
+        case ApprovalAnswered(request=request):
+            is_meant = state.approval is not None and state.approval.request == request
+            return _waits_no_more(state, "approval") if is_meant else state
         case TaskInterrupted():
-            return replace(_waits(state, "instruction"), question=None)
+            return _waits(state, "instruction")
         case TaskCancelled():
             return _ended(state, at, phase="cancelled")
         case TaskSubmitted():
@@ -194,6 +213,7 @@ def _staffed(state: TaskState, event: SchedulerEvent, at: datetime) -> TaskState
                 phase="starting",
                 waiting=_still(state),
                 question=None,
+                approval=None,
                 attempts=max(attempt, state.attempts),
                 activity="",
             )
@@ -222,12 +242,14 @@ def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
         case QuestionAsked(request=request, text=text, options=options):
             question = Question(request, text, options)
             return _if_open(_waits(state, "question"), question=question)
+        case ApprovalRequested():
+            return _if_open(_waits(state, "approval"), approval=_shown(event))
         case BudgetExhausted():
             return _waits(state, "budget")
         case ToolStarted(title=title):
             return _if_open(replace(state, tool_calls=state.tool_calls + 1), activity=title)
         case ToolCompleted() | ToolInterrupted():
-            return replace(state, activity="")
+            return replace(_waits_no_more(state, "approval"), activity="")
         case WorkspacePrepared(base=base):
             return replace(state, repository=replace(state.repository, base=base))
         case SnapshotTaken(files=files, insertions=insertions, deletions=deletions):
@@ -249,7 +271,8 @@ def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
 def _ended(state: TaskState, at: datetime, **changes: object) -> TaskState:
     if state.phase in ENDED:
         return state
-    return replace(state, ended_at=at, waiting="", question=None, activity="", **changes)
+    waits: dict[str, object] = {"waiting": "", "question": None, "approval": None}
+    return replace(state, ended_at=at, activity="", **waits, **changes)
 
 
 def _replied(state: TaskState, event: ModelReplied) -> TaskState:
@@ -270,7 +293,8 @@ def _if_open(state: TaskState, **changes: object) -> TaskState:
 
 
 def _waits(state: TaskState, waiting: Waiting) -> TaskState:
-    return _if_open(state, phase="waiting", waiting=waiting, activity="")
+    open_no_more: dict[str, object] = {"question": None, "approval": None}
+    return _if_open(state, phase="waiting", waiting=waiting, activity="", **open_no_more)
 
 
 def _taken_up(state: TaskState, attempt: int, at: datetime) -> TaskState:
@@ -281,6 +305,7 @@ def _taken_up(state: TaskState, attempt: int, at: datetime) -> TaskState:
         phase="waiting" if waiting else "working",
         waiting=waiting,
         question=None,
+        approval=None,
         attempts=max(attempt, state.attempts),
         started_at=state.started_at or at,
         activity="",
@@ -297,4 +322,16 @@ def _waits_no_more(state: TaskState, *reasons: Waiting) -> TaskState:
 
 def _works(state: TaskState) -> TaskState:
     phase: Phase = "working" if state.phase == "waiting" else state.phase
-    return replace(state, phase=phase, waiting="", question=None)
+    return replace(state, phase=phase, waiting="", question=None, approval=None)
+
+
+def _shown(event: ApprovalRequested) -> Approval:
+    return Approval(
+        request=event.request,
+        title=event.title,
+        digest=event.digest,
+        covers=event.covers,
+        expires_at=event.expires_at,
+        command=event.command,
+        diff=event.diff,
+    )

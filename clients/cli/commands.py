@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from clients.cli import checkout, screen
@@ -20,7 +20,7 @@ from clients.cli.looking_back import diff, replay, show
 from clients.cli.outbox import command
 from clients.cli.person import Person, person_of
 from clients.cli.sign_in import SessionFile, redeem
-from clients.cli.telling import cancel, keep, outbox, say
+from clients.cli.telling import approve, cancel, keep, outbox, say
 from clients.cli.trouble import Trouble
 from clients.cli.watching import Watch
 
@@ -66,6 +66,13 @@ def errand(context: click.Context, gateway: str, config: str) -> None:
 @click.option(
     "--budget", type=click.FloatRange(min=0), default=0.0, help="What it may cost, in US dollars."
 )
+@click.option(
+    "--policy",
+    type=click.Choice(["never", "risky", "always"]),
+    default="never",
+    show_default=True,
+    help="Before which tool calls to ask you.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one a line.")
 @click.option("--detach", is_flag=True, help="Do not wait for the end.")
 @person_of
@@ -77,11 +84,12 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     base: str,
     model: str,
     budget: float,
+    policy: str,
     is_json: bool,
     detach: bool,
 ) -> int:
     """Send a task and show every step until it has ended."""
-    body: JSON = {"prompt": prompt, "repository": {"url": repository}}
+    body: JSON = {"prompt": prompt, "repository": {"url": repository}, "policy": policy}
     if base:
         body["repository"]["base"] = base
     if model:
@@ -183,14 +191,19 @@ def list_tasks(person: Person, phase: str, limit: int) -> int:
         async with await person.sign_in() as gateway:
             return await gateway.get("/v1/tasks", phase=phase, limit=limit)
 
-    table = Table("task", "phase", "title", "cost", "pull request", box=None, pad_edge=False)
+    whole = Column("task", no_wrap=True)  # it is copied from here
+    table = Table(whole, "phase", "title", "cost", "pull request", box=None, pad_edge=False)
     for task in _run(work())["data"]:
         waiting = f" ({task['waiting']})" if task.get("waiting") else ""
         url = (task.get("pull_request") or {}).get("url", "")
         spent = screen.money(int(task.get("cost_microusd", 0)))
         title = Text(screen.plain(str(task["title"])), overflow="ellipsis", no_wrap=True)
         table.add_row(
-            task["id"], f"{task['phase']}{waiting}", title, spent, Text(screen.plain(url))
+            task["id"],
+            f"{task['phase']}{waiting}",
+            title,
+            spent,
+            Text(screen.plain(url), overflow="fold"),
         )
     person.console.print(table)
     return 0
@@ -203,8 +216,7 @@ def list_tasks(person: Person, phase: str, limit: int) -> int:
 def pair(person: Person, url: str, code: str) -> int:
     """Sign in to a gateway with a pairing code."""
     url = url.rstrip("/")
-    token = _run(redeem(url, code, os.uname().nodename))
-    person.sessions.keep(url, token)
+    person.sessions.keep(url, _run(redeem(url, code, os.uname().nodename)))
     person.console.print(f"Signed in to {url}.")
     return 0
 
@@ -234,5 +246,5 @@ def doctor(person: Person) -> int:
     return 0 if _run(work()) else 1
 
 
-for each in (say, cancel, outbox, show, replay, diff):
+for each in (say, approve, cancel, outbox, show, replay, diff):
     errand.add_command(each)

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 
@@ -31,15 +31,24 @@ class Unreachable(Trouble):
     """The gateway does not answer, or says that it cannot just now. Later it may."""
 
 
-class Gateway:
-    """One gateway, asked as one session. Close it, or use it as a context manager."""
+class Renew(Protocol):
+    """Gives a token that is good for a while yet; with `refused`, another one than that."""
 
-    def __init__(self, url: str, token: str = "") -> None:
+    async def __call__(self, *, refused: str = "") -> str: ...  # noqa: D102
+
+
+class Gateway:
+    """One gateway, asked as one session. Close it, or use it as a context manager.
+
+    `renew` keeps the token fresh; without it `token` is used as it is, for as long as it is good.
+    """
+
+    def __init__(self, url: str, token: str = "", *, renew: Renew | None = None) -> None:
         self.url = url.rstrip("/")
         self.token = token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._renew = renew
         self._client = httpx.AsyncClient(
-            base_url=self.url, headers=headers, timeout=_TIMEOUT_SECONDS, follow_redirects=False
+            base_url=self.url, timeout=_TIMEOUT_SECONDS, follow_redirects=False
         )
 
     async def __aenter__(self) -> Self:
@@ -52,6 +61,17 @@ class Gateway:
         trace: TracebackType | None,
     ) -> None:
         await self._client.aclose()
+
+    @property
+    def can_renew(self) -> bool:
+        """Whether there will be a newer token when this one has ended."""
+        return self._renew is not None
+
+    async def fresh_token(self, *, refused: str = "") -> str:
+        """Give a token to ask with now. Raises SignedOut when the session has ended."""
+        if self._renew is not None:
+            self.token = await self._renew(refused=refused)
+        return self.token
 
     async def get(self, path: str, **query: str | int) -> JSON:
         """Read something. Raises Trouble with the gateway's own words."""
@@ -77,8 +97,19 @@ class Gateway:
         raise _trouble(answer)
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401
+        token = await self.fresh_token()
+        answer = await self._try(method, path, token, **options)
+        if answer.status_code == _UNAUTHENTICATED and self._renew is not None:
+            token = await self.fresh_token(refused=token)  # ended sooner than this clock thought
+            answer = await self._try(method, path, token, **options)
+        return answer
+
+    async def _try(self, method: str, path: str, token: str, **options: Any) -> httpx.Response:  # noqa: ANN401
+        headers = dict(options.pop("headers", {}))
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         try:
-            return await self._client.request(method, path, **options)
+            return await self._client.request(method, path, headers=headers, **options)
         except httpx.TransportError as error:
             raise Unreachable(
                 f"The gateway at {self.url} cannot be reached ({type(error).__name__}).",

@@ -96,11 +96,14 @@ def _standing(state: Mapping[str, Any]) -> str:
 
 def _facts(state: Mapping[str, Any]) -> Iterator[str]:
     question = state.get("question") or {}
+    approval = state.get("approval") or {}
     request = state.get("pull_request") or {}
     failure = state.get("failure") or {}
     told = {
         "Now": state.get("activity"),
         "Asks": question.get("text"),
+        "May it": approval.get("title"),
+        "It would": approval.get("diff") or approval.get("command"),
         "Branch": state.get("branch"),
         "Pull request": request.get("url"),
         "Failed": f"{failure['detail']} {failure['remedy']}" if failure else "",

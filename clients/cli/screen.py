@@ -13,6 +13,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     ArtifactStored,
     AttemptStarted,
     BranchPushed,
@@ -97,6 +99,10 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
         case QuestionAsked(text=text, options=options):
             choices = [Text(f"{n}. {plain(o)}") for n, o in enumerate(options, 1)]
             return [_line("?", text, "bold magenta"), *choices]
+        case ApprovalRequested() as asked:
+            head = _line("?", f"May I? {asked.title}  ({asked.covers})", "bold magenta")
+            shown = diff_lines(asked.diff, _DIFF_LINES) if asked.diff else _command(asked.command)
+            return [head, *shown]
         case _:
             line = _milestone(recorded)
             return [line] if line else []
@@ -110,6 +116,10 @@ def _milestone(recorded: Recorded) -> Text | None:
             return _line("»", text, "bold blue")
         case QuestionAnswered(text=text):
             return _line("»", f"Answer: {text}", "blue")
+        case ApprovalAnswered(verdict="allow", scope=scope):
+            return _line("»", f"Allowed{' for the whole task' if scope == 'task' else ''}", "blue")
+        case ApprovalAnswered(reason=reason):
+            return _line("»", f"Not allowed{': ' + reason if reason else ''}", "blue")
         case TaskInterrupted():
             return _line("‖", "Interrupted; say what to do next", "yellow")
         case MachineRequested(attempt=attempt):
@@ -188,6 +198,12 @@ def _output_lines(output: str) -> list[Text]:
     lines = plain(output).rstrip().splitlines()
     hidden = len(lines) - _OUTPUT_LINES
     return _rest(hidden) + [Text(line, style="dim") for line in lines[-_OUTPUT_LINES:]]
+
+
+def _command(command: str) -> list[Text]:
+    lines = plain(command).rstrip().splitlines()
+    shown = [Text(line, style="bold") for line in lines[:_DIFF_LINES]]
+    return shown + _rest(len(lines) - _DIFF_LINES)
 
 
 def _rest(count: int) -> list[Text]:

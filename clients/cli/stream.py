@@ -5,7 +5,7 @@ what to send of the outbox is decided in rules.py and sending.py; this is the so
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from random import random
@@ -45,7 +45,7 @@ class _Away(Exception):
 class Stream:
     """Yields tasks' events, dense and in order, over as many connections as it takes.
 
-    `tasks` says from which version on; the task `inbox` is the list. `renew` gives a newer token.
+    `tasks` says from which version on; the task `inbox` is the list.
     """
 
     def __init__(
@@ -55,17 +55,14 @@ class Stream:
         device: str,
         tasks: Mapping[str, int],
         outbox: Outbox | None = None,
-        renew: Callable[[], Awaitable[str]] | None = None,
         patience: Patience = Patience(),  # noqa: B008 - a tuple of numbers
     ) -> None:
         self._gateway = gateway
         self._device = device
         self._positions = {task: Position(task, version) for task, version in tasks.items()}
         self._sender = Sender(outbox, patience) if outbox else None
-        self._renew = renew
         self._patience = patience
-        self._token = gateway.token
-        self._is_token_old = False
+        self._refused = ""
         self._failures = 0
         self._retry_ms = 0
         self._silence_seconds = _HELLO_SECONDS
@@ -125,9 +122,7 @@ class Stream:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[ClientConnection]:
-        if self._renew and self._is_token_old:
-            self._token = await self._renew()
-            self._is_token_old = False
+        token, self._refused = await self._gateway.fresh_token(refused=self._refused), ""
         async with connect(
             self._gateway.url.replace("http", "ws", 1) + "/v1/stream",
             subprotocols=[Subprotocol(frames.SUBPROTOCOL)],
@@ -136,9 +131,12 @@ class Stream:
             close_timeout=_GOODBYE_SECONDS,
         ) as connection:
             subs = [(position.task, position.version) for position in self._positions.values()]
-            await connection.send(frames.hello(self._token, self._device, subs))
+            await connection.send(frames.hello(token, self._device, subs))
             self._silent_at = _now() + _HELLO_SECONDS
-            yield connection
+            try:
+                yield connection
+            finally:
+                await connection.close()  # in peace, whatever ends the block
 
     async def _pause(self) -> None:
         self._failures += 1
@@ -177,10 +175,10 @@ class Stream:
         for task in [task for task, due_at in self._later.items() if now >= due_at]:
             del self._later[task]
             self._subscribe(self._positions[task])
-        if self._renew and self._renew_at is not None and now >= self._renew_at:
+        if self._renew_at is not None and now >= self._renew_at:
             self._renew_at = None
-            self._token = await self._renew()
-            self._to_say.append(frames.auth(self._token))
+            token = await self._gateway.fresh_token(refused=self._gateway.token)
+            self._to_say.append(frames.auth(token))
         if self._sender and self._is_welcome and (said := self._sender.next(now)):
             self._to_say.append(said)
         to_say, self._to_say = self._to_say, []
@@ -268,7 +266,7 @@ class Stream:
         self._is_welcome = True
         self._silence_seconds = item.heartbeat_ms / 1000 * self._patience.silent_beats
         self._silent_at = _now() + self._silence_seconds
-        if item.expires and item.now and self._renew:
+        if item.expires and item.now and self._gateway.can_renew:
             left_seconds = (item.expires - item.now).total_seconds()
             self._renew_at = _now() + max(0.0, left_seconds - self._patience.renew_before_seconds)
 
@@ -293,8 +291,8 @@ class Stream:
         verdict = judge(code)
         if verdict == "stop":
             raise Trouble(f"The gateway ended the stream: {reason} ({code})") from None
-        if verdict == "renew" and self._renew:
-            self._is_token_old = True
+        if verdict == "renew" and self._gateway.can_renew:
+            self._refused = self._gateway.token
         elif verdict in {"renew", "signed_out"}:
             raise SignedOut(
                 "The gateway has ended this session.", "Pair this machine again."

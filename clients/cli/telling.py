@@ -64,6 +64,36 @@ async def _question(gateway: Gateway, task: str) -> str:
 
 @click.command()
 @click.argument("task")
+@click.option("--deny", is_flag=True, help="Do not allow it.")
+@click.option("--reason", default="", help="Why, for the agent and the record.")
+@click.option("--for-task", is_flag=True, help="Allow the like of it too, until the task ends.")
+@_waiting
+@person_of
+def approve(
+    person: Person, *, task: str, deny: bool, reason: str, for_task: bool, wait_seconds: float
+) -> int:
+    """Allow, or deny, what a task asks leave for; `errand show` shows what that is."""
+
+    async def work() -> int:
+        async with await person.sign_in() as gateway:
+            asked = (await gateway.get(f"/v1/tasks/{task}")).get("approval")
+            if not asked:
+                raise Trouble("This task asks for no leave just now.", "`errand watch` shows it.")
+            args = {
+                "request": asked["request"],
+                "digest": asked["digest"],
+                "verdict": "deny" if deny else "allow",
+                "reason": reason,
+                "scope": "task" if for_task and not deny else "once",
+            }
+            told = command(new_command(), "approve", args, task=task)
+            return await _tell(person, gateway, told, wait_seconds=wait_seconds)
+
+    return asyncio.run(work())
+
+
+@click.command()
+@click.argument("task")
 @click.option("--reason", default="", help="Why, for the record.")
 @_waiting
 @person_of

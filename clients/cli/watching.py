@@ -1,38 +1,46 @@
 """Following a task in the terminal until it ends: show every step, ask what it asks."""
 
-import asyncio
 import sys
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from datetime import datetime
 
 from rich.console import Console
-from rich.prompt import Prompt
 from rich.status import Status
 from rich.text import Text
 
 from clients.cli import screen
-from clients.cli.gateway import JSON, Gateway, new_command
-from clients.cli.outbox import Outbox, command
+from clients.cli.answering import Asked, answer
+from clients.cli.gateway import JSON, Gateway
+from clients.cli.outbox import Outbox
 from clients.cli.sending import NotDone
 from clients.cli.shown import CaughtUp, LiveItem, Lost, Missing, Shown
 from clients.cli.stream import Stream
 from clients.cli.trouble import Trouble
 from events import (
+    ApprovalAnswered,
     AttemptStarted,
     ModelReplied,
     ModelRequested,
     QuestionAnswered,
-    QuestionAsked,
     Recorded,
     TaskAbandoned,
     TaskCancelled,
     TaskFailed,
     TaskFinished,
     TaskInstructed,
+    ToolCompleted,
     ToolStarted,
 )
 
 _ENDS = (TaskFinished, TaskFailed, TaskCancelled, TaskAbandoned)
+_SETTLES = (
+    *_ENDS,
+    ApprovalAnswered,
+    AttemptStarted,
+    QuestionAnswered,
+    TaskInstructed,
+    ToolCompleted,
+)
 _ENDED = ("finished", "failed", "cancelled")
 
 
@@ -59,7 +67,7 @@ class Watch:
         self._cost_microusd = 0
         self._has_ended = False
         self._is_caught_up = False
-        self._question: QuestionAsked | None = None
+        self._asked: Asked | None = None
 
     async def until_end(self, *, after: int = 0) -> JSON:
         """Show everything from version `after` on until the task has ended; return the task."""
@@ -85,7 +93,7 @@ class Watch:
             case CaughtUp():
                 await self._catch_up()
             case Lost():
-                self._question, self._has_ended = None, False
+                self._asked, self._has_ended, self._cost_microusd = None, False, 0
             case Missing():
                 raise Trouble(
                     f"There is no task {self._task} in your account.", "`errand list` tells."
@@ -94,8 +102,8 @@ class Watch:
                 self._console.print(Text(screen.plain(item.problem.detail), style="yellow"))
             case _:
                 return
-        if self._is_caught_up and self._question and self._can_ask:
-            await self._answer(self._question, stream, status)
+        if self._is_caught_up and self._asked and self._can_ask:
+            await self._answer(self._asked, stream, status)
 
     async def _catch_up(self) -> None:
         """Take note that what follows is news; the end itself may be older than what was shown."""
@@ -122,10 +130,10 @@ class Watch:
             self._has_ended = True
         if isinstance(event, ModelReplied):
             self._cost_microusd += event.cost_microusd
-        if isinstance(event, QuestionAsked):
-            self._question = event
-        elif isinstance(event, (*_ENDS, QuestionAnswered, TaskInstructed, AttemptStarted)):
-            self._question = None
+        if isinstance(event, Asked):
+            self._asked = event
+        elif isinstance(event, _SETTLES):
+            self._asked = None
         if self._is_json:
             sys.stdout.write(recorded.body.decode() + "\n")
             sys.stdout.flush()
@@ -144,16 +152,10 @@ class Watch:
             spent = screen.money(self._cost_microusd)
             status.update(Text(f"{lines[-1][:80]}  {spent}", style="dim"))
 
-    async def _answer(self, question: QuestionAsked, stream: Stream, status: Status | None) -> None:
+    async def _answer(self, asked: Asked, stream: Stream, status: Status | None) -> None:
         if status is not None:
             status.stop()
-        said = ""
-        while not said.strip():
-            said = await asyncio.to_thread(Prompt.ask, "Your answer", console=self._console)
-        if question.options and said.isdigit() and 0 < int(said) <= len(question.options):
-            said = question.options[int(said) - 1]
-        self._question = None
-        args = {"request": question.request, "text": said}
-        stream.tell(command(new_command(), "answer", args, task=self._task))
+        self._asked = None
+        stream.tell(await answer(self._task, asked, self._console))
         if status is not None:
             status.start()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from infra.analytics import costs as costing
 from infra.analytics.command_line import PLACE, Place, run, selection_of
@@ -94,7 +94,8 @@ def costs(
 def _show(console: Console, table: costing.Costs) -> None:
     """Show the table on a screen."""
     shown = Table(
-        "day", "repository", "tasks", "success", "pull requests", "model", "machines",
+        "day", Column("repository", overflow="fold"),
+        "tasks", "success", "pull requests", "model", "machines",
         box=None, pad_edge=False,
     )  # fmt: skip
     for key, line in table.lines().items():

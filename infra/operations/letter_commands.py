@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from infra.jetstream import connect
@@ -112,11 +112,12 @@ def _numbered(found: Sequence[Letter], number: int) -> Letter:
 
 
 def _table(found: Sequence[Letter]) -> Table:
-    table = Table("letter", "reader", "event", "task", "parked", "reason", box=None, pad_edge=False)
+    task = Column("task", no_wrap=True)  # it is copied from here
+    table = Table("letter", "reader", "event", task, "parked", "reason", box=None, pad_edge=False)
     for letter in found:
-        task = letter.subject.rpartition(".")[2]
+        name = letter.subject.rpartition(".")[2]
         at = f"{letter.at:%Y-%m-%d %H:%M:%S}"
-        cells = (str(letter.number), letter.reader, str(letter.sequence), task, at, letter.reason)
+        cells = (str(letter.number), letter.reader, str(letter.sequence), name, at, letter.reason)
         table.add_row(*map(Text, cells))
     return table
 

@@ -100,11 +100,13 @@ async def _demo(directory: Path, variables: Mapping[str, str], *, kill: bool) ->
 
 
 async def _pair(stack: Stack) -> str:
-    """Sign in as a phone does: with a pairing code."""
+    """Sign in as a phone does, with a pairing code; then make a key, which lasts for the demo."""
     pairing = await stack.pair()
     body = {"code": pairing.code, "device": {"name": "demo", "platform": "cli"}}
     async with httpx.AsyncClient(base_url=stack.gateway_url, trust_env=False) as client:
-        answer = await client.post("/v1/sessions", json=body)
+        session = (await client.post("/v1/sessions", json=body)).raise_for_status().json()
+        headers = {"Authorization": f"Bearer {session['token']}"}
+        answer = await client.post("/v1/keys", json={"name": "demo"}, headers=headers)
     return str(answer.raise_for_status().json()["token"])
 
 

@@ -5,7 +5,7 @@ their environment or as the path of a file.
 """
 
 import os
-from base64 import b32encode, b64encode
+from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ SECRETS_KEY = "secrets.key"
 
 _TOKEN_BYTES = 25
 _SECRETS_KEY_BYTES = 32
+_SCALAR_BYTES = 32
 _BUCKET = "errand"
 _REGION = "us-east-1"
 
@@ -41,7 +42,10 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     model_key: str
     storage_key: str
     storage_secret: str
-    model_admin_key: str = ""  # a stack made before there was one does without
+    model_admin_key: str
+    vapid_key: str
+    account_secret: str
+    oauth_secret: str
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,15 +84,32 @@ def mint(entropy: Entropy) -> Keys:
         storage_key=token(),
         storage_secret=token(),
         model_admin_key=token(),
+        vapid_key=_vapid_key(entropy),
+        account_secret=token(),
+        oauth_secret=token(),
     )
+
+
+def _vapid_key(entropy: Entropy) -> str:
+    """Make a private key of P-256, base64url of 32 bytes: any number below the curve's order.
+
+    All but one in four billion are; with the first byte halved, every one is.
+    """
+    first, *rest = entropy(_SCALAR_BYTES)
+    return urlsafe_b64encode(bytes([first >> 1, *rest])).decode().rstrip("=")
 
 
 def load(file: Path, entropy: Entropy) -> Keys:
     """Read the secrets kept in `file`, or make them and keep them there."""
-    if file.exists():
-        return msgspec.json.decode(file.read_bytes(), type=Keys)
-    keys = mint(entropy)
-    write_private(file, msgspec.json.encode(keys))
+    fresh = mint(entropy)
+    if not file.exists():
+        write_private(file, msgspec.json.encode(fresh))
+        return fresh
+    kept = msgspec.json.decode(file.read_bytes())
+    missing = {name: new for name, new in msgspec.to_builtins(fresh).items() if name not in kept}
+    keys = msgspec.convert({**missing, **kept}, Keys)
+    if missing:  # kept by an older version
+        write_private(file, msgspec.json.encode(keys))
     return keys
 
 

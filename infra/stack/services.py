@@ -21,7 +21,9 @@ PORTS = ("gateway", "forge", "machines", "model", "scheduler-metrics", "projecto
 WORKERS_APP = "errand-workers"
 
 _LOOPBACK = "127.0.0.1"
+_OAUTH_CLIENT = "errand-local"
 _GRACE_SECONDS = "2"
+_VAPID_CONTACT = "mailto:errand@example.com"
 _ANTHROPIC = "https://api.anthropic.com"
 _GITHUB = ("github", "https://github.com", "https://api.github.com")
 _GITLAB = ("gitlab", "https://gitlab.com", "https://gitlab.com/api/v4")
@@ -72,7 +74,12 @@ def stand_ins(
 ) -> list[Program]:
     """Run what the stack has in place of the world outside: forge, machines, and the model."""
     secrets = {
-        "forge": {"FORGE_TOKEN": keys.forge_token},
+        "forge": {
+            "FORGE_TOKEN": keys.forge_token,
+            "OAUTH_CLIENT_ID": _OAUTH_CLIENT,
+            "OAUTH_CLIENT_SECRET": keys.oauth_secret,
+            "OAUTH_CALLBACK_URL": f"http://{_LOOPBACK}/sign-in/github/callback",
+        },
         "machines": {
             "FLY_API_TOKEN": keys.machines_token,
             "DRIVER": "process",
@@ -176,9 +183,26 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "OPERATOR_TOKEN": up.keys.operator_token,
         "CLAIM_SECRET": up.keys.claim_secret,
         "LOG_CAPACITY_BYTES": str(up.log_capacity_bytes),
+        "VAPID_PRIVATE_KEY": up.keys.vapid_key,
+        "VAPID_CONTACT": _VAPID_CONTACT,
+        "ACCOUNT_SECRETS": up.keys.account_secret,
+        "KEY_ENVIRONMENT": "local",
+        "ALLOWED_ORIGINS": address.local_url,
+        **_github(up),
         "FORGES": msgspec.json.encode(allowed).decode(),
         "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
         **_model(up, settings),
+    }
+
+
+def _github(up: Servers) -> dict[str, str]:
+    """Let people sign in at the local forge, which stands in for GitHub on this machine."""
+    local = local_forge(up.keys, up.ports)
+    return {
+        "GITHUB_URL": local.url,
+        "GITHUB_API_URL": local.api_url,
+        "GITHUB_CLIENT_ID": _OAUTH_CLIENT,
+        "GITHUB_CLIENT_SECRET": up.keys.oauth_secret,
     }
 
 

@@ -30,6 +30,15 @@ _PASSED_ON = (
     "TASKS_PER_ACCOUNT",
     "TASKS_AT_ONCE",
     "SANDBOX_IMAGE",
+    "WEB_PUSH_HOSTS",
+    "PUSH_CA_FILE",
+    "APNS_URL",
+    "APNS_KEY",
+    "APNS_KEY_ID",
+    "APNS_TEAM_ID",
+    "APNS_TOPIC",
+    "FCM_URL",
+    "FCM_SERVICE_ACCOUNT",
 )
 
 

@@ -2,29 +2,41 @@
 
 import re
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, get_args
 
 import msgspec
 
 from events import AccountId, History, PersonId, TaskId
-from services.gateway.problems import not_found
+from services.gateway.problems import not_found, refused
 
 REVOKED: Final = "sessions:revoked"
 """Redis channel on which the id of a session that was signed out is told to every gateway."""
 
+Scope = Literal["read", "write", "approve", "admin"]
+SCOPES: Final[frozenset[Scope]] = frozenset(get_args(Scope))
+"""What a credential may be used for: look; send and steer tasks; answer approvals; people, keys,
+devices and settings. A session has them all, an API key those it was made with."""
+
+Role = Literal["owner", "member"]
+"""What a person is in their account. Owners decide who belongs to it."""
+
+_ID = re.compile(r"[a-z]{3,4}_[a-z2-7]{26}")
 _TASK = re.compile(r"task_[a-z2-7]{26}")
 
 
 class Principal(msgspec.Struct, frozen=True):
     """A person signed in with one session (or API key) of one account.
 
-    `expires_at` is when the credential shown ends by itself; None when it does not.
+    `expires_at` is when the credential shown ends by itself; None when it does not. `session` is
+    the id of a session (`ses_…`) or of an API key (`key_…`).
     """
 
     account: AccountId
     person: PersonId
     session: str
     expires_at: datetime | None = None
+    scopes: frozenset[Scope] = SCOPES
+    role: Role = "member"
 
     @property
     def by(self) -> str:
@@ -40,12 +52,41 @@ class Access(Protocol):
         ...
 
     async def enter(self, ticket: str) -> Principal | None:
-        """Use up a ticket to the stream; None when it is nobody's, used or expired."""
+        """Use a stream ticket up; None when it is wrong, used, or no longer good."""
         ...
 
     async def allowed(self, principal: Principal, task: TaskId) -> bool:
         """Tell whether there is such a task in the person's account."""
         ...
+
+
+def require(principal: Principal, scope: Scope) -> None:
+    """Raise Refused (403) unless the credential may be used for this."""
+    if scope not in principal.scopes:
+        has = ", ".join(sorted(principal.scopes)) or "none"
+        raise refused(
+            403,
+            "scope_missing",
+            f"This needs the scope `{scope}`; the key sent has: {has}. Make a key that has it "
+            "(POST /v1/keys), or sign in.",
+        )
+
+
+def require_owner(principal: Principal) -> None:
+    """Raise Refused (403) unless the person is an owner of their account."""
+    if principal.role != "owner":
+        raise refused(
+            403,
+            "owner_only",
+            "Only an owner of the account may do this. GET /v1/members tells who.",
+        )
+
+
+def an_id(text: str, *, of: str) -> str:
+    """Read an id out of an address. Raises Refused (404) when it has not an id's shape."""
+    if _ID.fullmatch(text) is None:
+        raise not_found(of)
+    return text
 
 
 def is_task_id(text: str) -> bool:

@@ -9,7 +9,7 @@ from events import CommandId, GatewayEvent, History, TaskId, task_id
 from infra.clock import Scribe
 from infra.event_log import Conflict, EventLog, Unavailable
 from infra.event_log import Refused as LogRefused
-from services.gateway.access import Principal, history_for
+from services.gateway.access import Principal, Scope, history_for, require
 from services.gateway.problems import not_found, refused, unavailable
 from services.gateway.recall import Recall
 from services.gateway.room import Room
@@ -17,6 +17,8 @@ from services.gateway.task import Submit, decide
 from services.gateway.terms import Terms
 
 _TRIES: Final = 8
+_SCOPES: Final[dict[str, Scope]] = {"approve": "approve"}
+"""The scope a command needs; `write` where nothing stands."""
 
 
 class Performed(msgspec.Struct, frozen=True):
@@ -55,13 +57,15 @@ class Commands:
     ) -> Performed:
         """Carry one command out; answer only after its fact is stored.
 
-        `op` is submit (without a task), instruct, answer, interrupt, cancel or budget; `arguments`
+        `op` is submit (without a task), or one of those services.gateway.terms reads; `arguments`
         its JSON body; `command_id` a UUID, the same when the same command is said again. Raises
-        Refused, whose `problem` says why; 503 when the log does not answer, or has no room for a
-        new task (saying it again with the same id is safe), 409 when the task's history is full.
+        Refused, whose `problem` says why; 403 when the key shown has not the scope for it, 503 when
+        the log does not answer or has no room for a new task (saying it again with the same id is
+        safe), 409 when the task's history is full.
         """
+        require(principal, _SCOPES.get(op, "write"))
         cause = command_of(command_id)
-        command = self._terms.read(op, arguments)
+        command = self._terms.read(op, arguments, self._scribe.now())
         if isinstance(command, Submit):
             history = History(principal.account, task_id(principal.account, cause))
         elif task is None:

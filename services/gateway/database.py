@@ -26,6 +26,9 @@ LOST: Final = (
 Schema `read` is the projector's and may be dropped at any moment: no table counts as no answer.
 """
 
+_ROLE: Final = "errand_gateway"
+_ANY_ACCOUNT: Final = "*"
+_BIND: Final = "SELECT set_config('role', $1, true), set_config('errand.account', $2, true)"
 _ACQUIRE_SECONDS: Final = 5.0
 _QUERY_SECONDS: Final = 10.0
 
@@ -45,3 +48,25 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
             yield connection
     except LOST:
         raise unavailable("The database does not answer at the moment.") from None
+
+
+@asynccontextmanager
+async def within(pool: Pool, account: str) -> AsyncIterator[Connection]:
+    """Lend a connection in a transaction that sees one account's rows of schema `accounts`.
+
+    Row-level security holds there, whatever role the pool came with. Raises Refused (503).
+    """
+    async with connected(pool) as connection, connection.transaction():
+        await connection.execute(_BIND, _ROLE, account)
+        yield connection
+
+
+@asynccontextmanager
+async def across_accounts(pool: Pool) -> AsyncIterator[Connection]:
+    """Lend a connection in a transaction that sees every account's rows.
+
+    For looking up by what only its holder knows (a code, a key) when the account is not known
+    yet. Raises Refused (503).
+    """
+    async with within(pool, _ANY_ACCOUNT) as connection:
+        yield connection

@@ -4,7 +4,7 @@ Raw ASGI 3. Every HTTP answer carries X-Request-Id, is counted and timed, and is
 """
 
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from time import perf_counter
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from infra.telemetry import logger, span_from
+from services.gateway.accounts.origins import origin_allowed
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -28,12 +29,21 @@ _log = logger(__name__)
 
 
 class Edge:
-    """The gateway as one ASGI application. `new_id` makes request ids."""
+    """The gateway as one ASGI application. `new_id` makes request ids.
+
+    `origins` are those whose pages may connect to the stream (accounts.origins).
+    """
 
     def __init__(
-        self, *, stream: Application, routes: Application, new_id: Callable[[], str]
+        self,
+        *,
+        stream: Application,
+        routes: Application,
+        origins: Collection[str],
+        new_id: Callable[[], str],
     ) -> None:
         self._stream = stream
+        self._origins = origins
         self._routes = routes
         self._new_id = new_id
 
@@ -41,6 +51,9 @@ class Edge:
         """Serve one connection."""
         if scope["type"] == "http":
             await self._http(scope, receive, send)
+        elif scope["type"] == "websocket" and not origin_allowed(_origin(scope), self._origins):
+            await receive()
+            await send({"type": "websocket.close", "code": 4506, "reason": "Not from this origin."})
         elif scope["type"] == "websocket" and scope["path"] == STREAM:
             await self._stream(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -78,3 +91,9 @@ class Edge:
             span_from(headers, "http", method=method, path=scope["path"]),
         ):
             await self._routes(scope, receive, named)
+
+
+def _origin(scope: Scope) -> str | None:
+    """Read the Origin header; one that was sent twice counts as no origin at all: "null"."""
+    sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+    return sent[0] if len(sent) == 1 else "null" if sent else None

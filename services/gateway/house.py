@@ -9,6 +9,7 @@ from events import GatewayEvent
 from infra.clock import Clock
 from infra.event_log import EventLog
 from services.gateway.accounts.people import People
+from services.gateway.accounts.wiring import Accounts
 from services.gateway.broker.attempts import Attempts
 from services.gateway.broker.credentials import ForgeCredentials
 from services.gateway.broker.forge_api import ForgeApi
@@ -19,6 +20,7 @@ from services.gateway.broker.usage import Spending
 from services.gateway.broker.vault import Vault
 from services.gateway.commands import Commands
 from services.gateway.feeds import Feeds
+from services.gateway.push.wiring import Push
 from services.gateway.repository_url import Forge
 from services.gateway.states import States
 from services.gateway.storage import Storage
@@ -46,6 +48,7 @@ class About(msgspec.Struct, frozen=True):
     model: ModelOffered
     forges: tuple[ForgeOffered, ...]
     version: str
+    ways_in: tuple[str, ...] = ("code",)
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,13 @@ class House:
 
     log: EventLog[GatewayEvent]
     people: People
+    accounts: Accounts
     commands: Commands
     states: States
     feeds: Feeds
     storage: Storage
     broker: Broker
+    push: Push
     about: About
     public_url: str
     operator_token: str

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -20,13 +20,16 @@ from infra.lifecycle import run_until_signalled
 from infra.migrations import migrate
 from infra.telemetry import logger, serve_metrics
 from services.gateway import storage
-from services.gateway.accounts.people import People
+from services.gateway.accounts.mail import Mail
+from services.gateway.accounts.origins import origins
 from services.gateway.accounts.tokens import Digests
+from services.gateway.accounts.wiring import make_accounts
 from services.gateway.broker.wiring import Parts, broker
 from services.gateway.commands import Commands
 from services.gateway.database import Pool, connected, create_pool
 from services.gateway.edge import Edge
 from services.gateway.house import About, Check, ForgeOffered, House, ModelOffered
+from services.gateway.push.wiring import Push, pushing
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
 from services.gateway.room import Room
@@ -55,12 +58,16 @@ class Gateway(NamedTuple):
     stream: Stream
     hub: Hub
     presence: Presence
+    push: Push
+    mail: Mail
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Do what is done beside answering, until told to stop."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.hub.run(stopping))
             group.create_task(self.presence.run(stopping))
+            group.create_task(self.push.run(stopping))
+            group.create_task(self.mail.run(stopping))
 
 
 class _Opened(NamedTuple):
@@ -103,12 +110,8 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     async with _opened(settings) as opened, AsyncExitStack() as resources:
         recall = Recall(opened.log, utc_now)
         digests = Digests(settings.claim_secret)
-        people = People(
-            opened.pool,
-            recall=recall,
-            digests=digests,
-            clock=utc_now,
-            entropy=secrets.token_bytes,
+        accounts = make_accounts(
+            settings, opened.pool, recall=recall, live=opened.live, client=opened.forges
         )
         commands = Commands(
             opened.log,
@@ -120,35 +123,67 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         states = States(opened.log, pool=opened.pool, live=opened.live)
         hub = Hub(opened.log, RedisReader(settings.redis_url), states)
         presence = Presence(opened.live, utc_now)
-        parts = Parts(
-            pool=opened.pool,
-            recall=recall,
-            digests=digests,
-            forges=forges,
-            model=opened.model,
-            forge=opened.forges,
-            clock=utc_now,
-            entropy=secrets.token_bytes,
-        )
+        push = await resources.enter_async_context(_pushing(settings, opened, presence))
+        parts = _parts(opened, recall=recall, digests=digests, forges=forges)
         brokering = await resources.enter_async_context(broker(settings, parts))
         house = House(
             log=opened.log,
-            people=people,
+            people=accounts.people,
+            accounts=accounts,
             commands=commands,
             states=states,
             feeds=hub,
             storage=opened.storage,
             broker=brokering,
-            about=_about(settings, forges),
+            push=push,
+            about=_about(settings, forges, accounts.ways_in),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
             checks=_checks(opened),
         )
         stream = Stream(
-            hub=hub, access=people, perform=commands.perform, presence=presence, clock=utc_now
+            hub=hub,
+            access=accounts.people,
+            perform=commands.perform,
+            presence=presence,
+            clock=utc_now,
         )
-        edge = Edge(stream=stream, routes=make_app(house), new_id=lambda: secrets.token_hex(8))
-        yield Gateway(edge, stream, hub, presence)
+        edge = Edge(
+            stream=stream,
+            routes=make_app(house),
+            origins=origins(settings.public_url, settings.allowed_origins),
+            new_id=lambda: secrets.token_hex(8),
+        )
+        yield Gateway(edge, stream, hub, presence, push, accounts.mail)
+
+
+def _pushing(
+    settings: Settings, opened: _Opened, presence: Presence
+) -> AbstractAsyncContextManager[Push]:
+    return pushing(
+        settings,
+        public_url=settings.public_url,
+        log=opened.log,
+        pool=opened.pool,
+        attention=presence,
+        clock=utc_now,
+        entropy=secrets.token_bytes,
+    )
+
+
+def _parts(
+    opened: _Opened, *, recall: Recall, digests: Digests, forges: tuple[Forge, ...]
+) -> Parts:
+    return Parts(
+        pool=opened.pool,
+        recall=recall,
+        digests=digests,
+        forges=forges,
+        model=opened.model,
+        forge=opened.forges,
+        clock=utc_now,
+        entropy=secrets.token_bytes,
+    )
 
 
 async def prepare_schema(postgres_url: str) -> None:
@@ -193,11 +228,12 @@ def _client(timeout: httpx.Timeout) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
 
 
-def _about(settings: Settings, forges: tuple[Forge, ...]) -> About:
+def _about(settings: Settings, forges: tuple[Forge, ...], ways_in: tuple[str, ...]) -> About:
     return About(
         model=ModelOffered(settings.model_kind, settings.model_name),
         forges=tuple(ForgeOffered(forge.kind, forge.url) for forge in forges),
         version=version("errand"),
+        ways_in=ways_in,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     ModelReplied,
     QuestionAnswered,
     QuestionAsked,
@@ -117,6 +119,10 @@ def _said(recorded: Recorded) -> tuple[Role, str] | None:
             return "question", text
         case QuestionAnswered(text=text):
             return "answer", text
+        case ApprovalRequested(title=title):
+            return "question", f"May I? {title}"
+        case ApprovalAnswered(verdict=verdict, reason=reason):
+            return "answer", "Allowed." if verdict == "allow" else f"Not allowed. {reason}".strip()
         case ModelReplied(blocks=blocks):
             texts = (str(b.get("text", "")) for b in blocks if b.get("type") == "text")
             return "agent", "\n\n".join(text for text in texts if text)

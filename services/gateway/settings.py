@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from infra.settings import Misconfigured
+from services.gateway.push.settings import PushSettings
 from services.gateway.repository_url import Forge
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(PushSettings, frozen=True, kw_only=True):
     """Read once, in `__main__`, and passed down. Secrets are redacted from its repr."""
 
     gateway_host: str = "127.0.0.1"
@@ -28,6 +29,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     operator_token: str
     claim_secret: str
     log_capacity_bytes: int = 0
+    account_secrets: str
+    key_environment: Literal["live", "test", "local"] = "live"
+    sign_up: Literal["invited", "open"] = "invited"
+    allowed_origins: str = ""
+    github_url: str = "https://github.com"
+    github_api_url: str = "https://api.github.com"
+    github_client_id: str = ""
+    github_client_secret: str = ""
+    github_scope: str = "repo read:user"
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: str = ""
+    smtp_password: str = ""
+    smtp_from: str = ""
     model_base_url: str
     model_api_key: str = ""
     model_admin_key: str = ""

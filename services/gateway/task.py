@@ -13,17 +13,21 @@ import msgspec
 from msgspec.structs import replace
 
 from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     Budget,
     BudgetRaised,
     CommandId,
     GatewayEvent,
     InstructionMode,
     MachineRequested,
+    Policy,
     QuestionAnswered,
     QuestionAsked,
     Recorded,
     Repository,
     RequestId,
+    Scope,
     TaskAbandoned,
     TaskCancelled,
     TaskErased,
@@ -32,7 +36,12 @@ from events import (
     TaskInstructed,
     TaskInterrupted,
     TaskSubmitted,
+    ToolCompleted,
+    ToolInterrupted,
+    Verdict,
 )
+from services.gateway import approvals
+from services.gateway.approvals import Approval
 from services.gateway.problems import not_found, refused
 
 End = Literal["", "finished", "failed", "cancelled", "erased"]
@@ -71,6 +80,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 0
     deadline: datetime | None = None
     questions: Mapping[RequestId, Answer | None] = MappingProxyType({})
+    approvals: Mapping[RequestId, Approval] = MappingProxyType({})
     settled: Mapping[CommandId, Settled] = MappingProxyType({})
 
 
@@ -86,6 +96,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     effort: str = ""
     budget: Budget = Budget()
+    policy: Policy = "never"
 
 
 class Instruct(msgspec.Struct, frozen=True):
@@ -100,6 +111,17 @@ class AnswerQuestion(msgspec.Struct, frozen=True):
 
     request: RequestId
     text: str
+
+
+class AnswerApproval(msgspec.Struct, frozen=True):
+    """Allow or deny what the agent asked to do; `now` is when this is said."""
+
+    request: RequestId
+    digest: str
+    verdict: Verdict
+    now: datetime
+    reason: str = ""
+    scope: Scope = "once"
 
 
 class Interrupt(msgspec.Struct, frozen=True):
@@ -118,7 +140,7 @@ class RaiseBudget(msgspec.Struct, frozen=True):
     cost_microusd: int
 
 
-Command = Submit | Instruct | AnswerQuestion | Interrupt | Cancel | RaiseBudget
+Command = Submit | Instruct | AnswerQuestion | AnswerApproval | Interrupt | Cancel | RaiseBudget
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -140,6 +162,10 @@ def evolve(task: Task, recorded: Recorded) -> Task:
     match recorded.event:
         case QuestionAsked(request=request):
             return _with_question(task, request, task.questions.get(request))
+        case ApprovalRequested():
+            return replace(task, approvals=approvals.asked(task.approvals, recorded.event))
+        case ToolCompleted(call=call) | ToolInterrupted(call=call):
+            return replace(task, approvals=approvals.settled(task.approvals, call, recorded.at))
         case MachineRequested(attempt=attempt, deadline=deadline):
             return replace(task, attempt=attempt, deadline=deadline)
         case TaskFinished():
@@ -159,6 +185,9 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
         case QuestionAnswered(request=request, text=text):
             answer = Answer(text, recorded.at, recorded.version)
             return replace(_with_question(task, request, answer), is_interrupted=False)
+        case ApprovalAnswered():
+            answered = approvals.answered(task.approvals, recorded, event)
+            return replace(task, approvals=answered, is_interrupted=False)
         case TaskInterrupted():
             return replace(task, is_interrupted=True)
         case TaskCancelled():
@@ -200,13 +229,16 @@ def decide(command: Command, task: Task, *, cause: CommandId) -> Decision:
 
 
 def _decide(
-    command: Instruct | AnswerQuestion | Interrupt | Cancel | RaiseBudget, task: Task
+    command: Instruct | AnswerQuestion | AnswerApproval | Interrupt | Cancel | RaiseBudget,
+    task: Task,
 ) -> Decision:
     match command:
         case Instruct():
             return Decision((_fact(command),))
         case AnswerQuestion():
             return _answered(command, task)
+        case AnswerApproval():
+            return _approved(command, task)
         case Interrupt() if task.end or task.is_interrupted:
             return Decision(version=task.version)
         case Cancel() if task.end:
@@ -238,6 +270,19 @@ def _answered(command: AnswerQuestion, task: Task) -> Decision:
     return Decision((_fact(command),))
 
 
+def _approved(command: AnswerApproval, task: Task) -> Decision:
+    approval = task.approvals.get(command.request)
+    if approval is None:
+        raise not_found("approval")
+    version = approvals.repeated(approval, command.verdict)
+    if version:
+        return Decision(version=version)
+    if task.end:
+        raise _overtaken(task, "Send an instruction to take it up again.")
+    approvals.require_open(approval, command.digest, command.now)
+    return Decision((_fact(command),))
+
+
 def _fact(command: Command) -> GatewayEvent:
     match command:
         case Submit():
@@ -247,11 +292,20 @@ def _fact(command: Command) -> GatewayEvent:
                 model=command.model or command.default_model,
                 effort=command.effort,
                 budget=command.budget,
+                policy=command.policy,
             )
         case Instruct(text, mode):
             return TaskInstructed(text=text, mode=mode)
         case AnswerQuestion(request, text):
             return QuestionAnswered(request=request, text=text)
+        case AnswerApproval():
+            return ApprovalAnswered(
+                request=command.request,
+                digest=command.digest,
+                verdict=command.verdict,
+                reason=command.reason,
+                scope=command.scope,
+            )
         case Interrupt():
             return TaskInterrupted()
         case Cancel(reason):

@@ -1,14 +1,16 @@
 """From the bytes of a command to the command: what may be said, and how long. Pure."""
 
 import re
+from datetime import datetime
 from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from events import Budget, InstructionMode, Repository, RequestId
+from events import Budget, InstructionMode, Policy, Repository, RequestId, Scope, Verdict
 from services.gateway.problems import Fault, Refused, invalid, refused
 from services.gateway.repository_url import Forge, locate
 from services.gateway.task import (
+    AnswerApproval,
     AnswerQuestion,
     Cancel,
     Command,
@@ -59,6 +61,7 @@ class TaskWish(_Asked, frozen=True):
     model: str = ""
     effort: Effort = ""
     budget: BudgetWish = BudgetWish()
+    policy: Policy = "never"
 
 
 class InstructionWish(_Asked, frozen=True):
@@ -79,6 +82,28 @@ class QuestionAnswerWish(_Asked, frozen=True):
 
     request: str
     text: str
+
+
+class ApprovalAnswerWish(_Asked, frozen=True):
+    """Answer the request `request`, on the stream. `digest` is that of what was seen."""
+
+    request: str
+    digest: str
+    verdict: Verdict
+    reason: str = ""
+    scope: Scope = "once"
+
+
+class VerdictWish(_Asked, frozen=True):
+    """Allow or deny what the agent asked to do; with scope `task`, the like of it too.
+
+    `digest` is that of the request as it was shown: it binds the answer to what was seen.
+    """
+
+    digest: str
+    verdict: Verdict
+    reason: str = ""
+    scope: Scope = "once"
 
 
 class InterruptWish(_Asked, frozen=True):
@@ -103,8 +128,8 @@ class Terms(msgspec.Struct, frozen=True):
     forges: tuple[Forge, ...]
     default_model: str
 
-    def read(self, op: str, arguments: bytes) -> Command:
-        """Read a command: `op` is submit, instruct, answer, interrupt, cancel or budget.
+    def read(self, op: str, arguments: bytes, now: datetime) -> Command:
+        """Read a command: `op` is one of those that _OPS names; `now` is when it is said.
 
         Raises Refused: 400 for what is not JSON or no known op, 422 with pointers for a value that
         is not allowed.
@@ -118,6 +143,8 @@ class Terms(msgspec.Struct, frozen=True):
             case "answer":
                 answer = _decode(arguments, QuestionAnswerWish)
                 return AnswerQuestion(RequestId(answer.request), _text(answer.text, "/text"))
+            case "approve":
+                return _approval(_decode(arguments, ApprovalAnswerWish), now)
             case "interrupt":
                 _decode(arguments, InterruptWish)
                 return Interrupt()
@@ -142,6 +169,7 @@ class Terms(msgspec.Struct, frozen=True):
             default_model=self.default_model,
             model=wish.model,
             effort=wish.effort,
+            policy=wish.policy,
             budget=Budget(
                 cost_microusd=_within(
                     budget.cost_microusd, 0, MOST_MICROUSD, "/budget/cost_microusd"
@@ -152,7 +180,18 @@ class Terms(msgspec.Struct, frozen=True):
         )
 
 
-_OPS = "Known are submit, instruct, answer, interrupt, cancel and budget."
+_OPS = "Known are submit, instruct, answer, approve, interrupt, cancel and budget."
+
+
+def _approval(wish: ApprovalAnswerWish, now: datetime) -> AnswerApproval:
+    return AnswerApproval(
+        request=RequestId(wish.request),
+        digest=wish.digest,
+        verdict=wish.verdict,
+        now=now,
+        reason=_text(wish.reason, "/reason") if wish.reason else "",
+        scope=wish.scope,
+    )
 
 
 def _decode(arguments: bytes, kind: type[Body]) -> Body:

@@ -5,6 +5,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     ArtifactStored,
     AttemptEnded,
     AttemptStarted,
@@ -40,6 +42,7 @@ from events import (
     WorkerEvent,
     WorkspacePrepared,
 )
+from services.worker import consent
 from services.worker.allowance import allow, pay, raise_limit, try_again, wait
 from services.worker.calls import MUTATING, calls_of, submission_in, text_of
 from services.worker.standing import DIFF_NAME, Delivery, Reply, Turn
@@ -79,6 +82,8 @@ def _asked(turn: Turn, event: GatewayEvent) -> Turn:
             )
         case QuestionAnswered():
             return replace(turn, answer=event)
+        case ApprovalAnswered():
+            return replace(turn, consents=consent.answered(turn.consents, event))
         case BudgetRaised():
             return replace(turn, allowance=raise_limit(turn.allowance, event))
         case TaskInterrupted():
@@ -116,6 +121,8 @@ def _worked(turn: Turn, event: WorkerEvent, at: datetime) -> Turn:
             return _talked(turn, event, at)
         case QuestionAsked():
             return replace(turn, question=event)
+        case ApprovalRequested():
+            return replace(turn, consents=consent.asked(turn.consents, event))
         case ToolStarted(call=call):
             return replace(turn, started=turn.started | {call}, orphaned=turn.orphaned - {call})
         case ToolCompleted(call=call, is_error=is_error):
@@ -154,6 +161,7 @@ def _taken_up(turn: Turn, event: AttemptStarted, at: datetime) -> Turn:
         is_asked=False,
         orphaned=turn.started,
         question=None,
+        consents=consent.anew(turn.consents),
         allowance=replace(turn.allowance, started_at=started_at, exhausted=None),
     )
 
@@ -195,6 +203,7 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
                 is_dropped=False,
                 is_overdue=turn.is_dirty,
                 delivery=Delivery(),
+                consents=consent.Consents(granted=turn.consents.granted),
                 allowance=pay(turn.allowance, event.cost_microusd),
             )
 
@@ -209,7 +218,8 @@ def _ended(turn: Turn, call: CallId, *, is_accepted: bool) -> Turn:
         pending=tuple(each for each in turn.pending if each is not ended),
         started=turn.started - {call},
         orphaned=turn.orphaned - {call},
-        is_dirty=turn.is_dirty or ended.name in MUTATING,
+        is_dirty=turn.is_dirty or (ended.name in MUTATING and call in turn.started),
+        consents=consent.settled(turn.consents, call),
         question=None if is_answered else turn.question,
         answer=None if is_answered else turn.answer,
     )

@@ -27,6 +27,7 @@ from events import (
 )
 from services.worker.allowance import Allowance
 from services.worker.calls import Call, Submit
+from services.worker.consent import Consents
 
 DIFF_NAME: Final = "diff.patch"
 
@@ -97,6 +98,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     orphaned: frozenset[CallId] = frozenset()
     question: QuestionAsked | None = None
     answer: QuestionAnswered | None = None
+    consents: Consents = Consents()
     unread_steers: int = 0
     unread_queued: int = 0
     is_interrupted: bool = False
@@ -107,6 +109,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     is_overdue: bool = False
     has_pull_requests: bool = True
     stopping: Stopping = ""
+
+    @property
+    def tree(self) -> str:
+        """The tree that the next call would change: the last one kept."""
+        if self.snapshot is not None:
+            return self.snapshot.tree
+        return self.workspace.commit if self.workspace is not None else ""
 
     @property
     def is_over(self) -> bool:
@@ -123,5 +132,6 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             self.is_closed
             or self.is_interrupted
             or is_asking
+            or self.consents.is_waiting
             or self.allowance.exhausted is not None
         )

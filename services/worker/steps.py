@@ -6,6 +6,7 @@ import msgspec
 
 from events import EventId, SnapshotTaken, WorkerEvent
 from services.worker.calls import Call
+from services.worker.consent import Wanted
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -34,6 +35,13 @@ class StartTools(msgspec.Struct, frozen=True):
     """Record that these calls are about to run."""
 
     calls: tuple[Call, ...]
+
+
+class AskApproval(msgspec.Struct, frozen=True):
+    """Ask a person whether this call may be made."""
+
+    call: Call
+    want: Wanted
 
 
 class RunTools(msgspec.Struct, frozen=True):
@@ -82,6 +90,7 @@ Step = (
     Record
     | PrepareWorkspace
     | AskModel
+    | AskApproval
     | StartTools
     | RunTools
     | TakeSnapshot

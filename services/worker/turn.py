@@ -4,7 +4,7 @@ A worker that died and one that never started ask the same question of the same 
 the same answer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import takewhile
 from typing import Literal
@@ -15,14 +15,12 @@ from events import (
     AttemptEnded,
     AttemptStarted,
     ModelRequested,
-    QuestionAsked,
     TaskFinished,
     ToolCompleted,
     ToolInterrupted,
-    ToolStarted,
-    request_id,
 )
 from services.worker.allowance import exceeded
+from services.worker.asking import ask, permit
 from services.worker.calls import (
     READ_ONLY,
     Call,
@@ -35,6 +33,7 @@ from services.worker.failures import gave_up, out_of_time, stopped_short
 from services.worker.fold import evolve
 from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import (
+    AskApproval,
     AskModel,
     OpenPullRequest,
     PrepareWorkspace,
@@ -50,6 +49,7 @@ from services.worker.steps import (
 )
 
 __all__ = [
+    "AskApproval",
     "AskModel",
     "Attempt",
     "OpenPullRequest",
@@ -73,7 +73,6 @@ __all__ = [
 
 _TITLE_CHARACTERS = 72
 _NOT_YET = "Not submitted: the person said something new first. Take it into account, then submit."
-_WROTE_INSTEAD = "The person gave no answer here but wrote something new, which follows."
 
 
 def next_step(turn: Turn, now: datetime) -> Step:
@@ -159,7 +158,7 @@ def _prepare(turn: Turn) -> Step | None:
 
 def _go_on(turn: Turn, now: datetime) -> Step:
     """Name the next step of the conversation; before it the snapshot, if it has to come first."""
-    step = _use_tools(turn) or _close(turn) or _talk(turn, now)
+    step = _use_tools(turn, now) or _close(turn) or _talk(turn, now)
     return TakeSnapshot() if turn.is_dirty and _rests_on_a_snapshot(turn, step) else step
 
 
@@ -177,37 +176,18 @@ def _rests_on_a_snapshot(turn: Turn, step: Step) -> bool:
             return True
 
 
-def _use_tools(turn: Turn) -> Step | None:
+def _use_tools(turn: Turn, now: datetime) -> Step | None:
     plain = [call for call in turn.pending if _is_plain(call)]
     running = tuple(call for call in plain if call.id in turn.started)
     if running:
         return RunTools(running)
     if plain:
         together = tuple(takewhile(lambda call: call.name in READ_ONLY, plain))
-        return StartTools(together or (plain[0],))
+        return StartTools(together) if together else permit(turn, plain[0], now)
     if turn.is_interrupted:
         return Wait("instruction")
     if turn.pending:
-        return _ask(turn, turn.pending) or _submit(turn, turn.pending[0])
-    return None
-
-
-def _ask(turn: Turn, calls: Sequence[Call]) -> Step | None:
-    for call in calls:
-        if asking := question_in(call):
-            request = request_id(turn.task, call.id)
-            if turn.answer is not None and turn.answer.request == request:
-                return Record((ToolCompleted(call=call.id, output=turn.answer.text),))
-            if turn.unread_steers:
-                return Record((ToolCompleted(call=call.id, output=_WROTE_INSTEAD),))
-            if turn.question is not None and turn.question.request == request:
-                return Wait("question")
-            title = one_line(f"Ask: {asking.question}")
-            asked = QuestionAsked(
-                request=request, call=call.id, text=asking.question, options=asking.options
-            )
-            started = ToolStarted(call=call.id, tool=call.name, title=title)
-            return Record((asked,) if call.id in turn.started else (started, asked))
+        return ask(turn, turn.pending) or _submit(turn, turn.pending[0])
     return None
 
 

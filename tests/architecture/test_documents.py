@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ from services.gateway.stream import frames
 from services.gateway.stream.document import OPERATIONS
 from services.gateway.terms import Terms
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
 ASYNCAPI = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
 OFFICIAL = Draft7Validator(json.loads((Path(__file__).parent / "asyncapi-3.0.0.json").read_text()))
@@ -148,10 +150,10 @@ def test_every_operation_of_a_device_is_documented_and_there():
     terms = Terms((Forge(kind="git", url="https://forge.example"),), "model")
     for op in OPERATIONS:
         with pytest.raises(Refused) as refusal:
-            terms.read(op, b'{"invented":1}')
+            terms.read(op, b'{"invented":1}', NOW)
         assert refusal.value.problem.code != "unknown_op"
     with pytest.raises(Refused, match="Known are") as refusal:
-        terms.read("invented", b"{}")
+        terms.read("invented", b"{}", NOW)
     listed = refusal.value.problem.detail.partition("Known are ")[2].rstrip(".")
     assert set(re.split(r", | and ", listed)) == set(OPERATIONS)
 

@@ -8,7 +8,17 @@ import sys
 
 import msgspec
 
-NAMES = ("append", "catch_up", "rebuild", "start", "task", "delivery", "fanout", "resume")
+NAMES = (
+    "append",
+    "catch_up",
+    "follow",
+    "rebuild",
+    "start",
+    "task",
+    "delivery",
+    "fanout",
+    "resume",
+)
 
 
 def main() -> int:

@@ -48,13 +48,13 @@ async def run() -> dict[str, object]:
 
 async def _set_up(road: Edge) -> tuple[list[Busy], list[Wish]]:
     seats = await road.people(TASKS // _TASKS_AN_ACCOUNT)
-    tasks = [Busy(road.log, seats[n // _TASKS_AN_ACCOUNT].account, n) for n in range(TASKS)]
+    tasks = [Busy(road.log, seats[n // _TASKS_AN_ACCOUNT][0].account, n) for n in range(TASKS)]
     for task in tasks:
         await task.begin()
     wishes = []
     for number in range(PHONES):
         task = number % TASKS
-        token = seats[task // _TASKS_AN_ACCOUNT].token
+        token = seats[task // _TASKS_AN_ACCOUNT][0].token
         wishes.append(Wish(token, f"phone-{number}", tasks[task].history.task))
     return tasks, wishes
 

@@ -36,12 +36,11 @@ async def run() -> dict[str, object]:
 
 async def _ours() -> dict[str, float]:
     async with edge() as road:
-        seats = await road.people(1)
-        others = [seats[0]]
+        [seats] = await road.people(1, PHONES // _A_PERSON)
         task = Busy(road.log, seats[0].account, 1)
         await task.begin()
         wishes = [
-            Wish(others[n % len(others)].token, f"phone-{n}", task.history.task)
+            Wish(seats[n % len(seats)].token, f"phone-{n}", task.history.task)
             for n in range(PHONES)
         ]
         async with crowd(road.address, wishes) as phones:

@@ -49,14 +49,15 @@ async def run() -> dict[str, object]:
 
 
 async def _set_up(road: Edge) -> tuple[list[Busy], list[Wish]]:
-    persons = PHONES // _A_PERSON
-    seats = await road.people(persons)
-    tasks = [Busy(road.log, seats[number].account, number) for number in range(TASKS)]
+    phones_a_task = PHONES // TASKS
+    seats = await road.people(TASKS, phones_a_task // _A_PERSON)
+    tasks = [Busy(road.log, seats[number][0].account, number) for number in range(TASKS)]
     for task in tasks:
         await task.begin(EVENTS)
     return tasks, [
-        Wish(seats[n % TASKS].token, f"phone-{n}", tasks[n % TASKS].history.task)
-        for n in range(PHONES)
+        Wish(seats[task][n // _A_PERSON].token, f"phone-{n}", tasks[task].history.task)
+        for n in range(phones_a_task)
+        for task in range(TASKS)
     ]
 
 

@@ -8,7 +8,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -53,8 +53,11 @@ class Seat(NamedTuple):
 class Edge:
     """The road, open. `log` may append anything."""
 
-    def __init__(self, url: str, log: JetStreamLog[Any], gateway: psutil.Process) -> None:
+    def __init__(
+        self, url: str, metrics_port: int, log: JetStreamLog[Any], gateway: psutil.Process
+    ) -> None:
         self._url = httpx.URL(url)
+        self._metrics_port = metrics_port
         self.log = log
         self.gateway = gateway
 
@@ -74,34 +77,50 @@ class Edge:
 
     async def metric(self, name: str) -> float:
         """Read one of the gateway's counters."""
-        async with httpx.AsyncClient(base_url=self._url, trust_env=False) as client:
-            told = (await client.get("/metrics")).text
-        return sum(float(line.split()[-1]) for line in told.splitlines() if line.startswith(name))
+        url = f"http://127.0.0.1:{self._metrics_port}/metrics"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            told = (await client.get(url)).text
+        lines = (line.split() for line in told.splitlines() if not line.startswith("#"))
+        return sum(float(value) for key, value in lines if key.removesuffix("_total") == name)
 
-    async def people(self, count: int) -> list[Seat]:
-        """Sign in the owners of so many accounts."""
+    async def people(self, accounts: int, each: int = 1) -> list[list[Seat]]:
+        """Sign in so many people of so many accounts: the owner, and whom they invite."""
         turn = asyncio.Semaphore(_AT_ONCE)
         limits = httpx.Limits(max_connections=_AT_ONCE)
         async with httpx.AsyncClient(
             base_url=self._url, timeout=60, trust_env=False, limits=limits
         ) as client:
 
-            async def one(number: int) -> Seat:
+            async def one(number: int) -> list[Seat]:
                 async with turn:
-                    return await _sign_in(client, f"account-{number}")
+                    return await _signed_in(client, f"account-{number}", each)
 
             async with asyncio.TaskGroup() as group:
-                seats = [group.create_task(one(number)) for number in range(count)]
+                seats = [group.create_task(one(number)) for number in range(accounts)]
         return [seat.result() for seat in seats]
 
 
-async def _sign_in(client: httpx.AsyncClient, account: str) -> Seat:
-    operator = {"Authorization": f"Bearer {OPERATOR}"}
-    pairing = await client.post("/v1/pairings", json={"account": account}, headers=operator)
-    code = pairing.raise_for_status().json()["code"]
-    body = {"code": code, "device": {"name": "bench", "platform": "bench"}}
-    session = (await client.post("/v1/sessions", json=body)).raise_for_status().json()
+async def _signed_in(client: httpx.AsyncClient, account: str, count: int) -> list[Seat]:
+    pairing = await _post(client, "/v1/pairings", {"account": account}, OPERATOR)
+    owner = await _sign_in(client, pairing["code"])
+    seats = [owner]
+    for number in range(1, count):
+        invited = await _post(client, "/v1/members", {"name": f"member {number}"}, owner.token)
+        seats.append(await _sign_in(client, invited["code"]))
+    return seats
+
+
+async def _sign_in(client: httpx.AsyncClient, code: str) -> Seat:
+    device = {"name": "bench", "platform": "bench"}
+    session = await _post(client, "/v1/sessions", {"code": code, "device": device}, "")
     return Seat(session["token"], AccountId(session["account"]))
+
+
+async def _post(client: httpx.AsyncClient, path: str, body: object, token: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = await client.post(path, json=body, headers=headers)
+    made: dict[str, Any] = answer.raise_for_status().json()
+    return made
 
 
 @asynccontextmanager
@@ -113,18 +132,18 @@ async def edge() -> AsyncIterator[Edge]:
         async with (
             as_admin(servers) as nats,
             projector(servers, url),
-            _gateway(servers, url) as (address, process),
+            _gateway(servers, url) as (address, metrics_port, process),
         ):
-            yield Edge(address, JetStreamLog[Any](nats), psutil.Process(process.pid))
+            log = JetStreamLog[Any](nats)
+            yield Edge(address, metrics_port, log, psutil.Process(process.pid))
 
 
 @asynccontextmanager
 async def _gateway(
     servers: RealServers, database: str
-) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = settings_for(servers, database, port, log_level="WARNING")
+) -> AsyncIterator[tuple[str, int, asyncio.subprocess.Process]]:
+    port, metrics_port = _free_ports(2)
+    settings = settings_for(servers, database, port, log_level="WARNING", metrics_port=metrics_port)
     values = {name.upper(): str(getattr(settings, name)) for name in settings.__struct_fields__}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.gateway"),
@@ -134,11 +153,17 @@ async def _gateway(
     address = f"http://127.0.0.1:{port}"
     try:
         await eventually(lambda: _answers(address), seconds=60)
-        yield address, process
+        yield address, metrics_port, process
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]
 
 
 async def _answers(address: str) -> bool:

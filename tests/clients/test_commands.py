@@ -23,6 +23,9 @@ def command(folder: Path, *arguments: str, gateway: ScriptedHttp | None = None) 
     return [sys.executable, "-m", "clients.cli", *named, *config, *arguments]
 
 
+SESSION = {"token": "t", "refresh_token": "r", "expires_at": "2026-01-01T00:00:00Z"}
+
+
 def environment(token: str = "token") -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
@@ -130,6 +133,7 @@ def test_a_task_sent_and_left_is_its_id(tmp_path: Path) -> None:
         "prompt": "Mend",
         "repository": {"url": "https://f/o/r.git", "base": "dev"},
         "budget": {"cost_microusd": 1_500_000},
+        "policy": "never",
     }
 
 
@@ -152,14 +156,29 @@ def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
     assert gateway.asked[1][0] == "GET /v1/tasks?phase=waiting&limit=20"
 
 
+def test_a_listed_task_can_be_named_from_there(tmp_path: Path) -> None:
+    """However narrow the terminal: what is cut off cannot be copied."""
+    task = {
+        "id": f"task_{'q' * 26}",
+        "phase": "finished",
+        "title": "A title that is far too long for any line that has all the rest in it",
+        "pull_request": {"number": 1, "url": f"https://forge.example/{'x' * 40}/pull/1"},
+    }
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, json.dumps({"data": [task], "next": ""}).encode())]
+        ended = errand(tmp_path, "list", gateway=gateway)
+
+    assert task["id"] in ended.stdout
+
+
 def test_pairing_keeps_the_token(tmp_path: Path) -> None:
     with scripted_http() as gateway:
-        gateway.answers = [(201, b'{"token":"fresh"}')]
+        gateway.answers = [(201, json.dumps(SESSION).encode())]
         ended = errand(tmp_path, "pair", gateway.url, "ABCD")
 
     assert (ended.returncode, ended.stdout) == (0, f"Signed in to {gateway.url}.\n")
     kept = json.loads((tmp_path / "config" / "sessions.json").read_text())
-    assert kept["tokens"] == {gateway.url: "fresh"}
+    assert kept["sessions"] == {gateway.url: SESSION}
 
 
 def test_doctor_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:

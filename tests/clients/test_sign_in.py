@@ -1,19 +1,32 @@
 """Whose session it is: the file that keeps tokens, and how a gateway is found."""
 
+import asyncio
 import json
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from clients.cli.gateway import Unreachable
-from clients.cli.sign_in import SessionFile, local_stack, sign_in
+from clients.cli.gateway import Gateway, Unreachable
+from clients.cli.sign_in import KeptSession, Renewal, SessionFile, local_stack, sign_in
 from clients.cli.trouble import Trouble
+from infra.clock import utc_now
 from tests.support.scripted_gateway import Visitor, scripted_gateway
 from tests.support.scripted_http import scripted_http
 
 REFUSED = (401, b'{"detail":"This needs a valid session token."}')
 WELCOME = (200, b'{"account":"acc_1"}')
+
+
+def session(token: str, *, seconds: float = 600) -> KeptSession:
+    return KeptSession(token, f"refresh of {token}", utc_now() + timedelta(seconds=seconds))
+
+
+def told(token: str, *, refresh: str = "r") -> tuple[int, bytes]:
+    end = (utc_now() + timedelta(minutes=10)).isoformat()
+    body = {"token": token, "refresh_token": refresh, "expires_at": end}
+    return 200, json.dumps(body).encode()
 
 
 async def nobody(_: Visitor) -> None:
@@ -35,14 +48,17 @@ def test_the_session_file_is_its_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "errand" / "sessions.json"
     file = SessionFile(path)
 
-    file.keep("http://one", "t1")
-    file.keep("http://two", "t2")
+    file.keep("http://one", session("t1"))
+    file.keep("http://two", session("t2"))
 
     assert mode(path) == 0o600
     assert mode(path.parent) == 0o700
     assert [entry.name for entry in path.parent.iterdir()] == ["sessions.json"]
     sessions = file.read()
-    assert sessions.tokens == {"http://one": "t1", "http://two": "t2"}
+    assert {url: kept.token for url, kept in sessions.sessions.items()} == {
+        "http://one": "t1",
+        "http://two": "t2",
+    }
     assert sessions.last == "http://two"
 
 
@@ -51,17 +67,17 @@ def test_a_session_file_others_could_read_is_theirs_no_more_once_written(tmp_pat
     path.write_text("{}")
     path.chmod(0o644)
 
-    SessionFile(path).keep("http://one", "t1")
+    SessionFile(path).keep("http://one", session("t1"))
 
     assert mode(path) == 0o600
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"tokens":3}', "\x00"])
+@pytest.mark.parametrize("content", ["", "{", '{"sessions":3}', "\x00"])
 def test_a_damaged_session_file_counts_as_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "sessions.json"
     path.write_text(content)
 
-    assert SessionFile(path).read().tokens == {}
+    assert SessionFile(path).read().sessions == {}
 
 
 def test_the_stack_is_found_from_any_folder_below_it(tmp_path: Path) -> None:
@@ -79,7 +95,7 @@ async def test_a_token_that_is_good_is_used(tmp_path: Path) -> None:
     async with scripted_gateway(nobody) as gateway:
         gateway.pages = [WELCOME]
         file = SessionFile(tmp_path / "s.json")
-        file.keep(gateway.url, "kept")
+        file.keep(gateway.url, session("kept"))
         assert await signed_in(file, tmp_path) == f"{gateway.url} kept"
 
 
@@ -103,7 +119,7 @@ async def test_a_token_that_is_no_longer_good_asks_for_pairing(tmp_path: Path) -
 
 async def test_a_gateway_that_is_away_is_not_taken_for_a_bad_token(tmp_path: Path) -> None:
     file = SessionFile(tmp_path / "s.json")
-    file.keep("http://127.0.0.1:9", "kept")
+    file.keep("http://127.0.0.1:9", session("kept"))
     with pytest.raises(Unreachable, match="cannot be reached"):
         await signed_in(file, tmp_path)
 
@@ -122,7 +138,7 @@ async def test_a_gateway_whose_database_is_away_is_not_taken_for_a_bad_token(
 async def test_the_local_stack_pairs_by_itself(tmp_path: Path) -> None:
     file = SessionFile(tmp_path / "config" / "s.json")
     with scripted_http() as gateway:
-        gateway.answers = [(200, b'{"code":"ABCD"}'), (200, b'{"token":"fresh"}')]
+        gateway.answers = [(200, b'{"code":"ABCD"}'), told("fresh")]
         (tmp_path / ".errand").mkdir()
         stack = {"gateway": gateway.url, "operator_token": "op"}
         (tmp_path / ".errand" / "stack.json").write_text(json.dumps(stack))
@@ -132,4 +148,58 @@ async def test_the_local_stack_pairs_by_itself(tmp_path: Path) -> None:
     (asked, _), (redeemed, body) = gateway.asked
     assert (asked, redeemed) == ("POST /v1/pairings", "POST /v1/sessions")
     assert json.loads(body) == {"code": "ABCD", "device": {"name": "d", "platform": "cli"}}
-    assert file.read().tokens == {gateway.url: "fresh"}
+    assert file.read().sessions[gateway.url].token == "fresh"
+
+
+async def test_a_token_about_to_end_is_renewed_and_kept(tmp_path: Path) -> None:
+    file = SessionFile(tmp_path / "s.json")
+    with scripted_http() as gateway:
+        gateway.answers = [told("t2", refresh="r2"), WELCOME]
+        file.keep(gateway.url, session("t1", seconds=20))
+        assert await signed_in(file, tmp_path) == f"{gateway.url} t1"  # renewed when it asks
+
+    (renewed, body), (asked, _) = gateway.asked
+    assert (renewed, json.loads(body)) == (
+        "POST /v1/sessions/refresh",
+        {"refresh_token": "refresh of t1"},
+    )
+    assert asked == "GET /v1/me"
+    kept = file.read().sessions[gateway.url]
+    assert (kept.token, kept.refresh_token) == ("t2", "r2")
+
+
+async def test_a_token_refused_sooner_than_thought_is_renewed_once(tmp_path: Path) -> None:
+    file = SessionFile(tmp_path / "s.json")
+    with scripted_http() as gateway:
+        gateway.answers = [REFUSED, told("t2"), (200, b'{"a":1}')]
+        file.keep(gateway.url, session("t1"))
+        async with Gateway(gateway.url, "t1", renew=Renewal(gateway.url, file)) as asking:
+            assert await asking.get("/v1/tasks") == {"a": 1}
+
+    assert [line for line, _ in gateway.asked] == [
+        "GET /v1/tasks",
+        "POST /v1/sessions/refresh",
+        "GET /v1/tasks",
+    ]
+
+
+async def test_who_waited_for_the_renewal_of_another_does_not_renew_again(tmp_path: Path) -> None:
+    file = SessionFile(tmp_path / "s.json")
+    with scripted_http() as gateway:
+        gateway.answers = [told("t2")]
+        file.keep(gateway.url, session("t1", seconds=0))
+        async with asyncio.TaskGroup() as group:
+            tokens = [group.create_task(Renewal(gateway.url, file)()) for _ in range(4)]
+
+    assert {token.result() for token in tokens} == {"t2"}
+    assert len(gateway.asked) == 1
+    assert mode(tmp_path / "s.lock") == 0o600
+
+
+async def test_an_ended_session_asks_for_pairing(tmp_path: Path) -> None:
+    file = SessionFile(tmp_path / "s.json")
+    with scripted_http() as gateway:
+        gateway.answers = [REFUSED]
+        file.keep(gateway.url, session("t1", seconds=0))
+        with pytest.raises(Trouble, match="not signed in"):
+            await signed_in(file, tmp_path, gateway=gateway.url)

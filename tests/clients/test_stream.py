@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from clients.cli.gateway import Gateway, SignedOut
+from clients.cli.gateway import Gateway, Renew, SignedOut
 from clients.cli.rules import Patience
 from clients.cli.shown import CaughtUp, Line, LiveItem, Lost, Missing
 from clients.cli.stream import Stream
@@ -20,13 +20,11 @@ from tests.support.scripted_gateway import TASK, Visitor, event, scripted_gatewa
 QUICK = Patience(first_pause_seconds=0.02, longest_pause_seconds=0.1)
 
 
-async def collect(
-    url: str, *, last: int, after: int = 0, patience: Patience = QUICK, **more: Any
-) -> list[Any]:
+async def collect(url: str, *, last: int, after: int = 0, renew: Renew | None = None) -> list[Any]:
     """What the stream yields up to the event `last`."""
     items: list[Any] = []
-    async with Gateway(url, "token") as gateway:
-        stream = Stream(gateway, device="d1", tasks={TASK: after}, patience=patience, **more)
+    async with Gateway(url, "token", renew=renew) as gateway:
+        stream = Stream(gateway, device="d1", tasks={TASK: after}, patience=QUICK)
         async with aclosing(stream.items()) as generator:
             async for item in generator:
                 items.append(item)
@@ -259,12 +257,14 @@ async def test_events_of_other_tasks_do_not_count_and_those_of_the_list_are_line
 
 
 async def test_a_token_is_renewed_before_it_ends_and_after_it_ended_too_soon() -> None:
-    tokens = iter(["second", "third"])
+    tokens = ["first", "second", "third"]
     heard: list[Any] = []
     now = "2026-11-26T10:00:00+00:00"
 
-    async def renew() -> str:
-        return next(tokens)
+    async def renew(*, refused: str = "") -> str:
+        if tokens[0] == refused:
+            del tokens[0]
+        return tokens[0]
 
     async def soon(visitor: Visitor) -> None:
         await visitor.tell({"t": "welcome", "now": now, "expires": "2026-11-26T10:00:30+00:00"})
@@ -280,7 +280,7 @@ async def test_a_token_is_renewed_before_it_ends_and_after_it_ended_too_soon() -
         await collect(gateway.url, last=1, renew=renew)
 
     assert heard == [{"t": "auth", "token": "second"}]
-    assert [hello["token"] for hello in gateway.hellos] == ["token", "third"]
+    assert [hello["token"] for hello in gateway.hellos] == ["first", "third"]
 
 
 async def test_a_token_that_ended_and_cannot_be_renewed_is_told() -> None:

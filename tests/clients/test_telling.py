@@ -81,7 +81,7 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
         gateway.pages = [AWAY, AWAY]
         first = await typed(tmp_path, "say", TASK, "First", *BRIEFLY, gateway=gateway)
         gateway.pages = [AWAY, AWAY]
-        sent = await typed(tmp_path, "run", "Mend", "-r", "https://f/o/r.git", gateway=gateway)
+        second = await typed(tmp_path, "run", "Mend", "-r", "https://f/o/r.git", gateway=gateway)
         ears = Ears(refused=(1,))
         gateway.visits = [ears]
         gateway.pages = [ME]
@@ -89,16 +89,16 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
         gateway.pages = [ME]
         empty = await typed(tmp_path, "outbox", gateway=gateway)
 
-    assert first.returncode == sent.returncode == 5
+    assert first.returncode == second.returncode == 5
     assert "goes with your next command" in first.stdout
-    assert "cannot be reached" in sent.stdout
+    assert "cannot be reached" in second.stdout
     assert last.returncode == 0
     assert "Kept earlier" in last.stdout
     assert "answered at 10:00" in last.stdout
-    repository = {"url": "https://f/o/r.git"}
+    sent = {"prompt": "Mend", "repository": {"url": "https://f/o/r.git"}, "policy": "never"}
     assert ears.said == [
         ("instruct", TASK, {"text": "First", "mode": "steer"}),
-        ("submit", "", {"prompt": "Mend", "repository": repository}),
+        ("submit", "", sent),
         ("cancel", TASK, {"reason": ""}),
     ]
     assert (empty.returncode, empty.stdout) == (0, "")

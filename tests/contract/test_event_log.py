@@ -229,7 +229,7 @@ async def test_a_follower_begins_after_its_sequence(log):
 
 
 async def test_a_follower_that_is_told_to_stop_stops(log):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async with reading(log, "contract", after=(await log.info()).last_sequence) as reader:
             pass
     assert reader.recorded == []

@@ -43,6 +43,8 @@ def settings_for(servers, database: str, port: int, **changes: Any) -> Settings:
         "s3_secret_access_key": servers.s3.secret,
         "operator_token": OPERATOR,
         "claim_secret": CLAIM_SECRET,
+        "account_secrets": "account-secret-for-tests",
+        "key_environment": "test",
         "model_base_url": "http://127.0.0.1:9",
         "model_api_key": "sk-house",
         "forges": msgspec.json.encode([GITHUB]).decode(),

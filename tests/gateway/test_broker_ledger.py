@@ -15,7 +15,7 @@ from events import BudgetRaised, Usage
 from infra.clock import utc_now
 from infra.model_prices import cost_microusd
 from services.gateway.broker.ledger import Ledger
-from services.gateway.broker.model_request import read
+from services.gateway.broker.model_request import counting, read
 from services.gateway.broker.usage_report import Reconciliation, UsageReport
 from services.gateway.database import create_pool
 from tests.gateway.conftest import a_world, settings_for
@@ -42,6 +42,12 @@ def spelled(**changes):
 
 def most(body):
     return read(body).estimate().most_microusd
+
+
+async def closely(worker, body):
+    """What a call may cost when its prompt is counted, as it is before it is refused."""
+    answer = await worker.post(f"{MESSAGES}/count_tokens", content=counting(body), headers=HEADERS)
+    return read(body).counted(answer.json()["input_tokens"]).estimate().most_microusd
 
 
 async def say(worker, body):
@@ -82,7 +88,9 @@ async def test_a_budget_for_20_calls_holds_under_many_more_at_once(servers, fres
         assert (await say(worker, body)).status_code == 200
         [one] = await calls(fresh_database)
         whole = one["cost_microusd"]
-        limit = 19 * whole + most(body)  # the twentieth call still fits; the one after does not
+        limit = 19 * whole + await closely(
+            worker, body
+        )  # the twentieth call still fits; the one after does not
         task, worker = await a_worker(world, ada, budget={"cost_microusd": limit})
 
         async def call():
@@ -144,7 +152,10 @@ async def test_a_shared_limit_says_when_it_begins_anew(servers, fresh_database, 
 async def test_a_raised_budget_holds_at_once(servers, fresh_database, model):
     body = spelled()
     async with a_house(servers, fresh_database, model) as (world, ada):
-        task, worker = await a_worker(world, ada, budget={"cost_microusd": most(body) - 1})
+        _, other = await a_worker(world, ada)
+        limit = await closely(other, body) - 1
+        assert limit < most(body) // 2
+        task, worker = await a_worker(world, ada, budget={"cost_microusd": limit})
         assert (await say(worker, body)).status_code == 402
         await world.append(ada.history(task), BudgetRaised(cost_microusd=1), by="person:x")
         assert (await say(worker, body)).status_code == 200

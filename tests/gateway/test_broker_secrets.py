@@ -203,3 +203,20 @@ async def test_a_forge_token_of_the_account_goes_before_the_houses(
             assert code == (0 if text == forge.token else 128)
         worker = await world.client(errand.token)
         is_problem(await worker.get("/broker/forge/repository"), 403, "repository_refused")
+
+
+async def test_only_an_owner_sets_budgets_and_keeps_secrets(world):
+    owner = await world.person()
+    invited = await owner.http.post("/v1/members", json={"name": "Grace"})
+    nobody = await world.client()
+    body = {"code": invited.json()["code"], "device": {"name": "laptop", "platform": "t"}}
+    session = (await nobody.post("/v1/sessions", json=body)).json()
+    member = await world.client(session["token"])
+
+    secret = {"provider": "anthropic", "name": "", "text": "sk-theirs-and-nobody-elses"}
+    for answer in (
+        await member.put("/v1/settings", json={}),
+        await member.put("/v1/secrets", json=secret),
+        await member.delete("/v1/secrets/sec_" + "a" * 26),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (403, "owner_only"), answer.text

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 
@@ -7,12 +9,13 @@ from services.gateway.repository_url import Forge
 from services.gateway.task import AnswerQuestion, Cancel, Instruct, Interrupt, RaiseBudget, Submit
 from services.gateway.terms import PROMPT_BYTES, Terms
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 TERMS = Terms((Forge(kind="github", url="https://github.com", api_url="https://x"),), "house")
 URL = "https://github.com/ada/app"
 
 
 def said(op, **arguments):
-    return TERMS.read(op, msgspec.json.encode(arguments))
+    return TERMS.read(op, msgspec.json.encode(arguments), NOW)
 
 
 def submit(prompt="fix it", *, url=URL, base="", **more):
@@ -21,7 +24,7 @@ def submit(prompt="fix it", *, url=URL, base="", **more):
 
 def refusal(op, body):
     with pytest.raises(Refused) as refused:
-        TERMS.read(op, body)
+        TERMS.read(op, body, NOW)
     return refused.value.problem
 
 
@@ -57,7 +60,7 @@ def test_a_submission_is_read():
 
 
 def test_no_body_is_an_empty_object():
-    assert TERMS.read("interrupt", b"") == Interrupt()
+    assert TERMS.read("interrupt", b"", NOW) == Interrupt()
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n\t "])

@@ -39,7 +39,7 @@ async def more(writers: list[Writer]) -> None:
     """Wait until every writer has been promised some more."""
     wanted = [len(writer.promises) + ENOUGH for writer in writers]
     await eventually(
-        lambda: all(len(w.promises) >= n for w, n in zip(writers, wanted, strict=True)), seconds=25
+        lambda: all(len(w.promises) >= n for w, n in zip(writers, wanted, strict=True)), seconds=90
     )
 
 

@@ -95,10 +95,10 @@ async def test_racing_and_batching_writers_and_rogues_leave_one_line(log_place: 
             group.create_task(rogue.write(stopping))
             for _ in range(2):
                 wanted = won() + ENOUGH
-                await eventually(won, until=lambda n, wanted=wanted: n >= wanted, seconds=25)
+                await eventually(won, until=lambda n, wanted=wanted: n >= wanted, seconds=90)
                 await log_place.step_down()
             wanted = won() + ENOUGH
-            await eventually(won, until=lambda n: n >= wanted, seconds=25)
+            await eventually(won, until=lambda n: n >= wanted, seconds=90)
             stopping.set()
 
         promises = [promise for writer in writers for promise in writer.promises]

@@ -1,7 +1,7 @@
 """G4: the read models are a pure fold of the log up to their checkpoint, whatever is killed when.
 
 A real projector process is killed at random while events arrive, and started again each time. In
-the suite it dies 10 times over some 20,000 events; `KILLS=100 EVENTS=200000` in the environment is
+the suite it dies 5 times over some 10,000 events; `KILLS=100 EVENTS=200000` in the environment is
 the long run.
 """
 
@@ -21,8 +21,8 @@ from tests.support.realistic import record
 from tests.support.reference_fold import read_models_of
 from tests.support.stack import RealServers
 
-KILLS = int(os.environ.get("KILLS", "10"))
-EVENTS = int(os.environ.get("EVENTS", "20000"))
+KILLS = int(os.environ.get("KILLS", "5"))
+EVENTS = int(os.environ.get("EVENTS", "10000"))
 
 
 async def test_the_read_models_are_the_fold_of_the_log_however_often_the_projector_is_killed(

@@ -63,7 +63,7 @@ async def following(connection: Connection, after: int) -> AsyncIterator[Seen]:
         until.set()
 
 
-async def reach(seen: Seen, last: int, *, seconds: float = 20.0) -> None:
+async def reach(seen: Seen, last: int, *, seconds: float = 60.0) -> None:
     await eventually(
         lambda: seen.sequences and seen.sequences[-1] >= last, seconds=seconds, every_seconds=0.05
     )
@@ -91,7 +91,7 @@ async def test_a_slow_reader_is_given_twenty_thousand_of_twenty_thousand(
         reader.pause_seconds = 0.05
         await fill(log, history, head, MANY)
         await eventually(
-            lambda: len(reader.recorded), until=lambda n: n >= MANY, seconds=30, every_seconds=0.2
+            lambda: len(reader.recorded), until=lambda n: n >= MANY, seconds=120, every_seconds=0.2
         )
     assert versions(reader.of(history)) == list(range(2, MANY + 2))
 
@@ -148,7 +148,7 @@ async def test_a_deleted_consumer_is_made_anew_where_it_was(
         middle = await fill(log, history, head, 500)
         await reach(seen, middle.sequence)
         for _ in range(2):
-            gone = await eventually(lambda: consumers(admin))
+            gone = await eventually(lambda: consumers(admin), seconds=60)
             for name in gone:
                 await admin.ask(f"CONSUMER.DELETE.EVENTS.{name}", {})
             middle = await fill(log, history, middle, 500)
@@ -175,7 +175,7 @@ async def test_a_server_that_goes_takes_nothing_with_it(
     async with following(connection, start.sequence) as seen:
         async with asyncio.TaskGroup() as group:
             group.create_task(write())
-            await eventually(lambda: len(heads) > 20)
+            await eventually(lambda: len(heads) > 20, seconds=60)
             await getattr(log_place, what)()
             reached = len(heads)
             await eventually(lambda: len(heads) > reached + 20, seconds=PATIENCE_SECONDS)

@@ -91,7 +91,7 @@ async def _database_from_zero(servers: RealServers, log: JetStreamLog[Never], up
     await link.close()
     url = servers.servers.database_url(name)
     async with projecting(log, url):
-        await eventually(lambda: checkpoint(url), until=lambda at: at >= up_to, seconds=30)
+        await eventually(lambda: checkpoint(url), until=lambda at: at >= up_to, seconds=90)
     return url
 
 
@@ -104,7 +104,7 @@ async def test_a_rebuild_that_is_cancelled_goes_on_where_it_was(
         head = (await log.info()).last_sequence
         async with projecting(own, fresh_database):
             await eventually(
-                lambda: checkpoint(fresh_database), until=lambda at: at >= head, seconds=30
+                lambda: checkpoint(fresh_database), until=lambda at: at >= head, seconds=90
             )
             stopped_at = await _cancelled_half_way(own, fresh_database)
             told: list[Progress] = []
@@ -141,7 +141,7 @@ async def test_a_difference_is_found_and_not_swapped_unless_it_is_meant(
             await eventually(
                 lambda: checkpoint(fresh_database),
                 until=lambda at: at >= head.sequence,
-                seconds=30,
+                seconds=90,
             )
             link = await asyncpg.connect(fresh_database)
             await link.execute("UPDATE read.usage SET cost_microusd = cost_microusd + 1")
@@ -170,7 +170,7 @@ async def test_the_projector_waits_while_it_is_held_up_and_goes_on_in_the_new_sc
         head = await tell(log, history, SUBMITTED, after=NOWHERE)
         async with projecting(own, fresh_database):
             await eventually(
-                lambda: checkpoint(fresh_database), until=lambda at: at >= head.sequence, seconds=30
+                lambda: checkpoint(fresh_database), until=lambda at: at >= head.sequence, seconds=90
             )
             link = await asyncpg.connect(fresh_database)
             await link.execute("CREATE SCHEMA read_next")

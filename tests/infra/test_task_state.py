@@ -245,6 +245,7 @@ def test_no_history_breaks_the_fold(history: list[Recorded]) -> None:
         assert state.version == event.version
         assert state.phase != "waiting" or state.waiting != ""
         assert state.question is None or state.waiting == "question"
+        assert state.approval is None or state.waiting == "approval"
         if state.phase in ENDED:
             assert (state.waiting, state.question, state.activity) == ("", None, "")
         if before is not None and before.phase in ENDED:

@@ -2,14 +2,17 @@
 
 import fcntl
 import os
+import secrets
 import socket
 import stat
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 
 from infra.clock import utc_now
+from infra.stack import keys
 from infra.stack.home import AlreadyRunning, Home, inhabited
 from infra.stack.stack import Servers, running_servers
 from tests.support.stack import plain_environment
@@ -97,3 +100,16 @@ async def test_servers_run_below_a_long_path_and_keep_their_data_between_runs(
     assert second.ports == first.ports
     private = [*(deep / "keys").iterdir(), deep / "keys", deep]
     assert {stat.S_IMODE(p.stat().st_mode) & 0o077 for p in private} == {0}
+
+
+def test_a_directory_from_before_there_were_pushes_gets_their_key_and_keeps_the_others(tmp_path):
+    file = tmp_path / "keys.json"
+    first = keys.load(file, secrets.token_bytes)
+    assert keys.load(file, secrets.token_bytes) == first
+    kept = msgspec.json.decode(file.read_bytes())
+    del kept["vapid_key"]
+    file.write_bytes(msgspec.json.encode(kept))
+    second = keys.load(file, secrets.token_bytes)
+    assert second.vapid_key
+    assert msgspec.structs.replace(second, vapid_key=first.vapid_key) == first
+    assert keys.load(file, secrets.token_bytes) == second

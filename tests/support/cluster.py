@@ -36,7 +36,7 @@ from tests.support.stack import OwnThread, RealServers, plain_environment
 
 NAMES = ("nats1", "nats2", "nats3")
 _STEP_DOWN = "STREAM.LEADER.STEPDOWN.EVENTS"
-_ELECTION_SECONDS = 20.0
+_ELECTION_SECONDS = 60.0
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +221,7 @@ async def _provision(joined: Joined) -> None:
             raise AssertionError(str(error)) from error
         return True
 
-    await eventually(provisioned, seconds=30, every_seconds=0.2)
+    await eventually(provisioned, seconds=90, every_seconds=0.2)
 
 
 def _say(line: str) -> None:

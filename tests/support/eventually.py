@@ -13,7 +13,7 @@ async def eventually(
     look: Callable[[], T | Awaitable[T]],
     *,
     until: Callable[[T], bool] = bool,
-    seconds: float = 10.0,
+    seconds: float = 30.0,
     every_seconds: float = 0.02,
 ) -> T:
     """Look again and again until `until(what was seen)`; return what was seen.

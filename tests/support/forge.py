@@ -22,6 +22,8 @@ from infra.stack.sample_repositories import ForgeAccount, SampleRepository
 
 TOKEN = "ghp_a-token-for-tests-only"
 LOGIN = "errand"
+OAUTH_CLIENT, OAUTH_SECRET = "errand-test", "oauth-secret-for-tests-only"
+CALLBACK = "/sign-in/github/callback"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,9 @@ def running_forge(directory: Path, **settings: str) -> Iterator[LocalForge]:
         "DIRECTORY": str(directory),
         "FORGE_TOKEN": TOKEN,
         "FAULTS": "1",
+        "OAUTH_CLIENT_ID": OAUTH_CLIENT,
+        "OAUTH_CLIENT_SECRET": OAUTH_SECRET,
+        "OAUTH_CALLBACK_URL": f"http://127.0.0.1{CALLBACK}",
         **settings,
     }
     command = [sys.executable, "-m", "infra.stack.forge"]

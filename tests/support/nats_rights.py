@@ -19,21 +19,21 @@ GRANT: Final = WorkerGrant(ACCOUNT, "task_mine", READER)
 NEXT: Final = "$JS.API.CONSUMER.MSG.NEXT.EVENTS"
 
 _READERS: Final = frozenset(ROLES)
-_FOLLOWERS: Final = frozenset(ROLES) - {"gateway"}
 _NOBODY: Final[frozenset[Role]] = frozenset()
 
 MAY_PUBLISH: Final[Mapping[str, Collection[Role]]] = MappingProxyType(
     {
         f"events.{ACCOUNT}.task_roles": {"gateway", "scheduler", "operator"},
         "dead.roles": {"scheduler", "projector", "operator"},
+        "dead.push": {"gateway", "scheduler", "projector", "operator"},
         f"live.{ACCOUNT}.task_roles": _NOBODY,
         f"beat.{ACCOUNT}.task_roles": _NOBODY,
         "$JS.API.INFO": _READERS,
         "$JS.API.STREAM.INFO.EVENTS": _READERS,
         "$JS.API.STREAM.MSG.GET.EVENTS": _READERS,
         "$JS.API.DIRECT.GET.EVENTS": _READERS,
-        "$JS.API.CONSUMER.CREATE.EVENTS.x": _FOLLOWERS,
-        f"{NEXT}.x": _FOLLOWERS,
+        "$JS.API.CONSUMER.CREATE.EVENTS.x": _READERS,
+        f"{NEXT}.x": _READERS,
         "$JS.API.CONSUMER.DELETE.EVENTS.x": {"scheduler", "projector", "operator"},
         "$JS.API.STREAM.CREATE.EVENTS": {"operator"},
         "$JS.API.STREAM.UPDATE.EVENTS": {"operator"},

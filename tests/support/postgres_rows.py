@@ -19,6 +19,7 @@ TABLES = (
     "pull_request",
     "artifact",
     "question",
+    "approval",
     "snapshot",
 )
 

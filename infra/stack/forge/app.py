@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from infra.clock import Clock
-from infra.stack.forge import pages, rest
+from infra.stack.forge import oauth_routes, pages, rest
 from infra.stack.forge.app_routes import APP_ROUTES
 from infra.stack.forge.asking import Asker, asker, credential
 from infra.stack.forge.browsing import Browsing
@@ -30,6 +30,8 @@ from infra.stack.forge.faults import Fault, Faults
 from infra.stack.forge.git import Git
 from infra.stack.forge.git_access import GitAccess, as_git_hears
 from infra.stack.forge.installations import Installations
+from infra.stack.forge.listing_routes import LISTING_ROUTES
+from infra.stack.forge.oauth import App, OAuth
 from infra.stack.forge.pull_request_routes import PULL_REQUEST_ROUTES
 from infra.stack.forge.pull_requests import PullRequests
 from infra.stack.forge.repositories import Repositories
@@ -38,7 +40,7 @@ from infra.stack.forge.settings import Settings
 from infra.stack.forge.shapes import Shapes
 from infra.stack.forge.smart_http import recognise
 
-_ROUTES = APP_ROUTES + REPOSITORY_ROUTES + PULL_REQUEST_ROUTES
+_ROUTES = APP_ROUTES + LISTING_ROUTES + REPOSITORY_ROUTES + PULL_REQUEST_ROUTES
 _API = "/api/v3"
 _FOR_APPS = re.compile(r"/api/v3/(?:repos/[^/]+/[^/]+/installation|app/.+)")
 _REPOSITORY = re.compile(r"(?:/api/v3/repos)?/[^/]+/(?P<name>[^/]+?)(?:\.git)?(?P<rest>/.*)?")
@@ -61,6 +63,15 @@ class Application:
             pull_requests=PullRequests(repositories, git, clock),
             installations=_installations(settings, clock),
         )
+        self._oauth = OAuth(
+            Path(settings.directory),
+            App(
+                settings.oauth_client_id,
+                settings.oauth_client_secret,
+                settings.oauth_callback_url,
+            ),
+            clock,
+        )
         self._git = GitAccess(self._forge, self._faults, settings.path)
         self._numbers = itertools.count(1)
         self._start = int(clock().timestamp())
@@ -71,40 +82,51 @@ class Application:
             raise ValueError(f"this forge does not speak {scope['type']}")
         request = Request.from_scope(scope, receive)
         headers = {"x-github-request-id": f"{self._start:X}:{next(self._numbers):X}"}
-        who = self._who(request)
+        who, login = self._asker(request)
         reply = await self._suffer(request)
         try:
             call = None if reply is not None else recognise(request)
             if call is not None:
-                await self._git.serve(call, request, send, asker=who, headers=headers)
+                git_asker = Asker.NOBODY if who is Asker.GUEST else who
+                await self._git.serve(call, request, send, asker=git_asker, headers=headers)
                 return
         except Refusal as refusal:
             reply = as_git_hears(refusal)
-        await send_reply(reply or await self._reply(request, who), send, headers)
+        await send_reply(reply or await self._reply(request, who, login), send, headers)
 
-    def _who(self, request: Request) -> Asker:
-        header = request.headers.get("authorization", "")
+    def _asker(self, request: Request) -> tuple[Asker, str]:
+        """Tell who asks, and as whom: by the forge's own token, an App's, or one given by OAuth."""
+        header, owner = request.headers.get("authorization", ""), self._settings.login
         if _FOR_APPS.fullmatch(request.path):
-            return Asker.NOBODY  # these look at the header themselves
+            return Asker.NOBODY, ""  # these look at the header themselves
         who = asker(header, self._settings.forge_token)
-        apps = self._forge.installations
-        if who is not Asker.IMPOSTOR or apps is None:
-            return who
-        grant = apps.granted((credential(header) or b"").decode(errors="replace"))
-        return who if grant is None else grant.asker(*_subject(request))
+        if who is not Asker.IMPOSTOR:
+            return who, owner if who is Asker.OWNER else ""
+        apps, secret = self._forge.installations, (credential(header) or b"")
+        grant = apps.granted(secret.decode(errors="replace")) if apps is not None else None
+        if grant is not None:
+            return grant.asker(*_subject(request)), owner
+        granted = self._oauth.granted(header)
+        if granted is None:
+            return who, ""
+        is_owner = granted.login.lower() == owner.lower() and granted.sees_private
+        return Asker.OWNER if is_owner else Asker.GUEST, granted.login
 
-    async def _reply(self, request: Request, who: Asker) -> Reply:
+    async def _reply(self, request: Request, who: Asker, login: str) -> Reply:
         if request.path == "/health":
             return json_reply(200, {"status": "ok"})
         if request.path == "/faults":
             return await self._order(request)
         shapes = Shapes(self._site(request))
         if not request.path.startswith(f"{_API}/"):
+            answered = await oauth_routes.answer(request, self._oauth, self._settings.login)
+            if answered is not None:
+                return answered
             return await Browsing(self._forge, shapes, who).reply(request)
         try:
             rest.check(request, who)
             run, parts = rest.find(_ROUTES, request.method, request.path.removeprefix(_API))
-            reply = await run(rest.Call(request, who, parts, self._forge, shapes))
+            reply = await run(rest.Call(request, who, parts, self._forge, shapes, login))
         except Refusal as refusal:
             reply = refusal.reply()
         common = rest.headers(request, self._forge.clock)

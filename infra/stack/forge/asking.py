@@ -12,6 +12,7 @@ class Asker(enum.Enum):
     NOBODY = "sent no credentials"
     OWNER = "sent the token, or one that is good for this"
     STRANGER = "sent a token that is good, but not for this"
+    GUEST = "sent a token of somebody else, or one that sees only what is public"
     IMPOSTOR = "sent something else"
 
 

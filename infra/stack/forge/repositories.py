@@ -65,6 +65,16 @@ class Repositories:
             place.name.removesuffix(".git") for place in self._root.glob("[!.]*/*.git")
         )
 
+    def all(self, owner: str = "*") -> list[Repository]:
+        """Read every repository, or those of one owner."""
+        if owner != "*" and not names.is_owner(owner):
+            return []
+        found = (
+            files.read(place / _ABOUT, Repository)
+            for place in self._root.glob(f"{owner.lower()}/*.git")
+        )
+        return [repository for repository in found if repository is not None]
+
     async def create(self, owner: str, name: str, *, private: bool, auto_init: bool) -> Repository:
         """Make an empty repository, or with `auto_init` one with a first commit.
 

@@ -6,8 +6,7 @@ from infra.stack.forge.rest import Call, Route, rate, route
 
 
 async def _user(call: Call) -> Reply:
-    call.require_owner()
-    return json_reply(200, call.shapes.user(call.forge.login))
+    return json_reply(200, call.shapes.user(call.require_somebody()))
 
 
 async def _rate_limit(call: Call) -> Reply:

@@ -41,13 +41,21 @@ class Call:
     parts: Mapping[str, str]
     forge: Forge
     shapes: Shapes
+    login: str = ""
 
     def require_owner(self) -> None:
-        """Raise Refusal 401 unless the token was sent, 403 when one was that is not for this."""
+        """Raise Refusal 401 unless a token was sent, 403 unless it is good for this."""
         if self.asker is Asker.STRANGER:
             raise Refusal(403, "Resource not accessible by integration")
+        self.require_somebody()
         if self.asker is not Asker.OWNER:
+            raise Refusal(403, "Resource not accessible by this token")
+
+    def require_somebody(self) -> str:
+        """Tell as whom the request comes; raises Refusal 401 when it is nobody."""
+        if not self.login:
             raise Refusal(401, "Requires authentication")
+        return self.login
 
     def require_app(self) -> Installations:
         """Give the App's installations; raises Refusal 401 unless the App itself asks."""

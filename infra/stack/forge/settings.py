@@ -11,7 +11,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `forge_token` authenticates. `public_url` is the base of the addresses shown to people; when
     empty, the address a request came to is used. `faults` lets tests order misfortunes. `path`
     is the search path, by which git is found. With `app_id` a GitHub App is installed; its public
-    key is in the file `app_public_key_file`, in PEM.
+    key is in the file `app_public_key_file`, in PEM. `oauth_*` register the one app for which
+    people may sign in; without an id there is none.
     """
 
     directory: str
@@ -25,3 +26,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     faults: bool = False
     grace_seconds: float = 5.0
     path: str = "/usr/local/bin:/usr/bin:/bin"
+    oauth_client_id: str = ""
+    oauth_client_secret: str = ""
+    oauth_callback_url: str = ""

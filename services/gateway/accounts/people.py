@@ -1,109 +1,101 @@
-"""Who people are: pairing a device, its session, and whose token it is."""
+"""Whose credential it is that was shown: an access token, an API key or a stream ticket."""
 
 import hmac
-from datetime import datetime, timedelta
 from typing import Final
 
-import msgspec
-
 from events import AccountId, PersonId, TaskId
-from events.ids import prefixed
 from infra.clock import Clock
 from services.gateway.access import Principal, history_for, is_task_id
-from services.gateway.accounts import guesses
-from services.gateway.accounts.tokens import Digests, Entropy, new_code, new_token, plain_code
-from services.gateway.database import Connection, Pool, connected
-from services.gateway.problems import not_found, refused, too_many
+from services.gateway.accounts.signing import Claims, Signing, Token
+from services.gateway.accounts.standing import Standings
+from services.gateway.accounts.tokens import Digests, is_key
+from services.gateway.database import Pool, across_accounts, within
 from services.gateway.recall import Recall
 
-_PAIRING: Final = timedelta(minutes=10)
-_SEEN_EVERY: Final = timedelta(minutes=1)
-_OWNER: Final = "owner"
+_KEY_PREFIX: Final = "key_"
 
 _SESSION = """
-    SELECT session, account, person, seen_at FROM accounts.session
-    WHERE token = $1 AND revoked_at IS NULL
+    SELECT p.role FROM accounts.session AS s JOIN accounts.person AS p USING (account, person)
+    WHERE s.account = $1 AND s.person = $2 AND s.session = $3
+      AND s.revoked_at IS NULL AND p.removed_at IS NULL
 """
-_SEEN = "UPDATE accounts.session SET seen_at = $3 WHERE account = $1 AND session = $2"
-_ACCOUNT = """
-    INSERT INTO accounts.account (account, name, created_at) VALUES ($1, $2, $3)
-    ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING account
+_SESSION_SEEN = """
+    UPDATE accounts.session SET seen_at = $3
+    WHERE account = $1 AND session = $2 AND seen_at < $3::timestamptz - interval '1 minute'
 """
-_PERSON = """
-    INSERT INTO accounts.person (person, account, name, created_at) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (account, name) DO UPDATE SET name = excluded.name RETURNING person
+_KEY = """
+    SELECT k.key, k.account, k.person, k.scopes, k.expires_at, p.role
+    FROM accounts.api_key AS k JOIN accounts.person AS p USING (account, person)
+    WHERE k.{column} = $1 AND k.revoked_at IS NULL AND p.removed_at IS NULL
 """
-_PAIR = """
-    INSERT INTO accounts.pairing (code, account, person, created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5)
+_KEY_BY_TOKEN: Final = _KEY.format(column="token")
+_KEY_BY_NAME: Final = _KEY.format(column="key")
+_KEY_SEEN = """
+    UPDATE accounts.api_key SET used_at = $3 WHERE account = $1 AND key = $2
+      AND (used_at IS NULL OR used_at < $3::timestamptz - interval '1 minute')
 """
-_REDEEM = """
-    UPDATE accounts.pairing SET used_at = $2
-    WHERE code = $1 AND used_at IS NULL AND expires_at > $2 RETURNING account, person
+_SPEND = """
+    INSERT INTO accounts.spent_ticket (ticket, expires_at) VALUES ($1, $2)
+    ON CONFLICT (ticket) DO NOTHING RETURNING ticket
 """
-_OPEN = """
-    INSERT INTO accounts.session
-        (session, token, account, person, device, platform, created_at, seen_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
-"""
-_REVOKE = """
-    UPDATE accounts.session SET revoked_at = coalesce(revoked_at, $4)
-    WHERE account = $1 AND person = $2 AND session = $3 RETURNING session
-"""
-
-
-class Pairing(msgspec.Struct, frozen=True):
-    """A one-time code for one device."""
-
-    code: str
-    expires_at: datetime
-
-
-class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a device calls itself."""
-
-    name: str = ""
-    platform: str = ""
-
-
-class Session(msgspec.Struct, frozen=True):
-    """A device signed in. The token is told once."""
-
-    token: str
-    session: str
-    account: AccountId
-    person: PersonId
+_FORGET_SPENT = "DELETE FROM accounts.spent_ticket WHERE expires_at < $1"
 
 
 class People:
-    """Accounts, persons and their sessions, in Postgres. Implements access.Access.
-
-    Every method raises Refused (503) when the database does not answer.
-    """
+    """Implements access.Access. Every method raises Refused (503) without the database."""
 
     def __init__(
-        self, pool: Pool, *, recall: Recall, digests: Digests, clock: Clock, entropy: Entropy
+        self,
+        pool: Pool,
+        *,
+        recall: Recall,
+        digests: Digests,
+        signing: Signing,
+        standings: Standings,
+        clock: Clock,
     ) -> None:
         self._pool = pool
         self._recall = recall
         self._digests = digests
+        self._signing = signing
+        self._standings = standings
         self._clock = clock
-        self._entropy = entropy
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Tell whose session a token is; None when it is nobody's or was revoked."""
-        now = self._clock()
-        async with connected(self._pool) as connection:
-            row = await connection.fetchrow(_SESSION, self._digests.of("session", token))
-            if row is None:
-                return None
-            if now - row["seen_at"] > _SEEN_EVERY:
-                await connection.execute(_SEEN, row["account"], row["session"], now)
-        return Principal(AccountId(row["account"]), PersonId(row["person"]), row["session"])
+        """Tell whose access token or API key this is; None when nobody's, ended or revoked.
 
-    async def enter(self, ticket: str) -> Principal | None:  # noqa: ARG002 - none are given out yet
-        """Use up a ticket to the stream; None when it is nobody's."""
-        return None
+        What was revoked by another process may still pass for five seconds.
+        """
+        if is_key(token):
+            digest = self._digests.of("key", token)
+            found = await self._standings.recall(
+                digest.hex(), lambda: self._key(_KEY_BY_TOKEN, digest)
+            )
+            return found if found and self._is_good(found) else None
+        claims = self._signing.read_access(token, now=self._clock())
+        if claims is None:
+            return None
+        return await self._session(claims)
+
+    async def enter(self, ticket: str) -> Principal | None:
+        """Use a stream ticket up; None when it is wrong, used, or no longer good."""
+        now = self._clock()
+        claims = self._signing.read_ticket(ticket, now=now)
+        if claims is None:
+            return None
+        async with across_accounts(self._pool) as connection:
+            spent = await connection.fetchval(_SPEND, claims.jti, claims.expires_at)
+            await connection.execute(_FORGET_SPENT, now)
+        if spent is None:
+            return None
+        if claims.sid.startswith(_KEY_PREFIX):
+            found = await self._key(_KEY_BY_NAME, claims.sid)
+            return found if found and self._is_good(found) else None
+        return await self._session(claims)
+
+    def ticket(self, principal: Principal) -> Token:
+        """Make a ticket by which this person may enter the stream, once, within 45 s."""
+        return self._signing.ticket(principal, now=self._clock())
 
     async def allowed(self, principal: Principal, task: TaskId) -> bool:
         """Tell whether there is such a task in the person's account. Answers may be 30 s old."""
@@ -112,80 +104,38 @@ class People:
         known = await self._recall.task(history_for(principal, task), age_seconds=30.0)
         return known.head.version > 0 and known.task.end != "erased"
 
-    async def pair(self, account_name: str) -> Pairing:
-        """Make a code for the owner of an account; both are created when missing."""
-        now = self._clock()
-        async with connected(self._pool) as connection, connection.transaction():
-            account = await connection.fetchval(_ACCOUNT, self._id("acc"), account_name, now)
-            person = await connection.fetchval(_PERSON, self._id("per"), account, _OWNER, now)
-            return await self._pairing(connection, account, person)
+    async def _session(self, claims: Claims) -> Principal | None:
+        async def look() -> Principal | None:
+            async with within(self._pool, claims.acc) as connection:
+                role = await connection.fetchval(_SESSION, claims.acc, claims.sub, claims.sid)
+                if role is None:
+                    return None
+                await connection.execute(_SESSION_SEEN, claims.acc, claims.sid, self._clock())
+            return Principal(claims.acc, claims.sub, claims.sid, role=role)
 
-    async def pair_another(self, principal: Principal) -> Pairing:
-        """Make a code for another device of the same person."""
-        async with connected(self._pool) as connection:
-            return await self._pairing(connection, principal.account, principal.person)
+        found = await self._standings.recall(claims.sid, look)
+        if found is None or (found.account, found.person) != (claims.acc, claims.sub):
+            return None
+        until = claims.until_at or claims.expires_at
+        return Principal(found.account, found.person, found.session, until, role=found.role)
 
-    async def sign_in(self, code: str, device: Device, *, source: str) -> Session:
-        """Trade a code for a session. Raises Refused: 403 wrong, used or expired; 429 too often.
-
-        `source` is where the guess comes from, an address.
-        """
-        now = self._clock()
-        async with connected(self._pool) as connection:
-            wait_seconds = await guesses.wait_seconds(connection, source, now)
-            if wait_seconds:
-                raise too_many(
-                    "Too many wrong codes. Wait a moment and pair again.",
-                    retry_after_seconds=wait_seconds,
-                )
-            async with connection.transaction():
-                digest = self._digests.of("pairing", plain_code(code))
-                row = await connection.fetchrow(_REDEEM, digest, now)
-                if row is not None:
-                    return await self._open(connection, row["account"], row["person"], device)
-            await guesses.count(connection, source, now)
-        raise refused(
-            403,
-            "code_refused",
-            "This pairing code is wrong, used or older than ten minutes. Make a new one with "
-            "`errand pair`, or on a device that is signed in.",
+    async def _key(self, statement: str, by: bytes | str) -> Principal | None:
+        async with across_accounts(self._pool) as connection:
+            row = await connection.fetchrow(statement, by)
+            if row is None:
+                return None
+            await connection.execute(_KEY_SEEN, row["account"], row["key"], self._clock())
+        return Principal(
+            AccountId(row["account"]),
+            PersonId(row["person"]),
+            row["key"],
+            row["expires_at"],
+            scopes=frozenset(row["scopes"]),
+            role=row["role"],
         )
 
-    async def revoke(self, principal: Principal, session: str) -> None:
-        """Sign one of the person's sessions out. Raises Refused (404) when there is none such."""
-        async with connected(self._pool) as connection:
-            found = await connection.fetchval(
-                _REVOKE, principal.account, principal.person, session, self._clock()
-            )
-        if found is None:
-            raise not_found("session")
-
-    async def _pairing(self, connection: Connection, account: str, person: str) -> Pairing:
-        now = self._clock()
-        code = new_code(self._entropy)
-        digest = self._digests.of("pairing", plain_code(code))
-        await connection.execute(_PAIR, digest, account, person, now, now + _PAIRING)
-        return Pairing(code, now + _PAIRING)
-
-    async def _open(
-        self, connection: Connection, account: str, person: str, device: Device
-    ) -> Session:
-        token = new_token("session", self._entropy)
-        session = self._id("ses")
-        await connection.execute(
-            _OPEN,
-            session,
-            self._digests.of("session", token),
-            account,
-            person,
-            device.name[:100],
-            device.platform[:100],
-            self._clock(),
-        )
-        return Session(token, session, AccountId(account), PersonId(person))
-
-    def _id(self, prefix: str) -> str:
-        return prefixed(prefix, self._entropy(16))
+    def _is_good(self, principal: Principal) -> bool:
+        return principal.expires_at is None or principal.expires_at > self._clock()
 
 
 def is_operator(token: str, operator_token: str) -> bool:

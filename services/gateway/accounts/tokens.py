@@ -1,23 +1,35 @@
 """Tokens and codes: how they are made, and how they are stored (never as they are)."""
 
 import hmac
+import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, Literal
 
-Purpose = Literal["session", "pairing", "broker"]
+Purpose = Literal["refresh", "pairing", "link", "key", "oauth", "broker"]
 Entropy = Callable[[int], bytes]
 
 _TOKEN_BYTES: Final = 32
 _CODE_CHARACTERS: Final = 8
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD: Final = str.maketrans("ILO", "110", "- ")
+_BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_KEY_CHARACTERS: Final = 30
+_CHECK_CHARACTERS: Final = 6
+_MOST_UNBIASED: Final = 248  # the largest multiple of 62 that a byte can be below
+_KEY_PARTS: Final = 3
 
 
 def new_token(purpose: Purpose, entropy: Entropy) -> str:
     """Make an opaque token of 256 bits."""
-    return f"errand_{purpose}_{urlsafe_b64encode(entropy(_TOKEN_BYTES)).decode().rstrip('=')}"
+    return _spelled(purpose, entropy(_TOKEN_BYTES))
+
+
+def successor(token: str, secret: str) -> str:
+    """Derive the refresh token that follows `token`; the same each time, by this house only."""
+    content = hmac.digest(secret.encode(), b"errand/refresh\n" + token.encode(), sha256)
+    return _spelled("refresh", content)
 
 
 def new_code(entropy: Entropy) -> str:
@@ -29,6 +41,41 @@ def new_code(entropy: Entropy) -> str:
 def plain_code(code: str) -> str:
     """Undo what people do to codes: case, spaces, dashes, letters misread."""
     return code.upper().translate(_MISREAD)
+
+
+def new_key(environment: str, entropy: Entropy) -> str:
+    """Make an API key, `errand_<environment>_<30 of base62><6 of CRC-32>`; 178 bits are secret.
+
+    The check lets a scanner, and us, tell a key from what only looks like one.
+    """
+    letters = ""
+    while len(letters) < _KEY_CHARACTERS:
+        letters += "".join(
+            _BASE62[byte % 62] for byte in entropy(_KEY_CHARACTERS) if byte < _MOST_UNBIASED
+        )
+    letters = letters[:_KEY_CHARACTERS]
+    return f"errand_{environment}_{letters}{_check(letters)}"
+
+
+def is_key(token: str) -> bool:
+    """Tell whether a text is spelled as an API key is, check and all."""
+    parts = token.split("_")
+    if len(parts) != _KEY_PARTS or parts[0] != "errand":
+        return False
+    letters, check = parts[2][:_KEY_CHARACTERS], parts[2][_KEY_CHARACTERS:]
+    return len(letters) == _KEY_CHARACTERS and letters.isascii() and check == _check(letters)
+
+
+def _check(letters: str) -> str:
+    rest, digits = zlib.crc32(letters.encode()), ""
+    for _ in range(_CHECK_CHARACTERS):
+        rest, digit = divmod(rest, 62)
+        digits = _BASE62[digit] + digits
+    return digits
+
+
+def _spelled(purpose: Purpose, content: bytes) -> str:
+    return f"errand_{purpose}_{urlsafe_b64encode(content).decode().rstrip('=')}"
 
 
 class Digests:

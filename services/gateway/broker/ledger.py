@@ -63,7 +63,7 @@ class Ledger:
         self._gateway = gateway
 
     async def reserve(
-        self, call: str, payer: Payer, estimate: Estimate, *, is_own_key: bool, now: datetime
+        self, call: str, payer: Payer, *, estimate: Estimate, is_own_key: bool, now: datetime
     ) -> Broke | None:
         """Set aside what a call may cost, on every purse it draws on; or say which is too small."""
         purses = purses_of(payer, now)

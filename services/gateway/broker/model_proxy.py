@@ -6,6 +6,7 @@ is told in the Messages API's own shape, so that the worker's client understands
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import httpx
@@ -17,13 +18,14 @@ from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.background import Background
 from services.gateway.broker.ledger import Ledger
 from services.gateway.broker.model_keys import ModelKeys
-from services.gateway.broker.model_request import NotPriced, Priced, read
+from services.gateway.broker.model_request import NotPriced, Priced, counting, read
 from services.gateway.broker.pump import Pipe, Pump
 from services.gateway.broker.purses import Broke, Payer
 from services.gateway.broker.switches import Switches
 
 MESSAGES: Final = "v1/messages"
-PATHS: Final = frozenset({MESSAGES, "v1/messages/count_tokens"})
+COUNT_TOKENS: Final = "v1/messages/count_tokens"
+PATHS: Final = frozenset({MESSAGES, COUNT_TOKENS})
 MOST_BYTES: Final = 32 * 1024 * 1024
 
 _SENT: Final = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})
@@ -44,6 +46,10 @@ class Passed(NamedTuple):
     status: int
     headers: dict[str, str]
     content: AsyncGenerator[bytes, None]
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    input_tokens: int
 
 
 class Upstream(NamedTuple):
@@ -94,10 +100,24 @@ class ModelProxy:
         if path != MESSAGES:
             return await self._free(request)
         call = f"call_{self._entropy(_CALL_BYTES).hex()}"
-        broke = await self._ledger.reserve(
-            call, payer, priced.estimate(), is_own_key=key.is_own, now=self._clock()
+        reserve = partial(
+            self._ledger.reserve, call, payer, is_own_key=key.is_own, now=self._clock()
         )
+        broke = await reserve(estimate=priced.estimate())
+        if broke is not None and not broke.is_held:  # before it is refused it is reckoned closely
+            counting_ = self._request(COUNT_TOKENS, headers, counting(body), key.text)
+            priced = await self._counted(counting_, priced)
+            broke = await reserve(estimate=priced.estimate())
         return broke or await self._metered(request, call, priced)
+
+    async def _counted(self, request: httpx.Request, priced: Priced) -> Priced:
+        """Have the prompt counted by the provider; if it does not, the count of bytes stands."""
+        passed = await self._free(request)
+        body = b"".join([piece async for piece in passed.content])
+        try:
+            return priced.counted(msgspec.json.decode(body, type=_Counted).input_tokens)
+        except msgspec.DecodeError:
+            return priced
 
     async def _metered(self, request: httpx.Request, call: str, priced: Priced) -> Passed:
         pipe = Pipe()

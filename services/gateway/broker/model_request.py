@@ -16,6 +16,17 @@ from services.gateway.broker.count import Count, Estimate
 
 LONGEST_PROMPT_TOKENS: Final = 1_000_000
 _OVERHEAD_TOKENS: Final = 2_000  # what the provider adds for tools and thinking
+_ROOM_TOKENS: Final = 200
+_COUNTED: Final = (
+    "model",
+    "messages",
+    "system",
+    "tools",
+    "tool_choice",
+    "thinking",
+    "output_config",
+    "cache_control",
+)
 _IMAGE_TOKENS: Final = 5_000
 _BLOCKS: Final = frozenset(
     {
@@ -88,6 +99,11 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int
     is_hourly: bool
 
+    def counted(self, prompt_tokens: int) -> "Priced":
+        """Reckon with the provider's own count of the prompt, which it calls an estimate."""
+        roomy = prompt_tokens + prompt_tokens // 50 + _ROOM_TOKENS
+        return msgspec.structs.replace(self, prompt_tokens=min(self.prompt_tokens, roomy))
+
     def estimate(self, begun: Count | None = None) -> Estimate:
         """Say what it may cost; once it has begun, with the prompt as it was counted."""
         if begun is None:
@@ -129,6 +145,12 @@ def read(body: bytes) -> Priced:
         output_tokens=asked.max_tokens,
         is_hourly=any(mark is not None and mark.ttl == "1h" for mark in marks),
     )
+
+
+def counting(body: bytes) -> bytes:
+    """Make of a call's body, which was read before, the one that has its prompt counted."""
+    asked = msgspec.json.decode(body)
+    return msgspec.json.encode({name: asked[name] for name in _COUNTED if name in asked})
 
 
 def _all_blocks(asked: MessagesRequest) -> Iterator[_Block]:

@@ -16,13 +16,16 @@ from services.gateway.problems import Refused
 from services.gateway.routes import (
     about,
     artifacts,
+    devices,
     history,
+    members,
     operator,
     past,
     people,
     secrets,
     spending,
     tasks,
+    ways_in,
 )
 from services.gateway.routes.asking import person_asking
 from services.gateway.routes.docs import DocsPage
@@ -48,6 +51,9 @@ def make_app(house: House) -> Litestar:
             *secrets.ROUTES,
             *spending.ROUTES,
             *operator.ROUTES,
+            *devices.ROUTES,
+            *members.ROUTES,
+            *ways_in.ROUTES,
             *about.ROUTES,
             pair_page(house.public_url),
             router(),

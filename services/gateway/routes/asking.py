@@ -1,14 +1,17 @@
 """Who asks, with which command id: what every route reads from a request's headers."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
 
-from services.gateway.access import Principal
+from services.gateway.access import Principal, Scope, require
 from services.gateway.house import House
 from services.gateway.problems import refused, unauthenticated
+
+_SCOPE: Final = "scope"
+_LOOKING: Final = ("GET", "HEAD", "OPTIONS")
 
 Asked = Request[Any, Any, Any]
 
@@ -31,13 +34,30 @@ def bearer(request: Asked) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+def needs(scope: Scope | None) -> dict[str, Scope | None]:
+    """Make a route's `opt`: the scope it needs. Unsaid, GET needs `read` and all else `write`."""
+    return {_SCOPE: scope}
+
+
 async def person_asking(request: Asked, house: TheHouse) -> Principal:
-    """Tell who asks. Raises Refused (401) when it is nobody known."""
+    """Tell who asks.
+
+    Raises Refused: 401 when it is nobody known, 403 when their key has not the route's scope.
+    """
     token = bearer(request)
     principal = await house.people.authenticate(token) if token else None
     if principal is None:
         raise unauthenticated()
+    usual: Scope = "read" if request.method in _LOOKING else "write"
+    scope = request.route_handler.opt.get(_SCOPE, usual)
+    if scope is not None:
+        require(principal, scope)
     return principal
+
+
+def place(request: Asked) -> str:
+    """Tell the address a request comes from, by which guessing is slowed down."""
+    return request.client.host if request.client else "unknown"
 
 
 def required(key: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Signing in: a code for a device, the device's session, and who one is."""
+"""Signing in and out: codes for devices, their sessions, and who one is."""
 
 import re
 from datetime import datetime
@@ -9,9 +9,20 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from events import AccountId, PersonId
-from services.gateway.accounts.people import Device, Session, is_operator
+from services.gateway.access import Role, Scope, an_id, require
+from services.gateway.accounts.pairing import Pairing
+from services.gateway.accounts.people import is_operator
+from services.gateway.accounts.sessions import Device, Session, SessionLine
 from services.gateway.problems import invalid
-from services.gateway.routes.asking import Asked, TheHouse, ThePerson, bearer, person_asking
+from services.gateway.routes.asking import (
+    Asked,
+    TheHouse,
+    ThePerson,
+    bearer,
+    needs,
+    person_asking,
+    place,
+)
 
 _TAGS: Final = ["people"]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
@@ -33,59 +44,126 @@ class PairingOffer(msgspec.Struct, frozen=True):
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A pairing code, and what the device calls itself."""
+    """A code (of a pairing, an invitation or a mailed link), and what the device calls itself."""
 
     code: str
     device: Device = Device()
 
 
-class Me(msgspec.Struct, frozen=True):
-    """Who the session's person is."""
+class Renewal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The refresh token told last."""
+
+    refresh_token: str
+
+
+class SessionPage(msgspec.Struct, frozen=True):
+    """The person's sessions; all of them fit."""
+
+    data: tuple[SessionLine, ...]
+    next: str | None = None
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose credential it is, and what it may be used for."""
 
     account: AccountId
     person: PersonId
     session: str
+    role: Role
+    scopes: tuple[Scope, ...]
 
 
-@post("/v1/pairings", tags=_TAGS, summary="Make a code to pair a device with")
+class Ticket(msgspec.Struct, frozen=True):
+    """For one entry to the stream, where no header can be sent."""
+
+    ticket: str
+    expires_at: datetime
+
+
+def offer(house: TheHouse, pairing: Pairing) -> PairingOffer:
+    """Show a code with the address that carries it."""
+    url = f"{house.public_url.rstrip('/')}/pair#{pairing.code}"
+    return PairingOffer(pairing.code, pairing.expires_at, url)
+
+
+@post("/v1/pairings", tags=_TAGS, summary="Make a code to pair a device with", opt=needs("admin"))
 async def pair(
     request: Asked, house: TheHouse, data: JSONBody[PairingWish | None] = None
 ) -> PairingOffer:
     """Make a one-time code: for another device of one's own, or (operator) for an account."""
     wanted = data.account if data else ""
+    pairings = house.accounts.pairings
     if is_operator(bearer(request), house.operator_token):
         name = wanted or _HOME
         if not _NAME.fullmatch(name):
             raise invalid("account_name_refused", "/account", "Use letters, digits and ` ._@-`.")
-        made = await house.people.pair(name)
-    else:
-        principal = await person_asking(request, house)
-        if wanted:
-            raise invalid(
-                "account_refused", "/account", "Only the operator may pair for another account."
-            )
-        made = await house.people.pair_another(principal)
-    url = f"{house.public_url.rstrip('/')}/pair#{made.code}"
-    return PairingOffer(made.code, made.expires_at, url)
+        return offer(house, await pairings.for_account(name))
+    principal = await person_asking(request, house)
+    if wanted:
+        raise invalid(
+            "account_refused", "/account", "Only the operator may pair for another account."
+        )
+    return offer(house, await pairings.for_another_device(principal))
 
 
 @post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[])
 async def sign_in(request: Asked, house: TheHouse, data: JSONBody[SignIn]) -> Session:
-    """Trade a pairing code for a session. The token is told this once."""
-    source = request.client.host if request.client else "unknown"
-    return await house.people.sign_in(data.code, data.device, source=source)
+    """Trade a code for a session. Its tokens are told this once."""
+    return await house.accounts.pairings.sign_in(data.code, data.device, source=place(request))
 
 
-@delete("/v1/sessions/{session:str}", tags=_TAGS, summary="Sign a device out")
+@post(
+    "/v1/sessions/refresh",
+    tags=_TAGS,
+    summary="Renew a session's tokens",
+    security=[],
+    status_code=200,
+)
+async def refresh(house: TheHouse, data: JSONBody[Renewal]) -> Session:
+    """Trade a refresh token for the next one, and a fresh access token.
+
+    Repeating the request within 30 s, because its answer was lost, gives the same refresh token.
+    A refresh token that was used before ends the session: somebody else may have it.
+    """
+    return await house.accounts.sessions.refresh(data.refresh_token)
+
+
+@get("/v1/sessions", tags=_TAGS, summary="List one's sessions", opt=needs("admin"))
+async def sessions(house: TheHouse, principal: ThePerson) -> SessionPage:
+    """List the devices on which one is signed in, the one used last first."""
+    return SessionPage(await house.accounts.sessions.list(principal))
+
+
+@delete("/v1/sessions/{session:str}", tags=_TAGS, summary="Sign a device out", opt=needs("admin"))
 async def sign_out(house: TheHouse, principal: ThePerson, session: FromPath[str]) -> None:
-    """Revoke one of one's own sessions."""
-    await house.people.revoke(principal, session)
+    """End one of one's own sessions; its stream is disconnected."""
+    await house.accounts.sessions.end(principal, an_id(session, of="session"))
 
 
-@get("/v1/me", tags=_TAGS, summary="Who am I")
+@delete("/v1/sessions", tags=_TAGS, summary="Sign all other devices out", opt=needs("admin"))
+async def sign_others_out(house: TheHouse, principal: ThePerson) -> None:
+    """End every session of one's own but the one that asks."""
+    await house.accounts.sessions.end_others(principal)
+
+
+@get("/v1/me", tags=_TAGS, summary="Who am I", opt=needs(None))
 async def me(principal: ThePerson) -> Me:
     """Tell whose token this is."""
-    return Me(principal.account, principal.person, principal.session)
+    return Me(
+        account=principal.account,
+        person=principal.person,
+        session=principal.session,
+        role=principal.role,
+        scopes=tuple(sorted(principal.scopes)),
+    )
 
 
-ROUTES = [pair, sign_in, sign_out, me]
+@post("/v1/stream/tickets", tags=_TAGS, summary="Get a ticket for the stream", opt=needs("read"))
+async def ticket(house: TheHouse, principal: ThePerson) -> Ticket:
+    """Make a ticket that lets this credential enter the stream once, within 45 s."""
+    require(principal, "read")
+    made = house.people.ticket(principal)
+    return Ticket(made.text, made.expires_at)
+
+
+ROUTES = [pair, sign_in, refresh, sessions, sign_out, sign_others_out, me, ticket]

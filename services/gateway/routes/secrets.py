@@ -9,12 +9,13 @@ from litestar import delete, get, put
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
+from services.gateway.access import require_owner
 from services.gateway.broker import model_keys
 from services.gateway.broker.vault import SecretKept, Vault
 from services.gateway.house import House
 from services.gateway.problems import invalid, refused
 from services.gateway.repository_url import locate
-from services.gateway.routes.asking import TheHouse, ThePerson
+from services.gateway.routes.asking import TheHouse, ThePerson, needs
 
 _TAGS: Final = ["secrets"]
 _TEXT: Final = re.compile(r"[\x21-\x7e]{8,4096}")
@@ -38,11 +39,12 @@ class SecretList(msgspec.Struct, frozen=True):
     data: Sequence[SecretKept]
 
 
-@put("/v1/secrets", tags=_TAGS, summary="Keep a secret")
+@put("/v1/secrets", tags=_TAGS, summary="Keep a secret (owner)", opt=needs("admin"))
 async def put_secret(
     house: TheHouse, principal: ThePerson, data: JSONBody[SecretWish]
 ) -> SecretKept:
     """Seal a secret and keep it, in place of one of the same provider and name."""
+    require_owner(principal)
     if not _TEXT.fullmatch(data.text):
         raise invalid(
             "secret_refused",
@@ -59,9 +61,15 @@ async def list_secrets(house: TheHouse, principal: ThePerson) -> SecretList:
     return SecretList(await _vault(house).all(principal.account))
 
 
-@delete("/v1/secrets/{secret:str}", tags=_TAGS, summary="Destroy a secret")
+@delete(
+    "/v1/secrets/{secret:str}",
+    tags=_TAGS,
+    summary="Destroy a secret (owner)",
+    opt=needs("admin"),
+)
 async def delete_secret(house: TheHouse, principal: ThePerson, secret: FromPath[str]) -> None:
     """Destroy a secret. What it was used for falls back on the house's own, if it has one."""
+    require_owner(principal)
     await _vault(house).delete(principal.account, secret)
 
 

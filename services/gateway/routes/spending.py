@@ -9,12 +9,12 @@ from litestar import get, put
 from litestar.params import FromQuery, JSONBody
 
 from events import TaskId
-from services.gateway.access import Principal
+from services.gateway.access import Principal, require_owner
 from services.gateway.broker.purses import Payer, purses_of
 from services.gateway.broker.usage import Grouping, Limits, Spent, UsageLine
 from services.gateway.house import House
 from services.gateway.problems import invalid
-from services.gateway.routes.asking import TheHouse, ThePerson
+from services.gateway.routes.asking import TheHouse, ThePerson, needs
 
 _TAGS: Final = ["spending"]
 _DAYS: Final = 30
@@ -80,11 +80,12 @@ async def settings(house: TheHouse, principal: ThePerson) -> SettingsKept:
     return await _settings(house, principal)
 
 
-@put("/v1/settings", tags=_TAGS, summary="Set budgets")
+@put("/v1/settings", tags=_TAGS, summary="Set budgets (owner)", opt=needs("admin"))
 async def put_settings(
     house: TheHouse, principal: ThePerson, data: JSONBody[SettingsWish]
 ) -> SettingsKept:
     """Set the budgets. Each model call is held to them from now on."""
+    require_owner(principal)
     wishes = {principal.account: data.account, principal.person: data.person}
     await house.broker.spending.set_limits(wishes)
     return await _settings(house, principal)

@@ -11,16 +11,18 @@ from infra.task_state import Phase, TaskState
 from services.gateway.access import Principal, history_for
 from services.gateway.commands import Performed
 from services.gateway.house import House
-from services.gateway.routes.asking import CommandKey, TheHouse, ThePerson, required
+from services.gateway.routes.asking import CommandKey, TheHouse, ThePerson, needs, required
 from services.gateway.states import Wanted
 from services.gateway.terms import (
     AnswerWish,
+    ApprovalAnswerWish,
     BudgetRaise,
     CancelWish,
     InstructionWish,
     InterruptWish,
     QuestionAnswerWish,
     TaskWish,
+    VerdictWish,
 )
 
 _TAGS = ["tasks"]
@@ -143,6 +145,32 @@ async def answer(
     return await _say(house, principal, task, key=key, op="answer", data=said)
 
 
+@post(
+    "/v1/tasks/{task:str}/approvals/{request_id:str}",
+    status_code=200,
+    tags=_TAGS,
+    opt=needs("approve"),
+)
+async def approve(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    request_id: FromPath[str],
+    data: JSONBody[VerdictWish],
+    key: CommandKey = None,
+) -> Performed:
+    """Allow or deny what the agent asked to do. 409 when something else happened meanwhile."""
+    said = ApprovalAnswerWish(
+        request=request_id,
+        digest=data.digest,
+        verdict=data.verdict,
+        reason=data.reason,
+        scope=data.scope,
+    )
+    return await _say(house, principal, task, key=key, op="approve", data=said)
+
+
 async def _say(
     house: House,
     principal: Principal,
@@ -159,4 +187,4 @@ async def _say(
     )
 
 
-ROUTES = [submit, list_tasks, get_task, instruct, interrupt, cancel, raise_budget, answer]
+ROUTES = [submit, list_tasks, get_task, instruct, interrupt, cancel, raise_budget, answer, approve]

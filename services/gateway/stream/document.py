@@ -15,6 +15,7 @@ OPERATIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "submit": terms.TaskWish,
     "instruct": terms.InstructionWish,
     "answer": terms.QuestionAnswerWish,
+    "approve": terms.ApprovalAnswerWish,
     "interrupt": terms.InterruptWish,
     "cancel": terms.CancelWish,
     "budget": terms.BudgetRaise,

@@ -109,6 +109,8 @@ class Stream:
 
         hello = await _hello(hear, within_seconds=self._patience.hello_seconds)
         principal = await self._identify(hello)
+        if "read" not in principal.scopes:
+            raise Closed(frames.FORBIDDEN, "This key may not read: it has not the scope `read`.")
         entry = _Entry(principal, hello.token)
         session = Session(principal, hello, self._surroundings(entry), tell)
         spot = self._enter(entry, hello.device.id)

@@ -10,6 +10,7 @@ from typing import Final
 
 from events import TaskEvent
 from services.projector.projections import (
+    approvals,
     deliveries,
     event,
     machines,
@@ -22,7 +23,16 @@ from services.projector.projections import (
 )
 from services.projector.rows import Projection, Table
 
-_MODULES: Final = (messages, tool_calls, usage, machines, deliveries, questions, snapshots)
+_MODULES: Final = (
+    messages,
+    tool_calls,
+    usage,
+    machines,
+    deliveries,
+    questions,
+    approvals,
+    snapshots,
+)
 
 PROJECTIONS: Final[Sequence[Projection]] = tuple(module.project for module in _MODULES)
 
@@ -44,5 +54,6 @@ TABLES: Final[Sequence[Table]] = (
     deliveries.PULL_REQUEST,
     deliveries.ARTIFACT,
     questions.QUESTION,
+    approvals.APPROVAL,
     snapshots.SNAPSHOT,
 )

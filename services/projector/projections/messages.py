@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     ModelReplied,
     QuestionAnswered,
     QuestionAsked,
@@ -17,6 +19,8 @@ MESSAGE = Table(
     "message", ("task", "version"), ("task", "version", "role", "text", "at"), grows_only=True
 )
 FACTS = (
+    ApprovalRequested,
+    ApprovalAnswered,
     TaskSubmitted,
     TaskInstructed,
     QuestionAsked,
@@ -37,6 +41,11 @@ def project(recorded: Recorded) -> Sequence[Row]:
             return _line(recorded, "question", text)
         case QuestionAnswered(text=text):
             return _line(recorded, "answer", text)
+        case ApprovalRequested(title=title):
+            return _line(recorded, "question", f"May I? {title}")
+        case ApprovalAnswered(verdict=verdict, reason=reason):
+            said_so = "Allowed." if verdict == "allow" else f"Not allowed. {reason}".strip()
+            return _line(recorded, "answer", said_so)
         case ModelReplied(blocks=blocks):
             said = [str(b.get("text", "")) for b in blocks if b.get("type") == "text"]
             return _line(recorded, "agent", "\n\n".join(part for part in said if part))

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from websockets.asyncio.client import connect
 
 from events import PersonId
@@ -321,6 +322,15 @@ async def test_another_persons_token_is_no_newer_one(servers: RealServers) -> No
             await phone.first("welcome")
             await phone.say(t="auth", token="nobody's")
             assert (await phone.end())[0] == 4504
+
+
+async def test_a_key_that_may_not_read_has_no_business_here(servers: RealServers) -> None:
+    async with serving(servers.redis_url) as place:
+        place.tokens.principals["write-only"] = replace(
+            place.tokens.principals["token"], scopes=frozenset({"write"})
+        )
+        async with place.device("write-only") as phone:
+            assert (await phone.end())[0] == 4506
 
 
 async def test_a_session_signed_out_elsewhere_ends_at_once(servers: RealServers) -> None:

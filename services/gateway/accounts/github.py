@@ -1,0 +1,196 @@
+"""GitHub, asked who somebody is (OAuth 2.0 with PKCE) and which repositories they see.
+
+Sources: GitHub's pages on authorising OAuth apps and on its REST API (2022-11-28); RFC 6749, 7636.
+Nothing is followed, nothing is kept: a token goes to the two addresses of the settings alone.
+"""
+
+import re
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+from typing import Final, NamedTuple, TypeVar
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+
+from services.gateway.problems import Refused, refused, unavailable
+
+PROVIDER: Final = "github"
+_VERSION: Final = "2022-11-28"
+_WORD: Final = re.compile(r"[\w.-]+")
+_MOST_WORDS: Final = 8
+_UNAUTHORIZED: Final = 401
+_UNPROCESSABLE: Final = 422
+
+T = TypeVar("T")
+
+
+class GitHubTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """Which GitHub, and as which app. Without an id nobody signs in that way."""
+
+    url: str
+    api_url: str
+    client_id: str
+    client_secret: str
+    scope: str
+    redirect_url: str
+
+    def __repr__(self) -> str:
+        return f"GitHubTerms(url={self.url!r}, …)"
+
+
+class Somebody(msgspec.Struct, frozen=True):
+    """An account at GitHub. The number stays, the login may change."""
+
+    id: int
+    login: str
+
+
+class RepositoryLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A repository the person may see."""
+
+    full_name: str
+    clone_url: str
+    default_branch: str
+    is_private: bool = msgspec.field(name="private")
+    description: str | None = None
+    pushed_at: str | None = None
+
+
+class RepositoryPage(NamedTuple):
+    """Some repositories, and whether there are more."""
+
+    repositories: tuple[RepositoryLine, ...]
+    has_more: bool
+
+
+class _Token(msgspec.Struct):
+    access_token: str = ""
+    token_type: str = ""
+    error: str = ""
+
+
+class _Found(msgspec.Struct):
+    items: tuple[RepositoryLine, ...]
+
+
+class GitHub:
+    """Speaks to one GitHub. Raises Refused: 503 when it does not answer, or does in nonsense."""
+
+    def __init__(self, client: httpx.AsyncClient, terms: GitHubTerms) -> None:
+        self._client = client
+        self._terms = terms
+
+    @property
+    def is_configured(self) -> bool:
+        """Tell whether this house has an app at GitHub."""
+        return bool(self._terms.client_id and self._terms.client_secret)
+
+    @property
+    def issuer(self) -> str:
+        """Who GitHub says it is, where it says so (RFC 9207)."""
+        return f"{self._terms.url.rstrip('/')}/login/oauth"
+
+    def authorize_url(self, state: str, verifier: str) -> str:
+        """Make the address at which a person says yes; `verifier` is told to nobody yet."""
+        challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+        query = {
+            "client_id": self._terms.client_id,
+            "redirect_uri": self._terms.redirect_url,
+            "scope": self._terms.scope,
+            "state": state,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{self.issuer}/authorize?{urlencode(query)}"
+
+    async def exchange(self, code: str, verifier: str) -> str:
+        """Trade a code for the person's token. Raises Refused (403) when it is not taken."""
+        form = {
+            "client_id": self._terms.client_id,
+            "client_secret": self._terms.client_secret,
+            "code": code,
+            "redirect_uri": self._terms.redirect_url,
+            "code_verifier": verifier,
+        }
+        answer = await self._ask(
+            "POST",
+            f"{self.issuer}/access_token",
+            data=form,
+            headers={"Accept": "application/json", "User-Agent": "errand"},
+        )
+        told = _read(answer, _Token)
+        if told.error or not told.access_token or told.token_type.lower() != "bearer":
+            raise refused(
+                403, "github_refused", "GitHub did not take the code it gave. Begin again."
+            )
+        return told.access_token
+
+    async def whoami(self, token: str) -> Somebody:
+        """Tell whose token it is."""
+        return _read(await self._get("/user", token), Somebody)
+
+    async def repositories(
+        self, token: str, query: str, *, page: int, limit: int
+    ) -> RepositoryPage:
+        """List what the token's person may see, newest push first; with a query, what matches it.
+
+        A query is words of a name, or `owner/words`.
+        """
+        size = {"per_page": limit, "page": page}
+        if not query.strip():
+            answer = await self._get("/user/repos", token, sort="pushed", **size)
+            lines = _read(answer, tuple[RepositoryLine, ...])
+        else:
+            asked = search_terms(query)
+            answer = await self._get("/search/repositories", token, q=asked, sort="updated", **size)
+            if answer.status_code == _UNPROCESSABLE:  # no such owner, or one not to be seen
+                return RepositoryPage((), has_more=False)
+            lines = _read(answer, _Found).items
+        return RepositoryPage(lines, has_more="next" in answer.links)
+
+    async def _get(self, path: str, token: str, **query: str | int) -> httpx.Response:
+        headers = {
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {token}",
+            "User-Agent": "errand",
+            "X-GitHub-Api-Version": _VERSION,
+        }
+        url = self._terms.api_url.rstrip("/") + path
+        answer = await self._ask("GET", url, params=query, headers=headers)
+        if answer.status_code == _UNAUTHORIZED:
+            raise link_again()
+        return answer
+
+    async def _ask(self, method: str, url: str, **options: object) -> httpx.Response:
+        try:
+            return await self._client.request(method, url, timeout=20.0, **options)  # type: ignore[arg-type]
+        except httpx.TransportError:
+            raise unavailable("GitHub does not answer at the moment.") from None
+
+
+def link_again() -> Refused:
+    """Refuse what needs GitHub from a person who is not linked to it, or no longer."""
+    return refused(
+        409,
+        "github_not_linked",
+        "Your account is not linked to GitHub, or GitHub has ended the link. Link it again: "
+        "POST /v1/oauth/github.",
+    )
+
+
+def search_terms(query: str) -> str:
+    """Spell a person's words as GitHub's search wants them; they can be no qualifiers there."""
+    owner, slash, name = query.strip().rpartition("/")
+    words = _WORD.findall(name)[:_MOST_WORDS]
+    owners = _WORD.findall(owner)[:1] if slash else []
+    return " ".join([*words, "in:name", "fork:true", f"user:{owners[0] if owners else '@me'}"])
+
+
+def _read(answer: httpx.Response, kind: type[T]) -> T:
+    if answer.is_success:
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except msgspec.DecodeError:
+            pass  # as bad as no answer
+    raise unavailable(f"GitHub answered {answer.status_code} in a way we do not understand.")

@@ -1,0 +1,96 @@
+"""How a try to deliver ended, and when to try again. Pure."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+MOST_TRIES: Final = 12
+"""Over about two hours."""
+
+_FIRST_SECONDS: Final = 2.0
+_LONGEST_SECONDS: Final = 3600.0
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_REASON_CHARACTERS: Final = 200
+_DEAD: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+
+class Accepted(msgspec.Struct, frozen=True, tag=True):
+    """The push service took it. Whether the device shows it is not told to anybody."""
+
+    status: int
+    reason: str = ""
+
+
+class Dead(msgspec.Struct, frozen=True, tag=True):
+    """The device's address is no more: it is to be forgotten."""
+
+    status: int
+    reason: str
+
+
+class Declined(msgspec.Struct, frozen=True, tag=True):
+    """The push service will not take it, however often it is asked."""
+
+    status: int
+    reason: str
+
+
+class Again(msgspec.Struct, frozen=True, tag=True):
+    """It may work later. Status 0: no answer came. `after_seconds` is what the answer asked for."""
+
+    status: int
+    reason: str
+    after_seconds: float | None = None
+
+
+Outcome = Accepted | Dead | Declined | Again
+
+
+def is_passing(status: int) -> bool:
+    """Tell whether a status says: not now (RFC 9110 §15; RFC 8030 §8.4)."""
+    passing = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+    return status in passing or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def judged(status: int, reason: str, *, after_seconds: float | None, is_dead: bool) -> Outcome:
+    """Read a push service's answer. `is_dead` is what its own words say of the address."""
+    reason = " ".join(reason.split())[:_REASON_CHARACTERS]
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return Accepted(status, reason)
+    if is_dead:
+        return Dead(status, reason)
+    if is_passing(status):
+        return Again(status, reason, after_seconds)
+    return Declined(status, reason)
+
+
+def is_dead_by_status(status: int) -> bool:
+    """Tell whether a status alone says that a Web Push subscription is over (RFC 8030 §7.3)."""
+    return status in _DEAD
+
+
+def retry_after_seconds(value: str, now: datetime) -> float | None:
+    """Read Retry-After: seconds or a date (RFC 9110 §10.2.3). None when there is none to read."""
+    text = value.strip()
+    if _DIGITS.fullmatch(text):
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())
+
+
+def wait_before(tries: int, asked_seconds: float | None, chance: float) -> timedelta:
+    """Tell how long to wait after so many tries: doubling, with jitter; what was asked at least.
+
+    `chance` is uniform in [0, 1). Never more than an hour, so that a wrong answer mends itself.
+    """
+    doubled = _FIRST_SECONDS * 2 ** (max(1, tries) - 1)
+    own = doubled * (0.75 + chance / 2)
+    return timedelta(seconds=min(_LONGEST_SECONDS, max(own, asked_seconds or 0.0)))

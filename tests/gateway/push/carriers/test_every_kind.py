@@ -1,0 +1,126 @@
+"""What holds for all three ways out."""
+
+import msgspec
+import pytest
+
+from infra.settings import Misconfigured
+from services.gateway.push.address import ApnsAddress, FcmAddress, WebAddress
+from services.gateway.push.outcome import Accepted, Again, Declined
+from services.gateway.push.settings import PushSettings
+from services.gateway.push.wiring import carried
+from tests.support.push import (
+    VAPID_KEY,
+    header,
+    message,
+    web_address,
+)
+
+
+@pytest.fixture(params=["web", "apns", "fcm"])
+def device(request, outside, browser):
+    """Kind and address of a device of each kind."""
+    match request.param:
+        case "web":
+            return "web", web_address(browser)
+        case "apns":
+            return "apns", ApnsAddress(outside.services.apple.install())
+        case _:
+            return "fcm", FcmAddress(outside.services.google.install())
+
+
+async def test_every_kind_is_taken_by_its_push_service(outside, carriers, device, clock):
+    kind, address = device
+    assert isinstance(await carriers.send(address, message(clock())), Accepted)
+    withdrawal = message(clock(), push_class="withdrawn", headline="Nothing to do any more")
+    assert isinstance(await carriers.send(address, withdrawal), Accepted)
+    assert [taken.service for taken in outside.services.taken] == [kind, kind]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(429, Again), (500, Again), (503, Again), (400, Declined)]
+)
+async def test_an_unwilling_push_service_is_understood(
+    outside, carriers, device, clock, status, kind
+):
+    service, address = device
+    outside.order(service, status=status, reason="Busy", retry_after="17")
+    outcome = await carriers.send(address, message(clock()))
+    assert isinstance(outcome, kind)
+    assert outcome.status == status
+    assert "Busy" in outcome.reason
+    if isinstance(outcome, Again):
+        assert outcome.after_seconds == 17.0
+
+
+async def test_a_lost_answer_may_be_asked_for_again(outside, carriers, device, clock):
+    service, address = device
+    outside.order(service, is_lost=True)
+    outcome = await carriers.send(address, message(clock()))
+    assert isinstance(outcome, Again)
+    assert outcome.status == 0
+    assert isinstance(await carriers.send(address, message(clock())), Accepted)
+    first, second = outside.services.taken
+    names = {"web": ["topic"], "apns": ["apns-id", "apns-collapse-id"], "fcm": []}[service]
+    assert header(first, *names) == header(second, *names)
+
+
+async def test_a_push_service_that_is_not_there_may_come_back(carriers, device, clock, outside):
+    _, address = device
+    settings = msgspec.structs.replace(
+        outside.settings, apns_url="https://127.0.0.1:1", fcm_url="https://127.0.0.1:1"
+    )
+    async with carried(settings, clock) as elsewhere:
+        if isinstance(address, WebAddress):
+            hosts = elsewhere.web._replace(hosts=("127.0.0.1:1",))
+            moved = WebAddress("https://127.0.0.1:1/wp/1", address.keys)
+            outcome = await hosts.send(moved, message(clock()))
+        else:
+            outcome = await elsewhere.send(address, message(clock()))
+    assert isinstance(outcome, Again)
+
+
+async def test_a_server_that_nobody_vouches_for_is_told_nothing(outside, device, clock):
+    _, address = device
+    settings = msgspec.structs.replace(outside.settings, push_ca_file="")
+    async with carried(settings, clock) as unaware:
+        outcome = await unaware.send(address, message(clock()))
+    assert isinstance(outcome, Again)
+    assert set(outside.services.asked.values()) == {0}
+
+
+async def test_no_secret_of_the_house_is_shown(outside, carriers):
+    account = msgspec.json.decode(
+        outside.services.google.service_account(outside.origin), type=dict
+    )
+    shown = f"{carriers!r} {carriers.fcm.__dict__!r} {carriers.web.vapid.__dict__!r}"
+    assert VAPID_KEY not in shown
+    assert account["private_key"] not in shown
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vapid_private_key": "c2VjcmV0"},
+        {"vapid_private_key": "A" * 43},
+        {"vapid_contact": "ada"},
+        {"apns_key_id": ""},
+        {"apns_key": "/nonexistent"},
+        {"fcm_service_account": ""},
+        {"push_ca_file": "/nonexistent"},
+        {"web_push_hosts": "https://push.example"},
+    ],
+)
+async def test_settings_that_make_no_sense_are_named_and_not_told(outside, clock, changes):
+    settings = msgspec.structs.replace(outside.settings, **changes)
+    with pytest.raises(Misconfigured) as misconfigured:
+        async with carried(settings, clock):
+            pass
+    [name] = changes
+    assert name.upper() in str(misconfigured.value)
+    assert "c2VjcmV0" not in str(misconfigured.value)
+
+
+async def test_without_settings_nothing_is_sent(clock):
+    async with carried(PushSettings(), clock) as none:
+        assert none.kinds == ()
+        assert isinstance(await none.send(ApnsAddress("ab" * 32), message(clock())), Declined)

@@ -1,0 +1,81 @@
+"""Firebase Cloud Messaging, played by the letter."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from services.gateway.push.address import FcmAddress
+from services.gateway.push.outcome import Accepted, Again, Dead, Declined
+from services.gateway.push.wiring import carried
+from tests.support.push import (
+    message,
+)
+
+
+async def test_google_is_told_all_it_wants_to_know(outside, carriers, clock):
+    token, sent = outside.services.google.install(), message(clock())
+    await carriers.send(FcmAddress(token), sent)
+    await carriers.send(FcmAddress(token), message(clock(), push_class="withdrawn"))
+    alert, quiet = (msgspec.json.decode(t.request.body)["message"] for t in outside.services.taken)
+    assert alert["data"]["task"] == sent.task
+    assert alert["notification"] == {"title": sent.headline, "body": sent.text}
+    assert alert["android"]["priority"] == "HIGH"
+    assert alert["android"]["collapse_key"] == quiet["android"]["collapse_key"] == sent.task
+    assert "notification" not in quiet
+
+
+async def test_googles_token_is_asked_for_once_and_renewed_before_its_end(outside, carriers, clock):
+    address = FcmAddress(outside.services.google.install())
+
+    async def sent():
+        assert isinstance(await carriers.send(address, message(clock())), Accepted)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(sent())
+    assert outside.services.google.grants == 1
+    clock.move(minutes=59)
+    await sent()
+    assert outside.services.google.grants == 2
+
+
+async def test_a_token_google_no_longer_honours_is_replaced(outside, carriers, clock):
+    address = FcmAddress(outside.services.google.install())
+    await carriers.send(address, message(clock()))
+    outside.services.google.revoke()
+    assert isinstance(await carriers.send(address, message(clock())), Again)
+    assert isinstance(await carriers.send(address, message(clock())), Accepted)
+    assert outside.services.google.grants == 2
+
+
+@pytest.mark.parametrize(("status", "reason"), [(400, "invalid_grant"), (503, ""), (200, "{}")])
+async def test_no_token_from_google_means_later(outside, carriers, clock, status, reason):
+    outside.order("oauth", status=status, reason=reason)
+    address = FcmAddress(outside.services.google.install())
+    assert isinstance(await carriers.send(address, message(clock())), Again)
+    assert outside.services.asked["fcm"] == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (404, "UNREGISTERED", Dead),
+        (400, "INVALID_ARGUMENT", Declined),
+        (403, "SENDER_ID_MISMATCH", Declined),
+        (429, "QUOTA_EXCEEDED", Again),
+    ],
+)
+async def test_googles_codes_are_understood(outside, carriers, clock, status, code, kind):
+    outside.order("fcm", status=status, reason=code)
+    address = FcmAddress(outside.services.google.install())
+    outcome = await carriers.send(address, message(clock()))
+    assert isinstance(outcome, kind)
+    assert outcome.reason.startswith(code)
+
+
+async def test_a_wrong_address_of_fcm_kills_no_device(outside, carriers, clock):
+    settings = msgspec.structs.replace(outside.settings, fcm_url=f"{outside.origin}/nowhere")
+    async with carried(settings, clock) as lost:
+        outcome = await lost.send(FcmAddress("x" * 40), message(clock()))
+    assert outcome == Declined(404, "")

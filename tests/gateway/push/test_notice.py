@@ -1,0 +1,203 @@
+"""What a lock screen should show of a task, as a fold: no servers."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events import (
+    AccountId,
+    BudgetExhausted,
+    BudgetRaised,
+    CallId,
+    EventId,
+    History,
+    QuestionAnswered,
+    QuestionAsked,
+    Recorded,
+    Repository,
+    RequestId,
+    TaskAbandoned,
+    TaskCancelled,
+    TaskErased,
+    TaskFailed,
+    TaskFinished,
+    TaskId,
+    TaskInstructed,
+    TaskInterrupted,
+    TaskSubmitted,
+)
+from services.gateway.push.following import changes
+from services.gateway.push.notice import ASKS, ENDS, SETTLES, concerns, told
+
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+ADA, BOB = "person:per_ada", "person:per_bob"
+HISTORY = History(AccountId("acc_1"), TaskId("task_" + "a" * 26))
+SUBMITTED = TaskSubmitted(
+    prompt="Mend the parser\nsecret detail", repository=Repository("https://x/y"), model="m"
+)
+DONE = TaskFinished(summary="s", outcome="branch")
+FAILED = TaskFailed(reason="r", detail="d", remedy="m")
+SPENT = BudgetExhausted(scope="cost", spent=2, limit=1)
+
+
+def asked(request="req_1"):
+    return QuestionAsked(request=RequestId(request), call=CallId("call_1"), text="Which one?")
+
+
+def answered(request="req_1"):
+    return QuestionAnswered(request=RequestId(request), text="the first")
+
+
+def history(*events, by=ADA):
+    return [
+        Recorded(
+            account=HISTORY.account,
+            task=HISTORY.task,
+            id=EventId(f"evt_{version}"),
+            version=version,
+            sequence=version,
+            at=NOON + timedelta(seconds=version),
+            by=by,
+            cause="",
+            event=event,
+        )
+        for version, event in enumerate(events, 1)
+    ]
+
+
+def notices(*events):
+    """What is pushed along a history: version and class."""
+    recorded = history(*events)
+    wanted = {r.version for r in recorded if concerns(r)}
+    found = changes(HISTORY, recorded, wanted)
+    return [(news.notice.version, news.notice.push_class) for news in found]
+
+
+@pytest.mark.parametrize(
+    ("event", "push_class"),
+    [
+        (asked(), "needs_input"),
+        (SPENT, "needs_input"),
+        (DONE, "done"),
+        (FAILED, "failed"),
+        (TaskAbandoned(reason="r", detail="d", remedy="m"), "failed"),
+    ],
+)
+def test_what_a_person_is_told_of(event, push_class):
+    assert notices(SUBMITTED, event) == [(2, push_class)]
+
+
+@pytest.mark.parametrize("event", [TaskCancelled(), TaskInterrupted(), TaskInstructed(text="go")])
+def test_what_a_person_did_themselves_is_no_news(event):
+    assert notices(SUBMITTED, event) == []
+
+
+@pytest.mark.parametrize(
+    ("ask", "settle"),
+    [
+        (asked(), answered()),
+        (asked(), TaskInstructed(text="never mind")),
+        (asked(), TaskInterrupted()),
+        (asked(), TaskCancelled()),
+        (SPENT, BudgetRaised(cost_microusd=5)),
+        (SPENT, TaskCancelled()),
+    ],
+)
+def test_what_was_settled_elsewhere_is_withdrawn(ask, settle):
+    assert notices(SUBMITTED, ask, settle) == [(2, "needs_input"), (3, "withdrawn")]
+
+
+@pytest.mark.parametrize(
+    ("ask", "other"),
+    [
+        (asked(), answered("req_2")),
+        (asked(), BudgetRaised(cost_microusd=5)),
+        (asked(), TaskInstructed(text="later", mode="queue")),
+        (SPENT, TaskInstructed(text="go on")),
+    ],
+)
+def test_what_is_still_asked_stays(ask, other):
+    assert notices(SUBMITTED, ask, other) == [(2, "needs_input")]
+
+
+def test_two_asks_are_withdrawn_when_both_are_settled():
+    events = (SUBMITTED, asked("req_1"), asked("req_2"), answered("req_2"), answered("req_1"))
+    assert notices(*events) == [(2, "needs_input"), (3, "needs_input"), (5, "withdrawn")]
+
+
+def test_a_worker_that_asks_again_what_is_open_is_no_news():
+    assert notices(SUBMITTED, asked(), asked(), asked()) == [(2, "needs_input")]
+
+
+def test_an_end_replaces_a_question_and_is_told_once():
+    assert notices(SUBMITTED, asked(), DONE, FAILED) == [(2, "needs_input"), (3, "done")]
+
+
+def test_a_task_that_goes_on_takes_its_end_back_and_ends_again():
+    events = (SUBMITTED, DONE, TaskInstructed(text="more"), FAILED)
+    assert notices(*events) == [(2, "done"), (3, "withdrawn"), (4, "failed")]
+
+
+def test_who_submitted_and_who_instructed_last_are_told():
+    first, second = history(SUBMITTED), history(SUBMITTED, TaskInstructed(text="x"), by=BOB)
+    assert told(first).audience == {"per_ada"}
+    assert told([*first, second[1]]).audience == {"per_ada", "per_bob"}
+    assert told(history(SUBMITTED, by="worker:1")).audience == set()
+
+
+def test_of_the_prompt_only_its_title_is_told():
+    assert told(history(SUBMITTED)).title == "Mend the parser"
+    long = TaskSubmitted(prompt="x", title="t" * 200, repository=Repository(""), model="m")
+    assert len(told(history(long)).title) == 80
+
+
+def test_an_erased_task_has_nothing_to_tell():
+    tale = told(history(SUBMITTED, DONE, TaskErased(reason="r")))
+    assert (tale.title, tale.audience) == ("", set())
+
+
+def test_every_tag_of_the_tables_is_an_event_or_an_approval():
+    known = {"question.asked", "budget.exhausted", "question.answered", "budget.raised"} | {
+        "task.finished",
+        "task.failed",
+        "task.abandoned",
+    }
+    assert (ASKS.keys() | SETTLES.keys() | ENDS.keys()) - known == {
+        "approval.requested",
+        "approval.answered",
+    }
+
+
+EVENTS = st.sampled_from(
+    [
+        asked("req_1"),
+        asked("req_2"),
+        answered("req_1"),
+        answered("req_2"),
+        SPENT,
+        BudgetRaised(cost_microusd=1),
+        TaskInstructed(text="x"),
+        TaskInstructed(text="x", mode="queue"),
+        TaskInterrupted(),
+        TaskCancelled(),
+        DONE,
+        FAILED,
+    ]
+)
+
+
+@given(st.lists(EVENTS, max_size=30))
+def test_a_notice_changes_only_at_events_that_concern_it_and_says_what_is_so(events):
+    recorded = history(SUBMITTED, *events)
+    before = told(recorded[:1])
+    for upto in range(2, len(recorded) + 1):
+        tale = told(recorded[:upto])
+        newest = recorded[upto - 1]
+        if tale.notice != before.notice:
+            assert concerns(newest)
+            assert tale.notice.version == newest.version
+        assert bool(tale.open_asks) <= (tale.notice.push_class == "needs_input")
+        assert tale.has_ended <= (tale.notice.push_class in ("done", "failed", "withdrawn"))
+        before = tale

@@ -1,0 +1,140 @@
+"""A call that the policy covers waits for a person: asked, answered, refused, overtaken."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    TaskInstructed,
+    ToolCompleted,
+    ToolStarted,
+)
+from tests.support.driving import WRITE, driven, driving, last_words, until
+from tests.support.fake_sandbox import printed
+from tests.support.fake_world import Bench, called, said
+from tests.support.worker_history import SUBMITTED
+
+RISKY = replace(SUBMITTED, policy="risky")
+REMOVE = ("c1", "bash", {"command": "rm -rf build"})
+REMOVE_MORE = ("c2", "bash", {"command": "rm -rf dist"})
+
+
+def answer(bench, verdict="allow", number=-1, **more):
+    asked = bench.facts(ApprovalRequested)[number]
+    return ApprovalAnswered(request=asked.request, digest=asked.digest, verdict=verdict, **more)
+
+
+def bench_for(*replies):
+    bench = Bench(*replies)
+    bench.sandbox.scripts["rm -rf build"] = printed("gone")
+    return bench
+
+
+async def test_a_risky_call_is_shown_exactly_and_runs_once_it_is_allowed():
+    bench = bench_for(called(REMOVE), said("Done."))
+    await bench.append(RISKY)
+
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        assert not bench.facts(ToolStarted)
+        await bench.append(answer(bench))
+
+    [asked] = bench.facts(ApprovalRequested)
+    assert (asked.command, asked.covers, asked.tool) == ("rm -rf build", "deleting files", "bash")
+    assert len(asked.digest) == 64
+    assert [done.output for done in bench.facts(ToolCompleted)] == ["gone"]
+
+
+async def test_an_edit_is_shown_as_the_difference_it_makes():
+    bench = bench_for(called(WRITE), said("Done."))
+    await bench.append(replace(SUBMITTED, policy="always"))
+
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        await bench.append(answer(bench))
+
+    [asked] = bench.facts(ApprovalRequested)
+    assert asked.command == ""
+    assert "+print()" in asked.diff
+
+
+async def test_a_call_that_is_denied_does_not_run_and_the_model_is_told_why():
+    bench = bench_for(called(REMOVE), said("As you wish."))
+    await bench.append(RISKY)
+
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        await bench.append(answer(bench, "deny", reason="I need\nthe build"))
+
+    assert not bench.facts(ToolStarted)
+    [result] = last_words(bench)
+    assert result["is_error"]
+    assert "does not allow this call" in result["content"]
+    assert "I need the build" in result["content"]
+
+
+async def test_leave_for_the_whole_task_is_asked_for_once():
+    bench = bench_for(called(REMOVE), called(REMOVE_MORE), said("Done."))
+    await bench.append(RISKY)
+
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        await bench.append(answer(bench, scope="task"))
+
+    assert len(bench.facts(ApprovalRequested)) == 1
+    assert len(bench.facts(ToolStarted)) == 2
+
+
+async def test_an_answer_to_something_else_lets_nothing_run():
+    bench = bench_for(called(REMOVE), said("Done."))
+    await bench.append(RISKY)
+
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        await bench.append(replace(answer(bench), digest="0" * 64))
+        await bench.append(TaskInstructed(text="leave it then"))
+
+    assert not bench.facts(ToolStarted)
+
+
+async def test_a_word_instead_of_an_answer_gives_the_call_up():
+    bench = bench_for(called(REMOVE), said("Fine."))
+    await bench.append(RISKY)
+
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        await bench.append(TaskInstructed(text="never mind"))
+
+    result, words = last_words(bench)
+    assert "wrote something new" in result["content"]
+    assert words["text"] == "never mind"
+
+
+async def test_what_nobody_answers_in_time_counts_as_denied():
+    bench = bench_for(called(REMOVE), said("Then not."), said("Yes."))
+    await bench.append(RISKY)
+
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        bench.clock.now += timedelta(hours=25)
+        await bench.append(TaskInstructed(text="still there?", mode="queue"))
+
+    assert not bench.facts(ToolStarted)
+    assert "nobody answered" in bench.facts(ToolCompleted)[0].output
+
+
+async def test_a_worker_that_comes_after_asks_again_and_takes_the_answer_given_meanwhile():
+    bench = bench_for(called(REMOVE), said("Done."))
+    await bench.append(RISKY)
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        bench.stopping.set()
+    bench.stopping.clear()
+    await bench.append(answer(bench))
+
+    await driven(bench, 2)
+
+    assert len(bench.facts(ApprovalRequested)) == 1
+    assert [done.output for done in bench.facts(ToolCompleted)] == ["gone"]

@@ -1,0 +1,161 @@
+"""Before which calls a person is asked, and what an answer is worth."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from events import ApprovalAnswered, ApprovalRequested, CallId, TaskId
+from services.worker import consent
+from services.worker.calls import Call
+from services.worker.consent import Consents, rule, wanted
+
+TASK = TaskId("task_" + "a" * 26)
+LATER = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def bash(command: str, call: str = "c1") -> Call:
+    return Call(CallId(call), "bash", {"command": command})
+
+
+def covers(policy, call):
+    want = wanted(policy, TASK, call, "tree")
+    return want.covers if want else ""
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ("rm -rf build", "deleting files"),
+        ("cd src && rm old.py", "deleting files"),
+        ("find . -name '*.pyc' -delete", "deleting files"),
+        ("ls | xargs rm x", "deleting files"),
+        ("git clean -fdx", "throwing work away"),
+        ("git -C sub reset --hard HEAD~1", "throwing work away"),
+        ("git push origin main", "pushing"),
+        ("curl https://example.com", "reaching the network"),
+        ("git fetch", "reaching the network"),
+        ("pip install requests", "installing packages"),
+        ("python3 -m pip install -e .", "installing packages"),
+        ("npm ci", "installing packages"),
+        ("apt-get -y install jq", "installing packages"),
+        ("sudo make", "acting as root"),
+        ("echo x > /etc/hosts", "writing outside the workspace"),
+        ("echo x >> ../other/file", ""),  # said as it is: a relative path is not looked into
+    ],
+)
+def test_what_is_risky_is_told_by_how_it_is_usually_said(command, meant):
+    assert covers("risky", bash(command)) == meant
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python3 -m unittest",
+        "grep -rn 'rm -rf' docs_about_rm",
+        "echo firmware",
+        "git status && git diff",
+        "make test 2>/dev/null >/tmp/log",
+        "cat pip-install.md",
+        "ls > out.txt",
+    ],
+)
+def test_everyday_commands_are_not_asked_about(command):
+    assert covers("risky", bash(command)) == ""
+
+
+def test_a_file_outside_the_workspace_is_asked_about_and_one_inside_is_not():
+    for path, meant in [
+        ("src/a.py", ""),
+        ("/workspace/src/a.py", ""),
+        ("/tmp/a", ""),
+        ("../a", "writing outside the workspace"),
+        ("/workspace/../etc/passwd", "writing outside the workspace"),
+        ("/etc/passwd", "writing outside the workspace"),
+    ]:
+        call = Call(CallId("c"), "write", {"path": path, "content": ""})
+        assert covers("risky", call) == meant, path
+
+
+def test_always_asks_about_all_that_may_change_something_and_never_about_nothing():
+    read, write = (Call(CallId("c"), name, {"path": "a"}) for name in ("read", "write"))
+    assert covers("always", read) == ""
+    assert covers("always", write)
+    assert covers("always", bash("ls"))
+    assert covers("never", bash("sudo rm -rf /")) == ""
+
+
+def test_nothing_the_model_writes_breaks_the_question():
+    for arguments in ({}, {"command": 3}, {"path": None}, {"command": "rm\x00 -rf"}):
+        for name in ("bash", "write", "edit"):
+            wanted("risky", TASK, Call(CallId("c"), name, arguments), "")
+
+
+def request(call: Call, tree: str = "tree") -> ApprovalRequested:
+    want = wanted("always", TASK, call, tree)
+    return ApprovalRequested(
+        request=want.request,
+        call=call.id,
+        tool=call.name,
+        title="t",
+        digest=want.digest,
+        covers=want.covers,
+        expires_at=LATER,
+    )
+
+
+def ruling(consents: Consents, call: Call, tree: str = "tree", *, is_late: bool = False) -> str:
+    return rule(consents, wanted("always", TASK, call, tree), is_late=is_late)
+
+
+def said(asked: ApprovalRequested, verdict="allow", **more) -> ApprovalAnswered:
+    return ApprovalAnswered(request=asked.request, digest=asked.digest, verdict=verdict, **more)
+
+
+def test_a_call_is_asked_about_then_waited_for_then_allowed():
+    call, consents = bash("ls"), Consents()
+    assert ruling(consents, call) == "ask"
+    consents = consent.asked(consents, request(call))
+    assert consents.is_waiting
+    assert ruling(consents, call) == "wait"
+    assert ruling(consents, call, is_late=True) == "expired"
+    consents = consent.answered(consents, said(request(call)))
+    assert not consents.is_waiting
+    assert ruling(consents, call, is_late=True) == "allowed"
+
+
+def test_an_answer_is_for_this_call_these_arguments_and_this_tree_alone():
+    call = bash("ls")
+    consents = consent.answered(consent.asked(Consents(), request(call)), said(request(call)))
+    assert ruling(consents, bash("ls -a")) == "ask"
+    assert ruling(consents, bash("ls", call="c2")) == "ask"
+    assert ruling(consents, call, tree="another") == "ask"
+    forged = ApprovalAnswered(request=request(bash("x")).request, digest="0" * 64, verdict="allow")
+    assert ruling(consent.answered(Consents(), forged), bash("x")) == "ask"
+
+
+def test_the_first_answer_stands():
+    call = bash("ls")
+    consents = consent.asked(Consents(), request(call))
+    for verdict in ("deny", "allow"):
+        consents = consent.answered(consents, said(request(call), verdict))
+    assert ruling(consents, call) == "denied"
+
+
+def test_leave_for_the_task_covers_the_like_and_survives_the_reply():
+    call = bash("ls")
+    consents = consent.asked(Consents(), request(call))
+    consents = consent.answered(consents, said(request(call), scope="task"))
+    consents = Consents(granted=consents.granted)
+    assert ruling(consents, bash("ls -a", call="c2")) == "allowed"
+
+
+def test_another_machine_asks_again_what_nobody_answered_and_keeps_what_somebody_did():
+    one, other = bash("ls"), bash("ls -a", call="c2")
+    consents = consent.asked(Consents(), request(one))
+    consents = consent.asked(consents, request(other))
+    consents = consent.anew(consent.answered(consents, said(request(one))))
+    assert ruling(consents, one) == "allowed"
+    assert ruling(consents, other) == "ask"
+    assert not consents.is_waiting
+    late = consent.answered(consents, said(request(other)))  # the answer crossed the machine's end
+    assert ruling(late, other) == "allowed"

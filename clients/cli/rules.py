@@ -4,8 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 _TOKEN_EXPIRED: Final = 4005
 _REVOKED: Final = 4504
-_OURS: Final = range(4000, 5000)
-_FIRST_FINAL: Final = 4500
+_FINAL: Final = frozenset((1002, 1003, 1007, 1009, *range(4500, 5000)))
 _MOST_DOUBLINGS: Final = 16
 
 Verdict = Literal["come_back", "renew", "signed_out", "stop"]
@@ -58,12 +57,12 @@ class Position:
 
 
 def judge(code: int) -> Verdict:
-    """Tell what a close code asks of the client; the range is the verdict."""
+    """Tell what a close code asks of the client; of ours, the range is the verdict."""
     if code == _TOKEN_EXPIRED:
         return "renew"
     if code == _REVOKED:
         return "signed_out"
-    return "stop" if code in _OURS and code >= _FIRST_FINAL else "come_back"
+    return "stop" if code in _FINAL else "come_back"
 
 
 def pause_seconds(failures: int, patience: Patience, *, retry_ms: int, chance: float) -> float:

@@ -1,6 +1,7 @@
 """uvicorn, run as one of the process's loops: it stops when told, not by a signal of its own."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ def bound(host: str, port: int) -> socket.socket:
 
 def make_server(application: Any, *, grace_seconds: float) -> Server:  # noqa: ANN401 - any ASGI callable
     """Make the server. Connections still open `grace_seconds` after the end are cut."""
+    logging.getLogger("uvicorn.error").addFilter(_is_ours)
     config = uvicorn.Config(
         application,
         loop="none",
@@ -45,6 +47,11 @@ def make_server(application: Any, *, grace_seconds: float) -> Server:  # noqa: A
         timeout_keep_alive=30,
     )
     return Server(config)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Pass over text of a client's that is no UTF-8: it is answered, and no fault of ours."""
+    return not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
 
 
 async def serve(server: Server, listener: socket.socket, stopping: asyncio.Event) -> None:

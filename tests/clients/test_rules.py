@@ -12,6 +12,7 @@ from clients.cli.rules import Patience, Position, judge, pause_seconds
     [
         (0, "come_back"),
         (1006, "come_back"),
+        (1009, "stop"),
         (1012, "come_back"),
         (4001, "come_back"),
         (4009, "come_back"),

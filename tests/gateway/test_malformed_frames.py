@@ -35,6 +35,8 @@ A_CONNECTION = 12
 GROWTH_BYTES = 50 * 1024 * 1024
 PROTOCOL = Path("docs/protocol.md").read_text()
 CODES = {int(code) for code in re.findall(r"^\| (\d{4}) \|", PROTOCOL, re.MULTILINE)}
+CUT = 1006
+"""What a close code amounts to that a reset of the line has overtaken."""
 SILENT = {"pong", "seen", "vis", "unsub", "sub"}
 """What may be well-formed by chance, and is not answered then."""
 
@@ -65,6 +67,18 @@ async def a_gateway(servers, database):
             await process.wait()
 
 
+def told_of(device: Device) -> list[str]:
+    """The tasks of which it was told that they are not there."""
+    return [each["task"] for each in device.all("reset")]
+
+
+async def listen(phone: Device) -> None:
+    """Keep a phone on the line."""
+    while True:
+        if any(item.get("t") == "ping" for item in await phone.take()):
+            await phone.say(t="pong")
+
+
 class Caller:
     """Says malformed frames, and takes note of how each was answered."""
 
@@ -75,7 +89,10 @@ class Caller:
         self.answers: dict[str, int] = {}
 
     async def say_all(self, said: list[Frame]) -> None:
+        """Say them, on every other connection before hello."""
+        is_known = False
         while said:
+            is_known = not is_known
             async with connect_socket(
                 self._url,
                 subprotocols=[frames.SUBPROTOCOL],
@@ -84,35 +101,38 @@ class Caller:
                 ping_interval=None,
             ) as socket:
                 device = Device(socket)
-                await device.hello(self._token, device=self._name)
-                await device.first("welcome", seconds=60)
-                for number in range(A_CONNECTION):
-                    if not said or not await self._say(device, said.pop(), number):
-                        break
+                if is_known:
+                    await device.hello(self._token, device=self._name)
+                    await device.first("welcome", seconds=60)
+                    await self._say_some(device, said)
+                else:
+                    frame = said.pop()
+                    await device.socket.send(frame.content, text=frame.is_text)
+                    await device.end(seconds=60)
+                    self._note_end(device, frame)
 
-    async def _say(self, device: Device, frame: Frame, number: int) -> bool:
-        """Say one frame and then something harmless; tell whether the connection lives on."""
-        mark, before = f"mark-{number}", len(device.told)
-        with suppress(ConnectionClosed):
-            await device.socket.send(frame.content, text=frame.is_text)
-            await device.say(t="sub", task=mark)
-        try:
-            await device.until(
-                lambda it: any(each["task"] == mark for each in it.all("reset")), seconds=60
-            )
-        except ConnectionClosed:
-            code = device.socket.close_code
-            assert code in CODES, (code, frame)
-            self._note(str(code))
-            return False
-        told = [each.get("t") for each in device.told[before:-1]]
-        if "nak" in told or "reset" in told or "ack" in told:
-            self._note(str(told[0]))
-        else:
-            item = json.loads(frame.content)
-            assert item["t"] in SILENT, frame
-            self._note("well-formed by chance")
-        return True
+    async def _say_some(self, device: Device, said: list[Frame]) -> None:
+        """Say frames, each followed by something harmless, while the connection lives."""
+        for number in range(min(A_CONNECTION, len(said))):
+            frame, mark, before = said.pop(), f"mark-{number}", len(device.told)
+            try:
+                await device.socket.send(frame.content, text=frame.is_text)
+                if not (frame.is_too_long or frame.is_no_text):
+                    await device.say(t="sub", task=mark)
+                await device.until(lambda it, m=mark: m in told_of(it), seconds=60)
+            except ConnectionClosed:
+                await device.end(seconds=60)
+                self._note_end(device, frame)
+                return
+            told = [each.get("t") for each in device.told[before:-1]]
+            if not told:
+                assert json.loads(frame.content)["t"] in SILENT, frame
+            self._note(str(told[0]) if told else "well-formed by chance")
+
+    def _note_end(self, device: Device, frame: Frame) -> None:
+        code = device.socket.close_code
+        assert code in CODES or (code == CUT and frame.is_too_long), (code, frame)
+        self._note(str(int(code)))
 
     def _note(self, answer: str) -> None:
         self.answers[answer] = self.answers.get(answer, 0) + 1
@@ -156,14 +176,17 @@ async def test_every_frame_is_answered_and_no_other_client_is_hurt(servers, fres
             phone = Device(socket)
             await phone.hello(ada.token, subs={history.task: 0})
             await phone.version(1, seconds=60)
-            group.create_task(grow())
+            growing = group.create_task(grow())
+            listening = group.create_task(listen(phone))
             await say(WARM_UP, SEED + 1)
             before_bytes = process.memory_info().rss
             callers = await say(FRAMES, SEED)
             grown_bytes = process.memory_info().rss - before_bytes
             is_over.set()
+            await growing
             head = (await world.log.head(history)).version
-            await phone.version(head, seconds=60)
+            await eventually(lambda: phone.versions[-1] >= head, seconds=60)
+            listening.cancel()
 
     answers: dict[str, int] = {}
     for caller in callers:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 TASK = "task_ujxpsv4xdo3hv4xxdonxpftgj4"
+LIMIT_BYTES = 64 * 1024
 UUID = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e11"
 
 VALID: list[dict[str, Any]] = [
@@ -30,6 +31,19 @@ class Frame(NamedTuple):
 
     content: bytes
     is_text: bool
+
+    @property
+    def is_too_long(self) -> bool:
+        return len(self.content) > LIMIT_BYTES
+
+    @property
+    def is_no_text(self) -> bool:
+        """Whether it claims to be text and is no UTF-8."""
+        try:
+            self.content.decode()
+        except UnicodeDecodeError:
+            return self.is_text
+        return False
 
 
 def malformed(seed: int) -> Iterator[Frame]:

@@ -4,7 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 _TOKEN_EXPIRED: Final = 4005
 _REVOKED: Final = 4504
-_FINAL: Final = frozenset((1002, 1003, 1007, 1009, *range(4500, 5000)))
+_FINAL: Final = frozenset((1002, 1007, 1009, *range(4500, 5000)))
 _MOST_DOUBLINGS: Final = 16
 
 Verdict = Literal["come_back", "renew", "signed_out", "stop"]

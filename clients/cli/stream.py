@@ -82,7 +82,7 @@ class Stream:
             self._sender.begin()
 
     def version(self, task: str) -> int:
-        """Tell the last version of the task that was yielded."""
+        """Tell the last version yielded of a task. Raises KeyError once it is Missing."""
         return self._positions[task].version
 
     def tell(self, command: Command) -> None:
@@ -223,7 +223,8 @@ class Stream:
             case "behind":
                 self._behind[task] = item.head
             case "reset" if item.reason == "not_found":
-                del self._positions[task]
+                for known in (self._positions, self._behind, self._later):
+                    known.pop(task, None)
                 return [Missing(task)]
             case "reset" if item.reason == "position_lost":
                 position.lose()

@@ -23,7 +23,7 @@ from infra.jetstream import JetStreamLog, connect
 from services.gateway.stream import frames
 from tests.gateway.conftest import World, settings_for
 from tests.gateway.test_process import environment, free_port, spawn
-from tests.support.devices import Device
+from tests.support.devices import Device, serving
 from tests.support.eventually import eventually
 from tests.support.malformed import Frame, malformed
 
@@ -198,3 +198,18 @@ async def test_every_frame_is_answered_and_no_other_client_is_hurt(servers, fres
     assert phone.versions == list(range(1, head + 1))
     assert grown_bytes < GROWTH_BYTES
     assert b"Traceback" not in said, said.decode()[-4000:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x8b\x80abcd", b"\x81\x02{}", b"\xf1\x80abcd"],
+    ids=["an opcode that there is not", "not masked", "reserved bits"],
+)
+async def test_what_is_no_frame_at_all_ends_with_1002(servers, content):
+    async with serving(servers.redis_url) as place, place.device() as phone:
+        await phone.first("welcome")
+        phone.socket.transport.write(content)
+
+        code, _ = await phone.end()
+
+    assert code == 1002

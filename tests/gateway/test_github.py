@@ -148,12 +148,10 @@ def altered(back, **changes):
     return url._replace(query=urlencode({**query, **changes})).geturl()
 
 
-@pytest.mark.parametrize(
-    "changes", [{"state": "other"}, {"state": ""}, {"iss": "https://evil.example"}]
-)
-async def test_a_state_or_issuer_of_another_is_refused(world, ada, changes):
-    back = await consented(ada.http, await departed(ada.http))
-    is_trouble(await ada.http.get(altered(back, **changes)), 403, "no sign-in")
+async def test_a_state_or_issuer_of_another_is_refused(world, ada):
+    for changes in ({"state": "other"}, {"state": ""}, {"iss": "https://evil.example"}):
+        back = await consented(ada.http, await departed(ada.http))
+        is_trouble(await ada.http.get(altered(back, **changes)), 403, "no sign-in")
 
 
 async def test_the_right_issuer_may_say_its_name(world, ada, forge):

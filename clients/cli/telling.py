@@ -120,8 +120,11 @@ def outbox(person: Person, *, drop: str, wait_seconds: float) -> int:
             kept = person.outbox(gateway)
             if drop and not kept.remove(drop):
                 raise Trouble(f"Nothing with the id {drop} is kept.", "`errand outbox` lists it.")
-            for left in kept.waiting()[-1:]:
-                await _deliver(person, gateway, left, wait_seconds=wait_seconds)
+            for last in kept.waiting()[-1:]:
+                try:
+                    await _deliver(person, gateway, last, wait_seconds=wait_seconds)
+                except Trouble as trouble:  # what remains is listed all the same
+                    person.console.print(Text(plain(trouble.what), style="yellow"))
             return _list(kept.waiting(), person.console)
 
     return asyncio.run(work())
@@ -179,4 +182,4 @@ async def _deliver(person: Person, gateway: Gateway, told: Command, *, wait_seco
                 patience.reschedule(asyncio.get_running_loop().time() + wait_seconds)
     except TimeoutError:
         pass
-    return False
+    return told not in kept.waiting()  # another `errand` may have sent it

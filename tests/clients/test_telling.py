@@ -6,6 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from clients.cli.outbox import Outbox
 from tests.clients.test_commands import ME, TASK, errand
 from tests.support.scripted_gateway import ScriptedGateway, Visitor, scripted_gateway
 
@@ -104,13 +107,14 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
     assert (empty.returncode, empty.stdout) == (0, "")
 
 
-async def test_what_is_kept_can_be_seen_and_taken_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("end", "code"), [(1011, 5), (4500, 1)], ids=["away", "a bug of ours"])
+async def test_what_is_kept_can_be_seen_and_taken_out(tmp_path: Path, end: int, code: int) -> None:
     async def refuse(visitor: Visitor) -> None:
-        await visitor.socket.close(1011, "away")
+        await visitor.socket.close(end, "not this")
 
     async with scripted_gateway(refuse) as gateway:
         gateway.pages = [AWAY]
-        await typed(tmp_path, "cancel", TASK, "--reason", "late", *BRIEFLY, gateway=gateway)
+        sent = await typed(tmp_path, "cancel", TASK, "--reason", "late", *BRIEFLY, gateway=gateway)
         gateway.pages = [AWAY]
         listed = await typed(tmp_path, "outbox", *BRIEFLY, gateway=gateway)
         [command] = [line.split()[0] for line in listed.stdout.splitlines() if "late" in line]
@@ -119,7 +123,23 @@ async def test_what_is_kept_can_be_seen_and_taken_out(tmp_path: Path) -> None:
         gateway.pages = [AWAY]
         again = await typed(tmp_path, "outbox", "--drop", command, gateway=gateway)
 
-    assert listed.returncode == 5
+    assert (sent.returncode, listed.returncode) == (code, 5)
     assert (dropped.returncode, dropped.stdout) == (0, "")
     assert again.returncode == 1
     assert "Nothing with the id" in again.stderr
+
+
+async def test_what_another_program_sent_meanwhile_is_not_told_as_kept(tmp_path: Path) -> None:
+    async def steal(visitor: Visitor) -> None:
+        for file in tmp_path.rglob("outbox.sqlite"):
+            outbox = Outbox(file, gateway.url)
+            for each in outbox.waiting():
+                outbox.remove(each.id)
+        await visitor.tell({"t": "welcome"})
+        await visitor.socket.wait_closed()
+
+    async with scripted_gateway(steal) as gateway:
+        gateway.pages = [ME]
+        ended = await typed(tmp_path, "cancel", TASK, "--wait", "2", gateway=gateway)
+
+    assert (ended.returncode, ended.stdout) == (0, "")

@@ -1,11 +1,12 @@
-"""At a terminal: what the agent asks is put to the person, and their answer is sent."""
+"""At a terminal: what the agent asks is put to the person, and becomes a command."""
 
 import asyncio
 
 from rich.console import Console
 from rich.prompt import Prompt
 
-from clients.cli.gateway import JSON, Gateway, new_command
+from clients.cli.gateway import JSON, new_command
+from clients.cli.outbox import Command, command
 from events import ApprovalRequested, QuestionAsked
 
 Asked = QuestionAsked | ApprovalRequested
@@ -17,15 +18,14 @@ _VERDICTS: dict[str, JSON] = {
 }
 
 
-async def answer(gateway: Gateway, task: str, asked: Asked, console: Console) -> None:
-    """Put one question and send the answer. Raises Trouble, as when it was answered elsewhere."""
+async def answer(task: str, asked: Asked, console: Console) -> Command:
+    """Put one question; give what the person answers as a command."""
+    args: JSON = {"request": asked.request}
     if isinstance(asked, ApprovalRequested):
-        path = f"/v1/tasks/{task}/approvals/{asked.request}"
-        body = {"digest": asked.digest} | await _verdict(console)
-    else:
-        path = f"/v1/tasks/{task}/questions/{asked.request}"
-        body = {"text": await _text(asked, console)}
-    await gateway.post(path, body, command=new_command())
+        args |= {"digest": asked.digest} | await _verdict(console)
+        return command(new_command(), "approve", args, task=task)
+    args["text"] = await _text(asked, console)
+    return command(new_command(), "answer", args, task=task)
 
 
 async def _text(question: QuestionAsked, console: Console) -> str:

@@ -15,10 +15,12 @@ from rich.text import Text
 from clients.cli import checkout, screen
 from clients.cli.doctor import examine
 from clients.cli.extensions import Extensible
-from clients.cli.gateway import JSON, Gateway, new_command
+from clients.cli.gateway import JSON, Gateway, Unreachable, new_command
 from clients.cli.looking_back import diff, replay, show
+from clients.cli.outbox import command
 from clients.cli.person import Person, person_of
 from clients.cli.sign_in import SessionFile, redeem
+from clients.cli.telling import approve, cancel, keep, outbox, say
 from clients.cli.trouble import Trouble
 from clients.cli.watching import Watch
 
@@ -99,9 +101,14 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
 
 
 async def _send(person: Person, body: JSON, *, is_json: bool, is_detached: bool) -> int:
-    async with await person.sign_in() as gateway:
+    async with await person.sign_in(may_be_away=True) as gateway:
         lent = await _lend(person, body["repository"])
-        task = await gateway.post("/v1/tasks", body, command=new_command())
+        command_id = new_command()
+        try:
+            task = await gateway.post("/v1/tasks", body, command=command_id)
+        except Unreachable as away:
+            person.console.print(Text(away.what, style="yellow"))
+            return keep(person, gateway, command(command_id, "submit", body))
         if is_detached:
             person.console.print(task["id"])
             return 0
@@ -150,7 +157,14 @@ def watch(person: Person, *, task: str, after: int, is_json: bool) -> int:
 async def _watch(
     person: Person, gateway: Gateway, task: str, *, is_json: bool, after: int = 0
 ) -> tuple[int, JSON]:
-    watched = Watch(gateway, task, device=person.device, console=person.console, is_json=is_json)
+    watched = Watch(
+        gateway,
+        task,
+        device=person.device,
+        console=person.console,
+        outbox=person.outbox(gateway),
+        is_json=is_json,
+    )
     ended = await watched.until_end(after=after)
     if not is_json:
         person.console.print(_summary(ended))
@@ -197,71 +211,6 @@ def list_tasks(person: Person, phase: str, limit: int) -> int:
 
 
 @errand.command()
-@click.argument("task")
-@click.argument("text")
-@click.option("--later", is_flag=True, help="After the turn, instead of at once.")
-@person_of
-def say(person: Person, *, task: str, text: str, later: bool) -> int:
-    """Say something to a task: an instruction, or the answer to what it asks."""
-
-    async def work() -> None:
-        async with await person.sign_in() as gateway:
-            question = (await gateway.get(f"/v1/tasks/{task}")).get("question")
-            path = f"/v1/tasks/{task}/instructions"
-            body = {"text": text, "mode": "queue" if later else "steer"}
-            if question:
-                path, body = f"/v1/tasks/{task}/questions/{question['request']}", {"text": text}
-            await gateway.post(path, body, command=new_command())
-
-    _run(work())
-    return 0
-
-
-@errand.command()
-@click.argument("task")
-@click.option("--deny", is_flag=True, help="Do not allow it.")
-@click.option("--reason", default="", help="Why, for the agent and the record.")
-@click.option("--for-task", is_flag=True, help="Allow the like of it too, until the task ends.")
-@person_of
-def approve(person: Person, *, task: str, deny: bool, reason: str, for_task: bool) -> int:
-    """Allow, or deny, what a task asks leave for; `errand show` shows what that is."""
-
-    async def work() -> None:
-        async with await person.sign_in() as gateway:
-            asked = (await gateway.get(f"/v1/tasks/{task}")).get("approval")
-            if not asked:
-                raise Trouble("This task asks for no leave just now.", "`errand watch` shows it.")
-            body = {
-                "digest": asked["digest"],
-                "verdict": "deny" if deny else "allow",
-                "reason": reason,
-                "scope": "task" if for_task and not deny else "once",
-            }
-            path = f"/v1/tasks/{task}/approvals/{asked['request']}"
-            await gateway.post(path, body, command=new_command())
-
-    _run(work())
-    return 0
-
-
-@errand.command()
-@click.argument("task")
-@click.option("--reason", default="", help="Why, for the record.")
-@person_of
-def cancel(person: Person, task: str, reason: str) -> int:
-    """Withdraw a task; its worker stops."""
-
-    async def work() -> None:
-        async with await person.sign_in() as gateway:
-            await gateway.post(
-                f"/v1/tasks/{task}/cancel", {"reason": reason}, command=new_command()
-            )
-
-    _run(work())
-    return 0
-
-
-@errand.command()
 @click.argument("url")
 @click.argument("code")
 @person_of
@@ -298,5 +247,5 @@ def doctor(person: Person) -> int:
     return 0 if _run(work()) else 1
 
 
-for each in (show, replay, diff):
+for each in (say, approve, cancel, outbox, show, replay, diff):
     errand.add_command(each)

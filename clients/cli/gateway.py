@@ -62,6 +62,11 @@ class Gateway:
     ) -> None:
         await self._client.aclose()
 
+    @property
+    def can_renew(self) -> bool:
+        """Whether there will be a newer token when this one has ended."""
+        return self._renew is not None
+
     async def fresh_token(self, *, refused: str = "") -> str:
         """Give a token to ask with now. Raises SignedOut when the session has ended."""
         if self._renew is not None:

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from clients.cli.gateway import Gateway
+from clients.cli.outbox import Outbox
 from clients.cli.sign_in import Forge, SessionFile, local_stack, sign_in
 
 
@@ -22,15 +23,20 @@ class Person(msgspec.Struct):
     console: Console
     folder: Path
 
-    async def sign_in(self) -> Gateway:
-        """Give the gateway meant, signed in."""
+    async def sign_in(self, *, may_be_away: bool = False) -> Gateway:
+        """Give the gateway meant, signed in; one that may be away is believed to know us still."""
         return await sign_in(
             gateway=self.gateway,
             token=self.token,
             file=self.sessions,
             folder=self.folder,
             device=self.device,
+            may_be_away=may_be_away,
         )
+
+    def outbox(self, gateway: Gateway) -> Outbox:
+        """Give the commands kept for this gateway, beside the sessions."""
+        return Outbox(self.sessions.path.with_name("outbox.sqlite"), gateway.url)
 
     def forge(self) -> Forge:
         """Give the forge of the stack that runs here, if one does."""

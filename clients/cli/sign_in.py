@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from clients.cli.gateway import Gateway, SignedOut
+from clients.cli.gateway import Gateway, SignedOut, Unreachable
 from clients.cli.trouble import Trouble
 
 _SPARE_SECONDS = 30.0
@@ -80,12 +80,12 @@ class SessionFile:
     """The file that keeps the sessions, readable by its owner alone."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def read(self) -> Sessions:
         """Read the sessions; none when there is no file or it is damaged."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Sessions)
+            return msgspec.json.decode(self.path.read_bytes(), type=Sessions)
         except (OSError, msgspec.DecodeError):
             return Sessions()
 
@@ -94,17 +94,17 @@ class SessionFile:
         sessions = self.read()
         sessions.sessions[gateway] = session
         sessions.last = gateway
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._path.with_suffix(f".{os.getpid()}")
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self.path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(sessions)))
-        draft.replace(self._path)
+        draft.replace(self.path)
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
         """Wait until no other `errand` renews a session, and let none meanwhile."""
-        descriptor = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
             yield
@@ -159,9 +159,18 @@ async def _ask(gateway: str, path: str, body: dict[str, Any]) -> KeptSession:
 
 
 async def sign_in(
-    *, gateway: str, token: str, file: SessionFile, folder: Path, device: str
+    *,
+    gateway: str,
+    token: str,
+    file: SessionFile,
+    folder: Path,
+    device: str,
+    may_be_away: bool = False,
 ) -> Gateway:
-    """Give a gateway to ask. Raises Trouble saying how to come by one."""
+    """Give a gateway to ask. Raises Trouble saying how to come by one.
+
+    With `may_be_away` one that does not answer is given too, when a token for it is known.
+    """
     stack = local_stack(folder)
     sessions = file.read()
     url = (gateway or (stack.gateway if stack else "") or sessions.last).rstrip("/")
@@ -170,12 +179,14 @@ async def sign_in(
             "No gateway is known here.",
             "`make run` starts one on this machine; `errand pair URL CODE` signs in to another.",
         )
-    if token and await _is_valid(Gateway(url, token)):
+    if token and await _is_valid(Gateway(url, token), may_be_away=may_be_away):
         return Gateway(url, token)
     kept = sessions.sessions.get(url)
     renewal = Renewal(url, file)
-    if not token and kept and await _is_valid(Gateway(url, kept.token, renew=renewal)):
-        return Gateway(url, kept.token, renew=renewal)
+    if not token and kept:
+        asked = Gateway(url, kept.token, renew=renewal)
+        if await _is_valid(asked, may_be_away=may_be_away):
+            return Gateway(url, kept.token, renew=renewal)
     if stack is None or stack.gateway.rstrip("/") != url or not stack.operator_token:
         raise Trouble(
             f"You are not signed in to {url}.",
@@ -188,10 +199,13 @@ async def sign_in(
     return Gateway(url, fresh.token, renew=renewal)
 
 
-async def _is_valid(gateway: Gateway) -> bool:
+async def _is_valid(gateway: Gateway, *, may_be_away: bool) -> bool:
     async with gateway as asked:
         try:
             await asked.get("/v1/me")
         except SignedOut:
             return False
+        except Unreachable:
+            if not may_be_away:
+                raise
         return True

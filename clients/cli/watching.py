@@ -11,7 +11,10 @@ from rich.text import Text
 from clients.cli import screen
 from clients.cli.answering import Asked, answer
 from clients.cli.gateway import JSON, Gateway
-from clients.cli.stream import CaughtUp, LiveItem, Shown, TaskStream
+from clients.cli.outbox import Outbox
+from clients.cli.sending import NotDone
+from clients.cli.shown import CaughtUp, LiveItem, Lost, Missing, Shown
+from clients.cli.stream import Stream
 from clients.cli.trouble import Trouble
 from events import (
     ApprovalAnswered,
@@ -45,11 +48,19 @@ class Watch:
     """One task on one screen. `is_json` prints the events as they are, one a line."""
 
     def __init__(
-        self, gateway: Gateway, task: str, *, device: str, console: Console, is_json: bool = False
+        self,
+        gateway: Gateway,
+        task: str,
+        *,
+        device: str,
+        console: Console,
+        outbox: Outbox,
+        is_json: bool = False,
     ) -> None:
         self._gateway = gateway
         self._task = task
         self._device = device
+        self._outbox = outbox
         self._console = console
         self._is_json = is_json
         self._since: datetime | None = None
@@ -60,16 +71,20 @@ class Watch:
 
     async def until_end(self, *, after: int = 0) -> JSON:
         """Show everything from version `after` on until the task has ended; return the task."""
-        stream = TaskStream(self._gateway, self._task, device=self._device, after=after)
+        stream = Stream(
+            self._gateway, device=self._device, tasks={self._task: after}, outbox=self._outbox
+        )
         with self._status() as status:
             async with aclosing(stream.items()) as items:
                 async for item in items:
-                    await self._take(item, status)
+                    await self._take(item, stream, status)
                     if self._is_caught_up and self._has_ended:
                         break
-        return await self._gateway.get(f"/v1/tasks/{self._task}", wait_version=stream.version)
+        return await self._gateway.get(
+            f"/v1/tasks/{self._task}", wait_version=stream.version(self._task)
+        )
 
-    async def _take(self, item: Shown, status: Status | None) -> None:
+    async def _take(self, item: Shown, stream: Stream, status: Status | None) -> None:
         match item:
             case Recorded():
                 self._show(item, status)
@@ -77,10 +92,18 @@ class Watch:
                 self._hint(status, text)
             case CaughtUp():
                 await self._catch_up()
-            case LiveItem():
+            case Lost():
+                self._asked, self._has_ended, self._cost_microusd = None, False, 0
+            case Missing():
+                raise Trouble(
+                    f"There is no task {self._task} in your account.", "`errand list` tells."
+                )
+            case NotDone() if not self._is_json:  # answered elsewhere meanwhile, say
+                self._console.print(Text(screen.plain(item.problem.detail), style="yellow"))
+            case _:
                 return
         if self._is_caught_up and self._asked and self._can_ask:
-            await self._answer(self._asked, status)
+            await self._answer(self._asked, stream, status)
 
     async def _catch_up(self) -> None:
         """Take note that what follows is news; the end itself may be older than what was shown."""
@@ -129,13 +152,10 @@ class Watch:
             spent = screen.money(self._cost_microusd)
             status.update(Text(f"{lines[-1][:80]}  {spent}", style="dim"))
 
-    async def _answer(self, asked: Asked, status: Status | None) -> None:
+    async def _answer(self, asked: Asked, stream: Stream, status: Status | None) -> None:
         if status is not None:
             status.stop()
         self._asked = None
-        try:
-            await answer(self._gateway, self._task, asked, self._console)
-        except Trouble as trouble:  # answered elsewhere meanwhile, say
-            self._console.print(Text(f"{trouble.what} {trouble.remedy}", style="yellow"))
+        stream.tell(await answer(self._task, asked, self._console))
         if status is not None:
             status.start()

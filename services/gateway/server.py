@@ -1,6 +1,7 @@
 """uvicorn, run as one of the process's loops: it stops when told, not by a signal of its own."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ def make_server(
     `trusted_proxies`: addresses or networks, separated by commas, whose word on where a request
     comes from (X-Forwarded-For) is taken.
     """
+    logging.getLogger("uvicorn.error").addFilter(_is_ours)
     config = uvicorn.Config(
         application,
         loop="none",
@@ -55,6 +57,11 @@ def make_server(
         forwarded_allow_ips=trusted_proxies,
     )
     return Server(config)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Pass over text of a client's that is no UTF-8: it is answered, and no fault of ours."""
+    return not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
 
 
 async def serve(server: Server, listener: socket.socket, stopping: asyncio.Event) -> None:

@@ -81,7 +81,7 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     ended = errand(tmp_path, "--help")
 
     assert ended.returncode == 0
-    for name in ("run", "watch", "list", "say", "cancel", "pair", "doctor"):
+    for name in ("run", "watch", "list", "say", "cancel", "outbox", "pair", "doctor"):
         assert f"  {name} " in ended.stdout
 
 
@@ -133,6 +133,7 @@ def test_a_task_sent_and_left_is_its_id(tmp_path: Path) -> None:
         "prompt": "Mend",
         "repository": {"url": "https://f/o/r.git", "base": "dev"},
         "budget": {"cost_microusd": 1_500_000},
+        "policy": "never",
     }
 
 
@@ -168,25 +169,6 @@ def test_a_listed_task_can_be_named_from_there(tmp_path: Path) -> None:
         ended = errand(tmp_path, "list", gateway=gateway)
 
     assert task["id"] in ended.stdout
-
-
-def test_a_word_to_a_task_that_asks_is_the_answer(tmp_path: Path) -> None:
-    state = {"id": TASK, "question": {"request": "req_1", "text": "Which?"}}
-    with scripted_http() as gateway:
-        gateway.answers = [ME, (200, json.dumps(state).encode()), (200, b"{}")]
-        assert errand(tmp_path, "say", TASK, "That", gateway=gateway).returncode == 0
-
-    assert gateway.asked[2][0] == f"POST /v1/tasks/{TASK}/questions/req_1"
-    assert json.loads(gateway.asked[2][1]) == {"text": "That"}
-
-
-def test_a_word_to_a_task_that_asks_nothing_is_an_instruction(tmp_path: Path) -> None:
-    with scripted_http() as gateway:
-        gateway.answers = [ME, (200, b'{"question":null}'), (200, b"{}")]
-        assert errand(tmp_path, "say", TASK, "More", "--later", gateway=gateway).returncode == 0
-
-    assert gateway.asked[2][0] == f"POST /v1/tasks/{TASK}/instructions"
-    assert json.loads(gateway.asked[2][1]) == {"text": "More", "mode": "queue"}
 
 
 def test_pairing_keeps_the_token(tmp_path: Path) -> None:

@@ -1,29 +1,36 @@
 """The client's end of the stream: every event once and in order, over any number of connections."""
 
 import json
+from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
-from clients.cli.gateway import Gateway, SignedOut
-from clients.cli.stream import CaughtUp, LiveItem, TaskStream
+from clients.cli.gateway import Gateway, Renew, SignedOut
+from clients.cli.rules import Patience
+from clients.cli.shown import CaughtUp, Line, LiveItem, Lost, Missing
+from clients.cli.stream import Stream
 from clients.cli.trouble import Trouble
 from events import Recorded
 from tests.support.scripted_gateway import TASK, Visitor, event, scripted_gateway
 
+QUICK = Patience(first_pause_seconds=0.02, longest_pause_seconds=0.1)
 
-async def collect(url: str, *, last: int, after: int = 0) -> list[Any]:
+
+async def collect(url: str, *, last: int, after: int = 0, renew: Renew | None = None) -> list[Any]:
     """What the stream yields up to the event `last`."""
     items: list[Any] = []
-    async with Gateway(url, "token") as gateway:
-        stream = TaskStream(gateway, TASK, device="d1", after=after)
-        generator = stream.items()
-        async for item in generator:
-            items.append(item)
-            if isinstance(item, Recorded) and item.version == last:
-                break
-        await generator.aclose()
-        assert stream.version == last
+    async with Gateway(url, "token", renew=renew) as gateway:
+        stream = Stream(gateway, device="d1", tasks={TASK: after}, patience=QUICK)
+        async with aclosing(stream.items()) as generator:
+            async for item in generator:
+                items.append(item)
+                if isinstance(item, Recorded) and item.version == last:
+                    break
+        assert stream.version(TASK) == last
     return items
 
 
@@ -52,7 +59,7 @@ async def test_events_and_passing_items_come_as_they_are_sent() -> None:
         items = await collect(gateway.url, last=2)
 
     assert [type(item) for item in items] == [Recorded, CaughtUp, LiveItem, Recorded]
-    assert items[2] == LiveItem("text", "1.0", 3, "Hi")
+    assert items[2] == LiveItem(TASK, "text", "1.0", 3, "Hi")
     assert json.loads(items[3].body) == event(2)
     hello = gateway.hellos[0]
     assert (hello["v"], hello["token"], hello["device"]["id"]) == (1, "token", "d1")
@@ -122,17 +129,19 @@ async def test_a_lost_connection_is_taken_up_where_it_was() -> None:
     assert [hello["subs"][0]["version"] for hello in gateway.hellos] == [0, 2, 3]
 
 
-async def test_a_head_beyond_its_own_position_makes_it_begin_anew() -> None:
-    async def first(visitor: Visitor) -> None:
-        await visitor.tell(event(1), {"t": "head", "versions": {TASK: 2}})
+async def test_a_head_beyond_its_own_position_makes_it_subscribe_again() -> None:
+    heard: list[Any] = []
+
+    async def visit(visitor: Visitor) -> None:
+        await visitor.tell(event(1), {"t": "head", "versions": {TASK: 2, "other": 9}})
+        heard.append(await visitor.hear())
+        await visitor.tell({"t": "head", "versions": {TASK: 2}}, event(2))
         await stay(visitor)
 
-    async def second(visitor: Visitor) -> None:
-        await visitor.tell(event(2))
-        await stay(visitor)
-
-    async with scripted_gateway(first, second) as gateway:
+    async with scripted_gateway(visit) as gateway:
         assert versions(await collect(gateway.url, last=2)) == [1, 2]
+
+    assert heard == [{"t": "sub", "task": TASK, "version": 1}]
 
 
 async def test_what_is_too_much_for_the_stream_is_fetched_in_pages() -> None:
@@ -187,30 +196,98 @@ async def test_an_event_of_a_type_unknown_here_is_passed_over() -> None:
 
 
 async def test_a_position_the_gateway_has_lost_begins_anew() -> None:
-    async def first(visitor: Visitor) -> None:
-        await visitor.tell({"t": "reset", "task": TASK, "head": 1, "reason": "position_lost"})
-        await stay(visitor)
+    heard: list[Any] = []
 
-    async def second(visitor: Visitor) -> None:
+    async def visit(visitor: Visitor) -> None:
+        await visitor.tell({"t": "reset", "task": TASK, "head": 1, "reason": "position_lost"})
+        heard.append(await visitor.hear())
         await visitor.tell(event(1))
         await stay(visitor)
 
-    async with scripted_gateway(first, second) as gateway:
-        assert versions(await collect(gateway.url, last=1, after=7)) == [1]
+    async with scripted_gateway(visit) as gateway:
+        items = await collect(gateway.url, last=1, after=7)
+
+    assert items[0] == Lost(TASK)
+    assert versions(items) == [1]
+    assert heard == [{"t": "sub", "task": TASK, "version": 0}]
 
 
 @pytest.mark.parametrize("reason", ["unavailable", "invented"])
 async def test_a_log_that_is_away_is_tried_again_after_a_pause(reason: str) -> None:
-    async def away(visitor: Visitor) -> None:
+    async def visit(visitor: Visitor) -> None:
         await visitor.tell({"t": "reset", "task": TASK, "head": 0, "reason": reason})
-        await stay(visitor)
-
-    async def back(visitor: Visitor) -> None:
+        assert await visitor.hear() == {"t": "sub", "task": TASK, "version": 0}
         await visitor.tell(event(1))
         await stay(visitor)
 
-    async with scripted_gateway(away, back) as gateway:
+    async with scripted_gateway(visit) as gateway:
         await collect(gateway.url, last=1)
+
+    assert len(gateway.hellos) == 1
+
+
+async def test_a_connection_that_has_gone_silent_is_left() -> None:
+    async def silent(visitor: Visitor) -> None:
+        await visitor.tell({"t": "welcome", "heartbeat_ms": 20}, event(1))
+        await stay(visitor)
+
+    async def back(visitor: Visitor) -> None:
+        await visitor.tell({"t": "welcome"}, event(2))
+        await stay(visitor)
+
+    async with scripted_gateway(silent, back) as gateway:
+        assert versions(await collect(gateway.url, last=2)) == [1, 2]
+
+    assert [hello["subs"][0]["version"] for hello in gateway.hellos] == [0, 1]
+
+
+async def test_events_of_other_tasks_do_not_count_and_those_of_the_list_are_lines() -> None:
+    line = {"task": "task_x", "version": 3, "phase": "working", "title": "Mend", "waiting": ""}
+
+    async def visit(visitor: Visitor) -> None:
+        await visitor.tell({"t": "line", **line, "cost_microusd": 5, "updated_at": "x"})
+        await visitor.tell({**event(1), "task": "task_other"}, event(1))
+        await stay(visitor)
+
+    async with scripted_gateway(visit) as gateway:
+        items = await collect(gateway.url, last=1)
+
+    assert [type(item) for item in items] == [Line, Recorded]
+    assert items[0] == Line("task_x", 3, "working", "Mend", "", 5)
+
+
+async def test_a_token_is_renewed_before_it_ends_and_after_it_ended_too_soon() -> None:
+    tokens = ["first", "second", "third"]
+    heard: list[Any] = []
+    now = "2026-11-26T10:00:00+00:00"
+
+    async def renew(*, refused: str = "") -> str:
+        if tokens[0] == refused:
+            del tokens[0]
+        return tokens[0]
+
+    async def soon(visitor: Visitor) -> None:
+        await visitor.tell({"t": "welcome", "now": now, "expires": "2026-11-26T10:00:30+00:00"})
+        heard.append(await visitor.hear())
+        await visitor.tell({"t": "welcome", "now": now, "expires": "2026-11-26T11:00:00+00:00"})
+        await visitor.socket.close(4005, "expired all the same")
+
+    async def then(visitor: Visitor) -> None:
+        await visitor.tell(event(1))
+        await stay(visitor)
+
+    async with scripted_gateway(soon, then) as gateway:
+        await collect(gateway.url, last=1, renew=renew)
+
+    assert heard == [{"t": "auth", "token": "second"}]
+    assert [hello["token"] for hello in gateway.hellos] == ["first", "third"]
+
+
+async def test_a_token_that_ended_and_cannot_be_renewed_is_told() -> None:
+    async def visit(visitor: Visitor) -> None:
+        await visitor.socket.close(4005, "expired")
+
+    assert "ended this session" in await ends_with(SignedOut, visit)
 
 
 async def ends_with(kind: type[Trouble], visit: Any) -> str:
@@ -234,12 +311,34 @@ async def test_an_end_that_is_final_is_told_with_its_reason() -> None:
     assert "speaks version 2. (4501)" in await ends_with(Trouble, visit)
 
 
-async def test_a_task_that_is_not_there_is_told() -> None:
+async def test_a_task_that_is_not_there_is_told_and_asked_for_no_more() -> None:
     async def visit(visitor: Visitor) -> None:
-        await visitor.tell({"t": "reset", "task": TASK, "head": 0, "reason": "not_found"})
+        await visitor.tell({"t": "reset", "task": "task_gone", "head": 0, "reason": "not_found"})
+        visitor.socket.transport.abort()
+
+    async def then(visitor: Visitor) -> None:
+        await visitor.tell(event(1))
         await stay(visitor)
 
-    assert f"no task {TASK}" in await ends_with(Trouble, visit)
+    async with scripted_gateway(visit, then) as gateway, Gateway(gateway.url, "token") as asked:
+        tasks = {TASK: 0, "task_gone": 4}
+        stream = Stream(asked, device="d1", tasks=tasks, patience=QUICK)
+        async with aclosing(stream.items()) as items:
+            assert await anext(items) == Missing("task_gone")
+            assert isinstance(await anext(items), Recorded)
+
+    subs = [[sub["task"] for sub in hello["subs"]] for hello in gateway.hellos]
+    assert subs == [[TASK, "task_gone"], [TASK]]
+
+
+async def test_a_gateway_that_has_no_stream_is_told() -> None:
+    def refuse(connection: ServerConnection, _: Request) -> Response:
+        return connection.respond(HTTPStatus.NOT_FOUND, "")
+
+    async with serve(stay, "127.0.0.1", 0, process_request=refuse) as server:  # type: ignore[arg-type]
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(Trouble, match="refuses the stream .404"):
+            await collect(url, last=1)
 
 
 async def test_what_is_not_the_protocol_is_told() -> None:

@@ -10,7 +10,8 @@ import httpx
 import psutil
 
 from clients.cli.gateway import Gateway, new_command
-from clients.cli.stream import CaughtUp, LiveItem, TaskStream
+from clients.cli.shown import CaughtUp
+from clients.cli.stream import Stream
 from events import (
     AccountId,
     History,
@@ -93,7 +94,7 @@ class Phone:
     async def watch(self, task: str, *, device: str = "phone") -> AsyncGenerator[Recorded, None]:
         """Yield a task's events as they arrive on the stream, until it has ended."""
         has_ended = is_caught_up = False
-        stream = TaskStream(self.gateway, task, device=device)
+        stream = Stream(self.gateway, device=device, tasks={task: 0})
         async with aclosing(stream.items()) as items:
             async for item in items:
                 match item:
@@ -102,8 +103,6 @@ class Phone:
                         yield item
                     case CaughtUp():
                         is_caught_up = True
-                    case LiveItem():
-                        continue
                 if has_ended and is_caught_up:
                     return
 

@@ -1,0 +1,135 @@
+"""A watching client, while Redis is emptied and killed, gateways come and go and its line breaks.
+
+It ends with exactly the log's events, in order. EVENTS (600) says how long the history gets.
+"""
+
+import asyncio
+import os
+import random
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+
+import redis.asyncio as redis
+
+from clients.cli.gateway import Gateway
+from clients.cli.rules import Patience
+from clients.cli.stream import Stream
+from events import History, Recorded, TaskInstructed
+from infra.clock import Scribe, utc_now
+from infra.jetstream import JetStreamLog, connect
+from services.projector.live import LiveLoop
+from tests.gateway.conftest import World, running_gateway, settings_for
+from tests.support.eventually import eventually
+from tests.support.wire import wire
+
+EVENTS = int(os.environ.get("EVENTS", "600"))
+QUICK = Patience(first_pause_seconds=0.05, longest_pause_seconds=0.3)
+SCRIBE = Scribe(utc_now)
+
+
+class Ending:
+    """`is_wanted` asks for the end; `version` is the last version once it is known."""
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+        self.version = 0
+
+
+class Phone:
+    """Somebody who watches one task; `bodies` is what came of it."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    async def watch(self, url: str, token: str, history: History, ending: Ending) -> None:
+        async with Gateway(url, token) as gateway:
+            stream = Stream(gateway, device="phone", tasks={history.task: 0}, patience=QUICK)
+            async with aclosing(stream.items()) as items:
+                async for item in items:
+                    if isinstance(item, Recorded):
+                        self.bodies.append(item.body)
+                    if stream.version(history.task) == ending.version:
+                        return
+
+    async def more(self) -> None:
+        """Wait until it has seen some more."""
+        wanted = len(self.bodies) + 10
+        await eventually(lambda: len(self.bodies) >= wanted, seconds=60)
+
+
+async def write(log, history, ending) -> None:
+    """Append without a pause for long, now one event and now a heap of them."""
+    head = await log.head(history)
+    chance = random.Random(1)
+    while head.version < EVENTS or not ending.is_wanted:
+        facts = [TaskInstructed(text="On" * 200)] * chance.choice((1, 1, 1, 2, 5))
+        head = await log.append(history, SCRIBE.drafts(facts, by="t"), after=head)
+        await asyncio.sleep(0.02)
+    ending.version = head.version
+
+
+async def break_line(line) -> None:
+    chance = random.Random(2)
+    while True:
+        await asyncio.sleep(chance.uniform(0.05, 1.0))
+        line.cut()
+
+
+@asynccontextmanager
+async def told(servers, client):
+    """The projector's live loop, as it is deployed."""
+    stopping = asyncio.Event()
+    credentials = servers.credentials("projector")
+    async with (
+        connect(servers.nats_url, credentials=credentials, name="test") as connection,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(LiveLoop(JetStreamLog(connection), client).run(stopping))
+        yield
+        stopping.set()
+
+
+async def test_whatever_breaks_the_client_ends_with_the_log(servers, fresh_database):
+    phone, ending = Phone(), Ending()
+    async with AsyncExitStack() as held, asyncio.timeout(200):
+        client = await held.enter_async_context(redis.Redis.from_url(servers.redis_url))
+        operator = servers.credentials("operator")
+        log = JetStreamLog(
+            await held.enter_async_context(
+                connect(servers.nats_url, credentials=operator, name="test")
+            )
+        )
+        line = await held.enter_async_context(wire())
+        await held.enter_async_context(told(servers, client))
+        group = await held.enter_async_context(asyncio.TaskGroup())
+
+        def settings(port):
+            return settings_for(servers, fresh_database, port, public_url="http://phone.test")
+
+        async with running_gateway(settings) as url:
+            line.lead_to(url)
+            async with AsyncExitStack() as clients:
+                ada = await World(url, log, clients, client).person("ada")
+                history = ada.history(await ada.submit())
+            group.create_task(write(log, history, ending))
+            watching = group.create_task(phone.watch(line.url, ada.token, history, ending))
+            breaking = group.create_task(break_line(line))
+            await phone.more()
+            await client.flushall()
+            await phone.more()
+        async with running_gateway(settings) as url:
+            line.lead_to(url)
+            await phone.more()
+            await servers.kill("redis")
+            await phone.more()
+        async with running_gateway(settings) as url:
+            line.lead_to(url)
+            await phone.more()
+            await client.flushall()
+            ending.is_wanted = True
+            await watching
+            breaking.cancel()
+
+        stored = await log.read(history)
+    assert phone.bodies == [recorded.body for recorded in stored]
+    assert len(stored) >= EVENTS
+    assert line.connections > 3

@@ -9,6 +9,7 @@ from events import CallId, QuestionAsked, RequestId
 from infra.migrations import migrate
 from tests.gateway.conftest import a_world
 from tests.gateway.test_history import artifact, put
+from tests.support.push import Browser
 
 DIFF = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
 
@@ -21,9 +22,31 @@ async def a_furnished_world(servers, database, place, **changes):
     await connection.close()
     keys = place / "keys"
     keys.write_text("A" * 43 + "=\n")
-    known = {"secrets_key_file": str(keys), **changes}
+    known = {
+        "secrets_key_file": str(keys),
+        "vapid_private_key": "A" * 42 + "E",
+        "vapid_contact": "mailto:house@example.com",
+        **changes,
+    }
     async with a_world(servers, database, **known) as made:
         yield made
+
+
+async def belongings(person):
+    """A device, a key and a guest of one's own: their ids by the names that paths give them."""
+    browser = Browser("https://fcm.googleapis.com/fcm/send/somebodys")
+    wish = {"kind": "web", "subscription": browser.subscription}
+    made = {}
+    for name, path, body in [
+        ("device", "/v1/devices", wish),
+        ("key", "/v1/keys", {"name": "a program"}),
+        ("person", "/v1/members", {"name": "a guest"}),
+    ]:
+        answer = await person.http.post(path, json=body)
+        assert answer.status_code == 201, answer.text
+        told = answer.json()
+        made[name] = told.get("id") or told[name]
+    return made
 
 
 async def a_full_task(person, world, servers, prompt="fix it"):

@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.gateway.furnished import a_full_task, a_furnished_world
+from tests.gateway.furnished import a_full_task, a_furnished_world, belongings
 from tests.gateway.test_history import projected
 
 PROMPT = "a prompt that only ada may read"
@@ -101,7 +101,13 @@ async def test_what_is_anothers_is_not_there_whatever_the_route(world, servers, 
     document = (await ada.http.get("/docs/openapi.json")).json()
     session = ada.session["session"]
     adas = Belongings(
-        {"task": task, "session": session, "request_id": "req_1", "name": "page.html"}
+        {
+            "task": task,
+            "session": session,
+            "request_id": "req_1",
+            "name": "page.html",
+            **await belongings(ada),
+        }
     )
     tried, leaks = 0, []
     for method, path, operation in operations(document):
@@ -133,14 +139,15 @@ async def test_what_is_ones_own_is_there_so_that_the_other_test_means_something(
     for method, path, _ in operations(document):
         if method == "GET" and set(re.findall(r"\{(\w+)\}", path)) <= set(adas.known):
             answer = await ada.http.get(adas.fill(path))
-            assert answer.status_code == 200, (path, answer.text)
+            unlinked = answer.status_code == 409 and "github" in answer.json()["code"]
+            assert answer.status_code == 200 or unlinked, (path, answer.text)
 
 
 async def test_no_route_but_the_open_ones_answers_without_a_session(world):
     document = (await (await world.client()).get("/docs/openapi.json")).json()
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            if operation.get("security") == []:
+            if operation.get("security") == [] or {} in operation.get("security", ()):
                 continue
             places = [p for p in operation.get("parameters", ()) if p["in"] == "path"]
             plain = path.format(**{p["name"]: fitting(p["schema"], document) for p in places})

@@ -18,6 +18,8 @@ from services.gateway.edge import Application, Message, Receive, Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
 
+PAUSE_SECONDS: Final = 30.0
+
 _LEAST_BYTES: Final = 1024
 _INLINE_BYTES: Final = 16 * 1024  # more is compressed beside the event loop
 _BROKER: Final = "/broker/"
@@ -34,7 +36,7 @@ _SECURE: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDo
 
 
 class CutShort(Exception):
-    """The caller went away in the middle of its body."""
+    """The caller went away in the middle of its body, or sent no more of it for too long."""
 
 
 class Answers:
@@ -53,7 +55,11 @@ class Answers:
 
         async def received() -> Message:
             nonlocal is_whole
-            message = await receive()
+            try:
+                async with asyncio.timeout(None if is_whole or has_begun else PAUSE_SECONDS):
+                    message = await receive()
+            except TimeoutError:
+                raise CutShort from None
             if message["type"] == "http.disconnect" and not is_whole and not has_begun:
                 raise CutShort
             is_whole = not message.get("more_body", False)

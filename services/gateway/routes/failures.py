@@ -65,7 +65,9 @@ def on_too_deep(request: Asked, _: RecursionError) -> Response[Problem]:
 
 def on_cut_short(request: Asked, _: CutShort) -> Response[Problem]:
     """Answer a body whose sender went away; hardly anybody is there to read it."""
-    return _answer(request, problem(400, "body_cut_short", "The body ended too early."), {})
+    return _answer(
+        request, problem(400, "body_cut_short", "The body ended too early, or came too slowly."), {}
+    )
 
 
 def on_bug(request: Asked, error: Exception) -> Response[Problem]:

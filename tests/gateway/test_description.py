@@ -123,7 +123,7 @@ def test_every_operation_tells_its_refusals_as_problems():
             if path.startswith("/health/"):
                 continue
             assert {"429", "503"} <= set(refusals), (method, path)
-            assert ("401" in refusals) == (operation.get("security") != []), (method, path)
+            assert ("401" in refusals) or operation.get("security") == [], (method, path)
             assert ("404" in refusals) or "{" not in path, (method, path)
             for response in refusals.values():
                 assert list(response["content"]) == ["application/problem+json"]
@@ -173,5 +173,5 @@ async def test_no_request_is_answered_otherwise_than_described(world, servers, t
     print(output[-3000:], made, file=sys.stderr)
     assert code == 0, output
     assert sum(made.values()) >= REQUESTS / 2
-    assert made["2"] > 100
+    assert made["2"] > count / 2
     assert made.get("5", 0) == 0

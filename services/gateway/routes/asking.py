@@ -34,9 +34,12 @@ def bearer(request: Asked) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def needs(scope: Scope | None) -> dict[str, Scope | None]:
-    """Make a route's `opt`: the scope it needs. Unsaid, GET needs `read` and all else `write`."""
-    return {_SCOPE: scope}
+def needs(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple[int, ...] | None]:
+    """Make a route's `opt`: the scope it needs, and further statuses that it answers with.
+
+    Unsaid, GET needs `read` and all else `write`.
+    """
+    return {_SCOPE: scope, "answers": answers}
 
 
 async def person_asking(request: Asked, house: TheHouse) -> Principal:

@@ -101,7 +101,7 @@ def _refusals(operation: Json, handler: HTTPRouteHandler) -> Iterator[int]:
         return
     yield from (429, 503)
     if not _is_open(handler):
-        yield 401
+        yield from (401, 403)  # nobody known, or a key without the scope
     if "path" in places:
         yield 404
     if places & {"path", "query", "header"}:

@@ -72,7 +72,7 @@ async def members(house: TheHouse, principal: ThePerson) -> MemberPage:
     return MemberPage(await house.accounts.members.list(principal))
 
 
-@post("/v1/members", tags=_PEOPLE, summary="Invite somebody (owner)", opt=needs("admin"))
+@post("/v1/members", tags=_PEOPLE, summary="Invite somebody (owner)", opt=needs("admin", 409))
 async def invite(
     house: TheHouse, principal: ThePerson, data: JSONBody[Invitation]
 ) -> InvitationOffer:
@@ -85,7 +85,12 @@ async def invite(
     return InvitationOffer(made.person, shown.code, shown.expires_at, shown.url)
 
 
-@put("/v1/members/{person:str}", tags=_PEOPLE, summary="Change a role (owner)", opt=needs("admin"))
+@put(
+    "/v1/members/{person:str}",
+    tags=_PEOPLE,
+    summary="Change a role (owner)",
+    opt=needs("admin", 409),
+)
 async def change_role(
     house: TheHouse, principal: ThePerson, person: FromPath[str], data: JSONBody[RoleChange]
 ) -> None:
@@ -94,7 +99,10 @@ async def change_role(
 
 
 @delete(
-    "/v1/members/{person:str}", tags=_PEOPLE, summary="Remove somebody (owner)", opt=needs("admin")
+    "/v1/members/{person:str}",
+    tags=_PEOPLE,
+    summary="Remove somebody (owner)",
+    opt=needs("admin", 409),
 )
 async def remove(house: TheHouse, principal: ThePerson, person: FromPath[str]) -> None:
     """Remove somebody, or leave: their sessions and keys end. Their tasks stay the account's."""

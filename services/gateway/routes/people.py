@@ -118,6 +118,7 @@ async def sign_in(request: Asked, house: TheHouse, data: JSONBody[SignIn]) -> Se
     summary="Renew a session's tokens",
     security=[],
     status_code=200,
+    opt={"answers": (401,)},
 )
 async def refresh(house: TheHouse, data: JSONBody[Renewal]) -> Session:
     """Trade a refresh token for the next one, and a fresh access token.

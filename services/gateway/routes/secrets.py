@@ -19,7 +19,7 @@ from services.gateway.routes.asking import TheHouse, ThePerson, needs
 
 _TAGS: Final = ["secrets"]
 _NOT_SET_UP: Final = {"answers": (409,)}
-_FOR_OWNERS: Final = {**needs("admin"), "answers": (403, 409)}
+_FOR_OWNERS: Final = needs("admin", 409)
 _TEXT: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 
 

@@ -87,6 +87,7 @@ class _CookieTerms:
     summary="Ask for a link by mail",
     security=[],
     status_code=202,
+    opt={"answers": (409,)},
 )
 async def magic_link(request: Asked, house: TheHouse, data: JSONBody[MailWish]) -> MailTaken:
     """Have a link mailed that signs in once, within ten minutes, if the address is known here.
@@ -97,7 +98,13 @@ async def magic_link(request: Asked, house: TheHouse, data: JSONBody[MailWish]) 
     return MailTaken("If this address is known here, a link is on its way to it.")
 
 
-@post("/v1/oauth/github", tags=_TAGS, summary="Begin at GitHub", security=[{}, {"session": []}])
+@post(
+    "/v1/oauth/github",
+    tags=_TAGS,
+    summary="Begin at GitHub",
+    security=[{}, {"session": []}],
+    opt={"answers": (409,)},
+)
 async def begin(request: Asked, house: TheHouse) -> Response[Elsewhere]:
     """Begin to sign in with GitHub, or, with a session, to link it. Send the browser to `url`."""
     principal = await person_asking(request, house) if bearer(request) else None
@@ -134,13 +141,18 @@ async def callback(request: Asked, house: TheHouse) -> Response[str]:
     )
 
 
-@delete("/v1/oauth/github", tags=_TAGS, summary="Unlink GitHub", opt=needs("admin"))
+@delete("/v1/oauth/github", tags=_TAGS, summary="Unlink GitHub", opt=needs("admin", 404))
 async def unlink(house: TheHouse, principal: ThePerson) -> None:
     """Forget who one is at GitHub, and one's token there."""
     await house.accounts.identities.unlink(principal)
 
 
-@get("/v1/repositories", tags=["repositories"], summary="List or search one's repositories")
+@get(
+    "/v1/repositories",
+    tags=["repositories"],
+    summary="List or search one's repositories",
+    opt={"answers": (409,)},
+)
 async def repositories(
     house: TheHouse,
     principal: ThePerson,

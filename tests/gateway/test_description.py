@@ -60,8 +60,6 @@ def with_examples(document, tasks):
             for parameter in operation.get("parameters", ()):
                 if parameter["name"] in known and parameter["in"] == "path":
                     parameter["schema"]["enum"] = known[parameter["name"]]
-                if parameter["name"] == "wait":
-                    parameter["schema"]["maximum"] = 0.1
     return document
 
 

@@ -42,7 +42,7 @@ class Before:
         self._house = house
 
     async def __call__(self, request: Asked) -> Response[None] | None:
-        """Let a request through (None). Raises Refused: 400 too deep, 429 too often.
+        """Let a request through (None). Raises Refused: 400 too deep or repeated, 429 too often.
 
         OPTIONS is answered here: what the framework would allow is the first route's alone, where
         several have one address.
@@ -53,6 +53,9 @@ class Before:
             return None
         if "principal" not in request.route_handler.parsed_fn_signature.parameters:
             await _count(request, self._house, "anonymous", _address(request))
+        names = [name for name, _ in request.query_params.multi_items()]
+        if len(names) > len(set(names)):
+            raise refused(400, "parameter_repeated", "Give each parameter of the query once.")
         if request.method != "GET" and depth(await request.body()) > MOST_DEEP:
             raise refused(400, "too_deep", f"The body is nested more than {MOST_DEEP} deep.")
         return None

@@ -22,7 +22,7 @@ from clients.cli.rules import Patience, Position, judge, pause_seconds
 from clients.cli.sending import Sender
 from clients.cli.shown import CaughtUp, Line, LiveItem, Lost, Missing, Shown
 from clients.cli.trouble import Trouble
-from events import AccountId, History, TaskId, codec
+from events import AccountId, History, Recorded, TaskId, codec
 
 _SERVER_FRAME_BYTES = 8 * 1024 * 1024
 _PAGE_EVENTS = 500
@@ -60,6 +60,7 @@ class Stream:
         self._gateway = gateway
         self._device = device
         self._positions = {task: Position(task, version) for task, version in tasks.items()}
+        self._yielded = dict(tasks)
         self._sender = Sender(outbox, patience) if outbox else None
         self._patience = patience
         self._refused = ""
@@ -82,8 +83,8 @@ class Stream:
             self._sender.begin()
 
     def version(self, task: str) -> int:
-        """Tell the last version yielded of a task. Raises KeyError once it is Missing."""
-        return self._positions[task].version
+        """Tell the last version of a task that was yielded: where to go on another time."""
+        return self._yielded[task]
 
     def tell(self, command: Command) -> None:
         """Keep a command in the outbox, to be sent at once; its Outcome is yielded.
@@ -104,8 +105,10 @@ class Stream:
                 async with self._opened() as connection:
                     while True:
                         for item in await self._hear(connection):
+                            self._note(item)
                             yield item
                         for item in await self._work(connection):
+                            self._note(item)
                             yield item
             except ConnectionClosed as end:
                 self._come_back(end)
@@ -119,6 +122,15 @@ class Stream:
                     "Is one of the two much older than the other?",
                 ) from None
             await self._pause()
+
+    def _note(self, item: Shown) -> None:
+        match item:
+            case Recorded(task=task, version=version) | CaughtUp(task=task, version=version):
+                self._yielded[task] = version
+            case Lost(task=task):
+                self._yielded[task] = 0
+            case _:
+                pass
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[ClientConnection]:

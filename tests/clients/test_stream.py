@@ -347,3 +347,16 @@ async def test_what_is_not_the_protocol_is_told() -> None:
         await stay(visitor)
 
     assert "does not understand" in await ends_with(Trouble, visit)
+
+
+async def test_the_version_told_is_that_of_what_was_yielded_and_not_of_what_came() -> None:
+    async def visit(visitor: Visitor) -> None:
+        await visitor.tell(event(1), event(2), event(3))
+        await stay(visitor)
+
+    async with scripted_gateway(visit) as gateway, Gateway(gateway.url, "token") as asked:
+        stream = Stream(asked, device="d1", tasks={TASK: 0}, patience=QUICK)
+        async with aclosing(stream.items()) as items:
+            for version in (1, 2, 3):
+                assert (await anext(items)).version == version
+                assert stream.version(TASK) == version

@@ -93,13 +93,14 @@ class Caller:
         is_known = False
         while said:
             is_known = not is_known
-            async with connect_socket(
+            connecting = connect_socket(
                 self._url,
                 subprotocols=[frames.SUBPROTOCOL],
                 compression=None,
                 max_size=None,
                 ping_interval=None,
-            ) as socket:
+            )
+            async with asyncio.timeout(120), connecting as socket:
                 device = Device(socket)
                 if is_known:
                     await device.hello(self._token, device=self._name)

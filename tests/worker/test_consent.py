@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime
 
-import pytest
-
 from events import ApprovalAnswered, ApprovalRequested, CallId, TaskId
 from services.worker import consent
 from services.worker.calls import Call
@@ -22,58 +20,13 @@ def covers(policy, call):
     return want.covers if want else ""
 
 
-@pytest.mark.parametrize(
-    ("command", "meant"),
-    [
-        ("rm -rf build", "deleting files"),
-        ("cd src && rm old.py", "deleting files"),
-        ("find . -name '*.pyc' -delete", "deleting files"),
-        ("ls | xargs rm x", "deleting files"),
-        ("git clean -fdx", "throwing work away"),
-        ("git -C sub reset --hard HEAD~1", "throwing work away"),
-        ("git push origin main", "pushing"),
-        ("curl https://example.com", "reaching the network"),
-        ("git fetch", "reaching the network"),
-        ("pip install requests", "installing packages"),
-        ("python3 -m pip install -e .", "installing packages"),
-        ("npm ci", "installing packages"),
-        ("apt-get -y install jq", "installing packages"),
-        ("sudo make", "acting as root"),
-        ("echo x > /etc/hosts", "writing outside the workspace"),
-        ("echo x >> ../other/file", ""),  # said as it is: a relative path is not looked into
-    ],
-)
-def test_what_is_risky_is_told_by_how_it_is_usually_said(command, meant):
-    assert covers("risky", bash(command)) == meant
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "python3 -m unittest",
-        "grep -rn 'rm -rf' docs_about_rm",
-        "echo firmware",
-        "git status && git diff",
-        "make test 2>/dev/null >/tmp/log",
-        "cat pip-install.md",
-        "ls > out.txt",
-    ],
-)
-def test_everyday_commands_are_not_asked_about(command):
-    assert covers("risky", bash(command)) == ""
-
-
-def test_a_file_outside_the_workspace_is_asked_about_and_one_inside_is_not():
-    for path, meant in [
-        ("src/a.py", ""),
-        ("/workspace/src/a.py", ""),
-        ("/tmp/a", ""),
-        ("../a", "writing outside the workspace"),
-        ("/workspace/../etc/passwd", "writing outside the workspace"),
-        ("/etc/passwd", "writing outside the workspace"),
-    ]:
-        call = Call(CallId("c"), "write", {"path": path, "content": ""})
-        assert covers("risky", call) == meant, path
+def test_leave_must_cover_all_that_a_call_does():
+    both = bash("rm -rf build && git push")
+    assert covers("risky", both) == "deleting files, pushing"
+    want = wanted("risky", TASK, both, "tree")
+    assert rule(Consents(granted=frozenset({"deleting files"})), want, is_late=False) == "ask"
+    granted = Consents(granted=frozenset({"deleting files", "pushing"}))
+    assert rule(granted, want, is_late=False) == "allowed"
 
 
 def test_always_asks_about_all_that_may_change_something_and_never_about_nothing():

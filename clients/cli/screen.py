@@ -101,9 +101,7 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
             choices = [Text(f"{n}. {plain(o)}") for n, o in enumerate(options, 1)]
             return [_line("?", text, "bold magenta"), *choices]
         case ApprovalRequested() as asked:
-            head = _line("?", f"May I? {asked.title}  ({asked.covers})", "bold magenta")
-            shown = diff_lines(asked.diff, _DIFF_LINES) if asked.diff else _command(asked.command)
-            return [head, *shown]
+            return _leave(asked, recorded.task)
         case _:
             line = _milestone(recorded)
             return [line] if line else []
@@ -203,10 +201,18 @@ def _output_lines(output: str) -> list[Text]:
     return _rest(hidden) + [Text(line, style="dim") for line in lines[-_OUTPUT_LINES:]]
 
 
-def _command(command: str) -> list[Text]:
-    lines = plain(command).rstrip().splitlines()
-    shown = [Text(line, style="bold") for line in lines[:_DIFF_LINES]]
-    return shown + _rest(len(lines) - _DIFF_LINES)
+def _leave(asked: ApprovalRequested, task: str) -> Sequence[Text]:
+    """Show the whole of what is asked, and how to answer: who allows it must have seen it."""
+    until = f"{asked.expires_at:%Y-%m-%d %H:%M} UTC"
+    how = f"`errand approve {task} {asked.request}` allows it, --for-task the like of it too, "
+    how += f"--deny does not; unanswered until {until} it counts as denied."
+    change = [Text(line, style=_diff_style(line)) for line in plain(asked.diff).splitlines()]
+    return [
+        _line("?", f"May I? {asked.title}  ({asked.covers})", "bold magenta"),
+        *(Text(line, style="bold") for line in plain(asked.command).splitlines()),
+        *change,
+        Text(plain(how), style="dim"),
+    ]
 
 
 def _rest(count: int) -> list[Text]:

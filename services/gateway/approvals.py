@@ -12,22 +12,45 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from events import ApprovalAnswered, ApprovalRequested, CallId, Recorded, RequestId, Verdict
+from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    CallId,
+    Recorded,
+    RequestId,
+    Scope,
+    TaskAbandoned,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskInstructed,
+    TaskInterrupted,
+    ToolCompleted,
+    ToolInterrupted,
+    Verdict,
+)
 from services.gateway.problems import Refused, refused
 
 Approvals = Mapping[RequestId, "Approval"]
+_REASON_CHARACTERS = 200
 _SAID = {"allow": "allowed", "deny": "denied"}
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """A request, and what became of it: `version` is that of the answer, `at` when it ended."""
+    """A request, and what became of it: `version` is that of the answer, `at` when it ended.
+
+    `ended` says what overtook it; empty when it was answered, or ran out of time.
+    """
 
     call: CallId
     digest: str
     expires_at: datetime
     verdict: Verdict | Literal[""] = ""
+    scope: Scope = "once"
+    reason: str = ""
     version: int = 0
     at: datetime | None = None
+    ended: str = ""
 
 
 def asked(approvals: Approvals, event: ApprovalRequested) -> Approvals:
@@ -43,43 +66,77 @@ def asked(approvals: Approvals, event: ApprovalRequested) -> Approvals:
 def answered(approvals: Approvals, recorded: Recorded, event: ApprovalAnswered) -> Approvals:
     """Take note of an answer; the first one stands."""
     known = approvals.get(event.request)
-    if known is None or known.verdict:
+    if known is None or known.at is not None:
         return approvals
-    known = replace(known, verdict=event.verdict, version=recorded.version, at=recorded.at)
+    known = replace(
+        known,
+        verdict=event.verdict,
+        scope=event.scope,
+        reason=event.reason,
+        version=recorded.version,
+        at=recorded.at,
+    )
     return MappingProxyType({**approvals, event.request: known})
 
 
-def settled(approvals: Approvals, call: CallId, at: datetime) -> Approvals:
-    """Take note that a call has ended: what waits for an answer about it waits no more."""
-    ended = {r: a for r, a in approvals.items() if a.call == call and a.at is None}
-    return MappingProxyType({**approvals, **{r: replace(a, at=at) for r, a in ended.items()}})
+def overtaken(approvals: Approvals, recorded: Recorded) -> Approvals:
+    """Take note of what leaves no room for an answer: its time, a new word, the end of the call."""
+    match recorded.event:
+        case ToolCompleted(call=call) | ToolInterrupted(call=call):
+            return _closed(approvals, "the call was given up", recorded.at, call)
+        case TaskInstructed(mode="steer"):
+            return _closed(approvals, "an instruction was given instead", recorded.at)
+        case TaskInterrupted():
+            return _closed(approvals, "the task was interrupted", recorded.at)
+        case TaskCancelled():
+            return _closed(approvals, "the task was cancelled", recorded.at)
+        case TaskFinished():
+            return _closed(approvals, "the task was finished", recorded.at)
+        case TaskFailed() | TaskAbandoned():
+            return _closed(approvals, "the task failed", recorded.at)
+        case _:
+            return approvals
 
 
-def repeated(approval: Approval, verdict: Verdict) -> int:
+def _closed(approvals: Approvals, why: str, at: datetime, call: CallId | None = None) -> Approvals:
+    ended = {
+        request: replace(one, at=at, ended="" if at >= one.expires_at else why)
+        for request, one in approvals.items()
+        if one.at is None and call in (None, one.call)
+    }
+    return MappingProxyType({**approvals, **ended}) if ended else approvals
+
+
+def repeated(approval: Approval, verdict: Verdict, scope: Scope) -> int:
     """Tell the version of the answer when the same was said before; 0 when nothing was.
 
     Raises Refused (409) when something else was said before.
     """
     if not approval.verdict:
         return 0
-    if approval.verdict == verdict:
+    if (approval.verdict, approval.scope) == (verdict, scope):
         return approval.version
+    whole = " for the rest of the task" if approval.scope == "task" else ""
+    why = f" with “{approval.reason[:_REASON_CHARACTERS]}”" if approval.reason else ""
     raise _late(
         "approval_answered",
-        f"This was {_SAID[approval.verdict]} already, {_when(approval.at)}. Send an instruction to "
-        "say something else.",
+        f"This was {_SAID[approval.verdict]} already{whole}, {_when(approval.at)}{why}. Send an "
+        "instruction to say something else.",
     )
 
 
-def require_open(approval: Approval, digest: str, now: datetime) -> None:
-    """Refuse (409) an answer that comes too late, or is to something else than was asked."""
-    if approval.at is not None:
+def require_open(approval: Approval, digest: str, now: datetime, *, is_over: bool) -> None:
+    """Refuse (409) an answer that comes too late, or is to something else than was asked.
+
+    `is_over`: the task has ended, and has not been taken up again since.
+    """
+    if approval.ended:
         raise _late(
-            "approval_overtaken",
-            f"The call was given up {_when(approval.at)}, before it was answered. Send an "
-            "instruction if it is still wanted.",
+            "task_ended" if is_over else "approval_overtaken",
+            f"Before this was answered, {approval.ended} ({_when(approval.at)}); the call is not "
+            "made. Send an instruction if it is still wanted.",
         )
-    if now >= approval.expires_at:
+    if approval.at is not None or now >= approval.expires_at:
         raise _late(
             "approval_expired",
             f"This was open until {_when(approval.expires_at)}; unanswered, it counts as denied. "

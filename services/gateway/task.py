@@ -37,8 +37,6 @@ from events import (
     TaskInstructed,
     TaskInterrupted,
     TaskSubmitted,
-    ToolCompleted,
-    ToolInterrupted,
     Verdict,
 )
 from services.gateway import approvals
@@ -163,7 +161,8 @@ def evolve(task: Task, recorded: Recorded) -> Task:
     """Apply one event. Total: it never refuses."""
     if recorded.version <= task.version:
         return task
-    task = replace(task, version=recorded.version)
+    still = approvals.overtaken(task.approvals, recorded)
+    task = replace(task, version=recorded.version, approvals=still)
     if isinstance(recorded.event, GatewayEvent):
         settled = Settled(recorded.version, recorded.event)
         commands = {**task.settled, CommandId(recorded.cause): settled}
@@ -173,8 +172,6 @@ def evolve(task: Task, recorded: Recorded) -> Task:
             return _with_question(task, request, task.questions.get(request))
         case ApprovalRequested():
             return replace(task, approvals=approvals.asked(task.approvals, recorded.event))
-        case ToolCompleted(call=call) | ToolInterrupted(call=call):
-            return replace(task, approvals=approvals.settled(task.approvals, call, recorded.at))
         case MachineRequested(attempt=attempt, deadline=deadline):
             return replace(task, attempt=attempt, deadline=deadline)
         case TaskFinished():
@@ -291,12 +288,12 @@ def _approved(command: AnswerApproval, task: Task) -> Decision:
     approval = task.approvals.get(command.request)
     if approval is None:
         raise not_found("approval")
-    version = approvals.repeated(approval, command.verdict)
+    version = approvals.repeated(approval, command.verdict, command.scope)
     if version:
         return Decision(version=version)
+    approvals.require_open(approval, command.digest, command.now, is_over=bool(task.end))
     if task.end:
         raise _overtaken(task, "Send an instruction to take it up again.")
-    approvals.require_open(approval, command.digest, command.now)
     return Decision((_fact(command),))
 
 

@@ -11,8 +11,7 @@ from infra.telemetry import logger
 from services.worker.logbook import Logbook
 from services.worker.perform import Deed, Facts, World, perform
 from services.worker.ports import GatewayUnreachable
-from services.worker.steps import AskApproval, Record, Rest, StartTools, TakeSnapshot, Wait
-from services.worker.tools.request import request_of
+from services.worker.steps import Record, Rest, StartTools, TakeSnapshot, Wait
 from services.worker.tools.toolbox import title_of
 from services.worker.turn import beside, next_step
 
@@ -60,8 +59,6 @@ async def _work(book: Logbook, world: World) -> None:
                     await book.append(
                         [ToolStarted(call=c.id, tool=c.name, title=title_of(c)) for c in calls]
                     )
-                case AskApproval(call=call, want=want):
-                    await book.append([request_of(call, want, now=world.clock())])
                 case Wait(until=until):
                     await book.changed(changes, until)
                 case TakeSnapshot():

@@ -14,6 +14,10 @@ from services.worker.standing import Turn
 from services.worker.steps import AskApproval, Record, StartTools, Wait
 
 _WROTE_INSTEAD: Final = "The person gave no answer here but wrote something new, which follows."
+_WROTE_FIRST: Final = (
+    "The call was not made: it needs the person's leave, and they wrote something new first, which "
+    "follows."
+)
 _DENIED: Final = (
     "The person does not allow this call; it was not made. Go on without it, or ask what they want."
 )
@@ -31,6 +35,8 @@ def permit(turn: Turn, call: Call, now: datetime) -> StartTools | AskApproval | 
     match rule(turn.consents, want, is_late=is_late):
         case "allowed":
             return StartTools((call,))
+        case "ask" if turn.unread_steers:
+            return _not_run(call, _WROTE_FIRST)
         case "ask":
             return AskApproval(call, want)
         case "denied":

@@ -241,4 +241,5 @@ def _dropped(turn: Turn) -> Turn:
 
 def _closed(turn: Turn, ending: str) -> Turn:
     is_mine = turn.is_started and not turn.has_left
-    return _dropped(replace(turn, is_closed=True, ending=ending if is_mine else ""))
+    turn = replace(turn, is_closed=True, ending=ending if is_mine else "")
+    return _dropped(replace(turn, consents=consent.Consents()))

@@ -40,6 +40,7 @@ from services.worker.prompt import system_blocks
 from services.worker.rules import Rules
 from services.worker.standing import DIFF_NAME, Turn
 from services.worker.steps import (
+    AskApproval,
     AskModel,
     OpenPullRequest,
     PrepareWorkspace,
@@ -48,11 +49,21 @@ from services.worker.steps import (
     StoreDiff,
     TakeSnapshot,
 )
+from services.worker.tools.request import request_of
 from services.worker.tools.tool import Outcome
 from services.worker.tools.toolbox import run_call, specs
 from services.worker.transcript import messages
 
-Deed = PrepareWorkspace | AskModel | RunTools | TakeSnapshot | StoreDiff | Push | OpenPullRequest
+Deed = (
+    PrepareWorkspace
+    | AskModel
+    | AskApproval
+    | RunTools
+    | TakeSnapshot
+    | StoreDiff
+    | Push
+    | OpenPullRequest
+)
 Facts = Sequence[WorkerEvent]
 
 _DIFF_LIMIT_BYTES: Final = 16 * 1024
@@ -82,6 +93,8 @@ async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Record
                 return await _prepare(world, step)
             case AskModel():
                 return await _ask(world, step, turn, history)
+            case AskApproval(call=call, want=want):
+                return [await request_of(call, want, world.sandbox, now=world.clock())]
             case RunTools(calls=calls):
                 return await _run(world, calls)
             case TakeSnapshot():

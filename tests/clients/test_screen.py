@@ -11,6 +11,7 @@ from rich.console import Console
 
 from clients.cli import screen
 from events import (
+    ApprovalRequested,
     AttemptEnded,
     CallId,
     MachineDestroyed,
@@ -27,7 +28,7 @@ from events import (
     ToolStarted,
     Usage,
 )
-from tests.support.any_event import BEGINNING, any_fact, recorded
+from tests.support.any_event import BEGINNING, HISTORY, any_fact, recorded
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\u2066\x00\r\x9b31m\u200b"
 
@@ -55,6 +56,19 @@ def test_plain_text_keeps_every_visible_character(text: str) -> None:
     assert "\t" in text or kept.count(" ") == text.count(" ")
 
 
+def wanting(**fields: Any) -> ApprovalRequested:
+    known: dict[str, Any] = {
+        "request": RequestId("req_1"),
+        "call": CallId("c"),
+        "digest": "d",
+        "tool": "bash",
+        "title": "$ rm x",
+        "covers": "deleting files",
+        "expires_at": BEGINNING,
+    }
+    return ApprovalRequested(**{**known, **fields})
+
+
 def visible(text: str) -> list[str]:
     return [c for c in text if c.isprintable() and c != " "]
 
@@ -69,6 +83,7 @@ def visible(text: str) -> list[str]:
         ToolCompleted(call=CallId("c"), output="", diff=f"@@ -1 +1 @@\n+{EVIL}"),
         PlanUpdated(items=(PlanItem(EVIL, "active"),)),
         QuestionAsked(request=RequestId("r"), call=CallId("c"), text=EVIL, options=(EVIL,)),
+        wanting(title=EVIL, command=EVIL, diff=EVIL, covers=EVIL),
         ModelReplied(
             turn=1,
             stop_reason="x",
@@ -109,6 +124,24 @@ def test_a_question_is_shown_with_its_choices() -> None:
     )
 
     assert shown(asked).split() == ["00:01.0", "?", "Which?", "1.", "one", "2.", "two"]
+
+
+def test_what_asks_for_leave_is_shown_whole_and_how_to_answer() -> None:
+    command = "\n".join(f"rm file{n}" for n in range(60))
+    text = shown(wanting(command=command))
+
+    assert [line.strip() for line in text.splitlines()][1:61] == command.split("\n")
+    words = " ".join(text.split())
+    assert "May I? $ rm x (deleting files)" in words
+    assert f"`errand approve {HISTORY.task} req_1` allows it" in words
+
+
+def test_a_change_that_asks_for_leave_is_shown_whole_and_with_its_path() -> None:
+    diff = "--- a/x\n+++ b/x\n@@ -1,0 +1,60 @@\n" + "".join(f"+line {n}\n" for n in range(60))
+    lines = [line.strip() for line in shown(wanting(diff=diff)).splitlines()]
+
+    assert lines[1:4] == ["--- a/x", "+++ b/x", "@@ -1,0 +1,60 @@"]
+    assert lines[4:64] == [f"+line {n}" for n in range(60)]
 
 
 def test_long_output_is_cut_to_its_end() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from events import (
@@ -11,8 +12,13 @@ from events import (
     CallId,
     MachineId,
     RequestId,
+    TaskAbandoned,
     TaskCancelled,
     TaskErased,
+    TaskFailed,
+    TaskFinished,
+    TaskInstructed,
+    TaskInterrupted,
     ToolCompleted,
     ToolInterrupted,
 )
@@ -79,6 +85,67 @@ def test_an_answer_after_the_time_is_refused(task):
 )
 def test_an_answer_about_a_call_that_was_given_up_is_refused(task, ended):
     task.given(ended).when(ALLOW).then_refused(409, "approval_overtaken", ["given up"])
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (TaskCancelled(), "the task was cancelled"),
+        (TaskFinished(summary="", outcome="branch"), "the task was finished"),
+        (TaskFailed(reason="deadline", detail="", remedy=""), "the task failed"),
+        (TaskAbandoned(reason="worker_lost", detail="", remedy=""), "the task failed"),
+    ],
+)
+def test_an_answer_after_the_end_is_told_of_the_end_and_when(task, end, said):
+    when = "2026-01-01 12:00:00 UTC"
+    task.given(end).when(ALLOW).then_refused(409, "task_ended", [said, when])
+    task.given(TaskInstructed(text="go on")).when(ALLOW, cause="later").then_refused(
+        409, "approval_overtaken", [said, when]
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        (TaskInstructed(text="rather this"), "an instruction was given"),
+        (TaskInterrupted(), "interrupted"),
+    ],
+)
+def test_an_answer_after_another_word_is_told_of_it(task, word, said):
+    task.given(word).when(ALLOW).then_refused(
+        409, "approval_overtaken", [said, "2026-01-01 12:00:00 UTC"]
+    )
+
+
+def test_what_is_said_for_later_leaves_the_request_open(task):
+    task.given(TaskInstructed(text="then that", mode="queue")).when(ALLOW).then(ALLOWED)
+
+
+def test_a_call_given_up_when_its_time_was_over_has_expired():
+    over = msgspec.structs.replace(ASKED, expires_at=NOON)
+    gone = ToolCompleted(call=CallId("c1"), output="", is_error=True)
+    early = AnswerApproval(REQUEST, DIGEST, "allow", NOON - timedelta(seconds=1))
+    Scenario().given(SUBMITTED, over, gone).when(early).then_refused(
+        409, "approval_expired", ["open until"]
+    )
+
+
+def test_allowing_more_than_another_device_did_is_another_answer(task):
+    more = AnswerApproval(REQUEST, DIGEST, "allow", NOON, scope="task")
+    task.given(ALLOWED).when(more).then_refused(409, "approval_answered", ["allowed already"])
+
+
+def test_whoever_allows_what_was_denied_is_told_the_reason(task):
+    no = ApprovalAnswered(request=REQUEST, digest=DIGEST, verdict="deny", reason="I need it")
+    task.given(no).when(ALLOW).then_refused(
+        409, "approval_answered", ["denied already", "I need it"]
+    )
+
+
+def test_a_queued_answer_sent_again_a_day_later_is_answered_as_the_first_was(task):
+    task.given(("one", ALLOWED), TaskFinished(summary="", outcome="branch"))
+    late = AnswerApproval(REQUEST, DIGEST, "allow", NOON + timedelta(days=1))
+    task.when(late, cause="one").then_nothing(version=3)
 
 
 def test_an_answer_that_was_in_time_is_repeated_after_the_call(task):

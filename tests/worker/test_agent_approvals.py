@@ -2,19 +2,24 @@
 
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
+    CallId,
     TaskInstructed,
     ToolCompleted,
     ToolStarted,
 )
+from services.worker.calls import Call
+from services.worker.consent import wanted
+from services.worker.tools.request import request_of
 from tests.support.driving import WRITE, driven, driving, last_words, until
-from tests.support.fake_sandbox import printed
+from tests.support.fake_sandbox import FakeSandbox, printed
 from tests.support.fake_world import Bench, called, said
-from tests.support.worker_history import SUBMITTED
+from tests.support.worker_history import BEGAN, SUBMITTED, TASK
 
 RISKY = replace(SUBMITTED, policy="risky")
 REMOVE = ("c1", "bash", {"command": "rm -rf build"})
@@ -58,6 +63,72 @@ async def test_an_edit_is_shown_as_the_difference_it_makes():
     [asked] = bench.facts(ApprovalRequested)
     assert asked.command == ""
     assert "+print()" in asked.diff
+
+
+@pytest.mark.parametrize(
+    ("call", "diff"),
+    [
+        (
+            ("write", {"path": "a.py", "content": "two\n"}),
+            "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-one\n+two\n",
+        ),
+        (
+            ("write", {"path": "b.py", "content": "two\n"}),
+            "--- /dev/null\n+++ b/b.py\n@@ -0,0 +1 @@\n+two\n",
+        ),
+        (("write", {"path": "a.py", "content": "one\n"}), "--- a/a.py\n+++ b/a.py\n"),
+        (
+            ("edit", {"path": "a.py", "old": "one", "new": "two"}),
+            "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-one\n+two\n",
+        ),
+        (
+            ("edit", {"path": "a.py", "old": "three", "new": "two"}),
+            "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-three\n+two\n",
+        ),
+        (
+            ("write", {"path": "long", "content": "short\n"}),
+            "--- a/long\n+++ b/long\n@@ -0,0 +1 @@\n+short\n",
+        ),
+        (("bash", {"command": "ls"}), ""),
+    ],
+)
+async def test_a_change_is_shown_against_the_file_as_it_is(call, diff):
+    sandbox = FakeSandbox({"a.py": "one\n", "long": "line\n" * 100_000})
+    made = Call(CallId("c"), *call)
+    want = wanted("always", TASK, made, "tree")
+    asked = await request_of(made, want, sandbox, now=BEGAN)
+    assert asked.diff == diff
+    assert asked.command == ("" if diff else "ls")
+
+
+async def test_a_person_who_wrote_something_new_first_is_not_asked():
+    async def overtaken():
+        await bench.append(TaskInstructed(text="leave build alone"))
+        return called(REMOVE)
+
+    bench = bench_for(overtaken, said("Fine."))
+    await bench.append(RISKY)
+    await driven(bench)
+
+    assert not bench.facts(ApprovalRequested)
+    assert not bench.facts(ToolStarted)
+    result, words = last_words(bench)
+    assert "wrote something new first" in result["content"]
+    assert words["text"] == "leave build alone"
+
+
+async def test_leave_for_the_whole_task_ends_with_it():
+    bench = bench_for(called(REMOVE), said("Done."), called(REMOVE_MORE), said("Done."))
+    await bench.append(RISKY)
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        await bench.append(answer(bench, scope="task"))
+    await bench.append(TaskInstructed(text="and dist"))
+    async with driving(bench, 2):
+        await until(bench, ApprovalRequested, 2)
+        await bench.append(answer(bench, "deny"))
+
+    assert [done.call for done in bench.facts(ToolStarted)] == ["c1"]
 
 
 async def test_a_call_that_is_denied_does_not_run_and_the_model_is_told_why():

@@ -10,6 +10,7 @@ from events import ApprovalRequested
 from services.worker.calls import Call
 from services.worker.consent import Wanted
 from services.worker.excerpt import excerpt
+from services.worker.ports import Sandbox, SandboxError
 from services.worker.tools.difference import difference
 from services.worker.tools.toolbox import title_of
 
@@ -19,9 +20,14 @@ OPEN: Final = timedelta(hours=24)
 _SHOWN_BYTES: Final = 32 * 1024
 
 
-def request_of(call: Call, want: Wanted, *, now: datetime) -> ApprovalRequested:
-    """Put the request for a call; what is shown is cut beyond 32 KiB, in its middle."""
-    diff = _difference(call.name, call.input)
+async def request_of(
+    call: Call, want: Wanted, sandbox: Sandbox, *, now: datetime
+) -> ApprovalRequested:
+    """Put the request for a call; what is shown is cut beyond 32 KiB, in its middle.
+
+    A file is compared with what the sandbox holds. Raises SandboxUnavailable.
+    """
+    diff = await _difference(sandbox, call.name, call.input)
     command = "" if diff else _command(call.name, call.input)
     return ApprovalRequested(
         request=want.request,
@@ -42,12 +48,36 @@ def _command(tool: str, arguments: Mapping[str, Any]) -> str:
     return msgspec.json.encode(arguments).decode()
 
 
-def _difference(tool: str, arguments: Mapping[str, Any]) -> str:
-    """Spell an edit or a new file as a diff; empty for any other call, and a malformed one."""
+async def _difference(sandbox: Sandbox, tool: str, arguments: Mapping[str, Any]) -> str:
+    """Spell an edit or a write as the change it makes; empty for any other call."""
     match tool, arguments:
         case "edit", {"path": str(path), "old": str(old), "new": str(new)}:
-            return difference(path, old, new)
+            before = await _content(sandbox, path)
+            count = -1 if arguments.get("replace_all") else 1
+            return _change(path, before, before.replace(old, new, count), (old, new))
         case "write", {"path": str(path), "content": str(content)}:
-            return difference(path, "", content)
+            before = await _content(sandbox, path)
+            piece = ("", content) if content != before else ("", "")
+            return _change(path, before, content, piece)
         case _:
             return ""
+
+
+def _change(path: str, before: str, after: str, piece: tuple[str, str]) -> str:
+    """Compare a file with what it will be; where that would say nothing, show the piece itself.
+
+    So it is with a file too long to be compared, and a piece that is not in it.
+    """
+    whole = difference(path, before, after)
+    if "\n@@" in whole:
+        return whole
+    shown = difference(path, *piece)
+    hunks = shown[shown.index("@@") :] if "@@" in shown else ""
+    return f"--- a/{path}\n+++ b/{path}\n{hunks}"
+
+
+async def _content(sandbox: Sandbox, path: str) -> str:
+    try:
+        return (await sandbox.read(path)).decode(errors="replace")
+    except SandboxError:
+        return ""

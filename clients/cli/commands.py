@@ -69,7 +69,7 @@ def errand(context: click.Context, gateway: str, config: str) -> None:
 @click.option(
     "--policy",
     type=click.Choice(["never", "risky", "always"]),
-    default="",
+    default=None,
     help="Before which tool calls to ask you; never, unless you say so.",
 )
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one a line.")
@@ -83,7 +83,7 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     base: str,
     model: str,
     budget: float,
-    policy: str,
+    policy: str | None,
     is_json: bool,
     detach: bool,
 ) -> int:

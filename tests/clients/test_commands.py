@@ -133,7 +133,6 @@ def test_a_task_sent_and_left_is_its_id(tmp_path: Path) -> None:
         "prompt": "Mend",
         "repository": {"url": "https://f/o/r.git", "base": "dev"},
         "budget": {"cost_microusd": 1_500_000},
-        "policy": "never",
     }
 
 

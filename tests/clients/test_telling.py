@@ -98,7 +98,7 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
     assert last.returncode == 0
     assert "Kept earlier" in last.stdout
     assert "answered at 10:00" in last.stdout
-    sent = {"prompt": "Mend", "repository": {"url": "https://f/o/r.git"}, "policy": "never"}
+    sent = {"prompt": "Mend", "repository": {"url": "https://f/o/r.git"}}
     assert ears.said == [
         ("instruct", TASK, {"text": "First", "mode": "steer"}),
         ("submit", "", sent),

@@ -160,10 +160,11 @@ async def test_the_right_issuer_may_say_its_name(world, ada, forge):
     assert answer.status_code == 303
 
 
-async def test_a_state_sent_twice_counts_as_none(world, ada):
+async def test_a_state_sent_twice_is_refused(world, ada):
     back = await consented(ada.http, await departed(ada.http))
     state = parse_qs(urlsplit(back).query)["state"][0]
-    is_trouble(await ada.http.get(f"{back}&state={state}"), 403, "no sign-in")
+    answer = await ada.http.get(f"{back}&state={state}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "parameter_repeated")
 
 
 async def test_an_attempt_dies_after_ten_minutes(world, ada, fresh_database):

@@ -140,6 +140,15 @@ class Caller:
 
 
 @pytest.mark.timeout(300 + FRAMES // 10)
+def all_answers(callers: list[Caller]) -> dict[str, int]:
+    """How often each answer was given, to whomever."""
+    answers: dict[str, int] = {}
+    for caller in callers:
+        for answer, count in caller.answers.items():
+            answers[answer] = answers.get(answer, 0) + count
+    return answers
+
+
 async def test_every_frame_is_answered_and_no_other_client_is_hurt(servers, fresh_database):
     is_over = asyncio.Event()  # redis-py may make a lost connection of a cancellation
     async with AsyncExitStack() as held:
@@ -191,10 +200,7 @@ async def test_every_frame_is_answered_and_no_other_client_is_hurt(servers, fres
             await eventually(lambda: phone.versions[-1] >= head, seconds=60)
             listening.cancel()
 
-    answers: dict[str, int] = {}
-    for caller in callers:
-        for answer, count in caller.answers.items():
-            answers[answer] = answers.get(answer, 0) + count
+    answers = all_answers(callers)
     print(f"\n{FRAMES} frames: {dict(sorted(answers.items()))}; grown {grown_bytes / 2**20:.1f} MB")
     assert sum(answers.values()) == FRAMES // CALLERS * CALLERS
     assert {"4500", "1007", "1009", "nak"} <= set(answers)

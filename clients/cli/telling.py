@@ -64,27 +64,41 @@ async def _question(gateway: Gateway, task: str) -> str:
 
 @click.command()
 @click.argument("task")
+@click.argument("request", default="")
 @click.option("--deny", is_flag=True, help="Do not allow it.")
 @click.option("--reason", default="", help="Why, for the agent and the record.")
 @click.option("--for-task", is_flag=True, help="Allow the like of it too, until the task ends.")
 @_waiting
 @person_of
 def approve(
-    person: Person, *, task: str, deny: bool, reason: str, for_task: bool, wait_seconds: float
+    person: Person,
+    *,
+    task: str,
+    request: str,
+    deny: bool,
+    reason: str,
+    for_task: bool,
+    wait_seconds: float,
 ) -> int:
-    """Allow, or deny, what a task asks leave for; `errand show` shows what that is."""
+    """Allow, or deny, what a task asks leave for; `errand show` shows what that is.
+
+    With the REQUEST that was shown, nothing else is answered.
+    """
+    if deny and for_task:
+        raise click.UsageError("--for-task allows the like of it too; it does not go with --deny.")
 
     async def work() -> int:
         async with await person.sign_in() as gateway:
             asked = (await gateway.get(f"/v1/tasks/{task}")).get("approval")
-            if not asked:
-                raise Trouble("This task asks for no leave just now.", "`errand watch` shows it.")
+            if not asked or request not in ("", asked["request"]):
+                said = "asks for something else now" if asked else "asks for no leave just now"
+                raise Trouble(f"This task {said}.", f"`errand show {task}` shows it.")
             args = {
                 "request": asked["request"],
                 "digest": asked["digest"],
                 "verdict": "deny" if deny else "allow",
                 "reason": reason,
-                "scope": "task" if for_task and not deny else "once",
+                "scope": "task" if for_task else "once",
             }
             told = command(new_command(), "approve", args, task=task)
             return await _tell(person, gateway, told, wait_seconds=wait_seconds)

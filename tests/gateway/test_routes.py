@@ -107,6 +107,11 @@ async def test_every_route_of_anothers_task_is_not_found(ada, bob):
     assert (await ada.http.get("/v1/me")).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/v1/tasks?state=null", "/v1/usage?until=null"])
+async def test_the_word_null_is_not_taken_for_a_parameter_left_out(ada, path):
+    is_problem(await ada.http.get(path), 400, "parameter_null")
+
+
 @pytest.mark.parametrize("task", ["x", "*", "task_*", ">", "task_" + "A" * 26, "%2e%2e", "a%20b"])
 async def test_what_is_no_task_id_is_not_found(ada, task):
     for path in ("", "/events", "/artifacts", "/diff"):

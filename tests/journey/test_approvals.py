@@ -38,7 +38,11 @@ async def test_what_a_person_allows_at_the_terminal_is_done(stack, phone, tmp_pa
         shown = await errand(stack, phone, tmp_path, "show", task)
         assert "May it" in shown
         assert "rm -rf" in shown
-        await errand(stack, phone, tmp_path, "approve", task)
+        other = await errand(stack, phone, tmp_path, "approve", task, "req_another", code=1)
+        assert "asks for something else now" in other
+        both = await errand(stack, phone, tmp_path, "approve", task, "--deny", "--for-task", code=2)
+        assert "does not go with --deny" in both
+        await errand(stack, phone, tmp_path, "approve", task, request.request)
 
     task, seen = await asked_to_remove(stack, phone, answer)
     assert "gone" in said_last(seen)

@@ -218,11 +218,11 @@ class Phone:
 
 
 async def _nothing(*_: object, **__: object) -> Any:
-    raise NotImplementedError
+    raise Lost("a phone of this world gives no commands")
 
 
 async def _nobody(token: str) -> Principal:
-    raise NotImplementedError
+    raise Lost("a phone of this world shows no newer token")
 
 
 class Hubs:

@@ -42,7 +42,9 @@ class Before:
         self._house = house
 
     async def __call__(self, request: Asked) -> Response[None] | None:
-        """Let a request through (None). Raises Refused: 400 too deep or repeated, 429 too often.
+        """Let a request through (None).
+
+        Raises Refused: 400 too deep, a parameter repeated or null, 429 too often.
 
         OPTIONS is answered here: what the framework would allow is the first route's alone, where
         several have one address.
@@ -56,9 +58,23 @@ class Before:
         names = [name for name, _ in request.query_params.multi_items()]
         if len(names) > len(set(names)):
             raise refused(400, "parameter_repeated", "Give each parameter of the query once.")
+        _require_values(request)
         if request.method != "GET" and depth(await request.body()) > MOST_DEEP:
             raise refused(400, "too_deep", f"The body is nested more than {MOST_DEEP} deep.")
         return None
+
+
+def _require_values(request: Asked) -> None:
+    """Refuse the word `null` where it would be read as a parameter that was left out."""
+    parameters = request.route_handler.parsed_fn_signature.parameters.items()
+    may_be_left_out = {
+        getattr(field.kwarg_definition, "name", None) or name
+        for name, field in parameters
+        if field.is_optional
+    }
+    for name, value in request.query_params.multi_items():
+        if value == "null" and name in may_be_left_out:
+            raise refused(400, "parameter_null", f"Leave `{name}` out instead of saying null.")
 
 
 def _methods(request: Asked) -> str:

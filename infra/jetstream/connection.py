@@ -153,10 +153,12 @@ class Connection:
             async with asyncio.timeout(within_seconds):
                 await self._connected()
             async with self.patience(within_seconds):
+                # No time limit for nats-py: it would keep it by `asyncio.wait_for`, which before
+                # Python 3.12 loses a cancellation that comes together with the answer.
                 return await self.client.request(
                     subject,
                     body,
-                    timeout=within_seconds,
+                    timeout=None,  # type: ignore[arg-type]
                     headers=headers,  # type: ignore[arg-type]
                 )
         except (nats.errors.Error, TimeoutError) as error:

@@ -185,5 +185,7 @@ async def _insist(attempt: Callable[[], Awaitable[T]]) -> T:
         try:
             return await attempt()
         except (*_LOST, Unavailable) as error:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError from error  # redis-py makes a lost connection of it
             _log.warning("not told yet, trying again", error=repr(error))
             await asyncio.sleep(_RETRY_SECONDS)

@@ -1,9 +1,11 @@
 """Connecting: with a file, with a text, and with what is neither."""
 
+import asyncio
 import secrets
 
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error
 
 from events import NOWHERE
@@ -35,6 +37,16 @@ async def test_what_is_no_credentials_text_is_refused_at_once(tmp_path):
     with pytest.raises(ValueError, match="not a NATS credentials text"):
         async with connect("nats://127.0.0.1:9", credentials=file, name="test"):
             pass
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_obeyed(servers):
+    async with as_role(servers, "gateway") as connection:
+        asking = asyncio.create_task(JetStreamLog(connection).info())
+        [answer] = await eventually(lambda: [*connection.client._resp_map.values()], every_seconds=0)
+        answer.set_result(Msg(connection.client, data=b"{}"))
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
 
 
 async def test_a_stranger_is_told_why_he_is_not_let_in(servers, monkeypatch):

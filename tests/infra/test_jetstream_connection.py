@@ -42,7 +42,9 @@ async def test_what_is_no_credentials_text_is_refused_at_once(tmp_path):
 async def test_a_cancellation_that_comes_with_the_answer_is_obeyed(servers):
     async with as_role(servers, "gateway") as connection:
         asking = asyncio.create_task(JetStreamLog(connection).info())
-        [answer] = await eventually(lambda: [*connection.client._resp_map.values()], every_seconds=0)
+        [answer] = await eventually(
+            lambda: [*connection.client._resp_map.values()], every_seconds=0
+        )
         answer.set_result(Msg(connection.client, data=b"{}"))
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,8 +1,9 @@
 """`python -m services.projector`."""
 
-import asyncio
 import os
 import sys
+
+import uvloop
 
 from infra import telemetry
 from infra.settings import Misconfigured, read
@@ -16,4 +17,4 @@ except Misconfigured as error:
 telemetry.configure(
     "projector", level=settings.log_level, otlp_endpoint=settings.otel_exporter_otlp_endpoint
 )
-asyncio.run(main(settings))
+uvloop.run(main(settings))

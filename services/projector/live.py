@@ -6,17 +6,21 @@ loop waits; gateways that missed something find out by themselves (their feeds c
 An event is folded onto what is at hand of its task, else onto what Redis has. Only where that is
 not enough, as in an emptied Redis, the history is read, and that beside the loop: the events of
 this task wait for it, those of all others are told meanwhile.
+
+What has come while Redis was busy is told in one journey, so that a journey is one event when
+little happens and hundreds when much does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from importlib.resources import files
-from typing import Final, Never, TypeVar
+from typing import Any, Final, NamedTuple, Never, TypeVar
 
 import redis.asyncio as redis
 from prometheus_client import Counter
-from redis.exceptions import BusyLoadingError
+from redis.exceptions import BusyLoadingError, NoScriptError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -41,6 +45,13 @@ _APPLY = (files("services.projector") / "apply_if_newer.lua").read_text
 _told = Counter("errand_projector_live_events", "Events told to the gateways.")
 _dropped = Counter("errand_projector_live_items_dropped", "Live items lost while Redis was away.")
 _log = logger(__name__)
+
+
+class News(NamedTuple):
+    """The next events of a task, and where it stands with them."""
+
+    events: list[Recorded]
+    standing: Standing
 
 
 class LiveLoop:
@@ -68,11 +79,10 @@ class LiveLoop:
         async with asyncio.TaskGroup() as group:
             beside: set[asyncio.Task[None]] = set()
             async for batch in follow:
-                for recorded in batch:
-                    if (reading := await self._take(recorded)) is not None:
-                        task = group.create_task(reading)
-                        beside.add(task)
-                        task.add_done_callback(beside.discard)
+                async for reading in self._take(batch):
+                    task = group.create_task(reading)
+                    beside.add(task)
+                    task.add_done_callback(beside.discard)
             for task in beside:
                 task.cancel()
 
@@ -84,57 +94,69 @@ class LiveLoop:
             except _LOST:
                 _dropped.inc()
 
-    async def _take(self, recorded: Recorded) -> Coroutine[object, object, None] | None:
-        """Tell the event, or have it told by what is returned, to be run beside the loop."""
-        waiting = self._being_read.get(recorded.task)
-        if waiting is not None:
-            await waiting.put(recorded)
-            return None
-        known = self._at_hand.get(recorded.task)
-        if known is None:
-            known = await _insist(lambda: self._remembered(recorded.task))
-            if not self._reaches(known, recorded):
-                return self._read_first(known, recorded)
-        return await self._tell_next(known, recorded)
+    async def _take(self, batch: Sequence[Recorded]) -> AsyncIterator[Coroutine[Any, Any, None]]:
+        """Tell the events, all in one journey to Redis; yield what must run beside the loop."""
+        remembered = await self._remembered(batch)
+        news: dict[TaskId, News] = {}
+        for recorded in batch:
+            task = recorded.task
+            waiting = self._being_read.get(task)
+            if waiting is not None:
+                await waiting.put(recorded)
+                continue
+            known = self._at_hand.get(task)
+            if known is None:
+                known = remembered.get(task, UNKNOWN)
+                if not self._reaches(known, recorded):
+                    yield self._read_first(known, [recorded])
+                    continue
+            grown = _onto(known, recorded, news)
+            if grown is None:
+                untold = news.pop(task).events if task in news else []
+                yield self._read_first(UNKNOWN, [*untold, recorded])
+            else:
+                self._keep(task, grown)
+        await _insist(partial(self._tell, news))
+
+    async def _remembered(self, batch: Sequence[Recorded]) -> Mapping[TaskId, Standing]:
+        """Tell what Redis has of the tasks that are not at hand."""
+        tasks = {r.task for r in batch} - self._at_hand.keys() - self._being_read.keys()
+        return await _insist(partial(self._look_up, sorted(tasks))) if tasks else {}
+
+    async def _look_up(self, tasks: Sequence[TaskId]) -> Mapping[TaskId, Standing]:
+        question = self._redis.pipeline(transaction=False)
+        for task in tasks:
+            question.hmget(state_key(task), ["state", "sequence"])
+        answers = await question.execute()
+        return {task: remembered(*answer) for task, answer in zip(tasks, answers, strict=True)}
 
     def _reaches(self, known: Standing, recorded: Recorded) -> bool:
         """Tell whether nothing can stand between what is known of a task and this event."""
         is_first = known is UNKNOWN and recorded.version == 1
         return is_first or known.head.sequence >= min(self._after, recorded.sequence)
 
-    async def _tell_next(
-        self, known: Standing, recorded: Recorded
-    ) -> Coroutine[object, object, None] | None:
-        if recorded.sequence <= known.head.sequence:
-            self._keep(recorded.task, known)
-            return None
-        grown = known.after(recorded)
-        if grown is None and not known.is_proven:
-            return self._read_first(UNKNOWN, recorded)
-        if grown is None:
-            _log.warning("not its history's next", task=recorded.task, sequence=recorded.sequence)
-        else:
-            await self._tell(recorded, grown)
-        self._keep(recorded.task, grown or known)
-        return None
-
-    def _read_first(self, known: Standing, recorded: Recorded) -> Coroutine[object, object, None]:
+    def _read_first(self, known: Standing, events: Sequence[Recorded]) -> Coroutine[Any, Any, None]:
         """Let the task's events wait from now on until its history is read."""
-        self._at_hand.pop(recorded.task, None)
+        task = events[0].task
+        self._at_hand.pop(task, None)
         waiting = asyncio.Queue[Recorded](_WAITING_EVENTS)
-        waiting.put_nowait(recorded)
-        self._being_read[recorded.task] = waiting
-        return self._read_and_tell(known, recorded, waiting)
+        for recorded in events:
+            waiting.put_nowait(recorded)
+        self._being_read[task] = waiting
+        return self._read_and_tell(known, events[0], waiting)
 
     async def _read_and_tell(
         self, known: Standing, first: Recorded, waiting: "asyncio.Queue[Recorded]"
     ) -> None:
         """Fold what stands before the first event that waits, then tell all that wait."""
         async with self._readers:
-            known = await _insist(lambda: self._read(known, first))
+            known = await _insist(partial(self._read, known, first))
         while not waiting.empty():
-            await self._tell_next(known, waiting.get_nowait())
-            known = self._at_hand[first.task]
+            news: dict[TaskId, News] = {}
+            while not waiting.empty():
+                known = _onto(known, waiting.get_nowait(), news) or known
+            await _insist(partial(self._tell, news))
+        self._keep(first.task, known)
         del self._being_read[first.task]
 
     async def _read(self, known: Standing, first: Recorded) -> Standing:
@@ -149,27 +171,32 @@ class LiveLoop:
                     known = known.after(recorded) or known
         return known
 
-    async def _remembered(self, task: TaskId) -> Standing:
-        state, sequence = await self._redis.hmget(state_key(task), ["state", "sequence"])
-        return remembered(state, sequence)
-
-    async def _tell(self, recorded: Recorded, standing: Standing) -> None:
-        await _insist(lambda: self._publish(recorded, standing))
-        _told.inc()
-
-    async def _publish(self, recorded: Recorded, standing: Standing) -> None:
-        frame = pack(Frame(recorded.version, recorded.body))
-        channel = feed_channel(recorded.history)
-        if standing.state is None:  # what is left of an erased task
-            await self._redis.delete(state_key(recorded.task))
-            await self._redis.publish(channel, frame)
+    async def _tell(self, news: Mapping[TaskId, News]) -> None:
+        if not news:
             return
-        inbox = inbox_channel(recorded.account)
-        state = encode(standing.state)
-        await self._apply(
-            keys=[state_key(recorded.task)],
-            args=[recorded.version, state, channel, frame, inbox, recorded.sequence],
-        )
+        try:
+            await self._publish(news)
+        except NoScriptError:  # Redis began anew
+            await self._redis.script_load(self._apply.script)
+            await self._publish(news)
+        _told.inc(sum(len(each.events) for each in news.values()))
+
+    async def _publish(self, news: Mapping[TaskId, News]) -> None:
+        said = self._redis.pipeline(transaction=False)
+        for task, (events, standing) in news.items():
+            key, channel = state_key(task), feed_channel(events[0].history)
+            frames = [pack(Frame(r.version, r.body)) for r in events]
+            if standing.state is None:  # what is left of an erased task
+                said.delete(key)
+                for frame in frames:
+                    said.publish(channel, frame)
+                continue
+            told: list[str | bytes | int] = [channel, inbox_channel(events[0].account)]
+            told += encode(standing.state), standing.head.sequence
+            for recorded, frame in zip(events, frames, strict=True):
+                told += recorded.version, frame
+            said.evalsha(self._apply.sha, 1, key, *told)
+        await said.execute()
 
     def _keep(self, task: TaskId, standing: Standing) -> None:
         """Have it at hand, as the one met last."""
@@ -177,6 +204,22 @@ class LiveLoop:
         self._at_hand[task] = standing
         while len(self._at_hand) > _CACHED_TASKS:
             del self._at_hand[next(iter(self._at_hand))]
+
+
+def _onto(known: Standing, recorded: Recorded, news: dict[TaskId, News]) -> Standing | None:
+    """Fold an event, and add it to the news; None when what stands before it must be read."""
+    if recorded.sequence <= known.head.sequence:
+        return known
+    grown = known.after(recorded)
+    if grown is None:
+        if not known.is_proven:
+            return None
+        _log.warning("not its history's next", task=recorded.task, sequence=recorded.sequence)
+        return known
+    events = news[recorded.task].events if recorded.task in news else []
+    events.append(recorded)
+    news[recorded.task] = News(events, grown)
+    return grown
 
 
 async def _insist(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -65,6 +65,8 @@ def key_text(text: str) -> str:
 
 def storable_json(content: bytes) -> bytes:
     """Make JSON fit for a jsonb column, which refuses an escaped NUL; all else stays as it is."""
+    if b"\\u0000" not in content:
+        return content
     return _NUL.sub(rb"\1\\ufffd", content)
 
 

@@ -47,6 +47,11 @@ class Ear:
     def versions(self) -> list[int]:
         return [frame.version for frame in self.frames]
 
+    @property
+    def line(self) -> TaskState:
+        """The inbox's last."""
+        return msgspec.json.decode(self.inbox[-1], type=TaskState)
+
     async def listen(self, hearing: Any, feed: bytes) -> None:
         async for message in hearing.listen():
             if message["type"] == "message":

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from events import GatewayEvent
 from infra.clock import Scribe, utc_now
 from infra.jetstream import Connection, JetStreamLog, connect
-from infra.lifecycle import run_until_signalled
+from infra.lifecycle import collect_rarely, run_until_signalled
 from infra.migrations import migrate
 from infra.telemetry import logger, serve_metrics
 from services.gateway import storage
@@ -89,6 +89,7 @@ async def main(settings: Settings) -> None:
     """Run until told to stop. What is opened last is closed first."""
     serve_metrics(settings.metrics_port)
     async with gateway(settings) as made:
+        collect_rarely()
         server = make_server(
             made.application,
             grace_seconds=min(_CUT_SECONDS, settings.grace_seconds),

@@ -1,11 +1,13 @@
 """Events applied to a store behind the one who reads them: folded while the last batch is written.
 
-What came while the database was busy goes in one batch, so a batch is one event when nothing
-happens and thousands when the projector is behind. What is ahead is bounded, in events and bytes.
+What came while the database was busy, and in a short while after, goes in one batch, so a batch is
+one event when nothing happens and thousands when the projector is behind. What is ahead is bounded,
+in events and bytes.
 """
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from events import Recorded
@@ -13,6 +15,10 @@ from infra.telemetry import span
 from services.projector.folding import Fold
 from services.projector.store import Store
 
+GATHER_SECONDS: Final = 0.04
+"""How long a commit waits for more: each costs the disk a flush that the log may need as well."""
+
+_ENOUGH_EVENTS: Final = 250
 _MOST_EVENTS: Final = 4_000
 _MOST_BYTES: Final = 8 * 1024 * 1024
 
@@ -26,6 +32,7 @@ class Applying:
         self._fold = Fold(store.tables)
         self._changed = asyncio.Condition()
         self._is_writing = False
+        self._is_urgent = False
         self._is_finishing = False
 
     async def take(self, events: Sequence[Recorded]) -> None:
@@ -40,7 +47,10 @@ class Applying:
     async def settled(self) -> None:
         """Wait until all that was taken is written."""
         async with self._changed:
+            self._is_urgent = True
+            self._changed.notify_all()
             await self._changed.wait_for(lambda: not self._fold.count and not self._is_writing)
+            self._is_urgent = False
 
     async def finish(self) -> None:
         """Let `write` end when all that was taken is written."""
@@ -57,11 +67,22 @@ class Applying:
                 await self._changed.wait_for(lambda: self._fold.count or self._is_finishing)
                 if not self._fold.count:
                     return
+                await self._gather()
                 self._is_writing = True
             changes = self._fold.drain()
             with span("project", events=changes.events):
                 await self._store.apply(changes, before=self.written)
             self.written = changes.after
+
+    async def _gather(self) -> None:
+        """Wait a moment for more events, unless there are enough or somebody waits for these."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._changed.wait_for(self._is_enough)
+
+    def _is_enough(self) -> bool:
+        is_awaited = self._is_urgent or self._is_finishing
+        return is_awaited or self._fold.count >= _ENOUGH_EVENTS or not self._has_room()
 
     def _has_room(self) -> bool:
         return self._fold.count < _MOST_EVENTS and self._fold.size_bytes < _MOST_BYTES

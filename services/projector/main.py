@@ -1,7 +1,6 @@
 """Composition root: the only place where the projector's parts meet."""
 
 import asyncio
-import gc
 from contextlib import AsyncExitStack
 from typing import Never
 
@@ -10,20 +9,16 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from infra.jetstream import JetStreamLog, connect, hear
-from infra.lifecycle import run_until_signalled
+from infra.lifecycle import collect_rarely, run_until_signalled
 from infra.telemetry import serve_metrics
 from services.projector.history import HistoryLoop
 from services.projector.live import LiveLoop
 from services.projector.settings import Settings
 
-# A batch makes thousands of objects, none in a cycle: looking for cycles takes a tenth of the time.
-_GARBAGE = 50_000
-
 
 async def main(settings: Settings) -> None:
     """Run until told to stop. What is opened last is closed first."""
-    gc.freeze()
-    gc.set_threshold(_GARBAGE)
+    collect_rarely()
     async with AsyncExitStack() as resources:
         serve_metrics(settings.metrics_port)
         # The loops try again themselves, at once: the client's own retries wait up to ten seconds.

@@ -6,6 +6,7 @@ kind, so that neither passes for the other. Pure but for the entropy: the time i
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import jwt
@@ -20,6 +21,7 @@ from services.gateway.accounts.tokens import Entropy
 
 ACCESS_SECONDS: Final = 600
 TICKET_SECONDS: Final = 45
+_REMEMBERED: Final = 10_000
 _ALGORITHM: Final = "EdDSA"
 _ACCESS: Final = ("errand:access", "at+jwt")
 _TICKET: Final = ("errand:stream", "ticket+jwt")
@@ -66,6 +68,8 @@ class Signing:
         }
         self._issuer = issuer
         self._entropy = entropy
+        # A signature that was good stays good; what is no token raises, and is not remembered.
+        self._verified = lru_cache(_REMEMBERED)(self._verify)
 
     def access(self, account: AccountId, person: PersonId, session: str, *, now: datetime) -> Token:
         """Sign an access token, good for ten minutes."""
@@ -108,28 +112,30 @@ class Signing:
         return Token(text, datetime.fromtimestamp(int(until.timestamp()), UTC))
 
     def _read(self, token: str, kind: tuple[str, str], now: datetime) -> Claims | None:
-        audience, type_ = kind
         try:
-            header = jwt.get_unverified_header(token)
-            key = self._verifiers.get(str(header.get("kid")))
-            if key is None or header.get("typ") != type_:
-                return None
-            claims = msgspec.convert(
-                jwt.decode(
-                    token,
-                    key,
-                    algorithms=[_ALGORITHM],
-                    audience=audience,
-                    issuer=self._issuer,
-                    options={
-                        "require": _CHECKED,
-                        "verify_exp": False,  # below, by the clock we were handed
-                        "verify_iat": False,
-                        "strict_aud": True,
-                    },
-                ),
-                Claims,
-            )
+            claims = self._verified(token, kind)
         except (jwt.InvalidTokenError, msgspec.ValidationError):
             return None
         return claims if claims.exp > now.timestamp() else None
+
+    def _verify(self, token: str, kind: tuple[str, str]) -> Claims:
+        """Read what we signed, ended or not. Raises InvalidTokenError, ValidationError."""
+        audience, type_ = kind
+        header = jwt.get_unverified_header(token)
+        key = self._verifiers.get(str(header.get("kid")))
+        if key is None or header.get("typ") != type_:
+            raise jwt.InvalidTokenError
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[_ALGORITHM],
+            audience=audience,
+            issuer=self._issuer,
+            options={
+                "require": _CHECKED,
+                "verify_exp": False,  # by the clock we are handed, each time
+                "verify_iat": False,
+                "strict_aud": True,
+            },
+        )
+        return msgspec.convert(claims, Claims)

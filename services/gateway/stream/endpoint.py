@@ -1,6 +1,7 @@
 """The stream's end of the socket, a raw ASGI callable: who may enter, how many, how they leave."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from math import inf
 from random import randint
@@ -8,6 +9,7 @@ from typing import Any, NoReturn
 
 from prometheus_client import Gauge
 
+from events import PersonId
 from infra.clock import Clock
 from infra.telemetry import logger
 from services.gateway.access import REVOKED, Access, Principal
@@ -71,6 +73,7 @@ class Stream:
         self._clock = clock
         self._patience = patience
         self._entries: dict[Spot, _Entry] = {}
+        self._devices: Counter[PersonId] = Counter()
         self._draining = asyncio.Event()
         hub.listen(REVOKED, self._revoke)
 
@@ -123,8 +126,7 @@ class Stream:
         except* (Closed, _Gone) as reasons:
             why = _first(reasons)
         finally:
-            if self._entries.get(spot) is entry:
-                del self._entries[spot]
+            self._leave(entry, spot)
         if why is not None:
             raise why
 
@@ -204,10 +206,20 @@ class Stream:
         old = self._entries.get(spot)
         if old is not None:
             old.close(Closed(frames.REPLACED, "A newer connection of this device took over."))
-        elif sum(other.person == person for other in self._entries) >= _CONNECTIONS_PER_PERSON:
+        elif self._devices[person] >= _CONNECTIONS_PER_PERSON:
             raise Closed(frames.TOO_MANY, f"At most {_CONNECTIONS_PER_PERSON} devices at once.")
+        else:
+            self._devices[person] += 1
         self._entries[spot] = entry
         return spot
+
+    def _leave(self, entry: _Entry, spot: Spot) -> None:
+        if self._entries.get(spot) is not entry:
+            return  # a newer connection stands in its place
+        del self._entries[spot]
+        self._devices[spot.person] -= 1
+        if not self._devices[spot.person]:
+            del self._devices[spot.person]
 
     async def _say_goodbye(self, send: Send, end: Closed) -> None:
         retry_ms = randint(0, _DRAIN_MILLISECONDS) if end.code < frames.BAD_FRAME else 0  # noqa: S311 - jitter

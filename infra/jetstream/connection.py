@@ -22,6 +22,7 @@ _RECONNECT_WAIT_SECONDS: Final = 0.25
 _PING_SECONDS: Final = 10
 _API: Final = "$JS.API"
 _UNAVAILABLE: Final = 503
+_PLAIN_HEADERS: Final = b"NATS/1.0\r\n"
 _TELLING: Final = re.compile("violation|authenti|expired|exceeded|revoked", re.IGNORECASE)
 
 _log = logger(__name__)
@@ -78,11 +79,19 @@ class _Client(Client):
         if self._flush_queue is not None and self._flush_queue.empty():
             await self._flush_pending()
 
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        if headers and headers.startswith(_PLAIN_HEADERS):  # no status: what most messages have
+            return self._parse_header_lines(headers[len(_PLAIN_HEADERS) :])
+        return await super()._process_headers(headers)
+
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        lines = raw.decode(errors="replace").split("\r\n")
-        pairs = (line.partition(":") for line in lines)
-        return {name.strip(): value.strip() for name, found, value in pairs if found}
+        found = {}
+        for line in raw.decode(errors="replace").split("\r\n"):
+            name, colon, value = line.partition(":")
+            if colon:
+                found[name.strip()] = value.strip()
+        return found
 
 
 class Connection:

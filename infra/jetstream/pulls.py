@@ -64,6 +64,7 @@ class Pulls:
         self._notice = notice
         self._batch = batch
         self._heartbeat_seconds = heartbeat_seconds
+        self._time = asyncio.get_running_loop().time  # finding the loop is a system call
         self._outstanding = 0
         self._heard_at = 0.0
         self.is_over = False
@@ -73,7 +74,7 @@ class Pulls:
     async def open(self) -> None:
         """Listen on the inbox; nothing is asked yet."""
         self._subscription = await self._connection.client.subscribe(self._inbox, cb=self._hear)
-        self._heard_at = self._now()
+        self._heard_at = self._time()
 
     async def close(self) -> None:
         """Stop listening; the server drops what is still asked."""
@@ -83,7 +84,7 @@ class Pulls:
     @property
     def is_silent(self) -> bool:
         """Tell whether something is asked and two heartbeats went by unheard."""
-        return self._outstanding > 0 and self._now() > self._heard_at + 2 * self._heartbeat_seconds
+        return self._outstanding > 0 and self._time() > self._heard_at + 2 * self._heartbeat_seconds
 
     def forget(self) -> None:
         """Hold nothing as asked any more: the server, or what it sent, is gone."""
@@ -96,7 +97,7 @@ class Pulls:
         """Ask for another batch while no more than one is outstanding or, as `held`, unread."""
         while self._outstanding + held <= self._batch:
             if self._outstanding == 0:
-                self._heard_at = self._now()
+                self._heard_at = self._time()
             self._outstanding += self._batch
             question = {
                 "batch": self._batch,
@@ -109,7 +110,7 @@ class Pulls:
             )
 
     async def _hear(self, message: Msg) -> None:
-        self._heard_at = self._now()
+        self._heard_at = self._time()
         if message.reply.startswith(_ACK):
             self._outstanding = max(0, self._outstanding - 1)
             self._take(_delivered(message))
@@ -128,10 +129,6 @@ class Pulls:
         elif status in ("400", "409", "503"):
             self.is_over = True
             self.is_missing = status == "503"
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _delivered(message: Msg) -> Delivered:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -22,10 +22,15 @@ _RECONNECT_WAIT_SECONDS: Final = 0.25
 _PING_SECONDS: Final = 10
 _API: Final = "$JS.API"
 _UNAVAILABLE: Final = 503
+_ACK: Final = b"$JS.ACK."
 _PLAIN_HEADERS: Final = b"NATS/1.0\r\n"
 _TELLING: Final = re.compile("violation|authenti|expired|exceeded|revoked", re.IGNORECASE)
 
 _log = logger(__name__)
+
+
+Take = Callable[[str, str, bytes, bytes], None]
+"""Takes a delivery of a consumer at once: subject, reply subject, body, headers as they came."""
 
 
 class ApiError(Exception):
@@ -51,10 +56,27 @@ _answers = msgspec.json.Decoder(_Answer)
 
 
 class _Client(Client):
-    """nats-py's client, but for its headers, which it reads and writes character by character.
+    """nats-py's client, but for what costs it much time a message.
 
-    With this one the log is followed twice as fast, and a batch costs a third of the time here.
+    It reads and writes headers character by character, and hands each message over through a queue
+    to a task. With this one the log is followed twice as fast, and a batch costs a third of the
+    time here.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.takers: dict[int, Take] = {}
+
+    async def _process_msg(  # noqa: PLR0917 - the signature is nats-py's own
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        take = self.takers.get(sid)
+        if take is None or not reply.startswith(_ACK):
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        self.stats["in_msgs"] += 1
+        self.stats["in_bytes"] += len(data)
+        take(subject.decode(), reply.decode(), data, headers or b"")
 
     async def _send_publish(  # noqa: PLR0917 - the signature is nats-py's own
         self,
@@ -187,6 +209,23 @@ class Connection:
             await self.client.publish(subject, body, reply, headers)  # type: ignore[arg-type]
         except nats.errors.Error as error:
             self._fail(subject, error)
+
+    @asynccontextmanager
+    async def listen(
+        self, inbox: str, *, take: Take, hear: Callable[[Msg], Awaitable[None]]
+    ) -> AsyncIterator[None]:
+        """Have a consumer's deliveries taken as they are read from the socket; `hear` the rest.
+
+        `take` must neither wait nor raise. What comes is bounded by what was asked for.
+        """
+        subscription = await self.client.subscribe(inbox, cb=hear)
+        self.client.takers[subscription._id] = take  # noqa: SLF001 - nats-py names it nowhere else
+        try:
+            yield
+        finally:
+            del self.client.takers[subscription._id]  # noqa: SLF001
+            if not self.is_closed:
+                await subscription.unsubscribe()
 
     async def ask(self, verb: str, question: object, *, within_seconds: float = 5.0) -> bytes:
         """Ask the JetStream API (`STREAM.INFO.EVENTS` …) and return its JSON answer.

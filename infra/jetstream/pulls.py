@@ -7,11 +7,11 @@ nats-architecture-and-design; the replies were observed on nats-server 2.15.1.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Final, NamedTuple
 
 import msgspec
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from infra.jetstream.connection import Connection
 from infra.jetstream.streams import STREAM
@@ -19,7 +19,7 @@ from infra.jetstream.streams import STREAM
 _PULL_BYTES: Final = 8 * 1024 * 1024
 _BEATS_A_PULL: Final = 6
 _NANOSECONDS: Final = 1_000_000_000
-_ACK: Final = "$JS.ACK."
+_KIND: Final = b"\r\nErrand-Type:"
 _ACK_TOKENS: Final = 9
 _PULL_ENDED: Final = ("Batch Completed", "Message Size Exceeds")
 
@@ -43,7 +43,8 @@ class Delivered(NamedTuple):
 class Pulls:
     """Asks one consumer for messages and hands them to `take`, in the order they come.
 
-    `notice` is called after everything that came. Neither waits; both run in nats-py's own task.
+    `notice` is called after everything that came. Neither waits or raises; both run where nats-py
+    reads its socket.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Pulls:
         self._connection = connection
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
         self._inbox = connection.client.new_inbox()
-        self._subscription: Subscription | None = None
+        self._listening = AsyncExitStack()
         self._take = take
         self._notice = notice
         self._batch = batch
@@ -73,13 +74,13 @@ class Pulls:
 
     async def open(self) -> None:
         """Listen on the inbox; nothing is asked yet."""
-        self._subscription = await self._connection.client.subscribe(self._inbox, cb=self._hear)
+        listening = self._connection.listen(self._inbox, take=self._hear, hear=self._hear_status)
+        await self._listening.enter_async_context(listening)
         self._heard_at = self._time()
 
     async def close(self) -> None:
         """Stop listening; the server drops what is still asked."""
-        if self._subscription is not None and not self._connection.is_closed:
-            await self._subscription.unsubscribe()
+        await self._listening.aclose()
 
     @property
     def is_silent(self) -> bool:
@@ -109,16 +110,18 @@ class Pulls:
                 self._subject, msgspec.json.encode(question), reply=self._inbox
             )
 
-    async def _hear(self, message: Msg) -> None:
+    def _hear(self, subject: str, reply: str, body: bytes, headers: bytes) -> None:
         self._heard_at = self._time()
-        if message.reply.startswith(_ACK):
-            self._outstanding = max(0, self._outstanding - 1)
-            self._take(_delivered(message))
-        else:
-            self._hear_status(message.headers or {})
+        self._outstanding = max(0, self._outstanding - 1)
+        self._take(_delivered(subject, reply, body, headers))
         self._notice()
 
-    def _hear_status(self, headers: dict[str, str]) -> None:
+    async def _hear_status(self, message: Msg) -> None:
+        self._heard_at = self._time()
+        self._act_on(message.headers or {})
+        self._notice()
+
+    def _act_on(self, headers: dict[str, str]) -> None:
         """Act on a message of the server's own. Statuses: 100, 400, 404, 408, 409, 503."""
         status, description = headers.get("Status", ""), headers.get("Description", "")
         if status == "100":
@@ -131,10 +134,11 @@ class Pulls:
             self.is_missing = status == "503"
 
 
-def _delivered(message: Msg) -> Delivered:
+def _delivered(subject: str, reply: str, body: bytes, headers: bytes) -> Delivered:
     """Read the place of a message from its reply subject, `$JS.ACK.…` of version 1 or 2."""
-    tokens = message.reply.split(".")
+    tokens = reply.split(".")
     skipped = 2 if len(tokens) > _ACK_TOKENS else 0
     sequence, position, stored_at = map(int, tokens[5 + skipped : 8 + skipped])
-    kind = (message.headers or {}).get("Errand-Type", "")
-    return Delivered(message.subject, message.data, sequence, position, stored_at, kind)
+    _, _, rest = headers.partition(_KIND)
+    kind = rest.partition(b"\r\n")[0].strip().decode(errors="replace")
+    return Delivered(subject, body, sequence, position, stored_at, kind)

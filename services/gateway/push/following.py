@@ -11,18 +11,19 @@ from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
-from events import GatewayEvent, History, Recorded, TaskErased
+from events import GatewayEvent, Recorded, TaskErased, TaskId
 from infra.event_log import Unavailable
 from infra.jetstream import JetStreamLog
 from infra.telemetry import logger
 from services.gateway.problems import Refused
-from services.gateway.push.notice import NO_TALE, concerns, evolve
+from services.gateway.push.notice import Tale, concerns, evolve, told
 from services.gateway.push.pushes import News, Pushes
 
 T = TypeVar("T")
 
 NAME: Final = "push"
-_NOTED_EVERY: Final = 1000  # events, where none of them is of interest
+_NOTED_EVERY: Final = 1000  # events, where none of them makes a push
+_TALES: Final = 10_000
 _RETRY_SECONDS: Final = 1.0
 
 _log = logger(__name__)
@@ -35,12 +36,20 @@ class _Place(NamedTuple):
     noted: int
 
 
+class _Known(NamedTuple):
+    """A task's tale up to a version, or up to the next event that concerns it."""
+
+    version: int
+    tale: Tale
+
+
 class Follower:
-    """Follows the log as `push`."""
+    """Follows the log as `push`. A history is read once, before its first event of interest."""
 
     def __init__(self, log: JetStreamLog[GatewayEvent], pushes: Pushes) -> None:
         self._log = log
         self._pushes = pushes
+        self._tales: dict[TaskId, _Known] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Make pushes until told to stop. A database or log that is away is waited for."""
@@ -66,15 +75,34 @@ class Follower:
         return place._replace(noted=end)
 
     async def _announce(self, batch: Sequence[Recorded]) -> bool:
-        """Make the pushes of a batch; tell whether any of it was of interest."""
-        for erased in (r for r in batch if isinstance(r.event, TaskErased)):
-            await self._pushes.forget(erased.account, erased.task)
-        of_interest = [recorded for recorded in batch if concerns(recorded)]
-        for history in dict.fromkeys(recorded.history for recorded in of_interest):
-            wanted = {r.version for r in of_interest if r.history == history}
-            for news in changes(history, await self._log.read(history), wanted):
+        """Make the pushes of a batch; tell whether there was one."""
+        is_news = False
+        for recorded in batch:
+            if isinstance(recorded.event, TaskErased):
+                await self._pushes.forget(recorded.account, recorded.task)
+                self._tales.pop(recorded.task, None)
+            elif concerns(recorded):
+                is_news = await self._tell(recorded) or is_news
+        return is_news
+
+    async def _tell(self, recorded: Recorded) -> bool:
+        known = self._tales.pop(recorded.task, None) or await self._read_before(recorded)
+        if recorded.version > known.version:  # else it was told before something was away
+            tale = evolve(known.tale, recorded)
+            news = news_of(known.tale, tale, recorded)
+            if news is not None:
                 await self._pushes.announce(news)
-        return bool(of_interest)
+            known = _Known(recorded.version, tale)
+        else:
+            news = None
+        self._tales[recorded.task] = known
+        while len(self._tales) > _TALES:
+            del self._tales[next(iter(self._tales))]
+        return news is not None
+
+    async def _read_before(self, recorded: Recorded) -> _Known:
+        stored = await self._log.read(recorded.history)
+        return _Known(0, told([each for each in stored if each.version < recorded.version]))
 
 
 async def _patiently(work: Callable[[], Awaitable[T]], stopping: asyncio.Event) -> T | None:
@@ -89,13 +117,10 @@ async def _patiently(work: Callable[[], Awaitable[T]], stopping: asyncio.Event) 
     return None
 
 
-def changes(history: History, recorded: Sequence[Recorded], wanted: set[int]) -> list[News]:
-    """Find, among the wanted versions of a history, those that changed its notice. Pure."""
-    tale, found = NO_TALE, []
-    for each in recorded:
-        before, tale = tale.notice, evolve(tale, each)
-        if tale.notice != before and each.version in wanted:
-            found.append(
-                News(history.account, history.task, tale.title, tale.notice, each.at, tale.audience)
-            )
-    return found
+def news_of(before: Tale, after: Tale, recorded: Recorded) -> News | None:
+    """Tell what an event made of a task's notice; None when it left it as it was. Pure."""
+    if after.notice == before.notice:
+        return None
+    return News(
+        recorded.account, recorded.task, after.title, after.notice, recorded.at, after.audience
+    )

@@ -28,7 +28,7 @@ from events import (
     TaskInterrupted,
     TaskSubmitted,
 )
-from services.gateway.push.following import changes
+from services.gateway.push.following import news_of
 from services.gateway.push.notice import ASKS, ENDS, SETTLES, concerns, told
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -70,9 +70,9 @@ def history(*events, by=ADA):
 def notices(*events):
     """What is pushed along a history: version and class."""
     recorded = history(*events)
-    wanted = {r.version for r in recorded if concerns(r)}
-    found = changes(HISTORY, recorded, wanted)
-    return [(news.notice.version, news.notice.push_class) for news in found]
+    tales = [told(recorded[:count]) for count in range(len(recorded) + 1)]
+    found = map(news_of, tales, tales[1:], recorded)
+    return [(news.notice.version, news.notice.push_class) for news in found if news]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ GATHER_SECONDS: Final = 0.04
 """How long a commit waits for more: each costs the disk a flush that the log may need as well."""
 
 _ENOUGH_EVENTS: Final = 250
-_MOST_EVENTS: Final = 4_000
+_MOST_EVENTS: Final = 10_000
 _MOST_BYTES: Final = 8 * 1024 * 1024
 
 

@@ -24,6 +24,7 @@ from infra.migrations import migrate
 from services.gateway.main import gateway
 from services.gateway.server import bound, make_server, serve
 from services.gateway.settings import Settings
+from tests.support.described import require_described
 
 OPERATOR = "operator-token-for-tests"
 CLAIM_SECRET = "claim-secret-for-tests"
@@ -111,7 +112,13 @@ class World:
 
     async def client(self, token: str = "") -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        made = httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        made = httpx.AsyncClient(
+            base_url=self.url,
+            headers=headers,
+            timeout=30,
+            trust_env=False,
+            event_hooks={"response": [require_described]},
+        )
         return await self.clients.enter_async_context(made)
 
     async def pairing(self, account: str) -> str:

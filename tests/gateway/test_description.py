@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import sys
-from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -16,12 +15,11 @@ from prometheus_client import REGISTRY
 
 from events import TaskFinished
 from services.gateway.problems import Problem
-from services.gateway.routes.app import make_app
 from services.gateway.routes.description import EXAMPLES
-from services.gateway.routes.docs import Document
 from tests.gateway.conftest import OPERATOR
 from tests.gateway.furnished import a_full_task, a_furnished_world
 from tests.gateway.test_routes import UNKNOWN
+from tests.support.described import described_offline
 
 REQUESTS = int(os.environ.get("REQUESTS", "600"))
 PHASES = "examples,coverage,fuzzing" if REQUESTS >= 5_000 else "examples,fuzzing"
@@ -93,13 +91,6 @@ async def schemathesis(place, *arguments):
     )
     output, _ = await process.communicate()
     return process.returncode, output.decode()
-
-
-def described_offline():
-    """The document of a gateway that is not running."""
-    house = SimpleNamespace(public_url="http://x", allowed_origins=())
-    app, document = make_app(house), Document()
-    return document.of(app, app.openapi_schema.to_schema())
 
 
 def references(node):

@@ -68,6 +68,7 @@ async def push_key(house: TheHouse) -> PushKey:
     "/v1/devices",
     tags=_TAGS,
     summary="Register a device",
+    opt={"answers": (409,)},
     responses={200: ResponseSpec(Device, description="The device was registered already.")},
 )
 async def register(

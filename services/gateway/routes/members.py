@@ -115,7 +115,7 @@ async def keys(house: TheHouse, principal: ThePerson) -> KeyPage:
     return KeyPage(await house.accounts.keys.list(principal))
 
 
-@post("/v1/keys", tags=_KEYS, summary="Make an API key", opt=needs("admin"))
+@post("/v1/keys", tags=_KEYS, summary="Make an API key", opt=needs("admin", 409))
 async def make_key(house: TheHouse, principal: ThePerson, data: JSONBody[KeyWish]) -> NewKey:
     """Make a key for a program: send it as `Authorization: Bearer <token>`. It is told once."""
     end = data.expires_at

@@ -191,5 +191,5 @@ async def test_the_state_in_redis_never_goes_back(
 
     versions = [state.version for state in sights]
     assert all(one <= other for one, other in pairwise(versions))
-    assert len(set(versions)) > 10
+    assert len(set(versions)) > 3  # what is told together is one state
     assert sights[-1] == reduce(evolve, stored, None)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from functools import reduce
 from typing import Any, Never
 
+import msgspec
 import redis.asyncio as redis
 
 from events import (
@@ -16,7 +17,7 @@ from events import (
 )
 from infra.fanout import EPHEMERAL, Frame, state_key
 from infra.jetstream import JetStreamLog, hear, say
-from infra.task_state import evolve
+from infra.task_state import TaskState, evolve
 from services.projector.live import LiveLoop
 from tests.support.devices import new_history
 from tests.support.eventually import eventually
@@ -44,7 +45,9 @@ async def test_every_event_is_told_as_it_is_stored(client: redis.Redis) -> None:
         await eventually(lambda: ear.inbox and ear.line.version == 3)
 
     assert ear.frames == [Frame(r.version, r.body) for r in log.recorded]
-    assert ear.line == reduce(evolve, log.recorded, None)
+    lines = [msgspec.json.decode(line, type=TaskState) for line in ear.inbox]
+    assert [line.version for line in lines] == sorted({line.version for line in lines})
+    assert lines == [reduce(evolve, log.recorded[: line.version], None) for line in lines]
 
 
 async def test_the_state_in_redis_is_the_fold_of_the_history(client: redis.Redis) -> None:

@@ -113,7 +113,8 @@ async def _patiently(work: Callable[[], Awaitable[T]], stopping: asyncio.Event) 
         except (Refused, Unavailable) as away:
             _log.warning("pushes wait", reason=str(away))
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), _RETRY_SECONDS)
+            async with asyncio.timeout(_RETRY_SECONDS):
+                await stopping.wait()
     return None
 
 

@@ -78,7 +78,8 @@ class Sender:
                     await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
                 elif not claimed:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(stopping.wait(), _LOOK_SECONDS)
+                        async with asyncio.timeout(_LOOK_SECONDS):
+                            await stopping.wait()
 
     async def send_now(self, push: UUID) -> None:
         """Send one push without waiting, unless somebody does. Raises Refused (503)."""

@@ -1,8 +1,8 @@
 """`follow`: the memory of every reader of the log, while it reads a million events.
 
 Each reader is a process of its own, so that its memory is its own: `follow` as the services read,
-`follow_events` as analysts do, the live loop with its Redis (the first tenth: it
-tells every event), and the projector itself, whose history loop it is that reads from the first event.
+`follow_events` as analysts do, the live loop with its Redis (the first tenth: it tells all), and
+the projector itself, whose history loop it is that reads from the first event.
 `EVENTS` in the environment makes it shorter.
 """
 

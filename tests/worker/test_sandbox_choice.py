@@ -88,6 +88,24 @@ async def test_a_container_that_a_killed_worker_left_is_removed():
             await left.execute(("true",), timeout_seconds=5)
 
 
+@pytest.mark.docker
+async def test_a_left_container_that_ends_while_it_is_looked_for_is_no_error(monkeypatch):
+    inspect = docker.APIClient.inspect_container
+    ended: list[str] = []
+
+    def ends_first(client, container):
+        if not ended:
+            ended.append(container)
+            client.remove_container(container, force=True)
+        return inspect(client, container)
+
+    task = f"task_{secrets.token_hex(6)}"
+    async with running_sandbox("docker", task=task) as left:
+        monkeypatch.setattr(docker.APIClient, "inspect_container", ends_first)
+        async with running_sandbox("docker", task=task):
+            assert ended == [left._enclosure._container.id]
+
+
 KILLED = """
 import asyncio, os, sys
 from services.worker.sandbox.confined import ConfinedSandbox
@@ -116,7 +134,9 @@ async def test_a_container_ends_with_its_worker_however_that_ended():
     client = docker.from_env()
     try:
         await eventually(
-            lambda: client.containers.list(all=True, filters={"label": f"{TASK_LABEL}={task}"}),
+            lambda: client.containers.list(
+                all=True, filters={"label": f"{TASK_LABEL}={task}"}, ignore_removed=True
+            ),
             until=lambda left: left == [],
         )
     finally:

@@ -133,7 +133,8 @@ class Docker:
 
     def _create(self) -> None:
         client = self._client = _connected()
-        for left in client.containers.list(filters={"label": f"{TASK_LABEL}={self._task}"}):
+        ours = {"label": f"{TASK_LABEL}={self._task}"}
+        for left in client.containers.list(all=True, filters=ours, ignore_removed=True):
             _remove(left)
         limits = self._limits
         owned = f"uid={USER_ID},gid={USER_ID}"

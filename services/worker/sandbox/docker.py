@@ -133,8 +133,8 @@ class Docker:
 
     def _create(self) -> None:
         client = self._client = _connected()
-        ours = {"label": f"{TASK_LABEL}={self._task}"}
-        for left in client.containers.list(all=True, filters=ours, ignore_removed=True):
+        label = f"{TASK_LABEL}={self._task}"
+        for left in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
             _remove(left)
         limits = self._limits
         owned = f"uid={USER_ID},gid={USER_ID}"

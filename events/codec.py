@@ -62,13 +62,15 @@ def decode(
 ) -> Recorded:
     """Read a stored event, of whatever schema version; `body` stays as it is stored.
 
-    Raises `msgspec.ValidationError` on an unknown tag, a wrong shape, or a schema version that this
-    edition does not know yet.
+    Raises `msgspec.ValidationError` on an unknown tag, a wrong shape, another task's name, or a
+    schema version that this edition does not know yet.
     """
     stored = _stored.decode(body)
+    if stored.task != history.task:
+        raise msgspec.ValidationError(f"it names the task {stored.task}")
     return Recorded(
         account=history.account,
-        task=stored.task,
+        task=history.task,
         id=stored.id,
         version=stored.version,
         sequence=sequence,

@@ -1,11 +1,16 @@
 """Where things are said: one exact subject a task, so that an append can be guarded."""
 
+from functools import lru_cache
+from typing import Final
+
 from events.ids import AccountId, TaskId
 from events.record import History
 
 EVENTS = "events"
 BEAT = "beat"
 LIVE = "live"
+
+_KNOWN_HISTORIES: Final = 10_000
 
 
 def event_subject(history: History) -> str:
@@ -23,6 +28,7 @@ def live_subject(history: History) -> str:
     return f"{LIVE}.{history.account}.{history.task}"
 
 
+@lru_cache(_KNOWN_HISTORIES)
 def history_of(subject: str) -> History:
     """Read account and task back from any of the three. Raises ValueError on another shape."""
     parts = subject.split(".")

@@ -189,7 +189,11 @@ class AttemptLog:
         )
         return self._heartbeat_seconds if is_settled else _RETRY_SECONDS
 
-    def _take(self, delivered: Delivered) -> None:
+    def _take(self, deliveries: Sequence[Delivered]) -> None:
+        for delivered in deliveries:
+            self._take_one(delivered)
+
+    def _take_one(self, delivered: Delivered) -> None:
         """Accept the next message; drop what a fresh reader repeats."""
         ahead = delivered.position - self._position
         if ahead > 1:

@@ -9,10 +9,11 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 import nats.errors
-from nats.aio.client import Client, RawCredentials
+from nats.aio.client import RawCredentials
 from nats.aio.msg import Msg
 
 from infra.event_log import Unavailable
+from infra.jetstream.client import QuickClient, Take
 from infra.nats_users import inbox_prefix as granted_inbox
 from infra.nats_users import read_credentials
 from infra.telemetry import logger
@@ -22,15 +23,9 @@ _RECONNECT_WAIT_SECONDS: Final = 0.25
 _PING_SECONDS: Final = 10
 _API: Final = "$JS.API"
 _UNAVAILABLE: Final = 503
-_ACK: Final = b"$JS.ACK."
-_PLAIN_HEADERS: Final = b"NATS/1.0\r\n"
 _TELLING: Final = re.compile("violation|authenti|expired|exceeded|revoked", re.IGNORECASE)
 
 _log = logger(__name__)
-
-
-Take = Callable[[str, str, bytes, bytes], None]
-"""Takes a delivery of a consumer at once: subject, reply subject, body, headers as they came."""
 
 
 class ApiError(Exception):
@@ -55,73 +50,12 @@ class _Answer(msgspec.Struct, frozen=True):
 _answers = msgspec.json.Decoder(_Answer)
 
 
-class _Client(Client):
-    """nats-py's client, but for what costs it much time a message.
-
-    It reads and writes headers character by character, and hands each message over through a queue
-    to a task. With this one the log is followed twice as fast, and a batch costs a third of the
-    time here.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.takers: dict[int, Take] = {}
-
-    async def _process_msg(  # noqa: PLR0917 - the signature is nats-py's own
-        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
-    ) -> None:
-        take = self.takers.get(sid)
-        if take is None or not reply.startswith(_ACK):
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
-        self.stats["in_msgs"] += 1
-        self.stats["in_bytes"] += len(data)
-        take(subject.decode(), reply.decode(), data, headers or b"")
-
-    async def _send_publish(  # noqa: PLR0917 - the signature is nats-py's own
-        self,
-        subject: str,
-        reply: str,
-        payload: bytes,
-        payload_size: int,
-        headers: Mapping[str, str] | None,
-    ) -> None:
-        if not headers:
-            await super()._send_publish(subject, reply, payload, payload_size, None)
-            return
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        if lines.count("\n") + lines.count("\r") != 2 * len(headers):
-            raise nats.errors.BadHeaderError(lines)
-        block = f"NATS/1.0\r\n{lines}\r\n".encode()
-        place = f"{subject} {reply}" if reply else subject
-        self.stats["out_msgs"] += 1
-        self.stats["out_bytes"] += payload_size
-        command = f"HPUB {place} {len(block)} {len(block) + payload_size}\r\n".encode()
-        await self._send_command(b"".join((command, block, payload, b"\r\n")))
-        if self._flush_queue is not None and self._flush_queue.empty():
-            await self._flush_pending()
-
-    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
-        if headers and headers.startswith(_PLAIN_HEADERS):  # no status: what most messages have
-            return self._parse_header_lines(headers[len(_PLAIN_HEADERS) :])
-        return await super()._process_headers(headers)
-
-    @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        found = {}
-        for line in raw.decode(errors="replace").split("\r\n"):
-            name, colon, value = line.partition(":")
-            if colon:
-                found[name.strip()] = value.strip()
-        return found
-
-
 class Connection:
     """A client of the NATS servers that reconnects for ever. Made by `connect`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.client = _Client()
+        self.client = QuickClient()
         self.reconnects = 0
         self._hooks: list[Callable[[], None]] = []
         self._changed = asyncio.Event()

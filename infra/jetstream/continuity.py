@@ -8,9 +8,10 @@ writes nonsense can make a follower ask one question a message, and not read a h
 
 from collections import OrderedDict
 from contextlib import aclosing
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
-from events import History, Recorded, event_subject
+from events import AccountId, Recorded, TaskId, event_subject
 from infra.jetstream import reading
 from infra.jetstream.connection import Connection
 from infra.jetstream.legible import Illegible, Sieve, follows
@@ -18,7 +19,8 @@ from infra.jetstream.legible import Illegible, Sieve, follows
 _MOST_HISTORIES: Final = 100_000
 
 
-class _Place(NamedTuple):
+@dataclass(slots=True)
+class _Place:
     """The last event of a history that was let through.
 
     It is proven when the follower has seen, or read, the whole history up to there.
@@ -35,27 +37,44 @@ class Continuity:
     def __init__(self, connection: Connection, *, deadline_seconds: float) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
-        self._places: OrderedDict[History, _Place] = OrderedDict()
+        self._places: OrderedDict[tuple[AccountId, TaskId], _Place] = OrderedDict()
+
+    def is_next(self, recorded: Recorded) -> bool:
+        """Take note of an event that plainly is its history's next; False where one must look."""
+        history = recorded.account, recorded.task
+        place = self._places.get(history)
+        if place is None:
+            if recorded.version != 1:
+                return False
+            self._remember(history, _Place(1, recorded.sequence, is_proven=False))
+            return True
+        if recorded.version != place.version + 1:
+            return False
+        place.version, place.sequence = recorded.version, recorded.sequence
+        self._places.move_to_end(history)
+        return True
 
     async def require_next(self, recorded: Recorded) -> None:
         """Take note of an event. Raises Illegible when it is not its history's next, Unavailable.
 
         The log is asked only about a history met in the middle, and before an event is refused.
         """
-        place = self._places.get(recorded.history)
+        if self.is_next(recorded):
+            return
+        history = recorded.account, recorded.task
+        place = self._places.get(history)
         if place is None:
-            is_first = recorded.version == 1
-            place = _Place(0, 0, is_proven=False) if is_first else await self._before(recorded)
+            place = await self._before(recorded)
         if not follows(place.version, recorded) and not await self._is_sure(place, recorded):
             place = await self._before(recorded)
         is_next = follows(place.version, recorded)
         if is_next:
             place = _Place(recorded.version, recorded.sequence, place.is_proven)
-        self._remember(recorded.history, place)
+        self._remember(history, place)
         if not is_next:
             raise Illegible(f"version {recorded.version} follows {place.version}")
 
-    def _remember(self, history: History, place: _Place) -> None:
+    def _remember(self, history: tuple[AccountId, TaskId], place: _Place) -> None:
         self._places[history] = place
         self._places.move_to_end(history)
         if len(self._places) > _MOST_HISTORIES:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -14,8 +14,8 @@ from infra.jetstream.streams import STREAM
 from infra.jetstream.waiting import Signal, first
 from infra.telemetry import logger
 
-BATCH: Final = 1000
-
+_ASKED: Final = 1000
+_AT_ONCE: Final = 200
 _HEARTBEAT_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.25
 _IDLE_SECONDS: Final = 60
@@ -53,7 +53,7 @@ class _Passage:
             consumer,
             take=self._take,
             notice=self.signal.give,
-            batch=BATCH,
+            batch=_ASKED,
             heartbeat_seconds=heartbeat_seconds,
         )
 
@@ -69,20 +69,21 @@ class _Passage:
         return "two heartbeats are missing" if self.pulls.is_silent else ""
 
     def next_batch(self) -> list[Delivered]:
-        """Take what has come, in order and without a gap."""
-        return [self._held.popleft() for _ in range(min(BATCH, len(self._held)))]
+        """Take what has come, in order and without a gap; not so much that others wait long."""
+        return [self._held.popleft() for _ in range(min(_AT_ONCE, len(self._held)))]
 
     async def top_up(self) -> None:
         """Ask for more, as far as what is held leaves room."""
         if self._connection.is_connected:
             await self.pulls.top_up(held=len(self._held))
 
-    def _take(self, delivered: Delivered) -> None:
-        if delivered.position == self._position + 1 and not self._has_gap:
+    def _take(self, deliveries: Sequence[Delivered]) -> None:
+        for delivered in deliveries:
+            if delivered.position != self._position + 1 or self._has_gap:
+                self._has_gap = True
+                return
             self._position = delivered.position
             self._held.append(delivered)
-        else:
-            self._has_gap = True
 
 
 async def follow(
@@ -94,10 +95,10 @@ async def follow(
     heartbeat_seconds: float = _HEARTBEAT_SECONDS,
     scope: Scope = EVERYTHING,
 ) -> AsyncGenerator[list[Delivered], None]:
-    """Yield all messages whose sequence is above `after`, in batches of up to BATCH.
+    """Yield all messages whose sequence is above `after`, in batches of up to 200.
 
-    At most two batches are held, of 16 MiB at most. Raises Unavailable when the connection ends for
-    good, ApiError when the log refuses to be read.
+    At most 2,000 are held, of 16 MiB at most; after each batch all others have their turn. Raises
+    Unavailable when the connection ends for good, ApiError when the log refuses to be read.
     """
     last = after
     while not until.is_set():
@@ -111,6 +112,7 @@ async def follow(
                     if batch := passage.next_batch():
                         last = batch[-1].sequence
                         yield batch
+                        await asyncio.sleep(0)
                     elif reason := passage.why_broken():
                         break
                     else:

@@ -146,7 +146,7 @@ class JetStreamLog(Generic[Writes]):
     async def follow(
         self, name: str, *, after: int = 0, until: asyncio.Event, is_placed: bool = True
     ) -> AsyncIterator[Sequence[Recorded]]:
-        """Yield every event above the sequence `after`, in batches of up to 1,000, as they come.
+        """Yield every event above the sequence `after`, in batches of up to 200, as they come.
 
         A message that is no event, or not its history's next, goes to the dead letters of `name`,
         and the reader goes on. Where it begins in the middle of a history it reads what was before,
@@ -161,8 +161,7 @@ class JetStreamLog(Generic[Writes]):
         )
         async with aclosing(follow(self._connection, name, after=after, until=until)) as deliveries:
             async for batch in deliveries:
-                read = [await self._legible(name, d, continuity) for d in batch]
-                if events := [recorded for recorded in read if recorded is not None]:
+                if events := await self._legible(name, batch, continuity):
                     yield events
 
     async def info(self) -> LogInfo:
@@ -184,22 +183,25 @@ class JetStreamLog(Generic[Writes]):
         return Growth(marks, stored[-1].sequence if stored else sequence)
 
     async def _legible(
-        self, name: str, delivered: Delivered, continuity: Continuity | None
-    ) -> Recorded | None:
-        try:
-            recorded = read_event(delivered.subject, delivered.sequence, delivered.body)
-            if continuity is not None:
-                await self._placed(recorded, continuity)
-        except Illegible as error:
-            await park(
-                self._connection,
-                name,
-                delivered,
-                reason=str(error),
-                deadline_seconds=self._deadline_seconds,
-            )
-            return None
-        return recorded
+        self, name: str, batch: Sequence[Delivered], continuity: Continuity | None
+    ) -> Sequence[Recorded]:
+        found = []
+        for delivered in batch:
+            try:
+                recorded = read_event(delivered.subject, delivered.sequence, delivered.body)
+                if continuity is not None and not continuity.is_next(recorded):
+                    await self._placed(recorded, continuity)
+            except Illegible as error:
+                await park(
+                    self._connection,
+                    name,
+                    delivered,
+                    reason=str(error),
+                    deadline_seconds=self._deadline_seconds,
+                )
+            else:
+                found.append(recorded)
+        return found
 
     async def _placed(self, recorded: Recorded, continuity: Continuity) -> None:
         """Require that the event is its history's next, however long the log is away."""

@@ -6,13 +6,14 @@ nats-architecture-and-design; the replies were observed on nats-server 2.15.1.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from nats.aio.msg import Msg
 
+from infra.jetstream.client import Delivery
 from infra.jetstream.connection import Connection
 from infra.jetstream.streams import STREAM
 
@@ -24,12 +25,11 @@ _ACK_TOKENS: Final = 9
 _PULL_ENDED: Final = ("Batch Completed", "Message Size Exceeds")
 
 
-class Delivered(NamedTuple):
+class Delivered(msgspec.Struct, frozen=True, gc=False):
     """A stored message as a consumer delivers it.
 
     `sequence` is its place in the stream, `position` its place in the consumer's deliveries (1, 2,
-    3 …), `stored_at` when the server stored it, in nanoseconds since 1970. `kind` is the event's
-    tag as its header has it; empty when its writer left the header out.
+    3 …), `stored_at` when the server stored it, in nanoseconds since 1970.
     """
 
     subject: str
@@ -37,7 +37,13 @@ class Delivered(NamedTuple):
     sequence: int
     position: int
     stored_at: int
-    kind: str
+    headers: bytes
+
+    @property
+    def kind(self) -> str:
+        """The event's tag as its header has it; empty when its writer left the header out."""
+        _, _, rest = self.headers.partition(_KIND)
+        return rest.partition(b"\r\n")[0].strip().decode(errors="replace")
 
 
 class Pulls:
@@ -52,7 +58,7 @@ class Pulls:
         connection: Connection,
         consumer: str,
         *,
-        take: Callable[[Delivered], None],
+        take: Callable[[Sequence[Delivered]], None],
         notice: Callable[[], None],
         batch: int,
         heartbeat_seconds: float,
@@ -110,10 +116,10 @@ class Pulls:
                 self._subject, msgspec.json.encode(question), reply=self._inbox
             )
 
-    def _hear(self, subject: str, reply: str, body: bytes, headers: bytes) -> None:
+    def _hear(self, deliveries: Sequence[Delivery]) -> None:
         self._heard_at = self._time()
-        self._outstanding = max(0, self._outstanding - 1)
-        self._take(_delivered(subject, reply, body, headers))
+        self._outstanding = max(0, self._outstanding - len(deliveries))
+        self._take([_delivered(delivery) for delivery in deliveries])
         self._notice()
 
     async def _hear_status(self, message: Msg) -> None:
@@ -134,11 +140,15 @@ class Pulls:
             self.is_missing = status == "503"
 
 
-def _delivered(subject: str, reply: str, body: bytes, headers: bytes) -> Delivered:
+def _delivered(delivery: Delivery) -> Delivered:
     """Read the place of a message from its reply subject, `$JS.ACK.…` of version 1 or 2."""
-    tokens = reply.split(".")
-    skipped = 2 if len(tokens) > _ACK_TOKENS else 0
-    sequence, position, stored_at = map(int, tokens[5 + skipped : 8 + skipped])
-    _, _, rest = headers.partition(_KIND)
-    kind = rest.partition(b"\r\n")[0].strip().decode(errors="replace")
-    return Delivered(subject, body, sequence, position, stored_at, kind)
+    tokens = delivery.reply.split(b".")
+    first = 5 if len(tokens) <= _ACK_TOKENS else 7
+    return Delivered(
+        delivery.subject.decode(errors="replace"),
+        delivery.body,
+        int(tokens[first]),
+        int(tokens[first + 1]),
+        int(tokens[first + 2]),
+        delivery.headers,
+    )

@@ -74,8 +74,8 @@ async def replay(
 ) -> AsyncGenerator[Sequence[Recorded], None]:
     """Yield the selected events in batches, oldest first, without gap or repeat.
 
-    Ends at `up_to`, or when `until` is set. A batch holds 1,000 events at most; whatever the speed,
-    two batches are held at most. Raises Unavailable when the connection ends for good, ApiError
+    Ends at `up_to`, or when `until` is set. A batch holds 200 events at most; whatever the speed,
+    2,000 are held at most. Raises Unavailable when the connection ends for good, ApiError
     when these credentials may not read the log.
     """
     until = until or asyncio.Event()

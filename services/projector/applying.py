@@ -19,8 +19,8 @@ GATHER_SECONDS: Final = 0.04
 """How long a commit waits for more: each costs the disk a flush that the log may need as well."""
 
 _ENOUGH_EVENTS: Final = 250
-_MOST_EVENTS: Final = 10_000
-_MOST_BYTES: Final = 8 * 1024 * 1024
+_MOST_EVENTS: Final = 20_000
+_MOST_BYTES: Final = 16 * 1024 * 1024
 
 
 class Applying:

@@ -8,6 +8,7 @@ from typing import Final, Never, Self
 import asyncpg
 import click
 import msgspec
+import uvloop
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,6 +22,7 @@ from rich.progress import (
 from infra import telemetry
 from infra.event_log import Unavailable
 from infra.jetstream import JetStreamLog, connect
+from infra.lifecycle import collect_rarely
 from infra.operator import Operator, log_address
 from infra.settings import read
 from services.projector import rebuild as rebuilding
@@ -58,7 +60,8 @@ def rebuild(operator: Operator, model: str | None, *, anew: bool, accept_differe
     Ctrl-C stops it; said again, it goes on where it was. The old models are kept until `forget`.
     """
     telemetry.configure("errand", level="ERROR")
-    asyncio.run(_rebuild(operator, model, is_anew=anew, accepts_differences=accept_differences))
+    collect_rarely()
+    uvloop.run(_rebuild(operator, model, is_anew=anew, accepts_differences=accept_differences))
 
 
 @projector.command()

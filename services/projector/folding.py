@@ -56,28 +56,31 @@ class Fold:
         for name in tasks:
             self._states[name] = states.get(name)
 
-    def take(self, events: Iterable[Recorded]) -> None:
+    def take(self, events: Sequence[Recorded]) -> None:
         """Fold these events, the next of the log, onto what is held."""
         places = self._grown.get(event.EVENT.name)
-        has_states = task.TASK.name in self._merged
+        states = self._states if task.TASK.name in self._merged else None
         for recorded in events:
-            kind = type(recorded.event)
+            kind, name = type(recorded.event), recorded.task
             if kind is TaskErased:
-                self._erase(recorded.task)
+                self._erase(name)
             if places is not None:
                 places.append(event.values(recorded))
             for project in PROJECTED.get(kind, ()):
                 for row in project(recorded):
                     self._put(row)
-            if has_states:
-                self._evolve(recorded)
-            self.after = recorded.sequence
-            self.count += 1
-            self.size_bytes += len(recorded.body)
+            if states is not None:
+                states[name] = evolve(states.get(name), recorded)
+                self._touched.add(name)
+        if events:
+            self.after = events[-1].sequence
+            self.count += len(events)
+            self.size_bytes += sum([len(recorded.body) for recorded in events])
 
     def drain(self) -> Changes:
         """Hand over what is held, and hold nothing."""
         for name in self._touched:
+            self._states.move_to_end(name)
             if (state := self._states[name]) is not None:
                 self._put(task.row(state))
         writes = [
@@ -117,12 +120,6 @@ class Fold:
                 merged[place] = dict(values)
             else:
                 known.update(values)
-
-    def _evolve(self, recorded: Recorded) -> None:
-        name = recorded.task
-        self._states[name] = evolve(self._states.get(name), recorded)
-        self._states.move_to_end(name)
-        self._touched.add(name)
 
     def _erase(self, name: TaskId) -> None:
         """Forget all that is held of a task; what the database has of it goes with the drain."""

@@ -6,7 +6,6 @@ nobody up; then the projector is held up for the moment that the last few events
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Final, NamedTuple, Never, cast
@@ -205,17 +204,16 @@ class _Shadow:
     ) -> None:
         self._batches = batches
         self._applying = applying
-        self._held: deque[Recorded] = deque()
+        self._held: Sequence[Recorded] = ()
         self.reached = at
 
     async def advance(self, sequence: int, report: Report | None = None) -> None:
         """Apply every event up to this sequence and none beyond it; returns when it is written."""
         while self.reached < sequence:
             if not self._held:
-                self._held.extend(await anext(self._batches))
-            due = []
-            while self._held and self._held[0].sequence <= sequence:
-                due.append(self._held.popleft())
+                self._held = await anext(self._batches)
+            due = [recorded for recorded in self._held if recorded.sequence <= sequence]
+            self._held = self._held[len(due) :]
             if due:
                 await self._applying.take(due)
             self.reached = sequence if self._held else due[-1].sequence

@@ -31,8 +31,10 @@ LIVE_EVENTS_PER_SECOND = 200
 LONGEST_SECONDS = 600
 
 _REBUILD = """
-import asyncio, json, os, sys, time
+import json, os, sys, time
+import uvloop
 from infra.jetstream import JetStreamLog, connect
+from infra.lifecycle import collect_rarely
 from services.projector.rebuild import Rebuild
 
 async def main():
@@ -52,7 +54,8 @@ async def main():
         "differing": list(done.differing),
     }))
 
-asyncio.run(main())
+collect_rarely()
+uvloop.run(main())
 """
 
 

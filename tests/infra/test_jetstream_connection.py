@@ -4,7 +4,6 @@ import asyncio
 import secrets
 
 import pytest
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
 
@@ -83,36 +82,3 @@ async def test_the_servers_own_words_outlast_a_broken_line():
     await made._on_reconnect()
     await made._on_error(OSError("reset"))
     assert made.last_error == "reset"
-
-
-async def test_headers_are_written_as_nats_py_writes_them():
-    headers = {"Nats-Msg-Id": "evt_1", "who": "Grüße", "empty": "", "url": "nats://x:1"}
-    said = []
-    for kind in (Client, connection._Client):
-        client = kind()
-        client._send_command = written(said)
-        for reply in ("", "_INBOX.1"):
-            await client._send_publish("events.a.b", reply, b"{}", 2, headers)
-    assert said[:2] == said[2:]
-
-
-def written(into):
-    async def write(command):
-        into.append(bytes(command).replace(b"  ", b" "))  # nats-py writes two where no reply is
-
-    return write
-
-
-@pytest.mark.parametrize("value", ["a\r\nErrand-Type: b", "a\nb", "a\rb"])
-async def test_a_header_of_two_lines_is_not_sent(servers, value):
-    async with as_role(servers, "gateway") as gateway:
-        with pytest.raises(Unavailable):
-            await gateway.publish("events.a.b", b"", headers={"Nats-Msg-Id": value})
-
-
-def test_headers_are_read_as_nats_py_reads_them():
-    raw = (
-        "Nats-Msg-Id: evt_1\r\nErrand-Type:task.submitted\r\nurl: nats://x:1\r\n"
-        "who: Grüße \r\nempty:\r\nno colon\r\n\r\n".encode()
-    )
-    assert connection._Client._parse_header_lines(raw) == Client._parse_header_lines(raw)

@@ -15,7 +15,7 @@ from events.worker import WorkerEvent
 AnyEvent = GatewayEvent | SchedulerEvent | WorkerEvent | OperatorEvent
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The fields around a fact, in the order they are stored.
 
     `schema` is the version of the fact's shape (events.upcast); the first, 1, is left out.

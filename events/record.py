@@ -14,14 +14,14 @@ from events.worker import WorkerEvent
 E_co = TypeVar("E_co", covariant=True)
 
 
-class History(msgspec.Struct, frozen=True):
+class History(msgspec.Struct, frozen=True, gc=False):
     """Names one task's events: whose, and which."""
 
     account: AccountId
     task: TaskId
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """Where a history ends: its last version (dense: 1, 2, 3 …) and where that stands in the log.
 
     A writer appends after a head; if the history has grown since, the append is a Conflict.
@@ -44,7 +44,7 @@ class Draft(msgspec.Struct, Generic[E_co], frozen=True, kw_only=True):
     cause: str = ""
 
 
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One stored event: the fact and its place. `body` is its bytes, as every reader gets them.
 
     `at` is the writer's clock, `sequence` the place in the whole log, `version` the place in its

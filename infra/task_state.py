@@ -99,7 +99,7 @@ class Failure(msgspec.Struct, frozen=True):
     remedy: str
 
 
-class TaskState(msgspec.Struct, frozen=True, kw_only=True):
+class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One task as it stands at `version`. Money in millionths of a US dollar."""
 
     id: TaskId

@@ -109,7 +109,7 @@ class Fold:
         return [list(map(values.get, columns)) for values in self._merged[table].values()]
 
     def _put(self, row: Row) -> None:
-        (name, key, columns, grows_only), values = row
+        (name, key, columns, grows_only), values = row.table, row.values
         if grows_only:
             if (rows := self._grown.get(name)) is not None:
                 rows.append([values[column] for column in columns])

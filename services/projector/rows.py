@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+import msgspec
+
 from events import Recorded
 
 _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # not where the backslash is itself escaped
@@ -30,7 +32,7 @@ class Table(NamedTuple):
     grows_only: bool = False
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """What one fact makes of one row: key and changed columns; other columns stay as they are."""
 
     table: Table

@@ -2,7 +2,7 @@
 
 A projector process keeps the live models while events arrive at a steady pace; the rebuild runs in
 a process of its own. `p50_ms` and `p99_ms` are the live lag: from an append's acknowledgement to
-the checkpoint that covers it, looked at every 5 ms, over the whole of the rebuild with its swap.
+the checkpoint that covers it, looked at every 20 ms, over the whole of the rebuild with its swap.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ class Lag:
                 now = time.perf_counter()
                 while self._waiting and self._waiting[0][0] <= at:
                     self.milliseconds.append((now - self._waiting.pop(0)[1]) * 1000)
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.02)
         finally:
             await link.close()
 

@@ -17,6 +17,7 @@ from infra.jetstream import (
 from tests.support.event_logs import drafts, new_history, texts, versions
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin, as_role, as_worker
+from tests.support.tampering import is_delivery, once, tampered
 
 
 @pytest.fixture
@@ -183,26 +184,16 @@ async def test_a_reader_made_anew_unasked_repeats_nothing(worker, everything, sc
 
 async def test_a_lost_delivery_raises_the_generation(worker, everything, scheduler, history):
     head = await everything.append(history, drafts("a"), after=NOWHERE)
-    client = worker._connection.client
-    pristine, lost = client._process_msg, 0
-
-    async def lossy(sid, subject, reply, data, headers):
-        nonlocal lost
-        if reply.startswith(b"$JS.ACK") and b'"text":"b"' in data and not lost:
-            lost += 1
-            return
-        await pristine(sid, subject, reply, data, headers)
-
-    client._process_msg = lossy
     watch, server = Watch(), Server(scheduler, history)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(watch.run(worker))
-        await everything.append(history, drafts("b", "c"), after=head)
-        await eventually(lambda: worker.is_waiting_for_reader)
-        await server.serve(worker)
-        await eventually(lambda: len(watch.recorded), until=lambda n: n == 3)
-        watch.until.set()
-    assert (lost, server.served) == (1, 2)
+    with tampered(worker._connection, once("lost", is_delivery("b"))) as befallen:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch.run(worker))
+            await everything.append(history, drafts("b", "c"), after=head)
+            await eventually(lambda: worker.is_waiting_for_reader)
+            await server.serve(worker)
+            await eventually(lambda: len(watch.recorded), until=lambda n: n == 3)
+            watch.until.set()
+    assert (befallen, server.served) == (["lost"], 2)
     assert texts(watch.recorded) == ["a", "b", "c"]
 
 

@@ -58,8 +58,8 @@ class Heard:
         self.by_subscription.setdefault(sid, []).append(message)
 
     async def _process_msg(self, sid, subject, reply, data, headers):
-        assert not (sid in TAKEN and reply.startswith(b"$JS.ACK.") and headers and self.is_quick)
-        self._keep(sid, subject, reply, data, headers)
+        assert not (sid in TAKEN and reply.startswith(b"$JS.ACK.") and self.is_quick)
+        self._keep(sid, subject, reply, data, headers or b"")
 
     async def _process_err(self, text):
         self.others.append(text)
@@ -111,7 +111,7 @@ async def test_half_a_message_is_forgotten_with_its_connection():
     await parser.parse(b"MSG a 1 10\r\nabc")
     parser.reset()
     await parser.parse(b"MSG a 1 2\r\nhi\r\n")
-    assert heard.by_subscription == {1: [(b"a", b"", b"hi", None)]}
+    assert heard.by_subscription == {1: [(b"a", b"", b"hi", b"")]}
 
 
 async def test_what_came_behind_the_end_of_a_connection_is_not_read():

@@ -1,10 +1,13 @@
 """A connection that loses, repeats or holds back what the server sends: deliveries and answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from infra.jetstream import Connection
+from infra.jetstream.client import Delivery, Take
+
+M = TypeVar("M")
 
 Fate = Literal["", "lost", "twice", "late"]
 Choose = Callable[[str, bytes], Fate]
@@ -15,33 +18,50 @@ Choose = Callable[[str, bytes], Fate]
 def tampered(connection: Connection, choose: Choose) -> Iterator[list[Fate]]:
     """Let `choose` decide what becomes of each message; hands out the fates that befell any.
 
-    "late" is delivered right behind the next message.
+    "late" is delivered right behind the next message of its kind.
     """
     client: Any = connection.client
-    pristine = client._process_msg
+    process, takers = client._process_msg, client.takers
     befallen: list[Fate] = []
-    held: list[tuple[Any, ...]] = []
+    late_deliveries: list[Delivery] = []
+    late_answers: list[tuple[Any, ...]] = []
 
-    async def process(
-        sid: int, subject: bytes, reply: bytes, payload: bytes, headers: bytes
-    ) -> None:
-        message = (sid, subject, reply, payload, headers)
+    def arriving(message: M, reply: bytes, payload: bytes, late: list[M]) -> list[M]:
         fate = choose(reply.decode(), payload)
         if fate:
             befallen.append(fate)
         if fate == "late":
-            held.append(message)
-            return
-        for _ in range({"lost": 0, "twice": 2}.get(fate, 1)):
-            await pristine(*message)
-        while held:
-            await pristine(*held.pop())
+            late.append(message)
+            return []
+        behind = list(late)
+        late.clear()
+        return [message] * {"lost": 0, "twice": 2}.get(fate, 1) + behind
 
-    client._process_msg = process
+    async def tampering_process(
+        sid: int, subject: bytes, reply: bytes, payload: bytes, headers: bytes
+    ) -> None:
+        message = (sid, subject, reply, payload, headers)
+        for each in arriving(message, reply, payload, late_answers):
+            await process(*each)
+
+    class TamperingTakers(dict[int, Take]):
+        def get(self, sid: int, default: Any = None) -> Any:
+            take = super().get(sid)
+            if take is None:
+                return default
+
+            def tampering_take(run: Sequence[Delivery]) -> None:
+                for one in run:
+                    if come := arriving(one, one.reply, one.body, late_deliveries):
+                        take(come)
+
+            return tampering_take
+
+    client._process_msg, client.takers = tampering_process, TamperingTakers(takers)
     try:
         yield befallen
     finally:
-        client._process_msg = pristine
+        client._process_msg, client.takers = process, dict(client.takers)
 
 
 def once(fate: Fate, where: Callable[[str, bytes], bool]) -> Choose:

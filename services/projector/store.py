@@ -31,6 +31,9 @@ SCHEMA: Final = "read"
 NEXT: Final = "read_next"
 PREVIOUS: Final = "read_previous"
 
+_FEW_ROWS: Final = 100
+"""So many are written at once each for itself, more are copied: that takes a journey more."""
+
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 _log = logger(__name__)
@@ -126,11 +129,15 @@ class Store:
                 raise Fenced(f"the checkpoint is not at {before}: another projector is running")
             if changes.erased:
                 await self._erase(connection, list(changes.erased))
-            for write in changes.writes:
+            few = [write for write in changes.writes if len(write.rows) <= _FEW_ROWS]
+            many = [write for write in changes.writes if len(write.rows) > _FEW_ROWS]
+            for table, rows in few:
+                await connection.executemany(_upsert(self._schema, table), rows)
+            for write in many:
                 await self._copy(connection, write)
-            merged = [write.table for write in changes.writes if not write.table.grows_only]
-            if merged:
-                await connection.execute("; ".join(_merge(self._schema, t) for t in merged))
+            merges = [_merge(self._schema, table) for table, _ in many if not table.grows_only]
+            if merges:
+                await connection.execute("; ".join(merges))
 
     async def _erase(self, connection: asyncpg.Connection, tasks: Sequence[TaskId]) -> None:
         """Delete all rows of these tasks, also those of a rebuild's that nobody reads now."""
@@ -200,17 +207,30 @@ def _stage(table: Table) -> str:
     return f"stage_{table.name}"
 
 
+def _upsert(schema: str, table: Table) -> str:
+    """Spell the statement that writes one row."""
+    values = ", ".join(f"${number}" for number in range(1, len(table.columns) + 1))
+    return _insert(schema, table, f"VALUES ({values})")
+
+
 def _merge(schema: str, table: Table) -> str:
-    """Spell the statement. Names come from this code, never from events."""
-    names = ", ".join(f'"{column}"' for column in table.columns)
+    """Spell the statement that writes the rows which were copied beside the table."""
+    return _insert(schema, table, f"SELECT {_names(table)} FROM pg_temp.{_stage(table)}")  # noqa: S608 - our own names
+
+
+def _names(table: Table) -> str:
+    return ", ".join(f'"{column}"' for column in table.columns)
+
+
+def _insert(schema: str, table: Table, rows: str) -> str:
+    """Spell it. Names come from this code, never from events."""
+    start = f"INSERT INTO {schema}.{table.name} AS present ({_names(table)}) {rows}"
+    if table.grows_only:
+        return start
     changes = ", ".join(
         f'"{column}" = coalesce(excluded."{column}", present."{column}")'
         for column in table.columns
         if column not in table.key
     )
     key = ", ".join(f'"{column}"' for column in table.key)
-    return (
-        f"INSERT INTO {schema}.{table.name} AS present ({names}) "  # noqa: S608 - see the docstring
-        f"SELECT {names} FROM pg_temp.{_stage(table)} "
-        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
-    )
+    return f"{start} ON CONFLICT ({key}) DO UPDATE SET {changes}"

@@ -1,27 +1,42 @@
 """Free ports, chosen before the programs that listen on them are started.
 
 A program that is restarted keeps its port. The next run of the same directory asks for the same
-ports, and takes others where they are taken.
+ports, and takes others where they are taken. Between choosing a port and listening on it a moment
+goes by: so they are not of those that the system gives to whoever connects, and on Linux stacks
+that start together tell each other which they have.
 """
 
-import errno
 import json
+import secrets
 import socket
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 Ports = Mapping[str, int]
+
+_RANGE: Final = range(10_000, 32_768)
+_TRIES: Final = 100
 
 
 class PortTaken(Exception):
     """The port that was asked for by number is in use; the text says what to do."""
 
 
-def choose(names: Sequence[str], wished: Ports, *, host: str = "127.0.0.1") -> dict[str, int]:
-    """Choose a free port for each name, the wished one where it is free."""
-    with ExitStack() as held:  # all are held until the last is chosen, so no two are the same
-        return {name: _hold(held, host, wished.get(name, 0)) for name in names}
+@contextmanager
+def chosen(
+    names: Sequence[str], wished: Ports, *, host: str = "127.0.0.1"
+) -> Iterator[dict[str, int]]:
+    """Choose a free port for each name, the wished one where it is free.
+
+    No other stack chooses them while inside. Raises OSError when none is free.
+    """
+    with ExitStack() as reserved:
+        with ExitStack() as held:  # until the last is chosen, so no two are the same
+            found = {name: _choose(held, reserved, host, wished.get(name, 0)) for name in names}
+        yield found
 
 
 def demand(port: int, *, host: str) -> None:
@@ -48,15 +63,32 @@ def remember(file: Path, ports: Ports) -> None:
     file.write_text(json.dumps(dict(ports)))
 
 
-def _hold(held: ExitStack, host: str, port: int) -> int:
+def _choose(held: ExitStack, reserved: ExitStack, host: str, wished: int) -> int:
+    others = secrets.SystemRandom().sample(_RANGE, _TRIES)
+    for port in (wished, *others) if wished else others:
+        with suppress(OSError), ExitStack() as attempt:
+            listener = attempt.enter_context(_listen(host, port))
+            reservation = attempt.enter_context(_reserve(port))
+            attempt.pop_all()
+            held.enter_context(listener)
+            reserved.enter_context(reservation)
+            return port
+    raise OSError(f"No port could be had on {host}: {_TRIES} of {_RANGE} are in use.")
+
+
+def _reserve(port: int) -> socket.socket:
+    """Say on this machine, in no directory, whose port it is, for as long as this process lives.
+
+    Raises OSError when another has said so. Says nothing where names need a directory.
+    """
+    reservation = socket.socket(socket.AF_UNIX)
     try:
-        listener = _listen(host, port)
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-            raise
-        listener = _listen(host, 0)
-    held.callback(listener.close)
-    return int(listener.getsockname()[1])
+        if sys.platform == "linux":
+            reservation.bind(f"\0errand-port-{port}")
+    except OSError:
+        reservation.close()
+        raise
+    return reservation
 
 
 def _listen(host: str, port: int) -> socket.socket:

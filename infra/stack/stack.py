@@ -4,8 +4,8 @@ Callers: `infra.stack.whole`, which adds the services, and the fixtures of the t
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -92,33 +92,35 @@ async def running_servers(
     keys = secret_keys.load(home.secrets / "keys.json", secrets.token_bytes)
     secret_keys.write_credentials(home.secrets, keys, now=clock())
     secret_keys.make_secrets_key(home.secrets, secrets.token_bytes)
-    chosen = _choose_ports(home, more_ports, wished)
-    store, storage = servers.storage(home, keys, chosen["storage"])
-    async with supervised(home.logs, announce) as supervisor:
-        four = [
-            servers.nats(home, keys, chosen["nats"], now=clock()),
-            await servers.postgres(home),
-            servers.redis(home),
-            store,
-        ]
-        await supervisor.start(four, beside(keys, chosen))
-        up = Servers(
-            home=home,
-            keys=keys,
-            ports=chosen,
-            storage=storage,
-            log_capacity_bytes=servers.log_capacity_bytes(home),
-        )
-        await _provision(up)
-        yield up, supervisor
+    with _chosen_ports(home, more_ports, wished) as chosen:
+        store, storage = servers.storage(home, keys, chosen["storage"])
+        async with supervised(home.logs, announce) as supervisor:
+            four = [
+                servers.nats(home, keys, chosen["nats"], now=clock()),
+                await servers.postgres(home),
+                servers.redis(home),
+                store,
+            ]
+            await supervisor.start(four, beside(keys, chosen))
+            up = Servers(
+                home=home,
+                keys=keys,
+                ports=chosen,
+                storage=storage,
+                log_capacity_bytes=servers.log_capacity_bytes(home),
+            )
+            await _provision(up)
+            yield up, supervisor
 
 
-def _choose_ports(home: Home, more: tuple[str, ...], wished: Ports) -> dict[str, int]:
+@contextmanager
+def _chosen_ports(home: Home, more: tuple[str, ...], wished: Ports) -> Iterator[dict[str, int]]:
     """Choose the ports, the last run's where they are free, and remember them for the next."""
     file = home.directory / "ports.json"
-    chosen = ports.choose((*SERVER_PORTS, *more), {**ports.remembered(file), **wished})
-    ports.remember(file, chosen)
-    return chosen
+    wanted = {**ports.remembered(file), **wished}
+    with ports.chosen((*SERVER_PORTS, *more), wanted) as chosen:
+        ports.remember(file, chosen)
+        yield chosen
 
 
 async def _provision(up: Servers) -> None:

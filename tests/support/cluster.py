@@ -202,13 +202,15 @@ async def _running(directory: Path) -> AsyncIterator[tuple[Joined, Supervisor]]:
     with inhabited(directory, plain_environment()) as home:
         keys = secret_keys.load(home.secrets / "keys.json", os.urandom)
         secret_keys.write_credentials(home.secrets, keys, now=utc_now())
-        chosen = ports.choose((*NAMES, *(f"{name}-route" for name in NAMES)), {})
+        names = (*NAMES, *(f"{name}-route" for name in NAMES))
         password = secrets.token_hex(16)
-        async with supervised(home.logs, _say) as supervisor:
-            await supervisor.start([_program(home, keys, chosen, name, password) for name in NAMES])
-            joined = Joined(home=home, keys=keys, ports=chosen)
-            await _provision(joined)
-            yield joined, supervisor
+        with ports.chosen(names, {}) as chosen:
+            async with supervised(home.logs, _say) as supervisor:
+                programs = [_program(home, keys, chosen, name, password) for name in NAMES]
+                await supervisor.start(programs)
+                joined = Joined(home=home, keys=keys, ports=chosen)
+                await _provision(joined)
+                yield joined, supervisor
 
 
 async def _provision(joined: Joined) -> None:

@@ -28,8 +28,8 @@ def read_models_of(log: Iterable[Recorded]) -> Mapping[str, Sequence[Mapping[str
         made = [row for project in PROJECTIONS for row in project(recorded)]
         if state is not None:
             made.append(task.row(state))
-        for table, values in made:
-            _put(tables, Row(table, values))
+        for row in made:
+            _put(tables, row)
         tables["event"][recorded.sequence,] = {
             "sequence": recorded.sequence,
             "task": recorded.task,

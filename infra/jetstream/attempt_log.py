@@ -17,10 +17,11 @@ from typing import Final, Self, cast
 from events import Draft, Head, History, Recorded, WorkerEvent, event_subject
 from events.codec import AnyEvent
 from infra.event_log import Unavailable
+from infra.jetstream.client import Delivered
 from infra.jetstream.connection import Connection
 from infra.jetstream.legible import Sieve, Stored
 from infra.jetstream.publication import Appender, Growth, Mark, last_sequence
-from infra.jetstream.pulls import Delivered, Pulls
+from infra.jetstream.pulls import Pulls
 from infra.jetstream.waiting import Signal, first
 from infra.telemetry import logger
 

@@ -21,18 +21,32 @@ _DELIVERY: Final = re.compile(
     rb"H?MSG ([^ ]+) ([0-9]+) (\$JS\.ACK\.[^ ]+) (?:([0-9]+) )?([0-9]+)\r\n"
 )
 _END: Final = b"\r\n"
+_KIND: Final = b"\r\nErrand-Type:"
+_ACK_TOKENS: Final = 9
 
 
-class Delivery(msgspec.Struct, frozen=True, gc=False):
-    """A message of a consumer as it came, the header block whole; empty when there was none."""
+class Delivered(msgspec.Struct, frozen=True, gc=False):
+    """A stored message as a consumer delivers it.
 
-    subject: bytes
-    reply: bytes
+    `sequence` is its place in the stream, `position` its place in the consumer's deliveries (1, 2,
+    3 …), `stored_at` when the server stored it, in nanoseconds since 1970.
+    """
+
+    subject: str
     body: bytes
+    sequence: int
+    position: int
+    stored_at: int
     headers: bytes
 
+    @property
+    def kind(self) -> str:
+        """The event's tag as its header has it; empty when its writer left the header out."""
+        _, _, rest = self.headers.partition(_KIND)
+        return rest.partition(b"\r\n")[0].strip().decode(errors="replace")
 
-Take = Callable[[Sequence[Delivery]], None]
+
+Take = Callable[[Sequence[Delivered]], None]
 """Takes deliveries of a consumer, all that came at once, where the socket is read."""
 
 
@@ -116,7 +130,7 @@ class _QuickParser(Parser):
 
     def _take_run(self, content: bytes, at: int) -> int:
         """Hand over the deliveries of one consumer that stand here; tell where they end."""
-        run: list[Delivery] = []
+        run: list[Delivered] = []
         of, take = b"", None
         while (line := _DELIVERY.match(content, at)) is not None:
             subject, sid, reply, headers_size, size = line.groups()
@@ -128,7 +142,12 @@ class _QuickParser(Parser):
             body, end = begin + int(headers_size or 0), begin + int(size)
             if take is None or end + 2 > len(content):
                 break
-            run.append(Delivery(subject, reply, content[body:end], content[begin:body]))
+            try:
+                place = _place(reply)
+            except (ValueError, IndexError):  # no consumer's
+                break
+            name = subject.decode(errors="replace")
+            run.append(Delivered(name, content[body:end], *place, content[begin:body]))
             at = end + 2
         if take is not None and run:
             self._client.stats["in_msgs"] += len(run)
@@ -151,3 +170,10 @@ class _QuickParser(Parser):
             self._wanted = end - at
             return 0
         return end
+
+
+def _place(reply: bytes) -> tuple[int, int, int]:
+    """Read sequence, position and time from a reply subject, `$JS.ACK.…` of version 1 or 2."""
+    tokens = reply.split(b".")
+    first = 5 if len(tokens) <= _ACK_TOKENS else 7
+    return int(tokens[first]), int(tokens[first + 1]), int(tokens[first + 2])

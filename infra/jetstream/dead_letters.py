@@ -16,9 +16,9 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from infra.event_log import Unavailable
+from infra.jetstream.client import Delivered
 from infra.jetstream.connection import ApiError, Connection
 from infra.jetstream.erasure import delete
-from infra.jetstream.pulls import Delivered
 from infra.jetstream.reading import NO_MESSAGE
 from infra.jetstream.streams import DEAD_LETTERS, MAX_MESSAGE_BYTES
 from infra.telemetry import logger

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from infra.event_log import Unavailable
+from infra.jetstream.client import Delivered
 from infra.jetstream.connection import ApiError, Connection
-from infra.jetstream.pulls import Delivered, Pulls
+from infra.jetstream.pulls import Pulls
 from infra.jetstream.streams import STREAM
 from infra.jetstream.waiting import Signal, first
 from infra.telemetry import logger

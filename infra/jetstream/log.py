@@ -12,13 +12,13 @@ from events import NOWHERE, Draft, Head, History, Recorded, event_subject
 from events.codec import AnyEvent
 from infra.event_log import Unavailable
 from infra.jetstream import reading
+from infra.jetstream.client import Delivered
 from infra.jetstream.connection import Connection
 from infra.jetstream.continuity import Continuity
 from infra.jetstream.dead_letters import park
 from infra.jetstream.following import follow
 from infra.jetstream.legible import Illegible, Sieve, read_event
 from infra.jetstream.publication import Appender, Growth, Mark
-from infra.jetstream.pulls import Delivered
 from infra.jetstream.streams import STREAM
 from infra.jetstream.tails import tails
 from infra.telemetry import logger

@@ -13,37 +13,14 @@ from typing import Final
 import msgspec
 from nats.aio.msg import Msg
 
-from infra.jetstream.client import Delivery
+from infra.jetstream.client import Delivered, Take
 from infra.jetstream.connection import Connection
 from infra.jetstream.streams import STREAM
 
 _PULL_BYTES: Final = 8 * 1024 * 1024
 _BEATS_A_PULL: Final = 6
 _NANOSECONDS: Final = 1_000_000_000
-_KIND: Final = b"\r\nErrand-Type:"
-_ACK_TOKENS: Final = 9
 _PULL_ENDED: Final = ("Batch Completed", "Message Size Exceeds")
-
-
-class Delivered(msgspec.Struct, frozen=True, gc=False):
-    """A stored message as a consumer delivers it.
-
-    `sequence` is its place in the stream, `position` its place in the consumer's deliveries (1, 2,
-    3 …), `stored_at` when the server stored it, in nanoseconds since 1970.
-    """
-
-    subject: str
-    body: bytes
-    sequence: int
-    position: int
-    stored_at: int
-    headers: bytes
-
-    @property
-    def kind(self) -> str:
-        """The event's tag as its header has it; empty when its writer left the header out."""
-        _, _, rest = self.headers.partition(_KIND)
-        return rest.partition(b"\r\n")[0].strip().decode(errors="replace")
 
 
 class Pulls:
@@ -58,7 +35,7 @@ class Pulls:
         connection: Connection,
         consumer: str,
         *,
-        take: Callable[[Sequence[Delivered]], None],
+        take: Take,
         notice: Callable[[], None],
         batch: int,
         heartbeat_seconds: float,
@@ -116,10 +93,10 @@ class Pulls:
                 self._subject, msgspec.json.encode(question), reply=self._inbox
             )
 
-    def _hear(self, deliveries: Sequence[Delivery]) -> None:
+    def _hear(self, deliveries: Sequence[Delivered]) -> None:
         self._heard_at = self._time()
         self._outstanding = max(0, self._outstanding - len(deliveries))
-        self._take([_delivered(delivery) for delivery in deliveries])
+        self._take(deliveries)
         self._notice()
 
     async def _hear_status(self, message: Msg) -> None:
@@ -138,17 +115,3 @@ class Pulls:
         elif status in ("400", "409", "503"):
             self.is_over = True
             self.is_missing = status == "503"
-
-
-def _delivered(delivery: Delivery) -> Delivered:
-    """Read the place of a message from its reply subject, `$JS.ACK.…` of version 1 or 2."""
-    tokens = delivery.reply.split(b".")
-    first = 5 if len(tokens) <= _ACK_TOKENS else 7
-    return Delivered(
-        delivery.subject.decode(errors="replace"),
-        delivery.body,
-        int(tokens[first]),
-        int(tokens[first + 1]),
-        int(tokens[first + 2]),
-        delivery.headers,
-    )

@@ -16,10 +16,10 @@ import msgspec
 from events import AccountId, Recorded
 from events.codec import tag_of
 from infra.event_log import Unavailable
+from infra.jetstream.client import Delivered
 from infra.jetstream.connection import ApiError, Connection
 from infra.jetstream.following import Scope, follow
 from infra.jetstream.legible import Illegible, read_event
-from infra.jetstream.pulls import Delivered
 from infra.jetstream.reading import NO_MESSAGE
 from infra.jetstream.streams import STREAM
 from infra.jetstream.waiting import first

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from infra.jetstream import reading
+from infra.jetstream.client import Delivered
 from infra.jetstream.connection import Connection
 from infra.jetstream.following import Scope, follow
-from infra.jetstream.pulls import Delivered
 from infra.jetstream.streams import STREAM
 
 _EVERYTHING: Final = "events.*.*"

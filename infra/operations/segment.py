@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from events import TaskId, history_of
-from infra.jetstream.pulls import Delivered
+from infra.jetstream.client import Delivered
 from infra.operations.sealing import TaskKey, seal_body, unseal_body
 
 _LEVEL: Final = 6

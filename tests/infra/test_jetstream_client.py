@@ -1,5 +1,7 @@
 """What the quick client reads and writes is what nats-py's own would."""
 
+import re
+
 import nats.errors
 import pytest
 from hypothesis import given
@@ -21,10 +23,26 @@ _headers = st.sampled_from(
 )
 
 
+_acks = st.builds(
+    b"$JS.ACK.%bE.c.1.%d.%d.%d.0%b ".__mod__,
+    st.tuples(
+        st.just(b""), st.integers(1, 99), st.integers(1, 99), st.integers(1, 10**19), st.just(b"")
+    )
+    | st.tuples(
+        st.just(b"_.hash."),
+        st.integers(1, 99),
+        st.integers(1, 99),
+        st.integers(1, 10**19),
+        st.sampled_from([b"", b".a1b"]),
+    ),
+)
+_ACK = re.compile(rb"\$JS\.ACK\.(?:_\.hash\.)?E\.c\.1\.(\d+)\.(\d+)\.(\d+)\.0(?:\.a1b)?")
+
+
 @st.composite
 def _messages(draw):
     subject, sid, body = draw(_words), draw(st.integers(1, 4)), draw(_bodies)
-    reply = draw(st.sampled_from([b"", b"_INBOX.a ", b"$JS.ACK.E.c.1.7.3.9.0 "]))
+    reply = draw(st.one_of(st.sampled_from([b"", b"_INBOX.a ", b"$JS.ACK.E.c.1 "]), _acks))
     if draw(st.booleans()):
         return b"MSG %b %d %b%d\r\n%b\r\n" % (subject, sid, reply, len(body), body)
     block = draw(_headers)
@@ -50,7 +68,8 @@ class Heard:
     def _taker(self, sid):
         def take(deliveries):
             for each in deliveries:
-                self._keep(sid, each.subject, each.reply, each.body, each.headers)
+                place = (each.sequence, each.position, each.stored_at)
+                self._keep(sid, each.subject.encode(), place, each.body, each.headers)
 
         return take
 
@@ -58,8 +77,11 @@ class Heard:
         self.by_subscription.setdefault(sid, []).append(message)
 
     async def _process_msg(self, sid, subject, reply, data, headers):
-        assert not (sid in TAKEN and reply.startswith(b"$JS.ACK.") and self.is_quick)
-        self._keep(sid, subject, reply, data, headers or b"")
+        place = _ACK.fullmatch(reply) if sid in TAKEN else None
+        assert not (place and self.is_quick), "this one should have been taken"
+        self._keep(
+            sid, subject, tuple(map(int, place.groups())) if place else reply, data, headers or b""
+        )
 
     async def _process_err(self, text):
         self.others.append(text)

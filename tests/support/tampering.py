@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from infra.jetstream import Connection
-from infra.jetstream.client import Delivery, Take
+from infra.jetstream.client import Delivered, Take
 
 M = TypeVar("M")
 
@@ -23,11 +23,11 @@ def tampered(connection: Connection, choose: Choose) -> Iterator[list[Fate]]:
     client: Any = connection.client
     process, takers = client._process_msg, client.takers
     befallen: list[Fate] = []
-    late_deliveries: list[Delivery] = []
+    late_deliveries: list[Delivered] = []
     late_answers: list[tuple[Any, ...]] = []
 
-    def arriving(message: M, reply: bytes, payload: bytes, late: list[M]) -> list[M]:
-        fate = choose(reply.decode(), payload)
+    def arriving(message: M, reply: str, payload: bytes, late: list[M]) -> list[M]:
+        fate = choose(reply, payload)
         if fate:
             befallen.append(fate)
         if fate == "late":
@@ -41,7 +41,7 @@ def tampered(connection: Connection, choose: Choose) -> Iterator[list[Fate]]:
         sid: int, subject: bytes, reply: bytes, payload: bytes, headers: bytes
     ) -> None:
         message = (sid, subject, reply, payload, headers)
-        for each in arriving(message, reply, payload, late_answers):
+        for each in arriving(message, reply.decode(), payload, late_answers):
             await process(*each)
 
     class TamperingTakers(dict[int, Take]):
@@ -50,9 +50,9 @@ def tampered(connection: Connection, choose: Choose) -> Iterator[list[Fate]]:
             if take is None:
                 return default
 
-            def tampering_take(run: Sequence[Delivery]) -> None:
+            def tampering_take(run: Sequence[Delivered]) -> None:
                 for one in run:
-                    if come := arriving(one, one.reply, one.body, late_deliveries):
+                    if come := arriving(one, "$JS.ACK.", one.body, late_deliveries):
                         take(come)
 
             return tampering_take

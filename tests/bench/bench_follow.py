@@ -88,6 +88,8 @@ async def _apart(servers: RealServers, kind: str, events: int) -> Reading:
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"the reader {kind} failed; what it said stands above")
     return msgspec.json.decode(said.splitlines()[-1], type=Reading)
 
 
@@ -140,8 +142,9 @@ async def _reader(kind: str, nats: Connection) -> AsyncGenerator[Recorded, None]
         case "live":
             loop = live.LiveLoop(log, redis.Redis.from_url(os.environ["REDIS_URL"]))
             async for batch in log.follow("bench", until=until, is_placed=False):
+                async for _ in loop._take(batch):
+                    raise AssertionError("all histories begin here: none has to be read first")
                 for recorded in batch:
-                    await loop._take(recorded)
                     yield recorded
         case _:
             async for batch in log.follow("bench", until=until):

@@ -2,7 +2,8 @@
 
 It tries seven patterns on each message, reads and writes headers character by character, and hands
 each message over through a queue to a task. With this one the log is followed three times as fast,
-and a batch costs a third of the time. Source of the protocol: NATS's "Client Protocol".
+and a batch costs a third of the time (docs/decisions/0009). Source of the protocol: NATS's "Client
+Protocol".
 """
 
 import re
@@ -29,7 +30,8 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
     """A stored message as a consumer delivers it.
 
     `sequence` is its place in the stream, `position` its place in the consumer's deliveries (1, 2,
-    3 …), `stored_at` when the server stored it, in nanoseconds since 1970.
+    3 …), `stored_at` when the server stored it, in nanoseconds since 1970, `headers` the block as
+    it came, empty when there was none.
     """
 
     subject: str

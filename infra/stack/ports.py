@@ -6,12 +6,13 @@ goes by: so they are not of those that the system gives to whoever connects, and
 that start together tell each other which they have.
 """
 
+import errno
 import json
 import secrets
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,8 @@ def chosen(
 ) -> Iterator[dict[str, int]]:
     """Choose a free port for each name, the wished one where it is free.
 
-    No other stack chooses them while inside. Raises OSError when none is free.
+    No other stack chooses them while inside. Raises OSError when none is free, or there is no such
+    host here.
     """
     with ExitStack() as reserved:
         with ExitStack() as held:  # until the last is chosen, so no two are the same
@@ -66,9 +68,14 @@ def remember(file: Path, ports: Ports) -> None:
 def _choose(held: ExitStack, reserved: ExitStack, host: str, wished: int) -> int:
     others = secrets.SystemRandom().sample(_RANGE, _TRIES)
     for port in (wished, *others) if wished else others:
-        with suppress(OSError), ExitStack() as attempt:
-            listener = attempt.enter_context(_listen(host, port))
-            reservation = attempt.enter_context(_reserve(port))
+        with ExitStack() as attempt:
+            try:
+                listener = attempt.enter_context(_listen(host, port))
+                reservation = attempt.enter_context(_reserve(port))
+            except OSError as error:
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise
+                continue
             attempt.pop_all()
             held.enter_context(listener)
             reserved.enter_context(reservation)

@@ -32,6 +32,11 @@ def test_two_stacks_that_start_together_never_choose_the_same() -> None:
         assert first != second
 
 
+def test_a_host_that_is_not_here_is_said_at_once() -> None:
+    with pytest.raises(OSError, match="assign"), ports.chosen(("a",), {}, host="192.0.2.1"):
+        pass
+
+
 def test_no_port_is_one_that_the_system_gives_away() -> None:
     with ports.chosen([f"{n}" for n in range(50)], {}) as chosen:
         assert max(chosen.values()) < 32_768

@@ -16,7 +16,7 @@ from infra.event_log import Conflict, Unavailable
 
 Writes = TypeVar("Writes", contravariant=True)
 CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
-BATCH: Final = 1000
+BATCH: Final = 200
 
 
 class LogInfo(NamedTuple):

@@ -1,6 +1,5 @@
 """Sandboxes for tests: started, on this machine's own bubblewrap or Docker, and removed after."""
 
-import asyncio
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -12,7 +11,7 @@ import pytest
 from services.worker.sandbox.bubblewrap import Bubblewrap
 from services.worker.sandbox.choose import DEFAULT_IMAGE
 from services.worker.sandbox.confined import ConfinedSandbox
-from services.worker.sandbox.docker import Docker, engine_answers
+from services.worker.sandbox.docker import Docker
 from services.worker.sandbox.enclosure import Enclosure, Limits
 from services.worker.sandbox.none import Unconfined
 
@@ -23,14 +22,11 @@ TOOLCHAIN = (Path(sys.base_prefix),)
 async def running_sandbox(
     kind: str, *, limits: Limits | None = None, task: str = "task_test"
 ) -> AsyncIterator[ConfinedSandbox]:
-    """A started sandbox of a kind; the test is skipped, with the reason, where there is none."""
+    """A started sandbox of a kind. One of Docker is for tests marked `docker` alone."""
     with tempfile.TemporaryDirectory(prefix="errand-sandbox-") as directory:
         scratch = Path(directory)
         enclosure: Enclosure
         if kind == "docker":
-            missing = await asyncio.to_thread(engine_answers, DEFAULT_IMAGE)
-            if missing:
-                pytest.skip(missing)
             enclosure = Docker(DEFAULT_IMAGE, task=task, limits=limits)
         elif kind == "bubblewrap":
             if sys.platform != "linux":

@@ -52,8 +52,6 @@ async def test_no_engine_is_said_with_its_remedy(tmp_path, monkeypatch):
 @pytest.mark.docker
 async def test_a_missing_image_is_said_with_its_remedy():
     missing = await asyncio.to_thread(engine_answers, "errand-absent:local")
-    if "no Docker engine" in missing:
-        pytest.skip(missing)
     assert missing == "the Docker engine has no image errand-absent:local"
     with pytest.raises(SandboxUnavailable, match=r"no image errand-absent:local.*Dockerfile"):
         await ConfinedSandbox(Docker("errand-absent:local", task="task_a")).start()
@@ -123,9 +121,6 @@ asyncio.run(main())
 
 @pytest.mark.docker
 async def test_a_container_ends_with_its_worker_however_that_ended():
-    missing = await asyncio.to_thread(engine_answers, DEFAULT_IMAGE)
-    if missing:
-        pytest.skip(missing)
     task = f"task_{secrets.token_hex(6)}"
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-c", KILLED, DEFAULT_IMAGE, task, cwd=Path(__file__).parents[2]

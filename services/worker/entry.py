@@ -22,10 +22,13 @@ def run(environment: Mapping[str, str]) -> None:
     telemetry.configure(
         "worker", level=settings.log_level, otlp_endpoint=settings.otel_exporter_otlp_endpoint
     )
+    reason: BaseException | None = None  # told after `except*`: see tests/architecture
     try:
         asyncio.run(main(settings))
     except* (ClaimRefused, GatewayUnreachable, Unavailable) as errors:
-        sys.exit(f"worker: {_first(errors)}")
+        reason = _first(errors)
+    if reason is not None:
+        sys.exit(f"worker: {reason}")
 
 
 def _first(error: BaseException) -> BaseException:

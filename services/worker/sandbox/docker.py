@@ -29,6 +29,7 @@ from services.worker.sandbox.enclosure import (
     Entered,
     Limits,
 )
+from services.worker.sandbox.syscalls import docker_profile
 
 TASK_LABEL: Final = "errand.task"
 
@@ -119,6 +120,10 @@ class Docker:
         """Tell nothing: the engine holds every limit."""
         return ""
 
+    def take_notice(self) -> str:
+        """Return nothing: only commands end each other here."""
+        return ""
+
     async def destroy(self) -> None:
         """Remove the container. May be called twice."""
         container, self._container = self._container, None
@@ -137,7 +142,7 @@ class Docker:
         for left in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
             _remove(left)
         limits = self._limits
-        owned = f"uid={USER_ID},gid={USER_ID}"
+        owned = f"uid={USER_ID},gid={USER_ID},nr_inodes={limits.files}"
         self._container = client.containers.create(
             self._image,
             ["python3", "-I", "-S", "-c", _KEEPER, str(limits.lifetime_seconds)],
@@ -154,10 +159,11 @@ class Docker:
             tmpfs={
                 WORKSPACE: f"rw,exec,nosuid,nodev,mode=0755,size={limits.workspace_bytes},{owned}",
                 HOME: f"rw,exec,nosuid,nodev,mode=0700,size={limits.scratch_bytes},{owned}",
-                TEMPORARY: f"rw,exec,nosuid,nodev,mode=1777,size={limits.scratch_bytes}",
+                TEMPORARY: f"rw,exec,nosuid,nodev,mode=1777,size={limits.scratch_bytes},"
+                f"nr_inodes={limits.files}",
             },
             cap_drop=["ALL"],
-            security_opt=["no-new-privileges:true"],
+            security_opt=["no-new-privileges:true", f"seccomp={docker_profile()}"],
             pids_limit=limits.processes,
             # The workspace is a tmpfs and counts as memory.
             mem_limit=limits.memory_bytes + limits.workspace_bytes,

@@ -23,7 +23,8 @@ _MEBIBYTE: Final = 1024 * 1024
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a sandbox may use.
 
-    `disk_floor_bytes`: what a command that fills the machine's own disk must leave free there.
+    `files`: how many files and directories each place that can be written may hold.
+    `disk_floor_bytes`, `files_floor`: what commands must leave free on the machine's own disk.
     `lifetime_seconds`: after which a container whose worker was killed ends by itself.
     """
 
@@ -33,7 +34,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     file_bytes: int = 2048 * _MEBIBYTE
     workspace_bytes: int = 2048 * _MEBIBYTE
     scratch_bytes: int = 512 * _MEBIBYTE
+    files: int = 500_000
     disk_floor_bytes: int = 512 * _MEBIBYTE
+    files_floor: int = 10_000
     cpus: float = 2.0
     lifetime_seconds: int = 24 * 3600
 
@@ -89,6 +92,10 @@ class Enclosure(Protocol):
 
     def complaint(self) -> str:
         """Tell which limit running commands overstep that nothing else holds; empty if none."""
+        ...
+
+    def take_notice(self) -> str:
+        """Return why everything inside was ended between commands, once; empty if it was not."""
         ...
 
     async def destroy(self) -> None:

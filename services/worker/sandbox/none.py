@@ -66,6 +66,10 @@ class Unconfined:
         """Tell nothing: nothing is limited."""
         return ""
 
+    def take_notice(self) -> str:
+        """Return nothing: only commands end each other here."""
+        return ""
+
     async def destroy(self) -> None:
         """Remove the directory. May be called twice."""
         box, self._box = self._box, None

@@ -98,6 +98,17 @@ class ChildProcess:
         """Whether it runs no more."""
         return self._wire.ended.is_set()
 
+    @property
+    def process_id(self) -> int:
+        """The number by which the kernel knows it."""
+        return self._transport.get_pid()
+
+    def end_now(self) -> None:
+        """Send its whole process group the signal that nothing survives; does not wait."""
+        if not self._wire.ended.is_set():
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+                os.killpg(self._transport.get_pid(), signal.SIGKILL)
+
     async def send(self, content: bytes) -> None:
         """Write to its input, waiting while it is slow to read."""
         pipe = self._input()
@@ -130,10 +141,8 @@ class ChildProcess:
 
     async def kill(self) -> None:
         """End its whole process group, and wait until it is gone."""
-        if not self._wire.ended.is_set():
-            with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
-                os.killpg(self._transport.get_pid(), signal.SIGKILL)
-            await self._wire.ended.wait()
+        self.end_now()
+        await self._wire.ended.wait()
         self._transport.close()
 
     async def close(self) -> None:

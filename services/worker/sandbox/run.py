@@ -76,6 +76,7 @@ async def run(
         note = str(overrun)
     finally:
         await (entered.close() if is_whole else entered.kill())
+    note = enclosure.take_notice() or note
     return Ran(exit_code=exit_code, is_timed_out=is_timed_out, seconds=clock() - began, note=note)
 
 

@@ -36,13 +36,25 @@ class PlanItem(msgspec.Struct, frozen=True):
     state: Literal["pending", "active", "done"]
 
 
+class UndoneCall(msgspec.Struct, frozen=True):
+    """A tool call whose work is gone with its machine; `title` as in its `tool.started`."""
+
+    call: CallId
+    tool: str
+    title: str
+
+
 class AttemptStarted(Fact, frozen=True, tag="attempt.started"):
-    """A worker took the task up. From here on no older attempt may write: the fence."""
+    """A worker took the task up. From here on no older attempt may write: the fence.
+
+    `undone`: the calls whose work is gone with the last machine, in order; no snapshot holds it.
+    """
 
     attempt: int
     machine: MachineId
     build: str = ""
     sandbox: str = ""
+    undone: tuple[UndoneCall, ...] = ()
 
 
 class WorkspacePrepared(Fact, frozen=True, tag="workspace.prepared"):
@@ -120,11 +132,16 @@ class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
 
 
 class ToolStarted(Fact, frozen=True, tag="tool.started"):
-    """A tool call begins: the intent, written before it runs. `title` is for people."""
+    """A tool call begins: the intent, written before it runs. `title` is for people.
+
+    `tree` is what the files are when it begins, kept so that it can be restored: the last
+    snapshot's tree, or the base commit. Empty while an earlier call's work is not kept yet.
+    """
 
     call: CallId
     tool: str
     title: str
+    tree: str = ""
 
 
 class ToolCompleted(Fact, frozen=True, tag="tool.completed"):
@@ -141,7 +158,12 @@ class ToolCompleted(Fact, frozen=True, tag="tool.completed"):
 
 
 class ToolInterrupted(Fact, frozen=True, tag="tool.interrupted"):
-    """A tool call began and nobody knows its end: the machine went, or a person stopped it."""
+    """A tool call came to no end that is known, or was not run.
+
+    `reason`: machine_lost, drained, deadline, gateway_unreachable; interrupted, cancelled,
+    abandoned, failed, finished (what ended the task first); not_run (a call before it was cut off,
+    or its work was lost).
+    """
 
     call: CallId
     reason: str

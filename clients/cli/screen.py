@@ -49,6 +49,18 @@ _OUTPUT_LINES = 12
 _DIFF_LINES = 40
 _INDENT = 9
 _TAB = 4
+_CUT_OFF = {
+    "machine_lost": "The call was cut off: its machine was lost",
+    "drained": "The call was cut off: its machine had to stop",
+    "deadline": "The call was cut off: its machine's time was up",
+    "gateway_unreachable": "The call was cut off: its machine lost its connection",
+    "interrupted": "You interrupted the call",
+    "cancelled": "The call was dropped: the task was cancelled",
+    "abandoned": "The call was dropped: the task was given up",
+    "failed": "The call was dropped: the task had ended before",
+    "finished": "The call was dropped: the task had ended before",
+    "not_run": "Not run: a call before it was cut off, or its work was lost",
+}
 _STATES = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
 
 
@@ -96,12 +108,21 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
         case ToolCompleted() as done:
             return _completed(done)
         case ToolInterrupted(reason=reason):
-            return [_line("⚡", f"The call was interrupted: {reason}", "yellow")]
+            return [
+                _line("⚡", _CUT_OFF.get(reason, f"The call was interrupted: {reason}"), "yellow")
+            ]
         case QuestionAsked(text=text, options=options):
             choices = [Text(f"{n}. {plain(o)}") for n, o in enumerate(options, 1)]
             return [_line("?", text, "bold magenta"), *choices]
         case ApprovalRequested() as asked:
             return _leave(asked, recorded.task)
+        case AttemptStarted(undone=undone) if undone:
+            line = _milestone(recorded)
+            head = _line(
+                "!", "Undone with the last machine; the agent is told, and asked:", "yellow"
+            )
+            titles = [_line("↶", each.title, "yellow") for each in undone]
+            return [*([line] if line else []), head, *titles]
         case _:
             line = _milestone(recorded)
             return [line] if line else []

@@ -8,9 +8,11 @@ from events import ToolStarted
 from infra.clock import Clock
 from infra.event_log import Conflict
 from infra.telemetry import logger
+from services.worker.calls import Call
 from services.worker.logbook import Logbook
 from services.worker.perform import Deed, Facts, World, perform
 from services.worker.ports import GatewayUnreachable
+from services.worker.standing import Turn
 from services.worker.steps import Record, Rest, StartTools, TakeSnapshot, Wait
 from services.worker.tools.toolbox import title_of
 from services.worker.turn import beside, next_step
@@ -56,9 +58,7 @@ async def _work(book: Logbook, world: World) -> None:
                 case Record(facts=facts):
                     await book.append(facts)
                 case StartTools(calls=calls):
-                    await book.append(
-                        [ToolStarted(call=c.id, tool=c.name, title=title_of(c)) for c in calls]
-                    )
+                    await book.append([_starting(call, book.turn) for call in calls])
                 case Wait(until=until):
                     await book.changed(changes, until)
                 case TakeSnapshot():
@@ -70,6 +70,11 @@ async def _work(book: Logbook, world: World) -> None:
         except GatewayUnreachable as reason:
             _log.error("the gateway is out of reach; leaving", reason=str(reason))
             book.stop("gateway_unreachable")
+
+
+def _starting(call: Call, turn: Turn) -> ToolStarted:
+    tree = "" if turn.is_dirty else turn.tree
+    return ToolStarted(call=call.id, tool=call.name, title=title_of(call), tree=tree)
 
 
 async def _keep(book: Logbook, world: World) -> None:

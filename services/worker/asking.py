@@ -24,6 +24,12 @@ _DENIED: Final = (
 _UNANSWERED: Final = "The call was not made: nobody answered in time whether it is allowed."
 
 
+_ENDED_FIRST: Final = (
+    "The task had ended before the person answered this question. They wrote later, which follows: "
+    "it may be the answer."
+)
+
+
 def permit(turn: Turn, call: Call, now: datetime) -> StartTools | AskApproval | Record | Wait:
     """Start a call, or ask a person first where the task's policy says so."""
     policy = turn.submitted.policy if turn.submitted else "never"
@@ -69,6 +75,24 @@ def ask(turn: Turn, calls: Sequence[Call]) -> Record | Wait | None:
             asked = QuestionAsked(
                 request=request, call=call.id, text=asking.question, options=asking.options
             )
-            started = ToolStarted(call=call.id, tool=call.name, title=title)
+            started = ToolStarted(call=call.id, tool=call.name, title=title, tree=turn.tree)
             return Record((asked,) if call.id in turn.started else (started, asked))
+    return None
+
+
+def answer_late(turn: Turn) -> Record | None:
+    """Pass on what the person said to a question that its task did not live to hear.
+
+    None when a person dropped the question themselves, or there is none.
+    """
+    if turn.dropped in ("", "interrupted"):
+        return None
+    for call in turn.pending:
+        if question_in(call) is None or call.id not in turn.started:
+            continue
+        request = request_id(turn.task, call.id)
+        if turn.answer is not None and turn.answer.request == request:
+            return Record((ToolCompleted(call=call.id, output=turn.answer.text),))
+        if turn.unread_steers or turn.unread_queued:
+            return Record((ToolCompleted(call=call.id, output=_ENDED_FIRST),))
     return None

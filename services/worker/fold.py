@@ -1,6 +1,7 @@
 """A task's history, folded event by event into where it stands. Pure."""
 
 from datetime import datetime
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
@@ -13,7 +14,6 @@ from events import (
     BranchPushed,
     BudgetExhausted,
     BudgetRaised,
-    CallId,
     GatewayEvent,
     MachineDestroyed,
     MachineLost,
@@ -88,7 +88,11 @@ def _asked(turn: Turn, event: GatewayEvent) -> Turn:
         case BudgetRaised():
             return replace(turn, allowance=raise_limit(turn.allowance, event))
         case TaskInterrupted():
-            return turn if turn.is_closed else _dropped(replace(turn, is_interrupted=True))
+            return (
+                turn
+                if turn.is_closed
+                else _dropped(replace(turn, is_interrupted=True), "interrupted")
+            )
         case TaskCancelled():
             return _closed(turn, "cancelled")
         case TaskArchived():
@@ -115,29 +119,30 @@ def _worked(turn: Turn, event: WorkerEvent, at: datetime) -> Turn:
         case AttemptEnded(attempt=attempt):
             return replace(turn, has_left=turn.has_left or attempt == turn.attempt.number)
         case WorkspacePrepared():
-            return replace(
-                turn, workspace=event, is_prepared=True, is_dirty=False, is_overdue=False
-            )
+            return replace(turn, workspace=event, is_prepared=True, unkept=())
         case SnapshotTaken():
-            return replace(turn, snapshot=event, is_dirty=False, is_overdue=False)
+            return replace(turn, snapshot=event, unkept=())
         case ModelRequested() | ModelReplied() | ModelFailed():
             return _talked(turn, event, at)
         case QuestionAsked():
-            return replace(turn, question=event)
+            return replace(turn, question=event, unkept=())  # asked once the work is kept
         case ApprovalRequested():
-            return replace(turn, consents=consent.asked(turn.consents, event))
-        case ToolStarted(call=call):
-            return replace(turn, started=turn.started | {call}, orphaned=turn.orphaned - {call})
-        case ToolCompleted(call=call, is_error=is_error):
-            return _ended(turn, call, is_accepted=not is_error)
-        case ToolInterrupted(call=call):
-            return _ended(turn, call, is_accepted=False)
+            return replace(turn, consents=consent.asked(turn.consents, event), unkept=())
+        case ToolStarted(call=call, tree=tree):
+            return replace(
+                turn,
+                started=MappingProxyType({**turn.started, call: event}),
+                orphaned=turn.orphaned - {call},
+                unkept=() if tree else turn.unkept,
+            )
+        case ToolCompleted() | ToolInterrupted():
+            return _ended(turn, event)
         case BudgetExhausted():
             allowance = replace(turn.allowance, exhausted=event)
             return replace(turn, is_asked=False, allowance=allowance)
         case ArtifactStored(name=name, blob=blob):
             is_diff = name == DIFF_NAME
-            return _delivered(turn, diff=blob) if is_diff else turn
+            return replace(_delivered(turn, diff=blob), unkept=()) if is_diff else turn
         case BranchPushed():
             return _delivered(turn, pushed=event)
         case PullRequestOpened():
@@ -159,10 +164,10 @@ def _taken_up(turn: Turn, event: AttemptStarted, at: datetime) -> Turn:
         is_fenced=turn.is_fenced or event.attempt > mine,
         ending="",
         is_prepared=False,
-        is_dirty=False,
-        is_overdue=False,
+        unkept=(),
+        must_tell_model=turn.must_tell_model or bool(turn.undone),
         is_asked=False,
-        orphaned=turn.started,
+        orphaned=frozenset(turn.started),
         question=None,
         consents=consent.anew(turn.consents),
         allowance=replace(turn.allowance, started_at=started_at, exhausted=None),
@@ -176,6 +181,7 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
                 turn,
                 is_asked=True,
                 is_spoken_to=True,
+                must_tell_model=False,
                 unread_steers=0,
                 unread_queued=0 if turn.is_over else turn.unread_queued,
                 allowance=replace(turn.allowance, exhausted=None),
@@ -201,28 +207,32 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
                 is_spoken_to=False,
                 reply=Reply(turn.last, event.stop_reason, text_of(event.blocks)),
                 pending=calls,
-                started=frozenset(),
+                started=MappingProxyType({}),
                 orphaned=frozenset(),
-                is_dropped=False,
-                is_overdue=turn.is_dirty,
+                dropped="",
                 delivery=Delivery(),
                 consents=consent.Consents(granted=turn.consents.granted),
                 allowance=pay(turn.allowance, event.cost_microusd),
             )
 
 
-def _ended(turn: Turn, call: CallId, *, is_accepted: bool) -> Turn:
-    ended = next((each for each in turn.pending if each.id == call), None)
+def _ended(turn: Turn, event: ToolCompleted | ToolInterrupted) -> Turn:
+    ended = next((each for each in turn.pending if each.id == event.call), None)
     if ended is None:
         return turn
-    is_answered = turn.question is not None and turn.question.call == call
+    is_accepted = isinstance(event, ToolCompleted) and not event.is_error
+    is_cut_off = isinstance(event, ToolInterrupted) and ended.id in turn.started
+    has_run = (ended.id in turn.started or is_accepted) and ended.id not in turn.orphaned
+    is_answered = turn.question is not None and turn.question.call == ended.id
+    is_changing = ended.name in MUTATING
     turn = replace(
         turn,
         pending=tuple(each for each in turn.pending if each is not ended),
-        started=turn.started - {call},
-        orphaned=turn.orphaned - {call},
-        is_dirty=turn.is_dirty or (ended.name in MUTATING and call in turn.started),
-        consents=consent.settled(turn.consents, call),
+        started=MappingProxyType({c: e for c, e in turn.started.items() if c != ended.id}),
+        orphaned=turn.orphaned - {ended.id},
+        unkept=(*turn.unkept, turn.as_undone(ended)) if is_changing and has_run else turn.unkept,
+        must_tell_model=turn.must_tell_model or (is_changing and is_cut_off),
+        consents=consent.settled(turn.consents, ended.id),
         question=None if is_answered else turn.question,
         answer=None if is_answered else turn.answer,
     )
@@ -234,12 +244,12 @@ def _delivered(turn: Turn, **changes: object) -> Turn:
     return replace(turn, delivery=replace(turn.delivery, **changes))
 
 
-def _dropped(turn: Turn) -> Turn:
+def _dropped(turn: Turn, reason: str) -> Turn:
     """Give up what was under way: its calls are not run, an answer of the model is not awaited."""
-    return replace(turn, is_asked=False, is_dropped=bool(turn.pending))
+    return replace(turn, is_asked=False, dropped=(turn.dropped or reason) if turn.pending else "")
 
 
 def _closed(turn: Turn, ending: str) -> Turn:
     is_mine = turn.is_started and not turn.has_left
     turn = replace(turn, is_closed=True, ending=ending if is_mine else "")
-    return _dropped(replace(turn, consents=consent.Consents()))
+    return _dropped(replace(turn, consents=consent.Consents()), ending)

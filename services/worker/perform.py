@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from events import (
@@ -215,7 +216,8 @@ async def _snapshot(world: World, turn: Turn) -> Facts:
     taken = await world.workspace.snapshot()
     if taken is None:
         return []
-    name = f"snapshots/{turn.number:04d}-{taken.tree[:12]}.pack"
+    content = sha256(taken.pack).hexdigest()  # the same tree may come in another pack
+    name = f"snapshots/{turn.number:04d}-{taken.tree[:12]}-{content[:12]}.pack"
     return [
         SnapshotTaken(
             tree=taken.tree,
@@ -228,10 +230,11 @@ async def _snapshot(world: World, turn: Turn) -> Facts:
 
 
 async def _diff(world: World, turn: Turn) -> Facts:
+    late = await _snapshot(world, turn)  # what the background still wrote is delivered, so kept
     diff = await world.workspace.diff()
     name = f"artifacts/{turn.number:04d}-{DIFF_NAME}"
     blob = await world.blobs.put(name, diff.encode(errors="replace"))
-    return [ArtifactStored(name=DIFF_NAME, media_type="text/x-diff", blob=blob)]
+    return [*late, ArtifactStored(name=DIFF_NAME, media_type="text/x-diff", blob=blob)]
 
 
 async def _push(world: World, step: Push, turn: Turn) -> Facts:

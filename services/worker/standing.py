@@ -3,7 +3,9 @@
 `services.worker.fold` brings it there, `services.worker.turn` says what is due from here.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, Literal
 
 import msgspec
@@ -23,10 +25,12 @@ from events import (
     SnapshotTaken,
     TaskId,
     TaskSubmitted,
+    ToolStarted,
+    UndoneCall,
     WorkspacePrepared,
 )
 from services.worker.allowance import Allowance
-from services.worker.calls import Call, Submit
+from services.worker.calls import MUTATING, Call, Submit
 from services.worker.consent import Consents
 
 DIFF_NAME: Final = "diff.patch"
@@ -63,9 +67,11 @@ class Delivery(msgspec.Struct, frozen=True):
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's position in its loop.
 
-    `is_dirty`: the files may have changed since the last snapshot; `is_overdue`: they did so before
-    the newest reply. These and the last two fields are not in the log: this process alone knows
-    them, and a new attempt does well without.
+    `unkept`: the calls that may have changed files since the last snapshot, in order. A new
+    attempt does not find their work. `must_tell_model`: the newest reply rests on work that is gone
+    or was cut off, and the model has not been asked since; nothing of that reply may run or be
+    delivered. The last two fields are not in the log: this process alone knows them, and a new
+    attempt does well without.
     """
 
     attempt: Attempt
@@ -94,7 +100,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     reply: Reply | None = None
     is_spoken_to: bool = False
     pending: tuple[Call, ...] = ()
-    started: frozenset[CallId] = frozenset()
+    started: Mapping[CallId, ToolStarted] = MappingProxyType({})
     orphaned: frozenset[CallId] = frozenset()
     question: QuestionAsked | None = None
     answer: QuestionAnswered | None = None
@@ -102,11 +108,11 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     unread_steers: int = 0
     unread_queued: int = 0
     is_interrupted: bool = False
-    is_dropped: bool = False
+    dropped: str = ""
     delivery: Delivery = Delivery()
 
-    is_dirty: bool = False
-    is_overdue: bool = False
+    unkept: tuple[UndoneCall, ...] = ()
+    must_tell_model: bool = False
     has_pull_requests: bool = True
     stopping: Stopping = ""
 
@@ -116,6 +122,22 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         if self.snapshot is not None:
             return self.snapshot.tree
         return self.workspace.commit if self.workspace is not None else ""
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the files may have changed since the last snapshot."""
+        return bool(self.unkept)
+
+    @property
+    def undone(self) -> tuple[UndoneCall, ...]:
+        """Name the calls whose work a new attempt does not find: ended or running, not kept."""
+        running = (c for c in self.pending if c.id in self.started and c.name in MUTATING)
+        return (*self.unkept, *map(self.as_undone, running))
+
+    def as_undone(self, call: Call) -> UndoneCall:
+        """Name a call, by the title it was started with, as one whose work is not kept."""
+        started = self.started.get(call.id)
+        return UndoneCall(call.id, call.name, started.title if started else f"Use {call.name}")
 
     @property
     def is_over(self) -> bool:

@@ -18,6 +18,7 @@ from events import (
     TaskSubmitted,
     ToolCompleted,
     ToolInterrupted,
+    UndoneCall,
 )
 from services.worker.fold import evolve
 from services.worker.standing import Attempt, Turn
@@ -25,17 +26,29 @@ from services.worker.standing import Attempt, Turn
 Message = dict[str, Any]
 
 _NEW_MACHINE: Final = (
-    "[A new machine has taken this task over. The files are as the last snapshot has them: what "
-    "the last calls that changed files did may be lost. Shell state and background processes are "
-    "gone. Look before you rely on either.]"
+    "A new machine has taken this task over. Shell state, background processes and files that git "
+    "ignores are gone."
 )
-_WHY: Final = {
+_KEPT: Final = "All other files are as your last call left them."
+_UNDONE: Final = (
+    "The files are as they were before the following calls. What these changed is undone:"
+)
+_REDO: Final = "Look at the files, and do again what is still needed, before you go on."
+_STOPPED: Final = {
     "machine_lost": "the machine was lost while the call ran",
     "drained": "the machine had to stop while the call ran",
     "deadline": "the machine's time was up while the call ran",
     "gateway_unreachable": "the machine lost its connection while the call ran",
-    "interrupted": "the person stopped it",
 }
+_ENDED: Final = {
+    "interrupted": "the person stopped it",
+    "cancelled": "the person cancelled the task",
+    "abandoned": "the task was given up because its machines kept failing",
+    "failed": "the task had ended before",
+    "finished": "the task had ended before",
+    "not_run": "a call before it was cut off, or its work was lost",
+}
+_WHY: Final = {**_STOPPED, **_ENDED}
 _NOT_RUN: Final = "Not run: the reply was cut before it was complete."
 
 
@@ -46,10 +59,12 @@ class _Conversation:
         self.messages: list[Message] = []
         self.results: dict[CallId, Block] = {}
         self.notices: list[str] = []
+        self.undone: list[UndoneCall] = []
         self.steers: list[str] = []
         self.queued: list[str] = []
 
-    def hear(self, recorded: Recorded) -> None:
+    def hear(self, recorded: Recorded, turn: Turn) -> None:
+        """Take in an event; `turn` is where the task stood before it."""
         match recorded.event:
             case TaskSubmitted(prompt=text):
                 self.steers.append(text)
@@ -58,11 +73,10 @@ class _Conversation:
             case ToolCompleted(call=call, output=output, is_error=is_error):
                 self.results[call] = _result(call, output or "(no output)", is_error=is_error)
             case ToolInterrupted(call=call, reason=reason):
-                why = _WHY.get(reason, reason)
-                text = f"Interrupted: {why}. What it had done by then is not known."
-                self.results[call] = _result(call, text, is_error=True)
+                self.results[call] = _result(call, _interruption(turn, call, reason), is_error=True)
             case AttemptStarted() if any(m["role"] == "assistant" for m in self.messages):
-                self.notices = [_NEW_MACHINE]
+                self.undone += turn.undone
+                self.notices = [self._takeover()]
             case ModelReplied(blocks=blocks):
                 content = [block for block in blocks if not _is_empty(block)]
                 if content:
@@ -74,7 +88,7 @@ class _Conversation:
         """Put what waits into the user's message: results first, then what people said."""
         said = [*self.steers, *(self.queued if with_queued else ()), *self.notices]
         content = [*self._owed_results(), *({"type": "text", "text": text} for text in said)]
-        self.results, self.notices, self.steers = {}, [], []
+        self.results, self.notices, self.steers, self.undone = {}, [], [], []
         if with_queued:
             self.queued = []
         if not content:
@@ -83,6 +97,14 @@ class _Conversation:
             self.messages[-1]["content"] += content
         else:
             self.messages.append({"role": "user", "content": content})
+
+    def _takeover(self) -> str:
+        """Tell what a new machine does not have: name each call whose work is undone, in order."""
+        if not self.undone:
+            return f"[{_NEW_MACHINE} {_KEPT}]"
+        named = enumerate(self.undone, 1)
+        lines = [f"{number}. {each.tool}: {each.title} ({each.call})" for number, each in named]
+        return "\n".join([f"[{_NEW_MACHINE} {_UNDONE}", *lines, f"{_REDO}]"])
 
     def _owed_results(self) -> Sequence[Block]:
         last = self.messages[-1] if self.messages else None
@@ -100,11 +122,20 @@ def messages(history: Iterable[Recorded]) -> list[Message]:
     """
     conversation, turn = _Conversation(), Turn(attempt=Attempt(number=0))
     for recorded in history:
-        conversation.hear(recorded)
+        conversation.hear(recorded, turn)
         if isinstance(recorded.event, ModelRequested):
             conversation.speak(with_queued=turn.is_over)
         turn = evolve(turn, recorded)
     return conversation.messages
+
+
+def _interruption(turn: Turn, call: CallId, reason: str) -> str:
+    why = _WHY.get(reason, reason)
+    if call not in turn.started and reason in _ENDED:
+        return f"Not run: {why}."
+    if call in turn.orphaned:
+        return f"Interrupted: {why}. What it changed in files is undone."
+    return f"Interrupted: {why}. What it had done by then is not known."
 
 
 def _is_empty(block: Block) -> bool:

@@ -20,7 +20,7 @@ from events import (
     ToolInterrupted,
 )
 from services.worker.allowance import exceeded
-from services.worker.asking import ask, permit
+from services.worker.asking import answer_late, ask, permit
 from services.worker.calls import (
     READ_ONLY,
     Call,
@@ -80,7 +80,7 @@ def next_step(turn: Turn, now: datetime) -> Step:
     if turn.submitted is None or turn.is_fenced or turn.has_left:
         return Rest()
     if not turn.is_started:
-        return Rest() if turn.is_closed else Record((_taking_up(turn.attempt),))
+        return Rest() if turn.is_closed else Record((_taking_up(turn),))
     return _leave(turn) or _clear(turn) or _prepare(turn) or _go_on(turn, now)
 
 
@@ -94,7 +94,7 @@ def beside(turn: Turn, now: datetime) -> TakeSnapshot | None:
             return TakeSnapshot()
         case AskModel() | Record(facts=(ModelRequested(),)) if turn.is_dirty:
             return TakeSnapshot()
-        case StartTools() | RunTools() if turn.is_overdue:
+        case StartTools() | RunTools() if turn.is_dirty and turn.is_prepared:
             return TakeSnapshot()
         case _:
             return None
@@ -104,7 +104,7 @@ def settle(turn: Turn, step: Step) -> Turn:
     """Take note that a step left nothing to record; this attempt need not do it again."""
     match step:
         case TakeSnapshot():
-            return replace(turn, is_dirty=False, is_overdue=False)
+            return replace(turn, unkept=())
         case OpenPullRequest():
             return replace(turn, has_pull_requests=False)
         case _:
@@ -116,12 +116,14 @@ def stop(turn: Turn, reason: Stopping) -> Turn:
     return turn if turn.stopping else replace(turn, stopping=reason)
 
 
-def _taking_up(attempt: Attempt) -> AttemptStarted:
+def _taking_up(turn: Turn) -> AttemptStarted:
+    attempt = turn.attempt
     return AttemptStarted(
         attempt=attempt.number,
         machine=attempt.machine,
         build=attempt.build,
         sandbox=attempt.sandbox,
+        undone=turn.undone,
     )
 
 
@@ -141,11 +143,15 @@ def _leave(turn: Turn) -> Step | None:
 
 
 def _clear(turn: Turn) -> Step | None:
-    """Say of calls that will never end that they were interrupted."""
-    if turn.is_dropped and turn.pending:
-        return Record(_interrupted(turn.pending, "interrupted"))
+    """Say of calls that will never end, or never run, that it is so."""
+    if turn.dropped and turn.pending:
+        return answer_late(turn) or Record(_interrupted(turn.pending, turn.dropped))
     lost = [call for call in turn.pending if call.id in turn.orphaned and _is_plain(call)]
-    return Record(_interrupted(lost, "machine_lost")) if lost else None
+    if lost:
+        return Record(_interrupted(lost, "machine_lost"))
+    if turn.must_tell_model and turn.pending:
+        return Record(_interrupted(turn.pending, "not_run"))
+    return None
 
 
 def _prepare(turn: Turn) -> Step | None:
@@ -159,10 +165,10 @@ def _prepare(turn: Turn) -> Step | None:
 def _go_on(turn: Turn, now: datetime) -> Step:
     """Name the next step of the conversation; before it the snapshot, if it has to come first."""
     step = _use_tools(turn, now) or _close(turn) or _talk(turn, now)
-    return TakeSnapshot() if turn.is_dirty and _rests_on_a_snapshot(turn, step) else step
+    return TakeSnapshot() if turn.is_dirty and _rests_on_a_snapshot(step) else step
 
 
-def _rests_on_a_snapshot(turn: Turn, step: Step) -> bool:
+def _rests_on_a_snapshot(step: Step) -> bool:
     """Tell whether a step has to wait until the work is kept.
 
     The model may be asked meanwhile. Of what it asks for then, only what changes nothing may run.
@@ -171,7 +177,7 @@ def _rests_on_a_snapshot(turn: Turn, step: Step) -> bool:
         case AskModel() | Record(facts=(ModelRequested(),)):
             return False
         case StartTools(calls=calls) | RunTools(calls=calls):
-            return turn.is_overdue and any(call.name not in READ_ONLY for call in calls)
+            return any(call.name not in READ_ONLY for call in calls)
         case _:
             return True
 
@@ -219,7 +225,7 @@ def _close(turn: Turn) -> Step | None:
     """End the task when the model has ended its work and nobody said anything since."""
     if turn.reply is None or turn.unread_steers or turn.unread_queued or not turn.is_over:
         return None
-    if turn.is_spoken_to:
+    if turn.is_spoken_to or turn.must_tell_model:
         return None
     if work := turn.delivery.submitted:
         return Record((_finished(turn, work),))

@@ -13,6 +13,7 @@ from clients.cli import screen
 from events import (
     ApprovalRequested,
     AttemptEnded,
+    AttemptStarted,
     CallId,
     MachineDestroyed,
     MachineId,
@@ -25,7 +26,9 @@ from events import (
     TaskFailed,
     TaskInstructed,
     ToolCompleted,
+    ToolInterrupted,
     ToolStarted,
+    UndoneCall,
     Usage,
 )
 from tests.support.any_event import BEGINNING, HISTORY, any_fact, recorded
@@ -142,6 +145,23 @@ def test_a_change_that_asks_for_leave_is_shown_whole_and_with_its_path() -> None
 
     assert lines[1:4] == ["--- a/x", "+++ b/x", "@@ -1,0 +1,60 @@"]
     assert lines[4:64] == [f"+line {n}" for n in range(60)]
+
+
+def test_what_a_lost_machine_took_along_is_named() -> None:
+    undone = (UndoneCall(CallId("c"), "write", "Write a.py"),)
+
+    text = shown(AttemptStarted(attempt=2, machine=MachineId("m"), undone=undone))
+
+    assert "Undone with the last machine" in text
+    assert "Write a.py" in text
+
+
+@pytest.mark.parametrize("reason", ["failed", "not_run", "machine_lost", "cancelled"])
+def test_a_call_that_was_cut_off_says_why(reason: str) -> None:
+    text = shown(ToolInterrupted(call=CallId("c"), reason=reason))
+
+    assert not text.rstrip().endswith(f": {reason}")
+    assert "You" not in text
 
 
 def test_long_output_is_cut_to_its_end() -> None:

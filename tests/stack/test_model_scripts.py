@@ -244,6 +244,32 @@ async def test_a_call_whose_effect_may_be_lost_is_made_again(
     assert len(worker.calls) == 4 + 1 + 1
 
 
+async def test_an_undone_call_is_made_again_and_so_is_what_came_after_it(
+    sdk: AsyncAnthropic, tmp_path: Path
+) -> None:
+    (tmp_path / "work").mkdir()
+    worker = Agent(sdk, Workspace(tmp_path / "work"))
+    worker.messages.append({"role": "user", "content": "rehearse 4 tool calls"})
+    for _ in range(3):  # a command that writes, a look at what it wrote, another file
+        worker.answer(await worker.turn())
+    for written in (tmp_path / "work/rehearsal").iterdir():
+        written.unlink()
+    [first] = calls_in(worker.messages[1])
+    [third] = calls_in(worker.messages[5])
+    notice = (
+        "[A new machine has taken this task over. Undone:\n"
+        f"1. bash: Write ({first['id']})\n2. write: Write ({third['id']})\nDo it again.]"
+    )
+    worker.messages[-1]["content"].append({"type": "text", "text": notice})
+    reply = await worker.turn()
+    assert worker.calls[3] == worker.calls[0]
+    while reply.stop_reason == "tool_use":
+        worker.answer(reply)
+        reply = await worker.turn()
+    assert len(worker.workspace.submitted) == 1
+    assert len(list((tmp_path / "work/rehearsal").iterdir())) == 3
+
+
 async def test_a_call_interrupted_again_and_again_is_given_up(
     sdk: AsyncAnthropic, tmp_path: Path
 ) -> None:

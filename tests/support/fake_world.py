@@ -89,6 +89,7 @@ class FakeWorkspace:
         self.last = dict(sandbox.files)
         self.restored: list[str] = []
         self.pushed: list[tuple[str, Mapping[str, str]]] = []
+        self.delivered: dict[str, bytes] = {}
         self.refusal: WorkspaceRefused | None = None
         self.delay: asyncio.Event | None = None
 
@@ -124,6 +125,7 @@ class FakeWorkspace:
         if self.refusal:
             raise self.refusal
         self.pushed.append((title, trailers))
+        self.delivered = dict(self.sandbox.files)
         return f"commit{len(self.pushed)}"
 
 

@@ -195,7 +195,12 @@ async def test_a_worker_told_to_stop_leaves_its_work_behind():
         await bench.sandbox.running.wait()
         bench.stopping.set()
 
-    assert bench.tags[-3:] == ["tool.interrupted", "snapshot.taken", "attempt.ended"]
+    assert bench.tags[-4:] == [
+        "snapshot.taken",
+        "tool.started",
+        "tool.interrupted",
+        "attempt.ended",
+    ]
     assert bench.facts(AttemptEnded)[0].reason == "drained"
 
 
@@ -206,7 +211,8 @@ async def test_at_its_deadline_a_task_fails_and_keeps_its_work():
 
     await driven(bench, deadline=bench.clock.now + timedelta(seconds=LAST_SECONDS + 0.3))
 
-    assert bench.tags[-4:] == ["tool.interrupted", "snapshot.taken", "task.failed", "attempt.ended"]
+    assert bench.tags[-4:] == ["tool.started", "tool.interrupted", "task.failed", "attempt.ended"]
+    assert len(bench.facts(SnapshotTaken)) == 1
     assert bench.facts(TaskFailed)[0].reason == "deadline"
 
 

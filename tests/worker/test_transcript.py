@@ -1,3 +1,5 @@
+import pytest
+
 from events import (
     ModelFailed,
     TaskInstructed,
@@ -6,6 +8,8 @@ from events import (
 from services.worker.transcript import messages
 from tests.support.worker_history import (
     PREPARED,
+    SNAPSHOT,
+    SUBMIT,
     SUBMITTED,
     began,
     ended,
@@ -16,6 +20,7 @@ from tests.support.worker_history import (
 )
 
 BASH = ("b", "bash", {"command": "ls"})
+WRITE = ("w", "write", {"path": "x", "content": ""})
 READ = ("r", "read", {"path": "x"})
 BEGIN = (SUBMITTED, started(), PREPARED, requested())
 PROMPT = {"role": "user", "content": [{"type": "text", "text": "mend it"}]}
@@ -129,6 +134,40 @@ def test_a_new_machine_is_announced_after_the_results():
     result, notice = conversation[-1]["content"]
     assert result["type"] == "tool_result"
     assert "new machine" in notice["text"]
+
+
+def test_a_new_machine_names_the_calls_whose_work_it_does_not_have():
+    lost = [
+        *(*BEGIN, replied(WRITE), began("w", "write"), ended("w"), requested(2)),
+        *(replied(BASH, SUBMIT, turn=2), began("b"), started(2)),
+        ToolInterrupted(call="b", reason="machine_lost"),
+        ToolInterrupted(call="s", reason="not_run"),
+        *(PREPARED, requested(3)),
+    ]
+
+    *results, notice = sent(*lost)[-1]["content"]
+
+    assert [r["content"].split(":")[0] for r in results] == ["Interrupted", "Not run"]
+    assert "1. write: write (w)\n2. bash: bash (b)" in notice["text"]
+    assert texts(sent(*lost, started(3), PREPARED, requested(3))[-1])[2:3] == [notice["text"]]
+
+
+def test_a_new_machine_that_has_all_of_the_work_says_so():
+    kept = [*BEGIN, replied(WRITE), began("w", "write"), ended("w"), SNAPSHOT, started(2)]
+
+    notice = sent(*kept, PREPARED, requested(2))[-1]["content"][-1]["text"]
+
+    assert "as your last call left them" in notice
+
+
+@pytest.mark.parametrize("reason", ["failed", "cancelled", "abandoned", "finished", "not_run"])
+def test_only_what_a_person_stopped_is_told_as_stopped_by_them(reason):
+    ended_first = [*BEGIN, replied(BASH), ToolInterrupted(call="b", reason=reason), requested(2)]
+
+    [result] = sent(*ended_first)[-1]["content"]
+
+    assert result["content"].startswith("Not run: ")
+    assert "stopped it" not in result["content"]
 
 
 def test_a_machine_lost_before_the_first_reply_is_not_worth_a_word():

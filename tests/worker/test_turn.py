@@ -103,8 +103,8 @@ WRITING = ("w", "write", {"path": "x", "content": ""})
         ),
         pytest.param(
             [*ASKED, replied(BASH, WRITING), began("b"), ended("b")],
-            StartTools(calls(WRITING)),
-            id="calls_of_one_reply_are_kept_together",
+            TakeSnapshot(),
+            id="each_call_of_a_reply_is_kept_before_the_next",
         ),
         pytest.param(
             [*ASKED, replied(BASH), began("b"), ended("b"), TaskInterrupted()],
@@ -195,7 +195,7 @@ WRITING = ("w", "write", {"path": "x", "content": ""})
         ),
         pytest.param(
             [*ASKED, replied(QUESTION)],
-            recording(ToolStarted(call="q", tool="ask", title="Ask: Tabs?"), ASKING),
+            recording(ToolStarted(call="q", tool="ask", title="Ask: Tabs?", tree="c0"), ASKING),
             id="a_question_is_asked",
         ),
         pytest.param(
@@ -300,7 +300,9 @@ def test_exactly_one_step_is_due(events, due):
         pytest.param([*CHANGED, SNAPSHOT], None, id="it_is_kept"),
         pytest.param([*ASKED, replied(BASH), began("b")], None, id="while_files_change"),
         pytest.param(
-            [*ASKED, replied(BASH, *READS), began("b"), ended("b")], None, id="more_calls_to_come"
+            [*ASKED, replied(BASH, *READS), began("b"), ended("b")],
+            TakeSnapshot(),
+            id="looking_in_the_same_reply",
         ),
         pytest.param([*CHANGED, TaskCancelled()], None, id="nobody_wants_it"),
     ],

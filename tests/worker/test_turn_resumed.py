@@ -5,13 +5,17 @@ import pytest
 
 from events import (
     AttemptEnded,
+    AttemptStarted,
     MachineId,
     ModelFailed,
     QuestionAnswered,
+    TaskAbandoned,
     TaskCancelled,
     TaskFailed,
     TaskFinished,
+    ToolCompleted,
     ToolInterrupted,
+    UndoneCall,
 )
 from services.worker.failures import out_of_time
 from services.worker.turn import (
@@ -19,6 +23,7 @@ from services.worker.turn import (
     PrepareWorkspace,
     Record,
     Rest,
+    StartTools,
     TakeSnapshot,
     next_step,
     settle,
@@ -33,14 +38,17 @@ from tests.support.worker_history import (
     PREPARED,
     PUSHED,
     QUESTION,
+    READS,
     READY,
     REQUEST,
     SECOND,
     SNAPSHOT,
     STEER,
+    SUBMIT,
     SUBMITTED,
     SUBMITTING,
     began,
+    calls,
     diff_stored,
     ended,
     folded,
@@ -90,13 +98,145 @@ from tests.support.worker_history import (
         ),
         pytest.param(
             [*ASKED, replied(BASH), began("b"), TaskCancelled(), STEER, started(2), PREPARED],
-            recording(ToolInterrupted(call="b", reason="interrupted")),
+            recording(ToolInterrupted(call="b", reason="cancelled")),
             id="calls_of_a_cancelled_task_are_not_run",
         ),
     ],
 )
 def test_the_next_attempt_takes_up_where_the_last_one_ended(events, due):
     assert next_step(folded(history(*events), attempt=2), NOW) == due
+
+
+WRITE = ("w", "write", {"path": "x", "content": ""})
+WROTE = (*ASKED, replied(WRITE), began("w", "write"), ended("w"), requested(2))
+
+
+@pytest.mark.parametrize(
+    ("events", "due"),
+    [
+        pytest.param(
+            [*WROTE, replied(SUBMIT, turn=2), started(2)],
+            recording(ToolInterrupted(call="s", reason="not_run")),
+            id="a_submission",
+        ),
+        pytest.param(
+            [*WROTE, replied(BASH, SUBMIT, turn=2), started(2)],
+            recording(
+                ToolInterrupted(call="b", reason="not_run"),
+                ToolInterrupted(call="s", reason="not_run"),
+            ),
+            id="any_call",
+        ),
+        pytest.param(
+            [*WROTE, replied(QUESTION, turn=2), started(2)],
+            recording(ToolInterrupted(call="q", reason="not_run")),
+            id="a_question",
+        ),
+        pytest.param(
+            [*WROTE, replied(text="Done.", turn=2), started(2), PREPARED],
+            recording(requested(3)),
+            id="the_end_of_the_work",
+        ),
+        pytest.param(
+            [*WROTE, replied(text="Done.", turn=2), started(2), PREPARED, started(3), PREPARED],
+            recording(requested(3)),
+            id="also_when_a_second_machine_is_lost",
+        ),
+        pytest.param(
+            [*ASKED, replied(WRITE, SUBMIT), began("w", "write"), ended("w"), started(2)],
+            recording(ToolInterrupted(call="s", reason="not_run")),
+            id="calls_of_the_same_reply",
+        ),
+        pytest.param(
+            [
+                *(*ASKED, replied(WRITE, SUBMIT), began("w", "write"), started(2)),
+                ToolInterrupted(call="w", reason="machine_lost"),
+            ],
+            recording(ToolInterrupted(call="s", reason="not_run")),
+            id="what_follows_a_call_that_ran",
+        ),
+        pytest.param(
+            [
+                *(*ASKED, replied(WRITE, SUBMIT), began("w", "write")),
+                *(ToolInterrupted(call="w", reason="drained"), SNAPSHOT, started(2)),
+            ],
+            recording(ToolInterrupted(call="s", reason="not_run")),
+            id="what_follows_a_call_cut_short_by_a_drain",
+        ),
+    ],
+)
+def test_nothing_runs_or_ends_on_work_that_is_gone_before_the_model_was_asked(events, due):
+    newest = max(each.attempt for each in events if isinstance(each, AttemptStarted))
+
+    assert next_step(folded(history(*events), attempt=newest), NOW) == due
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param([SNAPSHOT], id="in_a_snapshot"),
+        pytest.param(
+            [msgspec.structs.replace(began("r", "read"), tree="t1")], id="before_another_call"
+        ),
+    ],
+)
+def test_work_that_was_kept_is_not_undone(kept):
+    turn = folded(history(*WROTE, *kept, replied(SUBMIT, turn=2)), attempt=2)
+
+    assert turn.undone == ()
+    resumed = folded(history(*WROTE, *kept, replied(SUBMIT, turn=2), started(2), PREPARED), 2)
+    assert next_step(resumed, NOW) == StartTools(calls(SUBMIT))
+
+
+def test_a_new_attempt_names_what_it_does_not_find():
+    running = (*WROTE, replied(BASH, turn=2), began("b"))
+
+    assert next_step(folded(history(*running), attempt=2), NOW) == recording(
+        msgspec.structs.replace(
+            started(2),
+            undone=(UndoneCall("w", "write", "write"), UndoneCall("b", "bash", "bash")),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        (out_of_time(), "failed"),
+        (TaskCancelled(), "cancelled"),
+        (TaskAbandoned(reason="r", detail="d", remedy="m"), "abandoned"),
+    ],
+)
+def test_calls_of_a_task_that_ended_say_why_they_were_not_run(ending, reason):
+    later = [*ASKED, replied(BASH, READS[0]), ending, STEER, started(2)]
+
+    assert next_step(folded(history(*later), attempt=2), NOW) == recording(
+        ToolInterrupted(call="b", reason=reason), ToolInterrupted(call="r1", reason=reason)
+    )
+
+
+ASKED_IN_VAIN = (*ASKED, replied(QUESTION), began("q", "ask"), ASKING)
+
+
+@pytest.mark.parametrize(
+    ("events", "output"),
+    [
+        pytest.param([out_of_time(), STEER], "it may be the answer", id="afterwards"),
+        pytest.param(
+            [QuestionAnswered(request=REQUEST, text="tabs"), out_of_time(), STEER],
+            "tabs",
+            id="just_before_the_end",
+        ),
+    ],
+)
+def test_an_answer_to_a_question_of_a_task_that_ended_is_passed_on(events, output):
+    step = next_step(folded(history(*ASKED_IN_VAIN, *events, started(2)), attempt=2), NOW)
+
+    assert isinstance(step, Record)
+    [done] = step.facts
+    assert isinstance(done, ToolCompleted)
+    assert (done.call, done.is_error) == ("q", False)
+    assert output in done.output
 
 
 def test_time_spent_waiting_for_a_person_is_not_counted():

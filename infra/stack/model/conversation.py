@@ -6,7 +6,7 @@ killed and resends its history goes on where it was.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from infra.stack.model.tokens import blocks_of
@@ -14,6 +14,7 @@ from infra.stack.model.tokens import blocks_of
 _EXIT_CODE = re.compile(r"^exit code: (-?\d+)\s*\Z", re.MULTILINE)
 _INTERRUPTED = re.compile(r"\A\W*not run\b|\b(?:interrupted|cut off)\b", re.IGNORECASE)
 _NOTICE = re.compile(r"\A\s*\[.*\]\s*\Z", re.DOTALL)
+_UNDONE = re.compile(r"^\d+\. .*\((\w+)\)\]?$", re.MULTILINE)
 _LINE_NUMBER = re.compile(r"^ *\d+(?:\t|→|[|:] ?)(.*)$")
 
 JsonObject = dict[str, Any]
@@ -33,6 +34,8 @@ class Result:
 
     text: str
     is_error: bool = False
+    call: str = ""
+    is_undone: bool = False
 
     @property
     def exit_code(self) -> int | None:
@@ -44,8 +47,8 @@ class Result:
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether the call was cut off before its end, as a failing result that says so."""
-        return (
+        """Whether the call is to be made again: it was cut off, or its work is undone since."""
+        return self.is_undone or (
             self.is_error
             and not _EXIT_CODE.search(self.text)
             and _INTERRUPTED.search(self.text) is not None
@@ -116,11 +119,13 @@ def errand_of(messages: Iterable[JsonObject]) -> Errand:
 def _hear(reading: _Reading, blocks: list[JsonObject]) -> None:
     words = [block["text"] for block in blocks if block["type"] == "text"]
     results = {
-        block["tool_use_id"]: Result(_text(block.get("content")), bool(block.get("is_error")))
+        block["tool_use_id"]: Result(
+            _text(block.get("content")), bool(block.get("is_error")), block["tool_use_id"]
+        )
         for block in blocks
         if block["type"] == "tool_result"
     }
-    if reading.ended:
+    if reading.ended and not (words and all(_NOTICE.match(text) for text in words)):
         reading.prompt, reading.turns, reading.ended = words, [], False
     elif results:
         answers = tuple((call, results[name]) for name, call in reading.open_calls.items())
@@ -130,6 +135,28 @@ def _hear(reading: _Reading, blocks: list[JsonObject]) -> None:
         reading.turns.append(Turn(last.answers, (*last.texts, *words)))
     else:
         reading.prompt += words
+    _undo(
+        reading, {call for text in words if _NOTICE.match(text) for call in _UNDONE.findall(text)}
+    )
+
+
+def _undo(reading: _Reading, calls: set[str]) -> None:
+    """Go back to the first turn whose calls a notice names: what came after it rested on them."""
+    first = next((n for n, turn in enumerate(reading.turns) if _calls_of(turn) & calls), None)
+    if first is None:
+        return
+    turn, later = reading.turns[first], reading.turns[first + 1 :]
+    answers = tuple(
+        (call, replace(result, is_undone=result.is_undone or result.call in calls))
+        for call, result in turn.answers
+    )
+    texts = tuple(text for each in (turn, *later) for text in each.texts)
+    reading.turns[first:] = [Turn(answers, texts)]
+    reading.ended = False
+
+
+def _calls_of(turn: Turn) -> set[str]:
+    return {result.call for _, result in turn.answers}
 
 
 def _text(content: object) -> str:

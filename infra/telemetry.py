@@ -7,10 +7,11 @@ message headers.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager
-from typing import Any
+from contextlib import AbstractContextManager, suppress
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from opentelemetry import propagate, trace
@@ -20,6 +21,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import start_http_server
 from structlog.tracebacks import ExceptionDictTransformer
+
+_CLOSED: Final = -1
 
 
 def configure(service: str, *, level: str = "INFO", otlp_endpoint: str = "") -> None:
@@ -31,6 +34,8 @@ def configure(service: str, *, level: str = "INFO", otlp_endpoint: str = "") -> 
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"LOG_LEVEL {level!r} is none of DEBUG, INFO, WARNING, ERROR")
+    stream = cast("TextIO", LossyStream(sys.stderr.fileno() if sys.stderr else _CLOSED))
+    logging.raiseExceptions = False  # nor may a line of a library's that cannot be written
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -44,18 +49,41 @@ def configure(service: str, *, level: str = "INFO", otlp_endpoint: str = "") -> 
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(
-        level=max(number, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s"
+        level=max(number, logging.WARNING), stream=stream, format="%(name)s: %(message)s"
     )
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
     if otlp_endpoint:
         exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces")
         provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
+
+
+class LossyStream:
+    """Text stream over a file descriptor that drops what cannot be written.
+
+    A log line is worth less than the service that writes it, so neither a full disk nor a closed
+    pipe raises. Nothing is buffered: what was dropped is not tried again at the end of the process,
+    where Python would make it the exit code.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, text: str) -> int:
+        """Write all of it, or as much as can be written."""
+        left = text.encode(errors="backslashreplace")
+        with suppress(OSError):
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: nothing is buffered."""
 
 
 def logger(name: str) -> "structlog.stdlib.BoundLogger":

@@ -3,13 +3,14 @@
 import errno
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+
+from infra.tree_removal import remove_tree
 
 _LONGEST_SOCKET_DIRECTORY_BYTES = 80  # leaves room for the names in it, on Linux (107) and macOS
 _SHORT = "errand-"
@@ -86,14 +87,14 @@ def _socket_directory(directory: Path) -> Iterator[Path]:
     link = directory / "run"
     if link.is_symlink():  # a run that was killed left it; its target may be gone
         if link.readlink().name.startswith(_SHORT):
-            shutil.rmtree(link.readlink(), ignore_errors=True)
+            remove_tree(link.readlink())
         link.unlink()
     if len(os.fsencode(link)) <= _LONGEST_SOCKET_DIRECTORY_BYTES:
         link.mkdir(mode=_PRIVATE, exist_ok=True)
         yield link
         return
     if link.is_dir():
-        shutil.rmtree(link)
+        remove_tree(link)
     with tempfile.TemporaryDirectory(prefix=_SHORT, ignore_cleanup_errors=True) as short:
         link.symlink_to(short)
         try:

@@ -26,6 +26,7 @@ from infra.stack import probes
 from infra.stack.child import FailedToStart, Program, launch
 from infra.stack.home import Home
 from infra.stack.keys import Keys, Storage
+from infra.tree_removal import remove_tree
 
 DATABASE = "errand"
 _NATS_STORE = "nats"
@@ -186,7 +187,7 @@ async def _make_cluster(home: Home, initdb: Path, cluster: Path, user: str | Non
     """Make it under another name, so that an interrupted first run leaves no half cluster."""
     fresh = cluster.with_name("postgres.new")
     if fresh.exists():
-        shutil.rmtree(fresh)
+        remove_tree(fresh)
     fresh.mkdir(mode=0o700)
     if user is not None:
         entry = pwd.getpwnam(user)

@@ -63,6 +63,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     refusal_detail: str = ""
     # Not in the log:
     heard_at: datetime | None = None
+    start_noticed_at: datetime | None = None
     is_gone: bool = False  # the Machines API calls its machine destroyed
     reader_asked: int = 1
     reader_served: int = 1
@@ -75,7 +76,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     id: TaskId
     head: Head
     cause: EventId  # the newest event
-    waiting_since: datetime
+    waiting_since: int  # the sequence of the event since which it waits
     is_open: bool = True
     attempt: Attempt | None = None
     attempts: int = 0
@@ -109,14 +110,18 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 0
 
 
-def evolve(fleet: Fleet, batch: Iterable[Recorded]) -> Fleet:
-    """Apply facts in the order of their histories. One already applied changes nothing."""
+def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fleet:
+    """Apply facts in the order of their histories. One already applied changes nothing.
+
+    `heard_at` is when they were read, by the scheduler's own clock. An event's `at` is of another
+    machine's clock, and is never compared with this one's.
+    """
     tasks = dict(fleet.tasks)
     touched: set[TaskId] = set()
     sequence = fleet.sequence
     for recorded in batch:
         sequence = max(sequence, recorded.sequence)
-        task = advance(tasks.get(recorded.task), recorded)
+        task = advance(tasks.get(recorded.task), recorded, heard_at)
         if task is not None:
             tasks[task.id] = task
             touched.add(task.id)
@@ -124,9 +129,9 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded]) -> Fleet:
     return replace(fleet, tasks=tasks, active=fleet.active - touched | restless, sequence=sequence)
 
 
-def advance(task: Task | None, recorded: Recorded) -> Task | None:
+def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task | None:
     """Apply one fact to its task. A history that does not begin with a submission is no task."""
-    event, at = recorded.event, recorded.at
+    event = recorded.event
     if task is None:
         if not isinstance(event, TaskSubmitted):
             return None
@@ -135,27 +140,34 @@ def advance(task: Task | None, recorded: Recorded) -> Task | None:
             id=recorded.task,
             head=recorded.head,
             cause=recorded.id,
-            waiting_since=at,
+            waiting_since=recorded.sequence,
         )
     if recorded.version <= task.head.version and not isinstance(event, TaskErased):
         return task
-    task = _heard_from(replace(task, head=recorded.head, cause=recorded.id), recorded)
+    task = _heard_from(replace(task, head=recorded.head, cause=recorded.id), recorded, heard_at)
     match event:
         case TaskInstructed() if not task.is_open:
-            return replace(task, is_open=True, waiting_since=at, attempts=0, retry_at=None)
+            return replace(
+                task, is_open=True, waiting_since=recorded.sequence, attempts=0, retry_at=None
+            )
         case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned() | TaskErased():
-            return _ended(task, at)
+            return _ended(task, heard_at)
         case MachineRequested():
             return _requested(task, event)
         case MachineStarted(attempt=number):
             return _at_attempt(
-                task, number, stage=Stage.STARTED, machine=event.machine, started_at=at
+                task,
+                number,
+                stage=Stage.STARTED,
+                machine=event.machine,
+                started_at=recorded.at,
+                start_noticed_at=heard_at,
             )
         case MachineRefused():
             return _refused(task, event)
         case MachineLost(attempt=number, retry_at=retry_at):
             lost = _at_attempt(task, number, stage=Stage.CLOSED)
-            return replace(lost, waiting_since=at, retry_at=retry_at)
+            return replace(lost, waiting_since=recorded.sequence, retry_at=retry_at)
         case MachineDestroyed(attempt=number):
             return _at_attempt(task, number, stage=Stage.CLOSED)
         case AttemptEnded(attempt=number, reason=reason):
@@ -207,10 +219,10 @@ def _at_attempt(task: Task, number: int, **changes: object) -> Task:
     return replace(task, attempt=replace(attempt, **changes))
 
 
-def _heard_from(task: Task, recorded: Recorded) -> Task:
+def _heard_from(task: Task, recorded: Recorded, heard_at: datetime) -> Task:
     """Count a worker's fact as a sign of life."""
     if task.attempt and recorded.by == f"worker:{task.attempt.number}":
-        return _at_attempt(task, task.attempt.number, heard_at=recorded.at)
+        return _at_attempt(task, task.attempt.number, heard_at=heard_at)
     return task
 
 

@@ -229,7 +229,7 @@ def _silence(fleet: Fleet, attempt: Attempt, policy: Policy) -> datetime:
     seconds = policy.silence_seconds
     if attempt.heard_at is None:
         seconds = max(seconds, policy.start_seconds)
-    last = attempt.heard_at or attempt.started_at or fleet.watching_since
+    last = attempt.heard_at or attempt.start_noticed_at or fleet.watching_since
     return max(last, fleet.watching_since) + timedelta(seconds=seconds)
 
 

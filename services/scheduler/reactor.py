@@ -217,7 +217,7 @@ class Reactor:
         return not tail
 
     def _learn(self, batch: Sequence[Recorded]) -> None:
-        self._fleet = fleets.evolve(self._fleet, batch)
+        self._fleet = fleets.evolve(self._fleet, batch, heard_at=self._scribe.now())
         self._changed.set()
 
     async def _sleep_until_due(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import tempfile
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from infra.clock import Scribe, utc_now
 from infra.jetstream import AttemptLog, Connection, connect, say
 from infra.lifecycle import run_until_signalled
 from infra.telemetry import logger, serve_metrics
+from infra.tree_removal import temporary_directory
 from services.worker.absent import Absent
 from services.worker.agent import drive
 from services.worker.beats import Beat, Beats
@@ -151,7 +151,7 @@ def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:
         directory = Path(settings.work_directory)
         directory.mkdir(parents=True, exist_ok=True)
         return directory
-    return Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="errand-worker-")))
+    return resources.enter_context(temporary_directory("errand-worker-"))
 
 
 async def _sandbox(settings: Settings, scratch: Path) -> ConfinedSandbox:

@@ -1,8 +1,10 @@
 """What a service tells of itself. `configure` is for a whole process, so each test has its own."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,3 +98,56 @@ def test_metrics_are_served_on_a_port_of_their_own() -> None:
 
 def test_port_zero_serves_no_metrics() -> None:
     assert told("telemetry.serve_metrics(0)") == []
+
+
+WRITES = (
+    "import logging, sys\n"
+    "from infra import telemetry\n"
+    "telemetry.configure('tester')\n"
+    "log = telemetry.logger('a.module')\n"
+    "for number in range(100):\n"
+    "    log.info('a line', number=number, text='x' * 1000)\n"
+    "    logging.getLogger('a.library').error('a line too')\n"
+    "try:\n"
+    "    raise ValueError('a secret place')\n"
+    "except ValueError:\n"
+    "    log.exception('and a trace')\n"
+    "print('went on')\n"
+)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_under_the_log_ends_nothing() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", WRITES],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            timeout=60,
+        )
+    assert (ended.returncode, ended.stdout) == (0, b"went on\n")
+
+
+def test_a_log_whose_reader_has_gone_ends_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-c", WRITES],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        timeout=60,
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stdout) == (0, b"went on\n")
+
+
+def test_a_closed_standard_error_ends_nothing() -> None:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, WRITES],
+        check=False,
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"went on\n")

@@ -82,7 +82,7 @@ class Book:
         self.fleet = Fleet(watching_since=watching_since)
         self.versions = {}
 
-    def add(self, *facts, task=TASK, account=HOME, at=NOON, by=""):
+    def add(self, *facts, task=TASK, account=HOME, at=NOON, by="", heard_at=None):
         for fact in facts:
             version = self.versions[task] = self.versions.get(task, 0) + 1
             sequence = self.fleet.sequence + 1
@@ -97,7 +97,7 @@ class Book:
                 cause="",
                 event=fact,
             )
-            self.fleet = evolve(self.fleet, [recorded])
+            self.fleet = evolve(self.fleet, [recorded], heard_at=heard_at or at)
         return self
 
     @property

@@ -284,10 +284,35 @@ def test_a_machine_not_yet_destroyed_counts():
     assert due(book, policy=replaced(POLICY, tasks_per_account=1)) == []
 
 
+@pytest.mark.parametrize("hours", [-2, -0.01, 0.01, 2, 24 * 365])
+def test_a_workers_clock_is_never_compared_with_the_schedulers(hours):
+    """What a worker says counts as heard when it is read, whatever its own clock says."""
+    its_time = NOON + timedelta(hours=hours)
+    book = given(SUBMITTED, requested(), started())
+    book.add(took_up(), WORKING, by="worker:1", at=its_time, heard_at=later(100))
+    assert due(book, 129) == []
+    assert the(due(book, 130)).cause == "silent"
+
+    book.fleet = fleets.heard(book.fleet, TASK, 1, at=later(140))
+    book.add(WORKING, by="worker:1", at=its_time, heard_at=later(141))
+    assert due(book, 170) == []
+
+    book.add(FINISHED, by="worker:1", at=its_time, heard_at=later(150))
+    assert due(book, 154) == []
+    assert the(due(book, 155)).cause == "ended"
+
+
+def test_a_start_that_another_schedulers_clock_dated_is_waited_for_as_long_as_any():
+    ahead = given(SUBMITTED, requested())
+    ahead.add(started(), at=later(7200), heard_at=later(1))
+    assert due(ahead, 120) == []
+    assert the(due(ahead, 121)).cause == "silent"
+
+
 def test_an_event_told_twice_changes_nothing():
     book = given(SUBMITTED, requested(), started())
     told = book.fleet
-    assert evolve(told, []) == told
+    assert evolve(told, [], heard_at=NOON) == told
 
 
 def test_a_machines_price_is_flys():

@@ -323,3 +323,40 @@ async def test_a_restarted_api_has_forgotten_nothing_and_left_nothing(tmp_path, 
             assert exit_event(await machines.get(fleeting))["exit_code"] != 0
             assert processes_of(lasting) == processes_of(fleeting) == []
             assert (await machines.create(name="lasting")).status_code == 409
+
+
+DEEP = """
+at = os.open(".", os.O_RDONLY)
+for _ in range({levels}):
+    os.mkdir("d", dir_fd=at)
+    at, above = os.open("d", os.O_RDONLY, dir_fd=at), at
+    os.close(above)
+os.mkdir("a\\nb", 0, dir_fd=at)
+print("deep", flush=True)
+"""
+
+
+@pytest.mark.parametrize("levels", [3_000, 20_000])
+async def test_a_machine_that_left_a_tree_of_any_depth_is_destroyed(api, machines, levels):
+    machine = await machines.started(DEEP.format(levels=levels) + SLEEP)
+    log = api.directory / "logs" / f"{machine['id']}.log"
+    await eventually(lambda: "deep" in log.read_text())
+    assert (await machines.destroy(machine, force="true")).status_code == 200
+    assert (await machines.wait(machine, "destroyed")).status_code == 200
+    assert not (api.directory / "scratch" / machine["id"]).exists()
+    await eventually(lambda: not any((api.directory / "removed").iterdir()), seconds=60)
+    assert api.process.poll() is None
+
+
+async def test_an_api_that_was_killed_over_a_deep_tree_starts_again(tmp_path):
+    with local_machines(tmp_path) as api:
+        async with api.client() as http:
+            machines = Api(http, "/apps/deep/machines")
+            machine = await machines.started(DEEP.format(levels=3_000) + SLEEP, auto_destroy=True)
+            log = tmp_path / "logs" / f"{machine['id']}.log"
+            await eventually(lambda: "deep" in log.read_text())
+        api.restart(signal.SIGKILL)
+        async with api.client() as http:
+            machines = Api(http, "/apps/deep/machines")
+            assert (await machines.wait(machine, "destroyed")).status_code == 200
+        assert not (tmp_path / "scratch" / machine["id"]).exists()

@@ -1,8 +1,6 @@
 """The bare repositories under one directory: made whole, found by name, deleted at once."""
 
 import asyncio
-import shutil
-import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from infra.clock import Clock
 from infra.stack.forge import files, names
 from infra.stack.forge.exchange import Refusal, invalid, not_found
 from infra.stack.forge.git import Git, GitFailed
+from infra.tree_removal import remove_tree, temporary_directory
 
 _ABOUT = "errand.json"
 
@@ -37,7 +36,7 @@ class Repositories:
         self._root = directory / "repositories"
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for half_made in self._root.glob(".*"):  # by a forge that was killed
-            shutil.rmtree(half_made)
+            remove_tree(half_made)
         self._git = git
         self._clock = clock
         self._locks: dict[str, asyncio.Lock] = {}
@@ -88,8 +87,8 @@ class Repositories:
         place = self.path(repository)
         place.parent.mkdir(exist_ok=True)
         # Made beside its place and moved there, so that a half-made one is never found.
-        with tempfile.TemporaryDirectory(dir=self._root, prefix=".new-") as workshop:
-            made = Path(workshop) / "bare.git"
+        with temporary_directory(".new-", self._root) as workshop:
+            made = workshop / "bare.git"
             await self._git.read(made, "init", "--quiet", "--bare", "--initial-branch=main")
             if auto_init:
                 await self._first_commit(made, name)
@@ -104,9 +103,9 @@ class Repositories:
 
     async def delete(self, repository: Repository) -> None:
         """Delete a repository with all that belongs to it."""
-        with tempfile.TemporaryDirectory(dir=self._root, prefix=".old-") as bin_:
-            self.path(repository).rename(Path(bin_) / "bare.git")
-            await asyncio.to_thread(shutil.rmtree, Path(bin_) / "bare.git")
+        with temporary_directory(".old-", self._root) as removed:
+            self.path(repository).rename(removed / "bare.git")
+            await asyncio.to_thread(remove_tree, removed / "bare.git")
 
     async def heads(self, repository: Repository) -> dict[str, str]:
         """Read every branch and the commit it is at."""

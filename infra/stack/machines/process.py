@@ -8,7 +8,6 @@ program (PR_SET_PDEATHSIG). No limit on CPU or memory is applied.
 import asyncio
 import ctypes
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -19,9 +18,11 @@ from typing import BinaryIO
 import psutil
 
 from infra.stack.machines.driver import Exit, Launch, LaunchFailed
+from infra.tree_removal import remove_tree
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SIGNAL_EXIT_BASE = 128
+_REMOVAL_SECONDS = 3.0
 
 
 class ProcessInstance:
@@ -64,33 +65,22 @@ class ProcessDriver:
         image_env: dict[str, str],
     ) -> None:
         self._scratch = directory / "scratch"
+        self._removed = directory / "removed"
         self._logs = directory / "logs"
         self._command = command
         self._source_path = source_path
         self._search_path = search_path
         self._image_env = image_env
-        for path in (self._scratch, self._logs):
+        for path in (self._scratch, self._removed, self._logs):
             path.mkdir(parents=True, exist_ok=True)
         self._bind_to_parent = _death_bond()
 
     async def launch(self, launch: Launch) -> ProcessInstance:
         """Start the command. Raises LaunchFailed when it cannot be executed."""
-        scratch = self._scratch / launch.machine
-        _prepare(scratch)
-        with _open_log(self._logs / f"{launch.machine}.log") as log:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    cwd=scratch,
-                    env=self._environment(launch, scratch),
-                    start_new_session=True,
-                    preexec_fn=self._bind_to_parent,
-                )
-            except OSError as error:
-                raise LaunchFailed(f"failed to launch VM: {error}") from error
+        try:
+            process = await self._start(launch)
+        except OSError as error:
+            raise LaunchFailed(f"failed to launch VM: {error}") from error
         return ProcessInstance(process, lambda: _kill_strays(launch.machine))
 
     async def sweep(self, machine: str) -> None:
@@ -98,8 +88,34 @@ class ProcessDriver:
         await asyncio.to_thread(_kill_strays, machine)
 
     async def remove(self, machine: str) -> None:
-        """Remove the scratch directory."""
-        await asyncio.to_thread(shutil.rmtree, self._scratch / machine, ignore_errors=True)
+        """Remove the scratch directory, and what of earlier ones could not be removed.
+
+        A machine does not stay for the size of what it leaves: that goes on being removed.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REMOVAL_SECONDS):
+                await asyncio.to_thread(self._remove, machine)
+
+    def _remove(self, machine: str) -> None:
+        with suppress(OSError):  # there is none
+            (self._scratch / machine).rename(self._removed / machine)
+        for tree in self._removed.iterdir():
+            remove_tree(tree)
+
+    async def _start(self, launch: Launch) -> asyncio.subprocess.Process:
+        scratch = self._scratch / launch.machine
+        _prepare(scratch)
+        with _open_log(self._logs / f"{launch.machine}.log") as log:
+            return await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=scratch,
+                env=self._environment(launch, scratch),
+                start_new_session=True,
+                preexec_fn=self._bind_to_parent,
+            )
 
     def _environment(self, launch: Launch, scratch: Path) -> dict[str, str]:
         return {

@@ -6,7 +6,6 @@ stdin; out comes a pack on stdout, which `index-pack --strict` checks before any
 
 import asyncio
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 
 from events import SnapshotTaken
 from infra.clock import Clock
+from infra.tree_removal import remove_tree
 from services.worker.ports import (
     Blobs,
     Carrier,
@@ -93,7 +93,7 @@ class GitWorkspace:
 
     async def close(self) -> None:
         """Remove the bare repository."""
-        await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+        await asyncio.to_thread(remove_tree, self._directory)
 
     async def fetch(self, *, base: str, commit: str = "") -> None:
         """Clone what `prepare` will need; the sandbox is not touched. Raises WorkspaceRefused."""
@@ -226,7 +226,7 @@ class GitWorkspace:
 
 
 def _make_empty(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_tree(directory)
     directory.mkdir(parents=True)
 
 

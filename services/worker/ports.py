@@ -36,6 +36,10 @@ class SandboxError(Exception):
     """The sandbox cannot do what was asked; the text is fit for the model (no such file …)."""
 
 
+class NoSuchFile(SandboxError):
+    """There is nothing at that path."""
+
+
 class SandboxUnavailable(Exception):
     """There is no sandbox, or it is gone and cannot be made again. The text says the remedy."""
 
@@ -116,7 +120,7 @@ class Sandbox(Protocol):
     async def read(self, path: str, *, limit_bytes: int = FILE_LIMIT_BYTES) -> bytes:
         """Return at most so many first bytes of a file; path is absolute or under /workspace.
 
-        Raises SandboxError when there is no such file, or it is a directory.
+        Raises NoSuchFile, and SandboxError when it is no file or may not be read.
         """
         ...
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from services.worker.ports import Completed, SandboxError, SandboxUnavailable
+from services.worker.ports import Completed, NoSuchFile, SandboxUnavailable
 
 Script = Callable[["FakeSandbox"], Completed]
 
@@ -60,7 +60,7 @@ class FakeSandbox:
     async def read(self, path: str, *, limit_bytes: int = 1 << 22) -> bytes:
         self._check()
         if path not in self.files:
-            raise SandboxError(f"{path}: no such file")
+            raise NoSuchFile(f"{path}: no such file")
         return self.files[path][:limit_bytes]
 
     async def write(self, path: str, content: bytes) -> None:

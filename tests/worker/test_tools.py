@@ -145,39 +145,6 @@ async def test_edit_replaces_every_place_when_told_to():
     assert sandbox.files["a"] == b"2 2"
 
 
-async def test_glob_asks_git_and_sorts():
-    sandbox = FakeSandbox()
-    command = "git ls-files -z --cached --others --exclude-standard --deduplicate --"
-    sandbox.scripts[f"{command} :(glob)src/**/*.py"] = printed("src/b.py\0src/a.py\0")
-    sandbox.scripts[f"{command} :(glob)*.c"] = printed("")
-
-    assert (await run(sandbox, "glob", pattern="**/*.py", path="/workspace/src")).output == (
-        "src/a.py\nsrc/b.py"
-    )
-    assert (await run(sandbox, "glob", pattern="*.c")).output == "[no file matches]"
-
-
-async def test_grep_falls_back_when_git_has_no_perl_expressions():
-    sandbox = FakeSandbox()
-    command = "git --no-pager grep --untracked -I -n --no-color"
-    sandbox.scripts[f"{command} -P -e x -- ."] = printed("cannot use Perl-compatible regexes", 128)
-    sandbox.scripts[f"{command} -E -e x -- ."] = printed("a.py:1:x\n")
-
-    assert (await run(sandbox, "grep", pattern="x")).output == "a.py:1:x"
-
-
-async def test_grep_that_finds_nothing_says_so():
-    sandbox = FakeSandbox()
-    sandbox.scripts[
-        "git --no-pager grep --untracked -I -n --no-color -P -e x -- :(glob)src/**/*.py"
-    ] = printed("", 1)
-
-    outcome = await run(sandbox, "grep", pattern="x", path="src", glob="*.py")
-
-    assert outcome.output == "[no line matches]"
-    assert not outcome.is_error
-
-
 async def test_numbers_spelled_as_text_are_taken():
     sandbox = FakeSandbox({"a": "one\ntwo\n"})
 

@@ -10,6 +10,7 @@ from services.worker.ports import (
     FILE_LIMIT_BYTES,
     OUTPUT_LIMIT_BYTES,
     Completed,
+    NoSuchFile,
     OnOutput,
     SandboxError,
     Transferred,
@@ -21,18 +22,28 @@ from services.worker.sandbox.shell import SCRIPT_LIMIT_BYTES, Shell
 
 _FILE_SECONDS: Final = 60.0
 _COMPLAINT_BYTES: Final = 16 * 1024
+_NO_FILE: Final = 44
 
 # Both answer with a word on stderr that a person understands, and read or write one regular file.
-_READ: Final = r"""
-if [ -d "$1" ]; then echo "$1 is a directory" >&2; exit 1; fi
-if [ ! -e "$1" ]; then echo "there is no file $1" >&2; exit 1; fi
-if [ ! -f "$1" ]; then echo "$1 is not a regular file" >&2; exit 1; fi
-exec head -c "$2" -- "$1"
+_PLACE: Final = r"""
+case $1 in /*) file=$1 ;; *) file=./$1 ;; esac
+if [ -d "$file" ]; then echo "$1 is a directory" >&2; exit 1; fi
+if [ -L "$file" ] && [ ! -e "$file" ]; then
+  echo "$1 is a symbolic link to $(readlink -- "$file"), which is not there" >&2; exit 1
+fi
+if [ -e "$file" ] && [ ! -f "$file" ]; then echo "$1 is not a regular file" >&2; exit 1; fi
 """
-_WRITE: Final = r"""
-if [ -d "$1" ]; then echo "$1 is a directory" >&2; exit 1; fi
-if [ -e "$1" ] && [ ! -f "$1" ]; then echo "$1 is not a regular file" >&2; exit 1; fi
-mkdir -p -- "$(dirname -- "$1")" && exec cat > "$1"
+_READ: Final = rf"""{_PLACE}
+if [ ! -e "$file" ]; then echo "there is no file $1" >&2; exit {_NO_FILE}; fi
+if [ ! -r "$file" ]; then echo "$1 may not be read (see its mode: ls -l)" >&2; exit 1; fi
+exec head -c "$2" -- "$file"
+"""
+_WRITE: Final = rf"""{_PLACE}
+if [ -e "$file" ] && [ ! -w "$file" ]; then
+  echo "$1 is read-only; chmod it with bash first if it shall change" >&2; exit 1
+fi
+above=${{file%/*}}
+mkdir -p -- "${{above:-/}}" && exec cat > "$file"
 """
 
 
@@ -127,7 +138,7 @@ class ConfinedSandbox:
     async def read(self, path: str, *, limit_bytes: int = FILE_LIMIT_BYTES) -> bytes:
         """Return at most so many first bytes of a file.
 
-        Raises SandboxError when there is no such file, or it is a directory.
+        Raises NoSuchFile, and SandboxError when it is no file or may not be read.
         """
         ended = await self._on_file(_READ, path, str(limit_bytes), output_limit_bytes=limit_bytes)
         return ended.stdout
@@ -152,6 +163,8 @@ class ConfinedSandbox:
             timeout_seconds=_FILE_SECONDS,
             output_limit_bytes=max(output_limit_bytes, _COMPLAINT_BYTES),
         )
+        if ended.exit_code == _NO_FILE:
+            raise NoSuchFile(ended.stderr.strip())
         if ended.exit_code != 0:
             raise SandboxError(ended.stderr.strip() or ended.note or f"cannot reach {path}")
         return ended

@@ -7,7 +7,9 @@ from msgspec import Meta
 
 from services.worker.ports import FILE_LIMIT_BYTES, OnOutput, Sandbox
 from services.worker.tools.difference import difference, measure
-from services.worker.tools.tool import Outcome, Tool, name_of, refused
+from services.worker.tools.file_text import FileText, decode_file
+from services.worker.tools.replacing import find, marks_in, places_named, replace, why_not
+from services.worker.tools.tool import Outcome, Tool, cannot_encode, name_of, path_of, refused
 
 
 class Edit(msgspec.Struct, frozen=True):
@@ -25,27 +27,62 @@ class Edit(msgspec.Struct, frozen=True):
 
 async def run(sandbox: Sandbox, arguments: Edit, _on_output: OnOutput) -> Outcome:
     """Replace the text; refuse when it is not there, or more than once and not all are meant."""
-    path, old, new = arguments.path, arguments.old, arguments.new
+    path = path_of(arguments.path)
     content = await sandbox.read(path, limit_bytes=FILE_LIMIT_BYTES + 1)
     if len(content) > FILE_LIMIT_BYTES:
         return refused(f"{path} is longer than {FILE_LIMIT_BYTES} bytes; edit it with bash.")
-    try:
-        before = content.decode()
-    except UnicodeDecodeError:
-        return refused(f"{path} is not UTF-8 text; edit it with bash.")
-    places = before.count(old)
-    if old == new:
+    file = text_to_edit(content)
+    if file is None:
+        return refused(f"{path} is not a text file; edit it with bash.")
+    spans = find(file.text, arguments.old)
+    if problem := _problem(path, file.text, arguments, spans):
+        return refused(problem)
+    after = replace(file.text, spans, arguments.old, arguments.new)
+    if after == file.text:
         return refused("`old` and `new` are the same; nothing to do.")
-    if not places:
-        return refused(f"`old` is not in {path}. Read the file again and copy the text exactly.")
-    if places > 1 and not arguments.replace_all:
-        return refused(
-            f"`old` is in {path} {places} times. Give more of the text around it, or replace_all."
+    try:
+        changed = file.encode(after)
+    except UnicodeEncodeError as error:
+        return refused(cannot_encode(path, file, error))
+    await sandbox.write(path, changed)
+    what = "1 place" if len(spans) == 1 else f"{len(spans)} places"
+    return Outcome(output=f"Edited {path}: {what}.", diff=difference(path, file.text, after))
+
+
+def text_to_edit(content: bytes) -> FileText | None:
+    """Return a file's text; one that is UTF-8 but for a NUL in it can be edited too."""
+    file = decode_file(content)
+    if file is None:
+        try:
+            return FileText(content.decode())
+        except UnicodeDecodeError:
+            return None
+    return file
+
+
+def _problem(path: str, text: str, arguments: Edit, spans: list[tuple[int, int]]) -> str:
+    """Say why the text cannot be replaced; empty when it can."""
+    old, new = arguments.old, arguments.new
+    if old == new:
+        return "`old` and `new` are the same; nothing to do."
+    if not spans:
+        mark = marks_in(old, text)
+        if mark:
+            return (
+                f"`old` has {mark} in it, which stands for text that was not shown. Edit around it."
+            )
+        return f"`old` is not in {path}. {why_not(text, old)}"
+    if len(spans) > 1 and not arguments.replace_all:
+        return (
+            f"`old` is in {path} {len(spans)} times, in lines {places_named(text, spans)}. Give "
+            "more of the text around it, or replace_all."
         )
-    after = before.replace(old, new)
-    await sandbox.write(path, after.encode(errors="replace"))
-    what = "1 place" if places == 1 else f"{places} places"
-    return Outcome(output=f"Edited {path}: {what}.", diff=difference(path, before, after))
+    if mark := marks_in(new, text):
+        return (
+            f"`new` has {mark} in it, which stands for text that was not shown; it would replace "
+            "that text. Edit around it, or use bash."
+        )
+    return ""
 
 
 def title(arguments: Edit) -> str:
@@ -55,7 +92,10 @@ def title(arguments: Edit) -> str:
 
 EDIT: Final = Tool(
     name="edit",
-    description="Replace a piece of a file with another. `old` must match the file exactly.",
+    description=(
+        "Replace a piece of a file with another. `old` must match the file exactly; a line break "
+        "in it matches whatever ends the file's lines. Encoding and line endings are kept."
+    ),
     arguments=Edit,
     title=title,
     run=run,

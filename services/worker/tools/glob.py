@@ -6,41 +6,31 @@ import msgspec
 from msgspec import Meta
 
 from services.worker.ports import OnOutput, Sandbox
-from services.worker.tools.tool import Outcome, Tool, refused
+from services.worker.tools.searching import search
+from services.worker.tools.tool import Outcome, Tool
 
-_PATHS = 500
-_TIMEOUT_SECONDS = 60
+_PATHS: Final = 500
 
 
 class Glob(msgspec.Struct, frozen=True):
     """Arguments of `glob`."""
 
     pattern: Annotated[
-        str, Meta(min_length=1, description="A pattern such as `**/*.py` or `src/*/test_*`.")
+        str, Meta(min_length=1, description="A pattern such as `**/*.py` or `src/*.{ts,tsx}`.")
     ]
-    path: Annotated[str, Meta(description="Look under this directory of the workspace only.")] = ""
+    path: Annotated[str, Meta(description="Look under this directory; else the workspace.")] = ""
 
 
 async def run(sandbox: Sandbox, arguments: Glob, _on_output: OnOutput) -> Outcome:
-    """List the files that match, those that git ignores left out."""
-    inside = arguments.path.removeprefix("/workspace").removeprefix("./").strip("/")
-    where = f"{inside}/" if inside.strip(".") else ""
-    listed = await sandbox.execute(
-        [
-            *("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"),
-            *("--deduplicate", "--", f":(glob){where}{arguments.pattern.lstrip('/')}"),
-        ],
-        timeout_seconds=_TIMEOUT_SECONDS,
-    )
-    if listed.exit_code:
-        return refused(listed.output.decode(errors="replace").strip() or "git could not look.")
-    paths = sorted(path for path in listed.output.decode(errors="replace").split("\0") if path)
-    if not paths:
-        return Outcome(output="[no file matches]")
-    told = paths[:_PATHS]
-    if len(paths) > _PATHS:
-        told.append(f"[{len(paths) - _PATHS} more; give a narrower pattern]")
-    return Outcome(output="\n".join(told))
+    """List the files that match, sorted; say what was not looked at."""
+    request = {
+        "kind": "glob",
+        "pattern": arguments.pattern,
+        "path": arguments.path,
+        "most": _PATHS,
+    }
+    found = await search(sandbox, request, nothing="[no file matches]")
+    return msgspec.structs.replace(found, exit_code=0) if not found.is_error else found
 
 
 def title(arguments: Glob) -> str:
@@ -50,7 +40,12 @@ def title(arguments: Glob) -> str:
 
 GLOB: Final = Tool(
     name="glob",
-    description="List the workspace's files whose path matches a pattern (`**` for any depth).",
+    description=(
+        "List files whose path matches a pattern: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any "
+        "depth; hidden files too. A directory in brackets may be named as it is "
+        "(`app/[slug]/*.tsx`). What git ignores is left out, and said, unless the pattern or "
+        "`path` names it."
+    ),
     arguments=Glob,
     title=title,
     run=run,

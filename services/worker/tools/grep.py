@@ -1,24 +1,24 @@
 """grep: find lines by a regular expression."""
 
-from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-from services.worker.ports import Completed, OnOutput, Sandbox
-from services.worker.tools.tool import Outcome, Tool, refused
+from services.worker.ports import OnOutput, Sandbox
+from services.worker.tools.searching import search
+from services.worker.tools.tool import Outcome, Tool
 
-_LINES = 500
-_LINE_CHARACTERS = 500
-_TIMEOUT_SECONDS = 60
-_NOTHING_FOUND = 1
+_LINES: Final = 500
+_LINE_CHARACTERS: Final = 500
 
 
 class Grep(msgspec.Struct, frozen=True):
     """Arguments of `grep`."""
 
-    pattern: Annotated[str, Meta(min_length=1, description="A regular expression.")]
+    pattern: Annotated[
+        str, Meta(min_length=1, description="A regular expression, as Python's `re` reads it.")
+    ]
     path: Annotated[
         str, Meta(description="Look in this file or directory only; else the whole workspace.")
     ] = ""
@@ -26,46 +26,16 @@ class Grep(msgspec.Struct, frozen=True):
 
 
 async def run(sandbox: Sandbox, arguments: Grep, _on_output: OnOutput) -> Outcome:
-    """Return the lines that match as `path:number:text`, those of ignored files left out."""
-    found = await _search(sandbox, arguments, dialect="-P")
-    if found.exit_code > _NOTHING_FOUND and b"perl" in found.output.lower():
-        found = await _search(sandbox, arguments, dialect="-E")
-    text = found.output.decode(errors="replace")
-    if found.exit_code == _NOTHING_FOUND and not text:
-        return Outcome(output="[no line matches]", exit_code=_NOTHING_FOUND)
-    if found.exit_code:
-        return refused(text.strip() or f"git grep ended with {found.exit_code}.")
-    lines = text.splitlines()
-    told = [line[:_LINE_CHARACTERS] for line in lines[:_LINES]]
-    if len(lines) > _LINES:
-        told.append(f"[{len(lines) - _LINES} more lines; give a narrower pattern]")
-    return Outcome(output="\n".join(told))
-
-
-async def _search(sandbox: Sandbox, arguments: Grep, *, dialect: str) -> Completed:
-    return await sandbox.execute(
-        [
-            *("git", "--no-pager", "grep", *_scope(arguments.path), "-I", "-n", "--no-color"),
-            *(dialect, "-e", arguments.pattern, "--", *_places(arguments)),
-        ],
-        timeout_seconds=_TIMEOUT_SECONDS,
-    )
-
-
-def _scope(path: str) -> Sequence[str]:
-    is_outside = path.startswith("/") and not path.startswith("/workspace")
-    return ["--no-index"] if is_outside else ["--untracked"]
-
-
-def _places(arguments: Grep) -> Sequence[str]:
-    where = arguments.path.removeprefix("/workspace").removeprefix("./").strip("/") or "."
-    if arguments.path.startswith("/") and not arguments.path.startswith("/workspace"):
-        return [arguments.path]
-    if not arguments.glob:
-        return [where if where == "." else f":(literal){where}"]
-    inside = "" if where == "." else f"{where}/"
-    depth = "" if "/" in arguments.glob else "**/"
-    return [f":(glob){inside}{depth}{arguments.glob}"]
+    """Return the lines that match as `path:number:text`; say what was not searched."""
+    request = {
+        "kind": "grep",
+        "pattern": arguments.pattern,
+        "path": arguments.path,
+        "glob": arguments.glob,
+        "most": _LINES,
+        "line_characters": _LINE_CHARACTERS,
+    }
+    return await search(sandbox, request, nothing="[no line matches]")
 
 
 def title(arguments: Grep) -> str:
@@ -75,7 +45,11 @@ def title(arguments: Grep) -> str:
 
 GREP: Final = Tool(
     name="grep",
-    description="Search the files of the workspace for lines that match a regular expression.",
+    description=(
+        "Search files for lines that match a regular expression (Python's), line by line. What git "
+        "ignores is left out, and said, unless `path` names it; binary files are named, not "
+        "searched. A long line is shown around its match."
+    ),
     arguments=Grep,
     title=title,
     run=run,

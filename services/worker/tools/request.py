@@ -10,8 +10,11 @@ from events import ApprovalRequested
 from services.worker.calls import Call
 from services.worker.consent import Wanted
 from services.worker.excerpt import excerpt
-from services.worker.ports import Sandbox, SandboxError
+from services.worker.ports import FILE_LIMIT_BYTES, Sandbox, SandboxError
 from services.worker.tools.difference import difference
+from services.worker.tools.file_text import decode_file
+from services.worker.tools.replacing import find, keep_endings, replace
+from services.worker.tools.tool import path_of
 from services.worker.tools.toolbox import title_of
 
 OPEN: Final = timedelta(hours=24)
@@ -53,12 +56,14 @@ async def _difference(sandbox: Sandbox, tool: str, arguments: Mapping[str, Any])
     match tool, arguments:
         case "edit", {"path": str(path), "old": str(old), "new": str(new)}:
             before = await _content(sandbox, path)
-            count = -1 if arguments.get("replace_all") else 1
-            return _change(path, before, before.replace(old, new, count), (old, new))
+            spans = find(before, old)
+            after = replace(before, spans if arguments.get("replace_all") else spans[:1], old, new)
+            return _change(path, before, after, (old, new))
         case "write", {"path": str(path), "content": str(content)}:
             before = await _content(sandbox, path)
-            piece = ("", content) if content != before else ("", "")
-            return _change(path, before, content, piece)
+            after = keep_endings(before, content)
+            piece = ("", content) if after != before else ("", "")
+            return _change(path, before, after, piece)
         case _:
             return ""
 
@@ -71,13 +76,15 @@ def _change(path: str, before: str, after: str, piece: tuple[str, str]) -> str:
     whole = difference(path, before, after)
     if "\n@@" in whole:
         return whole
-    shown = difference(path, *piece)
+    shown = difference(path, *(f"{p}\n" if p and not p.endswith("\n") else p for p in piece))
     hunks = shown[shown.index("@@") :] if "@@" in shown else ""
     return f"--- a/{path}\n+++ b/{path}\n{hunks}"
 
 
 async def _content(sandbox: Sandbox, path: str) -> str:
     try:
-        return (await sandbox.read(path)).decode(errors="replace")
+        content = await sandbox.read(path_of(path))
     except SandboxError:
         return ""
+    file = decode_file(content, len(content) >= FILE_LIMIT_BYTES)
+    return file.text if file else content.decode(errors="replace")

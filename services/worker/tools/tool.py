@@ -7,6 +7,7 @@ import msgspec
 
 from events import PlanUpdated
 from services.worker.ports import OnOutput, Sandbox
+from services.worker.tools.file_text import FileText
 
 A = TypeVar("A", bound=msgspec.Struct)
 
@@ -56,6 +57,31 @@ def refused(text: str) -> Outcome:
     return Outcome(output=text, exit_code=1, is_error=True)
 
 
+def cannot_encode(path: str, file: FileText, error: UnicodeEncodeError) -> str:
+    """Say which character a file's encoding has no place for, and what to do."""
+    character = error.object[error.start : error.start + 1]
+    what = f"U+{ord(character):04X}"
+    if file.encoding.startswith("utf"):
+        return f"The text has {what} in it, half of a character; no file can hold it."
+    return (
+        f"{path} is {file.encoding_name}, which has no {what} ({character}). Write it without, or "
+        f"turn the file into UTF-8 first: iconv -f {file.encoding} -t utf-8."
+    )
+
+
+def path_of(argument: str) -> str:
+    """Return the path that an argument means; glob and grep quote names with control characters."""
+    if argument[:1] == argument[-1:] == '"' and "\\" in argument:
+        try:
+            path = msgspec.json.decode(argument, type=str)
+        except msgspec.DecodeError:
+            return argument
+        return path if any(not c.isprintable() for c in path) else argument
+    return argument
+
+
 def name_of(path: str) -> str:
-    """Return the last part of a path, for titles."""
+    """Return the last part of a path, for titles; the whole of one outside the workspace."""
+    if path.startswith(("/", "../")) and not path.startswith("/workspace/"):
+        return path
     return path.rstrip("/").rsplit("/", 1)[-1] or path

@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from importlib.resources import files
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 from typing import Final, Literal, NamedTuple
 
@@ -21,7 +22,25 @@ _WINDOW_SECONDS: Final = 60
 _AWAY_SECONDS: Final = 5.0
 _MOST_BUCKETS: Final = 20_000
 
+_IPV6_PREFIX: Final = 64
+
 _log = logger(__name__)
+
+
+def network(address: str) -> str:
+    """Name the network that counts as one caller: an IPv4 address, or 64 bits of an IPv6 one.
+
+    One household, or one rented machine, has as many IPv6 addresses as it likes. Pure.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((found, _IPV6_PREFIX), strict=False))
 
 
 class Taken(NamedTuple):
@@ -80,12 +99,27 @@ class Limits:
         if now < self._away_until:
             return self._take_here(kind, key, now)
         try:
-            taken, left = await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS])
+            taken, left = await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, 1])
         except (RedisError, OSError) as error:
             _log.warning("limits are counted here for now", error=repr(error))
             self._away_until = now + _AWAY_SECONDS
             return self._take_here(kind, key, now)
         return Taken(kind, most, bool(taken), float(left))
+
+    async def give_back(self, kind: Kind, caller: str) -> None:
+        """Take one request off again that was counted before it was known to be good."""
+        most = self._most[kind]
+        key = f"limit.{kind}.{caller}"
+        now = asyncio.get_running_loop().time()
+        if now >= self._away_until:
+            try:
+                await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, -1])
+            except (RedisError, OSError) as error:
+                _log.warning("limits are counted here for now", error=repr(error))
+                self._away_until = now + _AWAY_SECONDS
+        elif key in self._own:
+            before = self._own[key]
+            self._own[key] = before._replace(level=min(most, before.level + 1))
 
     def _take_here(self, kind: Kind, key: str, now: float) -> Taken:
         most = self._most[kind]

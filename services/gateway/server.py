@@ -32,7 +32,7 @@ def make_server(
     application: Any,  # noqa: ANN401 - any ASGI callable
     *,
     grace_seconds: float,
-    trusted_proxies: str = "127.0.0.1",
+    trusted_proxies: str = "",
 ) -> Server:
     """Make the server. Connections still open `grace_seconds` after the end are cut.
 
@@ -54,6 +54,7 @@ def make_server(
         date_header=False,
         timeout_graceful_shutdown=max(1, int(grace_seconds)),
         timeout_keep_alive=30,
+        proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies,
     )
     return Server(config)

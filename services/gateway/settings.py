@@ -58,7 +58,7 @@ class Settings(PushSettings, frozen=True, kw_only=True):
     reads_a_minute: int = 1200
     commands_a_minute: int = 300
     anonymous_a_minute: int = 120
-    trusted_proxies: str = "127.0.0.1"
+    trusted_proxies: str = ""
     grace_seconds: float = 20.0
     metrics_port: int = 0
     log_level: str = "INFO"

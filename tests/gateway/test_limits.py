@@ -1,11 +1,15 @@
 """How often one may ask: the arithmetic, the same in Redis, and what is told over HTTP."""
 
+import asyncio
+from collections import Counter
+
 import pytest
 import redis.asyncio as redis
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.gateway.limits import Bucket, Limits, Taken, take
+from services.gateway.accounts.tokens import new_key
+from services.gateway.limits import Bucket, Limits, Taken, network, take
 from services.gateway.routes.before import depth
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem
@@ -119,3 +123,50 @@ async def test_a_body_nested_too_deep_is_refused_before_it_is_read(ada):
     headers = {"Content-Type": "application/json"}
     answer = await ada.http.post("/v1/sessions", content=nested, headers=headers)
     assert "32" in is_problem(answer, 400, "too_deep")["detail"]
+
+
+async def test_what_is_given_back_may_be_taken_again(live):
+    limits = Limits(live, MOST)
+    assert await counted(limits, "ada", 3) == [True, True, False]
+    await limits.give_back("commands", "ada")
+    assert await counted(limits, "ada", 2) == [True, False]
+    for _ in range(9):
+        await limits.give_back("commands", "ada")
+    assert await counted(limits, "ada", 3) == [True, True, False]
+
+
+async def test_of_many_wrong_keys_at_once_only_as_many_are_judged_as_the_limit_says(
+    servers, fresh_database
+):
+    async with a_world(servers, fresh_database, anonymous_a_minute=20) as world:
+        ada = await world.person("ada")
+        key = (await ada.http.post("/v1/keys", json={"name": "robot"})).json()["token"]
+        robot = await world.client(key)
+        for _ in range(30):  # a right one takes nothing from the address
+            assert (await robot.get("/v1/me")).status_code == 200
+        entropy = iter(range(10**6))
+        guesses = [
+            new_key("test", lambda n: bytes((next(entropy) * 7) % 248 for _ in range(n)))
+            for _ in range(60)
+        ]
+        strangers = [await world.client(guess) for guess in guesses]
+        answers = await asyncio.gather(*(stranger.get("/v1/me") for stranger in strangers))
+        seen = Counter(answer.status_code for answer in answers)
+        assert 15 <= seen[401] <= 24  # some came back while they were judged
+        assert seen[429] == 60 - seen[401]
+        assert (await robot.get("/v1/me")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "caller"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unix", "unix"),
+        ("", ""),
+    ],
+)
+def test_a_caller_is_a_network(address, caller):
+    assert network(address) == caller

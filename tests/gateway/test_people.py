@@ -1,10 +1,13 @@
 """Signing in, over real HTTP."""
 
+import asyncio
+from collections import Counter
+
 import asyncpg
 import pytest
 
 from services.gateway.accounts.tokens import Digests, new_code, new_token, plain_code
-from tests.gateway.conftest import OPERATOR
+from tests.gateway.conftest import OPERATOR, a_world
 from tests.gateway.test_routes import is_problem
 
 
@@ -103,3 +106,56 @@ def test_codes_are_read_as_people_type_them(typed):
 def test_codes_and_tokens_are_made_of_the_entropy_given():
     assert new_code(lambda n: bytes(range(n))) == "0123-4567"
     assert new_token("broker", lambda n: b"\xff" * n) == "errand_broker_" + "_" * 42 + "8"
+
+
+async def at_once(world, times, code="AAAA-AAAA", headers=None):
+    """The statuses of so many tries that are sent together."""
+    nobody = await world.client()
+    asked = [
+        nobody.post("/v1/sessions", json={"code": code}, headers=headers) for _ in range(times)
+    ]
+    return Counter(answer.status_code for answer in await asyncio.gather(*asked))
+
+
+async def test_of_forty_tries_at_once_ten_are_judged(world):
+    """Over the turn of a minute there may be twenty."""
+    seen = await at_once(world, 40)
+    assert seen in ({403: 10, 429: 30}, {403: 20, 429: 20})
+
+
+async def test_a_forged_address_makes_no_new_caller(world):
+    judged = Counter()
+    for number in range(60):
+        judged += await at_once(world, 1, headers={"X-Forwarded-For": f"198.51.100.{number}"})
+    assert judged[403] in (10, 20)
+
+
+async def test_codes_that_are_right_are_not_counted_as_tries(world):
+    seen = Counter()
+    for _ in range(25):
+        seen += await at_once(world, 1, await world.pairing("home"))
+    assert seen == {201: 25}
+
+
+async def test_nobody_can_lock_everybody_out(servers, fresh_database):
+    """A hundred networks try codes; a person behind yet another still pairs, at the first try."""
+    async with a_world(servers, fresh_database, trusted_proxies="127.0.0.1") as world:
+        for number in range(100):
+            source = {"X-Forwarded-For": f"203.0.113.{number}"}
+            await at_once(world, 4, headers=source)
+        late = await at_once(world, 10, headers={"X-Forwarded-For": "203.0.113.200"})
+        assert late[403] in (3, 6)  # fewer than at a quiet time
+        code = await world.pairing("home")
+        mine = await at_once(world, 1, code, headers={"X-Forwarded-For": "203.0.113.201"})
+        assert mine == {201: 1}
+
+
+async def test_the_addresses_of_one_ipv6_network_are_one_caller(servers, fresh_database):
+    async with a_world(servers, fresh_database, trusted_proxies="127.0.0.1") as world:
+        seen = Counter()
+        for number in range(40):
+            source = {"X-Forwarded-For": f"2001:db8:1:2:{number:x}::1"}
+            seen += await at_once(world, 1, headers=source)
+        assert seen[403] in (10, 20)
+        other = await at_once(world, 1, headers={"X-Forwarded-For": "2001:db8:1:3::1"})
+        assert other == {403: 1}

@@ -18,7 +18,7 @@ from infra.telemetry import logger
 from services.gateway.accounts import guesses
 from services.gateway.accounts.pairing import Pairings
 from services.gateway.database import Connection, Pool, across_accounts
-from services.gateway.problems import Refused, refused, too_many, unavailable
+from services.gateway.problems import Refused, refused, unavailable
 
 _WAITING: Final = 200
 _SEND_SECONDS: Final = 20.0
@@ -93,14 +93,7 @@ class Mail:
                 "This house sends no mail (SMTP_HOST and SMTP_FROM are not set). Sign in with a "
                 "pairing code.",
             )
-        now = self._clock()
-        async with across_accounts(self._pool) as connection:
-            wait_seconds = await guesses.wait_seconds(connection, source, now, kind="mail")
-            await guesses.count(connection, source, now, kind="mail")
-        if wait_seconds:
-            raise too_many(
-                "Too many mails were asked for. Wait a moment.", retry_after_seconds=wait_seconds
-            )
+        await guesses.count(self._pool, source, self._clock(), kind="mail")
         try:
             self._wishes.put_nowait(email)
         except asyncio.QueueFull:

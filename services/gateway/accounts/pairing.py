@@ -22,7 +22,7 @@ from services.gateway.accounts.tokens import (
     plain_code,
 )
 from services.gateway.database import Connection, Pool, across_accounts, within
-from services.gateway.problems import refused, too_many
+from services.gateway.problems import refused
 
 PAIRING: Final = timedelta(minutes=10)
 INVITATION: Final = timedelta(days=1)
@@ -108,29 +108,33 @@ class Pairings:
     async def sign_in(self, code: str, device: Device, *, source: str) -> Session:
         """Trade a code for a session. Raises Refused: 403 wrong, used or expired; 429 too often.
 
-        `source` is where the guess comes from, an address.
+        `source` is the address that the try comes from.
         """
         now = self._clock()
+        kind: guesses.Kind = "link" if code.startswith(_LINK) else "code"
+        await guesses.count(self._pool, source, now, kind=kind)
         async with across_accounts(self._pool) as connection:
-            wait_seconds = await guesses.wait_seconds(connection, source, now)
-            if wait_seconds:
-                raise too_many(
-                    "Too many wrong codes. Wait a moment and pair again.",
-                    retry_after_seconds=wait_seconds,
-                )
-            row = await connection.fetchrow(_REDEEM, self._digest(code), now)
-            if row is not None:
-                account, person = row["account"], row["person"]
-                if person is None:
-                    account, person = await self._newcomer(connection, row["email"])
-                return await self._sessions.open(connection, account, person, device)
-            await guesses.count(connection, source, now)
+            session = await self._redeem(connection, code, device, now)
+        if session is not None:
+            await guesses.take_off(self._pool, source, now, kind=kind)
+            return session
         raise refused(
             403,
             "code_refused",
             "This code is wrong, used or too old. Make a new one with `errand pair`, on a device "
             "that is signed in, or ask for another mail.",
         )
+
+    async def _redeem(
+        self, connection: Connection, code: str, device: Device, now: datetime
+    ) -> Session | None:
+        row = await connection.fetchrow(_REDEEM, self._digest(code), now)
+        if row is None:
+            return None
+        account, person = row["account"], row["person"]
+        if person is None:
+            account, person = await self._newcomer(connection, row["email"])
+        return await self._sessions.open(connection, account, person, device)
 
     async def found(self, connection: Connection, name: str, email: str | None) -> tuple[str, str]:
         """Make an account of their own for somebody new, within the caller's transaction.

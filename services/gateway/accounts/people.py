@@ -77,6 +77,13 @@ class People:
             return None
         return await self._session(claims)
 
+    def must_look_up(self, token: str) -> bool:
+        """Tell whether `authenticate` would ask the database about an API key it does not know.
+
+        An access token is asked about only when its signature is ours, so nobody can guess one.
+        """
+        return is_key(token) and not self._standings.remembers(self._digests.of("key", token).hex())
+
     async def enter(self, ticket: str) -> Principal | None:
         """Use a stream ticket up; None when it is wrong, used, or no longer good."""
         now = self._clock()

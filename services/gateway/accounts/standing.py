@@ -53,6 +53,11 @@ class Standings:
                 self._kept.popitem(last=False)
         return found
 
+    def remembers(self, name: str) -> bool:
+        """Tell whether `recall` would answer without looking."""
+        kept = self._kept.get(name)
+        return kept is not None and self._clock() - kept.at < _AGE
+
     def forget(self, sessions: Iterable[str]) -> None:
         """Forget what is known of these sessions and keys."""
         self._forgotten += 1

@@ -1,20 +1,22 @@
-"""What is judged of every request before its route: how often it comes, how deep its body is."""
+"""What is judged of every request before its route: how often it comes, whether it can be read."""
 
 import re
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from litestar import Response
 from litestar.routes import HTTPRoute
 
 from services.gateway.access import Principal
 from services.gateway.house import House
-from services.gateway.limits import Kind, Taken
+from services.gateway.limits import Kind, Taken, network
 from services.gateway.problems import Refused, refused, too_many
-from services.gateway.routes.asking import Asked, TheHouse, person_asking
+from services.gateway.routes.asking import Asked, TheHouse, bearer, person_asking
 
 MOST_DEEP: Final = 32
 _FREE: Final = ("/health/", "/broker/")  # probes, and workers: their tasks have budgets
+_BODY: Final = "data"  # the parameter by which a route takes its JSON
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
@@ -22,14 +24,20 @@ _BRACKET: Final = re.compile(rb"[\[\]{}]")
 async def person_allowed(request: Asked, house: TheHouse) -> Principal:
     """Tell who asks, and count it. Raises Refused: 401 for nobody known, 429 when it is too often.
 
-    Who is not known is counted by address.
+    Who is not known is counted by address; an API key before it is looked up, so that many at once
+    are not all looked up before the first is counted.
     """
+    is_guess = house.people.must_look_up(bearer(request))
+    if is_guess:
+        await _count(request, house, "anonymous", _address(request))
     try:
         principal = await person_asking(request, house)
     except Refused as refusal:
-        if refusal.problem.status == HTTPStatus.UNAUTHORIZED:
+        if refusal.problem.status == HTTPStatus.UNAUTHORIZED and not is_guess:
             await _count(request, house, "anonymous", _address(request))
         raise
+    if is_guess:
+        await house.limits.give_back("anonymous", _address(request))
     kind: Kind = "reads" if request.method == "GET" else "commands"
     await _count(request, house, kind, principal.person)
     return principal
@@ -44,14 +52,17 @@ class Before:
     async def __call__(self, request: Asked) -> Response[None] | None:
         """Let a request through (None).
 
-        Raises Refused: 400 too deep, a parameter repeated or null, 429 too often.
+        Raises Refused: 400 not UTF-8, too deep, a parameter repeated or null, 429 too often.
 
         OPTIONS is answered here: what the framework would allow is the first route's alone, where
         several have one address.
         """
         if request.method == "OPTIONS":
             return Response(None, status_code=204, headers={"Allow": _methods(request)})
+        _require_utf8(request)
         if request.url.path.startswith(_FREE):
+            if _BODY in request.route_handler.parsed_fn_signature.parameters:
+                await _read_body(request)
             return None
         if "principal" not in request.route_handler.parsed_fn_signature.parameters:
             await _count(request, self._house, "anonymous", _address(request))
@@ -59,9 +70,44 @@ class Before:
         if len(names) > len(set(names)):
             raise refused(400, "parameter_repeated", "Give each parameter of the query once.")
         _require_values(request)
-        if request.method != "GET" and depth(await request.body()) > MOST_DEEP:
-            raise refused(400, "too_deep", f"The body is nested more than {MOST_DEEP} deep.")
+        if request.method != "GET":
+            await _read_body(request)
         return None
+
+
+async def _read_body(request: Asked) -> None:
+    """Read the body. Raises Refused (400) when it is not UTF-8, or nested too deeply."""
+    body = await request.body()
+    if not _is_utf8(body):
+        raise _not_utf8("body")
+    if depth(body) > MOST_DEEP:
+        raise refused(400, "too_deep", f"The body is nested more than {MOST_DEEP} deep.")
+
+
+def _require_utf8(request: Asked) -> None:
+    """Refuse an address or a header that is not UTF-8. Raises Refused (400)."""
+    scope = request.scope
+    if not _is_utf8(unquote_to_bytes(scope["raw_path"])):
+        raise _not_utf8("path")
+    if not _is_utf8(unquote_to_bytes(scope["query_string"])):
+        raise _not_utf8("query")
+    for name, value in scope["headers"]:
+        if not _is_utf8(value):
+            raise _not_utf8(f"header `{name.decode('ascii', errors='replace')}`")
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _not_utf8(place: str) -> Refused:
+    return refused(
+        400, "not_utf8", f"The {place} is not UTF-8. Encode it as UTF-8 and send it again."
+    )
 
 
 def _require_values(request: Asked) -> None:
@@ -100,7 +146,7 @@ def _tell(request: Asked, taken: Taken) -> None:
 
 
 def _address(request: Asked) -> str:
-    return request.client.host if request.client else "unknown"
+    return network(request.client.host) if request.client else "unknown"
 
 
 def depth(body: bytes) -> int:

@@ -29,7 +29,7 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     },
 }
 _SAID: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("bad_request", "Not well-formed, or a header is missing."),
+    400: ("bad_request", "Not well-formed, not UTF-8, or a header is missing."),
     401: ("unauthenticated", "Nobody known asks."),
     403: ("refused", "Known, and still not allowed."),
     404: ("not_found", "Not there, or not yours."),
@@ -97,6 +97,7 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
 def _refusals(operation: Json, handler: HTTPRouteHandler) -> Iterator[int]:
     """Tell with which statuses a route may refuse, from what it takes."""
     places = {parameter["in"] for parameter in operation.get("parameters", ())}
+    yield 400  # the address, a header or the body may be no UTF-8
     if _is_free(handler):
         return
     yield from (429, 503)
@@ -105,9 +106,11 @@ def _refusals(operation: Json, handler: HTTPRouteHandler) -> Iterator[int]:
     if "path" in places:
         yield 404
     if places & {"path", "query", "header"}:
-        yield from (400, 422)
+        yield 422
+    if handler.http_methods != {"GET"}:
+        yield 413
     if "requestBody" in operation:
-        yield from (400, 413, 415, 422)
+        yield from (415, 422)
     if "header" in places:  # a command, which may come too late
         yield 409
 

@@ -68,9 +68,12 @@ async def running_gateway(settings_of) -> AsyncIterator[str]:
     """Run a gateway; `settings_of` makes its settings from its port. Hands out its URL."""
     with bound("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        async with gateway(settings_of(port)) as made, asyncio.TaskGroup() as group:
+        settings = settings_of(port)
+        async with gateway(settings) as made, asyncio.TaskGroup() as group:
             stopping = asyncio.Event()
-            server = make_server(made.application, grace_seconds=1)
+            server = make_server(
+                made.application, grace_seconds=1, trusted_proxies=settings.trusted_proxies
+            )
             group.create_task(made.run(stopping))
             group.create_task(serve(server, listener, stopping))
             try:

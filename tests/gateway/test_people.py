@@ -120,14 +120,15 @@ async def at_once(world, times, code="AAAA-AAAA", headers=None):
 async def test_of_forty_tries_at_once_ten_are_judged(world):
     """Over the turn of a minute there may be twenty."""
     seen = await at_once(world, 40)
-    assert seen in ({403: 10, 429: 30}, {403: 20, 429: 20})
+    assert 10 <= seen[403] <= 20
+    assert seen[403] + seen[429] == 40
 
 
 async def test_a_forged_address_makes_no_new_caller(world):
     judged = Counter()
     for number in range(60):
         judged += await at_once(world, 1, headers={"X-Forwarded-For": f"198.51.100.{number}"})
-    assert judged[403] in (10, 20)
+    assert 10 <= judged[403] <= 20
 
 
 async def test_codes_that_are_right_are_not_counted_as_tries(world):
@@ -144,7 +145,7 @@ async def test_nobody_can_lock_everybody_out(servers, fresh_database):
             source = {"X-Forwarded-For": f"203.0.113.{number}"}
             await at_once(world, 4, headers=source)
         late = await at_once(world, 10, headers={"X-Forwarded-For": "203.0.113.200"})
-        assert late[403] in (3, 6)  # fewer than at a quiet time
+        assert 3 <= late[403] <= 6, late  # fewer than at a quiet time
         code = await world.pairing("home")
         mine = await at_once(world, 1, code, headers={"X-Forwarded-For": "203.0.113.201"})
         assert mine == {201: 1}
@@ -156,6 +157,6 @@ async def test_the_addresses_of_one_ipv6_network_are_one_caller(servers, fresh_d
         for number in range(40):
             source = {"X-Forwarded-For": f"2001:db8:1:2:{number:x}::1"}
             seen += await at_once(world, 1, headers=source)
-        assert seen[403] in (10, 20)
+        assert 10 <= seen[403] <= 20
         other = await at_once(world, 1, headers={"X-Forwarded-For": "2001:db8:1:3::1"})
         assert other == {403: 1}

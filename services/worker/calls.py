@@ -13,6 +13,11 @@ SUBMIT: Final = "submit"
 READ_ONLY: Final = frozenset({"read", "glob", "grep"})
 MUTATING: Final = frozenset({"bash", "write", "edit"})
 
+WHOLE: Final = frozenset({"tool_use", "end_turn"})
+"""Stop reasons of replies whose calls are run; any other reason means that the reply was cut."""
+
+_GOES_ON: Final = frozenset({"tool_use", "pause_turn", "max_tokens"})
+_ENDS: Final = frozenset({"end_turn", "stop_sequence"})
 _TITLE_CHARACTERS = 120
 
 
@@ -27,7 +32,7 @@ class Call(msgspec.Struct, frozen=True):
 class Ask(msgspec.Struct, frozen=True):
     """Arguments of `ask`."""
 
-    question: Annotated[str, Meta(min_length=1, description="What you need to know.")]
+    question: Annotated[str, Meta(pattern=r"\S", description="What you need to know.")]
     options: Annotated[
         tuple[str, ...], Meta(description="Answers to choose from; the person may write another.")
     ] = ()
@@ -37,10 +42,10 @@ class Submit(msgspec.Struct, frozen=True):
     """Arguments of `submit`."""
 
     summary: Annotated[
-        str, Meta(min_length=1, description="What you did, for the person, in a few sentences.")
+        str, Meta(pattern=r"\S", description="What you did, for the person, in a few sentences.")
     ]
     title: Annotated[
-        str, Meta(min_length=1, description="Title of the commit and of the pull request.")
+        str, Meta(pattern=r"\S", description="Title of the commit and of the pull request.")
     ]
     body: Annotated[str, Meta(description="Description of the pull request, in Markdown.")]
 
@@ -53,14 +58,30 @@ def calls_of(blocks: Iterable[Block]) -> tuple[Call, ...]:
     return tuple(
         Call(CallId(block["id"]), block["name"], block["input"])
         for block in blocks
-        if block.get("type") == "tool_use"
+        if is_call(block)
+    )
+
+
+def is_call(block: Block) -> bool:
+    """Whether a block is a tool call that can be run, answered and sent back."""
+    return (
+        block.get("type") == "tool_use"
+        and isinstance(block.get("id"), str)
+        and isinstance(block.get("name"), str)
+        and isinstance(block.get("input"), dict)
     )
 
 
 def text_of(blocks: Iterable[Block]) -> str:
     """Return what a reply says aloud."""
-    said = (block["text"].strip() for block in blocks if block.get("type") == "text")
+    texts = (block.get("text") for block in blocks if block.get("type") == "text")
+    said = (text.strip() for text in texts if isinstance(text, str))
     return "\n\n".join(text for text in said if text)
+
+
+def wants_more(stop_reason: str, text: str) -> bool:
+    """Whether a reply without calls leaves the work unfinished: it was cut, or says nothing."""
+    return stop_reason in _GOES_ON or (stop_reason in _ENDS and not text)
 
 
 def question_in(call: Call) -> Ask | None:

@@ -45,7 +45,14 @@ from events import (
 )
 from services.worker import consent
 from services.worker.allowance import allow, pay, raise_limit, try_again, wait
-from services.worker.calls import MUTATING, calls_of, submission_in, text_of
+from services.worker.calls import (
+    MUTATING,
+    WHOLE,
+    calls_of,
+    submission_in,
+    text_of,
+    wants_more,
+)
 from services.worker.standing import DIFF_NAME, Delivery, Reply, Turn
 
 
@@ -79,12 +86,14 @@ def _asked(turn: Turn, event: GatewayEvent) -> Turn:
                 failure=None,
                 failures=0,
                 failing_since=None,
+                nudges=0,
+                fruitless=0,
                 allowance=try_again(turn.allowance),
             )
         case QuestionAnswered():
-            return replace(turn, answer=event)
+            return replace(turn, answer=event, fruitless=0)
         case ApprovalAnswered():
-            return replace(turn, consents=consent.answered(turn.consents, event))
+            return replace(turn, consents=consent.answered(turn.consents, event), fruitless=0)
         case BudgetRaised():
             return replace(turn, allowance=raise_limit(turn.allowance, event))
         case TaskInterrupted():
@@ -196,7 +205,9 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
                 failing_since=since,
             )
         case ModelReplied():
-            calls = calls_of(event.blocks) if event.stop_reason == "tool_use" else ()
+            calls = calls_of(event.blocks) if event.stop_reason in WHOLE else ()
+            text = text_of(event.blocks)
+            is_unfinished = bool(calls) or wants_more(event.stop_reason, text)
             return replace(
                 turn,
                 number=event.turn,
@@ -205,7 +216,9 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
                 failures=0,
                 failing_since=None,
                 is_spoken_to=False,
-                reply=Reply(turn.last, event.stop_reason, text_of(event.blocks)),
+                reply=Reply(turn.last, event.stop_reason, text, is_unfinished),
+                nudges=turn.nudges + 1 if is_unfinished and not calls else 0,
+                fruitless=turn.fruitless + 1,
                 pending=calls,
                 started=MappingProxyType({}),
                 orphaned=frozenset(),
@@ -225,6 +238,8 @@ def _ended(turn: Turn, event: ToolCompleted | ToolInterrupted) -> Turn:
     has_run = (ended.id in turn.started or is_accepted) and ended.id not in turn.orphaned
     is_answered = turn.question is not None and turn.question.call == ended.id
     is_changing = ended.name in MUTATING
+    if is_accepted:
+        turn = replace(turn, fruitless=0)
     turn = replace(
         turn,
         pending=tuple(each for each in turn.pending if each is not ended),

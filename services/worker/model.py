@@ -1,11 +1,10 @@
 """The model, over the Anthropic SDK: always streaming, one call, no retries of the SDK's own.
 
-The only importer of anthropic. What a stream brings is put together here and not by the SDK, so
-that the blocks go back verbatim; what goes wrong, before or in the middle of a stream, becomes a
-ModelFailure. Source: reference/apis.md §2.3-2.5.
+The only importer of anthropic. What a stream brings is put together by `reply_parser` and not by
+the SDK, so that the blocks go back verbatim and nothing of another shape comes in; whatever goes
+wrong, before or in the middle of a stream, becomes a ModelFailure. Source: the Messages API.
 """
 
-import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,44 +15,24 @@ import anthropic
 import httpx2
 import msgspec
 
-from events import Block, BudgetExhausted, Usage
-from services.worker.failures import Kind, Misfortune
+from events import BudgetExhausted
+from services.worker.checked_json import MalformedReply
+from services.worker.event_stream import EventStreamDecoder, EventTooLong, StreamEvent
+from services.worker.failures import Misfortune
+from services.worker.model_refusal import Refusal, is_page, misfortune_of, short, stream_error
 from services.worker.ports import (
     Answer,
     BudgetRefused,
-    LiveKind,
     ModelFailure,
     OnDelta,
     Question,
 )
+from services.worker.reply_parser import ReplyParser, decode_event, unique_ids
 
 _MOST_OUTPUT_TOKENS: Final = 32_000
+_MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
 _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0, read=300.0)
 _WITHOUT_ADAPTIVE_THINKING: Final = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
-_OVERLOADED: Final = 529
-_MOVED_ON: Final = frozenset({408, 409, 425})
-_STATUSES: Final[dict[int, Kind]] = {
-    401: "key_refused",
-    402: "out_of_credit",
-    403: "key_refused",
-    429: "rate_limited",
-    _OVERLOADED: "overloaded",
-}
-_ERRORS: Final[dict[str, Kind]] = {
-    "overloaded_error": "overloaded",
-    "rate_limit_error": "rate_limited",
-    "authentication_error": "key_refused",
-    "permission_error": "key_refused",
-    "billing_error": "out_of_credit",
-    "invalid_request_error": "request_refused",
-}
-_BUDGET: Final = "budget_exhausted"
-_CODES: Final[dict[str, Kind]] = {"switched_off": "switched_off"}
-_DELTAS: Final[dict[str, tuple[str, LiveKind | None]]] = {
-    "text_delta": ("text", "text"),
-    "thinking_delta": ("thinking", "thinking"),
-    "signature_delta": ("signature", None),
-}
 
 
 class _Details(msgspec.Struct, frozen=True):
@@ -62,6 +41,7 @@ class _Details(msgspec.Struct, frozen=True):
     scope: Literal["cost", "person", "account"]
     spent: int
     limit: int
+    error_code: Literal["budget_exhausted"]
     resets_at: datetime | None = None
 
 
@@ -87,80 +67,74 @@ class AnthropicModel:
         try:
             stream = await self._client.messages.create(**_parameters(question), stream=True)
             async with stream:
-                draft = _Draft(on_delta)
-                async for event in stream:
-                    draft.take(event.to_dict())
-                request = stream.response.headers.get("request-id", "")
+                answer = await _read_reply(stream.response, on_delta)
         except anthropic.APIStatusError as error:
-            if error.error_code == _BUDGET:
-                raise BudgetRefused(_limit_met(error)) from error
-            raise ModelFailure(_refusal(error)) from error
-        except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            detail = f"The connection to the model broke: {str(error) or type(error).__name__}."
+            if met := _limit_met(error):
+                raise BudgetRefused(met) from error
+            raise ModelFailure(misfortune_of(_refusal(error.response))) from error
+        except (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
+            cause = short(str(error)) or type(error).__name__
+            detail = f"The connection to the model broke: {cause}."
             raise ModelFailure(Misfortune("connection_lost", detail)) from error
-        return draft.finish(request)
+        except MalformedReply as error:
+            detail = f"The model's reply is malformed: {short(str(error))}."
+            raise ModelFailure(Misfortune("malformed", detail)) from error
+        blocks = unique_ids(answer.blocks, _ids_in(question.messages))
+        return msgspec.structs.replace(answer, blocks=blocks)
 
 
-class _Draft:
-    """A reply while it comes in."""
+async def _read_reply(response: httpx2.Response, on_delta: OnDelta) -> Answer:
+    """Read a stream to its end. Raises ModelFailure, MalformedReply, httpx2's errors.
 
-    def __init__(self, on_delta: OnDelta) -> None:
-        self._on_delta = on_delta
-        self._blocks: list[Block] = []
-        self._inputs: dict[int, str] = {}
-        self._usage: dict[str, Any] = {}
-        self._model = ""
-        self._stop_reason = ""
-        self._is_complete = False
+    The SDK's own reading of it is passed by: it takes the shape of every event for granted.
+    """
+    opening = Refusal(response.status_code, _headers(response), "")
+    if is_page(opening):
+        raise ModelFailure(misfortune_of(opening))
+    decoder, parser = EventStreamDecoder(), ReplyParser(on_delta)
+    size_bytes = 0
+    async for chunk in response.aiter_bytes():
+        size_bytes += len(chunk)
+        if size_bytes > _MAX_STREAM_BYTES:
+            raise MalformedReply("it does not end")
+        try:
+            for event in decoder.feed(chunk):
+                _take(parser, event)
+        except EventTooLong:
+            raise MalformedReply("one of its events does not end") from None
+        if parser.is_complete:
+            break
+    answer = parser.finish(response.headers.get("request-id", ""))
+    if answer is None:
+        raise ModelFailure(Misfortune("truncated", "The model's reply ended in the middle."))
+    return answer
 
-    def take(self, event: dict[str, Any]) -> None:
-        """Take one event of the stream."""
-        match event["type"]:
-            case "message_start":
-                self._model = event["message"]["model"]
-                self._count(event["message"].get("usage"))
-            case "content_block_start":
-                self._blocks.append(dict(event["content_block"]))
-            case "content_block_delta":
-                self._grow(event["index"], event["delta"])
-            case "message_delta":
-                self._stop_reason = event["delta"].get("stop_reason") or ""
-                self._count(event.get("usage"))
-            case "message_stop":
-                self._is_complete = True
-            case _:
-                pass
 
-    def finish(self, request: str) -> Answer:
-        """Return the reply. Raises ModelFailure when it is not whole."""
-        if not self._is_complete or not self._stop_reason:
-            raise ModelFailure(Misfortune("truncated", "The model's reply ended in the middle."))
-        for index, text in self._inputs.items():
-            self._blocks[index]["input"] = _input(text, self._stop_reason)
-        usage = {name: self._usage.get(name) or 0 for name in Usage.__struct_fields__}
-        return Answer(
-            blocks=tuple(_sound(self._blocks)),
-            stop_reason=self._stop_reason,
-            usage=Usage(**usage),
-            model=self._model,
-            request=request,
-        )
+def _take(parser: ReplyParser, event: StreamEvent) -> None:
+    data = decode_event(event.data)
+    if event.name == "error" or data.get("type") == "error":
+        raise ModelFailure(stream_error(data))
+    parser.add_event(data)
 
-    def _grow(self, index: int, delta: dict[str, Any]) -> None:
-        kind, block = delta["type"], self._blocks[index]
-        if kind == "input_json_delta":
-            self._inputs[index] = self._inputs.get(index, "") + delta["partial_json"]
-        elif kind == "citations_delta":
-            block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
-        elif kind in _DELTAS:
-            field, live = _DELTAS[kind]
-            block[field] = (block.get(field) or "") + delta[field]
-            if live is not None:
-                self._on_delta(live, index, _sound(delta[field]))
 
-    def _count(self, usage: dict[str, Any] | None) -> None:
-        """Keep the newest of each count: the later ones are totals, and may leave counts out."""
-        self._usage.update({k: v for k, v in (usage or {}).items() if v is not None})
+def _refusal(response: httpx2.Response) -> Refusal:
+    """Read an error answer; the SDK has fetched its body."""
+    return Refusal(response.status_code, _headers(response), response.text)
+
+
+def _headers(response: httpx2.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _ids_in(messages: list[dict[str, Any]]) -> frozenset[str]:
+    """Return the ids of all calls of a conversation."""
+    return frozenset(
+        block["id"]
+        for message in messages
+        if message["role"] == "assistant"
+        for block in message["content"]
+        if block["type"] == "tool_use"
+    )
 
 
 @asynccontextmanager
@@ -196,60 +170,12 @@ def _parameters(question: Question) -> dict[str, Any]:
     return parameters
 
 
-def _input(text: str, stop_reason: str) -> dict[str, Any]:
-    """Read a call's arguments. Those of a reply that was cut are never run, and may be broken."""
+def _limit_met(error: anthropic.APIStatusError) -> BudgetExhausted | None:
+    """Read which limit the broker says is met; None of any other error."""
     try:
-        # Not msgspec: that refuses half a surrogate pair, which only has to be replaced.
-        arguments = json.loads(text or "{}")
-    except ValueError as error:
-        if stop_reason != "tool_use":
-            return {}
-        detail = f"The model spelled the arguments of a call wrong: {error}."
-        raise ModelFailure(Misfortune("truncated", detail)) from None
-    return arguments if isinstance(arguments, dict) else {}
-
-
-def _sound(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold, in and out
-    """Replace halves of surrogate pairs, which JSON can spell and UTF-8 cannot."""
-    if isinstance(value, str):
-        if value.isascii():
-            return value
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_sound(each) for each in value]
-    if isinstance(value, dict):
-        return {_sound(key): _sound(each) for key, each in value.items()}
-    return value
-
-
-def _refusal(error: anthropic.APIStatusError) -> Misfortune:
-    """Say what an error means. In the middle of a stream it comes with status 200."""
-    kind = (
-        _CODES.get(error.error_code or "")
-        or _STATUSES.get(error.status_code)
-        or _ERRORS.get(error.type or "")
-    )
-    if kind is None:
-        is_ours = 400 <= error.status_code < 500 and error.status_code not in _MOVED_ON  # noqa: PLR2004 - client errors
-        kind = "request_refused" if is_ours else "server_error"
-    said = _sound(error.api_message or error.message)
-    named = f" (request {error.request_id})" if error.request_id else ""
-    detail = f"The model answered {error.status_code}{named}: {said}"
-    return Misfortune(kind, detail, _retry_after_seconds(error.response.headers))
-
-
-def _limit_met(error: anthropic.APIStatusError) -> BudgetExhausted:
-    """Read which limit the broker says is met."""
-    met = msgspec.convert(error.body, _Refused).error.details
+        met = msgspec.convert(error.body, _Refused).error.details
+    except msgspec.ValidationError:
+        return None
     return BudgetExhausted(
         scope=met.scope, spent=met.spent, limit=met.limit, resets_at=met.resets_at
     )
-
-
-def _retry_after_seconds(headers: httpx2.Headers) -> float | None:
-    for name, unit_seconds in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) * unit_seconds)
-        except (KeyError, ValueError):  # not there, or a date: our own pause will do
-            continue
-    return None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from events import (
     ArtifactStored,
@@ -154,7 +155,10 @@ async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recor
     except ModelFailure as failure:
         failures, since, now = turn.failures, turn.failing_since, world.clock()
         told = failure.misfortune
-        return [failed(told, turn=step.turn, failures=failures, since=since, now=now)]
+        jitter = _spread(turn.task, failures)
+        return [
+            failed(told, turn=step.turn, failures=failures, since=since, now=now, jitter=jitter)
+        ]
     except BudgetRefused as refused:
         return [refused.met]
     await world.live.flush()
@@ -261,6 +265,11 @@ def _without_sandbox(error: SandboxUnavailable) -> TaskFailed:
         detail=str(error),
         remedy="Run `errand doctor` where the worker runs: it says which sandbox can be had there.",
     )
+
+
+def _spread(task: str, failures: int) -> float:
+    """Return a number from 0 to 1 that differs between tasks, so that they do not retry at once."""
+    return crc32(f"{task}:{failures}".encode()) / 0xFFFFFFFF
 
 
 def _since(world: World, began: datetime) -> float:

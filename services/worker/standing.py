@@ -48,11 +48,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The model's newest reply: the event that recorded it, why it stopped, what it said."""
+    """The model's newest reply: the event that recorded it, why it stopped, what it said.
+
+    `is_unfinished`: it wants to go on, or says nothing that could be the end of the work.
+    """
 
     event: EventId
     stop_reason: str
     text: str
+    is_unfinished: bool = False
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -70,8 +74,9 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     `unkept`: the calls that may have changed files since the last snapshot, in order. A new
     attempt does not find their work. `must_tell_model`: the newest reply rests on work that is gone
     or was cut off, and the model has not been asked since; nothing of that reply may run or be
-    delivered. The last two fields are not in the log: this process alone knows them, and a new
-    attempt does well without.
+    delivered. `nudges` are replies in a row that neither called a tool nor ended the work;
+    `fruitless` those of which no call has succeeded. The last two fields are not in the log: this
+    process alone knows them, and a new attempt does well without.
     """
 
     attempt: Attempt
@@ -98,6 +103,8 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     failing_since: datetime | None = None
     failures: int = 0
     reply: Reply | None = None
+    nudges: int = 0
+    fruitless: int = 0
     is_spoken_to: bool = False
     pending: tuple[Call, ...] = ()
     started: Mapping[CallId, ToolStarted] = MappingProxyType({})
@@ -144,7 +151,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the model has ended its work, well or not, and a new word would begin another."""
         if self.reply is None or self.delivery.submitted is not None:
             return True
-        return not self.pending and self.reply.stop_reason not in ("tool_use", "pause_turn")
+        return not self.pending and not self.reply.is_unfinished
 
     @property
     def is_for_a_person(self) -> bool:

@@ -20,6 +20,7 @@ from events import (
     ToolInterrupted,
     UndoneCall,
 )
+from services.worker.calls import WHOLE, calls_of, is_call, text_of, wants_more
 from services.worker.fold import evolve
 from services.worker.standing import Attempt, Turn
 
@@ -49,6 +50,16 @@ _ENDED: Final = {
     "not_run": "a call before it was cut off, or its work was lost",
 }
 _WHY: Final = {**_STOPPED, **_ENDED}
+_THINKING: Final = frozenset({"thinking", "redacted_thinking"})
+_CUT: Final = (
+    "[Your reply reached the limit of its length and was cut. Go on from there, in smaller steps.]"
+)
+_NO_CALL: Final = "[You announced a tool call, but your reply holds none. Make the call.]"
+_GO_ON: Final = "[Go on.]"
+_EMPTY: Final = (
+    "[Your reply was empty. Go on with the work; when it is done, call submit, or say in a few "
+    "words what you found.]"
+)
 _NOT_RUN: Final = "Not run: the reply was cut before it was complete."
 
 
@@ -62,6 +73,7 @@ class _Conversation:
         self.undone: list[UndoneCall] = []
         self.steers: list[str] = []
         self.queued: list[str] = []
+        self.nudge = ""
 
     def hear(self, recorded: Recorded, turn: Turn) -> None:
         """Take in an event; `turn` is where the task stood before it."""
@@ -77,18 +89,25 @@ class _Conversation:
             case AttemptStarted() if any(m["role"] == "assistant" for m in self.messages):
                 self.undone += turn.undone
                 self.notices = [self._takeover()]
-            case ModelReplied(blocks=blocks):
-                content = [block for block in blocks if not _is_empty(block)]
-                if content:
-                    self.messages.append({"role": "assistant", "content": content})
+            case ModelReplied():
+                self._reply(recorded.event)
             case _:
                 pass
+
+    def _reply(self, event: ModelReplied) -> None:
+        content = sendable(event.blocks, event.stop_reason)
+        if content:
+            self.messages.append({"role": "assistant", "content": content})
+        self.nudge = nudge(event)
 
     def speak(self, *, with_queued: bool) -> None:
         """Put what waits into the user's message: results first, then what people said."""
         said = [*self.steers, *(self.queued if with_queued else ()), *self.notices]
         content = [*self._owed_results(), *({"type": "text", "text": text} for text in said)]
+        if self.nudge and not said:
+            content.append({"type": "text", "text": self.nudge})
         self.results, self.notices, self.steers, self.undone = {}, [], [], []
+        self.nudge = ""
         if with_queued:
             self.queued = []
         if not content:
@@ -110,7 +129,7 @@ class _Conversation:
         last = self.messages[-1] if self.messages else None
         if last is None or last["role"] != "assistant":
             return ()
-        calls = [b["id"] for b in last["content"] if b.get("type") == "tool_use"]
+        calls = [b["id"] for b in last["content"] if is_call(b)]
         return [self.results.get(c) or _result(c, _NOT_RUN, is_error=True) for c in calls]
 
 
@@ -138,9 +157,50 @@ def _interruption(turn: Turn, call: CallId, reason: str) -> str:
     return f"Interrupted: {why}. What it had done by then is not known."
 
 
-def _is_empty(block: Block) -> bool:
-    """Whether the API gives the block and yet would refuse to have it back."""
-    return block.get("type") == "text" and not block["text"].strip()
+def sendable(blocks: Iterable[Block], stop_reason: str) -> list[Block]:
+    """Return what of a reply the API takes back, each block verbatim.
+
+    It gives blocks that it refuses to have back: texts of white space, thinking that was cut before
+    its signature, and thinking that nothing follows. What it declined to say is not sent back, as
+    it would decline again.
+    """
+    if stop_reason == "refusal":
+        return []
+    content = [block for block in blocks if _is_accepted(block)]
+    while content and content[-1]["type"] in _THINKING:
+        content.pop()
+    return content
+
+
+def nudge(reply: ModelReplied) -> str:
+    """Return what the model is told when nobody else has a word for it; "" when it needs none."""
+    calls = calls_of(reply.blocks)
+    if calls and reply.stop_reason in WHOLE:
+        return ""
+    if not wants_more(reply.stop_reason, text_of(reply.blocks)):
+        return ""
+    match reply.stop_reason:
+        case "max_tokens":
+            return _CUT
+        case "tool_use":
+            return _NO_CALL
+        case "pause_turn":
+            return _GO_ON
+        case _:
+            return _EMPTY
+
+
+def _is_accepted(block: Block) -> bool:
+    match block.get("type"):
+        case "text":
+            text = block.get("text")
+            return isinstance(text, str) and bool(text.strip())
+        case "thinking":
+            return bool(block.get("signature"))
+        case "tool_use":
+            return is_call(block)
+        case kind:
+            return isinstance(kind, str)
 
 
 def _result(call: CallId, text: str, *, is_error: bool) -> Block:

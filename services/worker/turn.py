@@ -7,7 +7,7 @@ the same answer.
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import takewhile
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
@@ -29,8 +29,9 @@ from services.worker.calls import (
     question_in,
     submission_in,
 )
-from services.worker.failures import gave_up, out_of_time, stopped_short
+from services.worker.failures import CONTEXT_FULL, gave_up, out_of_time, stopped_short
 from services.worker.fold import evolve
+from services.worker.progress import stalled
 from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import (
     AskApproval,
@@ -71,7 +72,9 @@ __all__ = [
     "stop",
 ]
 
-_TITLE_CHARACTERS = 72
+_TITLE_CHARACTERS: Final = 72
+_WINDOW_EXCEEDED: Final = "model_context_window_exceeded"
+_UNFINISHED: Final = "The conversation grew too long for the model. This is the work so far."
 _NOT_YET = "Not submitted: the person said something new first. Take it into account, then submit."
 
 
@@ -201,6 +204,7 @@ def _submit(turn: Turn, call: Call) -> Step | None:
     work = submission_in(call)
     if work is None:
         return None
+    work = replace(work, body=work.body if work.body.strip() else work.summary)
     if turn.unread_steers and turn.delivery.diff is None:
         return Record((ToolCompleted(call=call.id, output=_NOT_YET, is_error=True),))
     if call.id not in turn.started:
@@ -232,7 +236,27 @@ def _close(turn: Turn) -> Step | None:
     if turn.reply.stop_reason in ("end_turn", "stop_sequence"):
         work = _unsubmitted(turn, turn.reply.text)
         return _deliver(turn, work) or Record((_finished(turn, work),))
-    return Record((stopped_short(turn.reply.stop_reason),))
+    if turn.reply.stop_reason == _WINDOW_EXCEEDED and (step := _keep_work(turn)):
+        return step
+    return Record((stopped_short(turn.reply.stop_reason, _pushed(turn)),))
+
+
+def _keep_work(turn: Turn) -> Step | None:
+    """Push what there is to the branch when the conversation cannot go on; nothing is proposed."""
+    if turn.reply is None or turn.workspace is None:
+        return None
+    if turn.delivery.diff is None:
+        return StoreDiff()
+    if not turn.delivery.diff.size_bytes or turn.delivery.pushed is not None:
+        return None
+    work = _unsubmitted(turn, _UNFINISHED)
+    return Push(
+        one_line(f"Unfinished: {work.title}", _TITLE_CHARACTERS), work.body, turn.reply.event
+    )
+
+
+def _pushed(turn: Turn) -> str:
+    return turn.delivery.pushed.branch if turn.delivery.pushed else ""
 
 
 def _unsubmitted(turn: Turn, text: str) -> Submit:
@@ -274,7 +298,10 @@ def _talk(turn: Turn, now: datetime) -> Step:
     if turn.is_asked:
         return AskModel(turn.number + 1, submitted.model, submitted.effort)
     if failure is not None and failure.retry_at is None:
-        return Record((gave_up(failure),))
+        step = _keep_work(turn) if failure.kind in CONTEXT_FULL else None
+        return step or Record((gave_up(failure, _pushed(turn)),))
+    if stall := stalled(turn):
+        return Record((stall,))
     if failure is not None and failure.retry_at is not None and now < failure.retry_at:
         return Wait("provider", failure.retry_at)
     over = turn.allowance.exhausted

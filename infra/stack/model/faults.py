@@ -1,12 +1,12 @@
 """Misfortunes on order, for tests: the next requests that fit go wrong in the way asked for."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from infra.stack.model.refusal import Refused, misshapen
 
-Kind = Literal["status", "stream_error", "drop", "truncate", "slow", "stop"]
+Kind = Literal["status", "stream_error", "drop", "truncate", "slow", "stop", "reply", "raw"]
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -15,7 +15,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     status: the error `status` (429 carries `retry_after` seconds when given). stream_error, drop,
     truncate: after `after_events` events comes an error event, a broken connection, or a clean end
     without message_stop. slow: `delay_seconds` before every delta. stop: the whole reply, but with
-    `stop_reason`.
+    `stop_reason`. reply: these blocks as `content`, with `stop_reason`; a thinking block whose
+    signature is "valid" is signed. raw: `body` as it is, of `content_type`, with `status`; this is
+    what a proxy or another server in between may answer.
     """
 
     kind: Kind
@@ -28,6 +30,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     delay_seconds: float = 1.0
     stop_reason: str = "max_tokens"
     error_type: str = "overloaded_error"
+    content: list[dict[str, Any]] = []
+    body: str = ""
+    content_type: str = "text/event-stream"
 
 
 class Faults:

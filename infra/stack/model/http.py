@@ -191,9 +191,15 @@ class Api:
         fault = self._faults.strike(_user(request)) if self._faults else None
         if fault and fault.kind == "status":
             raise refuse(fault)
+        if fault and fault.kind == "raw":
+            await exchange.begin(fault.status, fault.content_type, self._limits.headers())
+            await exchange.write(fault.body.encode(errors="surrogateescape"), is_last=True)
+            return
         reply = self._rehearsal.answer(raw, request)
         if fault and fault.kind == "stop":
             reply = replace(reply, stop_reason=fault.stop_reason)
+        if fault and fault.kind == "reply":
+            reply = self._rehearsal.ordered(raw, reply, fault.content, fault.stop_reason)
         if request.stream:
             await self._stream(exchange, request, reply, fault)
         elif fault and fault.kind in ("drop", "stream_error", "truncate"):

@@ -1,6 +1,7 @@
 """The rehearsal itself, without HTTP: a checked request in, a reply out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from infra.stack.model.cache import PromptCache
@@ -10,7 +11,12 @@ from infra.stack.model.engine import Move, play
 from infra.stack.model.refusal import Refused
 from infra.stack.model.reply import Reply, content_of, cut, output_tokens, thinks
 from infra.stack.model.request import Prompt, Request, prompt_of, request_of
-from infra.stack.model.rules import check_cache_marks, check_prompt, check_request
+from infra.stack.model.rules import (
+    check_cache_marks,
+    check_last_blocks,
+    check_prompt,
+    check_request,
+)
 from infra.stack.model.script import Script
 from infra.stack.model.signature import Seal
 from infra.stack.model.tokens import Piece, count_text, pieces
@@ -85,6 +91,19 @@ class Rehearsal:
             ),
         )
 
+    def ordered(
+        self, raw: JsonObject, reply: Reply, content: list[JsonObject], stop_reason: str
+    ) -> Reply:
+        """Put ordered blocks in place of a reply's own; a thought that asks for it is signed."""
+        blocks = [
+            {**block, "signature": self._seal.sign(reply.model, raw["messages"], block["thinking"])}
+            if block.get("type") == "thinking" and block.get("signature") == "valid"
+            else block
+            for block in content
+        ]
+        tokens = sum(output_tokens(block) for block in blocks)
+        return replace(reply, content=blocks, stop_reason=stop_reason, output_tokens=tokens)
+
     def _play(self, raw: JsonObject, request: Request) -> Move:
         choice = request.tool_choice
         is_off = choice is not None and choice.type == "none"
@@ -100,6 +119,7 @@ class Rehearsal:
         if not isinstance(prompt, Request):
             check_prompt(prompt, model)
         self._seal.check(model.name, raw["messages"])
+        check_last_blocks(prompt)
         cut_up: list[Piece] = pieces(raw)
         check_cache_marks([piece.lifetime for piece in cut_up if piece.lifetime])
         size = sum(piece.tokens for piece in cut_up)

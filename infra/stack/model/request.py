@@ -190,7 +190,7 @@ def parse(body: bytes, headers: dict[str, str]) -> JsonObject:
         raise invalid("anthropic-version", f'"{version}" is not a valid version')
     try:
         raw = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, f"The request body is not valid JSON: {error}") from None
     if not isinstance(raw, dict):
         raise Refused(400, "The request body must be a JSON object")

@@ -13,8 +13,10 @@ from infra.stack.model.refusal import Refused, invalid
 from infra.stack.model.request import (
     AssistantMessage,
     Prompt,
+    RedactedThinking,
     Request,
     Text,
+    Thinking,
     Tool,
     ToolResult,
     ToolUse,
@@ -122,7 +124,11 @@ def _check_messages(prompt: Prompt) -> None:
         )
     for index, message in enumerate(messages):
         if not message.content:
-            raise invalid(f"messages.{index}", "all messages must have non-empty content")
+            raise invalid(
+                f"messages.{index}",
+                "all messages must have non-empty content except for the optional final assistant "
+                "message",
+            )
         for text in _texts(message.content):
             if not text.strip():
                 raise invalid("messages", "text content blocks must contain non-whitespace text")
@@ -138,6 +144,17 @@ def _texts(content: object) -> Iterator[str]:
         yield content
     elif isinstance(content, list):
         yield from (block.text for block in content if isinstance(block, Text))
+
+
+def check_last_blocks(prompt: Prompt) -> None:
+    """Refuse (400) an assistant message that ends in a thought: nothing follows from it."""
+    for index, message in enumerate(prompt.messages):
+        last = message.content[-1] if isinstance(message.content, list) else None
+        if isinstance(last, Thinking | RedactedThinking):
+            kind = "thinking" if isinstance(last, Thinking) else "redacted_thinking"
+            raise invalid(
+                f"messages.{index}", f"The final block in an assistant message cannot be `{kind}`."
+            )
 
 
 def _check_user_blocks(blocks: Sequence[object], where: str) -> None:

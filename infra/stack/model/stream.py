@@ -88,7 +88,8 @@ def _deltas(block: JsonObject) -> Iterator[tuple[JsonObject, str]]:
     elif block["type"] == "thinking":
         for part in _cut(block["thinking"], _TEXT_CHARS):
             yield {"type": "thinking_delta", "thinking": part}, part
-        yield {"type": "signature_delta", "signature": block["signature"]}, ""
+        if "signature" in block:
+            yield {"type": "signature_delta", "signature": block["signature"]}, ""
     else:
         yield {"type": "input_json_delta", "partial_json": ""}, ""
         for part in _cut(json.dumps(block["input"]), _JSON_CHARS):

@@ -1,11 +1,30 @@
-"""Bytes to events and back. The bytes stored are the bytes a phone receives."""
+"""Bytes to events and back. The bytes stored are the bytes a phone receives.
 
-from datetime import datetime
+Any bytes can stand in the log, so `decode` is total: whatever is no event within its limits
+(events.limits) raises `msgspec.DecodeError` and nothing else. `encode` writes nothing that `decode`
+would refuse.
+"""
+
+import re
+from typing import Annotated, Final, get_args
 
 import msgspec
+from msgspec import UNSET
 
 from events.gateway import GatewayEvent
 from events.ids import EventId, TaskId
+from events.limits import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    MAX_COUNT,
+    MAX_DEPTH,
+    Moment,
+    Name,
+    Number,
+    is_too_deep,
+    moments_of,
+    require_moments,
+)
 from events.operator import OperatorEvent
 from events.record import Draft, History, Recorded
 from events.scheduler import SchedulerEvent
@@ -23,28 +42,41 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
     id: EventId
     task: TaskId
-    version: int
-    at: datetime
-    by: str
-    cause: str
-    schema: int = 1
+    version: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)]
+    at: Moment
+    by: Name
+    cause: Name
+    schema: Number = 1
 
 
 class _Stored(Envelope, frozen=True, kw_only=True):
-    """A stored event without what its fact says."""
+    """A stored event without what its fact says.
+
+    `t` is what tells a stream frame's kind: an event that had it would be taken for another frame.
+    """
 
     type: str = ""
+    t: msgspec.Raw | msgspec.UnsetType = UNSET
 
 
+class Unwritable(ValueError):
+    """A draft that readers would refuse as no event. The text says what is wrong with it."""
+
+
+_HAS_MOMENTS: Final = frozenset(kind for kind in get_args(AnyEvent) if moments_of(kind))
 _encoder = msgspec.json.Encoder(order="deterministic")
 _events: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _stored = msgspec.json.Decoder(_Stored)
+_is_id: Final = re.compile(r"[a-z0-9_]{1,64}").fullmatch
 
 
 def encode(
     history: History, version: int, draft: Draft[AnyEvent], *, upcasters: Upcasters = UPCASTERS
 ) -> bytes:
-    """Spell a draft at its place: one JSON object, the envelope's fields and then the fact's."""
+    """Return a draft at its place as bytes: one JSON object, the envelope's fields and the fact's.
+
+    Raises Unwritable on what readers would refuse.
+    """
     envelope = Envelope(
         id=draft.id,
         task=history.task,
@@ -54,20 +86,43 @@ def encode(
         cause=draft.cause,
         schema=newest_schema(tag_of(draft.event), upcasters),
     )
-    return _encoder.encode(envelope)[:-1] + b"," + _encoder.encode(draft.event)[1:]
+    try:
+        body = _encoder.encode(envelope)[:-1] + b"," + _encoder.encode(draft.event)[1:]
+        decode(history, 0, body, upcasters=upcasters)
+    except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, RecursionError) as error:
+        raise Unwritable(f"{tag_of(draft.event)} cannot be stored: {error}") from error
+    return body
 
 
 def decode(
     history: History, sequence: int, body: bytes, *, upcasters: Upcasters = UPCASTERS
 ) -> Recorded:
-    """Read a stored event, of whatever schema version; `body` stays as it is stored.
+    """Return a stored event, of whatever schema version; `body` stays as it is stored.
 
-    Raises `msgspec.ValidationError` on an unknown tag, a wrong shape, another task's name, or a
-    schema version that this edition does not know yet.
+    Raises `msgspec.DecodeError` on what is no JSON, and `msgspec.ValidationError`, which is one, on
+    an unknown tag, a wrong shape, a value outside its limits, another task's name, or a schema
+    version that this edition does not know yet. Never anything else, whatever the bytes.
     """
-    stored = _stored.decode(body)
-    if stored.task != history.task:
-        raise msgspec.ValidationError(f"it names the task {stored.task}")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and is_too_deep(body):
+        raise msgspec.ValidationError(f"it is nested more than {MAX_DEPTH} deep")
+    try:
+        if not body.isascii():
+            body.decode()  # fields nobody knows yet are passed over, and still reach phones
+        stored = _stored.decode(body)
+        if stored.task != history.task or not _is_id(stored.id) or stored.t is not UNSET:
+            raise msgspec.ValidationError(_fault(history, stored))
+        if not FIRST_YEAR <= stored.at.year <= LAST_YEAR:
+            raise msgspec.ValidationError(f"it is dated {stored.at.isoformat()} - at `$.at`")
+        if stored.schema == 1 and stored.type not in upcasters:
+            fact = _events.decode(body)
+        else:
+            fact = _upcast(stored, body, upcasters)
+        if type(fact) in _HAS_MOMENTS:
+            require_moments(fact)
+    except msgspec.DecodeError:
+        raise
+    except (RecursionError, OverflowError, ValueError) as error:
+        raise msgspec.DecodeError(f"{type(error).__name__}: {error}") from error
     return Recorded(
         account=history.account,
         task=history.task,
@@ -77,19 +132,26 @@ def decode(
         at=stored.at,
         by=stored.by,
         cause=stored.cause,
-        event=_fact(stored, body, upcasters),
+        event=fact,
         body=body,
     )
 
 
-def _fact(stored: _Stored, body: bytes, upcasters: Upcasters) -> AnyEvent:
-    if stored.schema == newest_schema(stored.type, upcasters):
-        return _events.decode(body)
+def _fault(history: History, stored: _Stored) -> str:
+    if stored.task != history.task:
+        return f"it names the task {stored.task[:80]}"
+    if stored.t is not UNSET:
+        return "a field that frames of the stream have - at `$.t`"
+    return "an id is of 1 to 64 letters a-z, digits and _ - at `$.id`"
+
+
+def _upcast(stored: _Stored, body: bytes, upcasters: Upcasters) -> AnyEvent:
+    """Return the fact of an event whose shape has been retired once or more."""
     try:
         fields = upcast(msgspec.json.decode(body), stored.type, stored.schema, upcasters)
     except Unreadable as error:
         raise msgspec.ValidationError(str(error)) from error
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise msgspec.ValidationError(
             f"{stored.type} is not of the shape that its schema {stored.schema} had: {error!r}"
         ) from error

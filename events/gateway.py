@@ -1,11 +1,12 @@
 """What people asked. The gateway alone writes these facts."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from events.fact import Fact
 from events.ids import RequestId
+from events.limits import MAX_NAME_CHARACTERS, Count, Line, Name, Text
 
 InstructionMode = Literal["steer", "queue"]
 Policy = Literal["never", "risky", "always"]
@@ -13,31 +14,32 @@ Policy = Literal["never", "risky", "always"]
 all that can change something."""
 Verdict = Literal["allow", "deny"]
 Scope = Literal["once", "task"]
+_Request = Annotated[RequestId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
 
 
 class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the work is done. `base` is a branch name; empty means the default branch."""
 
-    url: str
-    base: str = ""
+    url: Line
+    base: Line = ""
 
 
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a task may spend. Money in millionths of a US dollar; zero means no limit."""
 
-    cost_microusd: int = 0
-    turns: int = 0
-    wall_seconds: int = 0
+    cost_microusd: Count = 0
+    turns: Count = 0
+    wall_seconds: Count = 0
 
 
 class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
     """A person asked for work. Always version 1 of its history."""
 
-    prompt: str
+    prompt: Text
     repository: Repository
-    model: str
-    title: str = ""
-    effort: str = ""
+    model: Name
+    title: Line = ""
+    effort: Name = ""
     budget: Budget = Budget()
     policy: Policy = "never"
 
@@ -48,15 +50,15 @@ class TaskInstructed(Fact, frozen=True, tag="task.instructed"):
     Said to a task that has ended, it reopens it.
     """
 
-    text: str
+    text: Text
     mode: InstructionMode = "steer"
 
 
 class QuestionAnswered(Fact, frozen=True, tag="question.answered"):
     """A person answered what the agent asked."""
 
-    request: RequestId
-    text: str
+    request: _Request
+    text: Text
 
 
 class ApprovalAnswered(Fact, frozen=True, tag="approval.answered"):
@@ -66,17 +68,17 @@ class ApprovalAnswered(Fact, frozen=True, tag="approval.answered"):
     like of it too, until the task ends.
     """
 
-    request: RequestId
-    digest: str
+    request: _Request
+    digest: Name
     verdict: Verdict
-    reason: str = ""
+    reason: Text = ""
     scope: Scope = "once"
 
 
 class BudgetRaised(Fact, frozen=True, tag="budget.raised"):
     """A person allowed a task to spend this much more, in millionths of a US dollar."""
 
-    cost_microusd: int
+    cost_microusd: Count
 
 
 class TaskInterrupted(Fact, frozen=True, tag="task.interrupted"):
@@ -86,7 +88,7 @@ class TaskInterrupted(Fact, frozen=True, tag="task.interrupted"):
 class TaskCancelled(Fact, frozen=True, tag="task.cancelled"):
     """A person withdrew the work; whoever does it must stop."""
 
-    reason: str = ""
+    reason: Text = ""
 
 
 class TaskArchived(Fact, frozen=True, tag="task.archived"):

@@ -1,47 +1,52 @@
 """What the agent did. The worker of the newest attempt alone writes these facts."""
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from events.fact import Fact
 from events.ids import CallId, MachineId, RequestId
+from events.limits import MAX_NAME_CHARACTERS, Count, Line, Moment, Name, Number, Seconds, Text
 
 # One content block of the Messages API, kept verbatim: a changed block is refused by the model.
 Block = dict[str, Any]
+
+_MAX_ITEMS = 1000
+_Call = Annotated[CallId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
+_Request = Annotated[RequestId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
+_Machine = Annotated[MachineId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
 
 
 class Blob(msgspec.Struct, frozen=True):
     """Bytes in the object store, too long for an event."""
 
-    key: str
-    size_bytes: int
-    sha256: str
+    key: Line
+    size_bytes: Count
+    sha256: Name
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens of one model call, as the Messages API counts them."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cache_read_input_tokens: int = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_creation_input_tokens: Count = 0
+    cache_read_input_tokens: Count = 0
 
 
 class PlanItem(msgspec.Struct, frozen=True):
     """One line of the agent's plan."""
 
-    text: str
+    text: Text
     state: Literal["pending", "active", "done"]
 
 
 class UndoneCall(msgspec.Struct, frozen=True):
     """A tool call whose work is gone with its machine; `title` as in its `tool.started`."""
 
-    call: CallId
-    tool: str
-    title: str
+    call: _Call
+    tool: Name
+    title: Line
 
 
 class AttemptStarted(Fact, frozen=True, tag="attempt.started"):
@@ -50,66 +55,66 @@ class AttemptStarted(Fact, frozen=True, tag="attempt.started"):
     `undone`: the calls whose work is gone with the last machine, in order; no snapshot holds it.
     """
 
-    attempt: int
-    machine: MachineId
-    build: str = ""
-    sandbox: str = ""
-    undone: tuple[UndoneCall, ...] = ()
+    attempt: Count
+    machine: _Machine
+    build: Line = ""
+    sandbox: Name = ""
+    undone: Annotated[tuple[UndoneCall, ...], msgspec.Meta(max_length=_MAX_ITEMS)] = ()
 
 
 class WorkspacePrepared(Fact, frozen=True, tag="workspace.prepared"):
     """The repository stands in the sandbox; `commit` is the base the branch grows from."""
 
-    commit: str
-    base: str
-    branch: str
-    seconds: float
-    snapshot: str = ""
+    commit: Name
+    base: Line
+    branch: Line
+    seconds: Seconds
+    snapshot: Name = ""
 
 
 class ModelRequested(Fact, frozen=True, tag="model.requested"):
     """The model is about to be asked for turn `turn` (1, 2, 3 …)."""
 
-    turn: int
-    model: str
+    turn: Count
+    model: Name
 
 
 class ModelReplied(Fact, frozen=True, tag="model.replied"):
     """The model answered, and this is what it cost. `blocks` are verbatim, or in `blob`."""
 
-    turn: int
-    stop_reason: str
+    turn: Count
+    stop_reason: Name
     usage: Usage
-    cost_microusd: int
+    cost_microusd: Count
     blocks: tuple[Block, ...] = ()
-    model: str = ""
-    request: str = ""
-    seconds: float = 0.0
+    model: Name = ""
+    request: Name = ""
+    seconds: Seconds = 0.0
     blob: Blob | None = None
 
 
 class ModelFailed(Fact, frozen=True, tag="model.failed"):
     """A call of the model came to nothing. With `retry_at` it is tried again; without, not."""
 
-    turn: int
-    kind: str
-    detail: str
-    retry_at: datetime | None = None
+    turn: Count
+    kind: Name
+    detail: Text
+    retry_at: Moment | None = None
 
 
 class PlanUpdated(Fact, frozen=True, tag="plan.updated"):
     """The agent wrote its plan anew."""
 
-    items: tuple[PlanItem, ...]
+    items: Annotated[tuple[PlanItem, ...], msgspec.Meta(max_length=_MAX_ITEMS)]
 
 
 class QuestionAsked(Fact, frozen=True, tag="question.asked"):
     """The agent needs a word from the person before it goes on."""
 
-    request: RequestId
-    call: CallId
-    text: str
-    options: tuple[str, ...] = ()
+    request: _Request
+    call: _Call
+    text: Text
+    options: Annotated[tuple[Line, ...], msgspec.Meta(max_length=_MAX_ITEMS)] = ()
 
 
 class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
@@ -120,15 +125,15 @@ class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
     answer for the whole task allows. Unanswered until `expires_at` it counts as denied.
     """
 
-    request: RequestId
-    call: CallId
-    tool: str
-    title: str
-    digest: str
-    covers: str
-    expires_at: datetime
-    command: str = ""
-    diff: str = ""
+    request: _Request
+    call: _Call
+    tool: Name
+    title: Line
+    digest: Name
+    covers: Line
+    expires_at: Moment
+    command: Text = ""
+    diff: Text = ""
 
 
 class ToolStarted(Fact, frozen=True, tag="tool.started"):
@@ -138,22 +143,22 @@ class ToolStarted(Fact, frozen=True, tag="tool.started"):
     snapshot's tree, or the base commit. Empty while an earlier call's work is not kept yet.
     """
 
-    call: CallId
-    tool: str
-    title: str
-    tree: str = ""
+    call: _Call
+    tool: Name
+    title: Line
+    tree: Name = ""
 
 
 class ToolCompleted(Fact, frozen=True, tag="tool.completed"):
     """A tool call ended. `output` is what the model is told; the whole is in `artifact`."""
 
-    call: CallId
-    output: str
-    exit_code: int = 0
+    call: _Call
+    output: Text
+    exit_code: Number = 0
     is_error: bool = False
     is_truncated: bool = False
-    seconds: float = 0.0
-    diff: str = ""
+    seconds: Seconds = 0.0
+    diff: Text = ""
     artifact: Blob | None = None
 
 
@@ -165,18 +170,18 @@ class ToolInterrupted(Fact, frozen=True, tag="tool.interrupted"):
     or its work was lost).
     """
 
-    call: CallId
-    reason: str
+    call: _Call
+    reason: Line
 
 
 class SnapshotTaken(Fact, frozen=True, tag="snapshot.taken"):
     """The work as it stands, restorable: a tree and the pack that holds it."""
 
-    tree: str
+    tree: Name
     pack: Blob
-    files: int
-    insertions: int
-    deletions: int
+    files: Count
+    insertions: Count
+    deletions: Count
 
 
 class BudgetExhausted(Fact, frozen=True, tag="budget.exhausted"):
@@ -187,54 +192,54 @@ class BudgetExhausted(Fact, frozen=True, tag="budget.exhausted"):
     """
 
     scope: Literal["cost", "turns", "wall", "person", "account"]
-    spent: int
-    limit: int
-    resets_at: datetime | None = None
+    spent: Count
+    limit: Count
+    resets_at: Moment | None = None
 
 
 class ArtifactStored(Fact, frozen=True, tag="artifact.stored"):
     """Something to keep was put into the object store under a name people can ask for."""
 
-    name: str
-    media_type: str
+    name: Line
+    media_type: Line
     blob: Blob
 
 
 class BranchPushed(Fact, frozen=True, tag="branch.pushed"):
     """The work is on the forge."""
 
-    branch: str
-    commit: str
+    branch: Line
+    commit: Name
 
 
 class PullRequestOpened(Fact, frozen=True, tag="pull_request.opened"):
     """The forge shows the work as a pull request."""
 
-    number: int
-    url: str
-    title: str
+    number: Count
+    url: Line
+    title: Line
 
 
 class TaskFinished(Fact, frozen=True, tag="task.finished"):
     """The agent says the work is done. `outcome`: pull_request, branch, or no_changes."""
 
-    summary: str
+    summary: Text
     outcome: Literal["pull_request", "branch", "no_changes"]
 
 
 class TaskFailed(Fact, frozen=True, tag="task.failed"):
     """The work cannot be done. `reason` is a stable code; `remedy` says what to do about it."""
 
-    reason: str
-    detail: str
-    remedy: str
+    reason: Line
+    detail: Text
+    remedy: Text
 
 
 class AttemptEnded(Fact, frozen=True, tag="attempt.ended"):
     """The worker leaves of its own will: done, drained, or fenced off."""
 
-    attempt: int
-    reason: str
+    attempt: Count
+    reason: Line
 
 
 WorkerEvent = (

@@ -167,16 +167,16 @@ async def test_what_postgres_has_no_room_for_stops_nothing(fresh_database: str) 
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
     head = await tell(log, history, SUBMITTED)
-    long = CallId("x" * 5_000)
+    long = CallId("🙂" * 200)
     await tell(
         log,
         history,
         ToolStarted(call=long, tool="t", title="long"),
-        ToolCompleted(call=long, output="of the long", exit_code=2**62 * 4),
-        ToolStarted(call=CallId("x" * 5_001), tool="t", title="another"),
+        ToolCompleted(call=long, output="of the long", exit_code=2**53),
+        ToolStarted(call=CallId("🙂" * 199), tool="t", title="another"),
         QuestionAsked(request=RequestId("r\x00"), call=long, text="?", options=("\x00", "b")),
-        ArtifactStored(name="n" * 9_999, media_type="m", blob=Blob("k\x00", 2**70, "s")),
-        MachineLost(attempt=2**65, reason="r", retry_at=CREATED),
+        ArtifactStored(name="🙂" * 4_000, media_type="m", blob=Blob("k\x00", 2**53, "s")),
+        MachineLost(attempt=2**53, reason="r", retry_at=CREATED),
         *deed(1),
         after=head,
     )
@@ -185,12 +185,12 @@ async def test_what_postgres_has_no_room_for_stops_nothing(fresh_database: str) 
 
     models = await read_models(fresh_database)
     assert {row[4]: (row[7], row[11]) for row in models["tool_call"]} == {
-        "long": (2**63 - 1, "of the long"),
+        "long": (2**53, "of the long"),
         "another": (None, None),
         "ls": (0, "output 1"),
     }
     assert models["question"][0][5] == ["\N{REPLACEMENT CHARACTER}", "b"]
-    assert models["artifact"][0][5] == models["machine"][0][1] == 2**63 - 1
+    assert models["artifact"][0][5] == models["machine"][0][1] == 2**53
     assert len(models["event"]) == 10
 
 

@@ -84,7 +84,7 @@ def facts(cls: type[Any]) -> st.SearchStrategy[Any]:
 any_fact = st.one_of(*map(facts, TASK_EVENTS))
 any_draft = st.builds(
     Draft,
-    id=texts.map(EventId),
+    id=st.from_regex(r"[a-z0-9_]{1,64}", fullmatch=True).map(EventId),
     at=moments,
     by=texts,
     cause=texts,

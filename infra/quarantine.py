@@ -20,8 +20,8 @@ REASON: Final = "history_unreadable"
 """The stable code of a task that failed because its history cannot be folded."""
 
 REMEDY: Final = (
-    "An operator finds it with `errand deadletters list`. After an upgrade that repairs it, send an "
-    "instruction to go on. Until then the task can be cancelled and archived."
+    "An operator finds it with `errand deadletters list`. After an upgrade that repairs it, send "
+    "an instruction to go on. Until then the task can be cancelled and archived."
 )
 
 

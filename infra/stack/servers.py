@@ -33,6 +33,9 @@ _NATS_STORE = "nats"
 _SAFE_USER = "nobody"
 _CACHE = Path("/var/cache/errand")
 _POSTGRES = "pginstall18"
+# Of atomic batches that are open at once the server allows 50 a stream by default, for all accounts
+# together: one worker that opens batches and never commits them would have everybody else refused.
+_BATCH_LIMITS = "max_inflight_per_stream: 20000, max_inflight_total: 40000, timeout: 3s"
 
 
 def database_url(sockets: Path, name: str) -> str:
@@ -88,7 +91,10 @@ def nats_configuration(
     return (
         f'listen: "127.0.0.1:{port}"\n'
         f"server_name: {name}\n"
-        f"jetstream {{ store_dir: {_quoted(store)}, sync_interval: always }}\n"
+        "jetstream {\n"
+        f"  store_dir: {_quoted(store)}\n  sync_interval: always\n"
+        f"  limits {{ batch {{ {_BATCH_LIMITS} }} }}\n"
+        "}\n"
         "feature_flags { js_ack_fc_v2: false }\n"
         f"operator: {nats_users.operator_jwt(operator, system=system, now=now)}\n"
         f"system_account: {system}\n"

@@ -186,6 +186,7 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "READS_A_MINUTE": "600000",
         "COMMANDS_A_MINUTE": "600000",
         "ANONYMOUS_A_MINUTE": "60000",
+        "CONNECTIONS_PER_ADDRESS": "0",
         "LOG_CAPACITY_BYTES": str(up.log_capacity_bytes),
         "VAPID_PRIVATE_KEY": up.keys.vapid_key,
         "VAPID_CONTACT": _VAPID_CONTACT,

@@ -18,8 +18,6 @@ from services.gateway.edge import Application, Message, Receive, Scope, Send
 
 Headers = list[tuple[bytes, bytes]]
 
-PAUSE_SECONDS: Final = 30.0
-
 _LEAST_BYTES: Final = 1024
 _INLINE_BYTES: Final = 16 * 1024  # more is compressed beside the event loop
 _BROKER: Final = "/broker/"
@@ -42,8 +40,17 @@ class CutShort(Exception):
 class Answers:
     """The routes, with what their answers have in common."""
 
-    def __init__(self, routes: Application, *, is_https: bool) -> None:
+    def __init__(
+        self,
+        routes: Application,
+        *,
+        is_https: bool,
+        body_seconds: float,
+        body_bytes_per_second: float,
+    ) -> None:
         self._routes = routes
+        self._body_seconds = body_seconds
+        self._body_bytes_per_second = body_bytes_per_second
         self._careful = [*_CAREFUL, _SECURE] if is_https else _CAREFUL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,17 +59,19 @@ class Answers:
         is_read = scope["method"] == "GET" and not scope["path"].startswith(_BROKER)
         begun: list[Message] = []
         is_whole = has_begun = False
+        due_at = asyncio.get_running_loop().time() + self._body_seconds
 
         async def received() -> Message:
-            nonlocal is_whole
+            nonlocal is_whole, due_at
             try:
-                async with asyncio.timeout(None if is_whole or has_begun else PAUSE_SECONDS):
+                async with asyncio.timeout_at(None if is_whole or has_begun else due_at):
                     message = await receive()
             except TimeoutError:
                 raise CutShort from None
             if message["type"] == "http.disconnect" and not is_whole and not has_begun:
                 raise CutShort
             is_whole = not message.get("more_body", False)
+            due_at += len(message.get("body", b"")) / self._body_bytes_per_second
             return message
 
         async def shaped(message: Message) -> None:

@@ -93,7 +93,7 @@ async def main(settings: Settings) -> None:
         server = make_server(
             made.application,
             grace_seconds=min(_CUT_SECONDS, settings.grace_seconds),
-            trusted_proxies=settings.trusted_proxies,
+            limits=settings.connection_limits,
         )
         listener = bound(settings.gateway_host, settings.gateway_port)
 
@@ -160,11 +160,20 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         )
         edge = Edge(
             stream=stream,
-            routes=Answers(make_app(house), is_https=settings.public_url.startswith("https:")),
+            routes=_routes(settings, house),
             origins=allowed,
             new_id=lambda: secrets.token_hex(8),
         )
         yield Gateway(edge, stream, hub, presence, push, accounts.mail)
+
+
+def _routes(settings: Settings, house: House) -> Answers:
+    return Answers(
+        make_app(house),
+        is_https=settings.public_url.startswith("https:"),
+        body_seconds=settings.body_seconds,
+        body_bytes_per_second=settings.body_bytes_per_second,
+    )
 
 
 def _pushing(

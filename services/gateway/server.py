@@ -5,9 +5,12 @@ import logging
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
+
+from services.gateway.connections import AddressLimit, ConnectionLimits, protocols
+from services.gateway.edge import Application
 
 _BACKLOG: Final = 1024
 _FRAME_BYTES: Final = 64 * 1024
@@ -29,22 +32,20 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def make_server(
-    application: Any,  # noqa: ANN401 - any ASGI callable
-    *,
-    grace_seconds: float,
-    trusted_proxies: str = "",
+    application: Application, *, grace_seconds: float, limits: ConnectionLimits
 ) -> Server:
     """Make the server. Connections still open `grace_seconds` after the end are cut.
 
-    `trusted_proxies`: addresses or networks, separated by commas, whose word on where a request
-    comes from (X-Forwarded-For) is taken.
+    `limits.trusted_proxies`: addresses or networks, separated by commas, whose word on where a
+    request comes from (X-Forwarded-For) is taken.
     """
     logging.getLogger("uvicorn.error").addFilter(_is_ours)
+    http, ws = protocols(limits)
     config = uvicorn.Config(
-        application,
+        AddressLimit(application, limits),
         loop="none",
-        http="httptools",
-        ws="websockets-sansio",
+        http=http,
+        ws=ws,
         ws_max_size=_FRAME_BYTES,
         ws_per_message_deflate=False,
         lifespan="off",
@@ -54,8 +55,8 @@ def make_server(
         date_header=False,
         timeout_graceful_shutdown=max(1, int(grace_seconds)),
         timeout_keep_alive=30,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=trusted_proxies,
+        proxy_headers=bool(limits.trusted_proxies),
+        forwarded_allow_ips=limits.trusted_proxies,
     )
     return Server(config)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from infra.settings import Misconfigured
+from services.gateway.connections import ConnectionLimits
 from services.gateway.push.settings import PushSettings
 from services.gateway.repository_url import Forge
 
@@ -59,10 +60,27 @@ class Settings(PushSettings, frozen=True, kw_only=True):
     commands_a_minute: int = 300
     anonymous_a_minute: int = 120
     trusted_proxies: str = ""
+    connections: int = 20_000
+    connections_per_address: int = 200
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    body_bytes_per_second: int = 1024
+    write_seconds: float = 60.0
     grace_seconds: float = 20.0
     metrics_port: int = 0
     log_level: str = "INFO"
     otel_exporter_otlp_endpoint: str = ""
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """What one client may take up of this process's connections."""
+        return ConnectionLimits(
+            connections=self.connections,
+            connections_per_address=self.connections_per_address,
+            head_seconds=self.head_seconds,
+            write_seconds=self.write_seconds,
+            trusted_proxies=self.trusted_proxies,
+        )
 
     def __repr__(self) -> str:
         return f"Settings(public_url={self.public_url!r}, …)"

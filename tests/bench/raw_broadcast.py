@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+from services.gateway.connections import ConnectionLimits
 from services.gateway.server import bound, make_server, serve
 from tests.bench.edge import stamp
 
@@ -43,7 +44,7 @@ class Broadcast:
 
 async def main() -> None:
     broadcast, stopping = Broadcast(), asyncio.Event()
-    server = make_server(broadcast, grace_seconds=1)
+    server = make_server(broadcast, grace_seconds=1, limits=ConnectionLimits())
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin

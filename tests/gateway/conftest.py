@@ -57,6 +57,7 @@ def settings_for(servers, database: str, port: int, **changes: Any) -> Settings:
         "reads_a_minute": 10**8,
         "commands_a_minute": 10**8,
         "anonymous_a_minute": 10**8,
+        "connections_per_address": 0,
         "nats_workers_account": servers.nats_workers_account,
         "nats_workers_signing_key": servers.nats_workers_signing_key,
     }
@@ -72,7 +73,7 @@ async def running_gateway(settings_of) -> AsyncIterator[str]:
         async with gateway(settings) as made, asyncio.TaskGroup() as group:
             stopping = asyncio.Event()
             server = make_server(
-                made.application, grace_seconds=1, trusted_proxies=settings.trusted_proxies
+                made.application, grace_seconds=1, limits=settings.connection_limits
             )
             group.create_task(made.run(stopping))
             group.create_task(serve(server, listener, stopping))

@@ -57,7 +57,7 @@ async def a_full_task(person, world, servers, prompt="fix it"):
         ("page.html", "text/html", b"<b>"),
     ]:
         await put(servers, f"tasks/{task}/artifacts/{name}", content)
-        await world.append(person.history(task), artifact(task, name, media_type))
+        await world.append(person.history(task), artifact(task, name, media_type, content))
     asked = QuestionAsked(request=RequestId("req_1"), call=CallId("c"), text="Which?")
     await world.append(person.history(task), asked)
     return task

@@ -1,6 +1,7 @@
 """A task's events over HTTP: pages, long polls, server-sent events; artifacts and lists."""
 
 import asyncio
+from hashlib import sha256
 from uuid import uuid4
 
 import aioboto3
@@ -93,8 +94,12 @@ async def put(servers, key, content):
         await client.put_object(Bucket=s3.bucket, Key=key, Body=content)
 
 
-def artifact(task, name, media_type, *, key=""):
-    blob = Blob(key=key or f"tasks/{task}/artifacts/{name}", size_bytes=4, sha256="0" * 64)
+def artifact(task, name, media_type, content=b"", *, key="", digest=""):
+    blob = Blob(
+        key=key or f"tasks/{task}/artifacts/{name}",
+        size_bytes=len(content),
+        sha256=digest or sha256(content).hexdigest(),
+    )
     return ArtifactStored(name=name, media_type=media_type, blob=blob)
 
 
@@ -105,8 +110,8 @@ async def test_artifacts_and_the_diff_are_sent_as_what_they_are_and_harmless(ada
     await put(servers, f"tasks/{task}/artifacts/page.html", b"<b>x")
     await world.append(
         ada.history(task),
-        artifact(task, "changes.diff", "text/x-diff"),
-        artifact(task, "page.html", "text/html"),
+        artifact(task, "changes.diff", "text/x-diff", b"+new"),
+        artifact(task, "page.html", "text/html", b"<b>x"),
         artifact(task, "stolen", "text/plain", key="tasks/task_other/secret"),
     )
     listed = (await ada.http.get(f"/v1/tasks/{task}/artifacts")).json()["data"]
@@ -116,11 +121,80 @@ async def test_artifacts_and_the_diff_are_sent_as_what_they_are_and_harmless(ada
     assert (diff.content, diff.headers["content-type"].split(";")[0]) == (b"+new", "text/x-diff")
     page = await ada.http.get(f"/v1/tasks/{task}/artifacts/page.html")
     assert page.content == b"<b>x"
+    assert page.headers["content-type"] == "application/octet-stream"
     assert page.headers["content-disposition"] == "attachment"
     assert "sandbox" in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
     for name in ("stolen", "nothing", "../changes.diff"):
         is_problem(await ada.http.get(f"/v1/tasks/{task}/artifacts/{name}"), 404, "not_found")
+
+
+async def test_a_forged_artifact_reaches_no_other_object_and_no_header(ada, bob, world, servers):
+    task, other = await ada.submit(), await bob.submit()
+    await put(servers, f"tasks/{other}/artifacts/secret", b"bobs")
+    await put(servers, f"tasks/{task}/artifacts/own", b"mine")
+    keys = [
+        f"tasks/{other}/artifacts/secret",
+        f"tasks/{task}/../{other}/artifacts/secret",
+        f"tasks/{task}/artifacts/../../{other}/artifacts/secret",
+        f"tasks/{task}//{other}/artifacts/secret",
+        f"/tasks/{task}/artifacts/own",
+        f"tasks/{task}/%2e%2e/{other}/artifacts/secret",
+        f"tasks/{task}/artifacts/own\0",
+        f"tasks/{task}/artifacts/own\n",
+        f"tasks/{task}/",
+        f"tasks/{task}",
+    ]
+    forged = [
+        artifact(task, f"forged{number}", "text/plain", b"bobs", key=key)
+        for number, key in enumerate(keys)
+    ]
+    kinds = [
+        "text/html",
+        "text/plain\r\nSet-Cookie: a=b",
+        "texte/é",
+        "",
+        "image/svg+xml",
+        "x" * 999,
+    ]
+    typed = [
+        artifact(task, f"typed{number}", kind, b"mine", key=f"tasks/{task}/artifacts/own")
+        for number, kind in enumerate(kinds)
+    ]
+    own = f"tasks/{task}/artifacts/own"
+    named = [
+        artifact(task, name, "text/plain", b"mine", key=own)
+        for name in ("a\r\nb", "\u202e", "", "n" * 999)
+    ]
+    await world.append(ada.history(task), *forged, *typed, *named)
+    listed = (await ada.http.get(f"/v1/tasks/{task}/artifacts")).json()["data"]
+    assert [each["name"] for each in listed] == [each.name for each in typed]
+    for each in forged:
+        answer = await ada.http.get(f"/v1/tasks/{task}/artifacts/{each.name}")
+        is_problem(answer, 404, "not_found")
+    for each in typed:
+        answer = await ada.http.get(f"/v1/tasks/{task}/artifacts/{each.name}")
+        assert answer.content == b"mine"
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert "set-cookie" not in answer.headers
+
+
+async def test_an_artifact_that_was_changed_afterwards_is_not_sent(ada, world, servers):
+    task = await ada.submit()
+    for name in ("longer", "other.diff"):
+        await put(servers, f"tasks/{task}/artifacts/{name}", b"-new")
+    await world.append(
+        ada.history(task),
+        artifact(task, "longer", "text/plain", b"short"),
+        artifact(task, "other.diff", "text/x-diff", b"+new"),
+        artifact(task, "no digest", "text/plain", b"-new", digest="é" * 64),
+    )
+    answer = await ada.http.get(f"/v1/tasks/{task}/artifacts/longer")
+    is_problem(answer, 409, "artifact_changed")
+    is_problem(await ada.http.get(f"/v1/tasks/{task}/diff"), 409, "artifact_changed")
+    is_problem(await ada.http.get(f"/v1/tasks/{task}/files"), 409, "artifact_changed")
+    listed = (await ada.http.get(f"/v1/tasks/{task}/artifacts")).json()["data"]
+    assert [each["name"] for each in listed] == ["longer", "other.diff"]
 
 
 async def projected(connection, person, task):

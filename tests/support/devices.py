@@ -28,6 +28,7 @@ from infra.clock import Scribe, utc_now
 from infra.fanout import EPHEMERAL, Frame, feed_channel, pack
 from infra.task_state import TaskState, evolve
 from services.gateway.access import Principal
+from services.gateway.connections import ConnectionLimits
 from services.gateway.problems import Refused, refused, unavailable
 from services.gateway.server import bound, make_server, serve
 from services.gateway.stream import frames
@@ -300,7 +301,11 @@ async def serving(
     async with aclosing(client), asyncio.TaskGroup() as group:
         group.create_task(hub.run(stopping))
         group.create_task(presence.run(stopping))
-        group.create_task(serve(make_server(stream, grace_seconds=1), listener, stopping))
+        group.create_task(
+            serve(
+                make_server(stream, grace_seconds=1, limits=ConnectionLimits()), listener, stopping
+            )
+        )
         try:
             yield Place(url, stream, hub, logbook, tokens, performer, presence, stopping)
         finally:

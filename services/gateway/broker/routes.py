@@ -1,6 +1,5 @@
 """The broker's addresses. Only workers come here, each with the token of its one attempt."""
 
-import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from litestar import Response, Router, get, post, put, route
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
+from infra.blobs import blob_key, is_blob_name
 from services.gateway.broker.attempts import Claim, Holder, NatsAccess
 from services.gateway.broker.forge_api import ForgeRepository, PullRequestWish
 from services.gateway.broker.git_proxy import SERVICES, Answered, Ask, said
@@ -31,7 +31,6 @@ from services.gateway.repository_url import Place, locate
 from services.gateway.routes.asking import Asked, TheHouse, bearer
 
 MOST_BLOB_BYTES: Final = 64 * 1024 * 1024
-_BLOB: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,4}")
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
 
 
@@ -207,9 +206,9 @@ def _said(refused_: Refused) -> Answered:
 
 def _key(holder: Holder, name: str) -> str:
     plain = name.lstrip("/")
-    if not _BLOB.fullmatch(plain):
+    if not is_blob_name(plain):
         raise refused(400, "blob_name_refused", "A blob's name is like `snapshots/0007.pack`.")
-    return f"tasks/{holder.history.task}/{plain}"
+    return blob_key(holder.history.task, plain)
 
 
 def _stream(status: int, headers: Mapping[str, str], content: Any) -> Stream:  # noqa: ANN401 - any iterator

@@ -1,7 +1,8 @@
 """What a task left behind: artifacts by name, and the diff of its work."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -10,14 +11,16 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from events import ArtifactStored, History, TaskId
+from infra.blobs import is_artifact_name, is_own_key, is_sha256, served_media_type
 from infra.event_log import Unavailable
 from services.gateway.access import Principal, history_for
 from services.gateway.changed_files import ChangedFile, changed_files
 from services.gateway.house import House
-from services.gateway.problems import not_found, unavailable
+from services.gateway.problems import Refused, not_found, refused, unavailable
 from services.gateway.routes.asking import TheHouse, ThePerson
 
 DIFF: Final = "text/x-diff"
+_MAX_DIFF_BYTES: Final = 64 * 1024 * 1024
 _TAGS: Final = ["artifacts"]
 # The content is the agent's: never shown as a page of ours.
 _UNTRUSTED: Final = {
@@ -67,7 +70,7 @@ async def list_artifacts(
     "/v1/tasks/{task:str}/artifacts/{name:path}",
     tags=_TAGS,
     summary="One artifact's bytes",
-    opt={"content": {"*/*": {}}},
+    opt={"content": {"*/*": {}}, "answers": (409,)},
 )
 async def get_artifact(
     house: TheHouse, principal: ThePerson, task: FromPath[str], name: FromPath[str]
@@ -84,14 +87,19 @@ async def get_artifact(
     "/v1/tasks/{task:str}/diff",
     tags=_TAGS,
     summary="The diff of a task's work",
-    opt={"content": {DIFF: {"type": "string"}}},
+    opt={"content": {DIFF: {"type": "string"}}, "answers": (409,)},
 )
 async def get_diff(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> Response[Any]:
     """Send the newest diff of the task's branch against its base, as text/x-diff."""
     return await _sent(house, await _newest_diff(house, principal, task), {})
 
 
-@get("/v1/tasks/{task:str}/files", tags=_TAGS, summary="The files a task changed")
+@get(
+    "/v1/tasks/{task:str}/files",
+    tags=_TAGS,
+    summary="The files a task changed",
+    opt={"answers": (409,)},
+)
 async def get_files(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> FileList:
     """List the files of the newest diff, with the lines added and taken away; 404 before one.
 
@@ -99,7 +107,9 @@ async def get_files(house: TheHouse, principal: ThePerson, task: FromPath[str]) 
     """
     kept = await _newest_diff(house, principal, task)
     stored = await house.storage.get(kept.key)
-    content = b"".join([part async for part in stored.content])
+    if stored.size_bytes > _MAX_DIFF_BYTES:
+        raise _changed()
+    content = b"".join([part async for part in _verified(stored.content, kept.artifact.sha256)])
     return FileList(kept.artifact.version, list(changed_files(content.decode(errors="replace"))))
 
 
@@ -112,10 +122,45 @@ async def _newest_diff(house: House, principal: Principal, task: str) -> _Kept:
 
 async def _sent(house: House, kept: _Kept, headers: dict[str, str]) -> Stream:
     stored = await house.storage.get(kept.key)
+    if stored.size_bytes != kept.artifact.size_bytes:
+        raise _changed()
+    parts = _verified(stored.content, kept.artifact.sha256)
+    first = await anext(parts)  # of a small object, all of it
+
+    async def content() -> AsyncIterator[bytes]:
+        yield first
+        async for part in parts:
+            yield part
+
     return Stream(
-        stored.content,
+        content(),
         media_type=kept.artifact.media_type,
         headers={**_UNTRUSTED, **headers, "Content-Length": str(stored.size_bytes)},
+    )
+
+
+async def _verified(content: AsyncIterator[bytes], digest: str) -> AsyncIterator[bytes]:
+    """Yield the content. Its last part is held back until the whole is what the history names.
+
+    Raises Refused, which cuts the answer short.
+    """
+    seen, held = sha256(), b""
+    async for part in content:
+        seen.update(part)
+        if held:
+            yield held
+        held = part
+    if seen.hexdigest() != digest:
+        raise _changed()
+    yield held
+
+
+def _changed() -> Refused:
+    return refused(
+        409,
+        "artifact_changed",
+        "The stored object is not the one that the task's history names: its size or SHA-256 "
+        "differs. It is not sent.",
     )
 
 
@@ -125,19 +170,25 @@ async def _kept(house: House, principal: Principal, task: str) -> Sequence[_Kept
         raise not_found()
     newest: dict[str, _Kept] = {}
     for recorded in await _read(house, history):
-        if isinstance(recorded.event, ArtifactStored):
+        if isinstance(recorded.event, ArtifactStored) and _is_sound(history.task, recorded.event):
             event = recorded.event
             artifact = Artifact(
                 name=event.name,
-                media_type=event.media_type,
+                media_type=served_media_type(event.media_type),
                 size_bytes=event.blob.size_bytes,
                 sha256=event.blob.sha256,
                 stored_at=recorded.at,
                 version=recorded.version,
             )
-            if event.blob.key.startswith(f"tasks/{history.task}/"):  # a worker may say any key
-                newest[event.name] = _Kept(artifact, event.blob.key)
+            newest[event.name] = _Kept(artifact, event.blob.key)
     return list(newest.values())
+
+
+def _is_sound(task: str, event: ArtifactStored) -> bool:
+    """Tell whether the broker could have stored this; a worker writes the event itself."""
+    blob = event.blob
+    is_stored = is_own_key(task, blob.key) and is_sha256(blob.sha256) and blob.size_bytes >= 0
+    return is_stored and is_artifact_name(event.name)
 
 
 async def _read(house: House, history: History) -> Sequence[Any]:

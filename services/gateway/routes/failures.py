@@ -65,9 +65,8 @@ def on_too_deep(request: Asked, _: RecursionError) -> Response[Problem]:
 
 def on_cut_short(request: Asked, _: CutShort) -> Response[Problem]:
     """Answer a body whose sender went away; hardly anybody is there to read it."""
-    return _answer(
-        request, problem(400, "body_cut_short", "The body ended too early, or came too slowly."), {}
-    )
+    said = problem(400, "body_cut_short", "The body ended too early, or came too slowly.")
+    return _answer(request, said, {"Connection": "close"})
 
 
 def on_bug(request: Asked, error: Exception) -> Response[Problem]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from events import ArtifactStored, PullRequestOpened, Recorded
+from infra.blobs import is_own_key, served_media_type
 from services.projector.rows import Row, Table, key_text, storable
 
 PULL_REQUEST = Table(
@@ -36,8 +37,8 @@ def project(recorded: Recorded) -> Sequence[Row]:
                 "task": recorded.task,
                 "name": key_text(name),
                 "account": recorded.account,
-                "media_type": media_type,
-                "key": blob.key,
+                "media_type": served_media_type(media_type),
+                "key": blob.key if is_own_key(recorded.task, blob.key) else "",
                 "size_bytes": blob.size_bytes,
                 "sha256": blob.sha256,
                 "stored_at": recorded.at,

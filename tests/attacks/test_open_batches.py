@@ -1,0 +1,65 @@
+"""A worker keeps atomic batches open on the stream that all share: others append all the same."""
+
+import asyncio
+from datetime import timedelta
+
+from events import AccountId, History, PlanItem, PlanUpdated, TaskId, event_subject
+from infra.clock import Scribe, utc_now
+from infra.jetstream import JetStreamLog, connect
+from infra.jetstream.publication import STREAM
+from infra.nats_permissions import WorkerGrant
+from tests.support.nats_rights import Refusals, signed_in
+
+OPEN_BATCHES = 120
+OTHERS = 20
+
+
+def history(name):
+    return History(AccountId(f"acc_{name}"), TaskId(f"task_{name}"))
+
+
+async def test_open_batches_of_one_worker_stop_nobody(servers):
+    hostile, innocent = history("openbatches"), history("innocent")
+    grant = WorkerGrant(hostile.account, hostile.task, f"w-{hostile.task}-a1")
+    expires = utc_now() + timedelta(minutes=5)
+    creds = servers.worker_credentials(grant, expires=expires)
+    scribe = Scribe(utc_now)
+    async with (
+        signed_in(servers.nats_url, creds, Refusals()) as attacker,
+        connect(
+            servers.nats_url, credentials=servers.credentials("operator"), name="test"
+        ) as connection,
+    ):
+        stop = asyncio.Event()
+        opened = asyncio.Event()
+
+        async def attack():
+            number = 0
+            while not stop.is_set():
+                for _ in range(OPEN_BATCHES):  # each is begun and never committed
+                    number += 1
+                    headers = {
+                        "Nats-Batch-Id": f"open-{number}",
+                        "Nats-Batch-Sequence": "1",
+                        "Nats-Expected-Stream": STREAM,
+                    }
+                    await attacker.publish(event_subject(hostile), b"{}", headers=headers)
+                await attacker.flush()
+                opened.set()
+                await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=1)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(attack())
+            await opened.wait()
+            log = JetStreamLog(connection, deadline_seconds=5)
+            head = await log.head(innocent)
+            began = asyncio.get_running_loop().time()
+            for number in range(OTHERS):
+                step = PlanUpdated(items=(PlanItem(f"s{number}", "active"),))
+                head = await log.append(
+                    innocent, scribe.drafts((step, step), by="worker:1"), after=head
+                )
+            seconds = asyncio.get_running_loop().time() - began
+            stop.set()
+        assert head.version == 2 * OTHERS
+        assert seconds < OTHERS * 0.25 + 2  # one refusal would cost a pause of a quarter second

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clients.cli.gateway import Gateway
-from clients.cli.sign_in import local_stack
+from clients.cli.local_stacks import LocalStack
 from clients.cli.trouble import Trouble
 
 _OLDEST_PYTHON = (3, 11)
@@ -26,7 +26,7 @@ class Finding(NamedTuple):
 
 
 async def examine(
-    gateway: Gateway | None, folder: Path, environment: Mapping[str, str]
+    gateway: Gateway | None, stack: LocalStack | None, environment: Mapping[str, str]
 ) -> list[Finding]:
     """Look at everything a task needs, on this machine and at the gateway."""
     findings = [
@@ -34,7 +34,7 @@ async def examine(
         await _git(),
         await _bubblewrap(),
         await _docker(environment),
-        _stack(folder),
+        *_stack(stack),
     ]
     if gateway is None:
         remedy = "`make run` starts one here; `errand pair URL CODE` signs in to another."
@@ -75,7 +75,7 @@ async def _docker(environment: Mapping[str, str]) -> Finding:
     path = host.removeprefix("unix://")
     if host.startswith("unix://") and await asyncio.to_thread(_answers, path):
         return Finding("docker", is_well=True, found=f"an engine answers at {host}")
-    return Finding("docker", is_well=True, found="no engine answers; bubblewrap is used")
+    return Finding("docker", is_well=True, found="no engine answers")
 
 
 def _answers(path: str) -> bool:
@@ -88,10 +88,14 @@ def _answers(path: str) -> bool:
     return True
 
 
-def _stack(folder: Path) -> Finding:
-    stack = local_stack(folder)
-    found = f"runs, gateway at {stack.gateway}" if stack else "does not run here"
-    return Finding("stack", is_well=True, found=found)
+def _stack(stack: LocalStack | None) -> list[Finding]:
+    if stack is None:
+        return [Finding("stack", is_well=True, found="does not run here")]
+    found = f"runs in {stack.directory}, gateway at {stack.gateway}"
+    return [
+        Finding("stack", is_well=True, found=found),
+        Finding("sandbox", is_well=True, found=stack.sandbox or "not said by this stack"),
+    ]
 
 
 async def _gateway(gateway: Gateway) -> list[Finding]:

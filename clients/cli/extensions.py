@@ -5,7 +5,7 @@ by the entry points of the group `errand.commands` (pyproject.toml), each a clic
 loaded when they are asked for. They are handed the same `Person` as every command here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -17,7 +17,28 @@ GROUP = "errand.commands"
 
 
 class Extensible(click.Group):
-    """A group whose commands are its own and those offered. Its own come first."""
+    """A group whose commands are its own and those offered. Its own come first.
+
+    `sections` orders its own in the help: a heading and names each. The rest is for operators.
+    """
+
+    sections: Sequence[tuple[str, Sequence[str]]] = ()
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands section by section, each with its whole first sentence."""
+        for heading, names in self._sections(ctx):
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [(name, _first_sentence(c)) for name, c in commands if c and not c.hidden]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+    def _sections(self, ctx: click.Context) -> Iterator[tuple[str, Sequence[str]]]:
+        yield from self.sections
+        placed = {name for _, names in self.sections for name in names}
+        rest = [name for name in self.list_commands(ctx) if name not in placed]
+        yield "Other commands", [name for name in rest if name not in _offered()]
+        yield "For operators", [name for name in rest if name in _offered()]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name all commands."""
@@ -29,6 +50,11 @@ class Extensible(click.Group):
             return own
         offered = _offered().get(cmd_name)
         return _loaded(offered) if offered else None
+
+
+def _first_sentence(command: click.Command) -> str:
+    text = command.short_help or (command.help or "").partition("\n\n")[0]
+    return " ".join(text.split()).removesuffix(" For operators.")
 
 
 @cache

@@ -2,12 +2,14 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import httpx
+import msgspec
 
+from clients.cli.frames import Fault
 from clients.cli.trouble import Trouble
 from events import uuid7
 
@@ -117,15 +119,20 @@ class Gateway:
             ) from None
 
 
+def remedy_of(detail: str, faults: Sequence[Fault]) -> str:
+    """Say what is wrong where, when that is more than `detail` says already."""
+    more = [f for f in faults if f.detail and f.detail not in detail and detail not in f.detail]
+    return "; ".join(f"{f.pointer}: {f.detail}" if f.pointer else f.detail for f in more)
+
+
 def _trouble(answer: httpx.Response) -> Trouble:
     try:
         problem: JSON = answer.json()
     except ValueError:
         problem = {}
     detail = str(problem.get("detail") or f"The gateway answered {answer.status_code}.")
-    faults = problem.get("errors") or []
-    wheres = [f"{f.get('pointer', '')}: {f.get('detail', '')}" for f in faults if f.get("pointer")]
-    remedy = "; ".join(where for where in wheres if detail not in where)
+    faults = msgspec.convert(problem.get("errors") or [], list[Fault])
+    remedy = remedy_of(detail, faults)
     if answer.status_code == _UNAUTHENTICATED:
         return SignedOut(detail, remedy)
     if answer.status_code in _LATER or problem.get("retryable"):

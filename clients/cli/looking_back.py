@@ -14,10 +14,14 @@ import msgspec
 from rich.text import Text
 
 from clients.cli import past as shown
-from clients.cli.edits import Edit, StoredDiff, edits, stored_diff
+from clients.cli import screen
+from clients.cli.edits import DIFF, Edit, StoredDiff, edits, stored_diff
 from clients.cli.history import Past, Reading, events, past
+from clients.cli.output import write_bytes
 from clients.cli.person import Person, person_of
 from clients.cli.playing import Playback
+from clients.cli.task_ids import find_task
+from clients.cli.trouble import Trouble
 from events import Recorded
 
 _AT = "A version, or an RFC 3339 time such as 2026-01-31T12:00:00Z."
@@ -34,15 +38,16 @@ def show(person: Person, *, task: str, at: str, is_json: bool) -> int:
 
     async def work() -> tuple[Past, list[Edit], tuple[StoredDiff, str] | None]:
         async with await person.sign_in() as gateway:
-            then = await past(gateway, task, at)
-            history = await _history(gateway, task, then.version)
+            found = await find_task(gateway, task)
+            then = await past(gateway, found, at)
+            history = await _history(gateway, found, then.version)
             kept = stored_diff(history)
-            diff = await _diff(gateway, task, kept) if kept else ""
+            diff = await _diff(gateway, found, kept) if kept else ""
             return then, edits(history), (kept, diff) if kept else None
 
     then, made, kept = asyncio.run(work())
     if is_json:
-        click.echo(msgspec.json.encode(_as_json(then, made, kept)))
+        write_bytes(msgspec.json.encode(_as_json(then, made, kept)) + b"\n")
         return 0
     person.console.print(shown.state_of(then))
     if kept and kept[1]:
@@ -87,7 +92,8 @@ def replay(
 
     async def work() -> None:
         async with await person.sign_in() as gateway:
-            head = (await past(gateway, task)).head
+            found = await find_task(gateway, task)
+            head = (await past(gateway, found)).head
             playback = Playback(
                 person.console,
                 speed=speed,
@@ -95,7 +101,7 @@ def replay(
                 head=head,
                 is_json=is_json,
             )
-            async with aclosing(events(gateway, task, after=after, up_to=head)) as history:
+            async with aclosing(events(gateway, found, after=after, up_to=head)) as history:
                 await playback.play(history)
 
     asyncio.run(work())
@@ -104,24 +110,55 @@ def replay(
 
 @click.command()
 @click.argument("task")
-@click.argument("one")
-@click.argument("other")
+@click.argument("one", default="", metavar="[V1]")
+@click.argument("other", default="", metavar="[V2]")
 @person_of
 def diff(person: Person, *, task: str, one: str, other: str) -> int:
-    """Show what changed between two versions (or times) of a task."""
+    """Print a task's diff as a patch; with V1 (and V2), what changed between two versions.
+
+    The patch is of the task's branch against its base: `errand diff TASK | git apply`. A version
+    may be a time, and V2 left out is now.
+    """
+    if not one:
+        return _patch(person, task)
 
     async def work() -> tuple[Past, Past, list[Recorded]]:
         async with await person.sign_in() as gateway:
-            two = [await past(gateway, task, one), await past(gateway, task, other)]
+            found = await find_task(gateway, task)
+            two = [await past(gateway, found, one), await past(gateway, found, other)]
             before, after = sorted(two, key=lambda each: each.version)
             # From the beginning, so that a call which began before is known by its title.
-            return before, after, await _history(gateway, task, after.version)
+            return before, after, await _history(gateway, found, after.version)
 
     before, after, history = asyncio.run(work())
     person.console.print(shown.changes(before, after))
     made = [edit for edit in edits(history) if edit.version > before.version]
     if made:
         person.console.print(shown.edits_of(made, f"Edits, {_TOLD}"))
+    return 0
+
+
+def _patch(person: Person, task: str) -> int:
+    """Print the newest diff of the whole branch: to a pipe byte for byte."""
+
+    async def work() -> bytes:
+        async with await person.sign_in() as gateway:
+            found = await find_task(gateway, task)
+            state = await gateway.get(f"/v1/tasks/{found}")
+            listed = (await gateway.get(f"/v1/tasks/{found}/artifacts"))["data"]
+            if not any(each["media_type"] == DIFF for each in listed):
+                raise Trouble(
+                    f"This task has no diff yet ({state['phase']}).",
+                    f"`errand show {found}` shows the edits it has made so far.",
+                )
+            return await gateway.content(f"/v1/tasks/{found}/diff")
+
+    patch = asyncio.run(work())
+    if person.console.is_terminal:
+        text = patch.decode(errors="replace")
+        person.console.print(*screen.diff_lines(text, text.count("\n") + 1), sep="\n")
+    else:
+        write_bytes(patch)
     return 0
 
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from clients.cli import screen
 from clients.cli.edits import Edit
 from clients.cli.history import Message, Past
+from clients.cli.output import Indented
+from clients.cli.wording import how_to_answer, phase_of
 
 _EDIT_LINES: Final = 200
 _MARKS: Final = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
@@ -21,14 +22,14 @@ _SPEAKERS: Final = {
     "summary": ("done", "bold green"),
 }
 _COUNTS: Final = {
-    "attempts": "attempts",
-    "turns": "turns",
-    "tool_calls": "tool calls",
-    "input_tokens": "input tokens",
-    "output_tokens": "output tokens",
-    "files_changed": "files changed",
-    "insertions": "insertions",
-    "deletions": "deletions",
+    "attempts": "attempt",
+    "turns": "turn",
+    "tool_calls": "tool call",
+    "input_tokens": "input token",
+    "output_tokens": "output token",
+    "files_changed": "changed file",
+    "insertions": "insertion",
+    "deletions": "deletion",
 }
 _WORDS: Final = {"branch": "branch", "commit": "commit", "outcome": "outcome", "activity": "doing"}
 _MONEY: Final = {"cost_microusd": "model", "machine_cost_microusd": "machines"}
@@ -84,14 +85,15 @@ def changes(before: Past, after: Past) -> RenderableType:
 
 
 def _standing(state: Mapping[str, Any]) -> str:
-    waiting = f" for {state['waiting']}" if state.get("waiting") else ""
     spent = " + ".join(
         f"{screen.money(int(state.get(field, 0)))} {what}" for field, what in _MONEY.items()
     )
     counts = ", ".join(
-        f"{state[field]} {what}" for field, what in _COUNTS.items() if state.get(field)
+        screen.counted(int(state[field]), what)
+        for field, what in _COUNTS.items()
+        if state.get(field)
     )
-    return " · ".join(part for part in (f"{state['phase']}{waiting}", counts, spent) if part)
+    return " · ".join(part for part in (phase_of(state), counts, spent) if part)
 
 
 def _facts(state: Mapping[str, Any]) -> Iterator[str]:
@@ -102,8 +104,11 @@ def _facts(state: Mapping[str, Any]) -> Iterator[str]:
     told = {
         "Now": state.get("activity"),
         "Asks": question.get("text"),
-        "May it": approval.get("title"),
+        "Choices": "; ".join(f"{n}. {o}" for n, o in enumerate(question.get("options") or [], 1)),
+        "Asks to": approval.get("title"),
         "It would": approval.get("diff") or approval.get("command"),
+        "Request": question.get("request") or approval.get("request"),
+        "To answer": how_to_answer(state),
         "Branch": state.get("branch"),
         "Pull request": request.get("url"),
         "Failed": f"{failure['detail']} {failure['remedy']}" if failure else "",
@@ -114,7 +119,7 @@ def _facts(state: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    was, now = (f"{s['phase']} {s.get('waiting', '')}".strip() for s in (before, after))
+    was, now = map(phase_of, (before, after))
     yield f"phase: {was} → {now}" if was != now else f"phase: {now}, as before"
     for field, what in _MONEY.items():
         spent = int(after.get(field, 0)) - int(before.get(field, 0))
@@ -123,7 +128,7 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     for field, what in _COUNTS.items():
         more = int(after.get(field, 0)) - int(before.get(field, 0))
         if more:
-            yield f"{what}: {more:+d}"
+            yield f"{what}s: {more:+d}"
     for field, what in _WORDS.items():
         if before.get(field, "") != after.get(field, ""):
             words = (screen.plain(str(s.get(field) or "none")) for s in (before, after))
@@ -161,4 +166,4 @@ def _message(message: Message) -> RenderableType:
 
 
 def _indented(lines: Iterator[Text] | Sequence[Text], *, by: int = 2) -> list[RenderableType]:
-    return [Padding(line, (0, 0, 0, by)) for line in lines]
+    return [Indented(line, by) for line in lines]

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from clients.cli import player as playing
 from clients.cli import screen
+from clients.cli.output import spinner_for, write_bytes
 from clients.cli.player import Player
 from events import ModelReplied, Recorded
 
@@ -46,6 +47,7 @@ class Playback:
         self._before: datetime | None = None
         self._cost_microusd = 0
         self._version = 0
+        self._said = ""
 
     async def play(self, history: AsyncIterator[Recorded]) -> None:
         """Show event after event, until the last or until told to stop."""
@@ -88,10 +90,10 @@ class Playback:
         self._version = recorded.version
         if isinstance(recorded.event, ModelReplied):
             self._cost_microusd += recorded.event.cost_microusd
+            self._said = screen.text_of(recorded.event) or self._said
         if self._is_json:
-            sys.stdout.write(recorded.body.decode() + "\n")
-            sys.stdout.flush()
-        elif (shown := screen.show(recorded, self._since)) is not None:
+            write_bytes(recorded.body + b"\n")
+        elif (shown := screen.show(recorded, self._since, said=self._said)) is not None:
             self._console.print(shown)
         elif self._player.is_paused:  # a step must show something
             place = f"{screen.elapsed(self._since, recorded.at)}  "
@@ -106,7 +108,9 @@ class Playback:
         line.update(Text(f"{place} · {pace} · {spent} · {playing.KEYS}", style="dim"))
 
     def _status(self, is_for_keys: bool) -> AbstractContextManager[Status | None]:  # noqa: FBT001 - private, one caller
-        return self._console.status(playing.KEYS) if is_for_keys else nullcontext()
+        if not is_for_keys:
+            return nullcontext()
+        return self._console.status(playing.KEYS, spinner=spinner_for(self._console))
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

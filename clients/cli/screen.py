@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
+from clients.cli.output import Indented
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
@@ -61,6 +61,7 @@ _CUT_OFF = {
     "finished": "The call was dropped: the task had ended before",
     "not_run": "Not run: a call before it was cut off, or its work was lost",
 }
+_CENT_MICROUSD = 10_000
 _STATES = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
 
 
@@ -73,8 +74,15 @@ def plain(text: str) -> str:
 
 
 def money(microusd: int) -> str:
-    """Spell millionths of a US dollar."""
-    return f"${microusd / 1_000_000:.4f}"
+    """Spell millionths of a US dollar in cents; what is less than one is not called nothing."""
+    if 0 < microusd < _CENT_MICROUSD:
+        return "<$0.01"
+    return f"${microusd / 1_000_000:,.2f}"
+
+
+def counted(number: int, one: str) -> str:
+    """Spell a number of things: "1 file", "2 files"."""
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
 def elapsed(since: datetime, at: datetime) -> str:
@@ -83,22 +91,38 @@ def elapsed(since: datetime, at: datetime) -> str:
     return f"{int(seconds // 60):02d}:{seconds % 60:04.1f}"
 
 
-def show(recorded: Recorded, since: datetime) -> RenderableType | None:
-    """Show one event under its time since `since`; None for one that says nothing to a person."""
+def show(recorded: Recorded, since: datetime, *, said: str = "") -> RenderableType | None:
+    """Show one event under its time since `since`; None for one that says nothing to a person.
+
+    `said` is the agent's text shown last: a summary that is the same is not shown again.
+    """
     parts = _parts(recorded)
+    if isinstance(recorded.event, TaskFinished) and said_by(recorded.event.summary) == said != "":
+        parts = [_line("✔", "Done", "bold green")]
     if not parts:
         return None
     head = Text.assemble((f"{elapsed(since, recorded.at)}  ", "dim"), parts[0])
     if len(parts) == 1:
         return head
-    return Group(head, *(Padding(part, (0, 0, 0, _INDENT), expand=False) for part in parts[1:]))
+    return Group(head, *(Indented(part, _INDENT) for part in parts[1:]))
+
+
+def text_of(reply: ModelReplied) -> str:
+    """Return what the agent says in a reply, as it is shown; empty when it only calls tools."""
+    blocks = (str(b.get("text", "")) for b in reply.blocks if b.get("type") == "text")
+    return next((said_by(text) for text in blocks if text.strip()), "")
+
+
+def said_by(text: str) -> str:
+    """Return a text of the agent's as it is shown."""
+    return plain(text).strip()
 
 
 def _parts(recorded: Recorded) -> Sequence[Text]:
     match recorded.event:
-        case ModelReplied(blocks=blocks):
-            said = [str(b.get("text", "")) for b in blocks if b.get("type") == "text"]
-            return [Text(plain(text).strip(), style="bold") for text in said if text.strip()][:1]
+        case ModelReplied() as reply:
+            text = text_of(reply)
+            return [Text(text, style="bold")] if text else []
         case PlanUpdated(items=items):
             return [Text("Plan", style="cyan"), *map(_plan_line, items)]
         case ToolStarted(tool="plan"):
@@ -113,7 +137,9 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
             ]
         case QuestionAsked(text=text, options=options):
             choices = [Text(f"{n}. {plain(o)}") for n, o in enumerate(options, 1)]
-            return [_line("?", text, "bold magenta"), *choices]
+            said = "NUMBER" if options else '"…"'
+            how = Text(f"`errand say {plain(recorded.task)} {said}` answers", style="dim")
+            return [_line("?", text, "bold magenta"), *choices, how]
         case ApprovalRequested() as asked:
             return _leave(asked, recorded.task)
         case AttemptStarted(undone=undone) if undone:
@@ -153,7 +179,7 @@ def _milestone(recorded: Recorded) -> Text | None:
         case MachineLost(reason=reason):
             return _line("!", f"The machine was lost ({reason}); another takes over", "yellow")
         case AttemptStarted(attempt=attempt, sandbox=sandbox):
-            return _line("▶", f"The worker is at it (attempt {attempt}, sandbox {sandbox})", "dim")
+            return _line("▶", f"The worker has begun (attempt {attempt}, sandbox {sandbox})", "dim")
         case WorkspacePrepared(branch=branch, commit=commit, base=base):
             return _line("⎇", f"{branch} from {base} at {commit[:10]}", "dim")
         case _:
@@ -167,8 +193,10 @@ def _outcome(recorded: Recorded) -> Text | None:
             return _line("!", f"The model did not answer ({kind}): {detail}{then}", "yellow")
         case BudgetExhausted(scope=scope, limit=limit):
             return _line("$", _used_up(scope, limit), "red")
+        case ArtifactStored(blob=blob) if blob.size_bytes == 0:
+            return None  # an empty diff says nothing
         case ArtifactStored(name=name, blob=blob):
-            return _line("▤", f"Kept {name} ({blob.size_bytes} bytes)", "dim")
+            return _line("▤", f"Kept {name} ({counted(blob.size_bytes, 'byte')})", "dim")
         case BranchPushed(branch=branch, commit=commit):
             return _line("⇧", f"Pushed {branch} at {commit[:10]}", "green")
         case PullRequestOpened(number=number, url=url):
@@ -225,8 +253,8 @@ def _output_lines(output: str) -> list[Text]:
 def _leave(asked: ApprovalRequested, task: str) -> Sequence[Text]:
     """Show the whole of what is asked, and how to answer: who allows it must have seen it."""
     until = f"{asked.expires_at:%Y-%m-%d %H:%M} UTC"
-    how = f"`errand approve {task} {asked.request}` allows it, --for-task the like of it too, "
-    how += f"--deny does not; unanswered until {until} it counts as denied."
+    how = f"`errand approve {task} {asked.request}` allows it; --for-task also allows similar "
+    how += f"calls for this task; --deny refuses it; unanswered until {until} it counts as denied."
     change = [Text(line, style=_diff_style(line)) for line in plain(asked.diff).splitlines()]
     return [
         _line("?", f"May I? {asked.title}  ({asked.covers})", "bold magenta"),
@@ -237,7 +265,7 @@ def _leave(asked: ApprovalRequested, task: str) -> Sequence[Text]:
 
 
 def _rest(count: int) -> list[Text]:
-    return [Text(f"… {count} more lines", style="dim italic")] if count > 0 else []
+    return [Text(f"… {counted(count, 'more line')}", style="dim italic")] if count > 0 else []
 
 
 def _plan_line(item: PlanItem) -> Text:

@@ -1,8 +1,8 @@
 """Which gateway is meant, and as whom it is asked.
 
 In this order: `--gateway` (or ERRAND_URL) with ERRAND_TOKEN; the stack that runs here
-(`.errand/stack.json`, readable by its owner alone, lets this command pair itself); the gateway
-last paired with (`errand pair`). ERRAND_TOKEN is best an API key: an access token ends in minutes.
+(local_stacks.py); the gateway last paired with (`errand pair`). ERRAND_TOKEN is best an API key:
+an access token ends in minutes.
 
 What is kept is a session: an access token, and the refresh token that is traded for the next two.
 Several `errand` at once share it: who renews it holds a lock, and the others find it renewed.
@@ -21,25 +21,10 @@ from typing import Any
 import msgspec
 
 from clients.cli.gateway import Gateway, SignedOut, Unreachable
+from clients.cli.local_stacks import LocalStack
 from clients.cli.trouble import Trouble
 
 _SPARE_SECONDS = 30.0
-
-
-class Forge(msgspec.Struct, frozen=True):
-    """The stack's own forge, to which local repositories are lent."""
-
-    url: str = ""
-    api_url: str = ""
-    token: str = ""
-
-
-class LocalStack(msgspec.Struct, frozen=True):
-    """What a running stack says of itself in `.errand/stack.json`."""
-
-    gateway: str
-    operator_token: str = ""
-    forge: Forge = Forge()
 
 
 class KeptSession(msgspec.Struct, frozen=True):
@@ -60,20 +45,6 @@ class Sessions(msgspec.Struct):
 
     sessions: dict[str, KeptSession] = {}
     last: str = ""
-
-
-def local_stack(start: Path) -> LocalStack | None:
-    """Find the stack that runs in this folder or above it; None when there is none."""
-    for folder in (start, *start.parents):
-        try:
-            return msgspec.json.decode(
-                (folder / ".errand" / "stack.json").read_bytes(), type=LocalStack
-            )
-        except FileNotFoundError:
-            continue
-        except (OSError, msgspec.DecodeError):
-            return None
-    return None
 
 
 class SessionFile:
@@ -163,7 +134,7 @@ async def sign_in(
     gateway: str,
     token: str,
     file: SessionFile,
-    folder: Path,
+    stack: LocalStack | None,
     device: str,
     may_be_away: bool = False,
 ) -> Gateway:
@@ -171,7 +142,6 @@ async def sign_in(
 
     With `may_be_away` one that does not answer is given too, when a token for it is known.
     """
-    stack = local_stack(folder)
     sessions = file.read()
     url = (gateway or (stack.gateway if stack else "") or sessions.last).rstrip("/")
     if not url:

@@ -1,26 +1,29 @@
 """What a person tells a task. It is kept in the outbox until it is answered, today or tomorrow."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from clients.cli.gateway import Gateway, Unreachable, new_command
+from clients.cli.answering import chosen
+from clients.cli.following import ENDED, follow, run_following
+from clients.cli.gateway import JSON, Gateway, Unreachable, new_command, remedy_of
 from clients.cli.outbox import Command, command
 from clients.cli.person import Person, person_of
 from clients.cli.screen import plain
 from clients.cli.sending import Done, NotDone
 from clients.cli.stream import Stream
+from clients.cli.task_ids import find_task
 from clients.cli.trouble import Trouble
 
 KEPT_CODE: Final = 5
 """The exit code of a command that is kept for later."""
 
-_KEPT = "The gateway does not answer just now. This is kept, and goes with your next command."
+_KEPT = "The gateway does not answer now. This is kept, and is sent with your next command."
 
 _waiting = click.option(
     "--wait",
@@ -36,30 +39,71 @@ _waiting = click.option(
 @click.argument("task")
 @click.argument("text")
 @click.option("--later", is_flag=True, help="After the turn, instead of at once.")
+@click.option(
+    "--withdraw", is_flag=True, help="Withdraw the call that waits for your approval, and say this."
+)
+@click.option("--watch", "-w", "is_watched", is_flag=True, help="Then show it until it has ended.")
 @_waiting
 @person_of
-def say(person: Person, *, task: str, text: str, later: bool, wait_seconds: float) -> int:
-    """Say something to a task: an instruction, or the answer to what it asks."""
+def say(
+    person: Person,
+    *,
+    task: str,
+    text: str,
+    later: bool,
+    withdraw: bool,
+    is_watched: bool,
+    wait_seconds: float,
+) -> int:
+    """Say something to a task: an instruction, or the answer to what it asks.
+
+    A number answers with the option of that number.
+    """
 
     async def work() -> int:
         async with await person.sign_in(may_be_away=True) as gateway:
-            request = await _question(gateway, task)
-            instruction = {"text": text, "mode": "queue" if later else "steer"}
-            answer = {"request": request, "text": text}
-            op, args = ("answer", answer) if request else ("instruct", instruction)
-            told = command(new_command(), op, args, task=task)
-            return await _tell(person, gateway, told, wait_seconds=wait_seconds)
+            found = await find_task(gateway, task)
+            state = await _state(gateway, found)
+            if state.get("approval") and not (later or withdraw):
+                raise _approval_waits(found, state["approval"], text)
+            told, done = _said(found, state, text, is_later=later)
+            code = await _tell(person, gateway, told, wait_seconds=wait_seconds, done=done)
+            if code == 0 and is_watched:
+                return await follow(person, gateway, found)
+            return code
 
-    return asyncio.run(work())
+    return run_following(person, work())
 
 
-async def _question(gateway: Gateway, task: str) -> str:
-    """Tell which question is open, as far as can be known."""
+def _said(task: str, state: JSON, text: str, *, is_later: bool) -> tuple[Command, str]:
+    """Make the command, and the words for when it stands in the log."""
+    if question := state.get("question"):
+        answer = chosen(question.get("options") or (), text)
+        args = {"request": question["request"], "text": answer}
+        return command(new_command(), "answer", args, task=task), f"Answered “{answer}”"
+    instruction = {"text": text, "mode": "queue" if is_later else "steer"}
+    when = "The agent gets it after this turn" if is_later else "The agent gets it at its next step"
+    return command(new_command(), "instruct", instruction, task=task), when
+
+
+def _approval_waits(task: str, approval: JSON, text: str) -> Trouble:
+    """Refuse what would withdraw a call by accident: the person may have meant to allow it."""
+    title = plain(str(approval["title"]))
+    return Trouble(
+        f"Nothing was sent: the task waits for your approval of “{title}”, and an instruction now"
+        " would withdraw that call.",
+        f"Allow it: errand approve {task} {approval['request']}\n"
+        f"  Refuse it: errand approve {task} {approval['request']} --deny --reason …\n"
+        f"  Withdraw it and say “{plain(text)[:40]}”: add --withdraw. After the turn: --later.",
+    )
+
+
+async def _state(gateway: Gateway, task: str) -> JSON:
+    """Look at the task, as far as can be known: nothing while the gateway is away."""
     try:
-        question = (await gateway.get(f"/v1/tasks/{task}")).get("question")
+        return await gateway.get(f"/v1/tasks/{task}")
     except Unreachable:
-        return ""
-    return str(question["request"]) if question else ""
+        return {}
 
 
 @click.command()
@@ -67,7 +111,7 @@ async def _question(gateway: Gateway, task: str) -> str:
 @click.argument("request", default="")
 @click.option("--deny", is_flag=True, help="Do not allow it.")
 @click.option("--reason", default="", help="Why, for the agent and the record.")
-@click.option("--for-task", is_flag=True, help="Allow the like of it too, until the task ends.")
+@click.option("--for-task", is_flag=True, help="Also allow similar calls for this task.")
 @_waiting
 @person_of
 def approve(
@@ -80,19 +124,20 @@ def approve(
     for_task: bool,
     wait_seconds: float,
 ) -> int:
-    """Allow, or deny, what a task asks leave for; `errand show` shows what that is.
+    """Allow, or deny, the call for which a task asks your approval; `errand show` shows it.
 
     With the REQUEST that was shown, nothing else is answered.
     """
     if deny and for_task:
-        raise click.UsageError("--for-task allows the like of it too; it does not go with --deny.")
+        raise click.UsageError("--for-task also allows similar calls; it does not go with --deny.")
 
     async def work() -> int:
         async with await person.sign_in() as gateway:
-            asked = (await gateway.get(f"/v1/tasks/{task}")).get("approval")
+            found = await find_task(gateway, task)
+            asked = (await gateway.get(f"/v1/tasks/{found}")).get("approval")
             if not asked or request not in ("", asked["request"]):
-                said = "asks for something else now" if asked else "asks for no leave just now"
-                raise Trouble(f"This task {said}.", f"`errand show {task}` shows it.")
+                said = "asks for another approval now" if asked else "has no pending approval"
+                raise Trouble(f"This task {said}.", f"`errand show {found}` shows it.")
             args = {
                 "request": asked["request"],
                 "digest": asked["digest"],
@@ -100,8 +145,11 @@ def approve(
                 "reason": reason,
                 "scope": "task" if for_task else "once",
             }
-            told = command(new_command(), "approve", args, task=task)
-            return await _tell(person, gateway, told, wait_seconds=wait_seconds)
+            told = command(new_command(), "approve", args, task=found)
+            title = plain(str(asked["title"]))
+            done = f"{'Denied' if deny else 'Allowed'}: {title}"
+            done += ", and similar calls for this task" if for_task else ""
+            return await _tell(person, gateway, told, wait_seconds=wait_seconds, done=done)
 
     return asyncio.run(work())
 
@@ -116,8 +164,16 @@ def cancel(person: Person, *, task: str, reason: str, wait_seconds: float) -> in
 
     async def work() -> int:
         async with await person.sign_in(may_be_away=True) as gateway:
-            told = command(new_command(), "cancel", {"reason": reason}, task=task)
-            return await _tell(person, gateway, told, wait_seconds=wait_seconds)
+            found = await find_task(gateway, task)
+            phase = (await _state(gateway, found)).get("phase")
+            if phase in ENDED:
+                person.console.print(
+                    Text(f"{found} has ended already ({phase}); there is nothing to cancel.")
+                )
+                return 0
+            told = command(new_command(), "cancel", {"reason": reason}, task=found)
+            done = "Cancelled; its worker stops"
+            return await _tell(person, gateway, told, wait_seconds=wait_seconds, done=done)
 
     return asyncio.run(work())
 
@@ -132,8 +188,10 @@ def outbox(person: Person, *, drop: str, wait_seconds: float) -> int:
     async def work() -> int:
         async with await person.sign_in(may_be_away=True) as gateway:
             kept = person.outbox(gateway)
-            if drop and not kept.remove(drop):
-                raise Trouble(f"Nothing with the id {drop} is kept.", "`errand outbox` lists it.")
+            if drop:
+                dropped = _kept_command(kept.waiting(), drop)
+                kept.remove(dropped.id)
+                person.console.print(Text(f"Dropped, unsent: {_described(dropped)}"))
             for last in kept.waiting()[-1:]:
                 try:
                     await _deliver(person, gateway, last, wait_seconds=wait_seconds)
@@ -144,13 +202,27 @@ def outbox(person: Person, *, drop: str, wait_seconds: float) -> int:
     return asyncio.run(work())
 
 
+def _kept_command(waiting: Sequence[Command], named: str) -> Command:
+    """Find what is kept by its id or the beginning of it. Raises Trouble."""
+    found = [each for each in waiting if each.id.startswith(named)]
+    if len(found) == 1:
+        return found[0]
+    said = "More than one id begins" if found else "Nothing is kept whose id begins"
+    raise Trouble(f"{said} with {named}.", "`errand outbox` lists them.")
+
+
+def _described(kept: Command) -> str:
+    return f"{kept.op} {kept.task}".strip()
+
+
 def _list(waiting: list[Command], console: Console) -> int:
-    table = Table("id", "what", "task", "with", box=None, pad_edge=False)
+    """List what is kept: the id whole, for --drop needs it; the rest as far as there is room."""
     for each in waiting:
-        said = Text(plain(each.args.decode()), overflow="ellipsis", no_wrap=True)
-        table.add_row(each.id, each.op, each.task, said)
-    if waiting:
-        console.print(table)
+        said = plain(each.args.decode())
+        line = Text(f"{each.id}  {_described(each)}  {said}")
+        if console.is_terminal:
+            line.truncate(max(console.width, len(each.id) + 20), overflow="ellipsis")
+        console.print(line)
     return KEPT_CODE if waiting else 0
 
 
@@ -161,16 +233,26 @@ def keep(person: Person, gateway: Gateway, told: Command) -> int:
     return KEPT_CODE
 
 
-async def _tell(person: Person, gateway: Gateway, told: Command, *, wait_seconds: float) -> int:
+async def _tell(
+    person: Person, gateway: Gateway, told: Command, *, wait_seconds: float, done: str
+) -> int:
+    """Keep a command, send it, and say what came of it: `done`, and at which version."""
     person.outbox(gateway).keep(told)
-    if await _deliver(person, gateway, told, wait_seconds=wait_seconds):
+    version = await _deliver(person, gateway, told, wait_seconds=wait_seconds)
+    if version is not None:
+        place = f" (version {version})" if version else ""
+        person.console.print(Text(f"{plain(done)}{place}."))
         return 0
     person.console.print(Text(_KEPT, style="yellow"))
     return KEPT_CODE
 
 
-async def _deliver(person: Person, gateway: Gateway, told: Command, *, wait_seconds: float) -> bool:
-    """Send what is kept, in order, up to this command; False when that cannot be done just now.
+async def _deliver(
+    person: Person, gateway: Gateway, told: Command, *, wait_seconds: float
+) -> int | None:
+    """Send what is kept, in order, up to this command; None when that cannot be done just now.
+
+    Gives the version at which it stands in the log, 0 when another `errand` has sent it.
 
     Raises Trouble with the gateway's words when this one is refused; what becomes of older ones is
     said on the console. The wait is for each answer, not for all.
@@ -181,11 +263,10 @@ async def _deliver(person: Person, gateway: Gateway, told: Command, *, wait_seco
         async with aclosing(stream.items()) as items, asyncio.timeout(wait_seconds) as patience:
             async for item in items:
                 match item:
-                    case Done(command=told.id):
-                        return True
+                    case Done(command=told.id, version=version):
+                        return version
                     case NotDone(command=told.id, is_final=True, problem=problem):
-                        where = "; ".join(f"{f.pointer}: {f.detail}" for f in problem.errors)
-                        raise Trouble(problem.detail, where)
+                        raise Trouble(problem.detail, remedy_of(problem.detail, problem.errors))
                     case NotDone(command=earlier, is_final=True, problem=problem):
                         said = f"Kept earlier ({earlier}): {problem.detail}"
                         person.console.print(Text(plain(said), style="yellow"))
@@ -196,4 +277,4 @@ async def _deliver(person: Person, gateway: Gateway, told: Command, *, wait_seco
                 patience.reschedule(asyncio.get_running_loop().time() + wait_seconds)
     except TimeoutError:
         pass
-    return told not in kept.waiting()  # another `errand` may have sent it
+    return None if told in kept.waiting() else 0

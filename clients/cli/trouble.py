@@ -8,3 +8,11 @@ class Trouble(Exception):
         super().__init__(what)
         self.what = what
         self.remedy = remedy
+
+
+class Stopped(Exception):
+    """Ctrl-C ended the following of a task, which goes on; empty when none is known yet."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(task)
+        self.task = task

@@ -1,17 +1,21 @@
 """Following a task in the terminal until it ends: show every step, ask what it asks."""
 
+import asyncio
+import os
 import sys
+import termios
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from datetime import datetime
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.status import Status
 from rich.text import Text
 
 from clients.cli import screen
-from clients.cli.answering import Asked, answer
+from clients.cli.answering import Asked, Dialog
 from clients.cli.gateway import JSON, Gateway
 from clients.cli.outbox import Outbox
+from clients.cli.output import spinner_for, write_bytes
 from clients.cli.sending import NotDone
 from clients.cli.shown import CaughtUp, LiveItem, Lost, Missing, Shown
 from clients.cli.stream import Stream
@@ -42,6 +46,7 @@ _SETTLES = (
     ToolCompleted,
 )
 _ENDED = ("finished", "failed", "cancelled")
+_LINE_BYTES = 65_536
 
 
 class Watch:
@@ -65,45 +70,53 @@ class Watch:
         self._is_json = is_json
         self._since: datetime | None = None
         self._cost_microusd = 0
+        self._said = ""
         self._has_ended = False
         self._is_caught_up = False
         self._asked: Asked | None = None
+        self._dialog: Dialog | None = None
+        self._has_terminal = console.is_terminal and sys.stdin.isatty() and not is_json
+        self._status: Status | None = None
+        self._stream: Stream | None = None
 
     async def until_end(self, *, after: int = 0) -> JSON:
         """Show everything from version `after` on until the task has ended; return the task."""
-        stream = Stream(
+        stream = self._stream = Stream(
             self._gateway, device=self._device, tasks={self._task: after}, outbox=self._outbox
         )
-        with self._status() as status:
-            async with aclosing(stream.items()) as items:
-                async for item in items:
-                    await self._take(item, stream, status)
-                    if self._is_caught_up and self._has_ended:
-                        break
+        try:
+            with self._shown_status() as self._status:
+                async with aclosing(stream.items()) as items:
+                    async for item in items:
+                        await self._take(item)
+                        if self._is_caught_up and self._has_ended:
+                            break
+        finally:
+            self._stop_asking()
         return await self._gateway.get(
             f"/v1/tasks/{self._task}", wait_version=stream.version(self._task)
         )
 
-    async def _take(self, item: Shown, stream: Stream, status: Status | None) -> None:
+    async def _take(self, item: Shown) -> None:
         match item:
             case Recorded():
-                self._show(item, status)
+                self._show(item)
             case LiveItem(kind="output", text=text):
-                self._hint(status, text)
+                self._hint(text)
             case CaughtUp():
                 await self._catch_up()
             case Lost():
                 self._asked, self._has_ended, self._cost_microusd = None, False, 0
             case Missing():
                 raise Trouble(
-                    f"There is no task {self._task} in your account.", "`errand list` tells."
+                    f"There is no task {self._task} in your account.",
+                    "`errand list` shows those there are.",
                 )
             case NotDone() if not self._is_json:  # answered elsewhere meanwhile, say
-                self._console.print(Text(screen.plain(item.problem.detail), style="yellow"))
+                self._print(Text(screen.plain(item.problem.detail), style="yellow"))
             case _:
                 return
-        if self._is_caught_up and self._asked and self._can_ask:
-            await self._answer(self._asked, stream, status)
+        self._ask_or_stop()
 
     async def _catch_up(self) -> None:
         """Take note that what follows is news; the end itself may be older than what was shown."""
@@ -112,16 +125,12 @@ class Watch:
             task = await self._gateway.get(f"/v1/tasks/{self._task}")
             self._has_ended = task["phase"] in _ENDED
 
-    @property
-    def _can_ask(self) -> bool:
-        return self._console.is_terminal and sys.stdin.isatty() and not self._is_json
-
-    def _status(self) -> AbstractContextManager[Status | None]:
+    def _shown_status(self) -> AbstractContextManager[Status | None]:
         if self._is_json or not self._console.is_terminal:
             return nullcontext()
-        return self._console.status("Waiting for a machine")
+        return self._console.status("Waiting for a machine", spinner=spinner_for(self._console))
 
-    def _show(self, recorded: Recorded, status: Status | None) -> None:
+    def _show(self, recorded: Recorded) -> None:
         self._since = self._since or recorded.at
         event = recorded.event
         if isinstance(event, TaskInstructed):
@@ -135,27 +144,77 @@ class Watch:
         elif isinstance(event, _SETTLES):
             self._asked = None
         if self._is_json:
-            sys.stdout.write(recorded.body.decode() + "\n")
-            sys.stdout.flush()
+            write_bytes(recorded.body + b"\n")
             return
-        shown = screen.show(recorded, self._since)
+        shown = screen.show(recorded, self._since, said=self._said)
         if shown is not None:
-            self._console.print(shown)
-        if isinstance(event, ModelRequested):
-            self._hint(status, "Thinking")
+            self._print(shown)
+        if isinstance(event, ModelReplied):
+            self._said = screen.text_of(event) or self._said
+        elif isinstance(event, ModelRequested):
+            self._hint("Thinking")
         elif isinstance(event, ToolStarted):
-            self._hint(status, event.title)
+            self._hint(event.title)
 
-    def _hint(self, status: Status | None, text: str) -> None:
+    def _print(self, shown: RenderableType) -> None:
+        """Show something; a prompt that waits for a line ends where it is and is put again."""
+        if self._dialog is not None:
+            self._console.print()
+        self._console.print(shown)
+        if self._dialog is not None and self._asked is self._dialog.asked:
+            self._console.print(Text(self._dialog.prompt), end="")
+
+    def _hint(self, text: str) -> None:
         lines = screen.plain(text).strip().splitlines()
-        if status is not None and lines:
+        if self._status is not None and lines:
             spent = screen.money(self._cost_microusd)
-            status.update(Text(f"{lines[-1][:80]}  {spent}", style="dim"))
+            self._status.update(Text(f"{lines[-1][:80]}  {spent}", style="dim"))
 
-    async def _answer(self, asked: Asked, stream: Stream, status: Status | None) -> None:
-        if status is not None:
-            status.stop()
+    def _ask_or_stop(self) -> None:
+        """Put what is asked now, and take back a prompt for what is settled, wherever it was."""
+        if self._dialog is not None and self._asked is not self._dialog.asked:
+            self._stop_asking()
+            if self._status is not None:
+                self._status.start()
+        if self._is_caught_up and self._asked and self._has_terminal and self._dialog is None:
+            if self._status is not None:
+                self._status.stop()
+            self._dialog = Dialog(self._task, self._asked)
+            terminal = sys.stdin.fileno()
+            termios.tcflush(terminal, termios.TCIFLUSH)  # nothing typed before is an answer
+            asyncio.get_running_loop().add_reader(terminal, self._hear, terminal)
+            self._console.print(Text(self._dialog.prompt), end="")
+
+    def _stop_asking(self) -> None:
+        if self._dialog is not None:
+            self._dialog = None
+            terminal = sys.stdin.fileno()
+            asyncio.get_running_loop().remove_reader(terminal)
+            termios.tcflush(terminal, termios.TCIFLUSH)  # half a line is no command for a shell
+
+    def _hear(self, terminal: int) -> None:
+        """Take a line of the terminal, which edits it; at its end nothing more is asked here."""
+        typed = os.read(terminal, _LINE_BYTES)
+        dialog, stream = self._dialog, self._stream
+        if dialog is None or stream is None:
+            return
+        if not typed:
+            self._has_terminal = False
+            self._stop_asking()
+            self._console.print(Text("\nNot answered here. Another device can.", style="dim"))
+            return
+        told = dialog.hear(typed.decode(errors="replace"))
+        if told is None:
+            self._console.print(Text(dialog.prompt), end="")
+            return
+        self._stop_asking()
         self._asked = None
-        stream.tell(await answer(self._task, asked, self._console))
-        if status is not None:
-            status.start()
+        try:
+            stream.tell(told)
+        except Trouble as trouble:  # too long, say: it is asked again
+            self._console.print(Text(f"{screen.plain(trouble.what)} {trouble.remedy}", "yellow"))
+            self._asked = dialog.asked
+            self._ask_or_stop()
+            return
+        if self._status is not None:
+            self._status.start()

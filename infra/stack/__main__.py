@@ -19,10 +19,11 @@ import httpx
 from infra import telemetry
 from infra.clock import utc_now
 from infra.settings import Misconfigured, read
-from infra.stack.banner import banner, sandbox_in_use
+from infra.stack.banner import banner
 from infra.stack.child import FailedToStart
 from infra.stack.home import AlreadyRunning, inhabited
 from infra.stack.ports import PortTaken
+from infra.stack.registration import registered
 from infra.stack.settings import Settings, passed_on
 from infra.stack.whole import Wish, running_stack
 
@@ -55,11 +56,12 @@ async def _run(directory: Path, wish: Wish) -> None:
         _say("Starting …")
         async with running_stack(home, settings, _say, clock=utc_now, wish=wish) as stack:
             pairing = await stack.pair()
-            print(banner(stack, pairing, sandbox=await sandbox_in_use(settings)), flush=True)
-            try:
-                await asyncio.Event().wait()
-            finally:
-                _say("Stopping …")
+            with registered(home.pairing_file, os.environ, _say):
+                print(banner(stack, pairing, now=utc_now()), flush=True)
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    _say("Stopping …")
 
 
 def _cancel_when_signalled() -> None:

@@ -193,21 +193,20 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "ACCOUNT_SECRETS": up.keys.account_secret,
         "KEY_ENVIRONMENT": "local",
         "ALLOWED_ORIGINS": address.local_url,
-        **_github(up),
+        **_github(settings),
         "FORGES": msgspec.json.encode(allowed).decode(),
         "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
         **_model(up, settings),
     }
 
 
-def _github(up: Servers) -> dict[str, str]:
-    """Let people sign in at the local forge, which stands in for GitHub on this machine."""
-    local = local_forge(up.keys, up.ports)
+def _github(settings: Settings) -> dict[str, str]:
+    """Let people sign in with GitHub where an OAuth app is set; else it is not offered."""
+    if not settings.github_client_id:
+        return {}
     return {
-        "GITHUB_URL": local.url,
-        "GITHUB_API_URL": local.api_url,
-        "GITHUB_CLIENT_ID": _OAUTH_CLIENT,
-        "GITHUB_CLIENT_SECRET": up.keys.oauth_secret,
+        "GITHUB_CLIENT_ID": settings.github_client_id,
+        "GITHUB_CLIENT_SECRET": settings.github_client_secret,
     }
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from infra.sandbox_choice import DEFAULT_IMAGE, SandboxKind
+
 _PASSED_ON = (
     "PATH",
     "HOME",
@@ -55,7 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     github_token: str = ""
     gitlab_token: str = ""
     docker_host: str = ""
-    sandbox: str = "auto"
+    sandbox: SandboxKind = "auto"
+    sandbox_image: str = DEFAULT_IMAGE
+    github_client_id: str = ""
+    github_client_secret: str = ""
     stand_in_faults: bool = False
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from infra.clock import Clock
-from infra.stack import ports
+from infra.stack import ports, sandbox
 from infra.stack.child import Announce
 from infra.stack.home import Home
 from infra.stack.keys import write_private
@@ -50,6 +50,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     address: Address
     settings: Settings
     supervisor: Supervisor
+    sandbox: str
 
     @property
     def gateway_url(self) -> str:
@@ -110,8 +111,17 @@ async def running_stack(
     ) as (up, supervisor):
         port = up.ports["gateway"]
         address = Address(host=wish.host, port=port, public_url=public_url(wish.host, port))
-        await supervisor.start(services(up, address, settings))
-        stack = Stack(servers=up, address=address, settings=settings, supervisor=supervisor)
+        docker_host = home.environment.get("DOCKER_HOST", settings.docker_host)
+        choice = await sandbox.choose(settings, docker_host=docker_host)
+        chosen = msgspec.structs.replace(settings, sandbox=choice.kind or "auto")
+        await supervisor.start(services(up, address, chosen))
+        stack = Stack(
+            servers=up,
+            address=address,
+            settings=chosen,
+            supervisor=supervisor,
+            sandbox=sandbox.described(choice, settings.sandbox_image),
+        )
         with _findable(stack):
             yield stack
 
@@ -144,6 +154,7 @@ def _findable(stack: Stack) -> Iterator[None]:
             "token": stack.forge.token,
         },
         "model": "rehearsal" if stack.settings.is_rehearsal else "anthropic",
+        "sandbox": stack.sandbox,
         "logs": str(stack.servers.home.logs),
         "pid": os.getpid(),
     }

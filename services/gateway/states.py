@@ -29,6 +29,7 @@ _PAGE = """
     SELECT task, submitted_at, state FROM read.task
     WHERE account = $1 AND state IS NOT NULL
       AND ($2::text IS NULL OR phase = $2) AND ($3::text IS NULL OR repository = $3)
+      AND starts_with(task, $8)
       AND ($7 OR NOT coalesce((state->'is_archived')::boolean, false))
       AND ($4::timestamptz IS NULL OR (submitted_at, task) < ($4, $5))
     ORDER BY submitted_at DESC, task DESC LIMIT $6
@@ -43,6 +44,7 @@ class Wanted(NamedTuple):
     after: str
     limit: int
     with_archived: bool = False
+    id_prefix: str = ""
 
 
 class Page(NamedTuple):
@@ -89,6 +91,7 @@ class States:
                 task,
                 wanted.limit + 1,
                 wanted.with_archived,
+                wanted.id_prefix,
             )
         tasks = [msgspec.json.decode(row["state"], type=TaskState) for row in rows[: wanted.limit]]
         if len(rows) <= wanted.limit:

@@ -12,6 +12,7 @@ from events import AccountId, History, MachineId, TaskId, beat_subject, live_sub
 from infra.clock import Scribe, utc_now
 from infra.jetstream import AttemptLog, Connection, connect, say
 from infra.lifecycle import run_until_signalled
+from infra.sandbox_choice import DEFAULT_IMAGE
 from infra.telemetry import logger, serve_metrics
 from infra.tree_removal import temporary_directory
 from services.worker.absent import Absent
@@ -25,7 +26,7 @@ from services.worker.perform import World
 from services.worker.ports import Model, SandboxUnavailable
 from services.worker.repository.workspace import GitWorkspace, Origin
 from services.worker.rules import Rules
-from services.worker.sandbox.choose import DEFAULT_IMAGE, choose
+from services.worker.sandbox.choose import choose
 from services.worker.sandbox.confined import ConfinedSandbox
 from services.worker.settings import Settings
 from services.worker.standing import Attempt

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clients.cli.checkout import Lent, bring_back, lend
-from clients.cli.sign_in import Forge
+from clients.cli.local_stacks import Forge
 from clients.cli.trouble import Trouble
 from tests.support.forge import LocalForge, git_ok
 

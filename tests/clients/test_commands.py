@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -150,7 +151,7 @@ def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
         ended = errand(tmp_path, "list", "--phase", "waiting", gateway=gateway)
 
     assert ended.returncode == 0
-    for text in (TASK, "waiting (question)", "[red]Mend[31m it[/red]", "$0.0200", "https://f/1"):
+    for text in (TASK, "waiting: answer", "[red]Mend[31m it[/red]", "$0.02", "https://f/1"):
         assert text in ended.stdout
     assert gateway.asked[1][0] == "GET /v1/tasks?state=waiting&limit=20"
 
@@ -210,5 +211,161 @@ def test_ctrl_c_ends_the_watching_and_says_that_the_task_goes_on(tmp_path: Path)
             _, errors = process.communicate(timeout=20)
 
     assert process.returncode == 130
-    assert "goes on" in errors
+    assert f"The task goes on: errand watch {TASK}" in errors
     assert "Traceback" not in errors
+
+
+def test_an_empty_list_says_so(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, b'{"data":[],"next":null}')]
+        ended = errand(tmp_path, "list", gateway=gateway)
+
+    assert ended.stdout == 'No tasks yet. `errand run "…"` sends one.\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["list", "--phase", "bogus"], "'queued', 'starting', 'working', 'waiting'"),
+        (["list", "--limit", "1000"], "1<=x<=200"),
+        (["run", "x", "--repository", ""], "It is empty"),
+        (["run", "x", "--repository", "  "], "It is empty"),
+        (["pair", "127.0.0.1:1", "CODE"], "no http:// or https://"),
+        (["pair", "http://", "CODE"], "names no host"),
+        (["pair", "http://x:99999999", "CODE"], "is no address"),
+        (["pair", "--new", "http://x"], "--new takes neither"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_can(
+    tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    ended = errand(tmp_path, *arguments)
+
+    assert ended.returncode == 2
+    assert says in " ".join(ended.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("git@github.com:o/r.git", "https://github.com/o/r.git"),
+        ("ssh://git@github.com/o/r.git", "https://github.com/o/r.git"),
+        ("ssh://git@git.lan:2222/o/r", "https://git.lan/o/r"),
+        ("github.com/o/r", "https://github.com/o/r"),
+        ("gitlab.com/g/s/r", "https://gitlab.com/g/s/r"),
+        ("o/r", "https://github.com/o/r"),
+        ("http://127.0.0.1:1/o/r.git", "http://127.0.0.1:1/o/r.git"),
+    ],
+)
+def test_a_repository_is_named_as_people_name_it(tmp_path: Path, written: str, sent: str) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (201, json.dumps({"id": TASK}).encode())]
+        ended = errand(tmp_path, "run", "x", "-r", written, "--detach", gateway=gateway)
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(gateway.asked[1][1])["repository"] == {"url": sent}
+
+
+def test_a_code_for_another_device_is_shown_with_its_link(tmp_path: Path) -> None:
+    ends = datetime.now(UTC) + timedelta(minutes=10)
+    made = {"code": "ABCD-EFGH", "url": "http://h/pair#ABCD-EFGH", "expires_at": ends.isoformat()}
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, json.dumps(made).encode())]
+        ended = errand(tmp_path, "pair", "--new", gateway=gateway)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "ABCD-EFGH  (valid once, for 10 minutes)" in ended.stdout
+    assert "http://h/pair#ABCD-EFGH" in ended.stdout
+    assert "█" in ended.stdout
+
+
+def test_a_link_to_pair_with_is_enough(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [(201, json.dumps(SESSION).encode())]
+        ended = errand(tmp_path, "pair", f"{gateway.url}/pair#ABCD")
+
+    assert ended.stdout == f"Signed in to {gateway.url}.\n"
+
+
+def test_help_is_in_sections_with_work_first_and_nothing_cut(tmp_path: Path) -> None:
+    said = errand(tmp_path, "--help").stdout
+
+    places = [said.index(f"\n{h}:") for h in ("Work", "Results", "This device", "For operators")]
+    assert places == sorted(places)
+    assert said.index("  run ") < said.index("  approve ") < said.index("  projector ")
+    assert "..." not in said.partition("Work:")[2]
+    assert "For operators." not in said
+
+
+def test_a_patch_is_printed_byte_for_byte(tmp_path: Path) -> None:
+    patch = (
+        b"diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-\xff " + b"x" * 300 + b"\n+b\t\r\n"
+    )
+    listed = {"data": [{"name": "diff.patch", "media_type": "text/x-diff", "version": 3}]}
+    with scripted_http() as gateway:
+        gateway.answers = [
+            ME,
+            (200, json.dumps({"id": TASK, "phase": "finished"}).encode()),
+            (200, json.dumps(listed).encode()),
+            (200, patch),
+        ]
+        ended = subprocess.run(
+            command(tmp_path, "diff", TASK, gateway=gateway),
+            capture_output=True,
+            timeout=60,
+            cwd=tmp_path,
+            env=environment(),
+            check=True,
+        )
+
+    assert ended.stdout == patch
+
+
+def test_a_task_without_a_diff_says_so(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        state = json.dumps({"id": TASK, "phase": "working"}).encode()
+        gateway.answers = [ME, (200, state), (200, b'{"data":[]}')]
+        ended = errand(tmp_path, "diff", TASK, gateway=gateway)
+
+    assert ended.returncode == 1
+    assert "has no diff yet (working)" in ended.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_is_not_utf_8_gets_no_traceback(tmp_path: Path, encoding: str) -> None:
+    task = {"id": TASK, "phase": "finished", "title": "Größe → 文"}
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, json.dumps({"data": [task], "next": ""}).encode())]
+        ended = subprocess.run(
+            command(tmp_path, "list", gateway=gateway),
+            capture_output=True,
+            timeout=60,
+            cwd=tmp_path,
+            env={**environment(), "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert rb"-> \u6587" in ended.stdout
+
+
+def test_a_reader_that_has_enough_gets_no_traceback(tmp_path: Path) -> None:
+    tasks = [{"id": TASK, "phase": "finished", "title": "x" * 5000}] * 200
+    with scripted_http() as gateway:
+        gateway.answers = [ME, (200, json.dumps({"data": tasks, "next": ""}).encode())]
+        process = subprocess.Popen(
+            command(tmp_path, "list", gateway=gateway),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment(),
+        )
+        with process:
+            assert process.stdout is not None
+            process.stdout.read(10)
+            process.stdout.close()
+            assert process.stderr is not None
+            errors = process.stderr.read()
+
+    assert errors == b""
+    assert process.returncode in (1, 141)

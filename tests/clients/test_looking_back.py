@@ -1,5 +1,6 @@
 """A task as it was, as text: what is shown, what is compared, and what is honestly left out."""
 
+import io
 from io import StringIO
 
 import msgspec
@@ -7,6 +8,7 @@ from rich.console import Console
 
 from clients.cli.edits import Edit, edits, stored_diff
 from clients.cli.history import Message, Past
+from clients.cli.output import console_of
 from clients.cli.past import changes, edits_of, state_of, whole_diff
 from events import ArtifactStored, Blob, CallId, TaskInstructed, ToolCompleted, ToolStarted
 from tests.support.any_event import BEGINNING, story
@@ -63,7 +65,7 @@ def test_a_state_is_shown_with_all_it_holds():
                 said=[(1, "person", "Mend it"), (3, "agent", "I look.")],
                 phase="waiting",
                 waiting="question",
-                question={"text": "Which?"},
+                question={"request": "req_7", "text": "Which?", "options": ["red", "green"]},
                 cost_microusd=1_500_000,
                 turns=2,
                 plan=[{"text": "look", "state": "done"}],
@@ -72,11 +74,34 @@ def test_a_state_is_shown_with_all_it_holds():
         )
     )
     assert "at version 4 of 9" in shown
-    assert "waiting for question · 2 turns · $1.5000 model" in shown
+    assert "waiting for your answer · 2 turns · $1.50 model" in shown
     assert "Asks: Which?" in shown
+    assert "Choices: 1. red; 2. green" in shown
+    assert "Request: req_7" in shown
+    assert "`errand say task_1 NUMBER` answers" in shown
     assert "✔ look" in shown
     assert "I look." in shown
     assert "http://f/1" in shown
+
+
+def test_an_approval_is_shown_with_its_request_and_the_command_that_answers():
+    approval = {"request": "req_9", "title": "Run rm", "command": "rm -rf docs"}
+    shown = text(state_of(past(4, phase="waiting", waiting="approval", approval=approval)))
+    assert "waiting for your approval" in shown
+    assert "It would: rm -rf docs" in shown
+    assert "`errand approve task_1 req_9` allows it" in shown
+
+
+def test_one_of_a_thing_is_not_many():
+    shown = text(state_of(past(4, turns=1, files_changed=1, insertions=2)))
+    assert "1 turn, 1 changed file, 2 insertions" in shown
+
+
+def test_in_a_file_no_line_is_folded_or_padded():
+    out = io.StringIO()
+    line = "+" + "x" * 500
+    console_of(out).print(whole_diff(f"@@ -1,2 +1,2 @@\n{line}\n+a\n", "The branch"))
+    assert out.getvalue().splitlines()[2:] == ["  @@ -1,2 +1,2 @@", f"  {line}", "  +a"]
 
 
 def test_a_failure_is_shown_with_its_remedy():
@@ -111,7 +136,7 @@ def test_two_versions_differ_in_phase_spend_plan_and_words():
     shown = text(changes(before, after))
     for line in (
         "phase: working → finished",
-        "model: +$1.0000",
+        "model: +$1.00",
         "insertions: +3",
         "branch: none → errand/x",
         "pull request: http://f/1",

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from clients.cli import screen
+from clients.cli.output import console_of, write_what_fits
 from events import (
     ApprovalRequested,
+    ArtifactStored,
     AttemptEnded,
     AttemptStarted,
+    Blob,
     CallId,
     MachineDestroyed,
     MachineId,
@@ -24,6 +27,7 @@ from events import (
     QuestionAsked,
     RequestId,
     TaskFailed,
+    TaskFinished,
     TaskInstructed,
     ToolCompleted,
     ToolInterrupted,
@@ -126,7 +130,10 @@ def test_a_question_is_shown_with_its_choices() -> None:
         request=RequestId("r"), call=CallId("c"), text="Which?", options=("one", "two")
     )
 
-    assert shown(asked).split() == ["00:01.0", "?", "Which?", "1.", "one", "2.", "two"]
+    assert shown(asked).split() == [
+        *("00:01.0", "?", "Which?", "1.", "one", "2.", "two"),
+        *("`errand", "say", HISTORY.task, "NUMBER`", "answers"),
+    ]
 
 
 def test_what_asks_for_leave_is_shown_whole_and_how_to_answer() -> None:
@@ -219,7 +226,70 @@ def test_an_empty_diff_is_no_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("microusd", "spelled"), [(0, "$0.0000"), (1_500_000, "$1.5000"), (123, "$0.0001")]
+    ("microusd", "spelled"),
+    [
+        (0, "$0.00"),
+        (1_500_000, "$1.50"),
+        (123, "<$0.01"),
+        (9_999, "<$0.01"),
+        (10_000, "$0.01"),
+        (2_345_678_900, "$2,345.68"),
+    ],
 )
 def test_money_is_spelled_in_dollars(microusd: int, spelled: str) -> None:
     assert screen.money(microusd) == spelled
+
+
+def test_a_summary_the_agent_has_just_said_is_not_shown_again() -> None:
+    finished = recorded(TaskFinished(summary="All is well.", outcome="branch"))
+
+    assert "All is well." in text_of(screen.show(finished, BEGINNING))
+    assert text_of(screen.show(finished, BEGINNING, said="All is well.")) == "00:01.0  ✔ Done\n"
+
+
+def test_an_empty_diff_is_not_kept_in_words() -> None:
+    kept = ArtifactStored(name="diff.patch", blob=Blob("key", 0, ""), media_type="text/x-diff")
+    assert shown(kept) == ""
+
+
+def test_in_a_file_no_line_is_folded_or_padded() -> None:
+    line = "x" * 300
+    out = io.StringIO()
+    done = ToolCompleted(call=CallId("c"), output=f"{line}\nshort\n")
+    console_of(out).print(screen.show(recorded(done), BEGINNING))
+
+    assert out.getvalue().splitlines()[1:] == [f"         {line}", "         short"]
+
+
+def test_a_terminal_folds_what_is_too_long_and_keeps_the_indent() -> None:
+    out = io.StringIO()
+    done = ToolCompleted(call=CallId("c"), output="word " * 40)
+    terminal = Console(file=out, width=60, force_terminal=True, color_system=None)
+    terminal.print(screen.show(recorded(done), BEGINNING))
+
+    lines = out.getvalue().splitlines()[1:]
+    assert len(lines) > 3
+    assert all(line.startswith("         word") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [
+        ("utf-8", "✓ “x” é \u6587"),
+        ("latin-1", '+ "x" é \\u6587'),
+        ("ascii", '+ "x" \\xe9 \\u6587'),
+    ],
+)
+def test_what_an_encoding_lacks_is_replaced(encoding: str, written: str) -> None:
+    content = io.BytesIO()
+    stream = io.TextIOWrapper(content, encoding=encoding)
+    write_what_fits(stream)
+    console_of(stream).print("✓ “x” é \u6587", end="")
+    stream.flush()
+    assert content.getvalue().decode(encoding) == written
+
+
+def text_of(renderable: Any) -> str:
+    out = io.StringIO()
+    Console(file=out, width=200, highlight=False).print(renderable)
+    return out.getvalue()

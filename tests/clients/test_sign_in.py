@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from clients.cli.gateway import Gateway, Unreachable
-from clients.cli.sign_in import KeptSession, Renewal, SessionFile, local_stack, sign_in
+from clients.cli.local_stacks import local_stack
+from clients.cli.sign_in import KeptSession, Renewal, SessionFile, sign_in
 from clients.cli.trouble import Trouble
 from infra.clock import utc_now
 from tests.support.scripted_gateway import Visitor, scripted_gateway
@@ -35,7 +36,7 @@ async def nobody(_: Visitor) -> None:
 
 async def signed_in(file: SessionFile, folder: Path, *, gateway: str = "", token: str = "") -> str:
     async with await sign_in(
-        gateway=gateway, token=token, file=file, folder=folder, device="d"
+        gateway=gateway, token=token, file=file, stack=local_stack(folder), device="d"
     ) as found:
         return f"{found.url} {found.token}"
 

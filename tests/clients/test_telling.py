@@ -53,8 +53,98 @@ async def test_a_word_to_a_task_that_asks_is_the_answer(tmp_path: Path) -> None:
         gateway.pages = [ME, (200, json.dumps(state).encode())]
         ended = await typed(tmp_path, "say", TASK, "That", gateway=gateway)
 
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "Answered “That” (version 2).\n"
     assert ears.said == [("answer", TASK, {"request": "req_1", "text": "That"})]
+
+
+@pytest.mark.parametrize(
+    ("typed_text", "answer"), [("2", "green"), ("3", "3"), ("0", "0"), ("two", "two")]
+)
+async def test_a_number_answers_with_the_option_of_that_number(
+    tmp_path: Path, typed_text: str, answer: str
+) -> None:
+    ears = Ears()
+    question = {"request": "req_1", "text": "Which?", "options": ["red", "green"]}
+    state = {"id": TASK, "question": question}
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, (200, json.dumps(state).encode())]
+        ended = await typed(tmp_path, "say", TASK, typed_text, gateway=gateway)
+
+    assert ended.returncode == 0
+    assert ears.said == [("answer", TASK, {"request": "req_1", "text": answer})]
+
+
+APPROVAL = {"request": "req_9", "digest": "d", "title": "Run rm -rf docs"}
+
+
+@pytest.mark.parametrize("text", ["yes, do it", "no", "Use the other folder"])
+async def test_words_do_not_withdraw_a_call_that_waits_for_approval(
+    tmp_path: Path, text: str
+) -> None:
+    ears = Ears()
+    state = (200, json.dumps({"id": TASK, "approval": APPROVAL}).encode())
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, state]
+        refused = await typed(tmp_path, "say", TASK, text, gateway=gateway)
+        gateway.pages = [ME, state]
+        meant = await typed(tmp_path, "say", TASK, text, "--withdraw", gateway=gateway)
+        gateway.pages = [ME, state]
+        allowed = await typed(tmp_path, "approve", TASK, gateway=gateway)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "Nothing was sent" in refused.stderr
+    assert f"errand approve {TASK} req_9" in refused.stderr
+    assert "--deny" in refused.stderr
+    assert meant.returncode == allowed.returncode == 0
+    assert allowed.stdout == "Allowed: Run rm -rf docs (version 2).\n"
+    assert [op for op, _, _ in ears.said] == ["instruct", "approve"]
+
+
+async def test_cancelling_what_has_ended_says_so(tmp_path: Path) -> None:
+    ears = Ears()
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, (200, json.dumps({"id": TASK, "phase": "finished"}).encode())]
+        ended = await typed(tmp_path, "cancel", TASK, gateway=gateway)
+
+    assert ended.returncode == 0
+    assert "has ended already (finished)" in ended.stdout
+    assert ears.said == []
+
+
+async def test_a_task_is_named_by_the_beginning_of_its_id(tmp_path: Path) -> None:
+    ears = Ears()
+    found = {"data": [{"id": TASK, "title": "t"}], "next": None}
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, (200, json.dumps(found).encode()), NO_QUESTION]
+        ended = await typed(tmp_path, "say", "bbbbb", "More", gateway=gateway)
+        asked = gateway.asked[1]
+
+    assert ended.returncode == 0, ended.stderr
+    assert asked.startswith("/v1/tasks?id_prefix=task_bbbbb&")
+    assert ears.said == [("instruct", TASK, {"text": "More", "mode": "steer"})]
+
+
+async def test_an_ambiguous_beginning_lists_what_it_may_mean(tmp_path: Path) -> None:
+    other = "task_" + "b" * 25 + "c"
+    found = {"data": [{"id": TASK, "title": "One"}, {"id": other, "title": "Two"}], "next": None}
+    async with scripted_gateway(Ears()) as gateway:
+        gateway.pages = [ME, (200, json.dumps(found).encode())]
+        ended = await typed(tmp_path, "show", "task_bbb", gateway=gateway)
+
+    assert ended.returncode == 1
+    assert f"{TASK}  One" in ended.stderr
+    assert f"{other}  Two" in ended.stderr
+
+
+@pytest.mark.parametrize(("named", "said"), [("zz9!", "is not the id"), ("abc", "No task begins")])
+async def test_what_names_no_task_is_said(tmp_path: Path, named: str, said: str) -> None:
+    async with scripted_gateway(Ears()) as gateway:
+        gateway.pages = [ME, (200, b'{"data":[],"next":null}')]
+        ended = await typed(tmp_path, "watch", named, gateway=gateway)
+
+    assert ended.returncode == 1
+    assert said in ended.stderr
 
 
 async def test_a_word_to_a_task_that_asks_nothing_is_an_instruction(tmp_path: Path) -> None:
@@ -87,13 +177,13 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
         second = await typed(tmp_path, "run", "Mend", "-r", "https://f/o/r.git", gateway=gateway)
         ears = Ears(refused=(1,))
         gateway.visits = [ears]
-        gateway.pages = [ME]
+        gateway.pages = [ME, NO_QUESTION]
         last = await typed(tmp_path, "cancel", TASK, gateway=gateway)
         gateway.pages = [ME]
         empty = await typed(tmp_path, "outbox", gateway=gateway)
 
     assert first.returncode == second.returncode == 5
-    assert "goes with your next command" in first.stdout
+    assert "is sent with your next command" in first.stdout
     assert "cannot be reached" in second.stdout
     assert last.returncode == 0
     assert "Kept earlier" in last.stdout
@@ -113,20 +203,20 @@ async def test_what_is_kept_can_be_seen_and_taken_out(tmp_path: Path, end: int, 
         await visitor.socket.close(end, "not this")
 
     async with scripted_gateway(refuse) as gateway:
-        gateway.pages = [AWAY]
+        gateway.pages = [AWAY, AWAY]
         sent = await typed(tmp_path, "cancel", TASK, "--reason", "late", *BRIEFLY, gateway=gateway)
         gateway.pages = [AWAY]
         listed = await typed(tmp_path, "outbox", *BRIEFLY, gateway=gateway)
         [command] = [line.split()[0] for line in listed.stdout.splitlines() if "late" in line]
         gateway.pages = [AWAY]
-        dropped = await typed(tmp_path, "outbox", "--drop", command, gateway=gateway)
+        dropped = await typed(tmp_path, "outbox", "--drop", command[:20], gateway=gateway)
         gateway.pages = [AWAY]
         again = await typed(tmp_path, "outbox", "--drop", command, gateway=gateway)
 
     assert (sent.returncode, listed.returncode) == (code, 5)
-    assert (dropped.returncode, dropped.stdout) == (0, "")
+    assert (dropped.returncode, dropped.stdout) == (0, f"Dropped, unsent: cancel {TASK}\n")
     assert again.returncode == 1
-    assert "Nothing with the id" in again.stderr
+    assert "Nothing is kept whose id begins with" in again.stderr
 
 
 async def test_what_another_program_sent_meanwhile_is_not_told_as_kept(tmp_path: Path) -> None:
@@ -139,7 +229,7 @@ async def test_what_another_program_sent_meanwhile_is_not_told_as_kept(tmp_path:
         await visitor.socket.wait_closed()
 
     async with scripted_gateway(steal) as gateway:
-        gateway.pages = [ME]
+        gateway.pages = [ME, NO_QUESTION]
         ended = await typed(tmp_path, "cancel", TASK, "--wait", "2", gateway=gateway)
 
-    assert (ended.returncode, ended.stdout) == (0, "")
+    assert (ended.returncode, ended.stdout) == (0, "Cancelled; its worker stops.\n")

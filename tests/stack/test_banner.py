@@ -1,12 +1,21 @@
 """What `make run` says of the model, the sandbox and the phone's way in."""
 
 import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
-from infra.stack.banner import model_in_use, qr_code, sandbox_in_use
+from infra.sandbox_choice import DEFAULT_IMAGE
+from infra.stack.banner import model_in_use, qr_code, validity
+from infra.stack.sandbox import choose, described, missing_for_docker
 from infra.stack.settings import Settings
+from infra.stack.whole import Pairing
+from services.worker.sandbox.docker import engine_answers
 
 
 def test_it_says_plainly_when_the_rehearsal_model_answers() -> None:
@@ -34,24 +43,63 @@ def test_the_code_is_drawn_narrow_enough_for_a_terminal() -> None:
     assert max(map(len, drawing.splitlines())) <= 80
 
 
-async def test_docker_is_named_where_an_engine_answers(tmp_path: Path) -> None:
+@asynccontextmanager
+async def engine(socket: Path, images: Sequence[str]) -> AsyncIterator[str]:
+    """A Docker engine of two answers, on a unix socket."""
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = await reader.readuntil(b"\r\n\r\n")
-        assert asked.startswith(b"GET /_ping ")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
-        await writer.drain()
+        while request := await reader.readline():
+            _, path, _ = request.decode().split(" ")
+            while (await reader.readline()).strip():
+                pass
+            is_known = path == "/_ping" or unquote(path.split("/")[2]) in images
+            status = "200 OK" if is_known else "404 Not Found"
+            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nOK".encode())
+            await writer.drain()
         writer.close()
 
-    engine = tmp_path / "docker.sock"
-    settings = Settings(docker_host=f"unix://{engine}")
-    async with await asyncio.start_unix_server(answer, engine):
-        assert await sandbox_in_use(settings) == "docker"
+    async with await asyncio.start_unix_server(answer, socket):
+        yield f"unix://{socket}"
+
+
+async def sandbox_said(settings: Settings, host: str) -> str:
+    return described(await choose(settings, docker_host=host), settings.sandbox_image)
+
+
+async def test_docker_is_named_where_an_engine_has_the_image(tmp_path: Path) -> None:
+    async with engine(tmp_path / "docker.sock", ["errand-sandbox:local"]) as host:
+        assert await sandbox_said(Settings(), host) == "docker"
+
+
+async def test_an_engine_without_the_image_is_not_called_the_sandbox(tmp_path: Path) -> None:
+    async with engine(tmp_path / "docker.sock", ["debian:latest"]) as host:
+        said = await sandbox_said(Settings(), host)
+        other = await sandbox_said(Settings(sandbox_image="debian:latest"), host)
+
+    assert said.startswith("bubblewrap (Docker is not used: ")
+    assert "no image errand-sandbox:local" in said
+    assert "docker build -t errand-sandbox:local" in said
+    assert other == "docker"
 
 
 @pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "ssh://elsewhere"])
 async def test_bubblewrap_is_named_where_no_engine_answers(host: str) -> None:
-    assert await sandbox_in_use(Settings(docker_host=host)) == "bubblewrap"
+    assert (await sandbox_said(Settings(), host)).startswith("bubblewrap (Docker is not used: ")
 
 
 async def test_a_sandbox_that_was_asked_for_is_named() -> None:
-    assert await sandbox_in_use(Settings(sandbox="none")) == "none"
+    assert await sandbox_said(Settings(sandbox="none"), "") == "none"
+
+
+@pytest.mark.docker
+async def test_the_stack_and_the_worker_ask_the_engine_the_same() -> None:
+    host = os.environ.get("DOCKER_HOST", "")
+    for image in (DEFAULT_IMAGE, "errand-absent:local"):
+        asked = await asyncio.to_thread(engine_answers, image)
+        assert await missing_for_docker(host, image) == asked
+
+
+def test_a_code_is_said_to_be_good_for_minutes() -> None:
+    pairing = Pairing(code="c", url="u", expires_at="2026-11-27T22:36:27.342296Z")
+    now = datetime(2026, 11, 27, 22, 26, 28, tzinfo=UTC)
+    assert validity(pairing, now) == "valid once, for 10 minutes"

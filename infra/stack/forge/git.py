@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.git_quirks import forgiving
+
 # In force for every git this forge starts, whatever the repository's own file says.
 _CONFIGURATION = {
     "safe.directory": "*",
@@ -14,6 +16,7 @@ _CONFIGURATION = {
     "http.receivepack": "true",
     "transfer.fsckObjects": "true",
     "receive.fsckObjects": "true",
+    **forgiving("receive"),
     "receive.hideRefs": "refs/pull",
     "receive.maxInputSize": "536870912",
     "receive.autogc": "false",

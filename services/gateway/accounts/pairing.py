@@ -121,8 +121,9 @@ class Pairings:
         raise refused(
             403,
             "code_refused",
-            "This code is wrong, used or too old. Make a new one with `errand pair`, on a device "
-            "that is signed in, or ask for another mail.",
+            "This code is wrong, used or too old: a pairing code is valid once, for 10 minutes. "
+            "Make a new one with `errand pair --new` on a computer that is signed in, or ask for "
+            "another mail.",
         )
 
     async def _redeem(

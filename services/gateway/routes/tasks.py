@@ -30,6 +30,9 @@ _TAGS = ["tasks"]
 InPhase = Annotated[
     Phase | None, QueryParameter(name="state", description="Only those in this phase.")
 ]
+IdPrefix = Annotated[
+    str, QueryParameter(max_length=64, description="Only those whose id begins like this.")
+]
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]
 
 
@@ -57,13 +60,14 @@ async def submit(
 
 
 @get("/v1/tasks", tags=_TAGS, summary="List tasks")
-async def list_tasks(
+async def list_tasks(  # noqa: PLR0913 - one parameter a filter
     house: TheHouse,
     principal: ThePerson,
     *,
     phase: InPhase = None,
     repository: FromQuery[str | None] = None,
     archived: FromQuery[bool] = False,
+    id_prefix: IdPrefix = "",
     after: FromQuery[str] = "",
     limit: Limit = 50,
 ) -> TaskPage:
@@ -72,7 +76,7 @@ async def list_tasks(
     A task just submitted may take a moment to show: look at the task itself, or give the version
     of its last change to `GET /v1/tasks/{task}` as `wait_version`.
     """
-    wanted = Wanted(phase, repository, after, limit, with_archived=archived)
+    wanted = Wanted(phase, repository, after, limit, archived, id_prefix)
     page = await house.states.page(principal.account, wanted)
     return TaskPage(page.tasks, page.next or None)
 

@@ -18,18 +18,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from infra.git_quirks import forgiving
 from services.worker.ports import WorkspaceRefused
 
 _LOCAL_SECONDS: Final = 120.0
 _WATCH_SECONDS: Final = 0.3
-# Old quirks of honest histories, that git itself forgives when it shows them.
-_FORGIVEN: Final = (
-    "badTimezone",
-    "missingSpaceBeforeDate",
-    "missingSpaceBeforeEmail",
-    "zeroPaddedDate",
-    "zeroPaddedFilemode",
-)
 _SETTINGS: Final = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
@@ -43,7 +36,7 @@ _SETTINGS: Final = {
     "protocol.version": "2",
     "transfer.bundleURI": "false",
     "transfer.fsckObjects": "true",
-    **{f"fetch.fsck.{quirk}": "warn" for quirk in _FORGIVEN},
+    **forgiving("fetch"),
 }
 
 

@@ -4,25 +4,21 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
 
 import structlog
 
+from infra.sandbox_choice import DEFAULT_IMAGE, SandboxKind, choose_sandbox
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.bubblewrap import Bubblewrap
 from services.worker.sandbox.confined import ConfinedSandbox
 from services.worker.sandbox.enclosure import Enclosure, Limits
 from services.worker.sandbox.none import WARNING, Unconfined
 
-Kind = Literal["auto", "docker", "bubblewrap", "none"]
-
-DEFAULT_IMAGE: Final = "errand-sandbox:local"
-
 _log = structlog.get_logger(__name__)
 
 
 async def choose(
-    kind: Kind,
+    kind: SandboxKind,
     *,
     task: str,
     scratch: Path,
@@ -43,7 +39,7 @@ async def choose(
 
 
 async def _enclosure(
-    kind: Kind,
+    kind: SandboxKind,
     *,
     task: str,
     scratch: Path,
@@ -51,15 +47,14 @@ async def _enclosure(
     toolchain: Sequence[Path],
     limits: Limits | None,
 ) -> Enclosure:
-    if kind == "none":
+    missing = await asyncio.to_thread(engine_answers, image) if kind == "auto" else ""
+    choice = choose_sandbox(kind, missing=missing, platform=sys.platform)
+    if choice.kind == "none":
         _log.warning("sandbox.none", meaning=WARNING)
         return Unconfined(scratch)
-    if kind == "docker":
+    if choice.kind == "docker":
         return _docker(image, task, limits)
-    missing = "" if kind == "bubblewrap" else await asyncio.to_thread(engine_answers, image)
-    if kind == "auto" and not missing:
-        return _docker(image, task, limits)
-    if sys.platform == "linux":
+    if choice.kind == "bubblewrap" and sys.platform == "linux":
         return Bubblewrap(scratch, task=task, toolchain=toolchain, limits=limits)
     raise SandboxUnavailable(
         f"There is no sandbox here: {missing or 'bubblewrap needs Linux'}. Install and start "

@@ -1,0 +1,123 @@
+"""The stacks that run on this machine: `make run` says where each one is.
+
+A stack is found by `stack.json` in its directory: in `.errand` of this folder or one above, or
+wherever a file in `errand/stacks` of the user's state directory points to. It is readable by its
+owner alone, and has what this command needs to pair itself.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from clients.cli.trouble import Trouble
+
+_ANSWER_SECONDS: Final = 1.0
+
+
+class Forge(msgspec.Struct, frozen=True):
+    """The stack's own forge, to which local repositories are sent."""
+
+    url: str = ""
+    api_url: str = ""
+    token: str = ""
+
+
+class LocalStack(msgspec.Struct, frozen=True):
+    """What a running stack says of itself in `stack.json`; `sandbox`: which it uses, and why."""
+
+    gateway: str
+    operator_token: str = ""
+    forge: Forge = Forge()
+    sandbox: str = ""
+    directory: str = ""
+
+
+class _Pointer(msgspec.Struct, frozen=True):
+    """A registered stack: its `stack.json`."""
+
+    file: str
+
+
+def local_stack(start: Path) -> LocalStack | None:
+    """Find the stack that runs in this folder or above it; None when there is none."""
+    for folder in (start, *start.parents):
+        try:
+            return _read(folder / ".errand" / "stack.json")
+        except FileNotFoundError:
+            continue
+        except (OSError, msgspec.DecodeError):
+            return None
+    return None
+
+
+def named_stack(directory: Path) -> LocalStack:
+    """Read the stack that runs in a directory, or in its `.errand`. Raises Trouble without one."""
+    for folder in (directory, directory / ".errand"):
+        try:
+            return _read(folder / "stack.json")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, msgspec.DecodeError) as error:
+            raise Trouble(f"The stack in {folder} cannot be read: {error}") from None
+    raise Trouble(
+        f"No stack runs in {directory}.",
+        "`make run` in Errand's folder starts one; --stack names its directory, `.errand` there.",
+    )
+
+
+def running_stacks(environment: Mapping[str, str]) -> list[LocalStack]:
+    """List the user's stacks that answer, wherever they were started; the newest first."""
+    return [stack for stack in _registered(environment) if _answers(stack.gateway)]
+
+
+def _registered(environment: Mapping[str, str]) -> Iterator[LocalStack]:
+    state = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '/')}/.local/state"
+    try:
+        pointers = list((Path(state) / "errand" / "stacks").glob("*.json"))
+        pointers.sort(key=lambda pointer: pointer.stat().st_mtime, reverse=True)
+    except OSError:  # one of them has just ended
+        return
+    for pointer in pointers:
+        try:
+            yield _read(Path(msgspec.json.decode(pointer.read_bytes(), type=_Pointer).file))
+        except (OSError, msgspec.DecodeError):  # it was killed, or is not ours to read
+            continue
+
+
+def _read(file: Path) -> LocalStack:
+    stack = msgspec.json.decode(file.read_bytes(), type=LocalStack)
+    return msgspec.structs.replace(stack, directory=os.fspath(file.parent))
+
+
+def is_same_gateway(one: str, other: str) -> bool:
+    """Compare two gateways' URLs; one of this machine has several names."""
+    first, second = urlsplit(one.rstrip("/")), urlsplit(other.rstrip("/"))
+    if first == second:
+        return True
+    ports = first.port == second.port is not None
+    return ports and all(_is_here(parts.hostname or "") for parts in (first, second))
+
+
+def _is_here(host: str) -> bool:
+    """Whether an address is one of this machine's: only such a one can be bound."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as bound:
+        try:
+            bound.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _answers(gateway: str) -> bool:
+    parts = urlsplit(gateway)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), _ANSWER_SECONDS):
+            return True
+    except OSError:
+        return False

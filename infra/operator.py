@@ -12,6 +12,8 @@ import click
 import msgspec
 from rich.console import Console
 
+from infra.event_key_settings import event_keys, make_event_keys
+from infra.event_mac import EventKeys
 from infra.nats_permissions import Role
 from infra.settings import Misconfigured, read
 
@@ -38,41 +40,63 @@ class Operator(Protocol):
 
 
 class LogAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the event log is, and the path of the credentials to come with."""
+    """Where the event log is, the path of the credentials to come with, and the writers' keys."""
 
     nats_url: str
     nats_credentials: str = ""
+    event_keys: str = ""
+    events_unsigned_up_to: int = 0
+
+    def __repr__(self) -> str:
+        return f"LogAddress(nats_url={self.nats_url!r}, …)"
+
+    @property
+    def keys(self) -> EventKeys:
+        """The keys of the log's writers. Raises Misconfigured."""
+        return make_event_keys(self.event_keys, self.events_unsigned_up_to)
 
 
 class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: str = ""
-    nats_credentials: str = ""
 
 
 class _Stack(msgspec.Struct, frozen=True):
     nats: str = ""
 
 
+class _Keys(msgspec.Struct, frozen=True):
+    event_keys: str
+    events_unsigned_up_to: int
+
+
 def log_address(operator: Operator, role: Role) -> LogAddress:
-    """Find the log: as NATS_URL and NATS_CREDENTIALS say, else that of the stack that runs here.
+    """Find the log: as NATS_URL, NATS_CREDENTIALS and EVENT_KEYS say, else that of the stack here.
 
     With a local stack the credentials are those of `role`. Raises click.UsageError saying what to
     set when there is neither.
     """
     try:
         settings = read(_Settings, operator.environment)
+        if settings.nats_url:
+            event_keys(operator.environment)  # says what is wrong with them before anything begins
+            return read(LogAddress, operator.environment)
     except Misconfigured as error:
         raise click.UsageError(str(error)) from None
-    if settings.nats_url:
-        return LogAddress(nats_url=settings.nats_url, nats_credentials=settings.nats_credentials)
     found = _running(operator.folder)
     if found is None:
         raise click.UsageError(
-            "Where is the event log? Set NATS_URL and NATS_CREDENTIALS (the path of a .creds file "
-            f"of the role {role}), or start a stack in this folder with `make run`."
+            "Where is the event log? Set NATS_URL, NATS_CREDENTIALS (the path of a .creds "
+            f"file of the role {role}) and EVENT_KEYS, or start a stack in this folder with "
+            "`make run`."
         )
     home, stack = found
-    return LogAddress(nats_url=stack.nats, nats_credentials=str(home / "keys" / f"{role}.creds"))
+    kept = msgspec.json.decode((home / "keys" / "keys.json").read_bytes(), type=_Keys)
+    return LogAddress(
+        nats_url=stack.nats,
+        nats_credentials=str(home / "keys" / f"{role}.creds"),
+        event_keys=kept.event_keys,
+        events_unsigned_up_to=kept.events_unsigned_up_to,
+    )
 
 
 def _running(start: Path) -> tuple[Path, _Stack] | None:

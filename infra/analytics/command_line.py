@@ -90,5 +90,7 @@ def run(operator: Operator, work: Callable[[Connection], Awaitable[int]]) -> int
 
 
 async def _connected(address: LogAddress, work: Callable[[Connection], Awaitable[int]]) -> int:
-    async with event_log(address.nats_url, address.nats_credentials, name="errand") as log:
+    async with event_log(
+        address.nats_url, address.nats_credentials, name="errand", keys=address.keys
+    ) as log:
         return await work(log)

@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import Final
 
 from events import Recorded
+from infra.event_mac import EventKeys
 from infra.jetstream import Connection, Selection, connect, replay
 
 EVERYTHING: Final = Selection()
 
 
 def event_log(
-    nats_url: str, credentials: str | Path, *, name: str
+    nats_url: str, credentials: str | Path, *, name: str, keys: EventKeys
 ) -> AbstractAsyncContextManager[Connection]:
     """Connect to the log, as an asynchronous context manager.
 
     `credentials` is the path of a `.creds` file of the role analytics, `name` says who reads.
+    `keys` prove who wrote an event: `event_keys(os.environ)` of infra.event_key_settings.
     Raises Unavailable when no server lets us in within 30 s.
     """
-    return connect(nats_url, credentials=credentials, name=name)
+    return connect(nats_url, credentials=credentials, name=name, keys=keys)
 
 
 async def follow_events(

@@ -13,6 +13,7 @@ from infra.jetstream.log import JetStreamLog, LogInfo
 from infra.jetstream.reader import create_reader, delete_reader, reader_name, recreate_reader
 from infra.jetstream.replay import Selection, replay
 from infra.jetstream.streams import provision
+from infra.jetstream.verification import SignedEvent, Verify
 
 __all__ = [
     "AttemptLog",
@@ -20,6 +21,8 @@ __all__ = [
     "JetStreamLog",
     "LogInfo",
     "Selection",
+    "SignedEvent",
+    "Verify",
     "connect",
     "create_reader",
     "delete_reader",

@@ -5,12 +5,16 @@ ask what the log holds, nor make its reader anew. Whatever it needs to know, it 
 reader delivers, and when it may have missed something it asks the scheduler, by its beats, for a
 fresh reader. The reader delivers the whole history, so the k-th delivery of any of its incarnations
 is the same message, and the count of deliveries alone tells whether one is missing.
+
+A worker has no key, and cannot tell a genuine event of the control plane from a forged one. So what
+says it is one counts only after the gateway confirmed it (`verification`).
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from types import TracebackType
 from typing import Final, Self, cast
 
@@ -22,6 +26,7 @@ from infra.jetstream.connection import Connection
 from infra.jetstream.legible import Sieve, Stored
 from infra.jetstream.publication import Appender, Growth, Mark, last_sequence
 from infra.jetstream.pulls import Pulls
+from infra.jetstream.verification import VerifiedWriters, Verify
 from infra.jetstream.waiting import Signal, first
 from infra.telemetry import logger
 
@@ -40,6 +45,7 @@ def _nobody(_generation: int) -> None:
 class AttemptLog:
     """One task's history: catch up with it, follow it, append to it. Use in `async with`.
 
+    `verify` asks whether the control plane's events are genuine; it is awaited for those alone.
     `reader_generation` starts at 1 and grows when a fresh reader is needed; `asked` is then called
     with it. Put it in every beat, and beat at once while `is_waiting_for_reader`.
     """
@@ -50,6 +56,7 @@ class AttemptLog:
         history: History,
         reader: str,
         *,
+        verify: Verify,
         asked: Callable[[int], None] = _nobody,
         deadline_seconds: float = 10.0,
         heartbeat_seconds: float = _HEARTBEAT_SECONDS,
@@ -59,7 +66,10 @@ class AttemptLog:
         self._heartbeat_seconds = heartbeat_seconds
         self._asked = asked
         self._history = history
-        self._sieve = Sieve(event_subject(history))
+        self._writers = VerifiedWriters(verify)
+        self._sieve = Sieve(event_subject(history), proofs=self._writers)
+        self._unread: deque[Delivered] = deque()
+        self._reading = asyncio.Lock()
         self._arrived: deque[Recorded] = deque()
         self._marks: list[Mark] = []
         self._position = 0
@@ -121,6 +131,7 @@ class AttemptLog:
         """
         while not until.is_set():
             stirred = self._signal.next
+            await self._read_patiently()
             if self._arrived:
                 yield self._give()
             else:
@@ -134,13 +145,17 @@ class AttemptLog:
             async with asyncio.timeout(within_seconds):
                 if last is None:
                     last = await self._last_sequence()
-                while self._sequence < last:
+                while True:
                     stirred = self._signal.next
+                    await self._read()
+                    if self._sequence >= last:
+                        return
                     await self._tend()
                     await first(stirred, never, seconds=self._tick())
         except TimeoutError:
             raise Unavailable(
-                "The reader of this attempt does not deliver. Is the scheduler running?"
+                "The reader of this attempt does not deliver, or the gateway does not say what is "
+                "genuine. Do scheduler and gateway run?"
             ) from None
 
     async def _last_sequence(self) -> int:
@@ -152,6 +167,32 @@ class AttemptLog:
             except Unavailable:
                 self._connection.require_open()
                 await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _read_patiently(self) -> None:
+        """Read what came, as far as the broker answers: until it does, nothing more is given."""
+        try:
+            await self._read()
+        except Unavailable as reason:
+            self._connection.require_open()
+            _log.warning("the history waits for the gateway", reason=str(reason))
+
+    async def _read(self) -> None:
+        """Read what came, in order, after the gateway was asked about it. Raises Unavailable."""
+        async with self._reading:
+            while self._unread:
+                some = list(islice(self._unread, _BATCH))
+                await self._writers.learn(some)
+                for each in some:
+                    self._unread.popleft()
+                    self._admit(each)
+
+    def _admit(self, delivered: Delivered) -> None:
+        self._sequence = delivered.sequence
+        stored = Stored(delivered.sequence, delivered.body, delivered.headers)
+        recorded = self._sieve.admit(stored)
+        if recorded is not None:
+            self._marks.append(Mark(recorded.id, recorded.sequence))
+            self._arrived.append(recorded)
 
     def _give(self) -> list[Recorded]:
         given = list(self._arrived)
@@ -207,11 +248,7 @@ class AttemptLog:
 
     def _accept(self, delivered: Delivered) -> None:
         self._position = delivered.position
-        self._sequence = delivered.sequence
-        recorded = self._sieve.admit(Stored(delivered.sequence, delivered.body))
-        if recorded is not None:
-            self._marks.append(Mark(recorded.id, recorded.sequence))
-            self._arrived.append(recorded)
+        self._unread.append(delivered)
 
     def _notice(self) -> None:
         """Compare what the reader says it has delivered with what came; wake who waits."""

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import nats.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.protocol.parser import Parser
 
 _PLAIN_HEADERS: Final = b"NATS/1.0\r\n"
@@ -46,6 +47,12 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
         """The event's tag as its header has it; empty when its writer left the header out."""
         _, _, rest = self.headers.partition(_KIND)
         return rest.partition(b"\r\n")[0].strip().decode(errors="replace")
+
+
+class Headers(dict[str, str]):
+    """The headers of a message by name, the last of each, and the block they came in."""
+
+    raw: bytes = b""
 
 
 Take = Callable[[Sequence[Delivered]], None]
@@ -85,17 +92,24 @@ class QuickClient(Client):
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         if headers and headers.startswith(_PLAIN_HEADERS):  # no status: what most messages have
-            return self._parse_header_lines(headers[len(_PLAIN_HEADERS) :])
+            found = self._parse_header_lines(headers[len(_PLAIN_HEADERS) :])
+            found.raw = headers
+            return found
         return await super()._process_headers(headers)
 
     @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        found = {}
+    def _parse_header_lines(raw: bytes) -> Headers:
+        found = Headers()
         for line in raw.decode(errors="replace").split("\r\n"):
             name, colon, value = line.partition(":")
             if colon:
                 found[name.strip()] = value.strip()
         return found
+
+
+def raw_headers(message: Msg) -> bytes:
+    """Return the header block of a message as it came; empty when it had none."""
+    return message.headers.raw if isinstance(message.headers, Headers) else b""
 
 
 class _QuickParser(Parser):

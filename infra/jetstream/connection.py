@@ -13,6 +13,7 @@ from nats.aio.client import RawCredentials
 from nats.aio.msg import Msg
 
 from infra.event_log import Unavailable
+from infra.event_mac import NO_KEYS, EventKeys
 from infra.jetstream.client import QuickClient, Take
 from infra.nats_users import inbox_prefix as granted_inbox
 from infra.nats_users import read_credentials
@@ -53,8 +54,9 @@ _answers = msgspec.json.Decoder(_Answer)
 class Connection:
     """A client of the NATS servers that reconnects for ever. Made by `connect`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, keys: EventKeys = NO_KEYS) -> None:
         self.name = name
+        self.keys = keys
         self.client = QuickClient()
         self.reconnects = 0
         self._hooks: list[Callable[[], None]] = []
@@ -236,16 +238,22 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    url: str, *, credentials: str | Path = "", name: str, inbox_prefix: str = ""
+    url: str,
+    *,
+    credentials: str | Path = "",
+    name: str,
+    inbox_prefix: str = "",
+    keys: EventKeys = NO_KEYS,
 ) -> AsyncIterator[Connection]:
     """Connect to the servers of `url` (comma-separated) as `name`, and stay connected.
 
     `credentials` is the path of a `.creds` file (read again at every reconnect) or the text of one;
     empty for a server that asks for none. `inbox_prefix` is the one the credentials grant, unless
-    told otherwise. Raises Unavailable when no server lets us in within 30 s, ValueError when these
-    are no credentials.
+    told otherwise. `keys` sign and verify the control plane's events; without them such events are
+    neither written nor read. Raises Unavailable when no server lets us in within 30 s, ValueError
+    when these are no credentials.
     """
-    connection = Connection(name)
+    connection = Connection(name, keys)
     options: dict[str, Any] = {"servers": url.split(",")}
     if credentials:
         text, options["user_credentials"] = _read(credentials)

@@ -44,7 +44,7 @@ class Continuity:
         history = recorded.account, recorded.task
         place = self._places.get(history)
         if place is None:
-            if recorded.version != 1:
+            if recorded.version != 1 or not follows(0, recorded):
                 return False
             self._remember(history, _Place(1, recorded.sequence, is_proven=False))
             return True
@@ -94,7 +94,7 @@ class Continuity:
     async def _before(self, recorded: Recorded) -> _Place:
         """Read where the history stood before this event, a page at a time."""
         subject = event_subject(recorded.history)
-        sieve, sequence = Sieve(subject), 0
+        sieve, sequence = Sieve(subject, proofs=self._connection.keys), 0
         pages = reading.pages(
             self._connection, subject, after=0, within_seconds=self._deadline_seconds
         )

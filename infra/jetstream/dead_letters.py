@@ -16,6 +16,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from infra.event_log import Unavailable
+from infra.event_mac import HEADER, Mac, read_mac
 from infra.jetstream.client import Delivered
 from infra.jetstream.connection import ApiError, Connection
 from infra.jetstream.erasure import delete
@@ -37,7 +38,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """A parked message. `number` is its place among the dead letters, the first if repeated.
 
     `sequence` is the event's place in the log, `subject` where it stood. `copies` are the places of
-    all messages of the same reader and sequence, the note that settles them among these.
+    all messages of the same reader and sequence, the note that settles them among these. `mac` is
+    the event's `Errand-Mac`, empty when it had none or more than one.
     """
 
     number: int
@@ -49,6 +51,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     copies: tuple[int, ...]
     is_settled: bool = False
+    mac: str = ""
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -110,6 +113,8 @@ async def park(
         "Errand-Subject": delivered.subject,
         "Errand-Sequence": str(delivered.sequence),
     }
+    if isinstance(mac := read_mac(delivered.headers), Mac):
+        headers[HEADER] = mac.text
     deadline = asyncio.get_running_loop().time() + deadline_seconds
     while not await _is_stored(connection, reader, body, headers):
         if asyncio.get_running_loop().time() > deadline:
@@ -210,6 +215,7 @@ def _letter(place: _Place, copies: Sequence[_Message]) -> Letter:
         at=eldest.time,
         body=b64decode(eldest.data) if eldest.subject.startswith(f"{_DEAD}.") else b"",
         copies=tuple(copy.seq for copy in copies),
+        mac=headers.get(HEADER, ""),
         is_settled=any("Errand-Settled" in _headers(copy.hdrs) for copy in copies),
     )
 

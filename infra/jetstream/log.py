@@ -1,14 +1,15 @@
 """The event log of the services: `infra.event_log.EventLog` on the stream EVENTS."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
+from prometheus_client import Counter
 
-from events import NOWHERE, Draft, Head, History, Recorded, event_subject
+from events import NOWHERE, Draft, Head, History, Recorded, event_subject, history_of
 from events.codec import AnyEvent
 from infra.event_log import Unavailable
 from infra.jetstream import reading
@@ -17,7 +18,7 @@ from infra.jetstream.connection import Connection
 from infra.jetstream.continuity import Continuity
 from infra.jetstream.dead_letters import park
 from infra.jetstream.following import follow
-from infra.jetstream.legible import Illegible, Sieve, read_event
+from infra.jetstream.legible import Forged, Illegible, Sieve, Stored, read_event
 from infra.jetstream.publication import Appender, Growth, Mark
 from infra.jetstream.streams import STREAM
 from infra.jetstream.tails import tails
@@ -26,6 +27,11 @@ from infra.telemetry import logger
 Writes = TypeVar("Writes", contravariant=True)
 
 _RETRY_SECONDS: Final = 0.25
+_FORGED: Final = Counter(
+    "errand_forged_events",
+    "Messages in the log that claim to be the control plane's and are not",
+    ["reader"],
+)
 
 _log = logger(__name__)
 
@@ -48,12 +54,30 @@ class _Info(msgspec.Struct, frozen=True):
     state: _State
 
 
-class JetStreamLog(Generic[Writes]):
-    """Appends `Writes`, reads everything. `deadline_seconds` bounds each append and each read."""
+OnForged = Callable[[History, int, str], None]
 
-    def __init__(self, connection: Connection, *, deadline_seconds: float = 10.0) -> None:
+
+def _ignore(_history: History, _sequence: int, _reason: str) -> None:
+    """Do nothing: the message is in the dead letters, and in the log of this process."""
+
+
+class JetStreamLog(Generic[Writes]):
+    """Appends `Writes`, reads everything. `deadline_seconds` bounds each append and each read.
+
+    `on_forged` is called with the history, sequence and reason of each forged message that `follow`
+    meets, after it is parked and before what stands behind it is yielded.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        deadline_seconds: float = 10.0,
+        on_forged: OnForged = _ignore,
+    ) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
+        self._on_forged = on_forged
 
     async def append(
         self, history: History, drafts: Sequence[Draft[Writes]], *, after: Head
@@ -92,7 +116,7 @@ class JetStreamLog(Generic[Writes]):
         """
         head = after if isinstance(after, Head) else NOWHERE
         version = after.version if isinstance(after, Head) else after
-        sieve = Sieve(event_subject(history), head.version)
+        sieve = Sieve(event_subject(history), head.version, proofs=self._connection.keys)
         stored = reading.pages(
             self._connection,
             event_subject(history),
@@ -114,7 +138,7 @@ class JetStreamLog(Generic[Writes]):
         if last is None:
             return NOWHERE
         try:
-            head = read_event(subject, *last).head
+            head = self._read_event(subject, last).head
         except Illegible:
             head = NOWHERE
         # As many messages as versions: nothing was forged or erased, and the last is the head.
@@ -138,7 +162,7 @@ class JetStreamLog(Generic[Writes]):
         found = {}
         for subject, stored in last.items():
             try:
-                found[by_subject[subject]] = read_event(subject, *stored).version
+                found[by_subject[subject]] = self._read_event(subject, stored).version
             except Illegible:
                 continue  # what is no event is no head; the next event will be
         return found
@@ -177,7 +201,7 @@ class JetStreamLog(Generic[Writes]):
         stored = await reading.messages(
             self._connection, subject, after=sequence, within_seconds=within_seconds
         )
-        sieve = Sieve(subject, version)
+        sieve = Sieve(subject, version, proofs=self._connection.keys)
         admitted = [r for s in stored if (r := sieve.admit(s)) is not None]
         marks = [Mark(recorded.id, recorded.sequence) for recorded in admitted]
         return Growth(marks, stored[-1].sequence if stored else sequence)
@@ -188,20 +212,41 @@ class JetStreamLog(Generic[Writes]):
         found = []
         for delivered in batch:
             try:
-                recorded = read_event(delivered.subject, delivered.sequence, delivered.body)
+                recorded = self._read_event(delivered.subject, delivered)
                 if continuity is not None and not continuity.is_next(recorded):
                     await self._placed(recorded, continuity)
             except Illegible as error:
-                await park(
-                    self._connection,
-                    name,
-                    delivered,
-                    reason=str(error),
-                    deadline_seconds=self._deadline_seconds,
-                )
+                await self._park(name, delivered, error)
             else:
                 found.append(recorded)
         return found
+
+    async def _park(self, name: str, delivered: Delivered, error: Illegible) -> None:
+        await park(
+            self._connection,
+            name,
+            delivered,
+            reason=str(error),
+            deadline_seconds=self._deadline_seconds,
+        )
+        if isinstance(error, Forged):
+            _FORGED.labels(reader=name).inc()
+            _log.error(
+                "event.forged",
+                subject=delivered.subject,
+                sequence=delivered.sequence,
+                reason=str(error),
+            )
+            self._on_forged(history_of(delivered.subject), delivered.sequence, str(error))
+
+    def _read_event(self, subject: str, stored: Stored | Delivered) -> Recorded:
+        return read_event(
+            subject,
+            stored.sequence,
+            stored.body,
+            headers=stored.headers,
+            proofs=self._connection.keys,
+        )
 
     async def _placed(self, recorded: Recorded, continuity: Continuity) -> None:
         """Require that the event is its history's next, however long the log is away."""

@@ -16,6 +16,7 @@ import msgspec
 from events import Draft, EventId, Head, History, event_subject
 from events.codec import AnyEvent, encode, schema_of, tag_of
 from infra.event_log import Conflict, Refused, Unavailable
+from infra.event_mac import HEADER, EventKeys, writer_of
 from infra.jetstream.connection import Connection
 from infra.jetstream.streams import MAX_EVENTS_OF_A_TASK, MAX_MESSAGE_BYTES, STREAM
 from infra.telemetry import inject
@@ -101,19 +102,26 @@ async def last_sequence(connection: Connection, history: History, *, within_seco
             raise Unavailable("the log is busy with this history")
 
 
-def spell(history: History, drafts: Sequence[Draft[AnyEvent]], after: Head) -> list[Message]:
-    """Spell drafts as messages with the versions that follow `after`.
+def spell(
+    history: History, drafts: Sequence[Draft[AnyEvent]], after: Head, *, keys: EventKeys
+) -> list[Message]:
+    """Return drafts as messages with the versions that follow `after`, signed.
 
-    Raises ValueError when there are too many for one append, or one is too long.
+    Raises ValueError when there are too many for one append, or one is too long, NoKey.
     """
     if len(drafts) > MAX_BATCH:
         raise ValueError(f"{len(drafts)} events in one append; the most is {MAX_BATCH}. Split it.")
     trace: dict[str, str] = {}
     inject(trace)
-    return [
-        _spell_one(history, version, draft, trace)
-        for version, draft in enumerate(drafts, after.version + 1)
-    ]
+    messages = []
+    for version, draft in enumerate(drafts, after.version + 1):
+        message = _spell_one(history, version, draft, trace)
+        if writer := writer_of(draft.event):
+            message.headers[HEADER] = keys.sign(
+                writer, event_subject(history), version, message.body
+            )
+        messages.append(message)
+    return messages
 
 
 def _spell_one(
@@ -160,7 +168,7 @@ class Appender:
         """Append all drafts after `after`, once. Raises Conflict, Unavailable, Refused."""
         if not drafts:
             return after
-        messages = spell(self._history, drafts, after)
+        messages = spell(self._history, drafts, after, keys=self._connection.keys)
         version = after.version + len(drafts)
         expected = after.sequence
         reason = "no answer"

@@ -14,6 +14,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from infra.event_log import Unavailable
+from infra.jetstream.client import raw_headers
 from infra.jetstream.connection import ApiError, Connection
 from infra.jetstream.legible import Stored
 from infra.jetstream.streams import STREAM
@@ -28,6 +29,7 @@ _ANSWER_SECONDS: Final = 2.0
 class _Message(msgspec.Struct, frozen=True):
     seq: int
     data: str = ""
+    hdrs: str = ""
 
 
 class _Got(msgspec.Struct, frozen=True):
@@ -58,7 +60,7 @@ async def last_message(
             return None
         raise
     message = _got.decode(answer).message
-    return Stored(message.seq, b64decode(message.data))
+    return Stored(message.seq, b64decode(message.data), b64decode(message.hdrs))
 
 
 async def count(connection: Connection, subject: str, *, within_seconds: float) -> int:
@@ -209,7 +211,9 @@ class _Pages:
                 case None:
                     if int(headers["Nats-Last-Sequence"]) != before:
                         return None
-                    page.append(Stored(int(headers["Nats-Sequence"]), message.data))
+                    page.append(
+                        Stored(int(headers["Nats-Sequence"]), message.data, raw_headers(message))
+                    )
                 case "204":
                     return page if int(headers["Nats-Last-Sequence"]) == before else None
                 case "404":

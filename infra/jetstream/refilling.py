@@ -2,18 +2,19 @@
 
 Sequences are kept because the archive, exports and the cursors of readers count in them. Where a
 sequence is missing, erased, a placeholder is put and taken out again at the end; services must not
-run meanwhile. What the server stamps is new: the time of storing, and the headers, which are made
-again from the body. Caller: `errand restore`. Source of the batches: ADR-50.
+run meanwhile. The time of storing is new, and so are the headers, which are made again from the
+body, but for the MAC, which is kept. Caller: `errand restore`. Source of the batches: ADR-50.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from events.codec import tag_of
 from infra.event_log import Unavailable
+from infra.event_mac import HEADER, header_block
 from infra.jetstream.connection import Connection
-from infra.jetstream.legible import Illegible, read_event
+from infra.jetstream.legible import Forged, Illegible, read_event
 from infra.jetstream.streams import MAX_EVENTS_OF_A_TASK, STREAM
 
 _BATCH: Final = 500
@@ -52,6 +53,14 @@ class _Ack(msgspec.Struct, frozen=True):
     error: _Error | None = None
 
 
+class _Waiting(NamedTuple):
+    """A message that is not stored yet."""
+
+    subject: str
+    body: bytes
+    mac: str
+
+
 _schemas = msgspec.json.Decoder(_Shape)
 
 
@@ -67,22 +76,26 @@ async def require_empty(connection: Connection) -> None:
 
 
 class Refilling:
-    """Appends stored messages at their old sequences; `put` in order, then `finish`."""
+    """Appends stored messages at their old sequences; `put` in order, then `finish`.
+
+    `unproven` counts what claims to be the control plane's and is not, by the keys at hand.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._waiting: list[tuple[str, bytes]] = []
+        self._waiting: list[_Waiting] = []
         self._waiting_bytes = 0
         self._stored = 0
+        self.unproven = 0
 
     @property
     def _next(self) -> int:
         return self._stored + len(self._waiting) + 1
 
-    async def put(self, subject: str, sequence: int, body: bytes) -> None:
-        """Store a message at its sequence. Raises NotRefilled, Unavailable."""
+    async def put(self, subject: str, sequence: int, body: bytes, *, mac: str = "") -> None:
+        """Store a message at its sequence, with its MAC. Raises NotRefilled, Unavailable."""
         await self._fill(sequence)
-        await self._add(subject, body)
+        await self._add(_Waiting(subject, body, mac))
 
     async def finish(self, up_to: int) -> None:
         """Bring the log to the sequence `up_to` and take the placeholders out again."""
@@ -94,11 +107,11 @@ class Refilling:
 
     async def _fill(self, sequence: int) -> None:
         while self._next < sequence:
-            await self._add(f"{_GAP}.{self._next // _PLACEHOLDERS_A_SUBJECT}", b"")
+            await self._add(_Waiting(f"{_GAP}.{self._next // _PLACEHOLDERS_A_SUBJECT}", b"", ""))
 
-    async def _add(self, subject: str, body: bytes) -> None:
-        self._waiting.append((subject, body))
-        self._waiting_bytes += len(body)
+    async def _add(self, message: "_Waiting") -> None:
+        self._waiting.append(message)
+        self._waiting_bytes += len(message.body)
         if len(self._waiting) >= _BATCH or self._waiting_bytes >= _BATCH_BYTES:
             await self._flush()
 
@@ -123,8 +136,8 @@ class Refilling:
     async def _publish(self) -> int:
         batch = self._connection.client.new_inbox().rsplit(".", 1)[-1]
         *staged, final = [
-            (subject, body, self._headers(place, subject, body))
-            for place, (subject, body) in enumerate(self._waiting, 1)
+            (waiting.subject, waiting.body, self._headers(place, waiting))
+            for place, waiting in enumerate(self._waiting, 1)
         ]
         for place, (subject, body, headers) in enumerate(staged, 1):
             marks = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place)}
@@ -144,19 +157,27 @@ class Refilling:
             raise NotRefilled(f"The log refused a message: {ack.error.description}.")
         return ack.seq
 
-    def _headers(self, place: int, subject: str, body: bytes) -> dict[str, str]:
+    def _headers(self, place: int, message: "_Waiting") -> dict[str, str]:
         sequence = self._stored + place
-        headers = {"Nats-Msg-Id": f"restored/{sequence}", "Nats-Expected-Stream": STREAM}
+        kept = {HEADER: message.mac} if message.mac else {}
+        headers = kept | {"Nats-Msg-Id": f"restored/{sequence}", "Nats-Expected-Stream": STREAM}
         if place == 1:
             headers["Nats-Expected-Last-Sequence"] = str(self._stored)
         try:
-            recorded = read_event(subject, sequence, body)
-        except Illegible:  # it was none before either
+            recorded = read_event(
+                message.subject,
+                sequence,
+                message.body,
+                headers=header_block(message.mac),
+                proofs=self._connection.keys,
+            )
+        except Illegible as error:  # it was none before either
+            self.unproven += isinstance(error, Forged)
             return headers
         return headers | {
             "Errand-Type": tag_of(recorded.event),
             "Errand-Version": str(recorded.version),
-            "Errand-Schema": str(_schemas.decode(body).schema),
+            "Errand-Schema": str(_schemas.decode(message.body).schema),
         }
 
 

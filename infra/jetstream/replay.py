@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -16,10 +17,11 @@ import msgspec
 from events import AccountId, Recorded
 from events.codec import tag_of
 from infra.event_log import Unavailable
+from infra.event_mac import Proofs
 from infra.jetstream.client import Delivered
 from infra.jetstream.connection import ApiError, Connection
 from infra.jetstream.following import Scope, follow
-from infra.jetstream.legible import Illegible, read_event
+from infra.jetstream.legible import Illegible, alarm_of, read_event
 from infra.jetstream.reading import NO_MESSAGE
 from infra.jetstream.streams import STREAM
 from infra.jetstream.waiting import first
@@ -27,6 +29,7 @@ from infra.telemetry import logger
 
 _LOOK_SECONDS: Final = 1.0
 _SECOND: Final = 1_000_000_000
+_ESCAPE: Final = b"\\u"  # a string may be spelled with it
 
 _log = logger(__name__)
 
@@ -86,6 +89,7 @@ async def replay(
         since=None if selection.after else selection.since,
         tells_when_idle=True,
     )
+    chosen = partial(_selected, selection, connection.keys)
     deliveries = follow(
         connection,
         name,
@@ -96,22 +100,28 @@ async def replay(
     )
     async with aclosing(deliveries) as batches:
         async for batch in batches:
-            events = [r for d in end.within(batch) if (r := _selected(selection, d)) is not None]
+            events = [r for d in end.within(batch) if (r := chosen(d)) is not None]
             async for due in pace.of(events, until):
                 yield due
             if until.is_set() or await end.is_reached(has_come=bool(batch)):
                 return
 
 
-def _selected(selection: Selection, delivered: Delivered) -> Recorded | None:
-    """Read a message; None when it is of another type, by its header, or no event."""
-    if selection.types and delivered.kind and delivered.kind not in selection.types:
+def _selected(selection: Selection, proofs: Proofs, delivered: Delivered) -> Recorded | None:
+    """Read a message; None when it is of another type, or no event."""
+    if selection.types and not _may_be(selection.types, delivered.body):
         return None
     try:
-        recorded = read_event(delivered.subject, delivered.sequence, delivered.body)
+        recorded = read_event(
+            delivered.subject,
+            delivered.sequence,
+            delivered.body,
+            headers=delivered.headers,
+            proofs=proofs,
+        )
     except Illegible as error:
         _log.error(
-            "not an event",
+            alarm_of(error),
             subject=delivered.subject,
             sequence=delivered.sequence,
             reason=str(error),
@@ -119,6 +129,14 @@ def _selected(selection: Selection, delivered: Delivered) -> Recorded | None:
         return None
     is_wanted = not selection.types or tag_of(recorded.event) in selection.types
     return recorded if is_wanted else None
+
+
+def _may_be(types: frozenset[str], body: bytes) -> bool:
+    """Return whether a body may be of one of the types, without decoding it.
+
+    The header that names the type is its writer's word, and may hide what the body is.
+    """
+    return _ESCAPE in body or any(tag.encode() in body for tag in types)
 
 
 class _State(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from infra.event_log import Unavailable
+from infra.jetstream.client import raw_headers
 from infra.jetstream.connection import Connection
 from infra.jetstream.legible import Stored
 from infra.jetstream.streams import STREAM
@@ -46,7 +47,9 @@ async def _gather(answers: "asyncio.Queue[Msg]", found: dict[str, Stored]) -> No
         headers = message.headers or {}
         status = headers.get("Status")
         if status is None:
-            found[headers["Nats-Subject"]] = Stored(int(headers["Nats-Sequence"]), message.data)
+            found[headers["Nats-Subject"]] = Stored(
+                int(headers["Nats-Sequence"]), message.data, raw_headers(message)
+            )
         elif status in (_LAST, "404"):
             return
         else:

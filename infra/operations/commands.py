@@ -89,6 +89,14 @@ async def _restore(console: Console, house: House, place: _Place) -> None:
         )
     restored = f"Restored {done.events:,} events up to sequence {done.up_to:,}"
     console.print(f"{restored}; {done.erased:,} had been erased.", highlight=False)
+    if done.unproven:
+        console.print(
+            f"{done.unproven:,} events of the control plane are not proven to be its own, and no "
+            "reader takes them: set EVENT_KEYS and EVENTS_UNSIGNED_UP_TO as they were for the log "
+            "that was archived, here and for every service.",
+            soft_wrap=True,
+            highlight=False,
+        )
     console.print(
         "The log is a new one to its readers: drop schema `read` and empty Redis before the "
         "projector starts. `errand archive` begins another chain.",
@@ -135,7 +143,12 @@ async def _opened(house: House, bucket: str = "") -> AsyncIterator[_Opened]:
     master = read_master(house.archive_key_file)
     async with AsyncExitStack() as resources:
         connection = await resources.enter_async_context(
-            connect(house.log.nats_url, credentials=house.log.nats_credentials, name="errand")
+            connect(
+                house.log.nats_url,
+                credentials=house.log.nats_credentials,
+                name="errand",
+                keys=house.log.keys,
+            )
         )
         objects = await resources.enter_async_context(open_objects(house.storage, bucket))
         vault = await resources.enter_async_context(

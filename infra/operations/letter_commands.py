@@ -1,6 +1,7 @@
 """`errand deadletters`: what readers could not read."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import click
 import msgspec
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from infra.jetstream import connect
+from infra.jetstream import Connection, connect
 from infra.jetstream.dead_letters import Letter, letters, settle
 from infra.operations.command_line import run
 from infra.operations.rereading import read_again, remedy
@@ -67,9 +68,7 @@ def drop(operator: Operator, number: int) -> None:
 
 
 async def _all(address: LogAddress) -> list[Letter]:
-    async with connect(
-        address.nats_url, credentials=address.nats_credentials, name="errand"
-    ) as log:
+    async with _connected(address) as log:
         return list(await letters(log))
 
 
@@ -78,9 +77,7 @@ async def _one(address: LogAddress, number: int) -> Letter:
 
 
 async def _retry(console: Console, address: LogAddress, number: int) -> int:
-    async with connect(
-        address.nats_url, credentials=address.nats_credentials, name="errand"
-    ) as log:
+    async with _connected(address) as log:
         letter = _numbered(await letters(log), number)
         again = await read_again(log, letter)
         if again.recorded is None:
@@ -94,12 +91,16 @@ async def _retry(console: Console, address: LogAddress, number: int) -> int:
 
 
 async def _drop(address: LogAddress, number: int) -> Letter:
-    async with connect(
-        address.nats_url, credentials=address.nats_credentials, name="errand"
-    ) as log:
+    async with _connected(address) as log:
         letter = _numbered(await letters(log), number)
         await settle(log, letter, "dropped")
         return letter
+
+
+def _connected(address: LogAddress) -> AbstractAsyncContextManager[Connection]:
+    return connect(
+        address.nats_url, credentials=address.nats_credentials, name="errand", keys=address.keys
+    )
 
 
 def _numbered(found: Sequence[Letter], number: int) -> Letter:

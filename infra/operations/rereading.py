@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from events import Recorded, history_of
+from infra.event_mac import header_block
 from infra.jetstream import Connection, JetStreamLog
 from infra.jetstream.dead_letters import Letter
 from infra.jetstream.legible import Illegible, read_event
@@ -28,18 +29,27 @@ class Reread(NamedTuple):
 
 
 async def read_again(connection: Connection, letter: Letter) -> Reread:
-    """Read the letter's event as readers do now: by itself, and at its place in its history.
+    """Read the letter's event as readers do now: at its place in its history, else by itself.
 
     Raises Unavailable.
     """
     try:
-        recorded = read_event(letter.subject, letter.sequence, letter.body)
-    except Illegible as error:
+        history = history_of(letter.subject)
+    except ValueError as error:  # an advisory, which names no subject
         return Reread(None, str(error))
-    history = history_of(letter.subject)
     for each in await JetStreamLog[Any](connection).read(history):
         if each.sequence == letter.sequence:
             return Reread(each, "")
+    try:
+        recorded = read_event(
+            letter.subject,
+            letter.sequence,
+            letter.body,
+            headers=header_block(letter.mac),
+            proofs=connection.keys,
+        )
+    except Illegible as error:
+        return Reread(None, str(error))
     return Reread(
         None, f"version {recorded.version} is not the next of its history there, or it was erased"
     )

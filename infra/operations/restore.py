@@ -16,10 +16,14 @@ from infra.operations.vault import Vault
 
 
 class Restored(NamedTuple):
-    """How many events were restored, how many had been erased, and the last sequence."""
+    """How many events were restored, how many had been erased, and the last sequence.
+
+    `unproven` of the control plane's are not proven to be its own by the keys at hand.
+    """
 
     events: int
     erased: int
+    unproven: int
     up_to: int
 
 
@@ -42,9 +46,9 @@ async def restore(
         for record in records:
             if record.key in keys:
                 body = opened(record, keys[record.key])
-                await refilling.put(record.subject, record.sequence, body)
+                await refilling.put(record.subject, record.sequence, body, mac=record.mac)
         kept = sum(record.key in keys for record in records)
         events, erased = events + kept, erased + len(records) - kept
         tell(manifest)
     await refilling.finish(manifests[-1].up_to)
-    return Restored(events, erased, manifests[-1].up_to)
+    return Restored(events, erased, refilling.unproven, manifests[-1].up_to)

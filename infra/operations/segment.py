@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from events import TaskId, history_of
+from infra.event_mac import Mac, read_mac
 from infra.jetstream.client import Delivered
 from infra.operations.sealing import TaskKey, seal_body, unseal_body
 
@@ -24,7 +25,8 @@ _LEVEL: Final = 6
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One message: where it stood, when it was stored (nanoseconds since 1970), its sealed body.
 
-    `key` names the task's key. The seal is bound to subject and sequence.
+    `key` names the task's key. The seal is bound to subject and sequence. `mac` is the message's
+    `Errand-Mac`, empty when it has none or more than one.
     """
 
     sequence: int
@@ -32,6 +34,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     stored_at: int
     key: str
     sealed: bytes
+    mac: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +70,14 @@ def task_of(subject: str) -> TaskId:
 def sealed(delivered: Delivered, key: TaskKey, nonce: bytes) -> Record:
     """Seal a message under its task's key."""
     of = f"{delivered.subject}/{delivered.sequence}"
+    mac = read_mac(delivered.headers)
     return Record(
         sequence=delivered.sequence,
         subject=delivered.subject,
         stored_at=delivered.stored_at,
         key=key.name,
         sealed=seal_body(key.secret, delivered.body, of=of, nonce=nonce),
+        mac=mac.text if isinstance(mac, Mac) else "",
     )
 
 

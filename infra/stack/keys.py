@@ -12,11 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from infra import nats_users
+from infra import event_mac, nats_users
 from infra.nats_permissions import ROLES, Role
 
 Entropy = Callable[[int], bytes]
 
+KEYS_FILE = "keys.json"
 SECRETS_KEY = "secrets.key"
 
 _TOKEN_BYTES = 25
@@ -27,7 +28,10 @@ _REGION = "us-east-1"
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """Every generated secret. The `nats_*` are NKEY seeds, the others opaque words."""
+    """Every generated secret. The `nats_*` are NKEY seeds, the others opaque words.
+
+    `event_keys` are empty until the log was looked at: what it holds by then is unsigned.
+    """
 
     nats_operator: str
     nats_system: str
@@ -46,6 +50,8 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
     vapid_key: str
     account_secret: str
     oauth_secret: str
+    event_keys: str = ""
+    events_unsigned_up_to: int = 0
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +116,22 @@ def load(file: Path, entropy: Entropy) -> Keys:
     keys = msgspec.convert({**missing, **kept}, Keys)
     if missing:  # kept by an older version
         write_private(file, msgspec.json.encode(keys))
+    return keys
+
+
+def with_event_keys(file: Path, keys: Keys, entropy: Entropy, *, last_sequence: int) -> Keys:
+    """Make the keys that prove who wrote an event, unless they are there, and keep them.
+
+    `last_sequence` is where the log ends: what it holds by now was stored without.
+    """
+    if keys.event_keys:
+        return keys
+    made = " ".join(
+        event_mac.spell_key(writer, "1", entropy(event_mac.KEY_BYTES))
+        for writer in event_mac.WRITERS
+    )
+    keys = msgspec.structs.replace(keys, event_keys=made, events_unsigned_up_to=last_sequence)
+    write_private(file, msgspec.json.encode(keys))
     return keys
 
 

@@ -136,6 +136,7 @@ def _projector(up: Servers) -> dict[str, str]:
     return {
         "NATS_URL": up.nats_url,
         "NATS_CREDENTIALS": str(up.credentials("projector")),
+        **_event_keys(up),
         "POSTGRES_URL": up.postgres_url,
         "REDIS_URL": up.redis_url,
         "METRICS_PORT": str(up.ports["projector-metrics"]),
@@ -146,6 +147,7 @@ def _scheduler(up: Servers, address: Address, settings: Settings) -> dict[str, s
     return {
         "NATS_URL": up.nats_url,
         "NATS_CREDENTIALS": str(up.credentials("scheduler")),
+        **_event_keys(up),
         "FLY_API_BASE_URL": f"http://{_LOOPBACK}:{up.ports['machines']}/v1",
         "FLY_API_TOKEN": up.keys.machines_token,
         "FLY_APP": WORKERS_APP,
@@ -170,6 +172,7 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "PUBLIC_URL": address.public_url,
         "NATS_URL": up.nats_url,
         "NATS_CREDENTIALS": str(up.credentials("gateway")),
+        **_event_keys(up),
         "NATS_WORKER_URL": up.nats_url,
         "NATS_WORKERS_ACCOUNT": up.workers_account,
         "NATS_WORKERS_SIGNING_KEY": str(up.workers_signing_key),
@@ -197,6 +200,14 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "FORGES": msgspec.json.encode(allowed).decode(),
         "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
         **_model(up, settings),
+    }
+
+
+def _event_keys(up: Servers) -> dict[str, str]:
+    """Prove who wrote an event; for the control plane alone, never for a worker."""
+    return {
+        "EVENT_KEYS": up.keys.event_keys,
+        "EVENTS_UNSIGNED_UP_TO": str(up.keys.events_unsigned_up_to),
     }
 
 

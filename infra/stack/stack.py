@@ -8,19 +8,20 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Never
 
 import asyncpg
 import msgspec
 
 from infra import nats_users
 from infra.clock import Clock
-from infra.jetstream.streams import provision
+from infra.jetstream import JetStreamLog, connect, provision
 from infra.nats_permissions import Role
 from infra.stack import keys as secret_keys
 from infra.stack import ports, servers
 from infra.stack.child import Announce, Program
 from infra.stack.home import Home
-from infra.stack.keys import Keys, Storage
+from infra.stack.keys import KEYS_FILE, Keys, Storage
 from infra.stack.ports import Ports
 from infra.stack.supervisor import Supervisor, supervised
 
@@ -89,7 +90,7 @@ async def running_servers(
     `beside` names programs that are started along with the servers, and stopped before them.
     Raises FailedToStart.
     """
-    keys = secret_keys.load(home.secrets / "keys.json", secrets.token_bytes)
+    keys = secret_keys.load(home.secrets / KEYS_FILE, secrets.token_bytes)
     secret_keys.write_credentials(home.secrets, keys, now=clock())
     secret_keys.make_secrets_key(home.secrets, secrets.token_bytes)
     with _chosen_ports(home, more_ports, wished) as chosen:
@@ -110,7 +111,7 @@ async def running_servers(
                 log_capacity_bytes=servers.log_capacity_bytes(home),
             )
             await _provision(up)
-            yield up, supervisor
+            yield await _with_event_keys(up), supervisor
 
 
 @contextmanager
@@ -127,6 +128,17 @@ async def _provision(up: Servers) -> None:
     """Make the streams and the database, where they are missing."""
     await provision(up.nats_url, up.credentials("operator"))
     await create_database(up.database_url("postgres"), servers.DATABASE)
+
+
+async def _with_event_keys(up: Servers) -> Servers:
+    """Make the keys of the log's writers before anybody writes, where they are missing."""
+    async with connect(
+        up.nats_url, credentials=up.credentials("operator"), name="stack"
+    ) as connection:
+        last = (await JetStreamLog[Never](connection).info()).last_sequence
+    file = up.home.secrets / KEYS_FILE
+    keys = secret_keys.with_event_keys(file, up.keys, secrets.token_bytes, last_sequence=last)
+    return msgspec.structs.replace(up, keys=keys)
 
 
 async def create_database(server_url: str, name: str) -> None:

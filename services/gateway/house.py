@@ -8,6 +8,7 @@ import msgspec
 from events import GatewayEvent
 from infra.clock import Clock
 from infra.event_log import EventLog
+from infra.event_mac import EventKeys
 from services.gateway.accounts.people import People
 from services.gateway.accounts.wiring import Accounts
 from services.gateway.broker.attempts import Attempts
@@ -58,6 +59,7 @@ class Broker:
     """What workers reach: the parts that know keys. Without a key file there is no vault."""
 
     attempts: Attempts
+    event_keys: EventKeys
     model: ModelProxy
     git: GitProxy
     forge: ForgeApi

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from events import GatewayEvent
 from infra.clock import Scribe, utc_now
+from infra.event_key_settings import make_event_keys
 from infra.jetstream import Connection, JetStreamLog, connect
 from infra.lifecycle import collect_rarely, run_until_signalled
 from infra.migrations import migrate
@@ -202,6 +203,7 @@ def _parts(
         forge=opened.forges,
         clock=utc_now,
         entropy=secrets.token_bytes,
+        event_keys=opened.nats.keys,
     )
 
 
@@ -218,7 +220,12 @@ async def prepare_schema(postgres_url: str) -> None:
 async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
     async with AsyncExitStack() as resources:
         nats = await resources.enter_async_context(
-            connect(settings.nats_url, credentials=settings.nats_credentials, name="gateway")
+            connect(
+                settings.nats_url,
+                credentials=settings.nats_credentials,
+                name="gateway",
+                keys=make_event_keys(settings.event_keys, settings.events_unsigned_up_to),
+            )
         )
         pool = await resources.enter_async_context(create_pool(settings.postgres_url))
         live = redis.Redis.from_url(settings.redis_url, socket_timeout=2)

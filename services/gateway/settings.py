@@ -20,6 +20,8 @@ class Settings(PushSettings, frozen=True, kw_only=True):
     public_url: str
     nats_url: str
     nats_credentials: Path
+    event_keys: str
+    events_unsigned_up_to: int = 0
     postgres_url: str
     redis_url: str
     s3_endpoint_url: str

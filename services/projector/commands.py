@@ -78,7 +78,10 @@ async def _rebuild(
     address = log_address(operator, "projector")
     try:
         async with connect(
-            address.nats_url, credentials=address.nats_credentials, name="rebuild"
+            address.nats_url,
+            credentials=address.nats_credentials,
+            name="rebuild",
+            keys=address.keys,
         ) as nats:
             work = rebuilding.Rebuild(
                 JetStreamLog[Never](nats), _postgres_url(operator), tables=tables

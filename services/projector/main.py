@@ -8,6 +8,7 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from infra.event_key_settings import make_event_keys
 from infra.jetstream import JetStreamLog, connect, hear
 from infra.lifecycle import collect_rarely, run_until_signalled
 from infra.telemetry import serve_metrics
@@ -27,7 +28,12 @@ async def main(settings: Settings) -> None:
         )
         resources.push_async_callback(client.aclose)
         nats = await resources.enter_async_context(
-            connect(settings.nats_url, credentials=settings.nats_credentials, name="projector")
+            connect(
+                settings.nats_url,
+                credentials=settings.nats_credentials,
+                name="projector",
+                keys=make_event_keys(settings.event_keys, settings.events_unsigned_up_to),
+            )
         )
         log = JetStreamLog[Never](nats)  # the projector writes no events
         live = LiveLoop(log, client)

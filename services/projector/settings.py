@@ -8,6 +8,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     nats_url: str
     nats_credentials: str
+    event_keys: str
+    events_unsigned_up_to: int = 0
     postgres_url: str
     redis_url: str
     grace_seconds: float = 10.0

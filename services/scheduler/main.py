@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 
 from events import Draft, Head, History, SchedulerEvent
 from infra.clock import Scribe, utc_now
+from infra.event_key_settings import make_event_keys
 from infra.event_log import Refused, Unavailable
 from infra.jetstream import (
     Connection,
@@ -37,7 +38,12 @@ async def main(settings: Settings) -> None:
     policy = settings.policy()
     async with AsyncExitStack() as resources:
         nats = await resources.enter_async_context(
-            connect(settings.nats_url, credentials=settings.nats_credentials, name="scheduler")
+            connect(
+                settings.nats_url,
+                credentials=settings.nats_credentials,
+                name="scheduler",
+                keys=make_event_keys(settings.event_keys, settings.events_unsigned_up_to),
+            )
         )
         http = await resources.enter_async_context(_http(settings))
         log = PatientLog(nats)

@@ -15,6 +15,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     nats_url: str
     nats_credentials: str
+    event_keys: str
+    events_unsigned_up_to: int = 0
     fly_api_base_url: str
     fly_api_token: str
     fly_app: str

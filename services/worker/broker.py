@@ -6,7 +6,7 @@ of it is said again until a deadline.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -14,6 +14,8 @@ import httpx
 import msgspec
 
 from events import Blob
+from infra.event_log import Unavailable
+from infra.jetstream import SignedEvent
 from infra.telemetry import logger
 from services.worker.ports import GatewayUnreachable, PullRequest, WorkspaceRefused
 from services.worker.settings import Settings
@@ -21,6 +23,7 @@ from services.worker.settings import Settings
 PATIENCE_SECONDS: Final = 120.0
 _FORGE_PATIENCE_SECONDS: Final = 45.0
 _CLAIM_PATIENCE_SECONDS: Final = 60.0
+_VERIFY_PATIENCE_SECONDS: Final = 5.0  # asked again for as long as the history is followed
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
 _REASONS: Final = {403: "repository_refused", 404: "repository_not_found", 503: "forge_unreachable"}
@@ -50,6 +53,10 @@ class Claimed(msgspec.Struct, frozen=True):
     model_kind: str = ""
 
 
+class _Verified(msgspec.Struct, frozen=True):
+    genuine: list[bool]
+
+
 class _Problem(msgspec.Struct, frozen=True):
     """What is read of a problem (RFC 9457)."""
 
@@ -76,6 +83,21 @@ class Broker:
         """Return the bytes under a Blob's key. Raises GatewayUnreachable."""
         name = key.split("/", 2)[2]
         return (await self._ask(self._request("GET", f"blobs/{name}"))).content
+
+    async def verify(self, events: Sequence[SignedEvent]) -> Sequence[bool]:
+        """Ask which events of the control plane are genuine. Raises Unavailable."""
+        content = msgspec.json.encode({"events": events})
+        request = self._request("POST", "events/verify", content=content)
+        try:
+            answer = await _say(self._client, request, _VERIFY_PATIENCE_SECONDS)
+        except GatewayUnreachable as reason:
+            raise Unavailable(str(reason)) from reason
+        if not answer.is_success:
+            raise Unavailable(
+                f"The gateway does not say which events are genuine: {answer.status_code}: "
+                f"{_problem(answer)}"
+            )
+        return msgspec.json.decode(answer.content, type=_Verified).genuine
 
     async def pull_request(
         self, *, title: str, body: str, branch: str, base: str

@@ -10,7 +10,7 @@ import structlog
 
 from events import AccountId, History, MachineId, TaskId, beat_subject, live_subject
 from infra.clock import Scribe, utc_now
-from infra.jetstream import AttemptLog, Connection, connect, say
+from infra.jetstream import AttemptLog, Connection, Verify, connect, say
 from infra.lifecycle import run_until_signalled
 from infra.sandbox_choice import DEFAULT_IMAGE
 from infra.telemetry import logger, serve_metrics
@@ -65,7 +65,8 @@ async def main(settings: Settings) -> None:
             build=settings.build,
             sandbox=world.sandbox.name,
         )
-        await _Worker(nats, history, attempt, claimed).run(world, settings)
+        worker = _Worker(nats, history, attempt, reader=claimed.reader, verify=broker.verify)
+        await worker.run(world, settings)
 
 
 async def _world(
@@ -100,10 +101,16 @@ class _Worker:
     """The attempt's log, heartbeat and loop, side by side."""
 
     def __init__(
-        self, nats: Connection, history: History, attempt: Attempt, claimed: Claimed
+        self,
+        nats: Connection,
+        history: History,
+        attempt: Attempt,
+        *,
+        reader: str,
+        verify: Verify,
     ) -> None:
         self._attempt = attempt
-        self._log = AttemptLog(nats, history, claimed.reader, asked=self._ask)
+        self._log = AttemptLog(nats, history, reader, verify=verify, asked=self._ask)
         self._book: Logbook | None = None
         self._beats = Beats(
             partial(say, nats, beat_subject(history)),

@@ -22,6 +22,7 @@ import redis.asyncio as redis
 
 from events import Recorded
 from infra.analytics.consumer import follow_events
+from infra.event_key_settings import event_keys
 from infra.jetstream import Connection, JetStreamLog, connect
 from infra.stack.stack import create_database
 from services.projector import live
@@ -75,6 +76,7 @@ async def _apart(servers: RealServers, kind: str, events: int) -> Reading:
     environment = plain_environment() | {
         "NATS_URL": servers.nats_url,
         "NATS_CREDENTIALS": str(servers.credentials(KINDS[kind])),  # type: ignore[arg-type]
+        **servers.event_key_settings,
         "REDIS_URL": servers.redis_url,
         "EVENTS": str(events),
     }
@@ -118,7 +120,10 @@ async def _read(kind: str, events: int) -> Reading:
     own, seen, tenth, began = psutil.Process(), 0, 0, 0.0
     async with (
         connect(
-            os.environ["NATS_URL"], credentials=os.environ["NATS_CREDENTIALS"], name=kind
+            os.environ["NATS_URL"],
+            credentials=os.environ["NATS_CREDENTIALS"],
+            name=kind,
+            keys=event_keys(os.environ),
         ) as nats,
         aclosing(_reader(kind, nats)) as reader,
     ):

@@ -33,6 +33,7 @@ LONGEST_SECONDS = 600
 _REBUILD = """
 import json, os, sys, time
 import uvloop
+from infra.event_key_settings import event_keys
 from infra.jetstream import JetStreamLog, connect
 from infra.lifecycle import collect_rarely
 from services.projector.rebuild import Rebuild
@@ -43,7 +44,8 @@ async def main():
     def report(at):
         if at.stage == "building":
             built.append((time.perf_counter(), at.sequence))
-    async with connect(url, credentials=credentials, name="rebuild") as nats:
+    keys = event_keys(os.environ)
+    async with connect(url, credentials=credentials, name="rebuild", keys=keys) as nats:
         began = time.perf_counter()
         done = await Rebuild(JetStreamLog(nats), postgres).run(report)
     (first, low), (last, high) = built[0], built[-1]
@@ -136,7 +138,7 @@ async def _rebuilt(servers: RealServers, url: str) -> dict[str, object]:
         servers.nats_url,
         str(servers.credentials("projector")),
         url,
-        env=plain_environment() | {"PYTHONPATH": str(ROOT)},
+        env=plain_environment() | servers.event_key_settings | {"PYTHONPATH": str(ROOT)},
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )

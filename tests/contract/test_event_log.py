@@ -21,7 +21,9 @@ async def log(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
         return
     servers = request.getfixturevalue("servers" if request.param == "R1" else "cluster")
     credentials = servers.credentials("scheduler")
-    async with connect(servers.nats_url, credentials=credentials, name="contract") as connection:
+    async with connect(
+        servers.nats_url, credentials=credentials, name="contract", keys=servers.event_keys
+    ) as connection:
         yield JetStreamLog[Any](connection)
 
 

@@ -38,6 +38,7 @@ def settings_for(servers, database: str, port: int, **changes: Any) -> Settings:
         "public_url": f"http://127.0.0.1:{port}",
         "nats_url": servers.nats_url,
         "nats_credentials": servers.credentials("gateway"),
+        "event_keys": servers.servers.keys.event_keys,
         "postgres_url": database,
         "redis_url": servers.redis_url,
         "s3_endpoint_url": servers.s3.endpoint,
@@ -203,7 +204,10 @@ async def a_world(servers, database: str, **changes: Any) -> AsyncIterator[World
     async with (
         running_gateway(lambda port: settings_for(servers, database, port, **changes)) as url,
         connect(
-            servers.nats_url, credentials=servers.credentials("operator"), name="test"
+            servers.nats_url,
+            credentials=servers.credentials("operator"),
+            name="test",
+            keys=servers.event_keys,
         ) as connection,
         AsyncExitStack() as clients,
         redis.Redis.from_url(servers.redis_url) as live,

@@ -156,7 +156,7 @@ async def test_every_frame_is_answered_and_no_other_client_is_hurt(servers, fres
         live = await held.enter_async_context(redis.Redis.from_url(servers.redis_url))
         operator = servers.credentials("operator")
         nats = await held.enter_async_context(
-            connect(servers.nats_url, credentials=operator, name="test")
+            connect(servers.nats_url, credentials=operator, name="test", keys=servers.event_keys)
         )
         world = World(
             url, JetStreamLog(nats), await held.enter_async_context(AsyncExitStack()), live

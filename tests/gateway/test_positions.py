@@ -41,7 +41,10 @@ async def test_a_place_in_what_was_erased_is_lost(ada, world, servers):
     await world.append(ada.history(task), TaskErased(reason="asked"), by="operator")
     tombstone = (await world.log.head(ada.history(task))).sequence
     async with connect(
-        servers.nats_url, credentials=servers.credentials("operator"), name="eraser"
+        servers.nats_url,
+        credentials=servers.credentials("operator"),
+        name="eraser",
+        keys=servers.event_keys,
     ) as connection:
         await purge_before(connection, ada.history(task), tombstone)
     for after in (0, 1):

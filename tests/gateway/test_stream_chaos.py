@@ -81,7 +81,9 @@ async def told(servers, client):
     stopping = asyncio.Event()
     credentials = servers.credentials("projector")
     async with (
-        connect(servers.nats_url, credentials=credentials, name="test") as connection,
+        connect(
+            servers.nats_url, credentials=credentials, name="test", keys=servers.event_keys
+        ) as connection,
         asyncio.TaskGroup() as group,
     ):
         group.create_task(LiveLoop(JetStreamLog(connection), client).run(stopping))
@@ -96,7 +98,9 @@ async def test_whatever_breaks_the_client_ends_with_the_log(servers, fresh_datab
         operator = servers.credentials("operator")
         log = JetStreamLog(
             await held.enter_async_context(
-                connect(servers.nats_url, credentials=operator, name="test")
+                connect(
+                    servers.nats_url, credentials=operator, name="test", keys=servers.event_keys
+                )
             )
         )
         line = await held.enter_async_context(wire())

@@ -106,7 +106,9 @@ async def test_a_log_that_holds_every_shape_ever_emitted_is_read_whole(servers):
         place = {"task": history.task, "version": version}
         old.append(json.dumps(json.loads(line) | place, separators=(",", ":")).encode())
     credentials = servers.credentials("operator")
-    async with connect(servers.nats_url, credentials=credentials, name="test") as connection:
+    async with connect(
+        servers.nats_url, credentials=credentials, name="test", keys=servers.event_keys
+    ) as connection:
         for body in old:
             await connection.request(event_subject(history), body, within_seconds=5)
         log = JetStreamLog(connection)

@@ -127,7 +127,9 @@ async def test_reading_the_log_at_any_pace_publishes_no_event(stack, done):
 @pytest.mark.parametrize("kind", ["events", "beat", "live", "dead"])
 async def test_who_reads_for_analysis_could_not_even_publish(stack, done, kind):
     credentials = stack.credentials("analytics")
-    async with connect(stack.nats_url, credentials=credentials, name="g08") as analyst:
+    async with connect(
+        stack.nats_url, credentials=credentials, name="g08", keys=stack.event_keys
+    ) as analyst:
         async with Watched(stack):
             subject = f"{kind}.{done[0]['account']}.{done[0]['id']}"
             with pytest.raises((Unavailable, NoAnswer, NoRespondersError)):

@@ -86,6 +86,7 @@ class Schedulers:
         self._environment = plain_environment() | {
             "NATS_URL": log.nats_url,
             "NATS_CREDENTIALS": str(log.credentials("scheduler")),
+            **log.event_key_settings,
             "FLY_API_BASE_URL": api.url,
             "FLY_API_TOKEN": TOKEN,
             "FLY_APP": APP,

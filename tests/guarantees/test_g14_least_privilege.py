@@ -37,6 +37,7 @@ from tests.support.nats_rights import (
     refused_to_publish,
     signed_in,
 )
+from tests.support.signing import verifying
 
 
 @pytest.fixture
@@ -112,7 +113,12 @@ async def test_a_worker_reads_and_writes_its_own_history_and_gets_nothing_of_ano
             with pytest.raises(Unavailable):
                 await worker.request(subject, b"{}", within_seconds=0.3)
             await eventually(lambda s=subject: f'publish to "{s.lower()}"' in worker.last_error)
-        async with AttemptLog(worker, mine, reader_name(mine.task, 1)) as own:
+        async with AttemptLog(
+            worker,
+            mine,
+            reader_name(mine.task, 1),
+            verify=verifying(log_place.event_keys, mine),
+        ) as own:
             seen = await own.catch_up()
             head = await own.append(drafts("mine"), after=seen[-1].head)
         assert ({r.history for r in seen}, head.version) == ({mine}, 2)

@@ -247,7 +247,9 @@ def test_the_document_of_a_retired_shape_stays(tmp_path, documents) -> None:
 async def test_a_dead_letter_has_the_headers_that_its_document_names(servers) -> None:
     subject = event_subject(new_history())
     credentials = servers.credentials("operator")
-    async with connect(servers.nats_url, credentials=credentials, name="test") as connection:
+    async with connect(
+        servers.nats_url, credentials=credentials, name="test", keys=servers.event_keys
+    ) as connection:
         told = await connection.request(subject, b"no event", within_seconds=5)
         place = json.loads(told.data)["seq"]
         name = f"documents-{place}"

@@ -17,6 +17,7 @@ from infra.jetstream import (
 from tests.support.event_logs import drafts, new_history, texts, versions
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin, as_role, as_worker
+from tests.support.signing import verifying
 from tests.support.tampering import is_delivery, once, tampered
 
 
@@ -57,7 +58,14 @@ async def worker(servers, scheduler, history):
     reader = await create_reader(scheduler, history, 1)
     async with (
         as_worker(servers, history) as connection,
-        AttemptLog(connection, history, reader, heartbeat_seconds=0.5, deadline_seconds=8) as log,
+        AttemptLog(
+            connection,
+            history,
+            reader,
+            verify=verifying(servers.event_keys, history),
+            heartbeat_seconds=0.5,
+            deadline_seconds=8,
+        ) as log,
     ):
         yield log
 
@@ -238,7 +246,14 @@ async def test_without_a_reader_catching_up_is_unavailable(servers, history):
     asked = []
     async with (
         as_worker(servers, history) as connection,
-        AttemptLog(connection, history, name, asked=asked.append, deadline_seconds=0.5) as log,
+        AttemptLog(
+            connection,
+            history,
+            name,
+            verify=verifying(servers.event_keys, history),
+            asked=asked.append,
+            deadline_seconds=0.5,
+        ) as log,
     ):
         assert list(await log.catch_up()) == []
         await log.append(drafts("a"), after=NOWHERE)

@@ -15,6 +15,7 @@ from infra.nats_users import seed, service_user
 from tests.support.event_logs import drafts, new_history
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_role, as_worker
+from tests.support.signing import verifying
 
 
 async def test_credentials_may_be_a_path_or_its_text(servers):
@@ -66,7 +67,13 @@ async def test_a_stranger_is_told_why_he_is_not_let_in(servers, monkeypatch):
 async def test_a_worker_whose_time_is_over_is_told_so(servers):
     history = new_history()
     async with as_worker(servers, history, seconds=2) as worker:
-        log = AttemptLog(worker, history, reader_name(history.task, 1), deadline_seconds=3)
+        log = AttemptLog(
+            worker,
+            history,
+            reader_name(history.task, 1),
+            verify=verifying(servers.event_keys, history),
+            deadline_seconds=3,
+        )
         await eventually(lambda: worker.is_closed)
         with pytest.raises(Unavailable, match="has ended"):
             await log.append(drafts("late"), after=NOWHERE)

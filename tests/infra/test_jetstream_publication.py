@@ -5,8 +5,10 @@ import pytest
 
 from events import Head
 from infra.event_log import Conflict, Refused, Unavailable
+from infra.event_mac import read_keys
 from infra.jetstream.publication import Appender, Growth, Mark
 from tests.support.event_logs import drafts, new_history
+from tests.support.signing import KEYS_TEXT
 
 AFTER = Head(3, 30)
 
@@ -36,6 +38,7 @@ class ScriptedConnection:
     def __init__(self, *answers) -> None:
         self._answers = list(answers)
         self.client = self
+        self.keys = read_keys(KEYS_TEXT)
         self.said = []
 
     def new_inbox(self):

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from infra.operator import LogAddress, log_address
+from tests.support.signing import KEYS_TEXT
 
 
 def operator(folder, **environment):
@@ -16,17 +17,26 @@ def operator(folder, **environment):
 
 
 def running(folder: Path, content: object) -> Path:
-    (folder / ".errand").mkdir()
+    (folder / ".errand" / "keys").mkdir(parents=True)
+    keys = {"event_keys": KEYS_TEXT, "events_unsigned_up_to": 7}
+    (folder / ".errand" / "keys" / "keys.json").write_text(json.dumps(keys))
     (folder / ".errand" / "stack.json").write_text(json.dumps(content))
     return folder / ".errand"
 
 
 def test_the_environment_is_asked_first(tmp_path):
     running(tmp_path, {"nats": "nats://local"})
-    who = operator(tmp_path, NATS_URL="nats://there", NATS_CREDENTIALS="/x.creds")
+    log = {"NATS_URL": "nats://there", "NATS_CREDENTIALS": "/x.creds"}
+    who = operator(tmp_path, **log, EVENT_KEYS=KEYS_TEXT)
     assert log_address(who, "analytics") == LogAddress(
-        nats_url="nats://there", nats_credentials="/x.creds"
+        nats_url="nats://there", nats_credentials="/x.creds", event_keys=KEYS_TEXT
     )
+    with pytest.raises(click.UsageError, match="EVENT_KEYS"):
+        log_address(operator(tmp_path, **log), "analytics")
+    broken = operator(tmp_path, **log, EVENT_KEYS="gateway:1:c2VjcmV0")
+    with pytest.raises(click.UsageError, match="not 32 bytes") as refused:
+        log_address(broken, "analytics")
+    assert "c2VjcmV0" not in str(refused.value)
 
 
 def test_else_the_stack_that_runs_in_this_folder_or_above(tmp_path):
@@ -34,7 +44,10 @@ def test_else_the_stack_that_runs_in_this_folder_or_above(tmp_path):
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     assert log_address(operator(below), "analytics") == LogAddress(
-        nats_url="nats://local", nats_credentials=str(home / "keys" / "analytics.creds")
+        nats_url="nats://local",
+        nats_credentials=str(home / "keys" / "analytics.creds"),
+        event_keys=KEYS_TEXT,
+        events_unsigned_up_to=7,
     )
 
 
@@ -42,5 +55,5 @@ def test_else_the_stack_that_runs_in_this_folder_or_above(tmp_path):
 def test_without_either_it_says_what_to_set(tmp_path, content):
     if content is not None:
         running(tmp_path, content)
-    with pytest.raises(click.UsageError, match="Set NATS_URL and NATS_CREDENTIALS"):
+    with pytest.raises(click.UsageError, match="Set NATS_URL, NATS_CREDENTIALS"):
         log_address(operator(tmp_path), "analytics")

@@ -35,6 +35,7 @@ def errand(servers: RealServers, fresh_database: str, tmp_path: Path) -> Errand:
             environment={
                 "NATS_URL": servers.nats_url,
                 "NATS_CREDENTIALS": str(servers.credentials("projector")),
+                **servers.event_key_settings,
                 "POSTGRES_URL": fresh_database,
                 **environment,
             },

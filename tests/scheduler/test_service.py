@@ -75,6 +75,7 @@ def scheduler(servers, api):
             "PATH": os.environ["PATH"],
             "NATS_URL": servers.nats_url,
             "NATS_CREDENTIALS": str(servers.credentials("scheduler")),
+            **servers.event_key_settings,
             "FLY_API_BASE_URL": api.url,
             "FLY_API_TOKEN": TOKEN,
             "FLY_APP": "workers",
@@ -112,7 +113,9 @@ class Place:
 @asynccontextmanager
 async def place(servers, name):
     credentials = servers.credentials("gateway")
-    async with connect(servers.nats_url, credentials=credentials, name="test") as connection:
+    async with connect(
+        servers.nats_url, credentials=credentials, name="test", keys=servers.event_keys
+    ) as connection:
         yield Place(JetStreamLog(connection), name)
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from infra.clock import utc_now
 from infra.event_log import Unavailable
+from infra.event_mac import EventKeys, read_keys
 from infra.jetstream import Connection, provision
 from infra.jetstream.connection import ApiError
 from infra.nats_permissions import Role, WorkerGrant
@@ -32,6 +33,7 @@ from infra.stack.supervisor import Supervisor, supervised
 from tests.support import nats_identities
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin
+from tests.support.signing import KEYS_TEXT
 from tests.support.stack import OwnThread, RealServers, plain_environment
 
 NAMES = ("nats1", "nats2", "nats3")
@@ -66,6 +68,14 @@ class Cluster:
 
     def credentials(self, role: Role) -> Path:
         return self._joined.home.secrets / f"{role}.creds"
+
+    @property
+    def event_keys(self) -> EventKeys:
+        return read_keys(KEYS_TEXT)
+
+    @property
+    def event_key_settings(self) -> dict[str, str]:
+        return {"EVENT_KEYS": KEYS_TEXT}
 
     def admin_credentials(self) -> Path:
         return nats_identities.admin(self._joined.home, self._joined.keys)
@@ -254,6 +264,14 @@ class LogPlace:
 
     def credentials(self, role: Role) -> Path:
         return self.where.credentials(role)
+
+    @property
+    def event_keys(self) -> EventKeys:
+        return self.where.event_keys
+
+    @property
+    def event_key_settings(self) -> dict[str, str]:
+        return self.where.event_key_settings
 
     def admin_credentials(self) -> Path:
         return self.where.admin_credentials()

@@ -47,6 +47,7 @@ async def errand(
     log = {
         "NATS_URL": stack.nats_url,
         "NATS_CREDENTIALS": str(stack.credentials("analytics")),
+        **stack.event_key_settings,
     }
     child = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from events import History
 from infra.clock import utc_now
+from infra.event_mac import EventKeys
 from infra.jetstream import Connection, connect, reader_name
 from infra.nats_permissions import Role, WorkerGrant
 
@@ -21,11 +22,21 @@ class NatsServers(Protocol):
 
     def admin_credentials(self) -> Path: ...
 
+    @property
+    def event_keys(self) -> EventKeys: ...
+
     def worker_credentials(self, grant: WorkerGrant, *, expires: datetime) -> str: ...
 
 
-def as_role(servers: NatsServers, role: Role) -> AbstractAsyncContextManager[Connection]:
-    return connect(servers.nats_url, credentials=servers.credentials(role), name=role)
+def as_role(
+    servers: NatsServers, role: Role, *, keys: EventKeys | None = None
+) -> AbstractAsyncContextManager[Connection]:
+    return connect(
+        servers.nats_url,
+        credentials=servers.credentials(role),
+        name=role,
+        keys=keys or servers.event_keys,
+    )
 
 
 def as_admin(servers: NatsServers) -> AbstractAsyncContextManager[Connection]:
@@ -34,13 +45,17 @@ def as_admin(servers: NatsServers) -> AbstractAsyncContextManager[Connection]:
         credentials=servers.admin_credentials(),
         name="admin",
         inbox_prefix="_INBOX",
+        keys=servers.event_keys,
     )
 
 
 def as_worker(
     servers: NatsServers, history: History, attempt: int = 1, **lifetime: Any
 ) -> AbstractAsyncContextManager[Connection]:
+    """With a worker's rights, and with keys that no worker has: any event serves a test."""
     grant = WorkerGrant(history.account, history.task, reader_name(history.task, attempt))
     expires = utc_now() + (timedelta(**lifetime) if lifetime else timedelta(hours=1))
     credentials = servers.worker_credentials(grant, expires=expires)
-    return connect(servers.nats_url, credentials=credentials, name="worker")
+    return connect(
+        servers.nats_url, credentials=credentials, name="worker", keys=servers.event_keys
+    )

@@ -17,6 +17,7 @@ def house(servers: RealServers, folder: Path) -> dict[str, str]:
     return {
         "NATS_URL": servers.nats_url,
         "NATS_CREDENTIALS": str(servers.credentials("operator")),
+        **servers.event_key_settings,
         "POSTGRES_URL": servers.postgres_url,
         "REDIS_URL": servers.redis_url,
         "S3_ENDPOINT_URL": servers.s3.endpoint,

@@ -13,8 +13,10 @@ FINE = {
     "at": "2026-01-01T00:00:00Z",
     "by": "t",
     "cause": "",
-    "type": "task.instructed",
-    "text": "hi",
+    "type": "tool.started",
+    "call": "call_1",
+    "tool": "bash",
+    "title": "hi",
 }
 
 

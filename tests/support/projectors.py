@@ -19,6 +19,7 @@ async def projector(
     environment = plain_environment() | {
         "NATS_URL": servers.nats_url,
         "NATS_CREDENTIALS": str(servers.credentials("projector")),
+        **servers.event_key_settings,
         "POSTGRES_URL": postgres_url,
         "REDIS_URL": servers.redis_url,
         "LOG_LEVEL": log_level,

@@ -22,6 +22,7 @@ import asyncpg
 import pytest
 
 from infra.clock import utc_now
+from infra.event_mac import EventKeys, read_keys
 from infra.nats_permissions import Role, WorkerGrant
 from infra.stack.home import inhabited
 from infra.stack.keys import Storage
@@ -118,6 +119,17 @@ class RealServers:
     def nats_workers_signing_key(self) -> Path:
         """File with the seed that mints workers' users."""
         return self.servers.workers_signing_key
+
+    @property
+    def event_keys(self) -> EventKeys:
+        """The keys of the log's writers."""
+        keys = self.servers.keys
+        return read_keys(keys.event_keys, unsigned_up_to=keys.events_unsigned_up_to)
+
+    @property
+    def event_key_settings(self) -> dict[str, str]:
+        """The same, for a process of its own."""
+        return {"EVENT_KEYS": self.servers.keys.event_keys}
 
     def credentials(self, role: Role) -> Path:
         """Path of the role's .creds file."""

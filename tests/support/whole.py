@@ -48,7 +48,9 @@ async def repository(stack: RealStack, sample: str) -> SampleRepository:
 async def stored(stack: RealStack, task: dict[str, Any]) -> list[Recorded]:
     """Read a task's events from the log itself."""
     credentials = stack.credentials("analytics")
-    async with connect(stack.nats_url, credentials=credentials, name="test") as connection:
+    async with connect(
+        stack.nats_url, credentials=credentials, name="test", keys=stack.event_keys
+    ) as connection:
         log: JetStreamLog[Any] = JetStreamLog(connection)
         history = History(AccountId(task["account"]), TaskId(task["id"]))
         return list(await log.read(history))

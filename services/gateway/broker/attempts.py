@@ -129,14 +129,21 @@ class Attempts:
         )
         return Credentials(NatsAccess(self._minter.nats_url, credentials), token, reader, grant)
 
-    async def holder(self, token: str) -> Holder | None:
-        """Tell whose token this is, if it still holds. May be two seconds behind the log."""
+    async def grant(self, token: str) -> Grant | None:
+        """Return what a token stands for until its deadline, though its attempt may be over."""
         now = self._clock()
         grant = self._remembered.get(token) or await self._grants.find(token, now=now)
         if grant is None or grant.expires_at <= now:
             self._remembered.pop(token, None)
             return None
         self._remember(token, grant)
+        return grant
+
+    async def holder(self, token: str) -> Holder | None:
+        """Tell whose token this is, if it still holds. May be two seconds behind the log."""
+        grant = await self.grant(token)
+        if grant is None:
+            return None
         known = (await self._recall.task(grant.history, age_seconds=_TRUSTED_SECONDS)).task
         if known.end or known.attempt != grant.attempt:
             known = (await self._recall.task(grant.history)).task  # never refuse on old knowledge

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, Router, get, post, put, route
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
+from msgspec import Meta
 
+from events import event_subject
 from infra.blobs import blob_key, is_blob_name
+from infra.event_mac import EventKeys, parse_mac
 from services.gateway.broker.attempts import Claim, Holder, NatsAccess
 from services.gateway.broker.forge_api import ForgeRepository, PullRequestWish
 from services.gateway.broker.git_proxy import SERVICES, Answered, Ask, said
@@ -30,6 +33,8 @@ from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.repository_url import Place, locate
 from services.gateway.routes.asking import Asked, TheHouse, bearer
 
+MOST_EVENTS_TO_VERIFY: Final = 500
+MOST_BYTES_TO_VERIFY: Final = 512 * 1024
 MOST_BLOB_BYTES: Final = 64 * 1024 * 1024
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
 
@@ -51,6 +56,27 @@ class StoredBlob(msgspec.Struct, frozen=True):
     key: str
     size_bytes: int
     sha256: str
+
+
+class EventToVerify(msgspec.Struct, frozen=True):
+    """An event as a worker found it: its place, its `Errand-Mac`, the SHA-256 of its body."""
+
+    sequence: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, lt=2**31)]
+    mac: Annotated[str, Meta(max_length=200)]
+    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class EventsToVerify(msgspec.Struct, frozen=True):
+    """What a worker asks about at once."""
+
+    events: Annotated[tuple[EventToVerify, ...], Meta(max_length=MOST_EVENTS_TO_VERIFY)]
+
+
+class VerifiedEvents(msgspec.Struct, frozen=True):
+    """Whether each event was written by whoever its MAC names, in their order."""
+
+    genuine: list[bool]
 
 
 @post("/claim", status_code=200)
@@ -172,6 +198,26 @@ async def get_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Stre
     )
 
 
+@post("/events/verify", status_code=200, request_max_body_size=MOST_BYTES_TO_VERIFY)
+async def verify_events(
+    request: Asked, house: TheHouse, data: JSONBody[EventsToVerify]
+) -> VerifiedEvents:
+    """Tell which events of the token's own task are genuine; also after the attempt is over."""
+    token = bearer(request)
+    grant = await house.broker.attempts.grant(token) if token else None
+    if grant is None:
+        raise unauthenticated()
+    subject, keys = event_subject(grant.history), house.broker.event_keys
+    return VerifiedEvents(genuine=[_is_genuine(keys, subject, event) for event in data.events])
+
+
+def _is_genuine(keys: EventKeys, subject: str, event: EventToVerify) -> bool:
+    if event.sequence <= keys.unsigned_up_to:
+        return True
+    mac = parse_mac(event.mac)
+    return mac is not None and not keys.mac_objection(mac, subject, event.version, event.digest)
+
+
 async def _holder(request: Asked, house: House) -> Holder:
     token = bearer(request) or _password(request)
     holder = await house.broker.attempts.holder(token) if token else None
@@ -221,7 +267,7 @@ def _stream(status: int, headers: Mapping[str, str], content: Any) -> Stream:  #
     )
 
 
-BROKER: Final = (claim, model, git, pull_request, repository, put_blob, get_blob)
+BROKER: Final = (claim, verify_events, model, git, pull_request, repository, put_blob, get_blob)
 
 
 def router() -> Router:

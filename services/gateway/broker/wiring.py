@@ -10,6 +10,7 @@ from typing import Final
 import httpx
 
 from infra.clock import Clock
+from infra.event_mac import EventKeys
 from infra.nats_users import Signer
 from infra.settings import Misconfigured
 from services.gateway.accounts.tokens import Digests, Entropy
@@ -50,6 +51,7 @@ class Parts:
     forge: httpx.AsyncClient
     clock: Clock
     entropy: Entropy
+    event_keys: EventKeys
 
 
 @asynccontextmanager
@@ -68,6 +70,7 @@ async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
         running.beside(keeper.run())
         yield Broker(
             attempts=_attempts(settings, parts),
+            event_keys=parts.event_keys,
             model=_model(settings, parts, ledger=ledger, vault=vault, running=running),
             git=GitProxy(parts.forge),
             forge=ForgeApi(parts.forge),

@@ -181,12 +181,20 @@ async def rig(servers, fresh_database, tmp_path) -> AsyncIterator[Rig]:
         resources.push_async_callback(database.close)
         operator = servers.credentials("operator")
         log = JetStreamLog[Any](
-            await enter(connect(servers.nats_url, credentials=operator, name="test"))
+            await enter(
+                connect(
+                    servers.nats_url, credentials=operator, name="test", keys=servers.event_keys
+                )
+            )
         )
         rig = Rig(database, log, outside, clock, [])
         for _ in range(2):
             gateway = servers.credentials("gateway")
-            connection = await enter(connect(servers.nats_url, credentials=gateway, name="gateway"))
+            connection = await enter(
+                connect(
+                    servers.nats_url, credentials=gateway, name="gateway", keys=servers.event_keys
+                )
+            )
             made = pushing(
                 outside.settings,
                 public_url="https://errand.example",

@@ -11,6 +11,7 @@ from infra.operations.house import find_house
 from infra.operations.vault import read_master
 from infra.stack.keys import Storage
 from tests.support.operating import operate
+from tests.support.signing import KEYS_TEXT
 from tests.support.stack import RealServers
 
 
@@ -24,6 +25,7 @@ def a_running_stack(folder):
     (home / "stack.json").write_text(json.dumps({"nats": "nats://127.0.0.1:1"}))
     (home / "ports.json").write_text(json.dumps({"nats": 1, "storage": 2}))
     keys = {"storage_key": "k", "storage_secret": "s", "claim_secret": "x"}
+    keys |= {"event_keys": KEYS_TEXT, "events_unsigned_up_to": 0}
     (home / "keys" / "keys.json").write_text(json.dumps(keys))
     return home
 
@@ -51,6 +53,7 @@ def test_a_missing_setting_is_named(tmp_path, missing):
     names = ("NATS_URL", "POSTGRES_URL", "REDIS_URL", "S3_ENDPOINT_URL", "S3_BUCKET")
     more = ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "ARCHIVE_KEY_FILE")
     environment = {name: "x" for name in (*names, *more) if name != missing}
+    environment["EVENT_KEYS"] = KEYS_TEXT
     with pytest.raises(click.UsageError, match=missing):
         find_house(operator(tmp_path, **environment))
 

@@ -77,7 +77,7 @@ class JetStreamLog(Generic[Writes]):
     ) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
-        self._on_forged = on_forged
+        self.on_forged = on_forged
 
     async def append(
         self, history: History, drafts: Sequence[Draft[Writes]], *, after: Head
@@ -237,7 +237,7 @@ class JetStreamLog(Generic[Writes]):
                 sequence=delivered.sequence,
                 reason=str(error),
             )
-            self._on_forged(history_of(delivered.subject), delivered.sequence, str(error))
+            self.on_forged(history_of(delivered.subject), delivered.sequence, str(error))
 
     def _read_event(self, subject: str, stored: Stored | Delivered) -> Recorded:
         return read_event(

@@ -31,6 +31,7 @@ class Settings(PushSettings, frozen=True, kw_only=True):
     s3_secret_access_key: str
     operator_token: str
     claim_secret: str
+    machine_seconds: float = 4 * 3600.0
     log_capacity_bytes: int = 0
     account_secrets: str
     key_environment: Literal["live", "test", "local"] = "live"

@@ -65,13 +65,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """All the gateway needs to know of a task in order to answer a caller.
 
     `version` 0 means there is none. `attempt` and `deadline` are of the newest machine asked for;
-    `repository` is its address; `by` is who submitted it, `limit_microusd` what it may spend (0: no
-    limit).
+    `repository` is its address, `model` the one it asks; `by` is who submitted it, `limit_microusd`
+    what it may spend (0: no limit).
     A question's answer is None while it is open.
     """
 
     version: int = 0
     repository: str = ""
+    model: str = ""
     by: str = ""
     limit_microusd: int = 0
     end: End = ""
@@ -204,8 +205,13 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
             limit = task.limit_microusd and task.limit_microusd + cost
             return replace(task, is_interrupted=False, limit_microusd=limit)
         case TaskSubmitted(repository=repository, budget=budget):
-            limit = budget.cost_microusd
-            return replace(task, repository=repository.url, by=recorded.by, limit_microusd=limit)
+            return replace(
+                task,
+                repository=repository.url,
+                model=event.model,
+                by=recorded.by,
+                limit_microusd=budget.cost_microusd,
+            )
         case _:
             assert_never(event)
 

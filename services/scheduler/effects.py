@@ -9,6 +9,7 @@ from typing import Protocol
 
 from events import History, MachineId
 from infra.clock import Clock
+from infra.telemetry import logger
 from services.scheduler.fleet import Attempt
 from services.scheduler.machine import Machine, billed_seconds, ending
 from services.scheduler.machines import Machines, Refused, Unreachable
@@ -16,6 +17,8 @@ from services.scheduler.outcome import Gone, NotObtained, Obtained
 from services.scheduler.plan import Destroy, ServeReader
 from services.scheduler.refusals import NoMachine
 from services.scheduler.worker import WorkerTerms, metadata_of, wanted
+
+_log = logger(__name__)
 
 _WAIT_SECONDS = 60
 _DESTROY_SECONDS = 30
@@ -73,7 +76,7 @@ class Effects:
     async def destroy(self, decision: Destroy) -> Gone:
         """Make certain that the machine is gone, and tell how it ended and what it used."""
         history, attempt = decision.history, decision.attempt
-        machine = attempt.machine or await self._look(history, attempt)
+        machine = await self._own(history, attempt) or await self._look(history, attempt)
         used_seconds, detail = 0.0, "no machine was found under its name"
         if machine:
             await self._machines.destroy(machine)
@@ -105,6 +108,28 @@ class Effects:
             except (Unreachable, Refused):
                 # Its heartbeats are watched too: silence ends in destroy, which raises this again.
                 await self._sleep(_PAUSE_SECONDS)
+
+    async def _own(self, history: History, attempt: Attempt) -> MachineId:
+        """Return the machine that the log names, if its metadata name this task and attempt.
+
+        The log's word alone ends no machine. One that the platform has forgotten is gone.
+        """
+        if not attempt.machine:
+            return MachineId("")
+        seen = await self._machines.get(attempt.machine)
+        if seen is None:
+            return attempt.machine
+        metadata = seen.config.metadata or await self._machines.metadata(attempt.machine)
+        if metadata_of(history, attempt).items() <= metadata.items():
+            return attempt.machine
+        _log.error(
+            "machine.foreign",
+            task=history.task,
+            attempt=attempt.number,
+            machine=attempt.machine,
+            belongs_to=metadata.get("task", ""),
+        )
+        return MachineId("")
 
     async def _look(self, history: History, attempt: Attempt) -> MachineId:
         """Find the machine of an intent whose outcome is unknown; empty when there is none."""

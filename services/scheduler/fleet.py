@@ -53,6 +53,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     region: str
     guest: Guest
     deadline: datetime
+    requested_at: datetime
     stage: Stage = Stage.REQUESTED
     machine: MachineId = MachineId("")
     started_at: datetime | None = None
@@ -81,6 +82,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Attempt | None = None
     attempts: int = 0
     retry_at: datetime | None = None
+    is_tampering_settled: bool = False  # it was said since it was opened, or the task is erased
     # Not in the log:
     is_busy: bool = False  # an effect is under way
     postponed_until: datetime | None = None
@@ -101,12 +103,20 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return not self.is_open and self.stage in (Stage.CLOSED, Stage.REFUSED)
 
 
+class Tampering(msgspec.Struct, frozen=True):
+    """A message in a task's history that claims to be the control plane's and is not."""
+
+    sequence: int
+    reason: str
+
+
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """Every task up to `sequence`. Silence counts from `watching_since` at the earliest."""
 
     watching_since: datetime
     tasks: Mapping[TaskId, Task] = {}
     active: frozenset[TaskId] = frozenset()
+    tampering: Mapping[TaskId, Tampering] = {}  # not in the log: it is of messages that are none
     sequence: int = 0
 
 
@@ -118,15 +128,25 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fl
     """
     tasks = dict(fleet.tasks)
     touched: set[TaskId] = set()
-    sequence = fleet.sequence
+    sequence, tampering = fleet.sequence, fleet.tampering
     for recorded in batch:
         sequence = max(sequence, recorded.sequence)
-        task = advance(tasks.get(recorded.task), recorded, heard_at)
+        before = tasks.get(recorded.task)
+        task = advance(before, recorded, heard_at)
         if task is not None:
             tasks[task.id] = task
             touched.add(task.id)
+            if task.id in tampering and _settles(before, recorded, tampering[task.id]):
+                tampering = {key: each for key, each in tampering.items() if key != task.id}
     restless = {task for task in touched if not tasks[task].is_quiet}
-    return replace(fleet, tasks=tasks, active=fleet.active - touched | restless, sequence=sequence)
+    active = fleet.active - touched | restless
+    return replace(fleet, tasks=tasks, active=active, sequence=sequence, tampering=tampering)
+
+
+def tampered(fleet: Fleet, task: TaskId, sequence: int, reason: str) -> Fleet:
+    """Take note of a forged message in a task's history, known or not."""
+    found = Tampering(sequence, reason)
+    return replace(fleet, tampering={**fleet.tampering, task: found})
 
 
 def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task | None:
@@ -148,12 +168,19 @@ def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task |
     match event:
         case TaskInstructed() if not task.is_open:
             return replace(
-                task, is_open=True, waiting_since=recorded.sequence, attempts=0, retry_at=None
+                task,
+                is_open=True,
+                waiting_since=recorded.sequence,
+                attempts=0,
+                retry_at=None,
+                is_tampering_settled=False,
             )
-        case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned() | TaskErased():
+        case TaskAbandoned(reason="tampered") | TaskErased():
+            return replace(_ended(task, heard_at), is_tampering_settled=True)
+        case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned():
             return _ended(task, heard_at)
         case MachineRequested():
-            return _requested(task, event)
+            return _requested(task, event, recorded.at)
         case MachineStarted(attempt=number):
             return _at_attempt(
                 task,
@@ -233,14 +260,31 @@ def _ended(task: Task, at: datetime) -> Task:
     return replace(task, is_open=False, attempt=attempt)
 
 
-def _requested(task: Task, event: MachineRequested) -> Task:
+def _settles(before: Task | None, recorded: Recorded, tampering: Tampering) -> bool:
+    """Return whether an event stands behind the tampering and ends what was due because of it."""
+    if recorded.sequence < tampering.sequence:
+        return False
+    match recorded.event:
+        case TaskAbandoned(reason="tampered") | TaskErased():
+            return True
+        case TaskInstructed():
+            return before is not None and before.is_tampering_settled
+        case _:
+            return False
+
+
+def _requested(task: Task, event: MachineRequested, at: datetime) -> Task:
+    """Begin an attempt, one above the one before, or the same again; any other number is none."""
     again = task.attempt if task.attempt and task.attempt.number == event.attempt else None
+    if again is None and event.attempt != (task.attempt.number + 1 if task.attempt else 1):
+        return task
     attempt = Attempt(
         number=event.attempt,
         name=event.name,
         region=event.region,
         guest=event.guest,
         deadline=event.deadline,
+        requested_at=at,
         refusals=again.refusals if again else 0,
     )
     return replace(task, attempt=attempt, attempts=task.attempts + (0 if again else 1))

@@ -48,6 +48,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str]
     stop_seconds: int = 30
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """The metadata by which the attempt's machine is known again; its deadline may change."""
+        return {key: text for key, text in self.metadata.items() if key != "deadline"}
+
     def body(self) -> _Json:
         """Spell the create request."""
         return {

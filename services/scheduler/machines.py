@@ -77,7 +77,7 @@ class Machines:
         (an earlier call may have been carried out), and after every unclear answer, the machine is
         looked for by name first, and adopted.
         """
-        if may_exist and (found := await self.find(wanted.name, wanted.metadata)):
+        if may_exist and (found := await self.find(wanted.name, wanted.identity)):
             return found
         for number in range(_TRIES):
             try:
@@ -85,7 +85,7 @@ class Machines:
             except Unreachable:
                 for seconds in (0.0, _SETTLE_SECONDS):  # the list is eventually consistent
                     await self._sleep(seconds)
-                    if found := await self.find(wanted.name, wanted.metadata):
+                    if found := await self.find(wanted.name, wanted.identity):
                         return found
             await self._sleep(self._backoff(number, 0.0))
         raise Unreachable(f"creating {wanted.name}: no clear answer in {_TRIES} tries")
@@ -179,7 +179,7 @@ class Machines:
         found = await self.get(machine)
         if found is None or found.name != wanted.name:
             raise Unreachable(f"{wanted.name}: the machine that held the name is gone")
-        if not wanted.metadata.items() <= found.config.metadata.items():
+        if not wanted.identity.items() <= found.config.metadata.items():
             return no_machine(
                 409, f"the name {wanted.name} is held by a foreign machine, {machine}"
             )

@@ -56,6 +56,7 @@ async def main(settings: Settings) -> None:
             policy,
             caught_up_at=(await log.info()).last_sequence,
         )
+        log.on_forged = reactor.note_forged
         reactor.on_fact(Metrics(REGISTRY, lambda: reactor.fleet).count)
         serve_metrics(settings.metrics_port)
 

@@ -20,7 +20,7 @@ from events import (
     SchedulerEvent,
 )
 from services.scheduler.fleet import Attempt, Stage, Task
-from services.scheduler.plan import Cause, Policy
+from services.scheduler.plan import Cause, Policy, bounded
 
 _HOURS_A_MONTH = 730
 _SECONDS_A_MONTH = _HOURS_A_MONTH * 3600
@@ -120,7 +120,9 @@ def _gone(
             attempt=attempt.number,
             machine=gone.machine,
             billed_seconds=gone.billed_seconds,
-            cost_microusd=cost_microusd(attempt.guest, gone.billed_seconds, now.date()),
+            cost_microusd=cost_microusd(
+                bounded(attempt, policy).guest, gone.billed_seconds, now.date()
+            ),
         )
         facts.append(destroyed)
     return facts

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from events import AccountId, Guest, Head, History, MachineRequested, TaskAbandoned, TaskId
-from services.scheduler.fleet import Attempt, Fleet, Stage, Task
+from services.scheduler.fleet import Attempt, Fleet, Stage, Tampering, Task
 from services.scheduler.refusals import remedy_of
 
-Cause = Literal["ended", "exited", "silent", "deadline"]
+Cause = Literal["ended", "exited", "silent", "deadline", "tampered"]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +84,12 @@ Decision = Request | Resume | Destroy | Abandon | ServeReader
 
 def plan(fleet: Fleet, now: datetime, policy: Policy) -> Sequence[Decision]:
     """Say what is due now, at most one decision a task. Asking again says the same."""
-    tasks = [fleet.tasks[task] for task in sorted(fleet.active)]
+    forged = fleet.tampering.keys() & fleet.tasks
+    tasks = [fleet.tasks[task] for task in sorted(fleet.active | forged)]
     ready = [t for t in tasks if _is_past(t.postponed_until, now) and not t.is_busy]
     due = [decision for task in ready if (decision := _due(fleet, task, now, policy))]
-    wanting = [task for task in ready if _wants_machine(task, now, policy)]
+    honest = [task for task in ready if task.id not in fleet.tampering]
+    wanting = [task for task in honest if _wants_machine(task, now, policy)]
     live = Counter(task.account for task in tasks if _is_live(task))
     return [*due, *(_request(task, now, policy) for task in _fairly(wanting, live, policy))]
 
@@ -113,8 +116,10 @@ def machine_name(task: TaskId, attempt: int) -> str:
 def _due(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision | None:
     """Name what is due for a task other than a new machine."""
     attempt = task.attempt
+    if task.id in fleet.tampering and not task.is_tampering_settled:
+        return _tampering(task, fleet.tampering[task.id])
     if attempt is not None and attempt.stage is Stage.REQUESTED:
-        if attempt.done_at is None:
+        if attempt.done_at is None and task.attempts <= policy.attempts:
             return Resume(task.history, attempt)
         return Destroy(task.history, attempt, "ended")
     if attempt is not None and attempt.stage is Stage.STARTED:
@@ -140,6 +145,35 @@ def _cause_to_destroy(fleet: Fleet, task: Task, now: datetime, policy: Policy) -
     if _is_past(_silence(fleet, attempt, policy), now):
         return "silent"
     return "deadline" if _is_past(_last_moment(attempt, policy), now) else None
+
+
+def _tampering(task: Task, tampering: Tampering) -> Decision:
+    """Take the machine from a worker that forges; then say so, once."""
+    attempt = task.attempt
+    if attempt is not None and attempt.stage in (Stage.REQUESTED, Stage.STARTED):
+        return Destroy(task.history, attempt, "tampered")
+    fact = TaskAbandoned(
+        reason="tampered",
+        detail="Something in this task's history was not written by whom it names; it counts for "
+        f"nothing. At sequence {tampering.sequence} of the log: {tampering.reason}.",
+        remedy="Look at the branch before you use it: the worker may have been taken over. An "
+        "instruction takes the task up again on another machine.",
+    )
+    return Abandon(task.history, task.head, fact)
+
+
+def bounded(attempt: Attempt, policy: Policy) -> Attempt:
+    """Hold an attempt to the policy, whatever its intent says: its guest, and its time."""
+    latest = attempt.requested_at + timedelta(seconds=policy.machine_seconds)
+    most, guest = policy.guest, attempt.guest
+    is_within = (
+        guest.cpu_kind in ("shared", most.cpu_kind)
+        and guest.cpus <= most.cpus
+        and guest.memory_mb <= most.memory_mb
+    )
+    return replace(
+        attempt, guest=guest if is_within else most, deadline=min(attempt.deadline, latest)
+    )
 
 
 def _abandonment(task: Task, policy: Policy) -> TaskAbandoned | None:

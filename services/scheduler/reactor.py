@@ -29,6 +29,7 @@ from services.scheduler.plan import (
     Request,
     Resume,
     ServeReader,
+    bounded,
     plan,
     to_watch,
     wake_at,
@@ -80,6 +81,11 @@ class Reactor:
     def fleet(self) -> Fleet:
         """All tasks, as they stand."""
         return self._fleet
+
+    def note_forged(self, history: History, sequence: int, reason: str) -> None:
+        """Take note of a message in a history that claims to be the control plane's and is not."""
+        self._fleet = fleets.tampered(self._fleet, history.task, sequence, reason)
+        self._changed.set()
 
     def on_fact(self, tell: Callable[[SchedulerEvent], None]) -> None:
         """Call `tell` with every fact this scheduler appends."""
@@ -170,6 +176,7 @@ class Reactor:
 
     async def _obtain(self, history: History, attempt: Attempt, *, may_exist: bool) -> None:
         """Have a machine for an attempt, and keep it only if it became the attempt's."""
+        attempt = bounded(attempt, self._policy)
         outcome = await self._effects.obtain(history, attempt, may_exist=may_exist)
         await self._record(history, outcome)
         machine = stray(outcome, self._fleet.tasks[history.task])

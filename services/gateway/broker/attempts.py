@@ -6,6 +6,7 @@ deadline has not passed.
 
 import re
 from collections import OrderedDict
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 import msgspec
@@ -49,11 +50,15 @@ class NatsAccess(msgspec.Struct, frozen=True):
 
 
 class Minter(NamedTuple):
-    """What makes credentials: where workers find NATS, who signs their users, what codes prove."""
+    """What makes credentials: where workers find NATS, who signs their users, what codes prove.
+
+    No credentials hold for longer than `machine_seconds`.
+    """
 
     nats_url: str
     signer: Signer
     claim_secret: str
+    machine_seconds: float
 
 
 class Credentials(NamedTuple):
@@ -68,10 +73,14 @@ class Credentials(NamedTuple):
 class Holder(NamedTuple):
     """Whose token it is: an attempt of a task, the task's repository, and who pays for it."""
 
-    history: History
-    attempt: int
+    grant: Grant
     repository: str
     payer: Payer
+
+    @property
+    def history(self) -> History:
+        """The task's history."""
+        return self.grant.history
 
     @property
     def branch(self) -> str:
@@ -115,7 +124,15 @@ class Attempts:
             raise _refused("the attempt is not the task's newest, or the task has ended")
         if known.deadline is None or known.deadline <= now:
             raise _refused("the attempt's deadline has passed")
-        grant = Grant(history, attempt, known.deadline)
+        most = now + timedelta(seconds=self._minter.machine_seconds)
+        grant = Grant(
+            history,
+            attempt,
+            min(known.deadline, most),
+            known.repository,
+            _person(known),
+            known.model,
+        )
         token = await self._grants.claim(grant, machine=claim.machine[:100], now=now)
         if token is None:
             raise _refused("the code was used before")
@@ -125,7 +142,7 @@ class Attempts:
             WorkerGrant(history.account, task, reader),
             user_seed=seed("user", self._entropy(SEED_BYTES)),
             now=now,
-            expires=known.deadline,
+            expires=grant.expires_at,
         )
         return Credentials(NatsAccess(self._minter.nats_url, credentials), token, reader, grant)
 
@@ -149,12 +166,13 @@ class Attempts:
             known = (await self._recall.task(grant.history)).task  # never refuse on old knowledge
         if known.end or known.attempt != grant.attempt:
             return None
-        return Holder(grant.history, grant.attempt, known.repository, _payer(grant, known))
+        repository = grant.repository or known.repository
+        return Holder(grant, repository, _payer(grant, known))
 
     async def payer_now(self, holder: Holder) -> Payer:
         """Tell who pays and how much, as the log says this moment."""
         known = (await self._recall.task(holder.history)).task
-        return _payer(holder, known)
+        return _payer(holder.grant, known)
 
     async def _history(self, task: TaskId, account: str) -> History:
         if account and not _ACCOUNT.fullmatch(account):
@@ -171,14 +189,20 @@ class Attempts:
             self._remembered.popitem(last=False)
 
 
-def _payer(held: Grant | Holder, known: Task) -> Payer:
+def _payer(grant: Grant, known: Task) -> Payer:
+    """Return who pays, as it was when the attempt was claimed, and how much, as the log says."""
     return Payer(
-        account=held.history.account,
-        person=PersonId(known.by.removeprefix("person:")),
-        task=held.history.task,
-        attempt=held.attempt,
+        account=grant.history.account,
+        person=grant.person or _person(known),
+        task=grant.history.task,
+        attempt=grant.attempt,
         limit_microusd=known.limit_microusd,
+        model=grant.model,
     )
+
+
+def _person(known: Task) -> PersonId:
+    return PersonId(known.by.removeprefix("person:"))
 
 
 def _refused(cause: str) -> Refused:

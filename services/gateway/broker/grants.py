@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from events import AccountId, History, TaskId
+from events import AccountId, History, PersonId, TaskId
 from services.gateway.accounts.tokens import Digests, Entropy, new_token
 from services.gateway.database import Pool, connected
 
@@ -14,11 +14,13 @@ _CLAIM = """
     VALUES ($1, $2, $3, $4, $5)
 """
 _KEEP = """
-    INSERT INTO accounts.broker_token (token, account, task, attempt, expires_at)
-    VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO accounts.broker_token
+        (token, account, task, attempt, expires_at, repository, person, model)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _FIND = """
-    SELECT account, task, attempt, expires_at FROM accounts.broker_token
+    SELECT account, task, attempt, expires_at, repository, person, model
+    FROM accounts.broker_token
     WHERE token = $1 AND expires_at > $2
 """
 _OWNER = "SELECT account FROM read.task WHERE task = $1"
@@ -26,11 +28,18 @@ _FORGET = "DELETE FROM accounts.broker_token WHERE expires_at < $1"
 
 
 class Grant(NamedTuple):
-    """What a broker token stands for."""
+    """What a broker token stands for, as it was when the attempt was claimed.
+
+    The repository's address, the person who pays and the one model that may be asked are empty for
+    a token of an older edition.
+    """
 
     history: History
     attempt: int
     expires_at: datetime
+    repository: str = ""
+    person: PersonId = PersonId("")
+    model: str = ""
 
 
 class Grants:
@@ -56,6 +65,9 @@ class Grants:
                         task,
                         grant.attempt,
                         grant.expires_at,
+                        grant.repository,
+                        grant.person,
+                        grant.model,
                     )
                     await connection.execute(_FORGET, now)
             except asyncpg.UniqueViolationError:
@@ -69,7 +81,14 @@ class Grants:
         if row is None:
             return None
         history = History(AccountId(row["account"]), TaskId(row["task"]))
-        return Grant(history, row["attempt"], row["expires_at"])
+        return Grant(
+            history,
+            row["attempt"],
+            row["expires_at"],
+            row["repository"],
+            PersonId(row["person"]),
+            row["model"],
+        )
 
     async def owner(self, task: TaskId) -> AccountId | None:
         """Tell whose task it is, as far as the read model has come."""

@@ -97,6 +97,8 @@ class ModelProxy:
             priced = read(body)
         except NotPriced as error:
             return refusal(400, "invalid_request_error", str(error))
+        if payer.model not in ("", priced.model):
+            return refusal(403, "permission_error", f"This task asks {payer.model}, and no other.")
         if path != MESSAGES:
             return await self._free(request)
         call = f"call_{self._entropy(_CALL_BYTES).hex()}"

@@ -21,7 +21,8 @@ _A_MILLION: Final = 1_000_000
 class Payer(msgspec.Struct, frozen=True, kw_only=True):
     """Who pays for a call: an attempt of a task, its person and account.
 
-    `limit_microusd` is what the task may spend; 0 means no limit.
+    `limit_microusd` is what the task may spend; 0 means no limit. `model` is the one model that its
+    calls may name; empty for any.
     """
 
     account: AccountId
@@ -29,6 +30,7 @@ class Payer(msgspec.Struct, frozen=True, kw_only=True):
     task: TaskId
     attempt: int
     limit_microusd: int = 0
+    model: str = ""
 
 
 class Purse(NamedTuple):

@@ -91,6 +91,7 @@ def _attempts(settings: Settings, parts: Parts) -> Attempts:
             settings.nats_workers_account, settings.nats_workers_signing_key.read_text().strip()
         ),
         settings.claim_secret,
+        settings.machine_seconds,
     )
     return Attempts(
         Grants(parts.pool, digests=parts.digests, entropy=parts.entropy),

@@ -118,7 +118,7 @@ async def test_reading_calls_run_side_by_side_and_their_results_go_back_in_one_m
     bench = Bench(
         called(("r1", "read", {"path": "a"}), ("r2", "read", {"path": "b"}), ("r3", "grep", {})),
         said("Read."),
-        files={"a": "alpha", "b": "beta"},
+        files={"a": "alpha\n", "b": "beta\n"},
     )
     await bench.append(SUBMITTED)
 

@@ -1,5 +1,6 @@
 """What the model asks for: tool calls, read from the blocks of its reply. Pure."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Final, TypeVar
 
@@ -19,6 +20,7 @@ WHOLE: Final = frozenset({"tool_use", "end_turn"})
 _GOES_ON: Final = frozenset({"tool_use", "pause_turn", "max_tokens"})
 _ENDS: Final = frozenset({"end_turn", "stop_sequence"})
 _TITLE_CHARACTERS = 120
+_CALL_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -70,6 +72,25 @@ def is_call(block: Block) -> bool:
         and isinstance(block.get("name"), str)
         and isinstance(block.get("input"), dict)
     )
+
+
+def with_own_ids(blocks: Iterable[Block], taken: Iterable[str], turn: int) -> tuple[Block, ...]:
+    """Give each tool call an id of its own where the model's was used before, or cannot be used.
+
+    Some servers number the calls of every reply from 0. All that is kept of a call is kept by its
+    id, so no two calls of a task may share one.
+    """
+    seen = set(taken)
+    owned: list[Block] = []
+    for place, block in enumerate(blocks):
+        mine = block
+        if block.get("type") == "tool_use":
+            name = block.get("id")
+            if not isinstance(name, str) or name in seen or not _CALL_ID.fullmatch(name):
+                mine = {**block, "id": f"errand_{turn}_{place}"}
+            seen.add(mine["id"])
+        owned.append(mine)
+    return tuple(owned)
 
 
 def text_of(blocks: Iterable[Block]) -> str:

@@ -22,7 +22,7 @@ from events import (
 )
 from infra.clock import Clock
 from infra.model_prices import cost_microusd
-from services.worker.calls import Call
+from services.worker.calls import Call, calls_of, with_own_ids
 from services.worker.excerpt import excerpt
 from services.worker.failures import failed
 from services.worker.live import Live
@@ -168,7 +168,7 @@ async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recor
             stop_reason=answer.stop_reason,
             usage=answer.usage,
             cost_microusd=cost_microusd(answer.model or step.model, answer.usage),
-            blocks=answer.blocks,
+            blocks=with_own_ids(answer.blocks, _call_ids(history), step.turn),
             model=answer.model,
             request=answer.request,
             seconds=_since(world, began),
@@ -203,6 +203,7 @@ async def _told(world: World, call: Call, outcome: Outcome, seconds: float) -> F
     """Cut a call's output to what the model is told, and keep the whole of what was cut."""
     told, is_cut = excerpt(outcome.output.replace("\0", "\N{SYMBOL FOR NULL}"))
     whole = outcome.output.encode(errors="replace")
+    name = f"outputs/{sha256(whole).hexdigest()}.txt"  # the model chooses no name of ours
     completed = ToolCompleted(
         call=call.id,
         output=told,
@@ -211,7 +212,7 @@ async def _told(world: World, call: Call, outcome: Outcome, seconds: float) -> F
         is_truncated=is_cut or outcome.is_truncated,
         seconds=seconds,
         diff=excerpt(outcome.diff, _DIFF_LIMIT_BYTES)[0],
-        artifact=await world.blobs.put(f"outputs/{call.id}.txt", whole) if is_cut else None,
+        artifact=await world.blobs.put(name, whole) if is_cut else None,
     )
     return [outcome.plan, completed] if outcome.plan else [completed]
 
@@ -236,8 +237,9 @@ async def _snapshot(world: World, turn: Turn) -> Facts:
 async def _diff(world: World, turn: Turn) -> Facts:
     late = await _snapshot(world, turn)  # what the background still wrote is delivered, so kept
     diff = await world.workspace.diff()
-    name = f"artifacts/{turn.number:04d}-{DIFF_NAME}"
-    blob = await world.blobs.put(name, diff.encode(errors="replace"))
+    content = diff.encode(errors="replace")
+    name = f"artifacts/{turn.number:04d}-{sha256(content).hexdigest()[:12]}-{DIFF_NAME}"
+    blob = await world.blobs.put(name, content)
     return [*late, ArtifactStored(name=DIFF_NAME, media_type="text/x-diff", blob=blob)]
 
 
@@ -257,6 +259,11 @@ async def _propose(world: World, step: OpenPullRequest, turn: Turn) -> Facts:
     if opened is None:
         return []
     return [PullRequestOpened(number=opened.number, url=opened.url, title=step.title)]
+
+
+def _call_ids(history: Sequence[Recorded]) -> set[str]:
+    replies = (recorded.event for recorded in history)
+    return {c.id for e in replies if isinstance(e, ModelReplied) for c in calls_of(e.blocks)}
 
 
 def _without_sandbox(error: SandboxUnavailable) -> TaskFailed:

@@ -183,10 +183,99 @@ async def shell(sandbox: ConfinedSandbox, script: str, seconds: float = 20.0):
     return await sandbox.shell(script, timeout_seconds=seconds)
 
 
-async def test_directory_and_variables_stay_in_the_shell(sandbox):
-    await shell(sandbox, "mkdir -p deep/er; cd deep/er; export NAME='a b'; local_only=1")
-    ended = await shell(sandbox, 'echo "${PWD##*/}" "$NAME" "${local_only-gone}"')
-    assert ended.output == b"er a b gone\n"
+async def test_what_a_script_sets_stays_in_the_shell(sandbox):
+    await shell(
+        sandbox,
+        """mkdir -p 'deep/er '; cd 'deep/er '; export NAME='a b'; plain=$'1\n2'; list=(x 'y z')
+        declare -A map=([k]=v); declare -r fixed=5; greet() { echo "hi $1 $plain"; }
+        exported() { echo exported; }; export -f exported
+        alias ll='echo long'; umask 027
+        """,
+    )
+    ended = await shell(
+        sandbox,
+        """echo "[${PWD##*/}]" "$NAME" "${list[1]}" "${map[k]}" "$fixed"; greet you
+        ll; bash -c exported; umask; cd - >/dev/null; pwd | sed 's|.*/||'; unset plain
+        """,
+    )
+    assert ended.output.decode().splitlines()[:6] == [
+        "[er ] a b y z v 5",
+        "hi you 1",
+        "2",
+        "long",
+        "exported",
+        "0027",
+    ]
+    assert (await shell(sandbox, 'echo "${plain-gone}"')).output == b"gone\n"
+
+
+async def test_a_virtual_environment_stays_active_until_it_is_left(sandbox):
+    activate = """_OLD=$PATH; PATH=/nowhere/venv/bin:$PATH; export PATH
+    deactivate() { PATH=$_OLD; export PATH; unset _OLD; unset -f deactivate; }"""
+    await shell(sandbox, activate)
+    assert (await shell(sandbox, "echo $PATH")).output.startswith(b"/nowhere/venv/bin:")
+    await shell(sandbox, "deactivate")
+    assert b"nowhere" not in (await shell(sandbox, "echo $PATH; type deactivate")).output
+
+
+async def test_options_traps_and_job_numbers_are_a_scripts_own(sandbox):
+    await shell(sandbox, "set -euo pipefail; shopt -s nullglob; trap 'echo bye' INT; sleep 30 &")
+    ended = await shell(sandbox, "false; echo $unset; echo nothing*; trap -p INT; jobs; echo $-")
+    assert ended.output.decode().splitlines()[:2] == ["", "nothing*"]
+    assert "e" not in ended.output.decode().splitlines()[-1]
+    assert ended.exit_code == 0
+
+
+async def test_a_scripts_own_exit_trap_runs_and_takes_nothing_away(sandbox):
+    ended = await shell(
+        sandbox,
+        """mkdir -p here; cd here; kept=yes
+        cleanup() { echo "cleaned $?"; trapped=too; }
+        trap cleanup EXIT; (trap 'echo inner' EXIT); exit 4""",
+    )
+    assert (ended.exit_code, ended.output) == (4, b"inner\ncleaned 4\n")
+    after = await shell(sandbox, 'echo "${PWD##*/} $kept $trapped"; trap -p EXIT | grep -c cleanup')
+    assert after.output == b"here yes too\n0\n"
+
+
+@pytest.mark.parametrize("script", ["exec echo gone", "kill -9 $$"])
+async def test_a_script_that_never_ends_properly_says_that_nothing_was_kept(sandbox, script):
+    await shell(sandbox, "kept=before")
+    ended = await shell(sandbox, f"kept=after; {script}")
+    assert "EXIT trap" in ended.note or "out of memory" in ended.note
+    assert (await shell(sandbox, "echo $kept")).output == b"before\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "exit_code", "said"),
+    [
+        ("false | cat", 1, "1 | 0"),
+        ("(exit 3) | cat | cat; exit", 3, "3 | 0 | 0"),
+        ("for x in 1; do (exit 5) | tail -1; done", 5, "5 | 0"),
+        ("yes | head -1 > /dev/null", 0, ""),
+        ("false | cat || true", 1, "1 | 0"),
+        ("true | false", 1, ""),
+        ("false | cat; true", 0, ""),
+    ],
+)
+async def test_a_pipe_that_hides_a_failure_tells_it(sandbox, script, exit_code, said):
+    ended = await shell(sandbox, script)
+    assert ended.exit_code == exit_code
+    assert ended.note == (
+        said and f"a part of the last pipeline failed; exit codes of its parts: {said}"
+    )
+
+
+@pytest.mark.parametrize("script", ["", "-x", "cat <<END\nunended", "echo 'a\\b' # c", "# c"])
+async def test_a_script_is_run_as_it_is_written(sandbox, script):
+    ended = await shell(sandbox, script)
+    expected = {"cat <<END\nunended": b"unended", "echo 'a\\b' # c": b"a\\b"}.get(script, b"")
+    assert expected in ended.output
+    assert ended.exit_code == (127 if script == "-x" else 0)
+
+
+async def test_an_error_names_the_line_of_the_script(sandbox):
+    assert b"line 2: no-such-program" in (await shell(sandbox, "true\nno-such-program")).output
 
 
 async def test_the_shell_outlives_its_scripts(sandbox):

@@ -1,8 +1,10 @@
 """The agent's shell: one long-lived bash in the sandbox that starts a fresh bash for each script.
 
-The directory and the exported variables are handed from one script to the next; processes put in
-the background live on between scripts. A fresh bash means that `exit`, `set -e` and a syntax error
-end the script and not the shell.
+The directory, the variables (exported or not, arrays too), functions, aliases and the umask are
+handed from one script to the next; processes put in the background live on between scripts. A fresh
+bash means that `exit`, `set -e` and a syntax error end the script and not the shell, and that
+options (`set`, `shopt`), traps and job numbers are the script's own. A script that ends without its
+EXIT trap (`exec`, a signal) leaves behind what was there before it.
 """
 
 import asyncio
@@ -15,31 +17,89 @@ from services.worker.sandbox.enclosure import Enclosure, Entered
 from services.worker.sandbox.run import Overrun, Ran, Sink, note_on, output_of, watch
 
 _MARK: Final = b"\x1e"
-_LONGEST_MARKER_BYTES: Final = 64
+_LONGEST_MARKER_BYTES: Final = 512
 _KILLED: Final = 137
+_BROKEN_PIPE: Final = 141  # of a part whose reader had enough: `yes | head -1`
 
-# Runs one script: $1. What it leaves behind is read by the next one.
-_SCRIPT: Final = r"""
+_NOT_KEPT: Final = (
+    "The script ended without its EXIT trap (exec, or a signal): directory, variables, functions "
+    "and aliases are those of before it."
+)
+
+# Read by the bash of each script before it (BASH_ENV). What a script leaves behind is read by the
+# next one. `trap` is wrapped, so that an EXIT trap of the script's own runs beside ours.
+_PRELUDE: Final = r"""
+eval "exec ${BASH_ENV##*/}<&-"
+unset BASH_ENV
 __state="$HOME/.errand_shell"
+__user_exit=
 __keep() {
-  mkdir -p "$__state" && declare -px > "$__state/variables" && pwd > "$__state/directory"
+  mkdir -p "$__state" || return
+  for __name in $(compgen -v); do
+    case $__name in
+      __*|_|BASH*|COMP_*|DIRSTACK|EPOCH*|EUID|FUNCNAME|GROUPS|LINENO|OPTARG|OPTIND) continue ;;
+      PIPESTATUS|PPID|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID) continue ;;
+    esac
+    declare -p "$__name"
+  done > "$__state/variables.new"
+  for __name in $(compgen -A function); do
+    case $__name in __*|trap) ;; *) declare -f "$__name" ;; esac
+  done > "$__state/functions.new"
+  { declare -Fx; alias -p; umask -p; } >> "$__state/functions.new"
+  printf %s "$PWD" > "$__state/directory.new"
+  for __name in variables functions directory; do
+    mv -f "$__state/$__name.new" "$__state/$__name"
+  done
 }
-trap '__keep 2>/dev/null' EXIT
-[ -r "$__state/variables" ] && . "$__state/variables"
-cd -- "$(cat "$__state/directory" 2>/dev/null)" 2>/dev/null || cd -- "$WORKSPACE"
-__script=$1
-set --
-eval "$__script"
+__leave() {
+  __keep 2>/dev/null && printf '%s ' "$@" > "$__state/codes"
+  if [ -n "$__user_exit" ]; then
+    __status() { return "$1"; }
+    eval "__status $1
+$__user_exit"
+    __keep 2>/dev/null
+  fi
+}
+trap() {
+  if [ "$BASH_SUBSHELL" -gt 0 ] || [ "$#" -lt 2 ] || [ "${1#-[lp]}" != "$1" ]; then
+    builtin trap "$@"; return
+  fi
+  [ "$1" = -- ] && shift
+  local __action=$1 __signal __others=()
+  shift
+  for __signal in "$@"; do
+    case $__signal in
+      EXIT|exit|SIGEXIT|0) __user_exit=$__action; [ "$__action" = - ] && __user_exit= ;;
+      *) __others+=("$__signal") ;;
+    esac
+  done
+  [ "${#__others[@]}" -eq 0 ] || builtin trap -- "$__action" "${__others[@]}"
+}
+[ -r "$__state/variables" ] && . "$__state/variables" 2>/dev/null
+if [ -r "$__state/functions" ]; then
+  shopt -s extglob; . "$__state/functions" 2>/dev/null; shopt -u extglob
+fi
+__previous=${OLDPWD-}
+cd -- "$WORKSPACE"
+[ ! -r "$__state/directory" ] || cd -- "$(cat "$__state/directory"; printf /.)" 2>/dev/null
+OLDPWD=$__previous
+builtin trap '__leave "$?" "${PIPESTATUS[@]}"' EXIT
 """
 
-# Reads "<nonce> <base64 of a script>" lines; answers each with its output and a marker.
+# Reads "<nonce> <base64 of a script>" lines; answers each with its output and a marker: the nonce,
+# the exit code, and those of the parts of the script's last pipeline, `-` when none were kept.
 _LOOP: Final = r"""
+codes="$HOME/.errand_shell/codes"
 while IFS=' ' read -r nonce script; do
-  bash --noprofile --norc -c "$1" bash "$(printf %s "$script" | base64 -d)" </dev/null
-  printf '\036%s %d\036' "$nonce" "$?"
+  rm -f "$codes"
+  BASH_ENV=<(printf %s "$1") bash --noprofile --norc -O expand_aliases \
+    -c -- "$(printf %s "$script" | base64 -d)" bash </dev/null
+  code=$?
+  parts=$(cat "$codes" 2>/dev/null) || parts=-
+  printf '\036%s %d %s\036' "$nonce" "$code" "${parts:0:300}"
 done
 """
-_COMMAND: Final = ("bash", "--noprofile", "--norc", "-c", _LOOP, "errand", _SCRIPT)
+_COMMAND: Final = ("bash", "--noprofile", "--norc", "-c", _LOOP, "errand", _PRELUDE)
 
 SCRIPT_LIMIT_BYTES: Final = 96 * 1024  # an argument of a program holds 128 KiB on Linux
 
@@ -54,7 +114,7 @@ class Shell:
         self._turn = asyncio.Lock()
 
     async def run(self, script: str, *, timeout_seconds: float, sink: Sink) -> Ran:
-        """Run a script to its end; a timeout leaves only the directory and the variables."""
+        """Run a script to its end; after a timeout the shell is as it was before the script."""
         async with self._turn:
             clock = asyncio.get_running_loop().time
             began = clock()
@@ -67,7 +127,7 @@ class Shell:
                 is_timed_out = True
                 note = (
                     f"Ended after {timeout_seconds:g} s, with everything that ran in the shell; "
-                    "directory and variables are those of before."
+                    "directory, variables, functions and aliases are those of before."
                 )
             except Overrun as overrun:
                 note = str(overrun)
@@ -106,7 +166,7 @@ class Shell:
         entered = self._entered
         nonce = secrets.token_hex(16)
         await entered.send(f"{nonce} {b64encode(script.encode()).decode()}\n".encode())
-        marker = re.compile(rb"\x1e%s (\d+)\x1e" % nonce.encode())
+        marker = re.compile(rb"\x1e%s (\d+) ([\d -]*)\x1e" % nonce.encode())
         held, self._unread = self._unread, b""
         async for _, piece in output_of(entered):
             held += piece
@@ -115,7 +175,7 @@ class Shell:
                 sink(1, held[: found.start()])
                 self._unread = held[found.end() :]
                 exit_code = int(found.group(1))
-                return exit_code, note_on(exit_code)
+                return _ended(exit_code, found.group(2).decode())
             cut = held.find(_MARK, max(0, len(held) - _LONGEST_MARKER_BYTES))
             certain = len(held) if cut == -1 else cut
             sink(1, held[:certain])
@@ -124,3 +184,18 @@ class Shell:
         exit_code = await entered.exit_code()
         await self.end()
         return exit_code, "The shell itself ended; the next call starts a new one."
+
+
+def _ended(exit_code: int, parts: str) -> tuple[int, str]:
+    """Return the exit code, and what a person should know of it.
+
+    A pipeline that ended well although a part of it failed has the code of that part.
+    """
+    if parts.strip() == "-":
+        return exit_code, note_on(exit_code) or _NOT_KEPT
+    codes = [int(code) for code in parts.split()][1:]
+    failed = [code for code in codes[:-1] if code not in (0, _BROKEN_PIPE)]
+    if exit_code or not failed:
+        return exit_code, note_on(exit_code)
+    told = " | ".join(map(str, codes))
+    return failed[0], f"a part of the last pipeline failed; exit codes of its parts: {told}"

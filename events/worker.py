@@ -141,12 +141,15 @@ class ToolStarted(Fact, frozen=True, tag="tool.started"):
 
     `tree` is what the files are when it begins, kept so that it can be restored: the last
     snapshot's tree, or the base commit. Empty while an earlier call's work is not kept yet.
+    `command` is what bash runs, as it is (cut in its middle beyond 8 KiB): to be shown, with all
+    that hides in it made visible, wherever the title is.
     """
 
     call: _Call
     tool: Name
     title: Line
     tree: Name = ""
+    command: Text = ""
 
 
 class ToolCompleted(Fact, frozen=True, tag="tool.completed"):

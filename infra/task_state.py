@@ -123,6 +123,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     input_tokens: int = 0
     output_tokens: int = 0
     activity: str = ""
+    command: str = ""
     plan: tuple[PlanItem, ...] = ()
     question: Question | None = None
     approval: Approval | None = None
@@ -219,6 +220,7 @@ def _staffed(state: TaskState, event: SchedulerEvent, at: datetime) -> TaskState
                 approval=None,
                 attempts=max(attempt, state.attempts),
                 activity="",
+                command="",
             )
         case MachineDestroyed(cost_microusd=cost):
             return replace(state, machine_cost_microusd=state.machine_cost_microusd + cost)
@@ -232,14 +234,15 @@ def _staffed(state: TaskState, event: SchedulerEvent, at: datetime) -> TaskState
 
 def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
     match event:  # what comes most often first
-        case ToolStarted(title=title):
-            return _if_open(replace(state, tool_calls=state.tool_calls + 1), activity=title)
+        case ToolStarted(title=title, command=command):
+            started = replace(state, tool_calls=state.tool_calls + 1)
+            return _if_open(started, activity=title, command=command)
         case ToolCompleted() | ToolInterrupted():
-            return replace(_waits_no_more(state, "approval"), activity="")
+            return replace(_waits_no_more(state, "approval"), activity="", command="")
         case ModelReplied():
             return _replied(state, event)
         case ModelRequested():
-            return _if_open(_works(state), activity="Thinking")
+            return _if_open(_works(state), activity="Thinking", command="")
         case SnapshotTaken(files=files, insertions=insertions, deletions=deletions):
             return replace(state, files_changed=files, insertions=insertions, deletions=deletions)
         case PlanUpdated(items=items):
@@ -275,7 +278,7 @@ def _ended(state: TaskState, at: datetime, **changes: object) -> TaskState:
     if state.phase in ENDED:
         return state
     waits: dict[str, object] = {"waiting": "", "question": None, "approval": None}
-    return replace(state, ended_at=at, activity="", **waits, **changes)
+    return replace(state, ended_at=at, activity="", command="", **waits, **changes)
 
 
 def _replied(state: TaskState, event: ModelReplied) -> TaskState:
@@ -288,6 +291,7 @@ def _replied(state: TaskState, event: ModelReplied) -> TaskState:
         input_tokens=state.input_tokens + prompt,
         output_tokens=state.output_tokens + usage.output_tokens,
         activity="",
+        command="",
     )
 
 
@@ -297,7 +301,9 @@ def _if_open(state: TaskState, **changes: object) -> TaskState:
 
 def _waits(state: TaskState, waiting: Waiting) -> TaskState:
     open_no_more: dict[str, object] = {"question": None, "approval": None}
-    return _if_open(state, phase="waiting", waiting=waiting, activity="", **open_no_more)
+    return _if_open(
+        state, phase="waiting", waiting=waiting, activity="", command="", **open_no_more
+    )
 
 
 def _taken_up(state: TaskState, attempt: int, at: datetime) -> TaskState:
@@ -312,6 +318,7 @@ def _taken_up(state: TaskState, attempt: int, at: datetime) -> TaskState:
         attempts=max(attempt, state.attempts),
         started_at=state.started_at or at,
         activity="",
+        command="",
     )
 
 

@@ -103,6 +103,7 @@ def _facts(state: Mapping[str, Any]) -> Iterator[str]:
     failure = state.get("failure") or {}
     told = {
         "Now": state.get("activity"),
+        "Runs": state.get("command"),
         "Asks": question.get("text"),
         "Choices": "; ".join(f"{n}. {o}" for n, o in enumerate(question.get("options") or [], 1)),
         "Asks to": approval.get("title"),

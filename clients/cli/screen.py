@@ -1,10 +1,9 @@
 """Events as lines in a terminal. Pure: a fact in, renderables out.
 
 Whatever comes from the agent, its tools or the repository is shown as plain text: control
-characters and the marks that reverse text are taken out, so that output cannot lie.
+characters and the marks that reverse text are shown as escapes, so that output cannot lie.
 """
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -43,10 +42,12 @@ from events import (
     ToolInterrupted,
     ToolStarted,
     WorkspacePrepared,
+    display,
 )
 
 _OUTPUT_LINES = 12
 _DIFF_LINES = 40
+_COMMAND_LINES = 20
 _INDENT = 9
 _TAB = 4
 _CUT_OFF = {
@@ -66,11 +67,8 @@ _STATES = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("�
 
 
 def plain(text: str) -> str:
-    """Take out every control and formatting character but line ends; tabs become spaces."""
-    kept = (
-        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co")
-    )
-    return "".join(kept).expandtabs(_TAB)
+    """Return text with all that hides or reorders shown as escapes; tabs become spaces."""
+    return display.plain(text).expandtabs(_TAB)
 
 
 def money(microusd: int) -> str:
@@ -127,8 +125,8 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
             return [Text("Plan", style="cyan"), *map(_plan_line, items)]
         case ToolStarted(tool="plan"):
             return []  # the plan itself follows
-        case ToolStarted(title=title, tool=tool):
-            return [Text.assemble(("⚙ ", "cyan"), plain(title), (f"  {plain(tool)}", "dim"))]
+        case ToolStarted() as started:
+            return _started(started)
         case ToolCompleted() as done:
             return _completed(done)
         case ToolInterrupted(reason=reason):
@@ -211,6 +209,17 @@ def _outcome(recorded: Recorded) -> Text | None:
             return None
 
 
+def _started(started: ToolStarted) -> Sequence[Text]:
+    """Show a call's title and, where the title is not all of it, its command."""
+    head = Text.assemble(("⚙ ", "cyan"), plain(started.title), (f"  {plain(started.tool)}", "dim"))
+    command = plain(started.command).strip()
+    if not command or started.title == f"$ {command}":
+        return [head]
+    lines = command.split("\n")
+    shown = [Text(f"$ {lines[0]}"), *(Text(f"  {line}") for line in lines[1:_COMMAND_LINES])]
+    return [head, *shown, *_rest(len(lines) - _COMMAND_LINES)]
+
+
 def _completed(done: ToolCompleted) -> Sequence[Text]:
     mark = ("✗", "red") if done.is_error or done.exit_code else ("✓", "green")
     code = f"exit code {done.exit_code}, " if done.exit_code else ""
@@ -245,7 +254,7 @@ def _diff_style(line: str) -> str:
 
 
 def _output_lines(output: str) -> list[Text]:
-    lines = plain(output).rstrip().splitlines()
+    lines = _lines(output.rstrip())
     hidden = len(lines) - _OUTPUT_LINES
     return _rest(hidden) + [Text(line, style="dim") for line in lines[-_OUTPUT_LINES:]]
 
@@ -255,13 +264,18 @@ def _leave(asked: ApprovalRequested, task: str) -> Sequence[Text]:
     until = f"{asked.expires_at:%Y-%m-%d %H:%M} UTC"
     how = f"`errand approve {task} {asked.request}` allows it; --for-task also allows similar "
     how += f"calls for this task; --deny refuses it; unanswered until {until} it counts as denied."
-    change = [Text(line, style=_diff_style(line)) for line in plain(asked.diff).splitlines()]
+    change = [Text(line, style=_diff_style(line)) for line in _lines(asked.diff)]
     return [
         _line("?", f"May I? {asked.title}  ({asked.covers})", "bold magenta"),
-        *(Text(line, style="bold") for line in plain(asked.command).splitlines()),
+        *(Text(line, style="bold") for line in _lines(asked.command)),
         *change,
         Text(plain(how), style="dim"),
     ]
+
+
+def _lines(text: str) -> list[str]:
+    shown = plain(text)
+    return shown.removesuffix("\n").split("\n") if shown else []
 
 
 def _rest(count: int) -> list[Text]:

@@ -14,7 +14,7 @@ from services.worker.perform import Deed, Facts, World, perform
 from services.worker.ports import GatewayUnreachable
 from services.worker.standing import Turn
 from services.worker.steps import Record, Rest, StartTools, TakeSnapshot, Wait
-from services.worker.tools.toolbox import title_of
+from services.worker.tools.toolbox import command_of, title_of
 from services.worker.turn import beside, next_step
 
 _log = logger(__name__)
@@ -74,7 +74,8 @@ async def _work(book: Logbook, world: World) -> None:
 
 def _starting(call: Call, turn: Turn) -> ToolStarted:
     tree = "" if turn.is_dirty else turn.tree
-    return ToolStarted(call=call.id, tool=call.name, title=title_of(call), tree=tree)
+    title, command = title_of(call), command_of(call)
+    return ToolStarted(call=call.id, tool=call.name, title=title, tree=tree, command=command)
 
 
 async def _keep(book: Logbook, world: World) -> None:

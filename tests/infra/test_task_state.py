@@ -271,3 +271,11 @@ def test_the_version_never_goes_back_whatever_comes_again(
         again = evolve(state, event)
         if state is not None:
             assert again == state
+
+
+def test_the_command_that_runs_is_in_the_state_as_long_as_it_runs():
+    tool = ToolStarted(call=CallId("c1"), tool="bash", title="Run the tests", command="pytest -q")
+
+    assert fold(*WORKING, tool).command == "pytest -q"
+    assert fold(*WORKING, tool, ToolCompleted(call=CallId("c1"), output="ok")).command == ""
+    assert fold(*WORKING, tool, FINISHED).command == ""

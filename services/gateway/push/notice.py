@@ -22,6 +22,7 @@ from events import (
     TaskSubmitted,
 )
 from events.codec import tag_of
+from events.display import plain
 from infra.task_state import title_of
 
 PushClass = Literal["needs_input", "done", "failed", "withdrawn", "test"]
@@ -157,5 +158,5 @@ def _person(by: str) -> str:
 
 
 def _cut(title: str) -> str:
-    line = " ".join(title.split())
+    line = " ".join(plain(title).split())
     return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1].rstrip() + "…"

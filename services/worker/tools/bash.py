@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from services.worker.command_title import purpose_of, shown_in_a_line
 from services.worker.ports import Completed, OnOutput, Sandbox
 from services.worker.tools.tool import Outcome, Tool
 
@@ -40,12 +41,8 @@ async def run(sandbox: Sandbox, arguments: Bash, on_output: OnOutput) -> Outcome
 
 
 def title(arguments: Bash) -> str:
-    """Name a few commands everybody knows by what they are for; show any other as it is."""
-    words = arguments.command.replace("&&", " && ").split()
-    for name, meaning in _KNOWN.items():
-        if name in " ".join(words):
-            return meaning
-    return f"$ {arguments.command}"
+    """Name what a script does that is one well-known command; show any other as it is."""
+    return purpose_of(arguments.command) or shown_in_a_line(arguments.command)
 
 
 def _told(completed: Completed, timeout_seconds: int) -> str:
@@ -59,26 +56,14 @@ def _told(completed: Completed, timeout_seconds: int) -> str:
     return "\n".join(line for line in lines if line)
 
 
-_KNOWN: Final = {
-    "pytest": "Run the tests",
-    "python -m unittest": "Run the tests",
-    "python3 -m unittest": "Run the tests",
-    "npm test": "Run the tests",
-    "go test": "Run the tests",
-    "cargo test": "Run the tests",
-    "make test": "Run the tests",
-    "git status": "Look at what changed",
-    "git diff": "Look at what changed",
-    "git log": "Read the project's history",
-}
-
 BASH: Final = Tool(
     name="bash",
     description=(
-        "Run a script in a bash shell in the workspace. The directory, variables and background "
-        "processes stay for the next call. There is no network and no terminal: commands that ask "
-        "for input get none. Standard output and error are returned together, and the exit code "
-        "when it is not zero."
+        "Run a script in a bash shell in the workspace. The directory, variables, functions, "
+        "aliases, umask and background processes stay for the next call; options (set, shopt), "
+        "traps and job numbers do not. There is no network and no terminal: commands that ask for "
+        "input get none. Standard output and error are returned together, and the exit code when "
+        "it is not zero: of a pipe that ends well, that of a part that failed."
     ),
     arguments=Bash,
     title=title,

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from events.display import plain
 from services.worker.calls import Call, one_line
+from services.worker.excerpt import excerpt
 from services.worker.ports import OnOutput, Sandbox, SandboxError
 from services.worker.tools.ask import ASK
 from services.worker.tools.bash import BASH
@@ -29,6 +31,7 @@ TOOLS: Final[Sequence[Tool[Any]]] = (
     ASK,
     SUBMIT,
 )
+_COMMAND_BYTES: Final = 8 * 1024
 _BY_NAME: Final[Mapping[str, Tool[Any]]] = {tool.name: tool for tool in TOOLS}
 
 
@@ -41,11 +44,18 @@ def title_of(call: Call) -> str:
     """Say in one line, for a person, what a call is about to do."""
     tool = _BY_NAME.get(call.name)
     if tool is None:
-        return one_line(f"Use {call.name}")
+        return one_line(plain(f"Use {call.name}"))
     try:
-        return one_line(tool.title(msgspec.convert(call.input, tool.arguments, strict=False)))
+        arguments = msgspec.convert(call.input, tool.arguments, strict=False)
     except msgspec.ValidationError:
-        return one_line(f"Use {call.name}")
+        return one_line(plain(f"Use {call.name}"))
+    return one_line(plain(tool.title(arguments)))
+
+
+def command_of(call: Call) -> str:
+    """Return what a call of bash runs, cut in its middle when it is long; else nothing."""
+    command = call.input.get("command") if call.name == BASH.name else ""
+    return excerpt(command, _COMMAND_BYTES)[0] if isinstance(command, str) else ""
 
 
 async def run_call(sandbox: Sandbox, call: Call, on_output: OnOutput) -> Outcome:

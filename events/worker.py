@@ -177,14 +177,32 @@ class ToolInterrupted(Fact, frozen=True, tag="tool.interrupted"):
     reason: Line
 
 
+class LeftOut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something in the workspace that the work does not hold.
+
+    `reason`: ignored, build_output, too_large, submodule, history (of a repository inside the
+    repository), empty_folder, refused (by git), or more: `files` others.
+    """
+
+    path: Line
+    reason: Name
+    files: Count = 1
+
+
 class SnapshotTaken(Fact, frozen=True, tag="snapshot.taken"):
-    """The work as it stands, restorable: a tree and the pack that holds it."""
+    """The work as it stands, restorable: a tree and the pack that holds it.
+
+    `left_out` is what the workspace has besides and the work does not; `guarded` are the changed
+    paths that a forge runs or trusts: they are pushed only once a person has allowed this tree.
+    """
 
     tree: Name
     pack: Blob
     files: Count
     insertions: Count
     deletions: Count
+    left_out: Annotated[tuple[LeftOut, ...], msgspec.Meta(max_length=_MAX_ITEMS)] = ()
+    guarded: Annotated[tuple[Line, ...], msgspec.Meta(max_length=_MAX_ITEMS)] = ()
 
 
 class BudgetExhausted(Fact, frozen=True, tag="budget.exhausted"):

@@ -26,6 +26,7 @@ from services.worker.risks import THIS_ALONE, risks_of
 
 Ruling = Literal["allowed", "ask", "wait", "denied", "expired"]
 
+PUSH: Final = "push"
 _AND: Final = ", "
 _ANY: Final = "changing files and running commands"
 
@@ -44,11 +45,15 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Consents(msgspec.Struct, frozen=True):
-    """What was asked since the newest reply, and what a person said; `granted` for good."""
+    """What was asked since the newest reply, and what a person said.
+
+    `granted` holds until the task ends, and so does what was said of pushes, by digest.
+    """
 
     asked: Mapping[RequestId, ApprovalRequested] = MappingProxyType({})
     said: Mapping[RequestId, ApprovalAnswered] = MappingProxyType({})
     granted: frozenset[str] = frozenset()
+    pushes: Mapping[str, ApprovalAnswered] = MappingProxyType({})
 
     @property
     def is_waiting(self) -> bool:
@@ -90,10 +95,26 @@ def answered(consents: Consents, event: ApprovalAnswered) -> Consents:
     if event.request in consents.said:
         return consents
     consents = replace(consents, said=MappingProxyType({**consents.said, event.request: event}))
+    if request is not None and request.tool == PUSH:
+        if event.digest != request.digest:
+            event = replace(event, verdict="deny", reason="the answer was to something else")
+        pushes = {**consents.pushes, request.digest: event}
+        return replace(consents, pushes=MappingProxyType(pushes))
     if request is None or event.scope != "task" or event.verdict != "allow":
         return consents
     granted = {risk for risk in request.covers.split(_AND) if risk != THIS_ALONE}
     return replace(consents, granted=consents.granted | granted)
+
+
+def replied(consents: Consents) -> Consents:
+    """Forget what was asked about the calls of the reply before."""
+    return Consents(granted=consents.granted, pushes=consents.pushes)
+
+
+def instructed(consents: Consents) -> Consents:
+    """Let a push that was denied be asked about again: the person wrote something new."""
+    allowed = {d: said for d, said in consents.pushes.items() if said.verdict == "allow"}
+    return replace(consents, pushes=MappingProxyType(allowed))
 
 
 def settled(consents: Consents, call: CallId) -> Consents:

@@ -89,6 +89,7 @@ def _asked(turn: Turn, event: GatewayEvent) -> Turn:
                 nudges=0,
                 fruitless=0,
                 allowance=try_again(turn.allowance),
+                consents=consent.instructed(turn.consents),
             )
         case QuestionAnswered():
             return replace(turn, answer=event, fruitless=0)
@@ -224,7 +225,7 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
                 orphaned=frozenset(),
                 dropped="",
                 delivery=Delivery(),
-                consents=consent.Consents(granted=turn.consents.granted),
+                consents=consent.replied(turn.consents),
                 allowance=pay(turn.allowance, event.cost_microusd),
             )
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from events import (
+    ApprovalRequested,
     ArtifactStored,
     BranchPushed,
     ModelReplied,
@@ -44,6 +45,7 @@ from services.worker.standing import DIFF_NAME, Turn
 from services.worker.steps import (
     AskApproval,
     AskModel,
+    AskPush,
     OpenPullRequest,
     PrepareWorkspace,
     Push,
@@ -51,7 +53,7 @@ from services.worker.steps import (
     StoreDiff,
     TakeSnapshot,
 )
-from services.worker.tools.request import request_of
+from services.worker.tools.request import push_request, request_of
 from services.worker.tools.tool import Outcome
 from services.worker.tools.toolbox import run_call, specs
 from services.worker.transcript import messages
@@ -60,6 +62,7 @@ Deed = (
     PrepareWorkspace
     | AskModel
     | AskApproval
+    | AskPush
     | RunTools
     | TakeSnapshot
     | StoreDiff
@@ -97,6 +100,8 @@ async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Record
                 return await _ask(world, step, turn, history)
             case AskApproval(call=call, want=want):
                 return [await request_of(call, want, world.sandbox, now=world.clock())]
+            case AskPush():
+                return [await _ask_push(world, step)]
             case RunTools(calls=calls):
                 return await _run(world, calls)
             case TakeSnapshot():
@@ -230,6 +235,8 @@ async def _snapshot(world: World, turn: Turn) -> Facts:
             files=taken.files,
             insertions=taken.insertions,
             deletions=taken.deletions,
+            left_out=taken.left_out,
+            guarded=taken.guarded,
         )
     ]
 
@@ -241,6 +248,10 @@ async def _diff(world: World, turn: Turn) -> Facts:
     name = f"artifacts/{turn.number:04d}-{sha256(content).hexdigest()[:12]}-{DIFF_NAME}"
     blob = await world.blobs.put(name, content)
     return [*late, ArtifactStored(name=DIFF_NAME, media_type="text/x-diff", blob=blob)]
+
+
+async def _ask_push(world: World, step: AskPush) -> ApprovalRequested:
+    return push_request(step, await world.workspace.diff(), now=world.clock())
 
 
 async def _push(world: World, step: Push, turn: Turn) -> Facts:

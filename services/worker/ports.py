@@ -18,6 +18,7 @@ from events import (
     BudgetExhausted,
     Draft,
     Head,
+    LeftOut,
     Recorded,
     SnapshotTaken,
     Usage,
@@ -147,7 +148,12 @@ class Transferred(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Carrier(Protocol):
-    """What carries bytes into the sandbox and out, for git: every real sandbox does."""
+    """What carries bytes into the sandbox and out, for git: every real sandbox does.
+
+    `written` are the paths that `Sandbox.write` wrote so far, as it was given them.
+    """
+
+    written: set[str]
 
     async def transfer(
         self,
@@ -176,13 +182,19 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The work as it stands: its tree, the pack that holds it, what it changed since the base."""
+    """The work as it stands: its tree, the pack that holds it, what it changed since the base.
+
+    `left_out` is what the workspace has besides, `guarded` are the changed paths that a forge runs
+    or trusts.
+    """
 
     tree: str
     pack: bytes
     files: int
     insertions: int
     deletions: int
+    left_out: tuple[LeftOut, ...] = ()
+    guarded: tuple[str, ...] = ()
 
 
 class Workspace(Protocol):

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from services.worker.command_line import Simple, Unreadable, simple_commands
+from services.worker.forge_files import is_forge_file
 
 DELETING: Final = "deleting files"
 DISCARDING: Final = "throwing work away"
@@ -28,10 +29,6 @@ THIS_ALONE: Final = "this script alone"
 
 _SCRATCH: Final = ("/workspace", "/tmp", "/var/tmp")  # noqa: S108 - the sandbox's own, thrown away
 _STREAMS: Final = re.compile(r"/dev/(null|stdout|stderr|tty|zero|fd/\d+)")
-_RUN_BY_FORGES: Final = re.compile(
-    r"(^|/)(\.(github|gitea|forgejo)/(workflows|actions)/|\.circleci/|\.woodpecker[/.]|"
-    r"\.gitlab-ci\.yml$|\.drone\.yml$|azure-pipelines\.yml$|bitbucket-pipelines\.yml$|Jenkinsfile$)"
-)
 _LOOPBACK: Final = re.compile(
     r"([a-z+]+://)?([^@/]*@)?(localhost|127(\.\d+){3}|0\.0\.0\.0|\[::1\]|::1)([:/?#]|$)"
 )
@@ -210,7 +207,7 @@ def _files_written_by(command: Simple) -> Sequence[str]:
 def _written(path: str, *, is_at_root: bool) -> Iterator[str]:
     """Tell what is risky in writing a file. Where a script changes directory, `..` says little."""
     place = posixpath.normpath(path)
-    if _RUN_BY_FORGES.search(place):
+    if is_forge_file(place):
         yield FOR_THE_FORGE
     is_above = place == ".." or place.startswith("../")
     is_elsewhere = place.startswith("/") and not _is_within(place) and not _STREAMS.fullmatch(place)

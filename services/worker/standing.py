@@ -17,6 +17,7 @@ from events import (
     CallId,
     EventId,
     Head,
+    LeftOut,
     MachineId,
     ModelFailed,
     PullRequestOpened,
@@ -129,6 +130,16 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         if self.snapshot is not None:
             return self.snapshot.tree
         return self.workspace.commit if self.workspace is not None else ""
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the workspace has besides the work, as of the last snapshot."""
+        return self.snapshot.left_out if self.snapshot is not None else ()
+
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """Which of the work's changes a forge runs or trusts, as of the last snapshot."""
+        return self.snapshot.guarded if self.snapshot is not None else ()
 
     @property
     def is_dirty(self) -> bool:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from events import EventId, SnapshotTaken, WorkerEvent
+from events import CallId, EventId, SnapshotTaken, WorkerEvent
 from services.worker.calls import Call
 from services.worker.consent import Wanted
 
@@ -42,6 +42,14 @@ class AskApproval(msgspec.Struct, frozen=True):
 
     call: Call
     want: Wanted
+
+
+class AskPush(msgspec.Struct, frozen=True):
+    """Ask a person whether the work may be pushed although it changes these files."""
+
+    call: CallId
+    want: Wanted
+    paths: tuple[str, ...]
 
 
 class RunTools(msgspec.Struct, frozen=True):
@@ -91,6 +99,7 @@ Step = (
     | PrepareWorkspace
     | AskModel
     | AskApproval
+    | AskPush
     | StartTools
     | RunTools
     | TakeSnapshot

@@ -11,6 +11,7 @@ from events import (
     AttemptStarted,
     Block,
     CallId,
+    LeftOut,
     ModelReplied,
     ModelRequested,
     Recorded,
@@ -22,13 +23,14 @@ from events import (
 )
 from services.worker.calls import WHOLE, calls_of, is_call, text_of, wants_more
 from services.worker.fold import evolve
+from services.worker.left_out import left_out_lines
 from services.worker.standing import Attempt, Turn
 
 Message = dict[str, Any]
 
 _NEW_MACHINE: Final = (
-    "A new machine has taken this task over. Shell state, background processes and files that git "
-    "ignores are gone."
+    "A new machine has taken this task over. Shell state, background processes and files that are "
+    "not part of the work are gone."
 )
 _KEPT: Final = "All other files are as your last call left them."
 _UNDONE: Final = (
@@ -88,7 +90,7 @@ class _Conversation:
                 self.results[call] = _result(call, _interruption(turn, call, reason), is_error=True)
             case AttemptStarted() if any(m["role"] == "assistant" for m in self.messages):
                 self.undone += turn.undone
-                self.notices = [self._takeover()]
+                self.notices = [self._takeover(turn.left_out)]
             case ModelReplied():
                 self._reply(recorded.event)
             case _:
@@ -117,13 +119,14 @@ class _Conversation:
         else:
             self.messages.append({"role": "user", "content": content})
 
-    def _takeover(self) -> str:
+    def _takeover(self, left_out: Sequence[LeftOut]) -> str:
         """Tell what a new machine does not have: name each call whose work is undone, in order."""
+        gone = [f"[{_NEW_MACHINE}", *(f"- {line}" for line in left_out_lines(left_out))]
         if not self.undone:
-            return f"[{_NEW_MACHINE} {_KEPT}]"
+            return "\n".join([*gone, f"{_KEPT}]"]) if left_out else f"{gone[0]} {_KEPT}]"
         named = enumerate(self.undone, 1)
         lines = [f"{number}. {each.tool}: {each.title} ({each.call})" for number, each in named]
-        return "\n".join([f"[{_NEW_MACHINE} {_UNDONE}", *lines, f"{_REDO}]"])
+        return "\n".join([*gone, _UNDONE, *lines, f"{_REDO}]"])
 
     def _owed_results(self) -> Sequence[Block]:
         last = self.messages[-1] if self.messages else None

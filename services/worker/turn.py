@@ -7,7 +7,7 @@ the same answer.
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import takewhile
-from typing import Final, Literal
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,7 +15,6 @@ from events import (
     AttemptEnded,
     AttemptStarted,
     ModelRequested,
-    TaskFinished,
     ToolCompleted,
     ToolInterrupted,
 )
@@ -24,10 +23,16 @@ from services.worker.asking import answer_late, ask, permit
 from services.worker.calls import (
     READ_ONLY,
     Call,
-    Submit,
-    one_line,
     question_in,
     submission_in,
+)
+from services.worker.delivery import (
+    NOT_YET,
+    deliver_ended_work,
+    deliver_submission,
+    finished,
+    keep_work,
+    pushed_branch,
 )
 from services.worker.failures import CONTEXT_FULL, gave_up, out_of_time, stopped_short
 from services.worker.fold import evolve
@@ -72,10 +77,7 @@ __all__ = [
     "stop",
 ]
 
-_TITLE_CHARACTERS: Final = 72
 _WINDOW_EXCEEDED: Final = "model_context_window_exceeded"
-_UNFINISHED: Final = "The conversation grew too long for the model. This is the work so far."
-_NOT_YET = "Not submitted: the person said something new first. Take it into account, then submit."
 
 
 def next_step(turn: Turn, now: datetime) -> Step:
@@ -167,7 +169,7 @@ def _prepare(turn: Turn) -> Step | None:
 
 def _go_on(turn: Turn, now: datetime) -> Step:
     """Name the next step of the conversation; before it the snapshot, if it has to come first."""
-    step = _use_tools(turn, now) or _close(turn) or _talk(turn, now)
+    step = _use_tools(turn, now) or _close(turn, now) or _talk(turn, now)
     return TakeSnapshot() if turn.is_dirty and _rests_on_a_snapshot(step) else step
 
 
@@ -196,90 +198,35 @@ def _use_tools(turn: Turn, now: datetime) -> Step | None:
     if turn.is_interrupted:
         return Wait("instruction")
     if turn.pending:
-        return ask(turn, turn.pending) or _submit(turn, turn.pending[0])
+        return ask(turn, turn.pending) or _submit(turn, turn.pending[0], now)
     return None
 
 
-def _submit(turn: Turn, call: Call) -> Step | None:
+def _submit(turn: Turn, call: Call, now: datetime) -> Step | None:
     work = submission_in(call)
     if work is None:
         return None
     work = replace(work, body=work.body if work.body.strip() else work.summary)
     if turn.unread_steers and turn.delivery.diff is None:
-        return Record((ToolCompleted(call=call.id, output=_NOT_YET, is_error=True),))
+        return Record((ToolCompleted(call=call.id, output=NOT_YET, is_error=True),))
     if call.id not in turn.started:
         return StartTools((call,))
-    return _deliver(turn, work) or Record((ToolCompleted(call=call.id, output=_receipt(turn)),))
+    return deliver_submission(turn, call, work, now)
 
 
-def _deliver(turn: Turn, work: Submit) -> Step | None:
-    sent = turn.delivery
-    if sent.diff is None:
-        return StoreDiff()
-    if not sent.diff.size_bytes or turn.reply is None or turn.workspace is None:
-        return None
-    if sent.pushed is None:
-        return Push(work.title, work.body, turn.reply.event)
-    if sent.pull_request is None and turn.has_pull_requests:
-        return OpenPullRequest(work.title, work.body, sent.pushed.branch, turn.workspace.base)
-    return None
-
-
-def _close(turn: Turn) -> Step | None:
+def _close(turn: Turn, now: datetime) -> Step | None:
     """End the task when the model has ended its work and nobody said anything since."""
     if turn.reply is None or turn.unread_steers or turn.unread_queued or not turn.is_over:
         return None
     if turn.is_spoken_to or turn.must_tell_model:
         return None
     if work := turn.delivery.submitted:
-        return Record((_finished(turn, work),))
+        return Record((finished(turn, work),))
     if turn.reply.stop_reason in ("end_turn", "stop_sequence"):
-        work = _unsubmitted(turn, turn.reply.text)
-        return _deliver(turn, work) or Record((_finished(turn, work),))
-    if turn.reply.stop_reason == _WINDOW_EXCEEDED and (step := _keep_work(turn)):
+        return deliver_ended_work(turn, now)
+    if turn.reply.stop_reason == _WINDOW_EXCEEDED and (step := keep_work(turn, now)):
         return step
-    return Record((stopped_short(turn.reply.stop_reason, _pushed(turn)),))
-
-
-def _keep_work(turn: Turn) -> Step | None:
-    """Push what there is to the branch when the conversation cannot go on; nothing is proposed."""
-    if turn.reply is None or turn.workspace is None:
-        return None
-    if turn.delivery.diff is None:
-        return StoreDiff()
-    if not turn.delivery.diff.size_bytes or turn.delivery.pushed is not None:
-        return None
-    work = _unsubmitted(turn, _UNFINISHED)
-    return Push(
-        one_line(f"Unfinished: {work.title}", _TITLE_CHARACTERS), work.body, turn.reply.event
-    )
-
-
-def _pushed(turn: Turn) -> str:
-    return turn.delivery.pushed.branch if turn.delivery.pushed else ""
-
-
-def _unsubmitted(turn: Turn, text: str) -> Submit:
-    """Make up what the model did not say in a `submit`."""
-    asked = (turn.submitted.title or turn.submitted.prompt) if turn.submitted else ""
-    return Submit(text, one_line(asked, _TITLE_CHARACTERS) or "Work of an agent", text)
-
-
-def _finished(turn: Turn, work: Submit) -> TaskFinished:
-    sent = turn.delivery
-    if sent.pushed is None:
-        return TaskFinished(summary=work.summary, outcome="no_changes")
-    outcome: Literal["pull_request", "branch"] = "pull_request" if sent.pull_request else "branch"
-    return TaskFinished(summary=work.summary, outcome=outcome)
-
-
-def _receipt(turn: Turn) -> str:
-    sent = turn.delivery
-    if sent.pushed is None:
-        return "Submitted. Nothing was changed, so nothing was pushed."
-    if sent.pull_request is None:
-        return f"Submitted: pushed to {sent.pushed.branch}."
-    return f"Submitted: {sent.pull_request.url}"
+    return Record((stopped_short(turn.reply.stop_reason, pushed_branch(turn)),))
 
 
 def _interrupted(calls: Iterable[Call], reason: str) -> tuple[ToolInterrupted, ...]:
@@ -298,8 +245,8 @@ def _talk(turn: Turn, now: datetime) -> Step:
     if turn.is_asked:
         return AskModel(turn.number + 1, submitted.model, submitted.effort)
     if failure is not None and failure.retry_at is None:
-        step = _keep_work(turn) if failure.kind in CONTEXT_FULL else None
-        return step or Record((gave_up(failure, _pushed(turn)),))
+        step = keep_work(turn, now) if failure.kind in CONTEXT_FULL else None
+        return step or Record((gave_up(failure, pushed_branch(turn)),))
     if stall := stalled(turn):
         return Record((stall,))
     if failure is not None and failure.retry_at is not None and now < failure.retry_at:

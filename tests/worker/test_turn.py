@@ -7,7 +7,9 @@ from events import (
     BudgetExhausted,
     BudgetRaised,
     EventId,
+    LeftOut,
     QuestionAnswered,
+    SnapshotTaken,
     TaskAbandoned,
     TaskCancelled,
     TaskFinished,
@@ -309,3 +311,29 @@ def test_exactly_one_step_is_due(events, due):
 )
 def test_work_is_kept_beside_what_does_not_change_it(events, due):
     assert beside(folded(history(*events)), NOW) == due
+
+
+LEFT_OUT = SnapshotTaken(
+    tree="t",
+    pack=SNAPSHOT.pack,
+    files=1,
+    insertions=1,
+    deletions=0,
+    left_out=(LeftOut("a`b", "ignored"), LeftOut("", "more", 3)),
+)
+
+
+@pytest.mark.parametrize(
+    ("events", "text"),
+    [
+        ([diff_stored(), PUSHED], lambda step: step.body),
+        ([diff_stored(), PUSHED, OPENED], lambda step: step.facts[0].output),
+        ([diff_stored(), PUSHED, OPENED, ended("s")], lambda step: step.facts[0].summary),
+        ([diff_stored(0), ended("s")], lambda step: step.facts[0].summary),
+    ],
+    ids=["pull_request", "result", "summary", "summary_of_no_changes"],
+)
+def test_what_is_left_out_is_named(events, text):
+    step = next_step(folded(history(*ASKED, LEFT_OUT, *SUBMITTING[len(ASKED) :], *events)), NOW)
+
+    assert text(step).endswith("\n\nLeft out of the work:\n- `a'b`: git ignores it\n- and 3 more")

@@ -1,18 +1,23 @@
 """The bare repository on the worker's side: what comes in is checked, what goes out is made."""
 
+import os
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from services.worker.forge_files import forge_files
 from services.worker.ports import WorkspaceRefused
 from services.worker.repository.git import Git
 from services.worker.repository.limits import WorkspaceLimits
 from services.worker.repository.refusals import said
 
+MAX_GUARDED: Final = 200
+_PATH_CHARACTERS: Final = 300
 _PLAIN: Final = ("--no-ext-diff", "--no-textconv", "--no-color")
-_DIFF_CHARACTERS: Final = 4 * 1024 * 1024
+_DIFF_BYTES: Final = 4 * 1024 * 1024
 
 
 class Author(msgspec.Struct, frozen=True):
@@ -37,10 +42,13 @@ class Bare:
         self._git = git
         self._limits = limits
 
-    async def pack_of(self, commit: str) -> bytes:
-        """Return a commit and all below it as a pack."""
-        options = ("--revs", "--stdout", "-q", "--delta-base-offset")
-        return await self._git.done("pack-objects", *options, stdin=f"{commit}\n".encode())
+    async def pack_of(self, commit: str, directory: Path) -> Path:
+        """Put a commit and all below it into one pack under a directory; return its file."""
+        options = ("--revs", "-q", "--delta-base-offset", str(directory / "base"))
+        ended = await self._git.run("pack-objects", *options, stdin=f"{commit}\n".encode())
+        if not ended.is_done:
+            raise OSError(f"git pack-objects ended with {ended.code}: {ended.stderr.strip()}")
+        return directory / f"base-{ended.text.strip()}.pack"
 
     async def tree_of(self, commit: str) -> str:
         """Return the id of a commit's tree."""
@@ -65,11 +73,38 @@ class Bare:
                 "Look for odd names or a malformed .gitmodules among the changes.",
             )
 
+    async def paths_added(self, base_tree: str, tree: str) -> set[str]:
+        """Return the paths that a tree has and the base's does not."""
+        if tree == base_tree:
+            return set()
+        options = ("-r", "-z", "--name-only", "--diff-filter=A", "--no-renames")
+        listed = await self._git.done("diff-tree", *options, base_tree, tree)
+        return {os.fsdecode(name) for name in listed.split(b"\0") if name}
+
+    async def guarded(self, base_tree: str, tree: str) -> tuple[str, ...]:
+        """Return the changed paths that a forge runs or trusts, at most MAX_GUARDED of them.
+
+        A rename is two changes; a change of the mode is one.
+        """
+        options = ("--raw", "-r", "-z", "--no-renames", "--no-abbrev", *_PLAIN)
+        listed = await self._git.done("diff-tree", *options, base_tree, tree)
+        words = listed.split(b"\0")
+        changes = (
+            (
+                name.decode(errors="backslashreplace")[:_PATH_CHARACTERS],
+                b"160000" in entry.split(b" ")[:2],
+            )
+            for entry, name in zip(words[::2], words[1::2], strict=False)
+            for entry in (entry.removeprefix(b":"),)
+        )
+        return tuple(forge_files(changes)[:MAX_GUARDED])
+
     async def counts(self, base_tree: str, tree: str) -> Counts:
         """Count what changed between two trees."""
         options = ("--numstat", "-r", "-z", "--no-renames", *_PLAIN)
         listed = await self._git.done("diff-tree", *options, base_tree, tree)
-        entries = [entry.split(b"\t", 2) for entry in listed.split(b"\0") if entry]
+        whole = listed[: listed.rfind(b"\0") + 1]  # of very many files the first ones count
+        entries = [entry.split(b"\t", 2) for entry in whole.split(b"\0") if entry]
         return Counts(
             files=len(entries),
             insertions=sum(int(added) for added, _, _ in entries if added != b"-"),
@@ -78,10 +113,13 @@ class Bare:
 
     async def diff(self, base_tree: str, tree: str) -> str:
         """Return the unified diff between two trees, at most 4 MiB of it."""
-        diff = await self._git.done("diff-tree", "-p", "-r", "-M", *_PLAIN, base_tree, tree)
-        text = diff.decode(errors="replace")
-        if len(text) > _DIFF_CHARACTERS:
-            return text[:_DIFF_CHARACTERS] + "\n… the rest of the diff is left out …\n"
+        options = ("-p", "-r", "-M", "-l400", *_PLAIN)
+        diff = await self._git.done(
+            "diff-tree", *options, base_tree, tree, output_limit_bytes=_DIFF_BYTES + 1
+        )
+        text = diff[:_DIFF_BYTES].decode(errors="replace")
+        if len(diff) > _DIFF_BYTES:
+            return text + "\n… the rest of the diff is left out …\n"
         return text
 
     async def commit(

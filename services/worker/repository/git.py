@@ -13,7 +13,7 @@ import signal
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,10 +22,15 @@ from infra.git_quirks import forgiving
 from services.worker.ports import WorkspaceRefused
 
 _LOCAL_SECONDS: Final = 120.0
+_OUTPUT_BYTES: Final = 32 * 1024 * 1024
+_COMPLAINT_BYTES: Final = 64 * 1024
+_PIECE_BYTES: Final = 64 * 1024
 _WATCH_SECONDS: Final = 0.3
 _SETTINGS: Final = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
+    # What is larger is compared as bytes: git would hold it, and its lines, in memory.
+    "core.bigFileThreshold": "16m",
     "core.fsync": "none",  # what is in the bare repository is elsewhere too
     "credential.helper": "",
     "gc.auto": "0",
@@ -41,11 +46,12 @@ _SETTINGS: Final = {
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How a git command ended."""
+    """How a git command ended. `is_cut`: it wrote more than was wanted, and was ended for it."""
 
     code: int
     stdout: bytes
     stderr: str
+    is_cut: bool = False
 
     @property
     def is_done(self) -> bool:
@@ -98,30 +104,42 @@ class Git:
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
         timeout_seconds: float = _LOCAL_SECONDS,
+        output_limit_bytes: int = _OUTPUT_BYTES,
         is_watched: bool = False,
     ) -> Ended:
         """Run git, and wait for its end. A cancelled call ends git and its children.
 
-        A timeout is an ending like any other (code 124). Raises WorkspaceRefused when there is no
+        A timeout is an ending like any other (code 124), and so is output beyond the limit (code
+        125): no more than the limit is ever read. Raises WorkspaceRefused when there is no
         git on this machine, and, if watched, TooLarge as soon as the repository outgrows its limit.
         """
         process = await self._start(arguments, {**self._environment, **(environment or {})})
         try:
             async with asyncio.timeout(timeout_seconds):
-                stdout, stderr = await self._spoken(process, stdin, is_watched=is_watched)
+                spoken = await self._converse(
+                    process, stdin, output_limit_bytes, is_watched=is_watched
+                )
+                await process.wait()
         except TimeoutError:
             return Ended(code=124, stdout=b"", stderr=f"timed out after {timeout_seconds:g} s")
         finally:
             if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                _end(process)
                 await process.wait()
-        code = process.returncode if process.returncode is not None else 124
-        return Ended(code=code, stdout=stdout, stderr=stderr.decode(errors="replace"))
+        code = 125 if spoken.is_cut else process.returncode or 0
+        told = spoken.stderr.decode(errors="replace")
+        if spoken.is_cut:
+            told = f"wrote more than {output_limit_bytes} bytes, which is too large. {told}"
+        return Ended(code=code, stdout=spoken.stdout, stderr=told, is_cut=spoken.is_cut)
 
-    async def done(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """Run git on what the worker itself made; return stdout. A failure is a bug: OSError."""
-        ended = await self.run(*arguments, stdin=stdin)
+    async def done(self, *arguments: str, output_limit_bytes: int = _OUTPUT_BYTES) -> bytes:
+        """Run git on what the worker itself made; return stdout, or its first bytes.
+
+        A failure is a bug: OSError.
+        """
+        ended = await self.run(*arguments, output_limit_bytes=output_limit_bytes)
+        if ended.is_cut:
+            return ended.stdout
         if not ended.is_done:
             raise OSError(f"git {arguments[0]} ended with {ended.code}: {ended.stderr.strip()}")
         return ended.stdout
@@ -147,25 +165,34 @@ class Git:
                 "Install git on the worker's machine.",
             ) from error
 
-    async def _spoken(
-        self, process: asyncio.subprocess.Process, stdin: bytes, *, is_watched: bool
-    ) -> tuple[bytes, bytes]:
-        if not is_watched:
-            return await process.communicate(stdin)
+    async def _converse(
+        self,
+        process: asyncio.subprocess.Process,
+        stdin: bytes,
+        limit_bytes: int,
+        *,
+        is_watched: bool,
+    ) -> "_Spoken":
         is_over = asyncio.Event()
-        spoken = (b"", b"")
-        is_too_large = False  # raised after `except*`: see tests/architecture
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._watch(is_over))
-                spoken = await process.communicate(stdin)
+                if is_watched:
+                    group.create_task(self._watch(is_over))
+                group.create_task(_write(process, stdin))
+                complaints = group.create_task(_last_of(process.stderr, _COMPLAINT_BYTES))
+                stdout, is_cut = await _first_of(process.stdout, limit_bytes)
+                if is_cut:
+                    _end(process)
+                    await _last_of(process.stdout, 0)  # what is left in the pipe closes it
+                await complaints
                 is_over.set()
-                self._check_size()
-        except* TooLarge:
-            is_too_large = True
-        if is_too_large:
-            raise TooLarge
-        return spoken
+                if is_watched:
+                    self._check_size()
+        except* TooLarge as group_of:
+            too_large = group_of
+        else:
+            return _Spoken(stdout, complaints.result(), is_cut)
+        raise TooLarge from too_large
 
     async def _watch(self, until: asyncio.Event) -> None:
         while not until.is_set():
@@ -178,6 +205,44 @@ class Git:
     def _check_size(self) -> None:
         if _size_of(self.directory / "objects") > self._limit_bytes:
             raise TooLarge
+
+
+class _Spoken(NamedTuple):
+    stdout: bytes
+    stderr: bytes
+    is_cut: bool
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _write(process: asyncio.subprocess.Process, content: bytes) -> None:
+    if process.stdin is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # git may not want it all
+        process.stdin.write(content)
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _first_of(stream: asyncio.StreamReader | None, limit_bytes: int) -> tuple[bytes, bool]:
+    """Read a stream to its end or to the limit; tell whether there was more."""
+    kept = bytearray()
+    while stream is not None and (piece := await stream.read(_PIECE_BYTES)):
+        kept += piece
+        if len(kept) > limit_bytes:
+            return bytes(kept[:limit_bytes]), True
+    return bytes(kept), False
+
+
+async def _last_of(stream: asyncio.StreamReader | None, limit_bytes: int) -> bytes:
+    """Read a stream to its end and keep its last bytes."""
+    kept = b""
+    while stream is not None and (piece := await stream.read(_PIECE_BYTES)):
+        kept = (kept + piece)[-limit_bytes:] if limit_bytes else b""
+    return kept
 
 
 def _size_of(directory: Path) -> int:

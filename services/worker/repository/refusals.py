@@ -23,8 +23,19 @@ _UNREACHABLE: Final = re.compile(
     r"rpc failed|transfer closed|ssl|certificate|unable to access|invalid index-pack output",
     re.IGNORECASE,
 )
+_NO_WORKFLOWS: Final = re.compile(
+    r"refusing to allow .* to (create|update|create or update) workflow|without .workflows?. "
+    r"(permission|scope)",
+    re.IGNORECASE,
+)
 _PUSH_DECLINED: Final = re.compile(
     r"\[remote rejected\]|hook declined|protected branch", re.IGNORECASE
+)
+_MALFORMED: Final = re.compile(
+    r"fsck error|object [0-9a-f]{7,64}: \w+: |bad (object|tree|pack) |corrupt|"
+    r"did not receive expected object|unresolved deltas|inflate: data stream error|"
+    r"invalid (path|object|sha1)|malformed|hash mismatch",
+    re.IGNORECASE,
 )
 _STALE: Final = re.compile(r"stale info|fetch first|non-fast-forward|failed to lock|already exists")
 _URL: Final = re.compile(r"https?://\S+")
@@ -58,6 +69,13 @@ def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
         )
     if _DENIED.search(stderr):
         return _denied(detail, is_push=is_push)
+    if _NO_WORKFLOWS.search(stderr):
+        return WorkspaceRefused(
+            "push_refused",
+            f"The forge does not let Errand's token change workflow files. {detail}",
+            "Give it that right (a GitHub App: permission `Workflows`, read and write; a personal "
+            "token: scope `workflow`), or tell the task to leave these files as they are.",
+        )
     if _PUSH_DECLINED.search(stderr):
         return WorkspaceRefused(
             "push_refused",
@@ -66,6 +84,8 @@ def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
         )
     if _TOO_LARGE.search(stderr):
         return too_large(detail)
+    if not is_push and _MALFORMED.search(stderr):
+        return malformed(detail)
     if _UNREACHABLE.search(stderr):
         return WorkspaceRefused(
             UNREACHABLE,
@@ -74,6 +94,15 @@ def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
         )
     reason = "push_refused" if is_push else OTHER
     return WorkspaceRefused(reason, detail, "Read what git said, mend it, and send the task again.")
+
+
+def malformed(detail: str) -> WorkspaceRefused:
+    """Refuse a repository that git finds malformed, or can make no files of."""
+    return WorkspaceRefused(
+        OTHER,
+        f"git finds the repository malformed. {detail}",
+        "Repair it (`git fsck --full` in a clone names what is wrong), then send the task again.",
+    )
 
 
 def _denied(detail: str, *, is_push: bool) -> WorkspaceRefused:

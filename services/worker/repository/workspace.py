@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from events import SnapshotTaken
+from events import LeftOut, SnapshotTaken
 from infra.clock import Clock
 from infra.tree_removal import remove_tree
 from services.worker.ports import (
@@ -50,10 +50,11 @@ class Base(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A tree that the bare repository holds, and the pack that brought it."""
+    """A tree that the bare repository holds, the pack that brought it, and what is not in it."""
 
     tree: str
     pack: bytes
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class GitWorkspace:
@@ -75,6 +76,7 @@ class GitWorkspace:
         self._clock = clock
         self._author = author or Author()
         limits = limits or WorkspaceLimits()
+        self._sandbox = sandbox
         self._inside = Inside(sandbox, limits)
         self._directory = Path(tempfile.mkdtemp(prefix="repository-", dir=scratch))
         bare = self._directory / "bare.git"
@@ -88,7 +90,7 @@ class GitWorkspace:
         self._pack: Path | None = None
         self._last = Taken("", b"")
         self._shown: Taken | None = None
-        self._reported = ""
+        self._reported: tuple[str, tuple[LeftOut, ...]] = ("", ())
         self._turn = asyncio.Lock()
 
     async def close(self) -> None:
@@ -113,7 +115,7 @@ class GitWorkspace:
             self._fetched = self._shown = None
             held = self._base
             self._last = Taken(held.tree, b"")
-            self._reported = held.tree
+            self._reported = (held.tree, ())
             agent = Agent(held.branch, self._author.name, self._author.email)
             await self._inside.check_out(held.commit, *await self._objects(), agent)
             if restore is not None:
@@ -121,22 +123,24 @@ class GitWorkspace:
             return Prepared(commit=held.commit, base=held.branch, branch=self._branch)
 
     async def snapshot(self) -> Snapshot | None:
-        """Take what the sandbox holds now; None when nothing changed since the last one.
+        """Take what the sandbox holds now; None when it is what the last one had and left out.
 
         Raises WorkspaceRefused when git finds the work malformed, or it is too large.
         """
         async with self._turn:
             taken, self._shown = await self._take(), None
-            if taken.tree == self._reported:
+            if (taken.tree, taken.left_out) == self._reported:
                 return None
             counts = await self._bare.counts(self._base.tree, taken.tree)
-            self._reported = taken.tree
+            self._reported = (taken.tree, taken.left_out)
             return Snapshot(
                 tree=taken.tree,
                 pack=taken.pack,
                 files=counts.files,
                 insertions=counts.insertions,
                 deletions=counts.deletions,
+                left_out=taken.left_out,
+                guarded=await self._bare.guarded(self._base.tree, taken.tree),
             )
 
     async def diff(self) -> str:
@@ -191,9 +195,7 @@ class GitWorkspace:
     async def _objects(self) -> tuple[str, Path]:
         """Return what the sandbox gets of the base: where its history ends, and a pack."""
         if self._pack is None:
-            self._pack = self._directory / "base.pack"
-            pack = await self._bare.pack_of(self._base.commit)
-            await asyncio.to_thread(self._pack.write_bytes, pack)
+            self._pack = await self._bare.pack_of(self._base.commit, self._directory)
         return await asyncio.to_thread(_text_of, self._git.directory / "shallow"), self._pack
 
     async def _restore(self, snapshot: SnapshotTaken) -> None:
@@ -204,20 +206,22 @@ class GitWorkspace:
         if snapshot.tree != self._base.tree:
             await self._inside.restore(snapshot.tree, pack)
         self._last = Taken(snapshot.tree, pack)
-        self._reported = snapshot.tree
+        self._reported = (snapshot.tree, ())
 
     async def _take(self) -> Taken:
         """Bring the sandbox's tree into the bare repository, checked."""
-        last, base = self._last, self._base
+        last, base, written = self._last, self._base, self._sandbox.written
         try:
-            tree, pack = await self._inside.take(last.tree, base.tree)
-        except Damaged:  # perhaps the agent broke what is kept inside: put it there anew
+            work = await self._inside.take(last.tree, base.tree, written)
+        except Damaged:  # perhaps the agent broke what is kept inside: put it there again
             await self._inside.store(base.commit, *await self._objects())
-            tree, pack = await self._inside.take(last.tree, base.tree)
-        if tree == last.tree:
-            return last
-        await self._admit(tree, pack)
-        self._last = Taken(tree, pack)
+            kept = await self._bare.paths_added(base.tree, last.tree)
+            work = await self._inside.take(last.tree, base.tree, written | kept)
+        if work.tree == last.tree:
+            self._last = Taken(last.tree, last.pack, work.left_out)
+        else:
+            await self._admit(work.tree, work.pack)
+            self._last = Taken(*work)
         return self._last
 
     async def _admit(self, tree: str, pack: bytes) -> None:

@@ -52,6 +52,7 @@ class ConfinedSandbox:
 
     def __init__(self, enclosure: Enclosure) -> None:
         self.name = enclosure.name
+        self.written: set[str] = set()
         self._enclosure = enclosure
         self._shell = Shell(enclosure)
 
@@ -146,6 +147,7 @@ class ConfinedSandbox:
     async def write(self, path: str, content: bytes) -> None:
         """Put a file, making its directories. Raises SandboxError when it cannot be written."""
         await self._on_file(_WRITE, path, stdin=content)
+        self.written.add(path)
 
     async def stop(self) -> None:
         """End everything that runs in the sandbox, and remove it. May be called twice."""

@@ -1,16 +1,19 @@
 """What a person is shown of a call before it is made: exactly what it would do."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from events import ApprovalRequested
-from services.worker.calls import Call
-from services.worker.consent import Wanted
+from services.worker.calls import Call, one_line
+from services.worker.consent import PUSH, Wanted
 from services.worker.excerpt import excerpt
+from services.worker.left_out import shown_path
 from services.worker.ports import FILE_LIMIT_BYTES, Sandbox, SandboxError
+from services.worker.steps import AskPush
 from services.worker.tools.difference import difference
 from services.worker.tools.file_text import decode_file
 from services.worker.tools.replacing import find, keep_endings, replace
@@ -21,6 +24,7 @@ OPEN: Final = timedelta(hours=24)
 """How long a request waits for its answer."""
 
 _SHOWN_BYTES: Final = 32 * 1024
+_SHOWN_NAMES: Final = 100
 
 
 async def request_of(
@@ -43,6 +47,33 @@ async def request_of(
         command=excerpt(command, _SHOWN_BYTES)[0],
         diff=excerpt(diff, _SHOWN_BYTES)[0],
     )
+
+
+def push_request(step: AskPush, diff: str, *, now: datetime) -> ApprovalRequested:
+    """Put the request for a push: the changes of the files that a person has to see.
+
+    `diff` is that of all of the work.
+    """
+    count = len(step.paths)
+    files = "a file" if count == 1 else f"{count} files"
+    names = [shown_path(path) for path in step.paths]
+    return ApprovalRequested(
+        request=step.want.request,
+        call=step.call,
+        tool=PUSH,
+        title=one_line(f"Push {files} that the forge runs or trusts: {', '.join(names)}"),
+        digest=step.want.digest,
+        covers=step.want.covers,
+        expires_at=now + OPEN,
+        command="\n".join(names[:_SHOWN_NAMES]),
+        diff=excerpt(_changes_of(step.paths, diff), _SHOWN_BYTES)[0],
+    )
+
+
+def _changes_of(paths: Sequence[str], diff: str) -> str:
+    """Return the parts of a diff that name one of the paths in their header."""
+    parts = re.split(r"(?m)^(?=diff --git )", diff)
+    return "".join(part for part in parts if any(path in part.split("\n@@")[0] for path in paths))
 
 
 def _command(tool: str, arguments: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ both come to the same sum. A dollar a million tokens is 1,000 nano-dollars a tok
 is a whole number of these. Source: the provider's model pages as of PRICED_ON (apis.md §2.2).
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Final
@@ -48,21 +49,29 @@ _TARIFFS: Final[Mapping[str, _Tariff]] = {
     "claude-opus-5": _Tariff(Price(5_000, 25_000, 6_250, 500, 10_000)),
     "claude-sonnet-5": _Tariff(Price(2_000, 10_000, 2_500, 200, 4_000)),
     "claude-haiku-4-5": _Tariff(Price(1_000, 5_000, 1_250, 100, 2_000)),
-    "claude-sonnet-4-5": _Tariff(Price(3_000, 15_000, 3_750, 300, 6_000)),
+    "claude-fable-5": _Tariff(Price(10_000, 50_000, 12_500, 1_000, 20_000)),
+    "claude-sonnet-4-5": _Tariff(
+        Price(3_000, 15_000, 3_750, 300, 6_000), 200_000, Price(6_000, 22_500, 7_500, 600, 12_000)
+    ),
 }
-_UNKNOWN: Final = _Tariff(Price(5_000, 25_000, 6_250, 500, 10_000))
+_MOST_EXPENSIVE: Final = _Tariff(Price(15_000, 75_000, 18_750, 1_500, 30_000))
+"""In each part at least as high as every price above, and as any the provider has listed."""
+
+_SAME_MODEL: Final = re.compile(r"-20\d{6}|-latest")
+
+OFFERED: Final[tuple[str, ...]] = tuple(_TARIFFS)
+"""The models whose price is known."""
 
 
 def cost_microusd(model: str, usage: Usage, *, hourly_tokens: int = 0) -> int:
     """Return what a call cost, rounded up.
 
     `hourly_tokens` of those written to the cache are kept for an hour. A model id may end in a
-    date. One that is not in the table is charged as claude-opus-5, so that a budget holds.
+    date or in "-latest". One that is not in the table is charged at the highest price there is, so
+    that a budget holds.
     """
-    tariff = _tariff(model)
     prompt = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
-    is_long = tariff.long_price is not None and prompt > tariff.long_tokens
-    price = tariff.long_price if is_long and tariff.long_price else tariff.price
+    price = _price(model, prompt)
     return _micro(
         usage.input_tokens * price.fresh
         + usage.output_tokens * price.output
@@ -77,17 +86,61 @@ def most_microusd(model: str, *, prompt_tokens: int, output_tokens: int, is_hour
 
     `is_hourly` tells whether it may write to the cache for an hour.
     """
-    tariff = _tariff(model)
-    is_long = tariff.long_price is not None and prompt_tokens > tariff.long_tokens
-    price = tariff.long_price if is_long and tariff.long_price else tariff.price
-    dearest = price.hourly if is_hourly else max(price.fresh, price.written)
-    return _micro(prompt_tokens * dearest + output_tokens * price.output)
+    price = _price(model, prompt_tokens)
+    prompt = prompt_tokens * _prompt_price(price, is_hourly=is_hourly)
+    return _micro(prompt + output_tokens * price.output)
 
 
-def _tariff(model: str) -> _Tariff:
-    names = sorted(_TARIFFS, key=len, reverse=True)
-    name = next((n for n in names if model == n or model.startswith(f"{n}-20")), None)
-    return _TARIFFS[name] if name else _UNKNOWN
+def affordable_output_tokens(
+    model: str, *, prompt_tokens: int, is_hourly: bool, left_microusd: int
+) -> int:
+    """Return how long an answer may be so that the call costs no more than what is left."""
+    price = _price(model, prompt_tokens)
+    prompt = prompt_tokens * _prompt_price(price, is_hourly=is_hourly)
+    return max(0, (left_microusd * _NANO_A_MICRO - prompt) // price.output)
+
+
+def is_priced(model: str) -> bool:
+    """Whether the model's own price is known."""
+    return _name(model) is not None
+
+
+def undated(model: str) -> str:
+    """Return a model's name without the date or "-latest" that follows it."""
+    return _name(model) or model
+
+
+def billed_model(asked: str, answered: str) -> str:
+    """Return the model whose price a call has: the one that answered, where it is known."""
+    return answered if is_priced(answered) else asked
+
+
+def _price(model: str, prompt_tokens: int) -> Price:
+    name = _name(model)
+    tariff = _TARIFFS[name] if name else _MOST_EXPENSIVE
+    if tariff.long_price is not None and prompt_tokens > tariff.long_tokens:
+        return tariff.long_price
+    return tariff.price
+
+
+def _prompt_price(price: Price, *, is_hourly: bool) -> int:
+    return price.hourly if is_hourly else max(price.fresh, price.written)
+
+
+def _name(model: str) -> str | None:
+    """Find the table's name for a model: nothing but a date or "-latest" may follow it.
+
+    So a new model whose name begins like an old one's is never taken for it.
+    """
+    return next(
+        (
+            name
+            for name in _TARIFFS
+            if model == name
+            or (model.startswith(name) and _SAME_MODEL.fullmatch(model[len(name) :]))
+        ),
+        None,
+    )
 
 
 def _micro(nano: int) -> int:

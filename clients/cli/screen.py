@@ -189,8 +189,8 @@ def _outcome(recorded: Recorded) -> Text | None:
         case ModelFailed(kind=kind, detail=detail, retry_at=retry_at):
             then = "; trying again" if retry_at else ""
             return _line("!", f"The model did not answer ({kind}): {detail}{then}", "yellow")
-        case BudgetExhausted(scope=scope, limit=limit):
-            return _line("$", _used_up(scope, limit), "red")
+        case BudgetExhausted():
+            return _line("$", _at_limit(recorded.event), "red")
         case ArtifactStored(blob=blob) if blob.size_bytes == 0:
             return None  # an empty diff says nothing
         case ArtifactStored(name=name, blob=blob):
@@ -291,10 +291,18 @@ def _line(mark: str, text: str, style: str) -> Text:
     return Text(f"{mark} {plain(text).strip()}", style=style)
 
 
-def _used_up(scope: str, limit: int) -> str:
-    if scope in ("person", "account"):
-        dollars = f"${limit / 1_000_000:,.2f}"
-        return (
-            f"The {scope}'s budget of {dollars} is used up; raise it, or wait until it is renewed"
-        )
-    return f"The budget is used up ({scope}: {limit}); raise it to go on"
+def _at_limit(met: BudgetExhausted) -> str:
+    """Say which limit a task waits at, in the unit people think in."""
+    match met.scope:
+        case "turns":
+            return f"{met.spent} of {met.limit} turns are used; raise the budget to go on"
+        case "wall":
+            minutes = f"{met.spent / 60:.0f} of {met.limit / 60:.0f} minutes"
+            return f"{minutes} of work are used; raise the budget to go on"
+        case scope:
+            whose = "" if scope == "cost" else f" of the {scope}'s budget"
+            spent = f"{money(met.spent)} of {money(met.limit)}{whose} spent"
+            then = "" if scope == "cost" else ", or wait until it is renewed"
+            return (
+                f"{spent}: the rest does not pay for another reply. Raise the budget to go on{then}"
+            )

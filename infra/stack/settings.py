@@ -26,6 +26,9 @@ _PASSED_ON = (
     "LOG_LEVEL",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     # what tunes a service, as its own settings name it
+    "MODELS_OFFERED",
+    "TASK_BUDGET_USD",
+    "ACCOUNT_DAY_BUDGET_USD",
     "HEARTBEAT_SILENCE_SECONDS",
     "RETRY_BACKOFF_SECONDS",
     "MAX_ATTEMPTS",

@@ -39,7 +39,7 @@ from services.gateway.repository_url import Forge
 from services.gateway.room import Room
 from services.gateway.routes.app import make_app
 from services.gateway.server import bound, make_server, serve
-from services.gateway.settings import Settings, read_forges, read_origins
+from services.gateway.settings import Settings, microusd, read_forges, read_models, read_origins
 from services.gateway.states import States
 from services.gateway.storage import Bucket, Storage
 from services.gateway.stream.endpoint import Stream
@@ -124,7 +124,12 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         commands = Commands(
             opened.log,
             recall=recall,
-            terms=Terms(forges, settings.model_name),
+            terms=Terms(
+                forges,
+                settings.model_name,
+                models=read_models(settings.models_offered),
+                task_budget_microusd=microusd(settings.task_budget_usd, "TASK_BUDGET_USD"),
+            ),
             scribe=Scribe(utc_now),
             room=Room(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
         )

@@ -1,15 +1,18 @@
 """Everything the gateway can be told from outside."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from infra.model_prices import OFFERED
 from infra.settings import Misconfigured
 from services.gateway.connections import ConnectionLimits
 from services.gateway.push.settings import PushSettings
 from services.gateway.repository_url import Forge
+
+_MOST_USD: Final = 10_000
 
 
 class Settings(PushSettings, frozen=True, kw_only=True):
@@ -53,6 +56,9 @@ class Settings(PushSettings, frozen=True, kw_only=True):
     model_admin_key: str = ""
     model_key_id: str = ""
     model_name: str = "claude-sonnet-5-5"
+    models_offered: str = ""
+    task_budget_usd: float = 5.0
+    account_day_budget_usd: float = 50.0
     model_kind: Literal["anthropic", "rehearsal"] = "anthropic"
     forges: str
     secrets_key_file: str = ""
@@ -97,6 +103,21 @@ def read_origins(text: str) -> tuple[str, ...]:
         if origin != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in ("http", "https"):
             raise Misconfigured("ALLOWED_ORIGINS: an origin is like https://app.example.com.")
     return origins
+
+
+def read_models(text: str) -> tuple[str, ...] | None:
+    """Read MODELS_OFFERED: names separated by commas, `any`, or nothing for all with a price."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if names == ("any",):
+        return None
+    return names or OFFERED
+
+
+def microusd(dollars: float, name: str) -> int:
+    """Read a budget in US dollars; 0 means no limit. Raises Misconfigured."""
+    if not 0 <= dollars <= _MOST_USD:
+        raise Misconfigured(f"{name} is in US dollars, from 0 (no limit) to {_MOST_USD}.")
+    return round(dollars * 1_000_000)
 
 
 def read_forges(text: str) -> tuple[Forge, ...]:

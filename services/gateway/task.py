@@ -89,7 +89,10 @@ NO_TASK: Final = Task()
 
 
 class Submit(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for work. An empty `model` means the house's own, `default_model`."""
+    """Ask for work. An empty `model` means the house's own, `default_model`.
+
+    `has_default_budget`: the caller named no sum, so this installation's own stands in `budget`.
+    """
 
     prompt: str
     repository: Repository
@@ -98,6 +101,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     effort: str = ""
     budget: Budget = Budget()
     policy: Policy = "never"
+    has_default_budget: bool = False
 
 
 class Instruct(msgspec.Struct, frozen=True):
@@ -341,8 +345,10 @@ def _fact(command: Command) -> GatewayEvent:
 def _repeated(command: Command, settled: Settled) -> Decision:
     fact = _fact(command)
     if isinstance(command, Submit) and isinstance(settled.fact, TaskSubmitted):
-        # The house's own model may have changed since the first time.
+        # The house's own model and budget may have changed since the first time.
         fact = replace(fact, model=command.model or settled.fact.model)
+        if command.has_default_budget:
+            fact = replace(fact, budget=settled.fact.budget)
     if fact != settled.fact:
         raise _reused(settled.version)
     return Decision(version=settled.version)

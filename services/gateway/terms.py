@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 
 from events import Budget, InstructionMode, Policy, Repository, RequestId, Scope, Verdict
+from infra.model_prices import undated
 from services.gateway.problems import Fault, Refused, invalid, refused
 from services.gateway.repository_url import Forge, locate
 from services.gateway.task import (
@@ -47,9 +48,12 @@ class RepositoryWish(_Asked, frozen=True):
 
 
 class BudgetWish(_Asked, frozen=True):
-    """What the task may spend at most; 0 means no limit. Money in millionths of a US dollar."""
+    """What the task may spend at most; 0 means no limit. Money in millionths of a US dollar.
 
-    cost_microusd: int = 0
+    Without `cost_microusd` this installation's default holds.
+    """
+
+    cost_microusd: int | None = None
     turns: int = 0
     wall_seconds: int = 0
 
@@ -128,10 +132,15 @@ class BudgetRaise(_Asked, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What this house offers: its forges, and the model it uses when none is named."""
+    """What this house offers: its forges, the model it uses when none is named, and the others.
+
+    `models` None means any. `task_budget_microusd` is what a task may spend when no sum is named.
+    """
 
     forges: tuple[Forge, ...]
     default_model: str
+    models: tuple[str, ...] | None = None
+    task_budget_microusd: int = 0
 
     def read(self, op: str, arguments: bytes, now: datetime) -> Command:
         """Read a command: `op` is one of those that _OPS names; `now` is when it is said.
@@ -170,7 +179,9 @@ class Terms(msgspec.Struct, frozen=True):
         place = locate(wish.repository.url, self.forges)
         if wish.model and not _MODEL.fullmatch(wish.model):
             raise invalid("model_refused", "/model", "This is not a model's name.")
+        self._check_model(wish.model)
         budget = wish.budget
+        cost = budget.cost_microusd
         return Submit(
             prompt=prompt,
             repository=Repository(place.url, _branch(wish.repository.base)),
@@ -179,13 +190,24 @@ class Terms(msgspec.Struct, frozen=True):
             effort=wish.effort,
             policy=wish.policy,
             budget=Budget(
-                cost_microusd=_within(
-                    budget.cost_microusd, 0, MOST_MICROUSD, "/budget/cost_microusd"
-                ),
+                cost_microusd=self.task_budget_microusd
+                if cost is None
+                else _within(cost, 0, MOST_MICROUSD, "/budget/cost_microusd"),
                 turns=_within(budget.turns, 0, MOST_TURNS, "/budget/turns"),
                 wall_seconds=_within(budget.wall_seconds, 0, MOST_SECONDS, "/budget/wall_seconds"),
             ),
+            has_default_budget=cost is None and self.task_budget_microusd > 0,
         )
+
+    def _check_model(self, name: str) -> None:
+        """Raise Refused for a model that is not offered here, naming those that are."""
+        if not name or name == self.default_model or self.models is None:
+            return
+        if name not in self.models and undated(name) not in self.models:
+            offered = ", ".join(dict.fromkeys((self.default_model, *self.models)))
+            raise invalid(
+                "model_refused", "/model", f"{name} is not offered here. Offered are: {offered}."
+            )
 
 
 _OPS = "Known are submit, instruct, answer, approve, interrupt, cancel, archive and budget."

@@ -17,7 +17,8 @@ from events import Blob
 from infra.event_log import Unavailable
 from infra.jetstream import SignedEvent
 from infra.telemetry import logger
-from services.worker.ports import GatewayUnreachable, PullRequest, WorkspaceRefused
+from services.worker.ports import GatewayUnreachable, PullRequest
+from services.worker.repository.refusals import pull_request_refused
 from services.worker.settings import Settings
 
 PATIENCE_SECONDS: Final = 120.0
@@ -26,7 +27,6 @@ _CLAIM_PATIENCE_SECONDS: Final = 60.0
 _VERIFY_PATIENCE_SECONDS: Final = 5.0  # asked again for as long as the history is followed
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
-_REASONS: Final = {403: "repository_refused", 404: "repository_not_found", 503: "forge_unreachable"}
 
 _log = logger(__name__)
 
@@ -114,13 +114,7 @@ class Broker:
             return None
         if answer.is_success:
             return msgspec.json.decode(answer.content, type=PullRequest)
-        problem = _problem(answer)
-        raise WorkspaceRefused(
-            _REASONS.get(answer.status_code, "repository_refused"),
-            f"The branch {branch} is pushed, but the pull request was not opened: {problem}",
-            "Check that the gateway's token for the forge may open pull requests, then say "
-            "something to the task to try again; or open it by hand.",
-        )
+        raise pull_request_refused(answer.status_code, *_problem_of(answer), branch)
 
     def _request(self, method: str, path: str, content: bytes = b"") -> Callable[[], httpx.Request]:
         """Say how a request is made; a new one for each time it is sent."""
@@ -197,8 +191,16 @@ def _give_up(trouble: str) -> NoReturn:
 
 
 def _problem(answer: httpx.Response) -> str:
+    code, detail = _problem_of(answer)
+    return detail or code
+
+
+def _problem_of(answer: httpx.Response) -> tuple[str, str]:
+    """Return an answer's code and detail; of one that is no problem, only that it is none."""
     try:
         problem = msgspec.json.decode(answer.content, type=_Problem)
-    except msgspec.DecodeError:
-        return answer.text[:200]
-    return problem.detail or problem.code
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        is_page = answer.content.lstrip()[:1] == b"<"
+        what = "a web page" if is_page else "something else than the gateway's answer"
+        return "", f"{what} came back ({answer.status_code})"
+    return problem.code, problem.detail

@@ -12,10 +12,11 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from events import Block, Draft, Head, History, ModelReplied, Recorded, WorkerEvent
+from events import ArtifactStored, Block, Draft, Head, History, ModelReplied, Recorded, WorkerEvent
 from infra.clock import Scribe
 from infra.event_log import Conflict, Unavailable
 from infra.telemetry import logger
+from services.worker.event_limits import fit
 from services.worker.ports import AttemptLog, Blobs
 from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import Step
@@ -63,6 +64,7 @@ class Logbook:
         be it from somebody else or from a step beside this one.
         """
         after = self.turn.head
+        facts = [each for fact in facts for each in await self._fitting(fact)]
         stored = [await self._stow(fact) for fact in facts]
         async with self._pen:
             await self._write(stored, facts, after)
@@ -128,6 +130,15 @@ class Logbook:
         self.changes += 1
         self._stirred.set()
         self._stirred = asyncio.Event()
+
+    async def _fitting(self, fact: WorkerEvent) -> Sequence[WorkerEvent]:
+        """Cut what is too long for an event; keep as an artifact what must not be lost."""
+        fitting, whole = fit(fact)
+        if whole is None:
+            return [fitting]
+        name = f"artifacts/{self.turn.number:04d}-{self.turn.head.version}-{whole.name}"
+        blob = await self._blobs.put(name, whole.text.encode(errors="replace"))
+        return [ArtifactStored(name=whole.name, media_type="text/markdown", blob=blob), fitting]
 
     async def _stow(self, fact: WorkerEvent) -> WorkerEvent:
         """Put blocks that are too long for an event into the object store."""

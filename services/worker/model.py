@@ -27,7 +27,7 @@ from services.worker.ports import (
     OnDelta,
     Question,
 )
-from services.worker.reply_parser import ReplyParser, decode_event, unique_ids
+from services.worker.reply_parser import ReplyParser, decode_event
 
 _MOST_OUTPUT_TOKENS: Final = 32_000
 _MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
@@ -67,7 +67,7 @@ class AnthropicModel:
         try:
             stream = await self._client.messages.create(**_parameters(question), stream=True)
             async with stream:
-                answer = await _read_reply(stream.response, on_delta)
+                return await _read_reply(stream.response, on_delta)
         except anthropic.APIStatusError as error:
             if met := _limit_met(error):
                 raise BudgetRefused(met) from error
@@ -79,8 +79,6 @@ class AnthropicModel:
         except MalformedReply as error:
             detail = f"The model's reply is malformed: {short(str(error))}."
             raise ModelFailure(Misfortune("malformed", detail)) from error
-        blocks = unique_ids(answer.blocks, _ids_in(question.messages))
-        return msgspec.structs.replace(answer, blocks=blocks)
 
 
 async def _read_reply(response: httpx2.Response, on_delta: OnDelta) -> Answer:
@@ -124,17 +122,6 @@ def _refusal(response: httpx2.Response) -> Refusal:
 
 def _headers(response: httpx2.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
-
-
-def _ids_in(messages: list[dict[str, Any]]) -> frozenset[str]:
-    """Return the ids of all calls of a conversation."""
-    return frozenset(
-        block["id"]
-        for message in messages
-        if message["role"] == "assistant"
-        for block in message["content"]
-        if block["type"] == "tool_use"
-    )
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from events import (
     WorkspacePrepared,
 )
 from infra.clock import Clock
-from infra.model_prices import cost_microusd
+from infra.model_prices import billed_model, cost_microusd
 from services.worker.calls import Call, calls_of, with_own_ids
 from services.worker.excerpt import excerpt
 from services.worker.failures import failed
@@ -172,7 +172,7 @@ async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recor
             turn=step.turn,
             stop_reason=answer.stop_reason,
             usage=answer.usage,
-            cost_microusd=cost_microusd(answer.model or step.model, answer.usage),
+            cost_microusd=cost_microusd(billed_model(step.model, answer.model), answer.usage),
             blocks=with_own_ids(answer.blocks, _call_ids(history), step.turn),
             model=answer.model,
             request=answer.request,

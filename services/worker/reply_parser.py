@@ -71,9 +71,6 @@ class ReplyParser:
         blocks = tuple(self._blocks[index] for index in sorted(self._blocks))
         for block in blocks:
             _check_block(block)
-        ids = [block["id"] for block in blocks if block["type"] == "tool_use"]
-        if len(set(ids)) < len(ids):
-            raise MalformedReply("two of its calls have one id")
         return Answer(
             blocks=blocks,
             stop_reason=self._stop_reason,
@@ -167,26 +164,6 @@ def decode_event(data: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise MalformedReply("an event is no object")
     return event
-
-
-def unique_ids(blocks: tuple[Block, ...], taken: frozenset[str]) -> tuple[Block, ...]:
-    """Rename calls whose id an earlier reply used: some servers give one id again and again.
-
-    The conversation goes back with the new name everywhere, so a result still finds its call.
-    """
-    return tuple(
-        {**block, "id": _free(block["id"], taken)}
-        if block["type"] == "tool_use" and block["id"] in taken
-        else block
-        for block in blocks
-    )
-
-
-def _free(name: str, taken: frozenset[str]) -> str:
-    number = 2
-    while f"{name}-{number}" in taken:
-        number += 1
-    return f"{name}-{number}"
 
 
 def _check_block(block: Block) -> None:

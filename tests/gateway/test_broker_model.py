@@ -80,7 +80,7 @@ async def test_the_workers_headers_are_dropped_and_the_houses_key_put_in(
             "x-api-key": "mine",
             "cookie": "a=b",
             "anthropic-version": "2026-10-21",
-            "anthropic-beta": "some-beta",
+            "anthropic-beta": "interleaved-thinking-2025-05-14",
         }
         answer = await worker.post("/broker/model/v1/messages", json=HELLO, headers=headers)
         assert (answer.status_code, answer.json()) == (200, {"id": "m"})
@@ -89,7 +89,7 @@ async def test_the_workers_headers_are_dropped_and_the_houses_key_put_in(
     assert heard.startswith("post /v1/messages http/1.1")
     assert "authorization: bearer sk-house" in heard
     assert "anthropic-version: 2026-10-21" in heard
-    assert "anthropic-beta: some-beta" in heard
+    assert "anthropic-beta: interleaved-thinking-2025-05-14" in heard
     for secret in (token.lower(), "mine", "cookie"):
         assert secret not in heard
 

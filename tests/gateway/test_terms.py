@@ -59,6 +59,36 @@ def test_a_submission_is_read():
     )
 
 
+OFFERING = msgspec.structs.replace(
+    TERMS, models=("claude-opus-5", "claude-haiku-5-5"), task_budget_microusd=5_000_000
+)
+
+
+def offered(**more):
+    body = {"prompt": "fix it", "repository": {"url": URL}, **more}
+    return OFFERING.read("submit", msgspec.json.encode(body), NOW)
+
+
+def test_without_a_sum_a_task_has_this_installations_budget():
+    assert offered().budget.cost_microusd == 5_000_000
+    assert offered(budget={"turns": 3}).budget == Budget(cost_microusd=5_000_000, turns=3)
+    assert offered(budget={"cost_microusd": 0}).budget.cost_microusd == 0
+    assert offered(budget={"cost_microusd": 50_000}).budget.cost_microusd == 50_000
+
+
+@pytest.mark.parametrize("name", ["", "house", "claude-opus-5", "claude-haiku-5-5-20260901"])
+def test_a_model_that_is_offered_is_taken(name):
+    assert offered(model=name).model == name
+
+
+@pytest.mark.parametrize("name", ["claude-opus-4-1", "gpt-9", "claude-opus-5-turbo"])
+def test_a_model_that_is_not_offered_is_refused_with_those_that_are(name):
+    with pytest.raises(Refused) as refused:
+        offered(model=name)
+    assert refused.value.problem.code == "model_refused"
+    assert "house, claude-opus-5, claude-haiku-5-5" in refused.value.problem.detail
+
+
 def test_no_body_is_an_empty_object():
     assert TERMS.read("interrupt", b"", NOW) == Interrupt()
 

@@ -132,9 +132,6 @@ MALFORMED = {
         tool(id="c", name="b", input={}),
         delta(type="input_json_delta", partial_json='{"a": 1e999}'),
     ),
-    "two calls with one id": wire(
-        tool(id="c", name="b", input={}), block(1, type="tool_use", id="c", name="b", input={})
-    ),
     "a count that is text": wire(
         {
             "type": "message_delta",
@@ -201,21 +198,6 @@ async def test_a_call_cut_in_the_middle_of_its_input_keeps_its_place(client, reh
     answer = await ask(client, question())
 
     assert (answer.stop_reason, answer.blocks[0]["input"]) == ("max_tokens", {})
-
-
-async def test_an_id_that_an_earlier_reply_used_is_made_another(client, rehearsal_model):
-    earlier = [
-        {"role": "assistant", "content": [CALL]},
-        {
-            "role": "user",
-            "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "x"}],
-        },
-    ]
-    rehearsal_model.order("reply", content=[CALL], stop_reason="tool_use")
-
-    answer = await ask(client, question(*earlier))
-
-    assert answer.blocks[0]["id"] == "toolu_1-2"
 
 
 async def carried(rehearsal_model, *orders):

@@ -8,6 +8,7 @@ from infra.model_prices import cost_microusd
 from services.worker.allowance import allow, exceeded, pay, raise_limit, wait
 from services.worker.failures import (
     LONGEST_RETRY_AFTER_SECONDS,
+    MAX_FAILURES,
     PATIENCE_SECONDS,
     Misfortune,
     failed,
@@ -25,7 +26,7 @@ from tests.support.worker_history import BEGAN, NOW
         ("claude-haiku-4-5-20251001", Usage(100, 10), 150),
         ("claude-haiku-5-5", Usage(100_000, 0), 10_000),
         ("claude-haiku-5-5", Usage(100_001, 0), 50_001),
-        ("somebody-elses", Usage(1_000_000, 0), 5_000_000),
+        ("somebody-elses", Usage(1_000_000, 0), 15_000_000),
         ("claude-haiku-5-5", Usage(1, 0), 1),
         ("claude-sonnet-5-5", Usage(), 0),
     ],
@@ -88,3 +89,33 @@ def test_patience_ends():
 @pytest.mark.parametrize("kind", ["key_refused", "out_of_credit", "request_refused"])
 def test_what_will_not_mend_itself_is_not_tried_again(kind):
     assert failure(Misfortune(kind, "", 1.0)).retry_at is None
+
+
+@pytest.mark.parametrize("named", [0.0, 0.001])
+def test_a_server_that_says_at_once_is_not_asked_at_once_and_not_for_ever(named):
+    pauses, failures, since = [], 0, None
+    now = NOW
+    while True:
+        made = failed(
+            Misfortune("overloaded", "", named), turn=1, failures=failures, since=since, now=now
+        )
+        if made.retry_at is None:
+            break
+        pauses.append((made.retry_at - now).total_seconds())
+        since, now, failures = since or now, made.retry_at, failures + 1
+
+    assert pauses[:4] == [1, 2, 4, 8]
+    assert max(pauses) == 60
+    assert failures < MAX_FAILURES
+
+
+def test_the_thousandth_failure_is_a_failure_like_any_other():
+    assert failure(Misfortune("overloaded", ""), failures=10**9).retry_at is None
+
+
+def test_retries_are_spread():
+    first = failed(
+        Misfortune("overloaded", ""), turn=1, failures=3, since=None, now=NOW, jitter=1.0
+    )
+
+    assert (first.retry_at - NOW).total_seconds() == 10

@@ -9,6 +9,13 @@ class RefusePush(msgspec.Struct, frozen=True, tag_field="rule", tag="refuse_push
     times: int | None = None
 
 
+class DeclinePush(msgspec.Struct, frozen=True, tag_field="rule", tag="decline_push"):
+    """The next `times` pushes are declined by the repository's rules, which say `message`."""
+
+    message: str
+    times: int | None = 1
+
+
 class DropPushReply(msgspec.Struct, frozen=True, tag_field="rule", tag="drop_push_reply"):
     """The next `times` pushes are accepted, but the connection ends before their answer."""
 
@@ -31,7 +38,7 @@ class Slow(msgspec.Struct, frozen=True, tag_field="rule", tag="slow"):
     path: str = ""
 
 
-Fault = RefusePush | DropPushReply | Fail | Slow
+Fault = RefusePush | DeclinePush | DropPushReply | Fail | Slow
 
 
 class Faults:
@@ -71,6 +78,14 @@ class Faults:
     def refuses_push(self) -> bool:
         """Take the refusal due for a push; tell whether one was."""
         return self._take(RefusePush)
+
+    def declined_push(self) -> str:
+        """Take the refusal by rules due for a push; return its words, or "" when none is."""
+        for rule in self._rules:
+            if isinstance(rule, DeclinePush):
+                self._spend(rule)
+                return rule.message
+        return ""
 
     def drops_push_reply(self) -> bool:
         """Take the loss due for the reply to a push; tell whether one was."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from infra.git_quirks import forgiving
 
 # In force for every git this forge starts, whatever the repository's own file says.
-_CONFIGURATION = {
+CONFIGURATION = {
     "safe.directory": "*",
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
@@ -49,9 +49,9 @@ def environment(path: str, extra: Mapping[str, str] | None = None) -> dict[str, 
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "",
-        "GIT_CONFIG_COUNT": str(len(_CONFIGURATION)),
+        "GIT_CONFIG_COUNT": str(len(CONFIGURATION)),
     }
-    for number, (key, value) in enumerate(_CONFIGURATION.items()):
+    for number, (key, value) in enumerate(CONFIGURATION.items()):
         settings[f"GIT_CONFIG_KEY_{number}"] = key
         settings[f"GIT_CONFIG_VALUE_{number}"] = value
     return {**settings, **(extra or {})}

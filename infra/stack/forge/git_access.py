@@ -8,7 +8,7 @@ from infra.stack.forge.exchange import Refusal, Reply, Request, Send, not_found
 from infra.stack.forge.faults import Faults
 from infra.stack.forge.repositories import Repository
 from infra.stack.forge.rest import Forge
-from infra.stack.forge.smart_http import Backend, GitCall, cgi_variables
+from infra.stack.forge.smart_http import Backend, GitCall, cgi_variables, declining
 
 _CHALLENGE = {"www-authenticate": 'Basic realm="GitHub"'}
 _UNAUTHORIZED = 401
@@ -50,6 +50,9 @@ class GitAccess:
             repository=self.forge.repositories.path(repository),
             login=self.forge.login,
         )
+        if changes and (words := self.faults.declined_push()):
+            path = self.forge.repositories.path(repository)
+            variables |= declining(words, path)
         backend = Backend(self.path, drop_reply=changes and self.faults.drops_push_reply())
         await backend.serve(request, variables, send, settle=settle, headers=headers)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.stack.forge.exchange import Refusal, Request, Send, send_start
-from infra.stack.forge.git import environment, running
+from infra.stack.forge.git import CONFIGURATION, environment, running
 
 _PIECE_BYTES = 1 << 16
 _PATH = re.compile(
@@ -77,6 +77,25 @@ def cgi_variables(
         if value := request.headers.get(header):
             variables[variable] = value
     return variables
+
+
+_DECLINE = "#!/bin/sh\nprintf '%s\\n' \"$ERRAND_DECLINED\" >&2\nexit 1\n"
+
+
+def declining(words: str, repository: Path) -> dict[str, str]:
+    """Have git decline the push with the words of the repository's rules, as a hook does."""
+    hooks = repository / "declining-hooks"
+    hooks.mkdir(exist_ok=True)
+    hook = hooks / "pre-receive"
+    hook.write_text(_DECLINE)
+    hook.chmod(0o755)
+    count = len(CONFIGURATION)
+    return {
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": "core.hooksPath",
+        f"GIT_CONFIG_VALUE_{count}": str(hooks),
+        "ERRAND_DECLINED": words,
+    }
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ Sources: GitHub REST, "Pulls"; GitLab REST v4, "Merge requests"; apis.md §3.1 a
 """
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final, assert_never
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from services.gateway.problems import refused, unavailable
+from services.gateway.broker.forge_limits import DRAFT, fit_body, fit_title
+from services.gateway.broker.forge_refusals import existing_number, refusal_of
+from services.gateway.problems import Refused, problem, refused, unavailable
 from services.gateway.repository_url import Place
 
 _GITHUB: Final = {
@@ -81,32 +82,35 @@ class ForgeApi:
     async def _github_pull(self, place: Place, wish: PullRequestWish) -> PullRequest:
         owner = place.owner
         query = {"head": f"{owner}:{wish.branch}", "state": "open"}
-        text = {"title": wish.title, "body": wish.body}
+        text = {
+            "title": fit_title(wish.title, wish.branch, "github"),
+            "body": fit_body(wish.body, "github"),
+        }
+        new = {**text, "head": wish.branch, "base": wish.base, "draft": wish.draft}
         for found in await self._github(place, "GET", "/pulls", query=query):
             changed = await self._github(place, "PATCH", f"/pulls/{found['number']}", json=text)
             return PullRequest(changed["number"], changed["html_url"], created=False)
-        made = await self._github(
-            place,
-            "POST",
-            "/pulls",
-            json={**text, "head": wish.branch, "base": wish.base, "draft": wish.draft},
-        )
+        made = await self._github(place, "POST", "/pulls", json=new)
         return PullRequest(made["number"], made["html_url"], created=True)
 
     async def _gitlab_merge(self, place: Place, wish: PullRequestWish) -> PullRequest:
         query = {"source_branch": wish.branch, "state": "opened"}
-        title = f"Draft: {wish.title}" if wish.draft else wish.title
-        text = {"title": title, "description": wish.body}
+        before = DRAFT if wish.draft else ""
+        title = before + fit_title(wish.title, wish.branch, "gitlab", room=len(before))
+        text = {"title": title, "description": fit_body(wish.body, "gitlab")}
         for found in await self._gitlab(place, "GET", "/merge_requests", query=query):
             path = f"/merge_requests/{found['iid']}"
             changed = await self._gitlab(place, "PUT", path, json=text)
             return PullRequest(changed["iid"], changed["web_url"], created=False)
-        made = await self._gitlab(
-            place,
-            "POST",
-            "/merge_requests",
-            json={**text, "source_branch": wish.branch, "target_branch": wish.base},
-        )
+        new = {**text, "source_branch": wish.branch, "target_branch": wish.base}
+        try:
+            made = await self._gitlab(place, "POST", "/merge_requests", json=new)
+        except Refused as error:
+            number = existing_number(error.problem.detail)
+            if error.problem.code != "pull_request_exists" or number is None:
+                raise
+            changed = await self._gitlab(place, "PUT", f"/merge_requests/{number}", json=text)
+            return PullRequest(changed["iid"], changed["web_url"], created=False)
         return PullRequest(made["iid"], made["web_url"], created=True)
 
     async def _github(
@@ -151,38 +155,33 @@ class ForgeApi:
         except httpx.TransportError:
             raise unavailable(f"The forge {place.forge.url} does not answer.") from None
         if answer.is_success:
-            return msgspec.json.decode(answer.content)
-        detail = _words(answer)
-        match answer.status_code:
-            case HTTPStatus.NOT_FOUND:
-                raise refused(404, "repository_not_found", f"{place.url} was not found: {detail}")
-            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-                raise refused(
-                    403,
-                    "repository_refused",
-                    f"{place.forge.url} refuses the house's token: {detail}. The operator sets "
-                    "tokens in FORGES.",
-                )
-            case HTTPStatus.UNPROCESSABLE_ENTITY | HTTPStatus.CONFLICT | HTTPStatus.BAD_REQUEST:
-                raise refused(422, "forge_refused", f"The forge refuses this: {detail}")
-            case status:
-                raise unavailable(f"The forge {place.forge.url} answered {status}.")
+            try:
+                return msgspec.json.decode(answer.content)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                raise unavailable(f"The forge {place.forge.url} answered no JSON.") from None
+        raise _refused(place, answer)
+
+
+def _refused(place: Place, answer: httpx.Response) -> Refused:
+    """Say what the forge does not do, and why, in its own words."""
+    refusal = refusal_of(answer.status_code, answer.headers, answer.content)
+    match refusal.code:
+        case "forge_rate_limited":
+            wait = refusal.retry_after_seconds
+            detail = f"The forge {place.forge.url} limits requests for now: {refusal.words}"
+            limited = problem(503, refusal.code, detail, retryable=True)
+            return Refused(limited, retry_after_seconds=wait)
+        case "unavailable":
+            detail = f"The forge {place.forge.url} answered {answer.status_code}: {refusal.words}"
+            return unavailable(detail)
+        case "repository_not_found":
+            return refused(404, refusal.code, f"{place.url} was not found: {refusal.words}")
+        case "repository_refused":
+            detail = f"{place.forge.url} refuses the token: {refusal.words}. It is set in FORGES."
+            return refused(403, refusal.code, detail)
+        case code:
+            return refused(refusal.status, code, f"The forge refuses this: {refusal.words}")
 
 
 def _encoded(json: object) -> bytes | None:
     return None if json is None else msgspec.json.encode(json)
-
-
-def _words(answer: httpx.Response) -> str:
-    """Find the forge's own words in an error: a message and GitHub's list of errors."""
-    try:
-        body = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
-        return f"status {answer.status_code}"
-    if not isinstance(body, dict):
-        return f"status {answer.status_code}"
-    errors = body.get("errors") or []
-    details = [str(e.get("message") or e) if isinstance(e, dict) else str(e) for e in errors]
-    return "; ".join(
-        [str(body.get("message") or body.get("error") or answer.status_code), *details]
-    )

@@ -58,15 +58,16 @@ _MADE = """
 class Ledger:
     """Every method raises Refused (503) when the database does not answer."""
 
-    def __init__(self, pool: Pool, *, gateway: str) -> None:
+    def __init__(self, pool: Pool, *, gateway: str, account_day_microusd: int = 0) -> None:
         self._pool = pool
+        self._account_day_microusd = account_day_microusd
         self._gateway = gateway
 
     async def reserve(
         self, call: str, payer: Payer, *, estimate: Estimate, is_own_key: bool, now: datetime
     ) -> Broke | None:
         """Set aside what a call may cost, on every purse it draws on; or say which is too small."""
-        purses = purses_of(payer, now)
+        purses = purses_of(payer, now, self._account_day_microusd)
         async with connected(self._pool) as connection:
             row = await connection.fetchrow(
                 _RESERVE,

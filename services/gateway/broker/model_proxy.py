@@ -5,7 +5,7 @@ and what it may cost is set aside; the answer is streamed as it comes. What goes
 is told in the Messages API's own shape, so that the worker's client understands it (apis.md §2.5).
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.background import Background
 from services.gateway.broker.ledger import Ledger
 from services.gateway.broker.model_keys import ModelKeys
-from services.gateway.broker.model_request import NotPriced, Priced, counting, read
+from services.gateway.broker.model_request import ModelRequest, NotPriced, Priced, check_betas
 from services.gateway.broker.pump import Pipe, Pump
 from services.gateway.broker.purses import Broke, Payer
 from services.gateway.broker.switches import Switches
@@ -36,6 +36,7 @@ _ANSWERED_PREFIX: Final = "anthropic-"
 _OVERLOADED: Final = 529
 _HELD_SECONDS: Final = 5
 _CALL_BYTES: Final = 12
+_ROUNDS: Final = 8  # one for each limit, and some for what others set aside meanwhile
 
 _log = logger(__name__)
 
@@ -92,25 +93,50 @@ class ModelProxy:
         """
         await self._switches.check(payer)
         key = await self._keys.key_of(payer.account)
-        request = self._request(path, headers, body, key.text)
         try:
-            priced = read(body)
+            check_betas(headers.get("anthropic-beta", ""))
+            asked = ModelRequest(body)
+            counting = asked.counting()
         except NotPriced as error:
             return refusal(400, "invalid_request_error", str(error))
-        if payer.model not in ("", priced.model):
-            return refusal(403, "permission_error", f"This task asks {payer.model}, and no other.")
+        if payer.model and asked.priced.model != payer.model:
+            return _other_model(asked.priced.model, payer.model)
         if path != MESSAGES:
-            return await self._free(request)
+            sent = asked.encoded(asked.priced)
+            return await self._free(self._request(path, headers, sent, key.text))
         call = f"call_{self._entropy(_CALL_BYTES).hex()}"
         reserve = partial(
             self._ledger.reserve, call, payer, is_own_key=key.is_own, now=self._clock()
         )
+        count = self._request(COUNT_TOKENS, headers, counting, key.text)
+        paid = await self._paid(reserve, asked.priced, count)
+        if isinstance(paid, Broke):
+            return paid
+        sent = asked.encoded(paid)
+        return await self._metered(self._request(path, headers, sent, key.text), call, paid)
+
+    async def _paid(
+        self, reserve: Callable[..., Awaitable[Broke | None]], priced: Priced, count: httpx.Request
+    ) -> Priced | Broke:
+        """Set aside what a call may cost; where that is too much, for as long an answer as it pays.
+
+        Before the answer is cut, or the call refused, the prompt is counted by the provider.
+        """
         broke = await reserve(estimate=priced.estimate())
-        if broke is not None and not broke.is_held:  # before it is refused it is reckoned closely
-            counting_ = self._request(COUNT_TOKENS, headers, counting(body), key.text)
-            priced = await self._counted(counting_, priced)
+        if broke is None:
+            return priced
+        if broke.is_held:
+            return broke
+        priced = await self._counted(count, priced)
+        for _ in range(_ROUNDS):
             broke = await reserve(estimate=priced.estimate())
-        return broke or await self._metered(request, call, priced)
+            if broke is None:
+                return priced
+            shorter = priced.within(broke.left_microusd)
+            if shorter.output_tokens >= priced.output_tokens:
+                return broke
+            priced = shorter
+        return broke
 
     async def _counted(self, request: httpx.Request, priced: Priced) -> Priced:
         """Have the prompt counted by the provider; if it does not, the count of bytes stands."""
@@ -172,6 +198,11 @@ def _passed_headers(answer: httpx.Response) -> dict[str, str]:
         for name, value in answer.headers.items()
         if name in _ANSWERED or name.startswith(_ANSWERED_PREFIX)
     }
+
+
+def _other_model(asked: str, own: str) -> Passed:
+    detail = f"This task's model is {own}; its worker may not ask {asked}."
+    return refusal(403, "permission_error", detail, details={"error_code": "model_not_allowed"})
 
 
 def _unreachable(cause: str) -> Passed:

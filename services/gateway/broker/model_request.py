@@ -5,18 +5,26 @@ not passed on: the fields and tools let through are listed here, and there are n
 the Messages API, reference/apis.md §2.3 and §2.6.
 """
 
+import json
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Final
+from decimal import Decimal
+from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 from msgspec import Meta
 
-from infra.model_prices import most_microusd
+from infra.model_prices import affordable_output_tokens, most_microusd
 from services.gateway.broker.count import Count, Estimate
 
 LONGEST_PROMPT_TOKENS: Final = 1_000_000
 _OVERHEAD_TOKENS: Final = 2_000  # what the provider adds for tools and thinking
 _ROOM_TOKENS: Final = 200
+MIN_OUTPUT_TOKENS: Final = 512
+"""An answer is not cut shorter than this for want of money: less is of no use."""
+
+_BETAS: Final = frozenset(
+    {"interleaved-thinking-2025-05-14", "fine-grained-tool-streaming-2025-05-14"}
+)
 _COUNTED: Final = (
     "model",
     "messages",
@@ -91,6 +99,9 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     diagnostics: Any = None
 
 
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+
+
 class Priced(msgspec.Struct, frozen=True, kw_only=True):
     """A call that may be made: what it may take at most."""
 
@@ -103,6 +114,22 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
         """Reckon with the provider's own count of the prompt, which it calls an estimate."""
         roomy = prompt_tokens + prompt_tokens // 50 + _ROOM_TOKENS
         return msgspec.structs.replace(self, prompt_tokens=min(self.prompt_tokens, roomy))
+
+    def least(self) -> "Priced":
+        """Return the call with the shortest answer that is of use."""
+        tokens = min(self.output_tokens, MIN_OUTPUT_TOKENS)
+        return msgspec.structs.replace(self, output_tokens=tokens)
+
+    def within(self, left_microusd: int) -> "Priced":
+        """Return the call with an answer as long as the money left pays for, or the least."""
+        tokens = affordable_output_tokens(
+            self.model,
+            prompt_tokens=self.prompt_tokens,
+            is_hourly=self.is_hourly,
+            left_microusd=left_microusd,
+        )
+        tokens = max(self.least().output_tokens, min(self.output_tokens, tokens))
+        return msgspec.structs.replace(self, output_tokens=tokens)
 
     def estimate(self, begun: Count | None = None) -> Estimate:
         """Say what it may cost; once it has begun, with the prompt as it was counted."""
@@ -119,18 +146,87 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
         return Estimate(self.model, most, self.output_tokens)
 
 
+class ModelRequest:
+    """A call as it was parsed. What is sent on is written from this, never the caller's bytes.
+
+    So the provider reads what was priced, whichever of two equal keys it would have taken. Numbers
+    keep their digits. Raises NotPriced.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._tree = _parsed(body)
+        self.priced = _price(self._tree, size_bytes=len(body))
+
+    def encoded(self, priced: Priced) -> bytes:
+        """Write the call with the answer's length that was paid for."""
+        has_limit = "max_tokens" in self._tree
+        changed = {"max_tokens": priced.output_tokens} if has_limit else {}
+        return _encoded({**self._tree, **changed})
+
+    def counting(self) -> bytes:
+        """Write the request that has the call's prompt counted."""
+        return _encoded({name: self._tree[name] for name in _COUNTED if name in self._tree})
+
+
 def read(body: bytes) -> Priced:
-    """Read the body of a call. Raises NotPriced.
+    """Read the body of a call. Raises NotPriced."""
+    return ModelRequest(body).priced
+
+
+def check_betas(header: str) -> None:
+    """Let through only betas that leave a call's price as it is. Raises NotPriced."""
+    for beta in filter(None, (part.strip() for part in header.split(","))):
+        if beta not in _BETAS:
+            raise NotPriced(f"The broker does not pass the beta {beta[:60]!r} on.")
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        tree = json.loads(
+            body.decode(),
+            object_pairs_hook=_object,
+            parse_float=Decimal,
+            parse_constant=_no_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        raise NotPriced(f"The request is not JSON: {str(error)[:200]}.") from None
+    if not isinstance(tree, dict):
+        raise NotPriced("The request is not a JSON object.")
+    return tree
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:60]!r} stands twice in one object")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _encoded(tree: dict[str, Any]) -> bytes:
+    try:
+        return _encoder.encode(tree)
+    except (ValueError, RecursionError) as error:  # half a surrogate pair, or too deep
+        raise NotPriced(f"The request cannot be passed on: {str(error)[:200]}.") from None
+
+
+def _price(tree: dict[str, Any], *, size_bytes: int) -> Priced:
+    """Price a call.
 
     A prompt has no more tokens than its body has bytes, as every token of a text stands for at
     least one; images and documents, which are compressed, are reckoned apart.
     """
     try:
-        asked = msgspec.json.decode(body, type=MessagesRequest)
+        asked = msgspec.convert(tree, MessagesRequest)
     except msgspec.ValidationError as error:
         raise NotPriced(f"The broker does not pass this on: {error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NotPriced(f"The request is not JSON: {error}.") from None
+    except RecursionError:
+        raise NotPriced("The request is nested too deeply.") from None
     for tool in asked.tools or ():
         if tool.type and not tool.type.startswith(_CLIENT_TOOLS):
             raise NotPriced(f"The broker does not pass tools of type {tool.type[:50]} on.")
@@ -140,7 +236,7 @@ def read(body: bytes) -> Priced:
     return Priced(
         model=asked.model,
         prompt_tokens=min(
-            LONGEST_PROMPT_TOKENS, len(body) + _OVERHEAD_TOKENS + _compressed(blocks)
+            LONGEST_PROMPT_TOKENS, size_bytes + _OVERHEAD_TOKENS + _compressed(blocks)
         ),
         output_tokens=asked.max_tokens,
         is_hourly=any(mark is not None and mark.ttl == "1h" for mark in marks),
@@ -149,8 +245,7 @@ def read(body: bytes) -> Priced:
 
 def counting(body: bytes) -> bytes:
     """Make of a call's body, which was read before, the one that has its prompt counted."""
-    asked = msgspec.json.decode(body)
-    return msgspec.json.encode({name: asked[name] for name in _COUNTED if name in asked})
+    return ModelRequest(body).counting()
 
 
 def _all_blocks(asked: MessagesRequest) -> Iterator[_Block]:

@@ -14,6 +14,7 @@ import httpx
 from prometheus_client import Counter
 
 from infra.clock import Clock
+from infra.model_prices import billed_model
 from infra.telemetry import logger
 from services.gateway.broker.ledger import CALL_SECONDS, Ledger, State
 from services.gateway.broker.model_request import Priced
@@ -143,7 +144,7 @@ class Pump:
             return
         count, cost = self._tally.count, 0
         if self._state == "settled":
-            cost = count.cost(self._tally.model or self._priced.model)
+            cost = count.cost(billed_model(self._priced.model, self._tally.model))
         elif self._state == "presumed":
             begun = count if self._tally.has_begun else None
             cost = self._priced.estimate(begun).most_microusd

@@ -34,7 +34,7 @@ class Payer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Purse(NamedTuple):
-    """One limit a call is held to. `most_microusd` None: what is set for the owner, if anything."""
+    """One limit a call is held to: what is set for the owner, else `most_microusd`, else none."""
 
     name: str
     owner: str
@@ -57,6 +57,11 @@ class Broke(msgspec.Struct, frozen=True, kw_only=True):
     resets_at: datetime | None = None
 
     @property
+    def left_microusd(self) -> int:
+        """What may still be set aside."""
+        return max(0, self.limit_microusd - self.spent_microusd - self.reserved_microusd)
+
+    @property
     def is_held(self) -> bool:
         """Whether it is enough to wait for calls that are under way."""
         return self.spent_microusd + self.needed_microusd <= self.limit_microusd
@@ -75,15 +80,18 @@ class Broke(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def purses_of(payer: Payer, now: datetime) -> tuple[Purse, ...]:
-    """Name what a call that begins now draws on."""
+def purses_of(payer: Payer, now: datetime, account_day_microusd: int = 0) -> tuple[Purse, ...]:
+    """Name what a call that begins now draws on.
+
+    `account_day_microusd` limits an account's day unless it has set a limit of its own.
+    """
     day, month = f"{now:%Y-%m-%d}", f"{now:%Y-%m}"
     limit = payer.limit_microusd or None
     return (
         Purse(f"task:{payer.task}", payer.task, "task", limit),
         Purse(f"person:{payer.person}:{day}", payer.person, "day"),
         Purse(f"person:{payer.person}:{month}", payer.person, "month"),
-        Purse(f"account:{payer.account}:{day}", payer.account, "day"),
+        Purse(f"account:{payer.account}:{day}", payer.account, "day", account_day_microusd or None),
         Purse(f"account:{payer.account}:{month}", payer.account, "month"),
     )
 

@@ -1,12 +1,14 @@
 """Counts what an answer of the Messages API used, from its bytes as they pass. Pure.
 
 A stream tells the prompt's tokens in `message_start` and the totals in `message_delta`; whatever a
-later event leaves out keeps its count. Source: reference/apis.md §2.4.
+later event leaves out keeps its count. An answer whose counts cannot be read, or whose total never
+came, is not whole: it stands at the most it can have cost. Source: reference/apis.md §2.4.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
 from events import Usage
 from services.gateway.broker.count import Count
@@ -14,15 +16,18 @@ from services.gateway.broker.count import Count
 _TOLD: Final = frozenset({b"message_start", b"message_delta", b"message_stop", b"error"})
 
 
+_Tokens = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+
+
 class _Cached(msgspec.Struct, frozen=True):
-    ephemeral_1h_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: _Tokens | None = None
 
 
 class _Usage(msgspec.Struct, frozen=True):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+    input_tokens: _Tokens | None = None
+    output_tokens: _Tokens | None = None
+    cache_creation_input_tokens: _Tokens | None = None
+    cache_read_input_tokens: _Tokens | None = None
     cache_creation: _Cached | None = None
 
 
@@ -45,6 +50,8 @@ class Tally:
         self.has_begun = False
         self.is_whole = False
         self._is_stream = is_stream
+        self._has_total = False
+        self._is_odd = False
         self._rest = b""
         self._name = b""
 
@@ -63,11 +70,11 @@ class Tally:
             return
         try:
             message = msgspec.json.decode(self._rest, type=_Message)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         if message.usage is not None:
             self._take(message)
-            self.is_whole = True
+            self.is_whole = message.usage.output_tokens is not None
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b"event:"):
@@ -79,31 +86,32 @@ class Tally:
 
     def _event(self, text: bytes) -> None:
         if self._name == b"message_stop":
-            self.is_whole = self.has_begun
+            self.is_whole = self.has_begun and self._has_total and not self._is_odd
             return
         try:
             event = msgspec.json.decode(text, type=_Event)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self._is_odd = True
             return
         if event.message is not None:
             self._take(event.message)
         elif event.usage is not None:
+            self._has_total = self._has_total or event.usage.output_tokens is not None
             self._add(event.usage)
 
     def _take(self, message: _Message) -> None:
-        self.model = message.model
-        self.has_begun = message.usage is not None
+        self.model = self.model or message.model
+        self.has_begun = self.has_begun or message.usage is not None
         if message.usage is not None:
             self._add(message.usage)
 
     def _add(self, usage: _Usage) -> None:
-        """Keep the newest of each count."""
-        newest: dict[str, Any] = {
-            name: value
+        """Keep the largest of each count: they only grow, and a later one takes nothing back."""
+        known = self.count.usage
+        largest: dict[str, Any] = {
+            name: max(getattr(known, name), getattr(usage, name) or 0)
             for name in Usage.__struct_fields__
-            if (value := getattr(usage, name)) is not None
         }
-        hourly = self.count.hourly_tokens
-        if usage.cache_creation and usage.cache_creation.ephemeral_1h_input_tokens is not None:
-            hourly = usage.cache_creation.ephemeral_1h_input_tokens
-        self.count = Count(msgspec.structs.replace(self.count.usage, **newest), hourly)
+        cached = usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else None
+        hourly = max(self.count.hourly_tokens, cached or 0)
+        self.count = Count(Usage(**largest), hourly)

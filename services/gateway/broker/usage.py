@@ -62,7 +62,7 @@ class UsageLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may be spent a day and a month (UTC), in micro-dollars; null: no limit."""
+    """What may be spent a day and a month (UTC), in micro-dollars; null: no limit is set."""
 
     day_microusd: Limit | None = None
     month_microusd: Limit | None = None
@@ -79,8 +79,9 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
 class Spending:
     """Every method raises Refused (503) when the database does not answer."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, account_day_microusd: int = 0) -> None:
         self._pool = pool
+        self.account_day_microusd = account_day_microusd
 
     async def used(
         self, account: AccountId, by: Grouping, *, since: datetime, until: datetime

@@ -34,7 +34,7 @@ from services.gateway.database import Pool
 from services.gateway.house import Broker
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
-from services.gateway.settings import Settings
+from services.gateway.settings import Settings, microusd
 
 _GATEWAY_BYTES: Final = 8
 
@@ -61,7 +61,8 @@ async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
     Raises Misconfigured.
     """
     gateway = f"gw_{parts.entropy(_GATEWAY_BYTES).hex()}"
-    ledger = Ledger(parts.pool, gateway=gateway)
+    day = microusd(settings.account_day_budget_usd, "ACCOUNT_DAY_BUDGET_USD")
+    ledger = Ledger(parts.pool, gateway=gateway, account_day_microusd=day)
     vault = _vault(settings.secrets_key_file, parts)
     apps = _apps(parts)
     keeper = Keeper(ledger, vault, _reconcile(settings, parts, ledger), parts.clock)
@@ -78,7 +79,7 @@ async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
             model_kind=settings.model_kind,
             switches=Switches(parts.pool),
             credentials=ForgeCredentials(vault, apps),
-            spending=Spending(parts.pool),
+            spending=Spending(parts.pool, account_day_microusd=day),
             vault=vault,
             clock=parts.clock,
         )

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from litestar import get, put
 from litestar.params import FromQuery, JSONBody
+from msgspec.structs import replace
 
 from events import TaskId
 from services.gateway.access import Principal, require_owner
@@ -45,7 +46,10 @@ class SettingsKept(msgspec.Struct, frozen=True):
 
 
 class SettingsWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Budgets to set; what is left out is not limited."""
+    """Budgets to set; what is left out is not limited, but for an account's day.
+
+    That one then has this installation's default.
+    """
 
     account: Limits = Limits()
     person: Limits = Limits()
@@ -95,6 +99,9 @@ async def _settings(house: House, principal: Principal) -> SettingsKept:
     payer = Payer(account=principal.account, person=principal.person, task=TaskId(""), attempt=0)
     purses = [p for p in purses_of(payer, house.broker.clock()) if p.per != "task"]
     limits = await house.broker.spending.limits([principal.account, principal.person])
+    own, default = limits[principal.account], house.broker.spending.account_day_microusd
+    if own.day_microusd is None and default:
+        limits = {**limits, principal.account: replace(own, day_microusd=default)}
     spent = await house.broker.spending.spent(purses)
     account, person = (
         Allowance(limits[owner], spent[owner]) for owner in (principal.account, principal.person)

@@ -38,6 +38,96 @@ _MALFORMED: Final = re.compile(
     re.IGNORECASE,
 )
 _STALE: Final = re.compile(r"stale info|fetch first|non-fast-forward|failed to lock|already exists")
+_PUSH_MEANINGS: Final = (
+    (
+        r"refusing to allow .* to create or update workflow|without .?workflows?.? (scope|perm)",
+        (
+            "Give Errand's forge token the right to change workflows (GitHub: `workflow` scope, or "
+            "`workflows: write` of an app), or tell the agent to leave .github/workflows alone"
+        ),
+    ),
+    (
+        r"push protection|push cannot contain secrets|secret.scanning|secret detection|GH009",
+        (
+            "The work holds something that looks like a secret. Tell the agent to remove it, or "
+            "allow it on the forge's page for this push"
+        ),
+    ),
+    (
+        r"(verified|valid) signatures?|must be signed|commit signature|not.{0,20}GPG signed",
+        (
+            "The repository takes signed commits only. Exempt Errand's account from that rule for "
+            "branches named errand/…"
+        ),
+    ),
+    (
+        r"file size limit|large files? detected|GH001|exceeds the maximum.{0,20}size",
+        "A file is larger than the forge takes. Tell the agent to leave it out",
+    ),
+    (
+        r"email privacy|GH007|committer.{0,3} e?-?mail|email .{0,60}(member|verified|match)",
+        "The forge wants another e-mail address on commits. Allow Errand's, or exempt its account",
+    ),
+    (
+        r"commit message|branch name .{0,60}(pattern|not follow|does not)",
+        (
+            "The repository has a rule for commit messages or branch names. Exempt Errand's "
+            "account, or branches named errand/…"
+        ),
+    ),
+    (
+        r"archived|read-only",
+        "The repository is archived, and takes no more changes. Bring it back on the forge's page",
+    ),
+    (
+        r"protected branch|GH006",
+        "Exempt branches named errand/… from branch protection",
+    ),
+    (
+        r"not allowed to push|you are not allowed|permission .{0,60}denied",
+        "Give Errand's forge account the right to push to this repository (GitLab: Developer)",
+    ),
+    (r"quota|storage limit|over .{0,20}limit", "Make room in the repository's storage"),
+    (
+        r"rate limit|too many requests|returned error: 429",
+        "Wait until the forge's limit has passed",
+    ),
+)
+_ASK_THE_FORGE: Final = "Read what the forge says and change it there."
+_REASONS: Final = {403: "repository_refused", 404: "repository_not_found", 503: "forge_unreachable"}
+_PULL_REQUESTS: Final = {
+    "forge_permission": (
+        "repository_refused",
+        "Give the gateway's token for the forge the right to open pull requests.",
+    ),
+    "repository_refused": (
+        "repository_refused",
+        "Give the gateway a valid token for the forge (FORGES, or the app's installation).",
+    ),
+    "repository_archived": (
+        "repository_refused",
+        "The repository is archived: bring it back on the forge's page.",
+    ),
+    "base_not_found": (
+        "base_not_found",
+        "The base branch is not there any more: make it again, or send a new task on another base.",
+    ),
+    "pull_request_empty": (
+        "pull_request_refused",
+        (
+            "The base branch holds this work already, or shares no history with it: nothing is to "
+            "be merged."
+        ),
+    ),
+    "pull_request_exists": (
+        "pull_request_refused",
+        "Another pull request from this branch is open: close it, or merge it.",
+    ),
+    "forge_rate_limited": (
+        "forge_unreachable",
+        "The forge limits how much it may be asked: wait some minutes.",
+    ),
+}
 _URL: Final = re.compile(r"https?://\S+")
 _DETAIL_CHARACTERS: Final = 600
 _SHOWN_BRANCHES: Final = 8
@@ -61,6 +151,10 @@ def is_stale(stderr: str) -> bool:
 def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
     """Name the reason of a failed fetch or push."""
     detail = said(stderr)
+    if is_push:
+        for pattern, remedy in _PUSH_MEANINGS:
+            if re.search(pattern, stderr, re.IGNORECASE | re.DOTALL):
+                return _declined(remedy, detail)
     if _NOT_FOUND.search(stderr):
         return WorkspaceRefused(
             "repository_not_found",
@@ -77,11 +171,7 @@ def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
             "token: scope `workflow`), or tell the task to leave these files as they are.",
         )
     if _PUSH_DECLINED.search(stderr):
-        return WorkspaceRefused(
-            "push_refused",
-            f"The forge did not take the branch. {detail}",
-            "Allow branches named errand/… in the repository's rules, then send the task again.",
-        )
+        return _declined("Allow branches named errand/… in the repository's rules", detail)
     if _TOO_LARGE.search(stderr):
         return too_large(detail)
     if not is_push and _MALFORMED.search(stderr):
@@ -93,7 +183,26 @@ def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
             "Check that the forge is up and reachable from the gateway, then send the task again.",
         )
     reason = "push_refused" if is_push else OTHER
-    return WorkspaceRefused(reason, detail, "Read what git said, mend it, and send the task again.")
+    return WorkspaceRefused(reason, detail, "Read what git said, fix it, and send the task again.")
+
+
+def _declined(remedy: str, detail: str) -> WorkspaceRefused:
+    return WorkspaceRefused(
+        "push_refused",
+        f"The forge did not take the branch. {detail}",
+        f"{remedy}; then say something to the task to push again.",
+    )
+
+
+def pull_request_refused(status: int, code: str, detail: str, branch: str) -> WorkspaceRefused:
+    """Name why a pull request was not opened, from the gateway's code; the branch is pushed."""
+    reason, remedy = _PULL_REQUESTS.get(
+        code, (_REASONS.get(status, "repository_refused"), _ASK_THE_FORGE)
+    )
+    said_ = f"The branch {branch} is pushed, but the pull request was not opened: {detail}"
+    return WorkspaceRefused(
+        reason, said_, f"{remedy} Then say something to the task to try again; or open it by hand."
+    )
 
 
 def malformed(detail: str) -> WorkspaceRefused:

@@ -124,12 +124,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         commands = Commands(
             opened.log,
             recall=recall,
-            terms=Terms(
-                forges,
-                settings.model_name,
-                models=read_models(settings.models_offered),
-                task_budget_microusd=microusd(settings.task_budget_usd, "TASK_BUDGET_USD"),
-            ),
+            terms=_terms(settings, forges),
             scribe=Scribe(utc_now),
             room=Room(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
         )
@@ -265,6 +260,15 @@ def _most(settings: Settings) -> dict[Kind, int]:
         "commands": settings.commands_a_minute,
         "anonymous": settings.anonymous_a_minute,
     }
+
+
+def _terms(settings: Settings, forges: tuple[Forge, ...]) -> Terms:
+    return Terms(
+        forges,
+        settings.model_name,
+        models=read_models(settings.models_offered),
+        task_budget_microusd=microusd(settings.task_budget_usd, "TASK_BUDGET_USD"),
+    )
 
 
 def _about(settings: Settings, forges: tuple[Forge, ...], ways_in: tuple[str, ...]) -> About:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager, suppress
-from typing import Any, Final, TextIO, cast
+from typing import Any, TextIO, cast
 
 import structlog
 from opentelemetry import propagate, trace
@@ -21,8 +21,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import start_http_server
 from structlog.tracebacks import ExceptionDictTransformer
-
-_CLOSED: Final = -1
 
 
 def configure(service: str, *, level: str = "INFO", otlp_endpoint: str = "") -> None:
@@ -34,7 +32,7 @@ def configure(service: str, *, level: str = "INFO", otlp_endpoint: str = "") -> 
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"LOG_LEVEL {level!r} is none of DEBUG, INFO, WARNING, ERROR")
-    stream = cast("TextIO", LossyStream(sys.stderr.fileno() if sys.stderr else _CLOSED))
+    stream = cast("TextIO", LossyStream(sys.stderr))
     logging.raiseExceptions = False  # nor may a line of a library's that cannot be written
     structlog.configure(
         processors=[
@@ -64,20 +62,27 @@ def configure(service: str, *, level: str = "INFO", otlp_endpoint: str = "") -> 
 
 
 class LossyStream:
-    """Text stream over a file descriptor that drops what cannot be written.
+    """Text stream that drops what cannot be written.
 
     A log line is worth less than the service that writes it, so neither a full disk nor a closed
     pipe raises. Nothing is buffered: what was dropped is not tried again at the end of the process,
     where Python would make it the exit code.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._descriptor: int | None = None
+        with suppress(OSError):  # a stream in memory has none
+            self._descriptor = stream.fileno() if stream is not None else None
 
     def write(self, text: str) -> int:
         """Write all of it, or as much as can be written."""
         left = text.encode(errors="backslashreplace")
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            if self._descriptor is None:
+                if self._stream is not None:
+                    self._stream.write(text)
+                return len(text)
             while left:
                 left = left[os.write(self._descriptor, left) :]
         return len(text)

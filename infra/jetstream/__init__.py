@@ -12,7 +12,7 @@ from infra.jetstream.live import hear, say
 from infra.jetstream.log import JetStreamLog, LogInfo
 from infra.jetstream.reader import create_reader, delete_reader, reader_name, recreate_reader
 from infra.jetstream.replay import Selection, replay
-from infra.jetstream.streams import provision
+from infra.jetstream.streams import provision, wait_for_stream
 from infra.jetstream.verification import SignedEvent, Verify
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "recreate_reader",
     "replay",
     "say",
+    "wait_for_stream",
 ]

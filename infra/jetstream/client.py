@@ -22,6 +22,11 @@ _DELIVERY: Final = re.compile(
     # Headers or none. Twice as fast as \S and \d.
     rb"H?MSG ([^ ]+) ([0-9]+) (\$JS\.ACK\.[^ ]+) (?:([0-9]+) )?([0-9]+)\r\n"
 )
+_PASSING: Final = re.compile(
+    # A server that is busy, full or stopping: it or another may let us in a moment later.
+    "authentication timeout|maximum (account )?(active )?connections|server shutdown",
+    re.IGNORECASE,
+)
 _END: Final = b"\r\n"
 _KIND: Final = b"\r\nErrand-Type:"
 _ACK_TOKENS: Final = 9
@@ -89,6 +94,13 @@ class QuickClient(Client):
         await self._send_command(b"".join((command, block, payload, b"\r\n")))
         if self._flush_queue is not None and self._flush_queue.empty():
             await self._flush_pending()
+
+    async def _process_err(self, err_msg: str) -> None:
+        """Reconnect after an error that passes; nats-py's own would close the client for good."""
+        if _PASSING.search(err_msg):
+            await self._process_op_err(nats.errors.Error(f"nats: {err_msg.strip(chr(39))}"))
+            return
+        await super()._process_err(err_msg)
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         if headers and headers.startswith(_PLAIN_HEADERS):  # no status: what most messages have

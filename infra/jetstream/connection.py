@@ -19,7 +19,7 @@ from infra.nats_users import inbox_prefix as granted_inbox
 from infra.nats_users import read_credentials
 from infra.telemetry import logger
 
-_FIRST_CONNECTION_SECONDS: Final = 30.0
+FIRST_CONNECTION_SECONDS: Final = 30.0
 _RECONNECT_WAIT_SECONDS: Final = 0.25
 _PING_SECONDS: Final = 10
 _API: Final = "$JS.API"
@@ -63,6 +63,7 @@ class Connection:
         self._changed = asyncio.Event()
         self.last_error = ""
         self._is_told = False
+        self._has_been_up = False
 
     @property
     def is_closed(self) -> bool:
@@ -175,10 +176,10 @@ class Connection:
             raise ApiError(error.err_code, error.code, error.description)
         return bytes(answer.data)
 
-    async def open(self, options: Mapping[str, Any]) -> None:
+    async def open(self, options: Mapping[str, Any], *, within_seconds: float | None) -> None:
         """Connect, waiting for the servers to come up; see `connect`."""
         try:
-            async with asyncio.timeout(_FIRST_CONNECTION_SECONDS):
+            async with asyncio.timeout(within_seconds):
                 await self.client.connect(
                     **options,
                     name=self.name,
@@ -190,6 +191,7 @@ class Connection:
                     reconnected_cb=self._on_reconnect,
                     closed_cb=self._on_close,
                 )
+            self._has_been_up = True
         except TimeoutError:
             await self.client.close()
             raise Unavailable(
@@ -210,7 +212,8 @@ class Connection:
         # nats-py retries by itself; a refused subject shows here and nowhere else.
         text = str(error) or type(error).__name__
         if text != self.last_error:
-            _log.warning("nats.error", connection=self.name, error=text)
+            remedy = "" if self._has_been_up else "Check that NATS runs at NATS_URL; trying again."
+            _log.warning("nats.error", connection=self.name, error=text, remedy=remedy)
         is_telling = _TELLING.search(text) is not None
         if (
             is_telling or not self._is_told
@@ -244,21 +247,22 @@ async def connect(
     name: str,
     inbox_prefix: str = "",
     keys: EventKeys = NO_KEYS,
+    within_seconds: float | None = FIRST_CONNECTION_SECONDS,
 ) -> AsyncIterator[Connection]:
     """Connect to the servers of `url` (comma-separated) as `name`, and stay connected.
 
     `credentials` is the path of a `.creds` file (read again at every reconnect) or the text of one;
     empty for a server that asks for none. `inbox_prefix` is the one the credentials grant, unless
     told otherwise. `keys` sign and verify the control plane's events; without them such events are
-    neither written nor read. Raises Unavailable when no server lets us in within 30 s, ValueError
-    when these are no credentials.
+    neither written nor read. Raises Unavailable when no server lets us in within this time (None:
+    wait for ever), ValueError when these are no credentials.
     """
     connection = Connection(name, keys)
     options: dict[str, Any] = {"servers": url.split(",")}
     if credentials:
         text, options["user_credentials"] = _read(credentials)
         options["inbox_prefix"] = inbox_prefix or granted_inbox(text)
-    await connection.open(options)
+    await connection.open(options, within_seconds=within_seconds)
     try:
         yield connection
     finally:

@@ -1,12 +1,15 @@
 """The two streams of Errand, exactly as events.md §1 has them. Run: `python -m infra.jetstream`."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from infra.event_log import Unavailable
 from infra.jetstream.connection import ApiError, Connection, connect
+from infra.telemetry import logger
 
 STREAM: Final = "EVENTS"
 DEAD_LETTERS: Final = "DEADLETTERS"
@@ -16,7 +19,10 @@ MAX_EVENTS_OF_A_TASK: Final = 100_000
 _NANOSECONDS: Final = 1_000_000_000
 _DAY_SECONDS: Final = 86_400
 _UNKNOWN_STREAM: Final = 10059
+_RETRY_SECONDS: Final = 1.0
 _ADVISORIES: Final = "$JS.EVENT.ADVISORY.CONSUMER"
+
+_log = logger(__name__)
 
 # In the spelling of the API ($JS.API.STREAM.CREATE): nats-py's own type lacks newer fields.
 _EVENTS_SETTINGS: Final[Mapping[str, Any]] = {
@@ -60,6 +66,30 @@ _DEAD_LETTERS_SETTINGS: Final[Mapping[str, Any]] = {
     "duplicate_window": 120 * _NANOSECONDS,
     "allow_direct": True,
 }
+
+
+async def wait_for_stream(connection: Connection) -> None:
+    """Return when the log's stream is there and has a leader; say why until it is so.
+
+    Raises Unavailable when the connection ends for good, ApiError for a refusal that will not pass.
+    """
+    said = ""
+    while True:
+        try:
+            await connection.ask(f"STREAM.INFO.{STREAM}", {})
+        except ApiError as refusal:
+            if refusal.code != _UNKNOWN_STREAM and not refusal.is_passing:
+                raise
+            reason = f"{refusal}. If it was never made, run `python -m infra.jetstream`."
+        except Unavailable as error:
+            connection.require_open()
+            reason = str(error)
+        else:
+            return
+        if reason != said:
+            said = reason
+            _log.warning("log.waiting", stream=STREAM, reason=reason)
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 class _Info(msgspec.Struct, frozen=True):

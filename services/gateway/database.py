@@ -6,25 +6,15 @@ from typing import Final
 
 import asyncpg
 
+from infra import postgres_errors
+from infra.postgres_errors import PostgresUnavailable
+from infra.telemetry import logger
 from services.gateway.problems import refused, unavailable
 
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy
 
-LOST: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InterfaceError,
-    asyncpg.UndefinedTableError,
-)
-"""What a query raises when the server went away, is starting, is full, or gave the query up.
-
-Schema `read` is the projector's and may be dropped at any moment: no table counts as no answer.
-"""
+_log = logger(__name__)
 
 _ROLE: Final = "errand_gateway"
 _ANY_ACCOUNT: Final = "*"
@@ -36,20 +26,28 @@ _QUERY_SECONDS: Final = 10.0
 def create_pool(url: str) -> Pool:
     """Make a pool, to be entered. No statements are cached: poolers and rebuilt schemas allowed."""
     return asyncpg.create_pool(
-        url, min_size=0, max_size=10, statement_cache_size=0, command_timeout=_QUERY_SECONDS
+        url,
+        min_size=0,
+        max_size=10,
+        statement_cache_size=0,
+        command_timeout=_QUERY_SECONDS,
+        connect=postgres_errors.connect,
     )
 
 
 @asynccontextmanager
 async def connected(pool: Pool) -> AsyncIterator[Connection]:
-    """Lend a connection. Raises Refused: 503 when Postgres does not answer, 422 for a NUL.
+    """Lend a connection. Raises Refused: 503 when Postgres is unavailable, 422 for a NUL.
 
-    No text of Postgres holds a NUL.
+    No text of Postgres holds a NUL. Schema `read` is the projector's and may be dropped at any
+    moment: a table that is not there counts as unavailable too.
     """
     try:
-        async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
-            yield connection
-    except LOST:
+        with postgres_errors.postgres_errors():
+            async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+                yield connection
+    except (PostgresUnavailable, asyncpg.UndefinedTableError) as error:
+        _log.warning("postgres.unavailable", error=str(error))
         raise unavailable("The database does not answer at the moment.") from None
     except asyncpg.CharacterNotInRepertoireError:
         raise refused(422, "text_refused", "A text holds the character NUL; remove it.") from None

@@ -13,8 +13,8 @@ from math import ceil
 from typing import Final, Literal, NamedTuple
 
 import redis.asyncio as redis
-from redis.exceptions import RedisError
 
+from infra.redis_errors import RedisUnavailable, redis_errors
 from infra.telemetry import logger
 
 Kind = Literal["reads", "commands", "anonymous"]
@@ -99,8 +99,9 @@ class Limits:
         if now < self._away_until:
             return self._take_here(kind, key, now)
         try:
-            taken, left = await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, 1])
-        except (RedisError, OSError) as error:
+            with redis_errors():
+                taken, left = await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, 1])
+        except RedisUnavailable as error:
             _log.warning("limits are counted here for now", error=repr(error))
             self._away_until = now + _AWAY_SECONDS
             return self._take_here(kind, key, now)
@@ -113,8 +114,9 @@ class Limits:
         now = asyncio.get_running_loop().time()
         if now >= self._away_until:
             try:
-                await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, -1])
-            except (RedisError, OSError) as error:
+                with redis_errors():
+                    await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, -1])
+            except RedisUnavailable as error:
                 _log.warning("limits are counted here for now", error=repr(error))
                 self._away_until = now + _AWAY_SECONDS
         elif key in self._own:

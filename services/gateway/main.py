@@ -8,17 +8,18 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-import asyncpg
 import httpx
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from events import GatewayEvent
+from infra import postgres_errors
 from infra.clock import Scribe, utc_now
 from infra.event_key_settings import make_event_keys
-from infra.jetstream import Connection, JetStreamLog, connect
+from infra.jetstream import Connection, JetStreamLog, connect, wait_for_stream
 from infra.lifecycle import collect_rarely, run_until_signalled
 from infra.migrations import migrate
+from infra.postgres_errors import PostgresUnavailable
 from infra.telemetry import logger, serve_metrics
 from services.gateway import storage
 from services.gateway.accounts.mail import Mail
@@ -50,6 +51,7 @@ from services.gateway.terms import Terms
 
 _MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 _FORGE_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
+_RETRY_SECONDS: Final = 1.0
 _CUT_SECONDS: Final = 3.0  # for streams and long polls that do not end by themselves
 
 _log = logger(__name__)
@@ -208,12 +210,23 @@ def _parts(
 
 
 async def prepare_schema(postgres_url: str) -> None:
-    """Bring schema `accounts` up to date."""
-    connection = await asyncpg.connect(postgres_url)
-    try:
-        await migrate(connection, "accounts", files("services.gateway.schema"))
-    finally:
-        await connection.close()
+    """Bring schema `accounts` up to date, once Postgres is there for it."""
+    said = ""
+    while True:
+        try:
+            with postgres_errors.postgres_errors():
+                connection = await postgres_errors.connect(postgres_url)
+                try:
+                    await migrate(connection, "accounts", files("services.gateway.schema"))
+                finally:
+                    await connection.close()
+        except PostgresUnavailable as reason:
+            if str(reason) != said:
+                said = str(reason)
+                _log.warning("postgres.waiting", reason=said)
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 @asynccontextmanager
@@ -225,8 +238,10 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
                 credentials=settings.nats_credentials,
                 name="gateway",
                 keys=make_event_keys(settings.event_keys, settings.events_unsigned_up_to),
+                within_seconds=None,
             )
         )
+        await wait_for_stream(nats)
         pool = await resources.enter_async_context(create_pool(settings.postgres_url))
         live = redis.Redis.from_url(settings.redis_url, socket_timeout=2)
         resources.push_async_callback(live.aclose)

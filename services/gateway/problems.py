@@ -5,11 +5,15 @@ Pure: nothing here knows of HTTP but the status numbers.
 """
 
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:errand:problem:"
+
+OBJECT_STORE: Final = "object_store_unreachable"
+"""The code of a 503 when the object store is away: workers name their reason after it."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -118,6 +122,11 @@ def unavailable(detail: str, *, retry_after_seconds: int = 2) -> Refused:
     """Refuse for now: a part did not answer. Asking again with the same key is safe."""
     made = problem(503, "unavailable", detail, retryable=True)
     return Refused(made, retry_after_seconds=retry_after_seconds)
+
+
+def unreachable(code: str, detail: str) -> Refused:
+    """Refuse for now, and name the part that is away by a code of its own."""
+    return Refused(problem(503, code, detail, retryable=True), retry_after_seconds=2)
 
 
 def too_many(detail: str, *, retry_after_seconds: int) -> Refused:

@@ -4,6 +4,7 @@ Redis holds the live state, Postgres the read model, the log the truth. Redis an
 behind, empty or down; then the log is folded on from what they knew.
 """
 
+import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from datetime import datetime
@@ -12,17 +13,19 @@ from typing import NamedTuple
 
 import msgspec
 import redis.asyncio as redis
-from redis.exceptions import RedisError
 
 from events import AccountId, GatewayEvent, History
 from infra.event_log import EventLog, Unavailable
 from infra.fanout import state_key
+from infra.redis_errors import RedisUnavailable, redis_errors
 from infra.task_state import TaskState, evolve
 from infra.telemetry import logger
-from services.gateway.database import LOST, Pool, connected
-from services.gateway.problems import not_found, refused, unavailable
+from services.gateway.database import Pool, connected
+from services.gateway.problems import Refused, not_found, refused, unavailable
 
 _log = logger(__name__)
+
+_LOOK_SECONDS = 2.0  # for a state that the log has as well
 
 _ONE = "SELECT state FROM read.task WHERE account = $1 AND task = $2 AND state IS NOT NULL"
 _PAGE = """
@@ -105,18 +108,18 @@ class States:
 
     async def _from_redis(self, history: History) -> TaskState | None:
         try:
-            content = await self._live.hget(state_key(history.task), "state")
-        except (RedisError, OSError) as error:
+            with redis_errors():
+                content = await self._live.hget(state_key(history.task), "state")
+        except RedisUnavailable as error:
             _log.warning("live state is not reachable", error=repr(error))
             return None
         return _owned(content, history)
 
     async def _from_postgres(self, history: History) -> TaskState | None:
         try:
-            async with self._pool.acquire(timeout=2) as connection:
+            async with asyncio.timeout(_LOOK_SECONDS), connected(self._pool) as connection:
                 content = await connection.fetchval(_ONE, history.account, history.task)
-        except LOST as error:
-            _log.warning("the read model is not reachable", error=repr(error))
+        except (Refused, TimeoutError):
             return None
         return _owned(content, history)
 

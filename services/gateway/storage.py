@@ -1,20 +1,24 @@
 """The object store: whole objects by key, over S3's HTTP."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import aioboto3
 from aiobotocore.config import AioConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from services.gateway.problems import not_found, unavailable
+from infra.s3_errors import ObjectStoreUnavailable, s3_errors
+from infra.telemetry import logger
+from services.gateway.problems import OBJECT_STORE, not_found, unreachable
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 _CHUNK_BYTES: Final = 64 * 1024
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+
+_log = logger(__name__)
 
 
 class Bucket(NamedTuple):
@@ -43,22 +47,37 @@ class Storage:
 
     async def put(self, key: str, content: bytes) -> None:
         """Keep an object, in place of one of the same key."""
-        try:
+        with _named():
             await self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
-        except (BotoCoreError, ClientError):
-            raise unavailable("The object store does not answer at the moment.") from None
 
     async def get(self, key: str) -> Stored:
         """Open an object for reading. Raises Refused (404) when there is none."""
-        try:
+        with _named():
             answer = await self._client.get_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _MISSING:
-                raise not_found("object") from None
-            raise unavailable("The object store does not answer at the moment.") from None
-        except BotoCoreError:
-            raise unavailable("The object store does not answer at the moment.") from None
         return Stored(answer["ContentLength"], answer["Body"].iter_chunks(_CHUNK_BYTES))
+
+    async def check(self) -> None:
+        """Ask for the bucket. Raises Refused (503)."""
+        with _named():
+            await self._client.head_bucket(Bucket=self._bucket)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Turn what the store refuses into Refused: 404 for no object, else 503 with its own code."""
+    try:
+        with s3_errors():
+            yield
+    except ObjectStoreUnavailable as error:
+        _log.warning("object_store.unavailable", error=str(error))
+        raise unreachable(OBJECT_STORE, "The object store does not answer at the moment.") from None
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        if code in _MISSING:
+            raise not_found("object") from None
+        _log.error("object_store.refused", error=str(error))
+        detail = f"The object store refuses: {code}. The operator checks S3_BUCKET and its keys."
+        raise unreachable(OBJECT_STORE, detail) from None
 
 
 def connect(bucket: Bucket) -> "AbstractAsyncContextManager[S3Client]":

@@ -1,20 +1,28 @@
 """The history loop: keeps the read models in Postgres abreast of the log."""
 
 import asyncio
-from typing import Never
+from contextlib import suppress
+from typing import Final, Never
 
+import asyncpg
 from prometheus_client import Counter, Gauge
 
+from infra.event_log import Unavailable
 from infra.jetstream import JetStreamLog
+from infra.jetstream.connection import ApiError
+from infra.postgres_errors import PostgresUnavailable
 from infra.telemetry import logger
 from services.projector.applying import Applying
-from services.projector.link import LOST, RETRY_SECONDS
-from services.projector.store import Checkpoint, Store
+from services.projector.link import RETRY_SECONDS
+from services.projector.store import Checkpoint, Fenced, Occupied, Store
 
 READER = "history"
 
 _applied = Counter("errand_projector_events", "Events applied to the read models.")
 _position = Gauge("errand_projector_sequence", "The last sequence taken for the read models.")
+_standby = Gauge("errand_projector_standby", "Whether another projector works and this one waits.")
+_STANDBY_SECONDS: Final = 1.0
+
 _log = logger(__name__)
 
 
@@ -31,26 +39,58 @@ class HistoryLoop:
 
     def __init__(self, log: JetStreamLog[Never], postgres_url: str) -> None:
         self._event_log = log
-        self._store = Store(postgres_url)
+        self._store = Store(postgres_url, is_exclusive=True)
+        self.is_standby = False
+        self.waiting_for = ""
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Follow the log until told to stop. Raises WrongLog; store.Fenced, in a group."""
+        """Follow the log until told to stop, as the only projector that does.
+
+        Another that works is waited for, and so is an operator when the checkpoint is of another
+        log. Whatever moved the checkpoint, this goes on from where it then stands.
+        """
         try:
-            at = await self._start(stopping)
-            if at is not None:
-                await self._follow(at, stopping)
+            while not stopping.is_set():
+                try:
+                    at = await self._start(stopping)
+                    if at is not None:
+                        await self._follow(at, stopping)
+                except* (
+                    Fenced,
+                    asyncpg.UndefinedTableError,
+                ) as fenced:  # moved, or dropped
+                    _log.warning("projector.fenced", reason=str(_first(fenced)))
+                    await asyncio.sleep(RETRY_SECONDS)
         finally:
             await self._store.close()
 
     async def _start(self, stopping: asyncio.Event) -> int | None:
-        """Tell where the checkpoint stands, once Postgres is there to say so."""
+        """Return where the checkpoint stands, once this is the projector that moves it."""
         while not stopping.is_set():
             try:
-                return (await checkpoint_of(self._store, self._event_log)).sequence
-            except LOST as error:
-                _log.warning("postgres is away, trying again", error=repr(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                await checkpoint_of(self._store, self._event_log)  # makes the tables, if need be
+                await self._store.claim()
+                self._stand_by(is_standby=False)
+                at = (await checkpoint_of(self._store, self._event_log)).sequence
+            except Occupied as reason:
+                self._stand_by(is_standby=True)
+                trouble, seconds = str(reason), _STANDBY_SECONDS
+            except WrongLog as reason:
+                trouble, seconds = str(reason), _STANDBY_SECONDS
+            except (PostgresUnavailable, Unavailable, ApiError) as reason:
+                trouble, seconds = str(reason), RETRY_SECONDS
+            else:
+                self.waiting_for = ""
+                return at
+            if trouble != self.waiting_for:
+                self.waiting_for = trouble
+                _log.warning("projector.waiting", reason=trouble)
+            await _pause(stopping, seconds)
         return None
+
+    def _stand_by(self, *, is_standby: bool) -> None:
+        self.is_standby = is_standby
+        _standby.set(is_standby)
 
     async def _follow(self, at: int, stopping: asyncio.Event) -> None:
         _log.info("history loop follows", after=at)
@@ -76,3 +116,13 @@ async def checkpoint_of(store: Store, log: JetStreamLog[Never]) -> Checkpoint:
             f"{info.last_sequence}. Drop schema `read` and start again to rebuild them."
         )
     return checkpoint
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

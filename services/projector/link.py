@@ -6,21 +6,19 @@ from typing import Final, TypeVar
 
 import asyncpg
 
+from infra import postgres_errors
+from infra.postgres_errors import PostgresUnavailable
 from infra.telemetry import logger
 
 T = TypeVar("T")
 
-LOST: Final = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # it stops, starts, or ends our connection
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection ended in the middle of a transaction (asyncpg#784)
-)
-"""What is raised when Postgres, or the way to it, is gone for a while."""
-
 RETRY_SECONDS: Final = 0.5
 _COMMAND_SECONDS: Final = 60.0
+_NOTICES_A_LOST_HOST: Final = {  # so that the lock of a projector whose host is gone is let go
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
 
 _log = logger(__name__)
 
@@ -45,15 +43,16 @@ class Link:
         while True:
             try:
                 return await self.attempt(work)
-            except LOST as error:
-                _log.warning("postgres is away, trying again", error=repr(error))
+            except PostgresUnavailable as error:
+                _log.warning("postgres.unavailable", error=str(error), retry_seconds=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def attempt(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """Carry `work` out once. Raises one of LOST when Postgres is not there."""
+        """Carry `work` out once. Raises PostgresUnavailable."""
         try:
-            return await work(await self._open())
-        except LOST:
+            with postgres_errors.postgres_errors():
+                return await work(await self._open())
+        except PostgresUnavailable:
             self.drop()
             raise
 
@@ -68,15 +67,23 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             try:
-                await connection.close(timeout=2)
-            except (*LOST, TimeoutError):
+                with postgres_errors.postgres_errors():
+                    await connection.close(timeout=2)
+            except PostgresUnavailable:
                 connection.terminate()
 
     async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
-                self._postgres_url, command_timeout=_COMMAND_SECONDS
+            connection = await postgres_errors.connect(
+                self._postgres_url,
+                command_timeout=_COMMAND_SECONDS,
+                server_settings=_NOTICES_A_LOST_HOST,
             )
-            if self._begin is not None:
-                await self._begin(self._connection)
+            try:
+                if self._begin is not None:
+                    await self._begin(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            self._connection = connection
         return self._connection

@@ -20,14 +20,14 @@ from typing import Any, Final, NamedTuple, Never, TypeVar
 
 import redis.asyncio as redis
 from prometheus_client import Counter
-from redis.exceptions import BusyLoadingError, NoScriptError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError
 
 from events import History, Recorded, TaskId
 from infra.event_log import Unavailable
 from infra.fanout import EPHEMERAL, Frame, feed_channel, inbox_channel, pack, state_key
 from infra.jetstream import JetStreamLog
+from infra.jetstream.connection import ApiError
+from infra.redis_errors import RedisUnavailable, redis_errors
 from infra.telemetry import logger
 from services.projector.projections.task import encode
 from services.projector.standing import UNKNOWN, Standing, remembered
@@ -39,7 +39,6 @@ _TOLD_AGAIN: Final = 256
 _READ_AT_ONCE: Final = 4
 _WAITING_EVENTS: Final = 1_000
 _RETRY_SECONDS: Final = 0.25
-_LOST: Final = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, OSError)
 _APPLY = (files("services.projector") / "apply_if_newer.lua").read_text
 
 _told = Counter("errand_projector_live_events", "Events told to the gateways.")
@@ -72,7 +71,7 @@ class LiveLoop:
         The last few events are told again, so that a restart leaves no hole for the gateways to
         find; whoever has them drops them by their version.
         """
-        info = await self._event_log.info()
+        info = await _insist(self._event_log.info)
         self._after = max(0, info.last_sequence - _TOLD_AGAIN)
         _log.info("live loop follows", after=self._after)
         follow = self._event_log.follow("live", after=self._after, until=stopping, is_placed=False)
@@ -86,12 +85,20 @@ class LiveLoop:
             for task in beside:
                 task.cancel()
 
-    async def relay(self, items: AsyncIterator[tuple[History, bytes]]) -> None:
+    async def relay(
+        self,
+        items: AsyncIterator[tuple[History, bytes]],
+        *,
+        is_standby: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Pass live items (token deltas, running output) on; what Redis misses is dropped."""
         async for history, item in items:
+            if is_standby():  # the projector that works tells it
+                continue
             try:
-                await self._redis.publish(feed_channel(history), pack(Frame(EPHEMERAL, item)))
-            except _LOST:
+                with redis_errors():
+                    await self._redis.publish(feed_channel(history), pack(Frame(EPHEMERAL, item)))
+            except RedisUnavailable:
                 _dropped.inc()
 
     async def _take(self, batch: Sequence[Recorded]) -> AsyncIterator[Coroutine[Any, Any, None]]:
@@ -226,9 +233,10 @@ async def _insist(attempt: Callable[[], Awaitable[T]]) -> T:
     """Do it again and again until Redis and the log are there for it."""
     while True:
         try:
-            return await attempt()
-        except (*_LOST, Unavailable) as error:
+            with redis_errors():
+                return await attempt()
+        except (RedisUnavailable, Unavailable, ApiError) as error:
             if (task := asyncio.current_task()) and task.cancelling():
                 raise asyncio.CancelledError from error  # redis-py makes a lost connection of it
-            _log.warning("not told yet, trying again", error=repr(error))
+            _log.warning("projector.live_waiting", error=str(error))
             await asyncio.sleep(_RETRY_SECONDS)

@@ -9,7 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from infra.event_key_settings import make_event_keys
-from infra.jetstream import JetStreamLog, connect, hear
+from infra.jetstream import JetStreamLog, connect, hear, wait_for_stream
 from infra.lifecycle import collect_rarely, run_until_signalled
 from infra.telemetry import serve_metrics
 from services.projector.history import HistoryLoop
@@ -33,14 +33,18 @@ async def main(settings: Settings) -> None:
                 credentials=settings.nats_credentials,
                 name="projector",
                 keys=make_event_keys(settings.event_keys, settings.events_unsigned_up_to),
+                within_seconds=None,
             )
         )
+        await wait_for_stream(nats)
         log = JetStreamLog[Never](nats)  # the projector writes no events
         live = LiveLoop(log, client)
         history = HistoryLoop(log, settings.postgres_url)
 
         async def relay(stopping: asyncio.Event) -> None:
-            await live.relay(hear(nats, "live.>", until=stopping))
+            await live.relay(
+                hear(nats, "live.>", until=stopping), is_standby=lambda: history.is_standby
+            )
 
         await run_until_signalled(
             history.run, live.run, relay, grace_seconds=settings.grace_seconds

@@ -1,7 +1,8 @@
 """The read models in Postgres: where the fold stands, and rows written with it.
 
 Rows and checkpoint move in one transaction, fenced by the checkpoint's old value, so a batch is
-applied exactly once whatever dies when, and a second projector stops at its first write. The first
+applied exactly once whatever dies when. Of several projectors one holds a lock and works, the
+others wait; the fence holds even where the lock does not. The first
 statement of a transaction locks the checkpoint: who holds that lock (services.projector.swap) holds
 up the writers, and they go on in whatever schema has the name when it is let go.
 """
@@ -36,11 +37,17 @@ _FEW_ROWS: Final = 100
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
+_LOCK: Final = 0x6572_7072  # "erpr": held by the one projector that keeps the read models
+
 _log = logger(__name__)
 
 
 class Fenced(Exception):
-    """Another projector has moved the checkpoint; this one must stop."""
+    """Another projector, or a rebuild, has moved the checkpoint; begin again where it stands."""
+
+
+class Occupied(Fenced):
+    """Another projector keeps the read models; this one waits until it ends."""
 
 
 class Checkpoint(NamedTuple):
@@ -54,9 +61,15 @@ class Store:
     """The read models of one schema, or some of its tables. One writer at a time."""
 
     def __init__(
-        self, postgres_url: str, *, schema: str = SCHEMA, tables: Collection[Table] = TABLES
+        self,
+        postgres_url: str,
+        *,
+        schema: str = SCHEMA,
+        tables: Collection[Table] = TABLES,
+        is_exclusive: bool = False,
     ) -> None:
         self.tables = tables
+        self._is_exclusive = is_exclusive
         self._schema = schema
         self._writing = Link(postgres_url, self._prepare)
         self._reading = Link(postgres_url)
@@ -64,7 +77,7 @@ class Store:
     async def open(self, log_created: datetime) -> Checkpoint:
         """Bring the schema up to date and read the checkpoint, beginning one where there is none.
 
-        Raises one of link.LOST when Postgres is not there.
+        Raises PostgresUnavailable.
         """
 
         async def opened(connection: asyncpg.Connection) -> Checkpoint:
@@ -79,6 +92,19 @@ class Store:
             return await load_checkpoint(connection, self._schema)
 
         return await self._reading.attempt(opened)
+
+    async def claim(self) -> None:
+        """Become the one projector that writes. Raises Occupied, PostgresUnavailable.
+
+        The lock is of the session that writes, and is gone with it, however this process ends. So
+        the URL must lead to Postgres itself, or to a pooler that lends sessions: one that lends
+        transactions would let the lock, and the temporary tables, go in between.
+        """
+
+        async def nothing(_connection: asyncpg.Connection) -> None:
+            """Do nothing: opening the connection takes the lock."""
+
+        await self._writing.attempt(nothing)
 
     async def states(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, TaskState]:
         """Read the states of these tasks as the checkpoint left them; unknown ones are left out."""
@@ -158,7 +184,14 @@ class Store:
         )
 
     async def _prepare(self, connection: asyncpg.Connection) -> None:
-        """Make the tables that rows are copied to before they are merged; they go with the link."""
+        """Take the lock, and make the tables that rows are copied to before they are merged.
+
+        They go with the link.
+        """
+        if self._is_exclusive and not await connection.fetchval(
+            "SELECT pg_try_advisory_lock($1)", _LOCK
+        ):
+            raise Occupied("another projector keeps the read models")
         await connection.set_type_codec(
             "timestamptz",
             schema="pg_catalog",

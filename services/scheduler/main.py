@@ -19,6 +19,7 @@ from infra.jetstream import (
     delete_reader,
     hear,
     recreate_reader,
+    wait_for_stream,
 )
 from infra.jetstream.connection import ApiError
 from infra.lifecycle import run_until_signalled
@@ -43,8 +44,10 @@ async def main(settings: Settings) -> None:
                 credentials=settings.nats_credentials,
                 name="scheduler",
                 keys=make_event_keys(settings.event_keys, settings.events_unsigned_up_to),
+                within_seconds=None,
             )
         )
+        await wait_for_stream(nats)
         http = await resources.enter_async_context(_http(settings))
         log = PatientLog(nats)
         machines = Machines(http, settings.fly_app, Limits(utc_now))

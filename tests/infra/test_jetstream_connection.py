@@ -10,7 +10,7 @@ from nats.errors import Error
 from events import NOWHERE
 from infra.clock import utc_now
 from infra.event_log import Unavailable
-from infra.jetstream import AttemptLog, Connection, JetStreamLog, connect, connection, reader_name
+from infra.jetstream import AttemptLog, Connection, JetStreamLog, connect, reader_name
 from infra.nats_users import seed, service_user
 from tests.support.event_logs import drafts, new_history
 from tests.support.eventually import eventually
@@ -51,8 +51,7 @@ async def test_a_cancellation_that_comes_with_the_answer_is_obeyed(servers):
             await asking
 
 
-async def test_a_stranger_is_told_why_he_is_not_let_in(servers, monkeypatch):
-    monkeypatch.setattr(connection, "_FIRST_CONNECTION_SECONDS", 0.5)
+async def test_a_stranger_is_told_why_he_is_not_let_in(servers):
     stranger = service_user(
         "gateway",
         account_seed=seed("account", secrets.token_bytes(32)),
@@ -60,7 +59,9 @@ async def test_a_stranger_is_told_why_he_is_not_let_in(servers, monkeypatch):
         now=utc_now(),
     )
     with pytest.raises(Unavailable, match="Authorization Violation"):
-        async with connect(servers.nats_url, credentials=stranger, name="stranger"):
+        async with connect(
+            servers.nats_url, credentials=stranger, name="stranger", within_seconds=0.5
+        ):
             pass
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Never
 
 import asyncpg
-import pytest
 
 from events import (
     ArtifactStored,
@@ -23,7 +23,7 @@ from events import (
 )
 from infra.jetstream import JetStreamLog
 from services.projector import store
-from services.projector.history import HistoryLoop, WrongLog
+from services.projector.projections import TABLES
 from tests.support.devices import new_history
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import CREATED, InMemoryLog, LogInfo
@@ -126,41 +126,67 @@ def _one_by_one(log: InMemoryLog[Any]) -> Any:
     return follow
 
 
-async def test_a_second_projector_is_fenced_off_at_its_first_write(
-    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_second_projector_waits_and_takes_over(fresh_database: str) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    head = await tell(log, history, SUBMITTED)
+    async with AsyncExitStack() as second:
+        async with projecting(log, fresh_database) as first:
+            await caught_up(log, fresh_database)
+            other = await second.enter_async_context(projecting(log, fresh_database))
+            await eventually(lambda: other.is_standby)
+            for number in range(1, 6):
+                head = await tell(log, history, *deed(number), after=head)
+            await caught_up(log, fresh_database)
+            assert (first.is_standby, other.is_standby) == (False, True)
+        await eventually(lambda: not other.is_standby)
+        await tell(log, history, *deed(6), after=head)
+        await caught_up(log, fresh_database)
+
+    assert (await states(fresh_database))[history.task].tool_calls == 6
+
+
+async def test_a_checkpoint_that_somebody_moved_is_taken_up_where_it_stands(
+    fresh_database: str,
 ) -> None:
+    """Whatever wrote without the lock: the fence keeps each event applied once."""
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
     head = await tell(log, history, SUBMITTED)
     async with projecting(log, fresh_database):
         await caught_up(log, fresh_database)
-        slow = HistoryLoop(log, fresh_database)  # type: ignore[arg-type]
-        waits, gate = asyncio.Event(), asyncio.Event()
-        apply = slow._store.apply
-
-        async def late(*arguments: Any, **more: Any) -> None:
-            waits.set()
-            await gate.wait()
-            await apply(*arguments, **more)
-
-        monkeypatch.setattr(slow._store, "apply", late)
-        async with asyncio.TaskGroup() as group:
-            fenced = group.create_task(_raises_fenced(slow, asyncio.Event()))
-            count = 0
-            while not waits.is_set():  # it may begin to follow late
-                count += 1
-                head = await tell(log, history, *deed(count), after=head)
-                await caught_up(log, fresh_database)
-            gate.set()
-            await fenced
+        connection = await asyncpg.connect(fresh_database)
+        names = ", ".join(f"read.{table.name}" for table in TABLES)
+        await connection.execute(
+            f"BEGIN; TRUNCATE {names}; UPDATE read.checkpoint SET sequence = 0; COMMIT"
+        )
+        await connection.close()
+        await tell(log, history, *deed(1), after=head)
         await caught_up(log, fresh_database)
 
-    assert (await states(fresh_database))[history.task].tool_calls == count
+    assert (await states(fresh_database))[history.task].tool_calls == 1
 
 
-async def _raises_fenced(loop: HistoryLoop, stopping: asyncio.Event) -> None:
-    with pytest.RaisesGroup(pytest.RaisesExc(store.Fenced, match="another projector")):
-        await loop.run(stopping)
+async def test_a_schema_dropped_under_a_projector_is_built_again(fresh_database: str) -> None:
+    log: InMemoryLog[Any] = InMemoryLog()
+    history = new_history()
+    head = await tell(log, history, SUBMITTED)
+    async with projecting(log, fresh_database):
+        await caught_up(log, fresh_database)
+        connection = await asyncpg.connect(fresh_database)
+        await connection.execute("DROP SCHEMA read CASCADE")
+        await connection.close()
+        await tell(log, history, *deed(1), after=head)
+        await eventually(lambda: _rebuilt(log, fresh_database))
+
+    assert (await states(fresh_database))[history.task].tool_calls == 1
+
+
+async def _rebuilt(log: InMemoryLog[Any], url: str) -> bool:
+    try:
+        return await checkpoint(url) == len(log.recorded)
+    except asyncpg.UndefinedTableError:
+        return False
 
 
 async def test_what_postgres_has_no_room_for_stops_nothing(fresh_database: str) -> None:
@@ -257,8 +283,8 @@ async def test_another_log_than_the_checkpoints_is_refused(fresh_database: str) 
         return LogInfo(CREATED + timedelta(days=1), 5)
 
     log.info = another  # type: ignore[method-assign]
-    with pytest.raises(WrongLog, match="Drop schema `read`"):
-        await HistoryLoop(log, fresh_database).run(asyncio.Event())  # type: ignore[arg-type]
+    async with projecting(log, fresh_database) as loop:
+        await eventually(lambda: "Drop schema `read`" in loop.waiting_for)
 
 
 async def test_a_log_that_ends_before_the_checkpoint_is_refused(fresh_database: str) -> None:
@@ -269,8 +295,8 @@ async def test_a_log_that_ends_before_the_checkpoint_is_refused(fresh_database: 
         await caught_up(log, fresh_database)
     del log.recorded[5:]
 
-    with pytest.raises(WrongLog, match="ends at 5"):
-        await HistoryLoop(log, fresh_database).run(asyncio.Event())  # type: ignore[arg-type]
+    async with projecting(log, fresh_database) as loop:
+        await eventually(lambda: "ends at 5" in loop.waiting_for)
 
 
 async def test_a_dropped_schema_is_built_again_the_same(fresh_database: str) -> None:

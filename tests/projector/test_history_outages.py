@@ -90,7 +90,7 @@ async def test_a_commit_whose_answer_is_lost_is_not_applied_twice(
 ) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
-    losses = [asyncpg.ConnectionDoesNotExistError("lost"), OSError("lost")]
+    losses = [asyncpg.ConnectionDoesNotExistError("lost"), ConnectionResetError("lost")]
     apply = store.Store._apply
 
     async def lossy(*arguments: Any) -> None:

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import redis.asyncio as redis
-from redis.exceptions import RedisError
 
 from infra.clock import Clock
+from infra.redis_errors import RedisUnavailable, redis_errors
 from infra.telemetry import logger
 from services.gateway.access import REVOKED, Principal
 
@@ -84,7 +84,8 @@ class Revocations:
         ended = list(sessions)
         self._standings.forget(ended)
         try:
-            for session in ended:
-                await self._live.publish(REVOKED, session)
-        except RedisError as error:  # the others look again by themselves
+            with redis_errors():
+                for session in ended:
+                    await self._live.publish(REVOKED, session)
+        except RedisUnavailable as error:  # the others look again by themselves
             _log.warning("a revocation was not told", error=type(error).__name__)

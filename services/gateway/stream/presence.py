@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 import redis.asyncio as redis
-from redis.exceptions import RedisError
 
 from events import PersonId, TaskId
 from infra.clock import Clock
+from infra.redis_errors import RedisUnavailable, redis_errors
 from infra.telemetry import logger
 
 KEPT_SECONDS: Final = 90
@@ -70,8 +70,9 @@ class Presence:
             return True
         now = self._clock().timestamp()
         try:
-            told = await self._redis.hvals(_key(person))
-        except (RedisError, OSError) as error:
+            with redis_errors():
+                told = await self._redis.hvals(_key(person))
+        except RedisUnavailable as error:
             _log.warning("presence elsewhere is not known", error=repr(error))
             return False
         kept = (_kept.decode(content) for content in told)
@@ -91,8 +92,9 @@ class Presence:
                 self._stirred.clear()
                 untold, self._untold = self._untold, {}
                 try:
-                    await self._write(untold)
-                except (RedisError, OSError) as error:
+                    with redis_errors():
+                        await self._write(untold)
+                except RedisUnavailable as error:
                     _log.warning("presence is not told", error=repr(error))
 
     async def _write(self, untold: dict[Spot, Look | None]) -> None:

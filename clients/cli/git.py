@@ -102,11 +102,11 @@ def _configuration() -> dict[str, str]:
 
 
 def _failure(command: str, folder: Path, said: str) -> GitFailed:
-    what, remedy = _explained(folder, said)
+    what, remedy = explained(folder, said)
     return GitFailed(what or f"git {command} in {folder} failed: {said}", remedy, said=said)
 
 
-def _explained(folder: Path, said: str) -> tuple[str, str]:
+def explained(folder: Path, said: str) -> tuple[str, str]:
     """Give cause and remedy of what git often says; both empty for what is not known."""
     if "dubious ownership" in said:
         return (

@@ -42,8 +42,19 @@ def list_tasks(person: Person, phase: str | None, limit: int) -> int:
         none = f"No task is {phase} now." if phase else 'No tasks yet. `errand run "…"` sends one.'
         person.console.print(Text(none))
         return 0
-    person.console.print(table_of(tasks, person.console, now_seconds=time.time_ns() / 1e9))
+    show_table(table_of(tasks, person.console, now_seconds=time.time_ns() / 1e9), person.console)
     return 0
+
+
+def show_table(table: Table, console: Console) -> None:
+    """Show a table; in a file nothing follows the last word of a line."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    console.print(Text("\n".join(lines)))
 
 
 def table_of(tasks: Sequence[JSON], console: Console, *, now_seconds: float) -> Table:

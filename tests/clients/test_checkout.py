@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from clients.cli.checkout import Lent, bring_back, lend
+from clients.cli.git import explained
 from clients.cli.local_stacks import Forge
 from clients.cli.trouble import Trouble
 from tests.support.forge import LocalForge, git_ok
@@ -56,7 +57,8 @@ async def test_lending_again_brings_the_forge_up_to_date(repository: Path, lende
 async def test_a_folder_inside_the_repository_will_do(repository: Path, lender: Forge) -> None:
     (repository / "inner").mkdir()
 
-    assert (await lent(repository / "inner", lender)).path == repository
+    found = await lent(repository / "inner", lender)
+    assert (found.path, found.inside) == (repository, "inner")
 
 
 async def test_the_branch_of_the_task_comes_back(
@@ -82,8 +84,11 @@ async def test_commits_a_person_made_on_the_tasks_branch_are_not_lost(
     git_ok("switch", "--quiet", "trunk", inside=repository)
     mine = git_ok("rev-parse", "errand/task_1", inside=repository)
 
-    with pytest.raises(Trouble, match="rejected"):
+    with pytest.raises(Trouble, match="rejected") as caught:
         await bring_back(found, "errand/task_1", lender, environment=ENVIRONMENT)
+
+    assert caught.value.remedy.endswith("git merge errand/errand/task_1")
+    assert git_ok("show", "errand/errand/task_1:a.txt", inside=repository) == "two"
 
     assert git_ok("rev-parse", "errand/task_1", inside=repository) == mine
 
@@ -152,3 +157,201 @@ async def test_a_machine_without_git_is_told(
 ) -> None:
     with pytest.raises(Trouble, match="git is not on the PATH"):
         await lend(repository, "", lender, environment={"PATH": str(tmp_path)})
+
+
+async def test_the_branch_comes_back_while_one_stands_on_it(
+    repository: Path, lender: Forge, tmp_path: Path
+) -> None:
+    found = await lent(repository, lender)
+    _work(found, tmp_path / "worker", "two\n")
+    await bring_back(found, "errand/task_1", lender, environment=ENVIRONMENT)
+    git_ok("switch", "--quiet", "errand/task_1", inside=repository)
+    worker = tmp_path / "worker"
+    (worker / "a.txt").write_text("three\n")
+    git_ok("commit", "--quiet", "--all", "-m", "More", inside=worker)
+    git_ok("push", "--quiet", "origin", "HEAD:refs/heads/errand/task_1", inside=worker)
+
+    await bring_back(found, "errand/task_1", lender, environment=ENVIRONMENT)
+
+    assert (repository / "a.txt").read_text() == "three\n"
+    assert git_ok("status", "--porcelain", inside=repository) == ""
+
+
+QUIRKS = {
+    "badTimezone": ("a <a@b> 1 +051800", ""),
+    "missingSpaceBeforeDate": ("a <a@b>1 +0000", ""),
+    "missingSpaceBeforeEmail": ("a<a@b> 1 +0000", ""),
+    "missingNameBeforeEmail": ("<a@b> 1 +0000", ""),
+    "zeroPaddedDate": ("a <a@b> 01 +0000", ""),
+    "badDateOverflow": ("a <a@b> 99999999999999999999 +0000", ""),
+    "badName": ("a > <a@b> 1 +0000", ""),
+    "badEmail": ("a <a<b> 1 +0000", ""),
+    "missingEmail": ("a", ""),
+    "multipleAuthors": ("a <a@b> 1 +0000", "author b <a@b> 1 +0000\n"),
+    "zeroPaddedFilemode": ("a <a@b> 1 +0000", ""),
+}
+
+
+@pytest.mark.parametrize("quirk", QUIRKS)
+async def test_an_old_history_with_a_quirk_is_taken(
+    repository: Path, lender: Forge, tmp_path: Path, quirk: str
+) -> None:
+    author, more = QUIRKS[quirk]
+    tree = git_ok("rev-parse", "HEAD^{tree}", inside=repository)
+    if quirk == "zeroPaddedFilemode":
+        blob = bytes.fromhex(git_ok("rev-parse", "HEAD:a.txt", inside=repository))
+        tree = made(repository, tmp_path, "tree", b"0100644 a.txt\0" + blob)
+    text = f"tree {tree}\nauthor {author}\n{more}committer c <c@d> 1 +0000\n\nOld\n"
+    commit = made(repository, tmp_path, "commit", text.encode())
+    git_ok("update-ref", "refs/heads/old", commit, inside=repository)
+
+    found = await lent(repository, lender, "old")
+
+    assert git_ok("ls-remote", found.url, "refs/heads/old").split()[0] == commit
+
+
+def made(repository: Path, folder: Path, kind: str, content: bytes) -> str:
+    """Make an object that git itself would not make."""
+    (folder / "object").write_bytes(content)
+    words = ("hash-object", "-t", kind, "-w", "--literally", str(folder / "object"))
+    return git_ok(*words, inside=repository)
+
+
+async def test_what_is_no_quirk_but_a_danger_stays_refused_in_words(
+    repository: Path, lender: Forge, tmp_path: Path
+) -> None:
+    blob = bytes.fromhex(git_ok("rev-parse", "HEAD:a.txt", inside=repository))
+    tree = made(repository, tmp_path, "tree", b"100644 .git\0" + blob)
+    text = f"tree {tree}\nauthor a <a@b> 1 +0000\ncommitter c <c@d> 1 +0000\n\nOld\n"
+    commit = made(repository, tmp_path, "commit", text.encode())
+    git_ok("update-ref", "refs/heads/old", commit, inside=repository)
+
+    with pytest.raises(Trouble, match=r"object [0-9a-f]{12} is damaged \(hasDotgit\)") as caught:
+        await lent(repository, lender, "old")
+
+    assert "git fsck" in caught.value.remedy
+
+
+async def test_a_shallow_clone_is_completed_from_its_remote(
+    repository: Path, lender: Forge, tmp_path: Path
+) -> None:
+    git_ok("commit", "--quiet", "--allow-empty", "-m", "Second", inside=repository)
+    shallow = tmp_path / "shallow"
+    git_ok("clone", "--quiet", "--depth", "1", f"file://{repository}", shallow)
+    told: list[str] = []
+
+    found = await lend(shallow, "", lender, environment=ENVIRONMENT, tell=told.append)
+
+    assert git_ok("ls-remote", found.url, "refs/heads/trunk").split()[0] == git_ok(
+        "rev-parse", "HEAD", inside=repository
+    )
+    assert "is a shallow clone" in told[0]
+
+
+@pytest.mark.parametrize("remote", ["", "/nowhere"])
+async def test_a_shallow_clone_that_cannot_be_completed_is_said(
+    repository: Path, lender: Forge, tmp_path: Path, remote: str
+) -> None:
+    git_ok("commit", "--quiet", "--allow-empty", "-m", "Second", inside=repository)
+    shallow = tmp_path / "shallow"
+    git_ok("clone", "--quiet", "--depth", "1", f"file://{repository}", shallow)
+    change = ("set-url", "origin", remote) if remote else ("remove", "origin")
+    git_ok("remote", *change, inside=shallow)
+
+    with pytest.raises(Trouble, match="is a shallow clone") as caught:
+        await lent(shallow, lender)
+
+    assert caught.value.remedy
+
+
+async def test_a_bare_repository_and_a_linked_worktree_can_be_sent(
+    repository: Path, lender: Forge, tmp_path: Path
+) -> None:
+    bare, linked = tmp_path / "bare.git", tmp_path / "linked"
+    git_ok("clone", "--quiet", "--bare", repository, bare)
+    git_ok("worktree", "add", "--quiet", linked, "-b", "side", inside=repository)
+
+    assert (await lent(bare, lender)).base == "trunk"
+    assert (await lent(linked, lender)).base == "side"
+
+
+async def test_changes_are_said_and_left_out(repository: Path, lender: Forge) -> None:
+    (repository / "a.txt").write_text("changed\n")
+    (repository / "new.txt").write_text("new\n")
+    told: list[str] = []
+
+    found = await lend(repository, "", lender, environment=ENVIRONMENT, tell=told.append)
+
+    assert told == [
+        "2 changes are not committed and not sent: a.txt, new.txt. --include-changes sends them."
+    ]
+    there = git_ok("ls-remote", found.url, "refs/heads/trunk")
+    assert there.split()[0] == git_ok("rev-parse", "HEAD", inside=repository)
+
+
+async def test_changes_go_along_on_demand_and_stay_as_they_are(
+    repository: Path, lender: Forge, tmp_path: Path
+) -> None:
+    (repository / ".gitignore").write_text("secret\n")
+    (repository / "secret").write_text("not to be sent\n")
+    (repository / "a.txt").write_text("changed\n")
+    (repository / "inner").mkdir()
+    (repository / "inner" / "new.txt").write_text("new\n")
+    before = git_ok("status", "--porcelain", inside=repository)
+    head = git_ok("rev-parse", "HEAD", inside=repository)
+
+    found = await lend(repository, "", lender, environment=ENVIRONMENT, with_changes=True)
+
+    clone = tmp_path / "clone"
+    git_ok("clone", "--quiet", found.url, clone)
+    assert (clone / "a.txt").read_text() == "changed\n"
+    assert (clone / "inner" / "new.txt").read_text() == "new\n"
+    assert not (clone / "secret").exists()
+    assert git_ok("rev-parse", "HEAD^", inside=clone) == head
+    assert git_ok("status", "--porcelain", inside=repository) == before
+    assert git_ok("rev-parse", "HEAD", inside=repository) == head
+
+
+async def test_submodules_and_large_files_elsewhere_are_said(
+    repository: Path, lender: Forge, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    git_ok("clone", "--quiet", repository, other)
+    allowed = ("-c", "protocol.file.allow=always")
+    git_ok(*allowed, "submodule", "--quiet", "add", str(other), "mod", inside=repository)
+    (repository / ".gitattributes").write_text("*.bin filter=lfs\n")
+    git_ok("add", "--all", inside=repository)
+    git_ok("commit", "--quiet", "-m", "More", inside=repository)
+    told: list[str] = []
+
+    await lend(repository, "", lender, environment=ENVIRONMENT, tell=told.append)
+
+    assert told == [
+        "Submodules are not sent, the agent sees empty folders: mod.",
+        "Files kept with Git LFS are sent as pointers: the agent does not see their contents.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("http.proxy", "http://127.0.0.1:9"),
+        ("push.pushOption", "ci.skip"),
+        ("push.gpgSign", "true"),
+        ("push.recurseSubmodules", "on-demand"),
+        ("core.hooksPath", "/nowhere"),
+    ],
+)
+async def test_what_a_person_has_set_for_other_remotes_is_not_for_this_one(
+    repository: Path, lender: Forge, setting: str, value: str
+) -> None:
+    git_ok("config", setting, value, inside=repository)
+
+    assert (await lent(repository, lender)).base == "trunk"
+
+
+def test_what_git_says_of_anothers_repository_is_explained(tmp_path: Path) -> None:
+    said = f"fatal: detected dubious ownership in repository at '{tmp_path}'"
+    what, remedy = explained(tmp_path, said)
+    assert "belongs to another user" in what
+    assert remedy.endswith(f"--add safe.directory {tmp_path}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from clients.cli.gateway import Gateway, Unreachable
-from clients.cli.local_stacks import local_stack
+from clients.cli.local_stacks import is_same_gateway, local_stack, named_stack, running_stacks
 from clients.cli.sign_in import KeptSession, Renewal, SessionFile, sign_in
 from clients.cli.trouble import Trouble
 from infra.clock import utc_now
+from infra.stack.registration import registered
 from tests.support.scripted_gateway import Visitor, scripted_gateway
 from tests.support.scripted_http import scripted_http
 
@@ -90,6 +92,74 @@ def test_the_stack_is_found_from_any_folder_below_it(tmp_path: Path) -> None:
     found = local_stack(below)
     assert found is not None
     assert found.gateway == "http://here"
+
+
+def running(folder: Path, home: Path, gateway: str, *, age_seconds: float = 0) -> Path:
+    """A stack's own files, as `make run` leaves them."""
+    folder.mkdir(parents=True)
+    (folder / "stack.json").write_text(json.dumps({"gateway": gateway, "operator_token": "op"}))
+    stacks = home / ".local" / "state" / "errand" / "stacks"
+    stacks.mkdir(parents=True, exist_ok=True)
+    pointer = stacks / f"{folder.parent.name}.json"
+    pointer.write_text(json.dumps({"file": str(folder / "stack.json")}))
+    moment = utc_now().timestamp() - age_seconds
+    os.utime(pointer, (moment, moment))
+    return folder
+
+
+def test_the_stacks_that_answer_are_found_from_anywhere_the_newest_first(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path)}
+    with scripted_http() as one, scripted_http() as two:
+        old = running(tmp_path / "old" / ".errand", tmp_path, one.url, age_seconds=60)
+        new = running(tmp_path / "new" / ".errand", tmp_path, two.url)
+        running(tmp_path / "killed" / ".errand", tmp_path, "http://127.0.0.1:9")
+        gone = running(tmp_path / "gone" / ".errand", tmp_path, one.url)
+        (gone / "stack.json").unlink()
+
+        assert [stack.directory for stack in running_stacks(home)] == [str(new), str(old)]
+        assert named_stack(tmp_path / "old").gateway == one.url
+        assert named_stack(old).gateway == one.url
+
+    assert running_stacks(home) == []
+    assert running_stacks({"HOME": str(tmp_path / "nobody")}) == []
+    with pytest.raises(Trouble, match="No stack runs in") as caught:
+        named_stack(tmp_path)
+    assert "make run" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("http://127.0.0.1:81", "http://127.0.0.1:81/", True),
+        ("http://127.0.0.1:81", "http://localhost:81", True),
+        ("http://127.0.0.1:81", "http://127.0.0.1:82", False),
+        ("http://127.0.0.1:81", "http://192.0.2.1:81", False),
+        ("https://errand.example", "https://errand.example", True),
+        ("https://errand.example", "http://127.0.0.1:443", False),
+    ],
+)
+def test_a_gateway_is_known_by_any_of_its_addresses(one: str, other: str, is_same: bool) -> None:
+    assert is_same_gateway(one, other) is is_same
+
+
+def test_a_stack_is_registered_while_it_runs(tmp_path: Path) -> None:
+    said: list[str] = []
+    stack = tmp_path / "e" / "stack.json"
+    with scripted_http() as gateway:
+        stack.parent.mkdir()
+        stack.write_text(json.dumps({"gateway": gateway.url}))
+        home = {"HOME": str(tmp_path)}
+        with registered(stack, home, said.append):
+            assert [found.gateway for found in running_stacks(home)] == [gateway.url]
+        assert running_stacks(home) == []
+    assert said == []
+
+
+def test_a_stack_without_a_home_says_where_it_is_found(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "file").write_text("")
+    with registered(tmp_path / "e" / "stack.json", {"HOME": str(tmp_path / "file")}, said.append):
+        assert "finds this stack only in or below" in said[0]
 
 
 async def test_a_token_that_is_good_is_used(tmp_path: Path) -> None:

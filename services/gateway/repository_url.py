@@ -19,6 +19,11 @@ POINTER = "/repository/url"
 
 _URL_CHARACTERS = 500
 _PLAIN = re.compile(r"[A-Za-z0-9:/._~-]+")
+# How git itself writes an address by ssh, and people one in a hurry.
+_OTHER_FORM = re.compile(
+    r"(?:(?:ssh://)?git@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d+/|[:/])"
+    r"(?P<path>[A-Za-z0-9_][A-Za-z0-9._/-]*)"
+)
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _OWNER_SEGMENTS = {"github": 1, "gitlab": 20, "git": 20}
@@ -63,6 +68,12 @@ def locate(url: str, forges: Sequence[Forge]) -> Place:
     """Find the repository an address names. Raises Refused (422) saying what is wrong with it."""
     if not url.strip():
         raise invalid("repository_missing", POINTER, "Name the repository the work is about.")
+    if len(url) <= _URL_CHARACTERS and (matched := _OTHER_FORM.fullmatch(url)):
+        raise _refused(
+            "Errand speaks to forges by https only: write it as "
+            f"https://{matched['host']}/{matched['path'].removesuffix('.git')}",
+            forges,
+        )
     if len(url) > _URL_CHARACTERS or not _PLAIN.fullmatch(url):
         raise _refused("it may have letters, digits and `. _ - ~ / :` only", forges)
     parts = _split(url, forges)
@@ -70,7 +81,9 @@ def locate(url: str, forges: Sequence[Forge]) -> Place:
         base = urlsplit(forge.url)
         if _origin(parts) == _origin(base) and parts.path.startswith(base.path.rstrip("/") + "/"):
             return _place(forge, parts.path[len(base.path.rstrip("/")) + 1 :], forges)
-    raise _refused(f"{parts.scheme}://{parts.netloc} is not a forge of this house", forges)
+    raise _refused(
+        f"{parts.scheme}://{parts.netloc} is not a forge that this installation uses", forges
+    )
 
 
 def _split(url: str, forges: Sequence[Forge]) -> SplitResult:
@@ -108,6 +121,7 @@ def _refused(cause: str, forges: Sequence[Forge]) -> Exception:
     return invalid(
         "repository_refused",
         POINTER,
-        f"This repository address is refused: {cause}. Use one like {examples}; "
-        "the operator sets the forges in FORGES.",
+        f"This repository address is refused: {cause}. Use one like {examples}. For github.com or "
+        "gitlab.com set GITHUB_TOKEN or GITLAB_TOKEN before `make run`; whoever hosts Errand sets "
+        "its forges in FORGES.",
     )

@@ -111,3 +111,27 @@ def test_no_address_is_told_apart():
     with pytest.raises(Refused) as refusal:
         locate("  ", FORGES)
     assert refusal.value.problem.code == "repository_missing"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "git@github.com:ada/app.git",
+        "ssh://git@github.com/ada/app",
+        "ssh://git@github.com:22/ada/app.git",
+        "github.com/ada/app",
+    ],
+)
+def test_an_address_by_ssh_or_without_a_scheme_is_said_as_it_should_be(written):
+    with pytest.raises(Refused) as refusal:
+        locate(written, FORGES)
+    assert "write it as https://github.com/ada/app." in refusal.value.problem.detail
+
+
+def test_a_forge_that_is_not_used_is_said_with_what_allows_it():
+    with pytest.raises(Refused) as refusal:
+        locate("https://github.com/ada/app", (LOCAL,))
+    detail = refusal.value.problem.detail
+    assert "https://github.com is not a forge that this installation uses." in detail
+    assert "set GITHUB_TOKEN or GITLAB_TOKEN before `make run`" in detail
+    assert "FORGES" in detail

@@ -128,7 +128,7 @@ _PULL_REQUESTS: Final = {
         "The forge limits how much it may be asked: wait some minutes.",
     ),
 }
-_URL: Final = re.compile(r"https?://\S+")
+_URL: Final = re.compile(r"'?https?://[^\s'\"]+'?")
 _DETAIL_CHARACTERS: Final = 600
 _SHOWN_BRANCHES: Final = 8
 
@@ -137,10 +137,14 @@ OTHER: Final = "repository_refused"
 
 
 def said(stderr: str) -> str:
-    """Return what git said, for people: one paragraph, without addresses of our own."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    text = _URL.sub("the repository", " ".join(lines)).replace("''", "'")
-    return text[-_DETAIL_CHARACTERS:] or "git said nothing"
+    """Return what git said, for people: whole sentences, without addresses of our own."""
+    lines = [_URL.sub("the repository", line.strip()) for line in stderr.splitlines()]
+    text = " ".join(_sentence(line) for line in lines if line)
+    return text[-_DETAIL_CHARACTERS:] or "git said nothing."
+
+
+def _sentence(line: str) -> str:
+    return line if line.endswith((".", "!", "?", ":")) else f"{line}."
 
 
 def is_stale(stderr: str) -> bool:

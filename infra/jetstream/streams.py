@@ -14,7 +14,7 @@ from infra.telemetry import logger
 STREAM: Final = "EVENTS"
 DEAD_LETTERS: Final = "DEADLETTERS"
 MAX_MESSAGE_BYTES: Final = 256 * 1024
-MAX_EVENTS_OF_A_TASK: Final = 100_000
+MAX_EVENTS_OF_A_TASK: Final = 20_000
 
 _NANOSECONDS: Final = 1_000_000_000
 _DAY_SECONDS: Final = 86_400

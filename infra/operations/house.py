@@ -87,7 +87,7 @@ def _local(log: LogAddress) -> House:
     _make(key_file)
     return House(
         log=log,
-        postgres_url=f"postgresql://errand@/errand?host={sockets}",
+        postgres_url=f"postgresql://errand_service@/errand?host={sockets}",
         redis_url=f"unix://{sockets}/redis.sock",
         storage=Storage(
             endpoint_url=f"http://127.0.0.1:{ports.storage}",

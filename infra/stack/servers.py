@@ -29,6 +29,8 @@ from infra.stack.keys import Keys, Storage
 from infra.tree_removal import remove_tree
 
 DATABASE = "errand"
+SUPERUSER = "errand"
+SERVICE_USER = "errand_service"
 _NATS_STORE = "nats"
 _SAFE_USER = "nobody"
 _CACHE = Path("/var/cache/errand")
@@ -38,9 +40,9 @@ _POSTGRES = "pginstall18"
 _BATCH_LIMITS = "max_inflight_per_stream: 20000, max_inflight_total: 40000, timeout: 3s"
 
 
-def database_url(sockets: Path, name: str) -> str:
-    """Name a database of the embedded PostgreSQL."""
-    return f"postgresql://errand@/{name}?host={sockets}"
+def database_url(sockets: Path, name: str, user: str = SUPERUSER) -> str:
+    """Name a database of the embedded PostgreSQL, and who signs in to it."""
+    return f"postgresql://{user}@/{name}?host={sockets}"
 
 
 def redis_url(sockets: Path) -> str:

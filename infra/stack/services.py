@@ -137,7 +137,7 @@ def _projector(up: Servers) -> dict[str, str]:
         "NATS_URL": up.nats_url,
         "NATS_CREDENTIALS": str(up.credentials("projector")),
         **_event_keys(up),
-        "POSTGRES_URL": up.postgres_url,
+        "POSTGRES_URL": up.service_postgres_url,
         "REDIS_URL": up.redis_url,
         "METRICS_PORT": str(up.ports["projector-metrics"]),
     }
@@ -176,7 +176,7 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "NATS_WORKER_URL": up.nats_url,
         "NATS_WORKERS_ACCOUNT": up.workers_account,
         "NATS_WORKERS_SIGNING_KEY": str(up.workers_signing_key),
-        "POSTGRES_URL": up.postgres_url,
+        "POSTGRES_URL": up.service_postgres_url,
         "REDIS_URL": up.redis_url,
         "S3_ENDPOINT_URL": up.storage.endpoint,
         "S3_REGION": up.storage.region,

@@ -6,6 +6,7 @@ Callers: `infra.stack.whole`, which adds the services, and the fixtures of the t
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Never
@@ -47,8 +48,13 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def postgres_url(self) -> str:
-        """The database of the stack."""
+        """The database of the stack, for its superuser: to provision and to back up."""
         return servers.database_url(self.home.sockets, servers.DATABASE)
+
+    @property
+    def service_postgres_url(self) -> str:
+        """The database of the stack, for services and operators: their role is no superuser."""
+        return servers.database_url(self.home.sockets, servers.DATABASE, servers.SERVICE_USER)
 
     @property
     def redis_url(self) -> str:
@@ -128,6 +134,20 @@ async def _provision(up: Servers) -> None:
     """Make the streams and the database, where they are missing."""
     await provision(up.nats_url, up.credentials("operator"))
     await create_database(up.database_url("postgres"), servers.DATABASE)
+    await give_to_services(up.postgres_url)
+
+
+async def give_to_services(database_url: str) -> None:
+    """Let the services' role own the database and what older versions made there as superuser.
+
+    It has the rights that a managed Postgres gives: it may make roles, and is held to row-level
+    security.
+    """
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute((files("infra.stack") / "service_role.sql").read_text())
+    finally:
+        await connection.close()
 
 
 async def _with_event_keys(up: Servers) -> Servers:

@@ -32,7 +32,17 @@ def create_pool(url: str) -> Pool:
         statement_cache_size=0,
         command_timeout=_QUERY_SECONDS,
         connect=postgres_errors.connect,
+        init=_take_role,
     )
+
+
+async def _take_role(connection: asyncpg.Connection) -> None:
+    """Let no query run with the rights of the owner, also one that names no account: it sees none.
+
+    Through a pooler that gives each transaction another connection this is no more than a help;
+    `within` takes the role itself.
+    """
+    await connection.execute(f"SET ROLE {_ROLE}")
 
 
 @asynccontextmanager
@@ -55,7 +65,7 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def within(pool: Pool, account: str) -> AsyncIterator[Connection]:
-    """Lend a connection in a transaction that sees one account's rows of schema `accounts`.
+    """Lend a connection in a transaction that sees one account's rows.
 
     Row-level security holds there, whatever role the pool came with. Raises Refused (503).
     """

@@ -12,6 +12,7 @@ from infra.event_mac import EventKeys
 from services.gateway.accounts.people import People
 from services.gateway.accounts.wiring import Accounts
 from services.gateway.broker.attempts import Attempts
+from services.gateway.broker.blob_quota import BlobQuota
 from services.gateway.broker.credentials import ForgeCredentials
 from services.gateway.broker.forge_api import ForgeApi
 from services.gateway.broker.git_proxy import GitProxy
@@ -68,6 +69,7 @@ class Broker:
     switches: Switches
     credentials: ForgeCredentials
     spending: Spending
+    quota: BlobQuota
     vault: Vault | None
     clock: Clock
 

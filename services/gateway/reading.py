@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from events import History
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, within
 
 _USAGE: Final = """
     SELECT version, at, model, turn, input_tokens, output_tokens, cache_creation_input_tokens,
@@ -65,12 +65,12 @@ class Reading:
 
     async def usage(self, history: History) -> list[ModelReply]:
         """Tell a task's model replies, oldest first."""
-        async with connected(self._pool) as connection:
+        async with within(self._pool, history.account) as connection:
             rows = await connection.fetch(_USAGE, history.task, history.account)
         return [msgspec.convert(dict(row), ModelReply) for row in rows]
 
     async def machines(self, history: History) -> list[AttemptMachine]:
         """Tell the machines a task had, oldest first."""
-        async with connected(self._pool) as connection:
+        async with within(self._pool, history.account) as connection:
             rows = await connection.fetch(_MACHINES, history.task, history.account)
         return [msgspec.convert(dict(row), AttemptMachine) for row in rows]

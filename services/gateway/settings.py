@@ -8,6 +8,7 @@ import msgspec
 
 from infra.model_prices import OFFERED
 from infra.settings import Misconfigured
+from services.gateway.broker.blob_quota import BlobLimits
 from services.gateway.connections import ConnectionLimits
 from services.gateway.push.settings import PushSettings
 from services.gateway.repository_url import Forge
@@ -75,6 +76,8 @@ class Settings(PushSettings, frozen=True, kw_only=True):
     body_seconds: float = 30.0
     body_bytes_per_second: int = 1024
     write_seconds: float = 60.0
+    blobs_per_task: int = 10_000
+    blob_bytes_per_task: int = 8 * 2**30
     grace_seconds: float = 20.0
     metrics_port: int = 0
     log_level: str = "INFO"
@@ -90,6 +93,11 @@ class Settings(PushSettings, frozen=True, kw_only=True):
             write_seconds=self.write_seconds,
             trusted_proxies=self.trusted_proxies,
         )
+
+    @property
+    def blob_limits(self) -> BlobLimits:
+        """What one task may keep in the object store."""
+        return BlobLimits(blobs=self.blobs_per_task, size_bytes=self.blob_bytes_per_task)
 
     def __repr__(self) -> str:
         return f"Settings(public_url={self.public_url!r}, …)"

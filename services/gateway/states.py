@@ -20,7 +20,7 @@ from infra.fanout import state_key
 from infra.redis_errors import RedisUnavailable, redis_errors
 from infra.task_state import TaskState, evolve
 from infra.telemetry import logger
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, within
 from services.gateway.problems import Refused, not_found, refused, unavailable
 
 _log = logger(__name__)
@@ -84,7 +84,7 @@ class States:
     async def page(self, account: AccountId, wanted: Wanted) -> Page:
         """List an account's tasks. Raises Refused: 400 for a strange cursor, 503."""
         since, task = _read_cursor(wanted.after)
-        async with connected(self._pool) as connection:
+        async with within(self._pool, account) as connection:
             rows = await connection.fetch(
                 _PAGE,
                 account,
@@ -117,7 +117,10 @@ class States:
 
     async def _from_postgres(self, history: History) -> TaskState | None:
         try:
-            async with asyncio.timeout(_LOOK_SECONDS), connected(self._pool) as connection:
+            async with (
+                asyncio.timeout(_LOOK_SECONDS),
+                within(self._pool, history.account) as connection,
+            ):
                 content = await connection.fetchval(_ONE, history.account, history.task)
         except (Refused, TimeoutError):
             return None

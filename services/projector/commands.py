@@ -133,7 +133,7 @@ def _postgres_url(operator: Operator) -> str:
     for folder in (operator.folder, *operator.folder.parents):
         home = folder / ".errand"
         if (home / "stack.json").exists():
-            return f"postgresql://errand@/errand?host={Path(home / 'run').resolve()}"
+            return f"postgresql://errand_service@/errand?host={Path(home / 'run').resolve()}"
     raise click.UsageError(
         "Where are the read models? Set POSTGRES_URL, or start a stack in this folder with "
         "`make run`."

@@ -185,3 +185,24 @@ async def test_a_token_outlives_a_gateway_and_not_its_task(servers, fresh_databa
 
 def test_the_attempt_of_a_test_is_what_the_scheduler_writes():
     assert set(MachineRequested.__struct_fields__) >= {"attempt", "deadline"}
+
+
+async def test_a_task_keeps_so_many_objects_and_bytes_and_no_more(servers, fresh_database):
+    limits = {"blobs_per_task": 5, "blob_bytes_per_task": 1000}
+    async with a_world(servers, fresh_database, **limits) as world:
+        ada = await world.person("ada")
+        tasks = [await ada.submit() for _ in range(2)]
+        workers = [await world.worker(await world.attempt(ada.history(task))) for task in tasks]
+
+        async def put(worker, number, size):
+            return (await worker.put(f"/broker/blobs/b{number}", content=b"x" * size)).status_code
+
+        at_once = await asyncio.gather(*(put(workers[0], n, 10) for n in range(20)))
+        assert sorted(at_once)[5:] == [413] * 15
+        assert all(status < 300 for status in sorted(at_once)[:5])
+        answer = await workers[0].put("/broker/blobs/more", content=b"x")
+        assert is_problem(answer, 413, "task_storage_full")["retryable"] is False
+        assert await put(workers[1], 1, 1001) == 413
+        assert await put(workers[1], 1, 999) < 300
+        assert await put(workers[1], 2, 2) == 413
+        assert await put(workers[1], 2, 1) < 300

@@ -7,7 +7,7 @@ import asyncpg
 
 from events import AccountId, History, PersonId, TaskId
 from services.gateway.accounts.tokens import Digests, Entropy, new_token
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, across_accounts
 
 _CLAIM = """
     INSERT INTO accounts.claim (task, attempt, account, machine, claimed_at)
@@ -54,7 +54,7 @@ class Grants:
         """Use the attempt's one claim; answer its token, or None when the claim was used."""
         token = new_token("broker", self._entropy)
         task, account = grant.history.task, grant.history.account
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             try:
                 async with connection.transaction():
                     await connection.execute(_CLAIM, task, grant.attempt, account, machine, now)
@@ -76,7 +76,7 @@ class Grants:
 
     async def find(self, token: str, *, now: datetime) -> Grant | None:
         """Tell what a token stands for; None when it is unknown or expired."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(_FIND, self._digests.of("broker", token), now)
         if row is None:
             return None
@@ -92,6 +92,6 @@ class Grants:
 
     async def owner(self, task: TaskId) -> AccountId | None:
         """Tell whose task it is, as far as the read model has come."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             account = await connection.fetchval(_OWNER, task)
         return AccountId(account) if account else None

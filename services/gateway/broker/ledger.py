@@ -15,7 +15,7 @@ from events import Usage
 from services.gateway.broker.count import Count, Estimate
 from services.gateway.broker.purses import Broke, Payer, Per, purses_of, resets_at, scope_of
 from services.gateway.broker.reconciling import LOOK_BACK, Made
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, across_accounts
 
 CALL_SECONDS: Final = 900.0
 """How long a call may take; one that is open for longer has lost its end."""
@@ -68,7 +68,7 @@ class Ledger:
     ) -> Broke | None:
         """Set aside what a call may cost, on every purse it draws on; or say which is too small."""
         purses = purses_of(payer, now, self._account_day_microusd)
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(
                 _RESERVE,
                 call,
@@ -102,7 +102,7 @@ class Ledger:
 
     async def begin(self, call: str, estimate: Estimate, count: Count, *, request: str) -> None:
         """Take note of what is known once an answer begins."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             await connection.execute(_BEGIN, call, estimate.most_microusd, count.columns(), request)
 
     async def close(
@@ -112,7 +112,7 @@ class Ledger:
 
         One that was presumed may be closed once more.
         """
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             closed = await connection.fetchval(
                 _CLOSE, call, state, cost, count.columns(), request, now
             )
@@ -122,7 +122,7 @@ class Ledger:
         """Say that this gateway lives, and presume what dead ones left open; name those calls."""
         silent = now - timedelta(seconds=SILENCE_SECONDS)
         late = now - timedelta(seconds=CALL_SECONDS + SILENCE_SECONDS)
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             await connection.execute(_SEEN, self._gateway, now)
             stale = await connection.fetch(_STALE, silent, late)
             await connection.execute(_FORGET, silent)
@@ -135,7 +135,7 @@ class Ledger:
 
     async def made(self, now: datetime) -> Sequence[Made]:
         """Tell the last day's calls on the house's key, if there are presumed ones among them."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_MADE, now - LOOK_BACK)
         return [
             Made(

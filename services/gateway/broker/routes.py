@@ -181,9 +181,15 @@ async def repository(request: Asked, house: TheHouse) -> ForgeRepository:
 @put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
 async def put_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> StoredBlob:
     """Keep bytes in the task's corner of the object store."""
-    key = _key(await _holder(request, house), name)
+    holder = await _holder(request, house)
+    key = _key(holder, name)
     content = await request.body()
-    await house.storage.put(key, content)
+    await house.broker.quota.count(holder.history, len(content))
+    try:
+        await house.storage.put(key, content)
+    except Refused:
+        await house.broker.quota.take_off(holder.history, len(content))
+        raise
     return StoredBlob(key, len(content), sha256(content).hexdigest())
 
 

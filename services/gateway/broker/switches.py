@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from services.gateway.broker.purses import Payer
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, across_accounts
 from services.gateway.problems import Refused, refused
 
 Level = Literal["house", "account", "person", "task"]
@@ -62,25 +62,25 @@ class Switches:
 
     async def check(self, payer: Payer) -> None:
         """Raise Refused (403, `switched_off`) when a switch over this payer is thrown."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(_STANDING, payer.account, payer.person, payer.task)
         if row is not None:
             raise switched_off(Switch(*row))
 
     async def all(self) -> Sequence[Switch]:
         """List those that are thrown, oldest first."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             return [Switch(*row) for row in await connection.fetch(_ALL)]
 
     async def throw(self, wish: SwitchWish, *, now: datetime) -> Switch:
         """Throw one; thrown before, it keeps its time and takes the new reason."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             [row] = await connection.fetch(_THROW, wish.level, wish.owner, wish.reason, now)
         return Switch(*row)
 
     async def clear(self, level: Level, owner: str) -> bool:
         """Put one back; False when it was not thrown."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             return bool(await connection.fetchval(_CLEAR, level, owner))
 
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from events import AccountId, PersonId
 from services.gateway.broker.purses import Per, Purse
-from services.gateway.database import Connection, Pool, connected
+from services.gateway.database import Connection, Pool, across_accounts, within
 
 Grouping = Literal["day", "model", "task", "person"]
 Limit = Annotated[int, Meta(ge=0, le=1_000_000_000_000)]
@@ -88,13 +88,13 @@ class Spending:
     ) -> Sequence[UsageLine]:
         """Sum an account's calls that began from `since` to before `until`; at most 1,000 lines."""
         query = _SPENT.format(key=_KEYS[by], most=_MOST_LINES)
-        async with connected(self._pool) as connection:
+        async with within(self._pool, account) as connection:
             rows = await connection.fetch(query, account, since, until)
         return [UsageLine(**row) for row in rows]
 
     async def limits(self, owners: Sequence[AccountId | PersonId]) -> Mapping[str, Limits]:
         """Tell the limits of accounts and persons."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_LIMITS, list(owners))
         found: dict[str, dict[str, int]] = {owner: {} for owner in owners}
         for row in rows:
@@ -103,14 +103,14 @@ class Spending:
 
     async def set_limits(self, wishes: Mapping[str, Limits]) -> None:
         """Set the limits of accounts and persons, all or none."""
-        async with connected(self._pool) as connection, connection.transaction():
+        async with across_accounts(self._pool) as connection:
             for owner, limits in wishes.items():
                 await _set(connection, owner, "day", limits.day_microusd)
                 await _set(connection, owner, "month", limits.month_microusd)
 
     async def spent(self, purses: Sequence[Purse]) -> Mapping[str, Spent]:
         """Tell what stands in purses of a day and a month, by their owner."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_PURSES, [purse.name for purse in purses])
         stand = {row["purse"]: row for row in rows}
         found: dict[str, dict[str, int]] = {purse.owner: {} for purse in purses}

@@ -18,7 +18,7 @@ from infra.clock import Clock
 from infra.operations.sealing import KEY_BYTES, NONCE_BYTES, NotOpened, seal, unseal
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.key_encryption import KeyEncryption, Wrapped
-from services.gateway.database import Pool, connected
+from services.gateway.database import Pool, across_accounts, within
 from services.gateway.problems import not_found, refused
 
 _SHOWN: Final = 4
@@ -74,7 +74,7 @@ class Vault:
         """Keep a secret, in place of one of the same name."""
         last4 = text[-_SHOWN:] if len(text) >= _LEAST_TO_SHOW else ""
         fresh, now = prefixed("sec", self._entropy(16)), self._clock()
-        async with connected(self._pool) as connection, connection.transaction():
+        async with within(self._pool, account) as connection:
             [row] = await connection.fetch(_PUT, fresh, account, provider, name, last4, now)
             kept = _kept(row)
             of = _binding(account, provider, name, kept.version)
@@ -89,7 +89,7 @@ class Vault:
 
         Raises Refused (409) when no key opens it.
         """
-        async with connected(self._pool) as connection:
+        async with within(self._pool, account) as connection:
             row = await connection.fetchrow(_FIND, account, provider, name)
         if row is None:
             return None
@@ -107,12 +107,12 @@ class Vault:
 
     async def all(self, account: AccountId) -> Sequence[SecretKept]:
         """List what an account keeps."""
-        async with connected(self._pool) as connection:
+        async with within(self._pool, account) as connection:
             return [_kept(row) for row in await connection.fetch(_LIST, account)]
 
     async def delete(self, account: AccountId, secret: str) -> None:
         """Destroy one. Raises Refused (404) when the account has none of this id."""
-        async with connected(self._pool) as connection:
+        async with within(self._pool, account) as connection:
             if not await connection.fetchval(_DELETE, account, secret):
                 raise not_found("secret")
 
@@ -122,23 +122,25 @@ class Vault:
         Broken off, the next call goes on. What does not open is left as it is.
         """
         done = 0
-        async with connected(self._pool) as connection:
-            for row in await connection.fetch(_OLD, self.current):
-                of, old = _of(row), Wrapped(row["wrapped_by"], row["wrapped"])
-                try:
-                    key = await self._keys.unwrap(old, of=of)
-                except NotOpened:
-                    continue
-                new = await self._keys.wrap(key, of=of)
+        async with across_accounts(self._pool) as connection:
+            rows = await connection.fetch(_OLD, self.current)
+        for row in rows:
+            of, old = _of(row), Wrapped(row["wrapped_by"], row["wrapped"])
+            try:
+                key = await self._keys.unwrap(old, of=of)
+            except NotOpened:
+                continue
+            new = await self._keys.wrap(key, of=of)
+            async with within(self._pool, row["account"]) as connection:
                 await connection.execute(
                     _REWRAP, row["secret"], row["version"], old.by, new.text, new.by
                 )
-                done += 1
+            done += 1
         return done
 
     async def counted(self) -> Mapping[str, int]:
         """Count the secrets by the key-encryption key that wraps theirs."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             return {row[0]: row[1] for row in await connection.fetch(_WRAPPED)}
 
 

@@ -16,6 +16,7 @@ from infra.settings import Misconfigured
 from services.gateway.accounts.tokens import Digests, Entropy
 from services.gateway.broker.attempts import Attempts, Minter
 from services.gateway.broker.background import Background, background
+from services.gateway.broker.blob_quota import BlobQuota
 from services.gateway.broker.credentials import ForgeCredentials
 from services.gateway.broker.forge_api import ForgeApi
 from services.gateway.broker.git_proxy import GitProxy
@@ -80,6 +81,7 @@ async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
             switches=Switches(parts.pool),
             credentials=ForgeCredentials(vault, apps),
             spending=Spending(parts.pool, account_day_microusd=day),
+            quota=BlobQuota(parts.pool, settings.blob_limits),
             vault=vault,
             clock=parts.clock,
         )

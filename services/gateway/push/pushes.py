@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from events import AccountId, PersonId, TaskId
 from infra.clock import Clock
-from services.gateway.database import Pool, across_accounts, connected, within
+from services.gateway.database import Pool, across_accounts, within
 from services.gateway.push.message import MANNERS, WAIT
 from services.gateway.push.notice import Notice, PushClass
 from services.gateway.push.outcome import Outcome
@@ -219,12 +219,12 @@ class Pushes:
 
     async def position(self, log_created_at: datetime, end: int) -> int:
         """Tell how far this log was read; a log that is new here is read from its end on."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             return int(await connection.fetchval(_POSITION, log_created_at, end))
 
     async def advance(self, log_created_at: datetime, sequence: int) -> None:
         """Note that everything up to `sequence` is read. Never goes back."""
-        async with connected(self._pool) as connection:
+        async with across_accounts(self._pool) as connection:
             await connection.execute(_ADVANCE, log_created_at, sequence)
 
 

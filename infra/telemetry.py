@@ -9,7 +9,7 @@ message headers.
 import logging
 import os
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, suppress
 from typing import Any, TextIO, cast
 
@@ -23,16 +23,22 @@ from prometheus_client import start_http_server
 from structlog.tracebacks import ExceptionDictTransformer
 
 
-def configure(service: str, *, level: str = "INFO", otlp_endpoint: str = "") -> None:
+def configure(
+    service: str,
+    *,
+    level: str = "INFO",
+    otlp_endpoint: str = "",
+    redact: Callable[[str], str] | None = None,
+) -> None:
     """Set up logging and tracing for this process. Call once, first thing in `__main__`.
 
     `level` is a name of the logging module; `otlp_endpoint` is the collector's base URL, empty for
-    none. Raises ValueError on an unknown level.
+    none. `redact` takes secrets out of each line. Raises ValueError on an unknown level.
     """
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"LOG_LEVEL {level!r} is none of DEBUG, INFO, WARNING, ERROR")
-    stream = cast("TextIO", LossyStream(sys.stderr))
+    stream = cast("TextIO", LossyStream(sys.stderr, redact))
     logging.raiseExceptions = False  # nor may a line of a library's that cannot be written
     structlog.configure(
         processors=[
@@ -69,19 +75,21 @@ class LossyStream:
     where Python would make it the exit code.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, redact: Callable[[str], str] | None = None) -> None:
         self._stream = stream
+        self._redact = redact
         self._descriptor: int | None = None
         with suppress(OSError):  # a stream in memory has none
             self._descriptor = stream.fileno() if stream is not None else None
 
     def write(self, text: str) -> int:
         """Write all of it, or as much as can be written."""
-        left = text.encode(errors="backslashreplace")
+        shown = self._redact(text) if self._redact else text
+        left = shown.encode(errors="backslashreplace")
         with suppress(OSError, ValueError):  # ValueError: it is closed
             if self._descriptor is None:
                 if self._stream is not None:
-                    self._stream.write(text)
+                    self._stream.write(shown)
                 return len(text)
             while left:
                 left = left[os.write(self._descriptor, left) :]

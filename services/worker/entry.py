@@ -10,6 +10,7 @@ from infra.settings import Misconfigured, read
 from services.worker.broker import ClaimRefused
 from services.worker.main import main
 from services.worker.ports import GatewayUnreachable
+from services.worker.redaction import Redactor, secrets_in
 from services.worker.settings import Settings
 
 
@@ -19,16 +20,20 @@ def run(environment: Mapping[str, str]) -> None:
         settings = read(Settings, environment)
     except Misconfigured as error:
         sys.exit(f"worker: {error}")
+    redactor = Redactor(secrets_in(environment))
     telemetry.configure(
-        "worker", level=settings.log_level, otlp_endpoint=settings.otel_exporter_otlp_endpoint
+        "worker",
+        level=settings.log_level,
+        otlp_endpoint=settings.otel_exporter_otlp_endpoint,
+        redact=redactor.text,
     )
     reason: BaseException | None = None  # told after `except*`: see tests/architecture
     try:
-        asyncio.run(main(settings))
+        asyncio.run(main(settings, redactor))
     except* (ClaimRefused, GatewayUnreachable, Unavailable) as errors:
         reason = _first(errors)
     if reason is not None:
-        sys.exit(f"worker: {reason}")
+        sys.exit(redactor.text(f"worker: {reason}"))
 
 
 def _first(error: BaseException) -> BaseException:

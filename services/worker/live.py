@@ -2,7 +2,7 @@
 
 Items are the wire's own: {"t":"eph","task","kind","block","offset","text"}; `offset` counts the
 characters of the block that came before. The final event carries the whole text, so a lost item
-costs nothing.
+costs nothing. Secrets are taken out before; what may be the beginning of one waits for the rest.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import msgspec
 
 from events import CallId, TaskId
 from services.worker.ports import LiveKind, OnDelta, OnOutput
+from services.worker.redaction import RedactedStream, Redactor
 
 _PAUSE_SECONDS: Final = 0.04  # 25 items a second
 _MOST_CHARACTERS: Final = 16_000
@@ -32,7 +33,15 @@ class _Item(msgspec.Struct, frozen=True, tag_field="t", tag="eph"):
 class Live:
     """Gathers pieces and says them at most 25 times a second for each block."""
 
-    def __init__(self, task: TaskId, say: Callable[[bytes], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        task: TaskId,
+        say: Callable[[bytes], Awaitable[None]],
+        *,
+        redactor: Redactor | None = None,
+    ) -> None:
+        self._redactor = redactor or Redactor()
+        self._streams: dict[tuple[LiveKind, str], RedactedStream] = {}
         self._task = task
         self._say = say
         self._heard = asyncio.Event()
@@ -76,11 +85,22 @@ class Live:
             item = _Item(self._task, kind, block, offset + skipped, shown)
             await self._say(msgspec.json.encode(item))
 
+    async def end(self) -> None:
+        """Say all that was held back; the next pieces begin new texts."""
+        streams, self._streams = self._streams, {}
+        for key, stream in streams.items():
+            self._put(key, stream.end())
+        await self.flush()
+
     def _begin(self) -> None:
+        self._streams.clear()
         self._offsets.clear()
         self._waiting.clear()
 
     def _take(self, key: tuple[LiveKind, str], text: str) -> None:
+        self._put(key, self._streams.setdefault(key, self._redactor.stream()).take(text))
+
+    def _put(self, key: tuple[LiveKind, str], text: str) -> None:
         if text:
             self._waiting[key] = self._waiting.get(key, "") + text
             self._heard.set()

@@ -18,6 +18,7 @@ from infra.event_log import Conflict, Unavailable
 from infra.telemetry import logger
 from services.worker.event_limits import fit
 from services.worker.ports import AttemptLog, Blobs
+from services.worker.redaction import Redactor
 from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import Step
 from services.worker.turn import evolve, settle, stop
@@ -32,7 +33,16 @@ _blocks = msgspec.json.Decoder(tuple[Block, ...])
 class Logbook:
     """One task's history as one attempt keeps it. `changes` counts what `turn` has gone through."""
 
-    def __init__(self, log: AttemptLog, attempt: Attempt, blobs: Blobs, scribe: Scribe) -> None:
+    def __init__(
+        self,
+        log: AttemptLog,
+        attempt: Attempt,
+        blobs: Blobs,
+        scribe: Scribe,
+        *,
+        redactor: Redactor | None = None,
+    ) -> None:
+        self._redactor = redactor or Redactor()
         self._log = log
         self._blobs = blobs
         self._scribe = scribe
@@ -64,7 +74,8 @@ class Logbook:
         be it from somebody else or from a step beside this one.
         """
         after = self.turn.head
-        facts = [each for fact in facts for each in await self._fitting(fact)]
+        redacted = [self._redactor.fact(fact) for fact in facts]
+        facts = [each for fact in redacted for each in await self._fitting(fact)]
         stored = [await self._stow(fact) for fact in facts]
         async with self._pen:
             await self._write(stored, facts, after)

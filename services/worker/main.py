@@ -24,6 +24,7 @@ from services.worker.live import Live
 from services.worker.logbook import Logbook
 from services.worker.perform import World
 from services.worker.ports import Model, SandboxUnavailable
+from services.worker.redaction import Redactor
 from services.worker.repository.workspace import GitWorkspace, Origin
 from services.worker.rules import Rules
 from services.worker.sandbox.choose import choose
@@ -34,7 +35,7 @@ from services.worker.standing import Attempt
 _log = logger(__name__)
 
 
-async def main(settings: Settings) -> None:
+async def main(settings: Settings, redactor: Redactor) -> None:
     """Carry one attempt of one task as far as it goes. What is opened last is closed first.
 
     Raises ClaimRefused, GatewayUnreachable, Unavailable when the attempt cannot begin.
@@ -49,13 +50,16 @@ async def main(settings: Settings) -> None:
         gateway = await resources.enter_async_context(gateway_client(settings.gateway_url))
         claimed = await claim(gateway, settings)
         _log.info("claimed", reader=claimed.reader, model_kind=claimed.model_kind)
+        redactor.add("broker-token", claimed.token)
+        redactor.add("nats-credentials", claimed.nats.credentials)
         model.admit(claimed.token)
         broker = Broker(gateway, claimed.token)
         history = History(AccountId(claimed.account), TaskId(settings.task_id))
         nats = await resources.enter_async_context(
             connect(claimed.nats.url, credentials=claimed.nats.credentials, name=claimed.reader)
         )
-        live = Live(history.task, partial(say, nats, live_subject(history)))
+        told = partial(say, nats, live_subject(history))
+        live = Live(history.task, told, redactor=redactor)
         world = await _world(
             resources, settings, claimed=claimed, broker=broker, live=live, model=model
         )
@@ -66,7 +70,7 @@ async def main(settings: Settings) -> None:
             sandbox=world.sandbox.name,
         )
         worker = _Worker(nats, history, attempt, reader=claimed.reader, verify=broker.verify)
-        await worker.run(world, settings)
+        await worker.run(world._replace(redactor=redactor), settings)
 
 
 async def _world(
@@ -119,7 +123,13 @@ class _Worker:
         )
 
     async def run(self, world: World, settings: Settings) -> None:
-        self._book = book = Logbook(self._log, self._attempt, world.blobs, Scribe(world.clock))
+        self._book = book = Logbook(
+            self._log,
+            self._attempt,
+            world.blobs,
+            Scribe(world.clock),
+            redactor=world.redactor,
+        )
 
         async def work(stopping: asyncio.Event) -> None:
             async with self._log, asyncio.TaskGroup() as group:

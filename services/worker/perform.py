@@ -40,6 +40,7 @@ from services.worker.ports import (
     WorkspaceRefused,
 )
 from services.worker.prompt import system_blocks
+from services.worker.redaction import Redactor
 from services.worker.rules import Rules
 from services.worker.standing import DIFF_NAME, Turn
 from services.worker.steps import (
@@ -85,6 +86,7 @@ class World(NamedTuple):
     rules: Rules
     live: Live
     clock: Clock
+    redactor: Redactor = Redactor()
 
 
 async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Recorded]) -> Facts:
@@ -166,7 +168,7 @@ async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recor
         ]
     except BudgetRefused as refused:
         return [refused.met]
-    await world.live.flush()
+    await world.live.end()
     return [
         ModelReplied(
             turn=step.turn,
@@ -184,7 +186,7 @@ async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recor
 async def _run(world: World, calls: Sequence[Call]) -> Facts:
     async with asyncio.TaskGroup() as group:
         running = [group.create_task(_run_one(world, call)) for call in calls]
-    await world.live.flush()
+    await world.live.end()
     facts: list[WorkerEvent] = []
     for call, task in zip(calls, running, strict=True):
         ended = task.result()
@@ -206,8 +208,9 @@ async def _run_one(world: World, call: Call) -> tuple[Outcome, float] | SandboxU
 
 async def _told(world: World, call: Call, outcome: Outcome, seconds: float) -> Facts:
     """Cut a call's output to what the model is told, and keep the whole of what was cut."""
-    told, is_cut = excerpt(outcome.output.replace("\0", "\N{SYMBOL FOR NULL}"))
-    whole = outcome.output.encode(errors="replace")
+    output = await asyncio.to_thread(world.redactor.text, outcome.output)
+    told, is_cut = excerpt(output.replace("\0", "\N{SYMBOL FOR NULL}"))
+    whole = output.encode(errors="replace")
     name = f"outputs/{sha256(whole).hexdigest()}.txt"  # the model chooses no name of ours
     completed = ToolCompleted(
         call=call.id,
@@ -216,7 +219,7 @@ async def _told(world: World, call: Call, outcome: Outcome, seconds: float) -> F
         is_error=outcome.is_error,
         is_truncated=is_cut or outcome.is_truncated,
         seconds=seconds,
-        diff=excerpt(outcome.diff, _DIFF_LIMIT_BYTES)[0],
+        diff=excerpt(world.redactor.text(outcome.diff), _DIFF_LIMIT_BYTES)[0],
         artifact=await world.blobs.put(name, whole) if is_cut else None,
     )
     return [outcome.plan, completed] if outcome.plan else [completed]
@@ -243,7 +246,7 @@ async def _snapshot(world: World, turn: Turn) -> Facts:
 
 async def _diff(world: World, turn: Turn) -> Facts:
     late = await _snapshot(world, turn)  # what the background still wrote is delivered, so kept
-    diff = await world.workspace.diff()
+    diff = await asyncio.to_thread(world.redactor.text, await world.workspace.diff())
     content = diff.encode(errors="replace")
     name = f"artifacts/{turn.number:04d}-{sha256(content).hexdigest()[:12]}-{DIFF_NAME}"
     blob = await world.blobs.put(name, content)
@@ -256,16 +259,19 @@ async def _ask_push(world: World, step: AskPush) -> ApprovalRequested:
 
 async def _push(world: World, step: Push, turn: Turn) -> Facts:
     commit = await world.workspace.commit_and_push(
-        title=step.title, body=step.body, trailers={"Task": turn.task, "Event": step.event}
+        title=world.redactor.text(step.title),
+        body=world.redactor.text(step.body),
+        trailers={"Task": turn.task, "Event": step.event},
     )
     branch = turn.workspace.branch if turn.workspace else ""
     return [BranchPushed(branch=branch, commit=commit)]
 
 
 async def _propose(world: World, step: OpenPullRequest, turn: Turn) -> Facts:
-    body = f"{step.body.rstrip()}\n\n---\nMade by Errand, task `{turn.task}`."
+    title = world.redactor.text(step.title)
+    body = f"{world.redactor.text(step.body).rstrip()}\n\n---\nMade by Errand, task `{turn.task}`."
     opened = await world.forge.pull_request(
-        title=step.title, body=body, branch=step.branch, base=step.base
+        title=title, body=body, branch=step.branch, base=step.base
     )
     if opened is None:
         return []

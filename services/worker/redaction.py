@@ -1,0 +1,334 @@
+"""Secrets taken out of what leaves the worker: each is replaced by `[redacted:NAME]`. Pure.
+
+First the task's own secrets, exactly: as they are, in hex, in URL encoding, and within any base64,
+also where lines are wrapped. Then keys of well-known shapes. Every pass is linear in the text.
+What is not looked into: compressed or encrypted content, and encodings of other kinds.
+
+Not redacted are the files of the work (the commit and the snapshots hold them as they are), and of
+a model's reply its thinking and its tool calls: thinking is signed, and a call has to run as it was
+made. The model sees secrets of neither kind: what it is given is redacted.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import quote, quote_plus
+
+import msgspec
+from msgspec.structs import replace
+
+from events import Block, ModelReplied
+
+F = TypeVar("F", bound=msgspec.Struct)
+
+MIN_SECRET_CHARACTERS: Final = 8
+_SECRET_NAME: Final = re.compile(
+    r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|CLAIM_CODE|PRIVATE|SEED|DSN|DATABASE_URL", re.IGNORECASE
+)
+_SEGMENT: Final = 8
+_MIN_PART: Final = 6
+_MAX_HELD_CHARACTERS: Final = 16_384
+_MAX_KEY_LINES: Final = 200
+
+_KNOWN_KEYS: Final[Sequence[tuple[str, Sequence[str], re.Pattern[str]]]] = tuple(
+    (name, literals.split(), re.compile(shape))
+    for name, literals, shape in (
+        ("anthropic-key", "sk-ant-", r"sk-ant-[A-Za-z0-9_-]{16,400}"),
+        ("openai-key", "sk-", r"sk-(?:proj-|svcacct-|admin-)[A-Za-z0-9_-]{16,400}"),
+        ("openai-key", "sk-", r"sk-[A-Za-z0-9]{40,64}"),
+        ("github-token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{20,300}"),
+        ("github-token", "github_pat_", r"github_pat_[A-Za-z0-9_]{20,300}"),
+        (
+            "gitlab-token",
+            "glpat- glptt- gldt- glrt- glcbt- glsoat-",
+            r"gl(?:pat|ptt|dt|rt|cbt|soat)-[A-Za-z0-9_.-]{16,300}",
+        ),
+        ("aws-key", "AKIA ASIA", r"A(?:KI|SI)A[A-Z0-9]{16}(?![A-Z0-9])"),
+        ("slack-token", "xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,300}"),
+        ("slack-token", "xapp-", r"xapp-[A-Za-z0-9-]{10,300}"),
+        ("google-key", "AIza", r"AIza[A-Za-z0-9_-]{35}"),
+        ("npm-token", "npm_", r"npm_[A-Za-z0-9]{30,300}"),
+        ("pypi-token", "pypi-", r"pypi-[A-Za-z0-9_-]{16,400}"),
+        ("sendgrid-key", "SG.", r"SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,128}"),
+        ("stripe-key", "sk_live_ sk_test_", r"sk_(?:live|test)_[A-Za-z0-9]{10,300}"),
+        ("stripe-key", "rk_live_ rk_test_", r"rk_(?:live|test)_[A-Za-z0-9]{10,300}"),
+        ("stripe-key", "whsec_", r"whsec_[A-Za-z0-9+/=]{16,300}"),
+        ("nats-seed", "SU SA SN SO SX", r"S[UANOX][A-Z2-7]{56}(?![A-Z2-7])"),
+        (
+            "jwt",
+            "eyJ",
+            r"(?<![\w-])eyJ[\w-]{8,4096}\.[\w-]{8,8192}\.[\w-]{8,2048}",
+        ),
+    )
+)
+_LITERALS: Final = (*(each for _, literals, _ in _KNOWN_KEYS for each in literals), "-----BEGIN ")
+_OPENINGS: Final = (*_LITERALS, "aws", "AWS", "Aws")
+_LONGEST: Final = max(map(len, _OPENINGS))
+_BEGINNINGS: Final = [
+    tuple({each[:size] for each in _OPENINGS if len(each) >= size}) for size in range(_LONGEST + 1)
+]
+_AWS_CHARACTERS: Final = 110
+_HEADER_CHARACTERS: Final = 80
+_RUN: Final = "".join(chr(c) for c in range(128) if chr(c).isalnum()) + "_.-"
+_AWS_SECRET: Final = re.compile(
+    r"(?<![A-Za-z0-9])((?i:aws.{0,20}?secret.{0,20}?[=:\"'\s]{1,4}))"
+    r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
+)
+_KEY_BEGINS: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_ENDS: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_KEY_LINE: Final = re.compile(
+    r"[ \t+>|-]{0,20}(?:\d{1,7}[\t:|]?[ \t]{0,8})?"
+    r"(?:[A-Za-z0-9+/=]{1,80}|[A-Za-z-]{1,40}: .{0,80}|)(?:\\n)?\r?"
+)
+_MARGIN: Final = re.compile(r"[ \t+>|-]?")
+
+
+def secrets_in(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets of an environment, by the names of their variables."""
+    return {name: text for name, text in environment.items() if _SECRET_NAME.search(name)}
+
+
+class Redactor:
+    """Knows the secrets of one task; more can be added while it is in use."""
+
+    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+        self._needles: dict[str, _Needle] = {}
+        for name, secret in (secrets or {}).items():
+            self.add(name, secret)
+
+    def add(self, name: str, secret: str) -> None:
+        """Take a secret to be redacted under a name; one too short to be one is left out."""
+        for each in {secret.strip(), *_lines_of(secret)}:
+            if len(each) >= MIN_SECRET_CHARACTERS:
+                for spelled in _spellings(each):
+                    self._needles.setdefault(spelled, _Needle(name, spelled))
+
+    def text(self, text: str) -> str:
+        """Return the text without secrets."""
+        return _without_known_keys(self.known(text))
+
+    def known(self, text: str) -> str:
+        """Return the text without the task's own secrets; keys of well-known shapes stay."""
+        for needle in self._needles.values():
+            text = needle.without(text)
+        return text
+
+    def fact(self, fact: F) -> F:
+        """Return a fact with every text in it redacted; of a reply see `blocks`."""
+        changes: dict[str, Any] = {}
+        for field in fact.__struct_fields__:
+            value = getattr(fact, field)
+            is_reply = isinstance(fact, ModelReplied) and field == "blocks"
+            redacted = self.blocks(value) if is_reply else _each(value, self.text)
+            if redacted != value:
+                changes[field] = redacted
+        return replace(fact, **changes) if changes else fact
+
+    def blocks(self, blocks: Iterable[Block]) -> tuple[Block, ...]:
+        """Return a reply's blocks: text redacted, calls without the task's own secrets.
+
+        Every other block is as it was.
+        """
+        return tuple(map(self._block, blocks))
+
+    def _block(self, block: Block) -> Block:
+        match block.get("type"):
+            case "text":
+                return {**block, "text": _each(block.get("text"), self.text)}
+            case "tool_use":
+                return {**block, "input": _each(block.get("input"), self.known)}
+            case _:
+                return block
+
+    def stream(self) -> "RedactedStream":
+        """Begin a text that comes in pieces."""
+        return RedactedStream(self)
+
+    def held_from(self, text: str) -> int:
+        """Return from where on the end of a text may be the beginning of a secret."""
+        place = min(_held_key(text), len(text))
+        for needle in self._needles.values():
+            place = min(place, needle.begun_at(text))
+        return place
+
+
+class RedactedStream:
+    """A text that comes in pieces; what may be the beginning of a secret is held back."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._held = ""
+        self._before = ""  # the last character shown: a key of a known shape begins a word
+
+    def take(self, piece: str) -> str:
+        """Return what may be shown now that this piece has come."""
+        raw, first = self._before + self._held + piece, len(self._before)
+        place = max(first, self._redactor.held_from(raw), len(raw) - _MAX_HELD_CHARACTERS)
+        whole, step = self._redactor.text(raw), 1
+        shown = self._redactor.text(raw[:place])
+        while place > first and shown + self._rest(raw, place) != whole:  # in a secret's middle
+            place, step = max(first, place - step), 2 * step
+            shown = self._redactor.text(raw[:place])
+        self._held = raw[place:]
+        self._before = raw[max(0, place - 1) : place]
+        return shown[first:]
+
+    def end(self) -> str:
+        """Return the rest."""
+        rest = self._redactor.text(self._before + self._held)[len(self._before) :]
+        self._before = self._held = ""
+        return rest
+
+    def _rest(self, raw: str, place: int) -> str:
+        return self._redactor.text(raw[place - 1 :])[1:]
+
+
+class _Needle(NamedTuple):
+    name: str
+    spelled: str
+
+    def without(self, text: str) -> str:
+        """Replace the secret; looked for by pieces first, one of which no wrapping breaks."""
+        last = len(self.spelled) - _SEGMENT
+        pieces = {min(at, last) for at in (0, 2 * _SEGMENT, 4 * _SEGMENT)}
+        if not any(self.spelled[at : at + _SEGMENT] in text for at in pieces):
+            return text
+        mark = f"[redacted:{self.name}]"
+        text = text.replace(self.spelled, mark)
+        wrapped = r"(?:\r?\n[ \t+>|-]?)?".join(map(re.escape, self.spelled))
+        return re.sub(wrapped, lambda found: mark + "\n" * found[0].count("\n"), text)
+
+    def begun_at(self, text: str) -> int:
+        """Return where the end of a text begins like this secret; its length when it does not."""
+        tail_from = max(0, len(text) - 2 * len(self.spelled))
+        tail = text[tail_from:]
+        place = tail.find(self.spelled[0])
+        while place >= 0:
+            if self._begins(tail, place):
+                return tail_from + place
+            place = tail.find(self.spelled[0], place + 1)
+        return len(text)
+
+    def _begins(self, tail: str, place: int) -> bool:
+        if self.spelled.startswith(tail[place:]):
+            return True
+        head = self.spelled[:_MIN_PART]
+        if not head.startswith(tail[place : place + _MIN_PART].partition("\n")[0].rstrip("\r")):
+            return False
+        joined = "".join(line.rstrip("\r") for line in tail[place:].split("\n"))
+        return "\n" in tail[place:] and self.spelled.startswith(joined)
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 - any JSON or Struct
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {key: _each(each, change) for key, each in value.items()}
+        case list():
+            return [_each(each, change) for each in value]
+        case tuple():
+            return tuple(_each(each, change) for each in value)
+        case msgspec.Struct():
+            fields = {name: getattr(value, name) for name in value.__struct_fields__}
+            return replace(value, **{n: _each(each, change) for n, each in fields.items()})
+        case _:
+            return value
+
+
+def _lines_of(secret: str) -> list[str]:
+    """Return the lines of a secret that say something by themselves: of a .creds file, say."""
+    lines = [line.strip() for line in secret.split("\n")]
+    return (
+        [x for x in lines if len(x) >= 4 * MIN_SECRET_CHARACTERS and not x.startswith("-")]
+        if (len(lines) > 1)
+        else []
+    )
+
+
+def _spellings(secret: str) -> set[str]:
+    """Return every way a secret may be spelled that is found letter by letter."""
+    raw = secret.encode()
+    spelled = {secret, raw.hex(), raw.hex().upper(), quote(secret, safe=""), quote_plus(secret)}
+    spelled |= {quote(secret), "".join(f"%{byte:02X}" for byte in raw)}
+    for lead in range(3):
+        whole = b64encode(b"\0" * lead + raw).decode()
+        inner = whole[4 * (lead > 0) : -4]  # what depends on this secret alone
+        spelled |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return {each for each in spelled if len(each) >= MIN_SECRET_CHARACTERS}
+
+
+def _without_known_keys(text: str) -> str:
+    text = _without_private_keys(text)
+    for name, literals, shape in _KNOWN_KEYS:
+        if any(literal in text for literal in literals):
+            text = shape.sub(lambda found, name=name: _marked(found, name), text)  # type: ignore[misc]
+    if "aws" in text.lower():
+        text = _AWS_SECRET.sub(r"\1[redacted:aws-key]", text)
+    return text
+
+
+def _marked(found: re.Match[str], name: str) -> str:
+    before = found.string[found.start() - 1 : found.start()]
+    return found[0] if before.isalnum() else f"[redacted:{name}]"
+
+
+def _without_private_keys(text: str) -> str:
+    """Replace private keys; as many lines stay, so that a diff around them still fits."""
+    if _KEY_BEGINS.search(text) is None:
+        return text
+    kept: list[str] = []
+    inside = 0
+    for line in text.split("\n"):
+        begins, ends = _KEY_BEGINS.search(line), _KEY_ENDS.search(line)
+        if begins:
+            rest = line[ends.end() :] if ends and ends.start() >= begins.end() else ""
+            kept.append(f"{line[: begins.start()]}[redacted:private-key]{rest}")
+            inside = 0 if ends else 1
+        elif inside and ends:
+            kept.append(_margin(line) + line[ends.end() :])
+            inside = 0
+        elif inside and inside < _MAX_KEY_LINES and _KEY_LINE.fullmatch(line):
+            kept.append(_margin(line))
+            inside += 1
+        else:
+            kept.append(line)
+            inside = 0
+    return "\n".join(kept)
+
+
+def _margin(line: str) -> str:
+    found = _MARGIN.match(line)
+    return found[0] if found else ""
+
+
+def _held_key(text: str) -> int:
+    """Return where the end of a text may be the beginning of a key of a well-known shape."""
+    tail = text[-_MAX_HELD_CHARACTERS:]
+    start = len(text) - len(tail) + len(tail.rstrip(_RUN))
+    begun = [place for each in _LITERALS if (place := text.find(each, start)) >= 0]
+    aws = text.lower().find("aws", max(0, len(text) - _AWS_CHARACTERS))
+    begun += [aws] if aws >= 0 else []
+    for size in range(1, min(_LONGEST, len(text)) + 1):
+        place = len(text) - size
+        if text.endswith(_BEGINNINGS[size]) and not text[max(0, place - 1) : place].isalnum():
+            begun.append(place)
+    return min([*begun, len(text), _open_key(text)])
+
+
+def _open_key(text: str) -> int:
+    """Return where a private key begins that may go on; the text's length if none does."""
+    place = text.rfind("-----BEGIN ")
+    if place < 0:
+        return len(text)
+    header = _KEY_BEGINS.match(text, place)
+    if header is None:
+        return place if len(text) - place < _HEADER_CHARACTERS else len(text)
+    lines = text[header.end() : header.end() + _MAX_HELD_CHARACTERS].split("\n")
+    is_open = not any(map(_KEY_ENDS.search, lines)) and all(map(_may_go_on, lines))
+    return place if is_open else len(text)
+
+
+def _may_go_on(line: str) -> bool:
+    return _KEY_LINE.fullmatch(line) is not None or line.lstrip(" +>|-\t").startswith("-----END")

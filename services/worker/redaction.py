@@ -99,9 +99,9 @@ class Redactor:
 
     def add(self, name: str, secret: str) -> None:
         """Take a secret to be redacted under a name; one too short to be one is left out."""
-        for each in {secret.strip(), *_lines_of(secret)}:
+        for each in (secret.strip(), *_lines_of(secret)):
             if len(each) >= MIN_SECRET_CHARACTERS:
-                for spelled in _spellings(each):
+                for spelled in sorted(_spellings(each), key=len, reverse=True):
                     self._needles.setdefault(spelled, _Needle(name, spelled))
 
     def text(self, text: str) -> str:

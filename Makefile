@@ -10,13 +10,17 @@ SHELL := /bin/sh
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
 
+# A company's proxy signs with a CA that the system trusts: pip and uv are told to trust it too.
+SYSTEM_CA = ca=$$($(BIN)/python -c 'import ssl; print(ssl.get_default_verify_paths().cafile or "")')
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.txt
+
 setup: $(READY) ## Make .venv and install everything, hash-locked
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Errand needs Python 3.11 or newer; this is %d.%d. Install a newer one and say: make PYTHON=python3.12" % v[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-uv.txt
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-uv.txt requirements.txt
+	@$(SYSTEM_CA); PIP_CERT="$${PIP_CERT:-$$ca}" $(PIP_INSTALL) 2>/dev/null || $(PIP_INSTALL)
+	@$(SYSTEM_CA); env $${ca:+UV_SYSTEM_CERTS=$${UV_SYSTEM_CERTS:-1}} $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-uv.txt requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 

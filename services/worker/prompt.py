@@ -15,7 +15,8 @@ Where you are
 - It is a sandbox: no network, no credentials, nothing outside /workspace to be changed. What the
   repository needs and is not installed cannot be fetched; say so rather than pretend.
 - Do not commit, push, or touch the .git directory. Your changes are kept as you go; `submit`
-  commits and pushes them and opens the pull request.
+  commits and pushes them and opens the pull request. Files that git ignores are not part of the
+  work, unless you wrote them with write or edit, or force them with `git add -f`.
 
 How to work
 - Look before you change: find the code, its tests and its conventions, and keep to them.

@@ -62,7 +62,8 @@ def test_a_malformed_repository_is_not_a_forge_that_is_away(stderr):
     assert "malformed" in refusal.detail
 
 
-def test_a_forge_that_hangs_up_is_away():
-    refusal = refusal_of("fatal: early EOF\nfatal: fetch-pack: invalid index-pack output")
+@pytest.mark.parametrize("stderr", ["fatal: early EOF", "fatal: pack is corrupted (SHA1 mismatch)"])
+def test_a_transfer_that_broke_off_is_tried_again(stderr):
+    refusal = refusal_of(f"{stderr}\nfatal: fetch-pack: invalid index-pack output")
 
     assert refusal.reason == "forge_unreachable"

@@ -31,10 +31,10 @@ _NO_WORKFLOWS: Final = re.compile(
 _PUSH_DECLINED: Final = re.compile(
     r"\[remote rejected\]|hook declined|protected branch", re.IGNORECASE
 )
+# What breaks a pack on its way (early EOF, a checksum) is no fault of the repository.
 _MALFORMED: Final = re.compile(
-    r"fsck error|object [0-9a-f]{7,64}: \w+: |bad (object|tree|pack) |corrupt|"
-    r"did not receive expected object|unresolved deltas|inflate: data stream error|"
-    r"invalid (path|object|sha1)|malformed|hash mismatch",
+    r"fsck error|object [0-9a-f]{7,64}: \w+: |did not receive expected object|unresolved deltas|"
+    r"invalid (path|object|sha1)|malformed|remote: .*(corrupt|bad object|missing)",
     re.IGNORECASE,
 )
 _STALE: Final = re.compile(r"stale info|fetch first|non-fast-forward|failed to lock|already exists")

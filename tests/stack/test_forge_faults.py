@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.worker.repository.refusals import refusal_of
 from tests.support.forge import LocalForge, git, git_ok, running_forge
 
 
@@ -25,6 +26,18 @@ def test_a_push_is_refused_on_demand(forge: LocalForge, tree: Path) -> None:
     assert "403" in ended.errors
     assert "Permission to errand/road.git denied to errand" in ended.errors
     forge.clear_faults()
+    git_ok("push", "--quiet", "origin", "HEAD:topic", inside=tree)
+
+
+def test_a_push_is_declined_by_rules_in_the_words_ordered(forge: LocalForge, tree: Path) -> None:
+    words = "error: GH013: Repository rule violations found\n- Push cannot contain secrets"
+    forge.order("decline_push", message=words)
+    ended = git("push", "origin", "HEAD:topic", inside=tree)
+    assert ended.code != 0
+    assert "remote: - Push cannot contain secrets" in ended.errors
+    assert "[remote rejected]" in ended.errors
+    refused = refusal_of(ended.errors, is_push=True)
+    assert (refused.reason, "secret" in refused.remedy) == ("push_refused", True)
     git_ok("push", "--quiet", "origin", "HEAD:topic", inside=tree)
 
 

@@ -39,8 +39,15 @@ class EventLog(Protocol[Writes]):
     async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
         """Return the history's events with a version above `after`, oldest first.
 
-        After a Head only what stands behind it is fetched; after a version, the whole is read.
+        After a Head only what stands behind it is fetched; after a version, what is not known of
+        the history is read first.
         """
+        ...
+
+    async def bodies(
+        self, history: History, *, after: int, limit: int
+    ) -> Sequence[tuple[int, bytes]]:
+        """Return the versions above `after` and their bytes, oldest first, up to `limit`."""
         ...
 
     def follow(

@@ -18,6 +18,7 @@ from infra.jetstream.connection import Connection
 from infra.jetstream.continuity import Continuity
 from infra.jetstream.dead_letters import park
 from infra.jetstream.following import follow
+from infra.jetstream.history_index import HistoryIndex
 from infra.jetstream.legible import Forged, Illegible, Sieve, Stored, read_event
 from infra.jetstream.publication import Appender, Growth, Mark
 from infra.jetstream.streams import STREAM
@@ -78,6 +79,8 @@ class JetStreamLog(Generic[Writes]):
         self._connection = connection
         self._deadline_seconds = deadline_seconds
         self.on_forged = on_forged
+        self._index = HistoryIndex()
+        self._reconnects = connection.reconnects
 
     async def append(
         self, history: History, drafts: Sequence[Draft[Writes]], *, after: Head
@@ -114,7 +117,7 @@ class JetStreamLog(Generic[Writes]):
 
         Raises Unavailable.
         """
-        head = after if isinstance(after, Head) else NOWHERE
+        head = after if isinstance(after, Head) else self._place(history, after)
         version = after.version if isinstance(after, Head) else after
         sieve = Sieve(event_subject(history), head.version, proofs=self._connection.keys)
         stored = reading.pages(
@@ -126,8 +129,62 @@ class JetStreamLog(Generic[Writes]):
         async with aclosing(stored):
             async for page in stored:
                 admitted = [r for s in page if (r := sieve.admit(s)) is not None]
+                if head == self._index.head(history, head.version):
+                    self._index.learn(history, admitted)
                 if events := [r for r in admitted if r.version > version]:
                     yield events
+
+    async def bodies(
+        self, history: History, *, after: int, limit: int
+    ) -> Sequence[tuple[int, bytes]]:
+        """Return the versions above `after` and their bytes, oldest first, up to `limit`.
+
+        Costs what it returns where the history was read before: what was validated then is not
+        decoded again. Raises Unavailable.
+        """
+        found = await self._known_bodies(history, after, limit)
+        if len(found) < limit:
+            last = found[-1][0] if found else after
+            pages = self.pages(history, after=last)
+            async with aclosing(pages):
+                async for page in pages:
+                    found += [(recorded.version, recorded.body) for recorded in page]
+                    if len(found) >= limit:
+                        break
+        return found[:limit]
+
+    async def _known_bodies(
+        self, history: History, after: int, limit: int
+    ) -> list[tuple[int, bytes]]:
+        """Fetch what stands at known places; nothing when it does not stand there any more."""
+        before = self._place(history, after)
+        wanted = list(self._index.sequences(history, after, limit))
+        if before.version != after or not wanted:
+            return []
+        bodies: dict[int, bytes] = {}
+        stored = reading.pages(
+            self._connection,
+            event_subject(history),
+            after=before.sequence,
+            within_seconds=self._deadline_seconds,
+            limit=len(wanted),
+        )
+        async with aclosing(stored):
+            async for page in stored:
+                bodies.update((each.sequence, each.body) for each in page)
+                if page[-1].sequence >= wanted[-1]:
+                    break
+        if any(sequence not in bodies for sequence in wanted):  # it was erased meanwhile
+            self._index.forget(history)
+            return []
+        return [(after + n, bodies[sequence]) for n, sequence in enumerate(wanted, 1)]
+
+    def _place(self, history: History, version: int) -> Head:
+        """Return from where to read a history on; a log met anew may be another one."""
+        if self._connection.reconnects != self._reconnects:
+            self._reconnects = self._connection.reconnects
+            self._index.clear()
+        return self._index.head(history, version)
 
     async def head(self, history: History) -> Head:
         """Tell where the history ends, NOWHERE when it is empty. Raises Unavailable."""

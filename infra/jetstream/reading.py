@@ -96,7 +96,12 @@ async def messages(
 
 
 async def pages(
-    connection: Connection, subject: str, *, after: int, within_seconds: float
+    connection: Connection,
+    subject: str,
+    *,
+    after: int,
+    within_seconds: float,
+    limit: int = _PAGE,
 ) -> AsyncGenerator[list[Stored], None]:
     """Yield a subject's messages above the sequence `after`, up to the leader's last, by pages.
 
@@ -104,7 +109,7 @@ async def pages(
     not come within the time.
     """
     reached = after
-    async with _pages(connection, subject) as source:
+    async with _pages(connection, subject, min(limit, _PAGE)) as source:
         while True:
             try:
                 async with asyncio.timeout(within_seconds):
@@ -126,7 +131,7 @@ async def _next_page(
     """Fetch the page behind `reached`, and tell whether it ends with the leader's last."""
     while True:
         page = await source.after(reached)
-        if len(page) == _PAGE:
+        if len(page) == source.limit:
             return page, False
         last = await last_message(connection, source.subject, within_seconds=within_seconds)
         end = page[-1].sequence if page else reached
@@ -160,8 +165,9 @@ async def _ask(connection: Connection, verb: str, question: object, within_secon
 class _Pages:
     """Asks for batches and gathers them on an inbox of their own."""
 
-    def __init__(self, connection: Connection, subject: str) -> None:
+    def __init__(self, connection: Connection, subject: str, limit: int) -> None:
         self._connection = connection
+        self.limit = limit
         self.subject = subject
         self.inbox = connection.client.new_inbox()
         self._answers: asyncio.Queue[Msg] = asyncio.Queue()
@@ -183,7 +189,7 @@ class _Pages:
         self._asked += 1
         question = {
             "seq": sequence + 1,
-            "batch": _PAGE,
+            "batch": self.limit,
             "max_bytes": _PAGE_BYTES,
             "next_by_subj": self.subject,
         }
@@ -223,8 +229,8 @@ class _Pages:
 
 
 @asynccontextmanager
-async def _pages(connection: Connection, subject: str) -> AsyncIterator[_Pages]:
-    pages = _Pages(connection, subject)
+async def _pages(connection: Connection, subject: str, limit: int) -> AsyncIterator[_Pages]:
+    pages = _Pages(connection, subject, limit)
     subscription = await connection.client.subscribe(f"{pages.inbox}.*", cb=pages.hear)
     try:
         yield pages

@@ -235,3 +235,16 @@ async def test_a_follower_that_is_told_to_stop_stops(log):
         async with reading(log, "contract", after=(await log.info()).last_sequence) as reader:
             pass
     assert reader.recorded == []
+
+
+async def test_bodies_are_what_reading_shows_page_by_page(log):
+    history = new_history()
+    head = await log.append(history, drafts(*"abcdefg"), after=NOWHERE)
+    whole = [(r.version, r.body) for r in await log.read(history)]
+    for _ in range(2):  # not known, and known
+        for after in range(8):
+            for limit in (1, 3, 7, 100):
+                found = await log.bodies(history, after=after, limit=limit)
+                assert list(found) == whole[after : after + limit]
+    await log.append(history, drafts("h"), after=head)
+    assert [version for version, _ in await log.bodies(history, after=5, limit=100)] == [6, 7, 8]

@@ -27,6 +27,11 @@ class Log:
         self.length += 1
         return frame(self.length)
 
+    async def bodies(
+        self, history: History, *, after: int, limit: int
+    ) -> Sequence[tuple[int, bytes]]:
+        return [(r.version, r.body) for r in (await self.read(history, after=after))[:limit]]
+
     async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
         after = after.version if isinstance(after, Head) else after
         self.reads += 1

@@ -67,6 +67,11 @@ class InMemoryLog(Generic[Writes]):
         version = after.version if isinstance(after, Head) else after
         return [recorded for recorded in self._history(history) if recorded.version > version]
 
+    async def bodies(
+        self, history: History, *, after: int, limit: int
+    ) -> Sequence[tuple[int, bytes]]:
+        return [(r.version, r.body) for r in (await self.read(history, after=after))[:limit]]
+
     async def pages(
         self, history: History, *, after: int | Head = 0
     ) -> AsyncGenerator[Sequence[Recorded], None]:

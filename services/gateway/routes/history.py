@@ -88,19 +88,27 @@ async def events(
             media_type="text/event-stream",
             headers=_STREAM_HEADERS,
         )
-    news = await _read(house, history, after)
+    news = await _read(house, history, after, limit)
     if not news:
         await _require(house.feeds, history, after)
         if wait:
             await _first_news(house.feeds, history, after, seconds=wait)
-            news = await _read(house, history, after)
-    return Response(_page(news, after, limit), media_type="application/json")
+            news = await _read(house, history, after, limit)
+    head = news[-1][0] if news else after
+    if len(news) > limit:
+        head = max(head, await _head(house.feeds, history, after))
+    return Response(_page(news, limit, head), media_type="application/json")
 
 
-async def _read(house: House, history: History, after: int) -> Sequence[tuple[int, bytes]]:
-    """Read what stands after a version. Raises Refused: 410 when what follows it is erased, 503."""
+async def _read(
+    house: House, history: History, after: int, limit: int
+) -> Sequence[tuple[int, bytes]]:
+    """Read what stands after a version, one event more than `limit` if there is more.
+
+    Raises Refused: 410 when what follows it is erased, 503.
+    """
     try:
-        news = [(r.version, r.body) for r in await house.log.read(history, after=after)]
+        news = await house.log.bodies(history, after=after, limit=limit + 1)
     except Unavailable:
         raise _away() from None
     if news and news[0][0] > after + 1:
@@ -110,12 +118,15 @@ async def _read(house: House, history: History, after: int) -> Sequence[tuple[in
 
 async def _require(feeds: Feeds, history: History, after: int) -> None:
     """Insist that the history has come to a version. Raises Refused: 410 when it has not, 503."""
+    if after > await _head(feeds, history, after):
+        raise position_lost(history.task)
+
+
+async def _head(feeds: Feeds, history: History, at_least: int) -> int:
     try:
-        head = await feeds.head(history, at_least=after)
+        return await feeds.head(history, at_least=at_least)
     except Unavailable:
         raise _away() from None
-    if after > head:
-        raise position_lost(history.task)
 
 
 async def _first_news(feeds: Feeds, history: History, after: int, *, seconds: float) -> None:
@@ -130,7 +141,7 @@ def _away() -> Refused:
     return unavailable("The event log does not answer at the moment.")
 
 
-def _page(news: Sequence[tuple[int, bytes]], after: int, limit: int) -> bytes:
+def _page(news: Sequence[tuple[int, bytes]], limit: int, head: int) -> bytes:
     taken: list[bytes] = []
     size = 0
     for _, body in news[:limit]:
@@ -139,7 +150,6 @@ def _page(news: Sequence[tuple[int, bytes]], after: int, limit: int) -> bytes:
         taken.append(body)
         size += len(body)
     following = b"%d" % news[len(taken) - 1][0] if len(taken) < len(news) else b"null"
-    head = news[-1][0] if news else after
     return b'{"data":[%s],"next":%s,"head":%d}' % (b",".join(taken), following, head)
 
 

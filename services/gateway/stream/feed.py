@@ -44,6 +44,12 @@ class Histories(Protocol):
         """Return the events with a version above `after`, oldest first."""
         ...
 
+    async def bodies(
+        self, history: History, *, after: int, limit: int
+    ) -> Sequence[tuple[int, bytes]]:
+        """Return the versions above `after` and their bytes, oldest first, up to `limit`."""
+        ...
+
     async def head(self, history: History) -> Head:
         """Return the last version and its sequence."""
         ...
@@ -206,8 +212,7 @@ class Feed:
             begin, page = self._older
             if begin != version:
                 log_reads.inc()
-                stored = await self._log.read(self.history, after=version)
-                page = [(recorded.version, recorded.body) for recorded in stored[:PAGE_EVENTS]]
+                page = list(await self._log.bodies(self.history, after=version, limit=PAGE_EVENTS))
                 self._older = (version, page)
         return _within(page, PAGE_BYTES, version)
 

@@ -178,14 +178,14 @@ class Hub:
                 waiter.woken.clear()
                 page = feed.after(after, most_events=PAGE_EVENTS, most_bytes=PAGE_BYTES)
                 if page is None:
-                    stored = await self._histories.read(history, after=after)
-                    page = [(recorded.version, recorded.body) for recorded in stored]
+                    page = list(
+                        await self._histories.bodies(history, after=after, limit=PAGE_EVENTS)
+                    )
                 if not page and not await waiter.is_woken(beat_seconds):
                     yield []
-                for start in range(0, len(page), PAGE_EVENTS):
-                    part = page[start : start + PAGE_EVENTS]
-                    after = part[-1][0]
-                    yield part
+                if page:
+                    after = page[-1][0]
+                    yield page
 
     def on_message(self, channel: str, payload: bytes) -> None:
         """Take what Redis brought, and note what it shows to be missing."""

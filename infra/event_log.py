@@ -50,6 +50,13 @@ class EventLog(Protocol[Writes]):
         """Return the versions above `after` and their bytes, oldest first, up to `limit`."""
         ...
 
+    async def quarantine(self, name: str, history: History, sequence: int, reason: str) -> None:
+        """Show the operator that the reader `name` cannot fold a history beyond an event.
+
+        Never raises: where it cannot be stored, it is in this process's log and metrics.
+        """
+        ...
+
     def follow(
         self, name: str, *, after: int = 0, until: asyncio.Event
     ) -> AsyncIterator[Sequence[Recorded]]:

@@ -57,6 +57,7 @@ from events import (
     WorkerEvent,
     WorkspacePrepared,
 )
+from infra import quarantine
 
 Phase = Literal["queued", "starting", "working", "waiting", "finished", "failed", "cancelled"]
 Waiting = Literal["", "question", "approval", "budget", "provider", "instruction"]
@@ -100,7 +101,10 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One task as it stands at `version`. Money in millionths of a US dollar."""
+    """One task as it stands at `version`. Money in millionths of a US dollar.
+
+    `is_quarantined`: its history cannot be folded any further; `failure` says why.
+    """
 
     id: TaskId
     account: AccountId
@@ -137,6 +141,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     outcome: str = ""
     failure: Failure | None = None
     is_archived: bool = False
+    is_quarantined: bool = False
 
 
 def title_of(prompt: str) -> str:
@@ -150,8 +155,18 @@ def evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
 
     A history that does not begin with `task.submitted` has no state (None), and an erased one has
     none any more. Total: no history makes it raise, and an event at or below the state's version
-    changes nothing.
+    changes nothing. Where the fold itself breaks, the task is quarantined from there on: every
+    reader that folds it comes to the same state.
     """
+    if state is not None and state.is_quarantined:
+        return _beyond(state, recorded)
+    made = quarantine.attempt(_evolve, state, recorded)
+    if isinstance(made, quarantine.Broken):
+        return _quarantined(state, recorded, made.reason)
+    return made
+
+
+def _evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
     event = recorded.event
     if state is None:
         return _submitted(recorded, event) if isinstance(event, TaskSubmitted) else None
@@ -162,6 +177,43 @@ def evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
     state = replace(state, version=recorded.version, updated_at=recorded.at)
     change = _CHANGES.get(type(event))
     return state if change is None else change(state, event, recorded.at)
+
+
+def _quarantined(state: TaskState | None, recorded: Recorded, reason: str) -> TaskState | None:
+    if state is None:
+        return None
+    detail = f"Its history cannot be read beyond version {state.version}: {reason}"
+    return replace(
+        state,
+        version=recorded.version,
+        updated_at=recorded.at,
+        phase=state.phase if state.phase in ENDED else "failed",
+        waiting="",
+        question=None,
+        approval=None,
+        activity="",
+        ended_at=state.ended_at or recorded.at,
+        failure=Failure(quarantine.REASON, detail, quarantine.REMEDY),
+        is_quarantined=True,
+    )
+
+
+def _beyond(state: TaskState, recorded: Recorded) -> TaskState | None:
+    """Apply what a person or an operator says of a quarantined task, and nothing else."""
+    if recorded.version <= state.version:
+        return state
+    state = replace(state, version=recorded.version, updated_at=recorded.at)
+    match recorded.event:
+        case TaskErased():
+            return None
+        case TaskCancelled():
+            return replace(state, phase="cancelled")
+        case TaskArchived():
+            return replace(state, is_archived=True)
+        case TaskInstructed():
+            return replace(state, is_archived=False)
+        case _:
+            return state
 
 
 def _submitted(recorded: Recorded, event: TaskSubmitted) -> TaskState:

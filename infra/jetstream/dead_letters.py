@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 import msgspec
+from prometheus_client import Counter
 
 from infra.event_log import Unavailable
 from infra.event_mac import HEADER, Mac, read_mac
@@ -24,7 +25,10 @@ from infra.jetstream.reading import NO_MESSAGE
 from infra.jetstream.streams import DEAD_LETTERS, MAX_MESSAGE_BYTES
 from infra.telemetry import logger
 
-Settlement = Literal["dropped", "reads"]
+Settlement = Literal["dropped", "reads", "skipped"]
+
+QUARANTINED: Final = "quarantined: "
+"""How the reason of a letter begins that is about a task, and not about a message alone."""
 
 _DEAD: Final = "dead"
 _ANSWER_SECONDS: Final = 2.0
@@ -32,6 +36,9 @@ _RETRY_SECONDS: Final = 0.25
 _REASON_CHARACTERS: Final = 500
 
 _log = logger(__name__)
+_quarantined = Counter(
+    "errand_tasks_quarantined", "Tasks whose history a reader could not fold.", ["reader"]
+)
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +59,11 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     copies: tuple[int, ...]
     is_settled: bool = False
     mac: str = ""
+
+    @property
+    def is_of_a_task(self) -> bool:
+        """Whether the event can be read, and its history could not be folded beyond it."""
+        return self.reason.startswith(QUARANTINED)
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -77,6 +89,13 @@ class _Advisory(msgspec.Struct, frozen=True):
 
 class _Answer(msgspec.Struct, frozen=True):
     error: object = None
+
+
+class Place(NamedTuple):
+    """Where an event stands: its subject and its sequence in the log."""
+
+    subject: str
+    sequence: int
 
 
 class _Place(NamedTuple):
@@ -106,6 +125,17 @@ async def park(
         sequence=delivered.sequence,
         reason=reason,
     )
+    await _store(connection, reader, delivered, reason=reason, deadline_seconds=deadline_seconds)
+
+
+async def _store(
+    connection: Connection,
+    reader: str,
+    delivered: Delivered,
+    *,
+    reason: str,
+    deadline_seconds: float,
+) -> None:
     body = delivered.body[:MAX_MESSAGE_BYTES]
     headers = {
         "Nats-Msg-Id": f"{reader}/{delivered.sequence}",
@@ -122,6 +152,34 @@ async def park(
                 f"The dead letters took nothing; {reader} cannot go on past {delivered.sequence}."
             )
         await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def park_task(
+    connection: Connection, reader: str, place: Place, *, reason: str, deadline_seconds: float
+) -> None:
+    """Store that a reader cannot fold a history beyond an event. Never raises.
+
+    The event itself stands in the log; the letter names its place and what broke.
+    """
+    _quarantined.labels(reader=reader).inc()
+    _log.error(
+        "task.quarantined",
+        reader=reader,
+        subject=place.subject,
+        sequence=place.sequence,
+        reason=reason,
+    )
+    delivered = Delivered(place.subject, b"", place.sequence, 0, 0, b"")
+    try:
+        await _store(
+            connection,
+            reader,
+            delivered,
+            reason=f"{QUARANTINED}{reason}",
+            deadline_seconds=deadline_seconds,
+        )
+    except Unavailable as error:
+        _log.warning("task.not_parked", reader=reader, subject=place.subject, reason=str(error))
 
 
 async def letters(connection: Connection) -> Sequence[Letter]:

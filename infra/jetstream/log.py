@@ -16,7 +16,7 @@ from infra.jetstream import reading
 from infra.jetstream.client import Delivered
 from infra.jetstream.connection import Connection
 from infra.jetstream.continuity import Continuity
-from infra.jetstream.dead_letters import park
+from infra.jetstream.dead_letters import Place, park, park_task
 from infra.jetstream.following import follow
 from infra.jetstream.history_index import HistoryIndex
 from infra.jetstream.legible import Forged, Illegible, Sieve, Stored, read_event
@@ -244,6 +244,19 @@ class JetStreamLog(Generic[Writes]):
             async for batch in deliveries:
                 if events := await self._legible(name, batch, continuity):
                     yield events
+
+    async def quarantine(self, name: str, history: History, sequence: int, reason: str) -> None:
+        """Park a task in the dead letters of `name`: its fold broke at the event at `sequence`.
+
+        Never raises: where it cannot be stored, it is in this process's log and metrics.
+        """
+        await park_task(
+            self._connection,
+            name,
+            Place(event_subject(history), sequence),
+            reason=reason,
+            deadline_seconds=self._deadline_seconds,
+        )
 
     async def info(self) -> LogInfo:
         """Tell which log this is, where it ends, how large it is. Raises Unavailable, ApiError."""

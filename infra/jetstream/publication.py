@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from events import Draft, EventId, Head, History, event_subject
-from events.codec import AnyEvent, encode, schema_of, tag_of
+from events.codec import AnyEvent, Unwritable, encode, schema_of, tag_of
 from infra.event_log import Conflict, Refused, Unavailable
 from infra.event_mac import HEADER, EventKeys, writer_of
 from infra.jetstream.connection import Connection
@@ -130,7 +130,7 @@ def _spell_one(
     body = encode(history, version, draft)
     tag = tag_of(draft.event)
     if len(body) > MAX_MESSAGE_BYTES - _HEADER_ROOM:
-        raise ValueError(
+        raise Unwritable(
             f"{tag} is {len(body)} bytes long; the most is {MAX_MESSAGE_BYTES - _HEADER_ROOM}. Put "
             "the long part into the object store and let the event carry its key."
         )

@@ -10,12 +10,16 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from infra.jetstream import Connection, connect
-from infra.jetstream.dead_letters import Letter, letters, settle
+from infra.jetstream.dead_letters import Letter, forget, letters, settle
 from infra.operations.command_line import run
 from infra.operations.rereading import read_again, remedy
 from infra.operator import LogAddress, Operator, log_address
 
 _EXCERPT_BYTES = 4096
+_STAYS = (
+    "The task stays in quarantine: its owner sees it as failed and can cancel or archive it. "
+    "After an upgrade its readers try it again when they start."
+)
 _NUMBER = click.argument("number", type=click.IntRange(min=1))
 
 
@@ -57,6 +61,18 @@ def retry(operator: Operator, number: int) -> int:
 
 
 @deadletters.command()
+@click.argument("sequence", type=click.IntRange(min=1))
+@click.pass_obj
+def skip(operator: Operator, sequence: int) -> None:
+    """Mark what readers parked at a sequence of the log as seen: they go on without it."""
+    skipped = run(_skip(log_address(operator, "operator"), sequence))
+    readers = ", ".join(letter.reader for letter in skipped)
+    operator.console.print(Text(f"Skipped at {sequence} for: {readers}. It is not listed again."))
+    if any(letter.is_of_a_task for letter in skipped):
+        operator.console.print(Text(_STAYS))
+
+
+@deadletters.command()
 @_NUMBER
 @click.pass_obj
 def drop(operator: Operator, number: int) -> None:
@@ -83,11 +99,27 @@ async def _retry(console: Console, address: LogAddress, number: int) -> int:
         if again.recorded is None:
             console.print(Text(f"It cannot be read yet: {again.reason}."))
             return 1
-        await settle(log, letter, "reads")
+        if letter.is_of_a_task:
+            await forget(log, letter)  # without a note: should it break again, it is shown again
+        else:
+            await settle(log, letter, "reads")
     version = again.recorded.version
     console.print(Text(f"It reads now: version {version} of {again.recorded.task}. Settled."))
     console.print(Text(remedy(letter)))
     return 0
+
+
+async def _skip(address: LogAddress, sequence: int) -> list[Letter]:
+    async with _connected(address) as log:
+        found = [letter for letter in await letters(log) if letter.sequence == sequence]
+        if not found:
+            raise click.ClickException(
+                f"No reader has parked anything at {sequence}. `errand deadletters list` tells "
+                "which events were parked."
+            )
+        for letter in found:
+            await settle(log, letter, "skipped")
+        return found
 
 
 async def _drop(address: LogAddress, number: int) -> Letter:

@@ -5,6 +5,7 @@ state comes from, and `REMEDIES` says how. Appending the event again would put i
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any, Final, NamedTuple
 
 from events import Recorded, history_of
@@ -12,11 +13,19 @@ from infra.event_mac import header_block
 from infra.jetstream import Connection, JetStreamLog
 from infra.jetstream.dead_letters import Letter
 from infra.jetstream.legible import Illegible, read_event
+from infra.task_state import evolve
 
 REMEDIES: Final[Mapping[str, str]] = {
     "history": "The read models passed it over: `errand projector rebuild` brings it in.",
     "live": "The projector's live states passed it over: restart it.",
     "scheduler": "The scheduler passed it over: restart it, it reads the log from the beginning.",
+}
+_RESTART: Final = (
+    "Restart the service that runs this reader: it folds the history again with its code of today. "
+    "The task's owner then sends an instruction to go on."
+)
+_TASK_REMEDIES: Final[Mapping[str, str]] = {
+    "history": "The read models hold the broken state: `errand projector rebuild` folds it again.",
 }
 _ANY_READER: Final = "That reader passed it over: let it read the log from {sequence} on."
 
@@ -33,6 +42,9 @@ async def read_again(connection: Connection, letter: Letter) -> Reread:
 
     Raises Unavailable.
     """
+    history = history_of(letter.subject)
+    if letter.is_of_a_task:
+        return await _fold_again(connection, letter)
     try:
         history = history_of(letter.subject)
     except ValueError as error:  # an advisory, which names no subject
@@ -55,6 +67,20 @@ async def read_again(connection: Connection, letter: Letter) -> Reread:
     )
 
 
+async def _fold_again(connection: Connection, letter: Letter) -> Reread:
+    """Fold a quarantined task's state with the code of today. The reader's own fold is its own."""
+    events = await JetStreamLog[Any](connection).read(history_of(letter.subject))
+    found = next((each for each in events if each.sequence == letter.sequence), None)
+    if found is None:
+        return Reread(None, "the event is not in its history any more")
+    state = reduce(evolve, events, None)
+    if state is not None and state.is_quarantined and state.failure is not None:
+        return Reread(None, state.failure.detail)
+    return Reread(found, "")
+
+
 def remedy(letter: Letter) -> str:
     """Say what lets the letter's reader have the event after all."""
+    if letter.is_of_a_task:
+        return _TASK_REMEDIES.get(letter.reader, _RESTART)
     return REMEDIES.get(letter.reader) or _ANY_READER.format(sequence=letter.sequence)

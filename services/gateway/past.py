@@ -18,6 +18,7 @@ from events import (
     TaskInstructed,
     TaskSubmitted,
 )
+from infra.quarantine import Broken, attempt
 from infra.task_state import TaskState, evolve
 from services.gateway.problems import Refused, refused
 
@@ -104,8 +105,8 @@ def _spelt(at: datetime) -> str:
 
 def _conversation(history: Sequence[Recorded]) -> Iterator[Message]:
     for recorded in history:
-        said = _said(recorded)
-        if said is not None and said[1]:
+        said = attempt(_said, recorded)
+        if said is not None and not isinstance(said, Broken) and said[1]:
             yield Message(recorded.version, recorded.at, *said)
 
 

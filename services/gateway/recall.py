@@ -9,7 +9,8 @@ from typing import NamedTuple
 from events import NOWHERE, GatewayEvent, Head, History
 from infra.event_log import EventLog, Unavailable
 from services.gateway.problems import unavailable
-from services.gateway.task import NO_TASK, Task, evolve
+from services.gateway.quarantined import evolve
+from services.gateway.task import NO_TASK, Task
 
 _MOST_HISTORIES = 5_000
 

@@ -67,7 +67,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `version` 0 means there is none. `attempt` and `deadline` are of the newest machine asked for;
     `repository` is its address, `model` the one it asks; `by` is who submitted it, `limit_microusd`
     what it may spend (0: no limit).
-    A question's answer is None while it is open.
+    A question's answer is None while it is open. `is_quarantined`: its history cannot be folded any
+    further (services.gateway.quarantined).
     """
 
     version: int = 0
@@ -83,6 +84,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     questions: Mapping[RequestId, Answer | None] = MappingProxyType({})
     approvals: Mapping[RequestId, Approval] = MappingProxyType({})
     settled: Mapping[CommandId, Settled] = MappingProxyType({})
+    is_quarantined: bool = False
 
 
 NO_TASK: Final = Task()

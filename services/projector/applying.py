@@ -6,11 +6,11 @@ in events and bytes.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from events import Recorded
+from events import History, Recorded
 from infra.telemetry import span
 from services.projector.folding import Fold
 from services.projector.store import Store
@@ -23,12 +23,17 @@ _MOST_EVENTS: Final = 20_000
 _MOST_BYTES: Final = 16 * 1024 * 1024
 
 
+Parks = Callable[[History, int, str], Awaitable[None]]
+"""Parks a task: its history, the event that broke a projection, and why."""
+
+
 class Applying:
     """Takes events and writes what they change. `written` is where the checkpoint stands."""
 
-    def __init__(self, store: Store, *, at: int) -> None:
+    def __init__(self, store: Store, parks: Parks, *, at: int) -> None:
         self.written = at
         self._store = store
+        self._parks = parks
         self._fold = Fold(store.tables)
         self._changed = asyncio.Condition()
         self._is_writing = False
@@ -40,9 +45,16 @@ class Applying:
         if missing := self._fold.missing(events):
             self._fold.learn(missing, await self._store.states(missing))
         self._fold.take(events)
+        await self._park()
         async with self._changed:
             self._changed.notify_all()
             await self._changed.wait_for(self._has_room)
+
+    async def _park(self) -> None:
+        """Show the operator what broke a projection; all else of these events is written."""
+        broken, self._fold.quarantined = self._fold.quarantined, []
+        for recorded, reason in broken:
+            await self._parks(recorded.history, recorded.sequence, reason)
 
     async def settled(self) -> None:
         """Wait until all that was taken is written."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from events import Recorded, TaskErased, TaskId
+from infra.quarantine import Broken, Quarantined, attempt
 from infra.task_state import TaskState, evolve
 from services.projector.projections import PROJECTED, event, task
 from services.projector.rows import Row, Table, Write
@@ -33,12 +34,16 @@ class Changes(NamedTuple):
 
 
 class Fold:
-    """Facts taken and not yet drained, and the state of each task met lately."""
+    """Facts taken and not yet drained, and the state of each task met lately.
+
+    `quarantined`: events at which a projection broke, for whoever parks them.
+    """
 
     def __init__(self, tables: Collection[Table]) -> None:
         self._tables = tables
         self._columns = {table.name: table.columns for table in tables}
         self._states: OrderedDict[TaskId, TaskState | None] = OrderedDict()
+        self.quarantined: list[Quarantined] = []
         self._begin()
 
     def missing(self, events: Iterable[Recorded]) -> Collection[TaskId]:
@@ -67,15 +72,28 @@ class Fold:
             if places is not None:
                 places.append(event.values(recorded))
             for project in PROJECTED.get(kind, ()):
-                for row in project(recorded):
+                rows = attempt(project, recorded)
+                if isinstance(rows, Broken):
+                    self.quarantined.append(Quarantined(recorded, rows.reason))
+                    continue
+                for row in rows:
                     self._put(row)
             if states is not None:
-                states[name] = evolve(states.get(name), recorded)
+                before = states.get(name)
+                state = states[name] = evolve(before, recorded)
                 self._touched.add(name)
+                if state is not None and state.is_quarantined and before is not None:
+                    self._note(before, state, recorded)
         if events:
             self.after = events[-1].sequence
             self.count += len(events)
             self.size_bytes += sum([len(recorded.body) for recorded in events])
+
+    def _note(self, before: TaskState, state: TaskState, recorded: Recorded) -> None:
+        """Take note of a task whose state could not be folded any further at this event."""
+        if not before.is_quarantined:
+            reason = state.failure.detail if state.failure else ""
+            self.quarantined.append(Quarantined(recorded, reason))
 
     def drain(self) -> Changes:
         """Hand over what is held, and hold nothing."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from typing import Final, Never
 
 import asyncpg
@@ -94,7 +95,7 @@ class HistoryLoop:
 
     async def _follow(self, at: int, stopping: asyncio.Event) -> None:
         _log.info("history loop follows", after=at)
-        applying = Applying(self._store, at=at)
+        applying = Applying(self._store, partial(self._event_log.quarantine, READER), at=at)
         async with asyncio.TaskGroup() as group:
             group.create_task(applying.write())
             async for batch in self._event_log.follow(READER, after=at, until=stopping):

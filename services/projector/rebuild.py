@@ -8,6 +8,7 @@ nobody up; then the projector is held up for the moment that the last few events
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, Final, NamedTuple, Never, cast
 
 import asyncpg
@@ -226,7 +227,7 @@ class _Shadow:
 async def _building(log: JetStreamLog[Never], store: Store, at: int) -> AsyncIterator[_Shadow]:
     """Follow the log as the history loop does: what it left out is left out here."""
     until = asyncio.Event()
-    applying = Applying(store, at=at)
+    applying = Applying(store, partial(log.quarantine, READER), at=at)
     # The protocol's iterator is a generator, and is closed as one.
     batches = cast("Any", log.follow(READER, after=at, until=until))
     async with asyncio.TaskGroup() as group, aclosing(batches):

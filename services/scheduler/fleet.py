@@ -34,6 +34,7 @@ from events import (
     TaskInstructed,
     TaskSubmitted,
 )
+from infra import quarantine
 
 
 class Stage(Enum):
@@ -83,6 +84,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     retry_at: datetime | None = None
     is_tampering_settled: bool = False  # it was said since it was opened, or the task is erased
+    quarantine: str = ""  # why its history cannot be folded, or planned for, any further
+    is_told: bool = False  # the history says so, or the task had ended before
     # Not in the log:
     is_busy: bool = False  # an effect is under way
     postponed_until: datetime | None = None
@@ -100,7 +103,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_quiet(self) -> bool:
         """Tell whether nothing will ever be due until something new is said."""
-        return not self.is_open and self.stage in (Stage.CLOSED, Stage.REFUSED)
+        is_over = self.is_told if self.quarantine else not self.is_open
+        return is_over and self.stage in (Stage.CLOSED, Stage.REFUSED)
 
 
 class Tampering(msgspec.Struct, frozen=True):
@@ -117,6 +121,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     tasks: Mapping[TaskId, Task] = {}
     active: frozenset[TaskId] = frozenset()
     tampering: Mapping[TaskId, Tampering] = {}  # not in the log: it is of messages that are none
+    quarantined: frozenset[TaskId] = frozenset()
     sequence: int = 0
 
 
@@ -124,7 +129,8 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fl
     """Apply facts in the order of their histories. One already applied changes nothing.
 
     `heard_at` is when they were read, by the scheduler's own clock. An event's `at` is of another
-    machine's clock, and is never compared with this one's.
+    machine's clock, and is never compared with this one's. A fact that breaks the fold quarantines
+    its task and no other.
     """
     tasks = dict(fleet.tasks)
     touched: set[TaskId] = set()
@@ -132,21 +138,72 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fl
     for recorded in batch:
         sequence = max(sequence, recorded.sequence)
         before = tasks.get(recorded.task)
-        task = advance(before, recorded, heard_at)
+        task = _advanced(before, recorded, heard_at)
         if task is not None:
             tasks[task.id] = task
             touched.add(task.id)
             if task.id in tampering and _settles(before, recorded, tampering[task.id]):
                 tampering = {key: each for key, each in tampering.items() if key != task.id}
     restless = {task for task in touched if not tasks[task].is_quiet}
-    active = fleet.active - touched | restless
-    return replace(fleet, tasks=tasks, active=active, sequence=sequence, tampering=tampering)
+    broken = {task for task in touched if tasks[task].quarantine}
+    return replace(
+        fleet,
+        tasks=tasks,
+        active=fleet.active - touched | restless,
+        quarantined=fleet.quarantined | broken,
+        tampering=tampering,
+        sequence=sequence,
+    )
 
 
 def tampered(fleet: Fleet, task: TaskId, sequence: int, reason: str) -> Fleet:
     """Take note of a forged message in a task's history, known or not."""
     found = Tampering(sequence, reason)
     return replace(fleet, tampering={**fleet.tampering, task: found})
+
+
+def _advanced(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task | None:
+    if task is not None and task.quarantine:
+        return _beyond(task, recorded)
+    made = quarantine.attempt(advance, task, recorded, heard_at)
+    if not isinstance(made, quarantine.Broken):
+        return made
+    if task is None:
+        return None
+    broken = replace(task, quarantine=made.reason, is_told=not task.is_open)
+    return _beyond(broken, recorded)
+
+
+def _beyond(task: Task, recorded: Recorded) -> Task:
+    """Apply to a quarantined task what ends or reopens it, and the end of its machine."""
+    if recorded.version <= task.head.version and not isinstance(recorded.event, TaskErased):
+        return task
+    task = replace(task, head=recorded.head, cause=recorded.id)
+    match recorded.event:
+        case TaskInstructed():
+            return replace(task, is_told=False)
+        case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned() | TaskErased():
+            return replace(task, is_told=True)
+        case MachineLost(attempt=number) | MachineDestroyed(attempt=number):
+            return _at_attempt(task, number, stage=Stage.CLOSED)
+        case _:
+            return task
+
+
+def broken(fleet: Fleet, task: TaskId, reason: str) -> Fleet:
+    """Quarantine a task that cannot be planned for; nothing but its end is planned from here on."""
+    known = fleet.tasks[task]
+    known = replace(known, quarantine=known.quarantine or reason, is_told=not known.is_open)
+    fleet = replace(fleet, quarantined=fleet.quarantined | {task})
+    return _with(fleet, known)
+
+
+def closed(fleet: Fleet, task: TaskId) -> Fleet:
+    """Take note that the machine of a quarantined task is gone, though no fact can tell it."""
+    known = fleet.tasks[task]
+    if known.attempt is None:
+        return fleet
+    return _with(fleet, _at_attempt(known, known.attempt.number, stage=Stage.CLOSED))
 
 
 def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task | None:

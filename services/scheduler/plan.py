@@ -13,6 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from events import AccountId, Guest, Head, History, MachineRequested, TaskAbandoned, TaskId
+from infra import quarantine
+from infra.quarantine import REASON, REMEDY, Broken
 from services.scheduler.fleet import Attempt, Fleet, Stage, Tampering, Task
 from services.scheduler.refusals import remedy_of
 
@@ -79,25 +81,43 @@ class ServeReader(msgspec.Struct, frozen=True):
     reader: int
 
 
+class Quarantine(msgspec.Struct, frozen=True):
+    """Plan nothing more for this task but its end: planning for it broke."""
+
+    history: History
+    reason: str
+
+
 Decision = Request | Resume | Destroy | Abandon | ServeReader
 
 
-def plan(fleet: Fleet, now: datetime, policy: Policy) -> Sequence[Decision]:
-    """Say what is due now, at most one decision a task. Asking again says the same."""
+def plan(fleet: Fleet, now: datetime, policy: Policy) -> Sequence[Decision | Quarantine]:
+    """Say what is due now, at most one decision a task. Asking again says the same.
+
+    What breaks while one task is judged concerns that task alone.
+    """
     forged = fleet.tampering.keys() & fleet.tasks
     tasks = [fleet.tasks[task] for task in sorted(fleet.active | forged)]
     ready = [t for t in tasks if _is_past(t.postponed_until, now) and not t.is_busy]
-    due = [decision for task in ready if (decision := _due(fleet, task, now, policy))]
-    honest = [task for task in ready if task.id not in fleet.tampering]
-    wanting = [task for task in honest if _wants_machine(task, now, policy)]
+    judged = [(task, quarantine.attempt(_judge, fleet, task, now, policy)) for task in ready]
+    broken = [Quarantine(t.history, made.reason) for t, made in judged if isinstance(made, Broken)]
+    due = [made for _, made in judged if isinstance(made, Decision) and not _is_request(made)]
+    wanted = {task.id: made for task, made in judged if isinstance(made, Request)}
+    wanting = [task for task, _ in judged if task.id in wanted]
     live = Counter(task.account for task in tasks if _is_live(task))
-    return [*due, *(_request(task, now, policy) for task in _fairly(wanting, live, policy))]
+    return [*broken, *due, *(wanted[task.id] for task in _fairly(wanting, live, policy))]
 
 
 def wake_at(fleet: Fleet, now: datetime, policy: Policy) -> datetime | None:
     """Tell when something may be due by time alone; None when only events can change the plan."""
-    moments = (m for task in fleet.active for m in _moments(fleet, fleet.tasks[task], policy))
-    return min((moment for moment in moments if moment > now), default=None)
+    found = (
+        quarantine.attempt(_next, fleet, fleet.tasks[task], now, policy) for task in fleet.active
+    )
+    return min((moment for moment in found if isinstance(moment, datetime)), default=None)
+
+
+def _next(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> datetime | None:
+    return min((moment for moment in _moments(fleet, task, policy) if moment > now), default=None)
 
 
 def to_watch(fleet: Fleet) -> Iterator[tuple[TaskId, Attempt]]:
@@ -111,6 +131,31 @@ def to_watch(fleet: Fleet) -> Iterator[tuple[TaskId, Attempt]]:
 def machine_name(task: TaskId, attempt: int) -> str:
     """Name an attempt's machine; the name is what makes creating it repeatable."""
     return f"task-{task.removeprefix('task_').replace('_', '-')}-a{attempt}"
+
+
+def _judge(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision | None:
+    """Name what is due for a task: a machine too, should there be room for one."""
+    if task.quarantine:
+        return _ending(task)
+    due = _due(fleet, task, now, policy)
+    if due is None and task.id not in fleet.tampering and _wants_machine(task, now, policy):
+        return _request(task, now, policy)
+    return due
+
+
+def _ending(task: Task) -> Decision | None:
+    """Name what ends a quarantined task: its history says so, then its machine goes."""
+    if not task.is_told:
+        detail = f"The scheduler cannot go on with this task: {task.quarantine}"
+        fact = TaskAbandoned(reason=REASON, detail=detail, remedy=REMEDY)
+        return Abandon(task.history, task.head, fact)
+    if task.attempt is not None and task.stage in (Stage.REQUESTED, Stage.STARTED):
+        return Destroy(task.history, task.attempt, "ended")
+    return None
+
+
+def _is_request(decision: Decision) -> bool:
+    return isinstance(decision, Request)
 
 
 def _due(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision | None:

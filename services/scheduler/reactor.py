@@ -12,20 +12,23 @@ from typing import assert_never
 
 import msgspec
 
-from events import Draft, Head, History, MachineRequested, Recorded, SchedulerEvent, TaskId
+from events import Draft, Head, History, MachineRequested, Recorded, SchedulerEvent, TaskId, limits
 from infra.clock import Scribe
 from infra.event_log import Conflict, EventLog, Unavailable
+from infra.quarantine import Broken
+from infra.quarantine import attempt as attempt_step
 from infra.telemetry import logger, span
 from services.scheduler import fleet as fleets
 from services.scheduler.effects import Effects
-from services.scheduler.fleet import Attempt, Fleet
+from services.scheduler.fleet import Attempt, Fleet, Task
 from services.scheduler.machines import Refused, Unreachable
-from services.scheduler.outcome import Outcome, conclude, stray
+from services.scheduler.outcome import Gone, Outcome, conclude, stray
 from services.scheduler.plan import (
     Abandon,
     Decision,
     Destroy,
     Policy,
+    Quarantine,
     Request,
     Resume,
     ServeReader,
@@ -76,6 +79,7 @@ class Reactor:
         self._last_batch_at = scribe.now()
         self._changed = asyncio.Event()
         self._watched: dict[tuple[TaskId, int], asyncio.Task[None]] = {}
+        self._parked: set[TaskId] = set()
 
     @property
     def fleet(self) -> Fleet:
@@ -110,12 +114,23 @@ class Reactor:
     def _react(self, group: asyncio.TaskGroup) -> None:
         """Begin every effect that is due, and a watch on every machine that has none."""
         for decision in plan(self._fleet, self._scribe.now(), self._policy):
+            if isinstance(decision, Quarantine):
+                self._fleet = fleets.broken(self._fleet, decision.history.task, decision.reason)
+                self._changed.set()
+                continue
             self._fleet = fleets.occupied(self._fleet, decision.history.task)
             group.create_task(self._carry_out(decision))
+        for name in self._fleet.quarantined - self._parked:
+            self._parked.add(name)
+            group.create_task(self._park(self._fleet.tasks[name]))
         for task, attempt in to_watch(self._fleet):
             if (task, attempt.number) not in self._watched:
                 watch = group.create_task(self._watch(task, attempt))
                 self._watched[task, attempt.number] = watch
+
+    async def _park(self, task: Task) -> None:
+        """Show the operator a task that broke; its owner reads it in the task's history."""
+        await self._log.quarantine(BY, task.history, task.head.sequence, task.quarantine)
 
     async def _follow(self, until: asyncio.Event) -> None:
         async for batch in self._log.follow(BY, until=until):
@@ -196,14 +211,19 @@ class Reactor:
         """Append what came of an effect, after whatever was said meanwhile."""
         while True:
             task = self._fleet.tasks[history.task]
-            facts = conclude(outcome, task, self._scribe.now(), self._policy)
+            facts = attempt_step(conclude, outcome, task, self._scribe.now(), self._policy)
+            if isinstance(facts, Broken):
+                self._fleet = fleets.broken(self._fleet, task.id, facts.reason)
+                if isinstance(outcome, Gone):
+                    self._fleet = fleets.closed(self._fleet, task.id)
+                return
             if not facts or await self._append(history, task.head, facts):
                 return
 
     async def _append(self, history: History, head: Head, facts: Sequence[SchedulerEvent]) -> bool:
         """Append after `head` and fold it. False when the history had grown: now that is folded."""
         task = self._fleet.tasks[history.task]
-        drafts = self._scribe.drafts(facts, by=BY, cause=task.cause)
+        drafts = self._scribe.drafts([*map(limits.bounded, facts)], by=BY, cause=task.cause)
         try:
             new = await self._log.append(history, drafts, after=head)
         except Conflict:

@@ -7,6 +7,7 @@ from typing import Final
 from events import ToolStarted
 from infra.clock import Clock
 from infra.event_log import Conflict
+from infra.quarantine import Broken, attempt
 from infra.telemetry import logger
 from services.worker.calls import Call
 from services.worker.logbook import Logbook
@@ -50,7 +51,10 @@ async def drive(
 async def _work(book: Logbook, world: World) -> None:
     while True:
         changes = book.changes
-        step = next_step(book.turn, world.clock())
+        step = attempt(next_step, book.turn, world.clock())
+        if isinstance(step, Broken):
+            book.spoil(step.reason)
+            continue
         try:
             match step:
                 case Rest():
@@ -82,8 +86,8 @@ async def _keep(book: Logbook, world: World) -> None:
     """Take every snapshot, beside the step that is due where it may be so, one after another."""
     while True:
         changes = book.changes
-        step = beside(book.turn, world.clock())
-        if step is None:
+        step = attempt(beside, book.turn, world.clock())
+        if step is None or isinstance(step, Broken):  # `_work` sees to it
             await book.changed(changes)
         else:
             await _carry_out(book, world, step)
@@ -131,7 +135,7 @@ async def _overtaken(book: Logbook, step: Deed, clock: Clock) -> None:
 
 def _is_due(book: Logbook, step: Deed, clock: Clock) -> bool:
     now = clock()
-    return step in (next_step(book.turn, now), beside(book.turn, now))
+    return step in (attempt(next_step, book.turn, now), attempt(beside, book.turn, now))
 
 
 async def _stop_when_told(book: Logbook, stopping: asyncio.Event) -> None:

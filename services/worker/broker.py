@@ -64,6 +64,9 @@ class _Problem(msgspec.Struct, frozen=True):
     code: str = ""
 
 
+_NO_BLOB: Final = (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
+
+
 class Broker:
     """The broker, to one attempt: `Blobs` and `Forge` of services.worker.ports."""
 
@@ -80,9 +83,15 @@ class Broker:
         return msgspec.json.decode(answer.content, type=Blob)
 
     async def get(self, key: str) -> bytes:
-        """Return the bytes under a Blob's key. Raises GatewayUnreachable."""
+        """Return the bytes under a Blob's key. Raises LookupError, GatewayUnreachable."""
         name = key.split("/", 2)[2]
-        return (await self._ask(self._request("GET", f"blobs/{name}"))).content
+        request = self._request("GET", f"blobs/{name}")
+        answer = await _say(self._client, request, self._patience_seconds)
+        if answer.status_code in _NO_BLOB:
+            raise LookupError(f"there is no blob under {key[:200]}")
+        if not answer.is_success:
+            _give_up(f"{answer.status_code}: {_problem(answer)}")
+        return answer.content
 
     async def verify(self, events: Sequence[SignedEvent]) -> Sequence[bool]:
         """Ask which events of the control plane are genuine. Raises Unavailable."""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from events import Block, CallId
+from events.limits import MAX_NAME_CHARACTERS
 
 ASK: Final = "ask"
 SUBMIT: Final = "submit"
@@ -69,6 +70,7 @@ def is_call(block: Block) -> bool:
     return (
         block.get("type") == "tool_use"
         and isinstance(block.get("id"), str)
+        and len(block["id"]) <= MAX_NAME_CHARACTERS
         and isinstance(block.get("name"), str)
         and isinstance(block.get("input"), dict)
     )

@@ -13,6 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from events import ArtifactStored, Block, Draft, Head, History, ModelReplied, Recorded, WorkerEvent
+from events.codec import Unwritable
+from events.limits import bounded, is_too_deep
 from infra.clock import Scribe
 from infra.event_log import Conflict, Unavailable
 from infra.telemetry import logger
@@ -21,7 +23,8 @@ from services.worker.ports import AttemptLog, Blobs
 from services.worker.redaction import Redactor
 from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import Step
-from services.worker.turn import evolve, settle, stop
+from services.worker.turn import settle, stop
+from services.worker.unreadable import evolve, spoilt
 
 LONGEST_BLOCKS_BYTES: Final = 48 * 1024
 _PAUSE_SECONDS: Final = 0.5
@@ -75,10 +78,14 @@ class Logbook:
         """
         after = self.turn.head
         redacted = [self._redactor.fact(fact) for fact in facts]
-        facts = [each for fact in redacted for each in await self._fitting(fact)]
+        facts = [bounded(each) for fact in redacted for each in await self._fitting(fact)]
         stored = [await self._stow(fact) for fact in facts]
-        async with self._pen:
-            await self._write(stored, facts, after)
+        try:
+            async with self._pen:
+                await self._write(stored, facts, after)
+        except Unwritable as error:
+            _log.error("event.unwritable", reason=str(error))
+            self.spoil(f"what it should say next is no event: {error}")
 
     async def _write(
         self, stored: Sequence[WorkerEvent], facts: Sequence[WorkerEvent], after: Head
@@ -105,6 +112,11 @@ class Logbook:
             async with asyncio.timeout(seconds):
                 while self.changes == since:
                     await self._stirred.wait()
+
+    def spoil(self, reason: str) -> None:
+        """Take note that this history cannot be acted on any further."""
+        _log.error("task.quarantined", reason=reason, version=self.turn.head.version)
+        self._become(spoilt(self.turn, reason))
 
     def settle(self, step: Step) -> None:
         """Take note that a step left nothing to record."""
@@ -134,7 +146,10 @@ class Logbook:
         if recorded.version != version + 1:
             raise ValueError(f"version {recorded.version} came after {version}")
         self.history.append(recorded)
+        was_readable = not self.turn.unreadable
         self._become(evolve(self.turn, recorded))
+        if was_readable and self.turn.unreadable:
+            _log.error("task.quarantined", reason=self.turn.unreadable, version=recorded.version)
 
     def _become(self, turn: Turn) -> None:
         self.turn = turn
@@ -166,8 +181,20 @@ class Logbook:
         event = recorded.event
         if not isinstance(event, ModelReplied) or event.blob is None:
             return recorded
-        blocks = _blocks.decode(await self._blobs.get(event.blob.key))
+        try:
+            content = await self._blobs.get(event.blob.key)
+            blocks = _blocks_in(content)
+        except (ValueError, LookupError) as error:
+            self.spoil(f"the reply of turn {event.turn} cannot be read from its blob: {error}")
+            return recorded
         return replace(recorded, event=replace(event, blocks=blocks))
+
+
+def _blocks_in(content: bytes) -> tuple[Block, ...]:
+    """Read the blocks of a reply. Raises ValueError on what is none, or is nested too deep."""
+    if is_too_deep(content):
+        raise ValueError("it is nested too deep")
+    return _blocks.decode(content)
 
 
 def _recorded(

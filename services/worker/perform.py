@@ -23,6 +23,8 @@ from events import (
 )
 from infra.clock import Clock
 from infra.model_prices import billed_model, cost_microusd
+from infra.quarantine import Broken, attempt
+from services.worker import unreadable
 from services.worker.calls import Call, calls_of, with_own_ids
 from services.worker.excerpt import excerpt
 from services.worker.failures import failed
@@ -149,11 +151,14 @@ async def _prepare(world: World, step: PrepareWorkspace) -> Facts:
 async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recorded]) -> Facts:
     began = world.clock()
     commit = turn.workspace.commit if turn.workspace else ""
+    conversation = attempt(messages, history)
+    if isinstance(conversation, Broken):
+        return [unreadable.failed(conversation.reason)]
     question = Question(
         model=step.model,
         effort=step.effort,
         system=system_blocks(await world.rules.of(commit)),
-        messages=messages(history),
+        messages=conversation,
         tools=specs(),
         user=turn.task,
     )

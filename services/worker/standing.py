@@ -75,9 +75,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     `unkept`: the calls that may have changed files since the last snapshot, in order. A new
     attempt does not find their work. `must_tell_model`: the newest reply rests on work that is gone
     or was cut off, and the model has not been asked since; nothing of that reply may run or be
-    delivered. `nudges` are replies in a row that neither called a tool nor ended the work;
-    `fruitless` those of which no call has succeeded. The last two fields are not in the log: this
-    process alone knows them, and a new attempt does well without.
+    delivered. `unreadable`: why its history cannot be folded any further. `nudges` are replies in a
+    row that neither called a tool nor ended the work; `fruitless` those of which no call has
+    succeeded. The last three fields are not in the log: this process alone knows them, and a new
+    attempt finds out or does well without.
     """
 
     attempt: Attempt
@@ -123,6 +124,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     must_tell_model: bool = False
     has_pull_requests: bool = True
     stopping: Stopping = ""
+    unreadable: str = ""
 
     @property
     def tree(self) -> str:

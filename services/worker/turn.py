@@ -18,6 +18,7 @@ from events import (
     ToolCompleted,
     ToolInterrupted,
 )
+from services.worker import unreadable
 from services.worker.allowance import exceeded
 from services.worker.asking import answer_late, ask, permit
 from services.worker.calls import (
@@ -35,7 +36,6 @@ from services.worker.delivery import (
     pushed_branch,
 )
 from services.worker.failures import CONTEXT_FULL, gave_up, out_of_time, stopped_short
-from services.worker.fold import evolve
 from services.worker.progress import stalled
 from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import (
@@ -71,7 +71,6 @@ __all__ = [
     "Turn",
     "Wait",
     "beside",
-    "evolve",
     "next_step",
     "settle",
     "stop",
@@ -82,6 +81,8 @@ _WINDOW_EXCEEDED: Final = "model_context_window_exceeded"
 
 def next_step(turn: Turn, now: datetime) -> Step:
     """Name the one thing due."""
+    if turn.unreadable:
+        return unreadable.last_step(turn)
     if turn.submitted is None or turn.is_fenced or turn.has_left:
         return Rest()
     if not turn.is_started:

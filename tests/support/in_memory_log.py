@@ -29,6 +29,7 @@ class InMemoryLog(Generic[Writes]):
 
     def __init__(self) -> None:
         self.recorded: list[Recorded] = []
+        self.quarantined: list[tuple[str, History, int, str]] = []
         self._failures: deque[tuple[bool, Exception]] = deque()
         self._intruders: deque[Callable[[], Awaitable[object]]] = deque()
         self._grown = asyncio.Event()
@@ -85,6 +86,9 @@ class InMemoryLog(Generic[Writes]):
     async def heads(self, histories: Sequence[History]) -> dict[History, int]:
         await asyncio.sleep(0)
         return {r.history: r.version for r in self.recorded if r.history in histories}
+
+    async def quarantine(self, name: str, history: History, sequence: int, reason: str) -> None:
+        self.quarantined.append((name, history, sequence, reason))
 
     async def info(self) -> LogInfo:
         return LogInfo(CREATED, len(self.recorded))

@@ -14,9 +14,10 @@ from typing import Final, NamedTuple, TypeVar
 from events import GatewayEvent, Recorded, TaskErased, TaskId
 from infra.event_log import Unavailable
 from infra.jetstream import JetStreamLog
+from infra.quarantine import Broken, attempt
 from infra.telemetry import logger
 from services.gateway.problems import Refused
-from services.gateway.push.notice import Tale, concerns, evolve, told
+from services.gateway.push.notice import NO_TALE, Tale, concerns, evolve, told
 from services.gateway.push.pushes import News, Pushes
 
 T = TypeVar("T")
@@ -88,7 +89,10 @@ class Follower:
     async def _tell(self, recorded: Recorded) -> bool:
         known = self._tales.pop(recorded.task, None) or await self._read_before(recorded)
         if recorded.version > known.version:  # else it was told before something was away
-            tale = evolve(known.tale, recorded)
+            tale = attempt(evolve, known.tale, recorded)
+            if isinstance(tale, Broken):
+                await self._log.quarantine(NAME, recorded.history, recorded.sequence, tale.reason)
+                tale = known.tale  # this task's next notice may be missing, and nobody else's
             news = news_of(known.tale, tale, recorded)
             if news is not None:
                 await self._pushes.announce(news)
@@ -102,7 +106,12 @@ class Follower:
 
     async def _read_before(self, recorded: Recorded) -> _Known:
         stored = await self._log.read(recorded.history)
-        return _Known(0, told([each for each in stored if each.version < recorded.version]))
+        before = [each for each in stored if each.version < recorded.version]
+        tale = attempt(told, before)
+        if isinstance(tale, Broken):
+            await self._log.quarantine(NAME, recorded.history, recorded.sequence, tale.reason)
+            tale = NO_TALE
+        return _Known(0, tale)
 
 
 async def _patiently(work: Callable[[], Awaitable[T]], stopping: asyncio.Event) -> T | None:

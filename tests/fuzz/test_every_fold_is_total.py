@@ -1,0 +1,147 @@
+"""Whatever stands in the log, no reader, fold, plan or projection raises.
+
+EVENTS=100000 says how many events are tried, for each of the tests; without it as many as take some
+seconds.
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any, Final
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from events import CommandId, Recorded, event_subject
+from infra import task_state
+from infra.jetstream.legible import Sieve, Stored
+from services.gateway import past, task
+from services.gateway.push import notice
+from services.projector.folding import Fold
+from services.projector.projections import TABLES
+from services.projector.rows import acceptable
+from services.projector.store import _microseconds
+from services.scheduler import fleet as fleets
+from services.scheduler.fleet import Fleet
+from services.scheduler.outcome import Gone, NotObtained, Obtained, conclude, stray
+from services.scheduler.plan import _judge, _moments, plan, to_watch, wake_at
+from services.worker.fold import evolve
+from services.worker.standing import Attempt, Turn
+from services.worker.transcript import messages
+from services.worker.turn import beside, next_step
+from tests.fuzz.odd_histories import EVENTS_PER_HISTORY, beginning, odd_histories, spell
+from tests.scheduler.history import POLICY
+from tests.support.any_event import HISTORY
+from tests.support.reference_fold import read_models_of
+
+EVENTS: Final = int(os.environ.get("EVENTS", "3000"))
+NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)
+MOMENTS: Final = (NOW, NOW + timedelta(days=1), datetime(2100, 6, 1, tzinfo=UTC))
+
+fuzzed = settings(
+    max_examples=max(1, EVENTS // EVENTS_PER_HISTORY),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def admitted(events: Sequence[Any]) -> list[Recorded]:
+    """What a reader makes of these bytes: the history's events, all else left out."""
+    sieve = Sieve(event_subject(HISTORY))
+    found = [sieve.admit(Stored(1, beginning()))]
+    for sequence, event in enumerate(events, 2):
+        found.append(sieve.admit(Stored(sequence, spell(event, sieve.version + 1))))
+    return [recorded for recorded in found if recorded is not None]
+
+
+@fuzzed
+@given(odd_histories)
+def test_the_state_that_people_see(events: Sequence[Any]) -> None:
+    history = admitted(events)
+    state = None
+    for recorded in history:
+        state = task_state.evolve(state, recorded)
+        assert state is None or not state.is_quarantined
+        msgspec.json.encode(state)
+    for at in (None, 1, history[-1].version, NOW):
+        if state is not None:
+            past.as_it_was(history, at)
+
+
+@fuzzed
+@given(odd_histories)
+def test_what_the_gateway_needs_to_answer_a_command(events: Sequence[Any]) -> None:
+    folded = reduce(task.evolve, admitted(events), task.NO_TASK)
+
+    if folded.end != "erased":
+        task.decide(task.Cancel(), folded, cause=CommandId("another"))
+
+
+@fuzzed
+@given(odd_histories)
+def test_what_is_shown_on_a_lock_screen(events: Sequence[Any]) -> None:
+    history = admitted(events)
+
+    notice.told(history)
+    for recorded in history:
+        notice.concerns(recorded)
+
+
+@fuzzed
+@given(odd_histories)
+def test_the_read_models(events: Sequence[Any]) -> None:
+    history = admitted(events)
+    fold = Fold(TABLES)
+    for place in range(0, len(history), 7):
+        fold.take(history[place : place + 7])
+        for write in fold.drain().writes:
+            for row in acceptable(write).rows:
+                for value in row:
+                    if isinstance(value, datetime):
+                        _microseconds(value)
+                    if isinstance(value, str):
+                        assert "\x00" not in value
+                        value.encode()
+    assert not fold.quarantined
+    read_models_of(history)
+
+
+@fuzzed
+@given(odd_histories)
+def test_the_fleet_and_its_plan(events: Sequence[Any]) -> None:
+    fleet = Fleet(watching_since=NOW)
+    for recorded in admitted(events):
+        fleet = fleets.evolve(fleet, [recorded], heard_at=NOW)
+        assert not fleet.quarantined
+        for now in MOMENTS:
+            for name in fleet.active:
+                _judge(fleet, fleet.tasks[name], now, POLICY)
+                assert all(moment.tzinfo for moment in _moments(fleet, fleet.tasks[name], POLICY))
+            plan(fleet, now, POLICY)
+            wake_at(fleet, now, POLICY)
+        list(to_watch(fleet))
+        for known in fleet.tasks.values():
+            number = known.attempt.number if known.attempt else 1
+            for outcome in (
+                Obtained(number, "m", "r", 1.0),
+                NotObtained(number, "r", "d"),
+                Gone(number, "silent", "m", 1.0, "d"),
+                Gone(number, "silent", "", 0.0, "d"),
+            ):
+                conclude(outcome, known, NOW, POLICY)
+                stray(outcome, known)
+
+
+@fuzzed
+@given(odd_histories, st.integers(1, 3))
+def test_the_worker_and_what_it_tells_the_model(events: Sequence[Any], number: int) -> None:
+    history = admitted(events)
+    turn = Turn(attempt=Attempt(number=number))
+    for recorded in history:
+        turn = evolve(turn, recorded)
+        for now in MOMENTS:
+            next_step(turn, now)
+            beside(turn, now)
+    msgspec.json.encode(messages(history))

@@ -36,7 +36,7 @@ from tests.scheduler.history import POLICY
 from tests.support.any_event import HISTORY
 from tests.support.reference_fold import read_models_of
 
-EVENTS: Final = int(os.environ.get("EVENTS", "3000"))
+EVENTS: Final = int(os.environ.get("EVENTS", "1500"))
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)
 MOMENTS: Final = (NOW, NOW + timedelta(days=1), datetime(2100, 6, 1, tzinfo=UTC))
 

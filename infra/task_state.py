@@ -57,7 +57,7 @@ from events import (
     WorkerEvent,
     WorkspacePrepared,
 )
-from infra import quarantine
+from infra import quarantine, task_quarantine
 
 Phase = Literal["queued", "starting", "working", "waiting", "finished", "failed", "cancelled"]
 Waiting = Literal["", "question", "approval", "budget", "provider", "instruction"]
@@ -159,7 +159,7 @@ def evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
     reader that folds it comes to the same state.
     """
     if state is not None and state.is_quarantined:
-        return _beyond(state, recorded)
+        return task_quarantine.beyond(state, recorded)
     made = quarantine.attempt(_evolve, state, recorded)
     if isinstance(made, quarantine.Broken):
         return _quarantined(state, recorded, made.reason)
@@ -183,37 +183,9 @@ def _quarantined(state: TaskState | None, recorded: Recorded, reason: str) -> Ta
     if state is None:
         return None
     detail = f"Its history cannot be read beyond version {state.version}: {reason}"
-    return replace(
-        state,
-        version=recorded.version,
-        updated_at=recorded.at,
-        phase=state.phase if state.phase in ENDED else "failed",
-        waiting="",
-        question=None,
-        approval=None,
-        activity="",
-        ended_at=state.ended_at or recorded.at,
-        failure=Failure(quarantine.REASON, detail, quarantine.REMEDY),
-        is_quarantined=True,
-    )
-
-
-def _beyond(state: TaskState, recorded: Recorded) -> TaskState | None:
-    """Apply what a person or an operator says of a quarantined task, and nothing else."""
-    if recorded.version <= state.version:
-        return state
-    state = replace(state, version=recorded.version, updated_at=recorded.at)
-    match recorded.event:
-        case TaskErased():
-            return None
-        case TaskCancelled():
-            return replace(state, phase="cancelled")
-        case TaskArchived():
-            return replace(state, is_archived=True)
-        case TaskInstructed():
-            return replace(state, is_archived=False)
-        case _:
-            return state
+    failure = Failure(quarantine.REASON, detail, quarantine.REMEDY)
+    state = replace(state, version=recorded.version, updated_at=recorded.at, is_quarantined=True)
+    return replace(_ended(state, recorded.at, phase="failed"), failure=failure)
 
 
 def _submitted(recorded: Recorded, event: TaskSubmitted) -> TaskState:

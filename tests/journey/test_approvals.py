@@ -36,7 +36,7 @@ def said_last(seen):
 async def test_what_a_person_allows_at_the_terminal_is_done(stack, phone, tmp_path):
     async def answer(task, request):
         shown = await errand(stack, phone, tmp_path, "show", task)
-        assert "May it" in shown
+        assert "Asks to" in shown
         assert "rm -rf" in shown
         other = await errand(stack, phone, tmp_path, "approve", task, "req_another", code=1)
         assert "asks for another approval now" in other
@@ -52,7 +52,9 @@ async def test_what_a_person_allows_at_the_terminal_is_done(stack, phone, tmp_pa
     path = f"/v1/tasks/{task}/approvals/{request.request}"
     with pytest.raises(Trouble, match="allowed already"):
         await phone.gateway.post(path, late, command=new_command())
-    assert "has no pending approval" in await errand(stack, phone, tmp_path, "approve", task, code=1)
+    assert "has no pending approval" in await errand(
+        stack, phone, tmp_path, "approve", task, code=1
+    )
 
 
 async def test_what_a_person_denies_is_not_done_and_the_model_is_told(stack, phone):

@@ -96,7 +96,7 @@ def test_trouble_is_two_lines_and_no_traceback(tmp_path: Path) -> None:
     ]
 
 
-def test_what_the_gateway_refuses_is_told_without_its_control_characters(tmp_path: Path) -> None:
+def test_what_the_gateway_refuses_is_told_with_its_control_characters_shown(tmp_path: Path) -> None:
     problem = {
         "detail": "The prompt is\u001b[2J empty.",
         "errors": [{"pointer": "/prompt", "detail": "say something"}],
@@ -107,7 +107,7 @@ def test_what_the_gateway_refuses_is_told_without_its_control_characters(tmp_pat
 
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
-        "errand: The prompt is[2J empty.",
+        "errand: The prompt is\\x1b[2J empty.",
         "  /prompt: say something",
     ]
 
@@ -151,7 +151,7 @@ def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
         ended = errand(tmp_path, "list", "--phase", "waiting", gateway=gateway)
 
     assert ended.returncode == 0
-    for text in (TASK, "waiting: answer", "[red]Mend[31m it[/red]", "$0.02", "https://f/1"):
+    for text in (TASK, "waiting: answer", "[red]Mend\\x1b[31m it[/red]", "$0.02", "https://f/1"):
         assert text in ended.stdout
     assert gateway.asked[1][0] == "GET /v1/tasks?state=waiting&limit=20"
 

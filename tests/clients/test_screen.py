@@ -78,7 +78,7 @@ def wanting(**fields: Any) -> ApprovalRequested:
 
 
 def visible(text: str) -> list[str]:
-    return [c for c in text if c.isprintable() and c != " "]
+    return [c for c in text if c.isprintable() and c != " " and screen.plain(c) == c]
 
 
 @pytest.mark.parametrize(

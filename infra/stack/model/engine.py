@@ -164,8 +164,10 @@ def _holds(place: _Place, branch: Branch) -> dict[str, str] | None:
 
 
 def _counts_hold(place: _Place, branch: Branch, condition: Condition) -> bool:
-    if condition.visits_below is not None and place.visits[branch.go] >= condition.visits_below:
-        return False
+    if condition.visits_below is not None:
+        limit = int(_fill(str(condition.visits_below), place.variables))
+        if place.visits[branch.go] >= limit:
+            return False
     if condition.calls_below is None:
         return True
     return place.completed < int(_fill(str(condition.calls_below), place.variables))

@@ -50,7 +50,7 @@ class Condition(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     exit_code: int | None = None
     failed: bool | None = None
     calls_below: str | int | None = None
-    visits_below: int | None = None
+    visits_below: str | int | None = None
 
 
 class Capture(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -1,0 +1,15 @@
+"""Every fault test uses a phone of its own on the session's stack."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.stack import RealStack
+from tests.support.whole import Phone, signed_in
+
+
+@pytest.fixture
+async def phone(stack: RealStack) -> AsyncIterator[Phone]:
+    device = await signed_in(stack)
+    async with device.gateway:
+        yield device

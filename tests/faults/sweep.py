@@ -64,16 +64,15 @@ async def run_with_kills(
 async def versions(stack: RealStack, task: dict[str, Any]):
     """Yield version and type of a task's events as they come to stand in the log."""
     history = History(AccountId(task["account"]), TaskId(task["id"]))
-    until = asyncio.Event()
     credentials = stack.credentials("analytics")
     async with connect(stack.nats_url, credentials=credentials, name="sweep") as connection:
         log: JetStreamLog[Any] = JetStreamLog(connection)
         after = 0
-        while not until.is_set():
+        while True:
             for recorded in await log.read(history, after=after):
                 after = recorded.version
                 yield recorded.version, type(recorded.event).__struct_config__.tag
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # to be as near to the event as can be
 
 
 async def kill(stack: RealStack, target: str, task: str) -> bool:

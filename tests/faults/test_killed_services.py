@@ -25,10 +25,11 @@ async def test_a_service_may_be_killed_at_every_event(stack, phone, target):
         missed = list(range(1, length))
         for kills_per_task in KILLS_PER_TASK:
             tasks = -(-len(missed) // kills_per_task)
-            for first in range(tasks):
-                killed = await run_with_kills(stack, phone, missed[first::tasks], target)
-                missed = [version for version in missed if version not in killed]
+            killed: list[int] = []
+            for kills in [missed[first::tasks] for first in range(tasks)]:
+                killed += await run_with_kills(stack, phone, kills, target)
                 await eventually(lambda: is_serving(stack), seconds=60)
+            missed = [version for version in missed if version not in killed]
         print(f"{target} killed at every event of {length - 1} but {missed}")
         assert missed == []
 

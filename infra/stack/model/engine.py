@@ -101,6 +101,7 @@ def _take(script: Script, place: _Place, turn: Turn) -> None:
     """Advance by one turn: file the results, and go on when the step has all of its own."""
     if place.lost:
         return
+    repeats = place.repeats
     for call, result in turn.answers:
         label = next((k for k in _pending(place) if place.planned[k] == call), None)
         if label is None:
@@ -111,7 +112,7 @@ def _take(script: Script, place: _Place, turn: Turn) -> None:
             return
         is_lost = turn.effects_may_be_lost and call.tool in CHANGING_TOOLS
         if result.was_interrupted or is_lost:
-            place.repeats += 1
+            place.repeats = repeats + 1  # once a reply, however many of its calls
         else:
             place.results[label] = result
             place.completed += 1

@@ -37,6 +37,9 @@ BOOK = {
 }
 SWEEPS = int(os.environ.get("SWEEP", "1"))
 """How often each event is killed at; the environment's SWEEP."""
+KILLS_PER_TASK = (4, 2, 1)
+"""In the first round, and in those that make up for the events at which nothing ran to be killed:
+a program that was killed again and again is started again after a pause."""
 AT_ONCE = 3
 TASK_SECONDS = 180
 
@@ -139,3 +142,27 @@ async def length_of_a_task(stack: RealStack, phone: Phone) -> int:
         if kind == "task.finished":
             return version
     raise AssertionError("it did not finish")
+
+
+async def kill_at_every_event(stack: RealStack, phone: Phone, target: str) -> None:
+    """Kill a service at every event of the task, in as many tasks as that takes."""
+    length = await length_of_a_task(stack, phone)
+    for _ in range(SWEEPS):
+        missed = list(range(1, length))
+        for kills_per_task in KILLS_PER_TASK:
+            tasks = -(-len(missed) // kills_per_task)
+            killed: list[int] = []
+            for kills in [missed[first::tasks] for first in range(tasks)]:
+                killed += await run_with_kills(stack, phone, kills, target)
+                await eventually(lambda: is_running(stack, target), seconds=60)
+            missed = [version for version in missed if version not in killed]
+        print(f"{target} killed at every event of {length - 1} but {missed}")
+        assert missed == []
+
+
+def is_running(stack: RealStack, target: str) -> bool:
+    try:
+        os.kill(stack.pid(target), 0)
+    except ProcessLookupError:
+        return False
+    return True

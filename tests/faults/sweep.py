@@ -68,7 +68,9 @@ async def versions(stack: RealStack, task: dict[str, Any]):
     """Yield version and type of a task's events as they come to stand in the log."""
     history = History(AccountId(task["account"]), TaskId(task["id"]))
     credentials = stack.credentials("analytics")
-    async with connect(stack.nats_url, credentials=credentials, name="sweep") as connection:
+    async with connect(
+        stack.nats_url, credentials=credentials, keys=stack.event_keys, name="sweep"
+    ) as connection:
         log: JetStreamLog[Any] = JetStreamLog(connection)
         after = 0
         while True:

@@ -21,7 +21,7 @@ from services.worker.ports import GatewayUnreachable, PullRequest
 from services.worker.repository.refusals import pull_request_refused
 from services.worker.settings import Settings
 
-PATIENCE_SECONDS: Final = 120.0
+PATIENCE_SECONDS: Final = 1800.0  # an outage of the store must not cost an attempt
 _FORGE_PATIENCE_SECONDS: Final = 45.0
 _CLAIM_PATIENCE_SECONDS: Final = 60.0
 _VERIFY_PATIENCE_SECONDS: Final = 5.0  # asked again for as long as the history is followed
@@ -92,6 +92,14 @@ class Broker:
         if not answer.is_success:
             _give_up(f"{answer.status_code}: {_problem(answer)}")
         return answer.content
+
+    async def holds(self) -> bool:
+        """Return whether the attempt may go on; False only when the broker is certain."""
+        try:
+            answer = await self._client.send(self._request("GET", "attempt")())
+        except httpx.TransportError:
+            return True
+        return answer.status_code != httpx.codes.UNAUTHORIZED
 
     async def verify(self, events: Sequence[SignedEvent]) -> Sequence[bool]:
         """Ask which events of the control plane are genuine. Raises Unavailable."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from infra import telemetry
 from infra.event_log import Unavailable
 from infra.settings import Misconfigured, read
+from services.worker.attempt_end import AttemptOver
 from services.worker.broker import ClaimRefused
 from services.worker.main import main
 from services.worker.ports import GatewayUnreachable
@@ -30,7 +31,7 @@ def run(environment: Mapping[str, str]) -> None:
     reason: BaseException | None = None  # told after `except*`: see tests/architecture
     try:
         asyncio.run(main(settings, redactor))
-    except* (ClaimRefused, GatewayUnreachable, Unavailable) as errors:
+    except* (AttemptOver, ClaimRefused, GatewayUnreachable, Unavailable) as errors:
         reason = _first(errors)
     if reason is not None:
         sys.exit(redactor.text(f"worker: {reason}"))

@@ -10,13 +10,14 @@ import structlog
 
 from events import AccountId, History, MachineId, TaskId, beat_subject, live_subject
 from infra.clock import Scribe, utc_now
-from infra.jetstream import AttemptLog, Connection, Verify, connect, say
+from infra.jetstream import AttemptLog, Connection, connect, say
 from infra.lifecycle import run_until_signalled
 from infra.sandbox_choice import DEFAULT_IMAGE
 from infra.telemetry import logger, serve_metrics
 from infra.tree_removal import temporary_directory
 from services.worker.absent import Absent
 from services.worker.agent import drive
+from services.worker.attempt_end import end_when_over
 from services.worker.beats import Beat, Beats
 from services.worker.broker import Broker, Claimed, claim, gateway_client
 from services.worker.late_model import Connect, LateModel
@@ -69,7 +70,7 @@ async def main(settings: Settings, redactor: Redactor) -> None:
             build=settings.build,
             sandbox=world.sandbox.name,
         )
-        worker = _Worker(nats, history, attempt, reader=claimed.reader, verify=broker.verify)
+        worker = _Worker(nats, history, attempt, reader=claimed.reader, broker=broker)
         await worker.run(world._replace(redactor=redactor), settings)
 
 
@@ -111,10 +112,11 @@ class _Worker:
         attempt: Attempt,
         *,
         reader: str,
-        verify: Verify,
+        broker: Broker,
     ) -> None:
         self._attempt = attempt
-        self._log = AttemptLog(nats, history, reader, verify=verify, asked=self._ask)
+        self._broker = broker
+        self._log = AttemptLog(nats, history, reader, verify=broker.verify, asked=self._ask)
         self._book: Logbook | None = None
         self._beats = Beats(
             partial(say, nats, beat_subject(history)),
@@ -134,8 +136,17 @@ class _Worker:
         async def work(stopping: asyncio.Event) -> None:
             async with self._log, asyncio.TaskGroup() as group:
                 beating = group.create_task(self._beats.run())
+                over = group.create_task(
+                    end_when_over(
+                        lambda: self._log.is_waiting_for_reader,
+                        self._broker.holds,
+                        deadline=settings.deadline,
+                        clock=world.clock,
+                    )
+                )
                 await drive(book, world, stopping=stopping, deadline=settings.deadline)
                 beating.cancel()
+                over.cancel()
 
         await run_until_signalled(work, grace_seconds=settings.grace_seconds)
         _log.info("at rest", version=book.turn.head.version)

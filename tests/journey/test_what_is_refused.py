@@ -16,7 +16,7 @@ from tests.support.whole import repository, signed_in
 
 async def failure_of(phone, prompt, url, **more):
     task = await phone.submit(prompt, url, **more)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         seen = await phone.until_end(task["id"])
     assert isinstance(seen[-1].event, TaskFailed), seen[-1]
     assert seen[-1].event.detail

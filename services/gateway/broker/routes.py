@@ -178,6 +178,12 @@ async def repository(request: Asked, house: TheHouse) -> ForgeRepository:
     return await house.broker.forge.repository(await _place(house, holder))
 
 
+@get("/attempt", status_code=204)
+async def attempt(request: Asked, house: TheHouse) -> None:
+    """Answer 204 while the attempt holds, 401 when it is over."""
+    await _holder(request, house)
+
+
 @put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
 async def put_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> StoredBlob:
     """Keep bytes in the task's corner of the object store."""
@@ -273,7 +279,17 @@ def _stream(status: int, headers: Mapping[str, str], content: Any) -> Stream:  #
     )
 
 
-BROKER: Final = (claim, verify_events, model, git, pull_request, repository, put_blob, get_blob)
+BROKER: Final = (
+    claim,
+    attempt,
+    verify_events,
+    model,
+    git,
+    pull_request,
+    repository,
+    put_blob,
+    get_blob,
+)
 
 
 def router() -> Router:

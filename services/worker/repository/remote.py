@@ -20,7 +20,7 @@ from services.worker.repository.refusals import (
 
 DEPTH: Final = 50
 _NETWORK_SECONDS: Final = 900.0
-_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
+_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, *(15.0,) * 4)  # a restart takes a minute
 _BASE: Final = "refs/errand/base"
 _PUSHED: Final = "refs/errand/pushed"
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
@@ -34,7 +34,7 @@ class Branches(msgspec.Struct, frozen=True):
 
 
 class Remote:
-    """Fetches and pushes. A forge that does not answer is asked again, five times in all."""
+    """Fetches and pushes. A forge that does not answer is asked again for more than a minute."""
 
     def __init__(self, git: Git, *, url: str) -> None:
         self._git = git

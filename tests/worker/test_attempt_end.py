@@ -1,0 +1,85 @@
+"""A worker whose attempt is over ends, though its log can no longer tell it so."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from infra.clock import utc_now
+from infra.event_log import Unavailable
+from infra.jetstream import AttemptLog, create_reader, delete_reader
+from services.worker.attempt_end import AttemptOver, end_when_over
+from services.worker.broker import Broker
+from tests.gateway.conftest import ada, world  # noqa: F401 - fixtures
+from tests.support.event_logs import drafts
+from tests.support.eventually import eventually
+from tests.support.nats_connections import as_role, as_worker
+
+
+def in_seconds(seconds):
+    return utc_now() + timedelta(seconds=seconds)
+
+
+async def test_a_fenced_worker_whose_reader_is_gone_ends(servers, world, ada):  # noqa: F811
+    """The broker, a worker's own rights, and a reader that went with the attempt: all real."""
+    task = await ada.submit()
+    history = ada.history(task)
+    client = await world.worker(await world.attempt(history, 1))
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    broker = Broker(await world.client(), token)
+    assert await broker.holds()
+    async with as_role(servers, "scheduler") as scheduler, as_worker(servers, history) as nats:
+        reader = await create_reader(scheduler, history, 1)
+        log = AttemptLog(nats, history, reader, verify=_all_genuine, deadline_seconds=2)
+        async with log, asyncio.TaskGroup() as group:
+            stale = (await log.catch_up())[-1].head
+            ending = group.create_task(_ended(log, broker, deadline=in_seconds(600)))
+            await delete_reader(scheduler, history, 1)
+            await world.attempt(history, 2)
+            with pytest.raises(Unavailable):
+                await log.append(drafts("late"), after=stale)
+            await asyncio.wait_for(ending, 30)
+
+
+async def test_a_worker_past_its_deadline_ends_whatever_it_waits_for():
+    async def holds():
+        return True
+
+    with pytest.raises(AttemptOver, match="time is up"):
+        await end_when_over(
+            lambda: True, holds, deadline=in_seconds(0.2), clock=utc_now, look_seconds=0.05
+        )
+
+
+async def test_a_worker_that_is_only_cut_off_goes_on():
+    """A gateway that is away, or a scheduler that is slow, ends nothing."""
+    asked = []
+
+    async def holds():
+        asked.append(True)
+        return True
+
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(
+            end_when_over(
+                lambda: True, holds, deadline=in_seconds(60), clock=utc_now, look_seconds=0.01
+            )
+        )
+        await eventually(lambda: len(asked) > 3)
+        assert not watching.done()
+        watching.cancel()
+
+
+async def _ended(log, broker, *, deadline):
+    with pytest.raises(AttemptOver, match="Another attempt"):
+        await end_when_over(
+            lambda: log.is_waiting_for_reader,
+            broker.holds,
+            deadline=deadline,
+            clock=utc_now,
+            look_seconds=0.2,
+        )
+
+
+async def _all_genuine(events):
+    return [True] * len(events)

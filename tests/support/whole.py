@@ -30,11 +30,12 @@ from tests.support.stack import RealStack
 ENDS = (TaskFinished, TaskFailed, TaskCancelled, TaskAbandoned)
 
 
-async def signed_in(stack: RealStack) -> "Phone":
-    """Sign a new phone in with a pairing code."""
-    pairing = await stack.pair()
+async def signed_in(stack: RealStack, account: str = "") -> "Phone":
+    """Sign a new phone in with a pairing code, of the first account unless another is named."""
+    async with Gateway(stack.gateway_url, stack.operator_token) as operator:
+        pairing = await operator.post("/v1/pairings", {"account": account} if account else {})
     async with Gateway(stack.gateway_url) as nobody:
-        body = {"code": pairing.code, "device": {"name": "phone", "platform": "ios"}}
+        body = {"code": pairing["code"], "device": {"name": "phone", "platform": "ios"}}
         token = (await nobody.post("/v1/sessions", body))["token"]
     return Phone(Gateway(stack.gateway_url, token))
 

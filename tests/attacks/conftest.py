@@ -1,0 +1,38 @@
+"""One stack for all attacks; a lost worker is not replaced while a test looks."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import RealStack, real_stack
+from tests.support.whole import Phone, signed_in
+
+PATIENT = {"RETRY_BACKOFF_SECONDS": "120,120,120", "TASKS_PER_ACCOUNT": "40"}
+
+
+@pytest.fixture(scope="session")
+def attacked() -> Iterator[RealStack]:
+    """The whole of Errand, for attacks alone."""
+    with (
+        tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory,
+        real_stack(Path(directory), environment=PATIENT) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+async def phone(attacked: RealStack) -> AsyncIterator[Phone]:
+    """The attacker's account: its worker is in the wrong hands."""
+    device = await signed_in(attacked)
+    async with device.gateway:
+        yield device
+
+
+@pytest.fixture
+async def victim(attacked: RealStack) -> AsyncIterator[Phone]:
+    """Another account."""
+    device = await signed_in(attacked, account="victim")
+    async with device.gateway:
+        yield device

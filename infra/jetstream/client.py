@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.protocol.parser import Parser
 
-_PLAIN_HEADERS: Final = b"NATS/1.0\r\n"
+_VERSION: Final = b"NATS/1.0"
 _WITH_PAYLOAD: Final = (b"MSG ", b"HMSG ")
 _DELIVERY: Final = re.compile(
     # Headers or none. Twice as fast as \S and \d.
@@ -103,11 +103,16 @@ class QuickClient(Client):
         await super()._process_err(err_msg)
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
-        if headers and headers.startswith(_PLAIN_HEADERS):  # no status: what most messages have
-            found = self._parse_header_lines(headers[len(_PLAIN_HEADERS) :])
-            found.raw = headers
-            return found
-        return await super()._process_headers(headers)
+        if not headers:
+            return None
+        line, _, rest = headers.partition(b"\r\n")
+        found = self._parse_header_lines(rest)
+        found.raw = headers
+        status, _, description = line.removeprefix(_VERSION).strip().partition(b" ")
+        if status:
+            found["Status"] = status.decode(errors="replace")
+            found["Description"] = description.decode(errors="replace").strip()
+        return found
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> Headers:

@@ -213,7 +213,8 @@ class _Pages:
                 continue
             headers = message.headers or {}
             before = page[-1].sequence if page else 0
-            match headers.get("Status"):
+            is_stored = "Nats-Sequence" in headers  # it may claim to have a status too
+            match None if is_stored else headers.get("Status"):
                 case None:
                     if int(headers["Nats-Last-Sequence"]) != before:
                         return None

@@ -46,7 +46,7 @@ async def _gather(answers: "asyncio.Queue[Msg]", found: dict[str, Stored]) -> No
         message = await answers.get()
         headers = message.headers or {}
         status = headers.get("Status")
-        if status is None:
+        if "Nats-Sequence" in headers:  # what is stored may claim to have a status too
             found[headers["Nats-Subject"]] = Stored(
                 int(headers["Nats-Sequence"]), message.data, raw_headers(message)
             )

@@ -77,13 +77,11 @@ async def require_visible_end_and_nothing_else(attacker: Attacker, phone, url: s
     genuine = {m.sequence for m in await attacker.raw() if _is_signed(attacker, m)}
     control = [r for r in seen if not r.by.startswith("worker:")]
     assert {r.sequence for r in control} <= genuine
-    table = await rows(
-        attacker.stack,
-        "SELECT type, body::text FROM read.event WHERE task = $1 ORDER BY version",
-        attacker.task,
+    tags = [r.event.__struct_config__.tag for r in seen]
+    projected = "SELECT array_agg(type ORDER BY version) FROM read.event WHERE task = $1"
+    await eventually(
+        lambda: rows(attacker.stack, projected, attacker.task), until=lambda row: row == [(tags,)]
     )
-    assert [kind for kind, _ in table].count("task.abandoned") == 1
-    assert not [text for _, text in table if "evil" in text]
     reasons = await _dead_letters(attacker)
     assert any("forged or tampered with" in reason for reason in reasons)
 
@@ -128,7 +126,7 @@ HEADERS = {
     "another event's": lambda mac: f"Errand-Mac: {mac}\r\n",
     "two": lambda mac: f"Errand-Mac: {mac}\r\nErrand-Mac: {mac}\r\n",
     "a wrong role's": lambda mac: f"Errand-Mac: {mac.replace('gateway', 'scheduler')}\r\n",
-    "not ascii": lambda mac: "Errand-Mac: 1.gateway.1." + "é" * 43 + "\r\n",
+    "not ascii": lambda mac: "Errand-Mac: 1.gateway.1." + "\u00e9" * 43 + "\r\n",
     "another type's name": lambda mac: "Errand-Type: plan.updated\r\nErrand-Version: 1\r\n",
 }
 
@@ -196,6 +194,7 @@ async def test_a_forged_fact_after_the_end_shows_that_the_end_is_not_to_be_trust
     "headers",
     [
         "Status: 404\r\n",
+        "Status: 503\r\nDescription: x\r\n",
         "Status: 204\r\nNats-Last-Sequence: 0\r\n",
         "Nats-Sequence: 1\r\nNats-Last-Sequence: 9\r\nNats-Subject: events.a.b\r\n",
     ],
@@ -208,7 +207,7 @@ async def test_headers_that_look_like_the_servers_own_hide_no_history(
         await attacker.say(b"{}", headers)
         path = f"/v1/tasks/{attacker.task}"
         events = await phone.gateway.get(f"{path}/events")
-        assert events["events"][0]["type"] == "task.submitted"
+        assert events["data"][0]["type"] == "task.submitted"
         await phone.gateway.post(f"{path}/cancel", {}, command=new_command())
         shown = await eventually(
             lambda: phone.task(attacker.task), until=lambda task: task["phase"] == "cancelled"
@@ -231,7 +230,9 @@ async def test_another_repository_is_neither_read_nor_written(attacked, phone, v
         await require_visible_end_and_nothing_else(attacker, phone, url)
         bound = "SELECT repository FROM accounts.broker_token WHERE task = $1"
         assert await rows(attacked, bound, attacker.task) == [(url,)]
-        assert (await attacker.broker("GET", query)).status_code == 401
+        await eventually(
+            lambda: attacker.broker("GET", query), until=lambda answer: answer.status_code == 401
+        )
 
 
 def _call(model: str, tokens: int = 30_000) -> dict[str, Any]:

@@ -67,7 +67,10 @@ def is_genuine(stack: RealStack, subject: str, message: Message) -> bool:
     lines = [line for line in message.headers.decode().split("\r\n") if line.startswith("Errand-M")]
     if len(lines) != 1:
         return False
-    _, writer, key_id, mac = lines[0].partition(": ")[2].split(".")
+    parts = lines[0].partition(": ")[2].split(".")
+    if len(parts) != 4 or not parts[3].isascii() or len(parts[3]) != 43:
+        return False
+    _, writer, key_id, mac = parts
     secret = base64.urlsafe_b64decode(keys[writer, key_id] + "=")
     said = f"errand event 1\n{writer}\n{key_id}\n{subject}\n{message.fact['version']}\n".encode()
     wanted = hmac.digest(secret, said + sha256(message.body).digest(), "sha256")

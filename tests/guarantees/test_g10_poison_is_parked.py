@@ -36,6 +36,10 @@ class Place:
         self.nats_url = log.nats_url
         self.redis_url = servers.redis_url
 
+    @property
+    def event_key_settings(self) -> dict[str, str]:
+        return self._log.event_key_settings
+
     def credentials(self, role: Role) -> Path:
         return self._log.credentials(role)
 

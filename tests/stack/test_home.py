@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from infra.clock import utc_now
+from infra.event_mac import read_keys
 from infra.stack import keys
 from infra.stack.home import AlreadyRunning, Home, inhabited
 from infra.stack.stack import Servers, running_servers
@@ -113,3 +114,15 @@ def test_a_directory_from_before_there_were_pushes_gets_their_key_and_keeps_the_
     assert second.vapid_key
     assert msgspec.structs.replace(second, vapid_key=first.vapid_key) == first
     assert keys.load(file, secrets.token_bytes) == second
+
+
+def test_event_keys_are_made_once_and_what_the_log_holds_by_then_is_unsigned(tmp_path):
+    file = tmp_path / "keys.json"
+    before = keys.load(file, secrets.token_bytes)
+    assert before.event_keys == ""
+    made = keys.with_event_keys(file, before, secrets.token_bytes, last_sequence=41)
+    assert (
+        read_keys(made.event_keys, unsigned_up_to=made.events_unsigned_up_to).unsigned_up_to == 41
+    )
+    again = keys.load(file, secrets.token_bytes)
+    assert keys.with_event_keys(file, again, secrets.token_bytes, last_sequence=99) == made

@@ -20,6 +20,7 @@ from clients.cli.pairing import pair
 from clients.cli.person import Person, person_of
 from clients.cli.sign_in import SessionFile
 from clients.cli.submitting import run
+from clients.cli.task_control import budget, interrupt
 from clients.cli.task_ids import find_task
 from clients.cli.telling import approve, cancel, outbox, say
 from clients.cli.trouble import Trouble
@@ -99,11 +100,12 @@ def doctor(person: Person) -> int:
 
 
 errand.sections = (
-    ("Work", ("run", "list", "watch", "say", "approve", "cancel")),
+    ("Work", ("run", "list", "watch", "say", "approve", "interrupt", "budget", "cancel")),
     ("Results", ("show", "diff", "fetch", "replay")),
     ("This device", ("pair", "outbox", "doctor")),
 )
 for each in (
-    run, list_tasks, watch, say, approve, cancel, show, diff, fetch, replay, outbox, pair, doctor
+    run, list_tasks, watch, say, approve, interrupt, budget, cancel, show, diff, fetch, replay,
+    outbox, pair, doctor,
 ):  # fmt: skip
     errand.add_command(each)

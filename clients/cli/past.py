@@ -10,7 +10,7 @@ from clients.cli import screen
 from clients.cli.edits import Edit
 from clients.cli.history import Message, Past
 from clients.cli.output import Indented
-from clients.cli.wording import how_to_answer, phase_of
+from clients.cli.wording import how_to_answer, how_to_go_on, phase_of
 
 _EDIT_LINES: Final = 200
 _MARKS: Final = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
@@ -110,6 +110,7 @@ def _facts(state: Mapping[str, Any]) -> Iterator[str]:
         "It would": approval.get("diff") or approval.get("command"),
         "Request": question.get("request") or approval.get("request"),
         "To answer": how_to_answer(state),
+        "To go on": how_to_go_on(state),
         "Branch": state.get("branch"),
         "Pull request": request.get("url"),
         "Failed": f"{failure['detail']} {failure['remedy']}" if failure else "",

@@ -6,11 +6,13 @@ characters and the marks that reverse text are shown as escapes, so that output 
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import assert_never
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from clients.cli.output import Indented
+from clients.cli.wording import raise_budget
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
@@ -190,7 +192,7 @@ def _outcome(recorded: Recorded) -> Text | None:
             then = "; trying again" if retry_at else ""
             return _line("!", f"The model did not answer ({kind}): {detail}{then}", "yellow")
         case BudgetExhausted():
-            return _line("$", _at_limit(recorded.event), "red")
+            return _line("$", _at_limit(recorded.event, recorded.task), "red")
         case ArtifactStored(blob=blob) if blob.size_bytes == 0:
             return None  # an empty diff says nothing
         case ArtifactStored(name=name, blob=blob):
@@ -291,18 +293,25 @@ def _line(mark: str, text: str, style: str) -> Text:
     return Text(f"{mark} {plain(text).strip()}", style=style)
 
 
-def _at_limit(met: BudgetExhausted) -> str:
-    """Say which limit a task waits at, in the unit people think in."""
+def _at_limit(met: BudgetExhausted, task: str) -> str:
+    """Return which limit a task waits at, in the unit people think in, and how it goes on."""
     match met.scope:
+        case "cost":
+            spent = f"{money(met.spent)} of {money(met.limit)} spent"
+            return f"{spent}: the rest does not pay for another reply. {raise_budget(task)}"
         case "turns":
-            return f"{met.spent} of {met.limit} turns are used; raise the budget to go on"
+            used = f"{met.spent} of {met.limit} turns are used."
+            return f"{used} {raise_budget(task)} and gives it more turns"
         case "wall":
             minutes = f"{met.spent / 60:.0f} of {met.limit / 60:.0f} minutes"
-            return f"{minutes} of work are used; raise the budget to go on"
-        case scope:
-            whose = "" if scope == "cost" else f" of the {scope}'s budget"
-            spent = f"{money(met.spent)} of {money(met.limit)}{whose} spent"
-            then = "" if scope == "cost" else ", or wait until it is renewed"
+            return f"{minutes} of work are used. {raise_budget(task)} and gives it more time"
+        case "person" | "account" as whose:
+            spent = f"{money(met.spent)} of {money(met.limit)} of the {whose}'s budget spent"
+            until = f"{met.resets_at:%Y-%m-%d %H:%M} UTC" if met.resets_at else "it is renewed"
             return (
-                f"{spent}: the rest does not pay for another reply. Raise the budget to go on{then}"
+                f"{spent}: the rest does not pay for another reply. The task waits until {until},"
+                " or until an owner raises that budget (PUT /v1/settings) and you say something"
+                " to the task"
             )
+        case unknown:
+            assert_never(unknown)

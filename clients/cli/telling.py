@@ -14,18 +14,19 @@ from clients.cli.following import ENDED, follow, run_following
 from clients.cli.gateway import JSON, Gateway, Unreachable, new_command, remedy_of
 from clients.cli.outbox import Command, command
 from clients.cli.person import Person, person_of
-from clients.cli.screen import plain
+from clients.cli.screen import money, plain
 from clients.cli.sending import Done, NotDone
 from clients.cli.stream import Stream
 from clients.cli.task_ids import find_task
 from clients.cli.trouble import Trouble
+from clients.cli.wording import phase_of
 
 KEPT_CODE: Final = 5
 """The exit code of a command that is kept for later."""
 
 _KEPT = "The gateway does not answer now. This is kept, and is sent with your next command."
 
-_waiting = click.option(
+wait_option = click.option(
     "--wait",
     "wait_seconds",
     type=click.FloatRange(min=0),
@@ -43,7 +44,7 @@ _waiting = click.option(
     "--withdraw", is_flag=True, help="Withdraw the call that waits for your approval, and say this."
 )
 @click.option("--watch", "-w", "is_watched", is_flag=True, help="Then show it until it has ended.")
-@_waiting
+@wait_option
 @person_of
 def say(
     person: Person,
@@ -63,11 +64,11 @@ def say(
     async def work() -> int:
         async with await person.sign_in(may_be_away=True) as gateway:
             found = await find_task(gateway, task)
-            state = await _state(gateway, found)
+            state = await read_state(gateway, found)
             if state.get("approval") and not (later or withdraw):
                 raise _approval_waits(found, state["approval"], text)
             told, done = _said(found, state, text, is_later=later)
-            code = await _tell(person, gateway, told, wait_seconds=wait_seconds, done=done)
+            code = await send_command(person, gateway, told, wait_seconds=wait_seconds, done=done)
             if code == 0 and is_watched:
                 return await follow(person, gateway, found)
             return code
@@ -98,10 +99,11 @@ def _approval_waits(task: str, approval: JSON, text: str) -> Trouble:
     )
 
 
-async def _state(gateway: Gateway, task: str) -> JSON:
-    """Look at the task, as far as can be known: nothing while the gateway is away."""
+async def read_state(gateway: Gateway, task: str, *, at_least: int = 0) -> JSON:
+    """Return the task at a version or later, as far as it is known: nothing without a gateway."""
+    query = {"wait_version": at_least} if at_least else {}
     try:
-        return await gateway.get(f"/v1/tasks/{task}")
+        return await gateway.get(f"/v1/tasks/{task}", **query)
     except Unreachable:
         return {}
 
@@ -112,7 +114,7 @@ async def _state(gateway: Gateway, task: str) -> JSON:
 @click.option("--deny", is_flag=True, help="Do not allow it.")
 @click.option("--reason", default="", help="Why, for the agent and the record.")
 @click.option("--for-task", is_flag=True, help="Also allow similar calls for this task.")
-@_waiting
+@wait_option
 @person_of
 def approve(
     person: Person,
@@ -149,7 +151,7 @@ def approve(
             title = plain(str(asked["title"]))
             done = f"{'Denied' if deny else 'Allowed'}: {title}"
             done += ", and similar calls for this task" if for_task else ""
-            return await _tell(person, gateway, told, wait_seconds=wait_seconds, done=done)
+            return await send_command(person, gateway, told, wait_seconds=wait_seconds, done=done)
 
     return asyncio.run(work())
 
@@ -157,7 +159,7 @@ def approve(
 @click.command()
 @click.argument("task")
 @click.option("--reason", default="", help="Why, for the record.")
-@_waiting
+@wait_option
 @person_of
 def cancel(person: Person, *, task: str, reason: str, wait_seconds: float) -> int:
     """Withdraw a task; its worker stops."""
@@ -165,7 +167,7 @@ def cancel(person: Person, *, task: str, reason: str, wait_seconds: float) -> in
     async def work() -> int:
         async with await person.sign_in(may_be_away=True) as gateway:
             found = await find_task(gateway, task)
-            phase = (await _state(gateway, found)).get("phase")
+            phase = (await read_state(gateway, found)).get("phase")
             if phase in ENDED:
                 person.console.print(
                     Text(f"{found} has ended already ({phase}); there is nothing to cancel.")
@@ -173,14 +175,14 @@ def cancel(person: Person, *, task: str, reason: str, wait_seconds: float) -> in
                 return 0
             told = command(new_command(), "cancel", {"reason": reason}, task=found)
             done = "Cancelled; its worker stops"
-            return await _tell(person, gateway, told, wait_seconds=wait_seconds, done=done)
+            return await send_command(person, gateway, told, wait_seconds=wait_seconds, done=done)
 
     return asyncio.run(work())
 
 
 @click.command()
 @click.option("--drop", default="", metavar="ID", help="Take this one out, unsent.")
-@_waiting
+@wait_option
 @person_of
 def outbox(person: Person, *, drop: str, wait_seconds: float) -> int:
     """Send what is kept, and list what remains."""
@@ -233,18 +235,33 @@ def keep(person: Person, gateway: Gateway, told: Command) -> int:
     return KEPT_CODE
 
 
-async def _tell(
-    person: Person, gateway: Gateway, told: Command, *, wait_seconds: float, done: str
+async def send_command(
+    person: Person,
+    gateway: Gateway,
+    told: Command,
+    *,
+    wait_seconds: float,
+    done: str,
+    shows_state: bool = False,
 ) -> int:
-    """Keep a command, send it, and say what came of it: `done`, and at which version."""
+    """Keep a command, send it, and print `done`, the version and, if asked for, the new state."""
     person.outbox(gateway).keep(told)
     version = await _deliver(person, gateway, told, wait_seconds=wait_seconds)
     if version is not None:
         place = f" (version {version})" if version else ""
-        person.console.print(Text(f"{plain(done)}{place}."))
+        now = await _standing(gateway, told.task, version) if shows_state else ""
+        person.console.print(Text(f"{plain(done)}{place}{now}."))
         return 0
     person.console.print(Text(_KEPT, style="yellow"))
     return KEPT_CODE
+
+
+async def _standing(gateway: Gateway, task: str, version: int) -> str:
+    """Return the phase and the cost of a task since a command; empty when it cannot be read."""
+    state = await read_state(gateway, task, at_least=version)
+    if not state:
+        return ""
+    return f": {phase_of(state)}, {money(int(state.get('cost_microusd', 0)))} of model calls so far"
 
 
 async def _deliver(

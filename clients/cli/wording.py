@@ -23,10 +23,20 @@ def how_to_answer(state: Mapping[str, Any]) -> str:
     task = state["id"]
     if question := state.get("question"):
         said = "NUMBER" if question.get("options") else '"…"'
-        return f"`errand say {task} {said}` answers"
+        return f"`errand say {task} {said}`"
     if approval := state.get("approval"):
         return f"`errand approve {task} {approval['request']}` allows it, --deny refuses it"
     return ""
+
+
+def how_to_go_on(state: Mapping[str, Any]) -> str:
+    """Return the command by which a task that waits at its budget goes on; empty for others."""
+    return raise_budget(str(state["id"])) if state.get("waiting") == "budget" else ""
+
+
+def raise_budget(task: str) -> str:
+    """Return the command that raises a task's budget, with an example of an amount."""
+    return f"`errand budget {task} +2` lets it spend $2 more"
 
 
 def short_phase_of(state: Mapping[str, Any]) -> str:

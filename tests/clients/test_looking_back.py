@@ -78,7 +78,7 @@ def test_a_state_is_shown_with_all_it_holds():
     assert "Asks: Which?" in shown
     assert "Choices: 1. red; 2. green" in shown
     assert "Request: req_7" in shown
-    assert "`errand say task_1 NUMBER` answers" in shown
+    assert "To answer: `errand say task_1 NUMBER`\n" in shown
     assert "✔ look" in shown
     assert "I look." in shown
     assert "http://f/1" in shown
@@ -90,6 +90,11 @@ def test_an_approval_is_shown_with_its_request_and_the_command_that_answers():
     assert "waiting for your approval" in shown
     assert "It would: rm -rf docs" in shown
     assert "`errand approve task_1 req_9` allows it" in shown
+
+
+def test_a_task_that_waits_at_its_budget_is_shown_with_the_command_that_raises_it():
+    shown = text(state_of(past(4, phase="waiting", waiting="budget")))
+    assert "To go on: `errand budget task_1 +2` lets it spend $2 more\n" in shown
 
 
 def test_one_of_a_thing_is_not_many():

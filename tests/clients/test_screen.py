@@ -17,6 +17,7 @@ from events import (
     AttemptEnded,
     AttemptStarted,
     Blob,
+    BudgetExhausted,
     CallId,
     MachineDestroyed,
     MachineId,
@@ -135,6 +136,28 @@ def test_a_question_is_shown_with_its_choices() -> None:
         *("00:01.0", "?", "Which?", "1.", "one", "2.", "two"),
         *("`errand", "say", HISTORY.task, "NUMBER`", "answers"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("scope", "limit"),
+    [("cost", "$0.05 of $0.05"), ("turns", "50000 of 50000 turns"), ("wall", "833 of 833 minutes")],
+)
+def test_a_budget_that_is_reached_is_shown_with_the_command_that_raises_it(
+    scope: Any, limit: str
+) -> None:
+    line = shown(BudgetExhausted(scope=scope, spent=50_000, limit=50_000))
+
+    assert limit in line
+    assert f"`errand budget {HISTORY.task} +2` lets it spend $2 more" in " ".join(line.split())
+
+
+@pytest.mark.parametrize("scope", ["person", "account"])
+def test_a_shared_budget_that_is_reached_names_no_command_that_would_not_help(scope: Any) -> None:
+    line = " ".join(shown(BudgetExhausted(scope=scope, spent=9, limit=9)).split())
+
+    assert "errand budget" not in line
+    assert f"the {scope}'s budget" in line
+    assert "an owner raises that budget" in line
 
 
 def test_what_asks_for_leave_is_shown_whole_and_how_to_answer() -> None:

@@ -233,3 +233,70 @@ async def test_what_another_program_sent_meanwhile_is_not_told_as_kept(tmp_path:
         ended = await typed(tmp_path, "cancel", TASK, "--wait", "2", gateway=gateway)
 
     assert (ended.returncode, ended.stdout) == (0, "Cancelled; its worker stops.\n")
+
+
+def at(**state: Any) -> tuple[int, bytes]:
+    return (200, json.dumps({"id": TASK, "phase": "waiting", **state}).encode())
+
+
+@pytest.mark.parametrize(
+    ("amount", "microusd", "shown"),
+    [("+2", 2_000_000, "$2.00"), ("+0.50", 500_000, "$0.50"), ("+$.25", 250_000, "$0.25")],
+)
+async def test_a_budget_is_raised_and_the_new_state_is_printed_in_one_line(
+    tmp_path: Path, amount: str, microusd: int, shown: str
+) -> None:
+    ears = Ears()
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, at(waiting="budget"), at(phase="working", cost_microusd=310_000)]
+        ended = await typed(tmp_path, "budget", TASK, amount, gateway=gateway)
+        asked = gateway.asked[-1]
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == (
+        f"The task may spend {shown} more (version 2): working, $0.31 of model calls so far.\n"
+    )
+    assert asked == f"/v1/tasks/{TASK}?wait_version=2"
+    assert ears.said == [("budget", TASK, {"cost_microusd": microusd})]
+
+
+@pytest.mark.parametrize("amount", ["2", "+0", "+-1", "+1e3", "+nan", "+0.0000001", "+٣", "=2"])
+async def test_what_is_no_amount_to_add_is_refused_with_an_example(
+    tmp_path: Path, amount: str
+) -> None:
+    ears = Ears()
+    async with scripted_gateway(ears) as gateway:
+        ended = await typed(tmp_path, "budget", TASK, amount, gateway=gateway)
+
+    assert ended.returncode == 2
+    assert "such as +2 or +0.50" in " ".join(ended.stderr.replace("│", " ").split())
+    assert ears.said == []
+
+
+async def test_a_task_is_interrupted_and_waits_for_an_instruction(tmp_path: Path) -> None:
+    ears = Ears()
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, at(phase="working"), at(waiting="instruction")]
+        ended = await typed(tmp_path, "interrupt", TASK, gateway=gateway)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == (
+        "Interrupted; `errand say` tells it what to do next (version 2): "
+        "waiting for your instruction, $0.00 of model calls so far.\n"
+    )
+    assert ears.said == [("interrupt", TASK, {})]
+
+
+@pytest.mark.parametrize("typed_words", [("budget", "+2"), ("interrupt",)])
+async def test_what_has_ended_is_neither_interrupted_nor_given_more(
+    tmp_path: Path, typed_words: tuple[str, ...]
+) -> None:
+    ears = Ears()
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, at(phase="finished")]
+        name, *more = typed_words
+        ended = await typed(tmp_path, name, TASK, *more, gateway=gateway)
+
+    assert ended.returncode == 1
+    assert "has ended (finished); nothing was changed" in ended.stderr
+    assert ears.said == []

@@ -31,7 +31,7 @@ MANNERS: Final[Mapping[PushClass, Manner]] = {
 _HEADLINES: Final[Mapping[str, str]] = {
     "question.asked": "A question for you",
     "approval.requested": "Your approval is needed",
-    "budget.exhausted": "The budget is spent",
+    "budget.exhausted": "Waiting: a budget limit is reached",
     "task.finished": "Done",
     "task.failed": "Failed",
     "task.abandoned": "Could not be carried out",

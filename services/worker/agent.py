@@ -12,7 +12,7 @@ from infra.telemetry import logger
 from services.worker.calls import Call
 from services.worker.logbook import Logbook
 from services.worker.perform import Deed, Facts, World, perform
-from services.worker.ports import GatewayUnreachable
+from services.worker.ports import GatewayUnreachable, NothingToMerge
 from services.worker.standing import Turn
 from services.worker.steps import Record, Rest, StartTools, TakeSnapshot, Wait
 from services.worker.tools.toolbox import command_of, title_of
@@ -122,6 +122,10 @@ async def _unless_overtaken(book: Logbook, world: World, step: Deed) -> Facts | 
 async def _try(book: Logbook, world: World, step: Deed) -> Facts | None:
     try:
         return await perform(world, step, book.turn, tuple(book.history))
+    except NothingToMerge as reason:
+        _log.info("pull_request.not_needed", reason=str(reason))
+        book.settle_merged()
+        return None
     except GatewayUnreachable as reason:
         _log.error("the gateway is out of reach; leaving", reason=str(reason))
         book.stop("gateway_unreachable")

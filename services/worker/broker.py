@@ -17,7 +17,7 @@ from events import Blob
 from infra.event_log import Unavailable
 from infra.jetstream import SignedEvent
 from infra.telemetry import logger
-from services.worker.ports import GatewayUnreachable, PullRequest
+from services.worker.ports import GatewayUnreachable, NothingToMerge, PullRequest
 from services.worker.repository.refusals import pull_request_refused
 from services.worker.settings import Settings
 
@@ -121,7 +121,7 @@ class Broker:
     ) -> PullRequest | None:
         """Find, create or update the pull request; None when the forge has none.
 
-        Raises WorkspaceRefused, GatewayUnreachable.
+        Raises NothingToMerge, WorkspaceRefused, GatewayUnreachable.
         """
         wish = {"title": title, "body": body, "branch": branch, "base": base, "draft": False}
         request = self._request("POST", "forge/pull-request", content=msgspec.json.encode(wish))
@@ -131,7 +131,10 @@ class Broker:
             return None
         if answer.is_success:
             return msgspec.json.decode(answer.content, type=PullRequest)
-        raise pull_request_refused(answer.status_code, *_problem_of(answer), branch)
+        code, detail = _problem_of(answer)
+        if code == "pull_request_empty":
+            raise NothingToMerge(detail)
+        raise pull_request_refused(answer.status_code, code, detail, branch)
 
     def _request(self, method: str, path: str, content: bytes = b"") -> Callable[[], httpx.Request]:
         """Say how a request is made; a new one for each time it is sent."""

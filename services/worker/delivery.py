@@ -16,6 +16,10 @@ from services.worker.steps import OpenPullRequest, Push, Record, Step, StoreDiff
 _TITLE_CHARACTERS: Final = 72
 _UNFINISHED: Final = "The conversation grew too long for the model. This is the work so far."
 _REFUSED: Final = "Not submitted:"
+_MERGED: Final = (
+    "No pull request was opened: the base branch holds this work already, so there is nothing to "
+    "merge."
+)
 NOT_YET: Final = (
     "Not submitted: the person said something new first. Take it into account, then submit."
 )
@@ -66,7 +70,7 @@ def pushed_branch(turn: Turn) -> str:
 def finished(turn: Turn, work: Submit) -> TaskFinished:
     """End the task with what was delivered, and name what was left out of it."""
     sent = turn.delivery
-    summary = with_left_out(work.summary, turn.left_out)
+    summary = with_left_out(_with_merged(work.summary, turn), turn.left_out)
     if sent.pushed is None:
         return TaskFinished(summary=summary, outcome="no_changes")
     outcome: Literal["pull_request", "branch"] = "pull_request" if sent.pull_request else "branch"
@@ -81,7 +85,8 @@ def _deliver(turn: Turn, work: Submit, call: CallId, now: datetime) -> Step | No
         return None
     if sent.pushed is None:
         return permit_push(turn, call, now) or Push(work.title, work.body, turn.reply.event)
-    if sent.pull_request is None and turn.has_pull_requests:
+    can_propose = turn.has_pull_requests and not sent.has_nothing_to_merge
+    if sent.pull_request is None and can_propose:
         body = with_left_out(work.body, turn.left_out)
         return OpenPullRequest(work.title, body, sent.pushed.branch, turn.workspace.base)
     return None
@@ -93,6 +98,10 @@ def _unsubmitted(turn: Turn, text: str) -> Submit:
     return Submit(text, one_line(asked, _TITLE_CHARACTERS) or "Work of an agent", text)
 
 
+def _with_merged(summary: str, turn: Turn) -> str:
+    return f"{summary.rstrip()}\n\n{_MERGED}" if turn.delivery.has_nothing_to_merge else summary
+
+
 def _receipt(turn: Turn) -> str:
     return with_left_out(_delivered(turn.delivery), turn.left_out)
 
@@ -100,6 +109,8 @@ def _receipt(turn: Turn) -> str:
 def _delivered(sent: Delivery) -> str:
     if sent.pushed is None:
         return "Submitted. Nothing was changed, so nothing was pushed."
+    if sent.has_nothing_to_merge:
+        return f"Submitted: pushed to {sent.pushed.branch}. {_MERGED}"
     if sent.pull_request is None:
         return f"Submitted: pushed to {sent.pushed.branch}."
     return f"Submitted: {sent.pull_request.url}"

@@ -23,7 +23,7 @@ from services.worker.ports import AttemptLog, Blobs
 from services.worker.redaction import Redactor
 from services.worker.standing import Attempt, Stopping, Turn
 from services.worker.steps import Step
-from services.worker.turn import settle, stop
+from services.worker.turn import settle, settle_merged, stop
 from services.worker.unreadable import evolve, spoilt
 
 LONGEST_BLOCKS_BYTES: Final = 48 * 1024
@@ -121,6 +121,10 @@ class Logbook:
     def settle(self, step: Step) -> None:
         """Take note that a step left nothing to record."""
         self._become(settle(self.turn, step))
+
+    def settle_merged(self) -> None:
+        """Take note that the base branch holds the pushed work already."""
+        self._become(settle_merged(self.turn))
 
     def stop(self, reason: Stopping) -> None:
         """Take note that this process has to end soon."""

@@ -94,7 +94,7 @@ class World(NamedTuple):
 async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Recorded]) -> Facts:
     """Do what is due and return what happened; nothing, when nothing came of it.
 
-    Misfortunes of the agent's world are facts too. Raises GatewayUnreachable.
+    Misfortunes of the agent's world are facts too. Raises GatewayUnreachable, NothingToMerge.
     """
     try:
         match step:

@@ -251,6 +251,10 @@ class PullRequest(msgspec.Struct, frozen=True):
     url: str
 
 
+class NothingToMerge(Exception):
+    """The base branch holds the pushed work already, so no pull request can be opened."""
+
+
 class Forge(Protocol):
     """Where pull requests are opened."""
 
@@ -259,7 +263,7 @@ class Forge(Protocol):
     ) -> PullRequest | None:
         """Find, create or update the task's pull request; None when the forge has none.
 
-        Raises WorkspaceRefused.
+        Raises NothingToMerge, WorkspaceRefused.
         """
         ...
 

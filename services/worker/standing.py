@@ -61,11 +61,16 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """How far the finished work has come on its way out, since the newest reply."""
+    """How far the finished work has come on its way out, since the newest reply.
+
+    `has_nothing_to_merge`: the base branch holds the pushed work already. It is not in the log; a
+    new attempt asks the forge again.
+    """
 
     diff: Blob | None = None
     pushed: BranchPushed | None = None
     pull_request: PullRequestOpened | None = None
+    has_nothing_to_merge: bool = False
     submitted: Submit | None = None
 
 

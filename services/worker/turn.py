@@ -117,6 +117,11 @@ def settle(turn: Turn, step: Step) -> Turn:
             return turn
 
 
+def settle_merged(turn: Turn) -> Turn:
+    """Take note that the base branch holds the pushed work already: nothing is to be proposed."""
+    return replace(turn, delivery=replace(turn.delivery, has_nothing_to_merge=True))
+
+
 def stop(turn: Turn, reason: Stopping) -> Turn:
     """Take note that this process has to end soon; the first reason stands."""
     return turn if turn.stopping else replace(turn, stopping=reason)

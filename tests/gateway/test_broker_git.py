@@ -6,6 +6,8 @@ from base64 import b64encode
 import msgspec
 import pytest
 
+from services.worker.broker import Broker
+from services.worker.ports import NothingToMerge
 from tests.gateway.conftest import a_world
 from tests.support.forge import git, git_ok
 
@@ -174,6 +176,24 @@ async def test_one_pull_request_is_opened_and_then_kept_up_to_date(errand, forge
         [shown] = client.get(f"/repos/{forge.login}/app/pulls").json()
     assert (shown["title"], shown["body"]) == ("Better", "more")
     assert made["url"] == shown["html_url"]
+
+
+async def test_work_that_the_base_holds_already_is_not_a_refusal_of_the_forge(
+    errand, forge, tmp_path
+):
+    clone = await errand.clone(tmp_path / "a")
+    errand.commit(clone)
+    assert (await errand.push(clone, f"HEAD:refs/heads/{errand.branch}")).code == 0
+    merged = await asyncio.to_thread(git, "push", forge.clone_url("app"), "HEAD:main", inside=clone)
+    assert merged.code == 0, merged.errors
+    worker = await errand.world.client(errand.token)
+
+    answer = await errand.propose()
+    assert (answer.status_code, answer.json()["code"]) == (422, "pull_request_empty")
+    with pytest.raises(NothingToMerge, match="No commits between main and"):
+        await Broker(worker, errand.token).pull_request(
+            title="T", body="B", branch=errand.branch, base="main"
+        )
 
 
 async def test_a_pull_request_the_forge_refuses_is_told_in_its_words(errand):

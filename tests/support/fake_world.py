@@ -16,6 +16,7 @@ from services.worker.perform import World
 from services.worker.ports import (
     Answer,
     ModelFailure,
+    NothingToMerge,
     Prepared,
     PullRequest,
     Question,
@@ -156,6 +157,7 @@ class FakeForge:
     def __init__(self) -> None:
         self.opened: list[dict[str, str]] = []
         self.has_pull_requests = True
+        self.has_merged = False
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def pull_request(self, **wish: str) -> PullRequest | None:
@@ -163,6 +165,8 @@ class FakeForge:
         if self.meanwhile is not None:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
+        if self.has_merged:
+            raise NothingToMerge("No commits between main and errand/task_1")
         return PullRequest(7, "http://forge/pull/7") if self.has_pull_requests else None
 
 

@@ -1,6 +1,7 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from events import (
     Budget,
@@ -10,6 +11,7 @@ from events import (
     QuestionAnswered,
     QuestionAsked,
     SnapshotTaken,
+    TaskFailed,
     TaskFinished,
     TaskInstructed,
     ToolCompleted,
@@ -112,6 +114,21 @@ async def test_changes_are_pushed_even_when_the_model_forgets_to_submit():
     assert bench.facts(TaskFinished) == [TaskFinished(summary="Done.", outcome="branch")]
     assert len(bench.forge.opened) == 1
     assert [title for title, _ in bench.workspace.pushed] == ["mend it"]
+
+
+@pytest.mark.parametrize("replies", [(called(WRITE), called(SUBMIT)), (called(WRITE), said("ok"))])
+async def test_work_that_the_base_holds_already_ends_as_a_branch_in_plain_words(replies):
+    bench = Bench(*replies)
+    await bench.append(SUBMITTED)
+    bench.forge.has_merged = True
+
+    await driven(bench)
+
+    [finished] = bench.facts(TaskFinished)
+    assert finished.outcome == "branch"
+    assert "the base branch holds this work already" in finished.summary
+    assert not bench.facts(TaskFailed)
+    assert len(bench.forge.opened) == 1
 
 
 async def test_reading_calls_run_side_by_side_and_their_results_go_back_in_one_message():

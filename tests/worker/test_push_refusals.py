@@ -39,7 +39,7 @@ def test_a_declined_push_has_a_remedy_that_fits(words, remedy):
     [
         ("forge_permission", "repository_refused", "right to open"),
         ("base_not_found", "base_not_found", "base branch"),
-        ("pull_request_empty", "pull_request_refused", "nothing is to be merged"),
+        ("pull_request_unrelated", "pull_request_refused", "send a new task"),
         ("repository_archived", "repository_refused", "archived"),
         ("forge_rate_limited", "forge_unreachable", "wait some minutes"),
         ("new_code", "repository_refused", "what the forge says"),

@@ -112,11 +112,11 @@ _PULL_REQUESTS: Final = {
         "base_not_found",
         "The base branch is not there any more: make it again, or send a new task on another base.",
     ),
-    "pull_request_empty": (
+    "pull_request_unrelated": (
         "pull_request_refused",
         (
-            "The base branch holds this work already, or shares no history with it: nothing is to "
-            "be merged."
+            "The base branch was replaced by one that shares no history with this work: send a new "
+            "task, which begins at the base as it is now."
         ),
     ),
     "pull_request_exists": (

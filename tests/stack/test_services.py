@@ -10,7 +10,7 @@ import pytest
 from infra import settings as from_environment
 from infra.stack import services as composing
 from infra.stack.home import Home
-from infra.stack.keys import Storage, mint, write_credentials
+from infra.stack.keys import Storage, mint, with_event_keys, write_credentials
 from infra.stack.services import Address
 from infra.stack.settings import Settings, passed_on
 from infra.stack.stack import Servers
@@ -29,7 +29,7 @@ SECRET = "anthropic-secret"
 def up(tmp_path: Path) -> Servers:
     home = Home(directory=tmp_path, sockets=tmp_path, environment={"PATH": "/bin"})
     home.secrets.mkdir()
-    keys = mint(bytes)
+    keys = with_event_keys(tmp_path / "keys.json", mint(bytes), bytes, last_sequence=0)
     write_credentials(home.secrets, keys, now=datetime(2026, 11, 23, tzinfo=UTC))
     storage = Storage(endpoint="http://127.0.0.1:1", key="key", secret="secret")
     return Servers(home=home, keys=keys, ports=PORTS, storage=storage)

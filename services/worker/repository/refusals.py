@@ -23,11 +23,6 @@ _UNREACHABLE: Final = re.compile(
     r"rpc failed|transfer closed|ssl|certificate|unable to access|invalid index-pack output",
     re.IGNORECASE,
 )
-_NO_WORKFLOWS: Final = re.compile(
-    r"refusing to allow .* to (create|update|create or update) workflow|without .workflows?. "
-    r"(permission|scope)",
-    re.IGNORECASE,
-)
 _PUSH_DECLINED: Final = re.compile(
     r"\[remote rejected\]|hook declined|protected branch", re.IGNORECASE
 )
@@ -42,8 +37,9 @@ _PUSH_MEANINGS: Final = (
     (
         r"refusing to allow .* to create or update workflow|without .?workflows?.? (scope|perm)",
         (
-            "Give Errand's forge token the right to change workflows (GitHub: `workflow` scope, or "
-            "`workflows: write` of an app), or tell the agent to leave .github/workflows alone"
+            "Give Errand's forge token the right to change workflow files (a GitHub App: "
+            "permission `Workflows`, read and write; a personal token: scope `workflow`), or tell "
+            "the agent to leave .github/workflows alone"
         ),
     ),
     (
@@ -167,13 +163,6 @@ def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
         )
     if _DENIED.search(stderr):
         return _denied(detail, is_push=is_push)
-    if _NO_WORKFLOWS.search(stderr):
-        return WorkspaceRefused(
-            "push_refused",
-            f"The forge does not let Errand's token change workflow files. {detail}",
-            "Give it that right (a GitHub App: permission `Workflows`, read and write; a personal "
-            "token: scope `workflow`), or tell the task to leave these files as they are.",
-        )
     if _PUSH_DECLINED.search(stderr):
         return _declined("Allow branches named errand/… in the repository's rules", detail)
     if _TOO_LARGE.search(stderr):

@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 _HEADER_BYTES: Final = 8  # stream, three zeros, length: Engine API, "Stream format"
 _SILENCE_SECONDS: Final = 0.3
+_SILENCES_AFTER_THE_END: Final = 2  # output may lag behind the engine's word that it ended
 _POLL_SECONDS: Final = 0.02
 
 
@@ -60,19 +61,30 @@ class ContainerCommand:
     async def receive(self) -> tuple[int, bytes] | None:
         """Return the next piece of output; None at its end.
 
-        A process left in the background may hold the stream open: then the command's own end,
-        looked up in every silence, is the end of its output.
+        A process left in the background may hold the stream open: then some silence after the
+        command's own end, which is looked up in every silence, is the end of its output.
         """
+        silences = 0
         while not self._is_over:
             try:
                 async with asyncio.timeout(_SILENCE_SECONDS):
                     header = await self._reader.readexactly(_HEADER_BYTES)
-                return header[0], await self._reader.readexactly(int.from_bytes(header[4:], "big"))
             except (asyncio.IncompleteReadError, ConnectionError):
                 self._is_over = True
             except TimeoutError:
-                self._is_over = await self._ending() is not None
+                silences = silences + 1 if await self._ending() is not None else 0
+                self._is_over = silences > _SILENCES_AFTER_THE_END
+            else:
+                return await self._body(header)
         return None
+
+    async def _body(self, header: bytes) -> tuple[int, bytes] | None:
+        """Read what a header announced, however long it takes to come."""
+        try:
+            return header[0], await self._reader.readexactly(int.from_bytes(header[4:], "big"))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self._is_over = True
+            return None
 
     async def exit_code(self) -> int:
         """Wait for its end."""

@@ -2,13 +2,13 @@
 
 It tries seven patterns on each message, reads and writes headers character by character, and hands
 each message over through a queue to a task. With this one the log is followed three times as fast,
-and a batch costs a third of the time (docs/decisions/0009). Source of the protocol: NATS's "Client
-Protocol".
+a batch costs a third of the time (docs/decisions/0009), and so does a page of a history. Source
+of the protocol: NATS's "Client Protocol".
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import nats.errors
@@ -21,6 +21,10 @@ _WITH_PAYLOAD: Final = (b"MSG ", b"HMSG ")
 _DELIVERY: Final = re.compile(
     # Headers or none. Twice as fast as \S and \d.
     rb"H?MSG ([^ ]+) ([0-9]+) (\$JS\.ACK\.[^ ]+) (?:([0-9]+) )?([0-9]+)\r\n"
+)
+_ANSWER: Final = re.compile(
+    # With headers, and without a reply subject.
+    rb"HMSG ([^ ]+) ([0-9]+) ([0-9]+) ([0-9]+)\r\n"
 )
 _PASSING: Final = re.compile(
     # A server that is busy, full or stopping: it or another may let us in a moment later.
@@ -54,6 +58,14 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
         return rest.partition(b"\r\n")[0].strip().decode(errors="replace")
 
 
+class Answer(NamedTuple):
+    """A message with headers that wants no reply: one of a batch of direct gets, or its end."""
+
+    subject: bytes
+    headers: bytes
+    body: bytes
+
+
 class Headers(dict[str, str]):
     """The headers of a message by name, the last of each, and the block they came in."""
 
@@ -63,13 +75,17 @@ class Headers(dict[str, str]):
 Take = Callable[[Sequence[Delivered]], None]
 """Takes deliveries of a consumer, all that came at once, where the socket is read."""
 
+TakeAnswers = Callable[[Sequence[Answer]], None]
+"""Takes answers on an inbox, all that came at once, where the socket is read."""
+
 
 class QuickClient(Client):
-    """A client that hands consumers' deliveries to their takers, by subscription, at once."""
+    """A client that hands deliveries and answers to their takers, by subscription, at once."""
 
     def __init__(self) -> None:
         super().__init__()
         self.takers: dict[int, Take] = {}
+        self.answer_takers: dict[int, TakeAnswers] = {}
         self._ps = _QuickParser(self)
 
     async def _send_publish(  # noqa: PLR0917 - the signature is nats-py's own
@@ -130,7 +146,7 @@ def raw_headers(message: Msg) -> bytes:
 
 
 class _QuickParser(Parser):
-    """Takes runs of deliveries in one pass, and gives nats-py's parser all else, one by one."""
+    """Takes runs of deliveries or answers in one pass, and gives nats-py's parser all else."""
 
     def __init__(self, client: QuickClient) -> None:
         super().__init__(client)
@@ -150,7 +166,7 @@ class _QuickParser(Parser):
             return
         content, at = bytes(held), 0
         while True:
-            while (end := self._take_run(content, at)) > at:
+            while (end := self._take_run(content, at) or self._take_answers(content, at)) > at:
                 at = end
             end = self._end_of_next(content, at)
             if not end:
@@ -162,7 +178,10 @@ class _QuickParser(Parser):
         held[:] = content[at:]
 
     def _take_run(self, content: bytes, at: int) -> int:
-        """Hand over the deliveries of one consumer that stand here; tell where they end."""
+        """Hand over the deliveries of one consumer that stand here; return where they end.
+
+        Returns 0 when none stands here.
+        """
         run: list[Delivered] = []
         of, take = b"", None
         while (line := _DELIVERY.match(content, at)) is not None:
@@ -182,11 +201,40 @@ class _QuickParser(Parser):
             name = subject.decode(errors="replace")
             run.append(Delivered(name, content[body:end], *place, content[begin:body]))
             at = end + 2
-        if take is not None and run:
-            self._client.stats["in_msgs"] += len(run)
-            self._client.stats["in_bytes"] += sum([len(each.body) for each in run])
-            take(run)
+        if take is None or not run:
+            return 0
+        self._count(run)
+        take(run)
         return at
+
+    def _take_answers(self, content: bytes, at: int) -> int:
+        """Hand over the answers on one inbox that stand here; return where they end.
+
+        Returns 0 when none stands here.
+        """
+        run: list[Answer] = []
+        of, take = b"", None
+        while (line := _ANSWER.match(content, at)) is not None:
+            subject, sid, headers_size, size = line.groups()
+            if sid != of and run:
+                break
+            if not run:
+                of, take = sid, self._client.answer_takers.get(int(sid))
+            begin = line.end()
+            body, end = begin + int(headers_size), begin + int(size)
+            if take is None or end + 2 > len(content):
+                break
+            run.append(Answer(subject, content[begin:body], content[body:end]))
+            at = end + 2
+        if take is None or not run:
+            return 0
+        self._count(run)
+        take(run)
+        return at
+
+    def _count(self, run: Sequence[Delivered] | Sequence[Answer]) -> None:
+        self._client.stats["in_msgs"] += len(run)
+        self._client.stats["in_bytes"] += sum([len(each.body) for each in run])
 
     def _end_of_next(self, content: bytes, at: int) -> int:
         """Tell where what stands here ends; 0 while it has not come whole."""

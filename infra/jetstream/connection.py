@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 
 from infra.event_log import Unavailable
 from infra.event_mac import NO_KEYS, EventKeys
-from infra.jetstream.client import QuickClient, Take
+from infra.jetstream.client import Answer, QuickClient, Take, TakeAnswers, raw_headers
 from infra.nats_users import inbox_prefix as granted_inbox
 from infra.nats_users import read_credentials
 from infra.telemetry import logger
@@ -161,6 +161,25 @@ class Connection:
             yield
         finally:
             del self.client.takers[subscription._id]  # noqa: SLF001
+            if not self.is_closed:
+                await subscription.unsubscribe()
+
+    @asynccontextmanager
+    async def listen_for_answers(self, inbox: str, *, take: TakeAnswers) -> AsyncIterator[None]:
+        """Have the answers on `inbox` taken as they are read from the socket.
+
+        `take` must neither wait nor raise. What comes is bounded by what was asked for.
+        """
+
+        async def hear(message: Msg) -> None:
+            take([Answer(message.subject.encode(), raw_headers(message), message.data)])
+
+        subscription = await self.client.subscribe(inbox, cb=hear)
+        self.client.answer_takers[subscription._id] = take  # noqa: SLF001 - as above
+        try:
+            yield
+        finally:
+            del self.client.answer_takers[subscription._id]  # noqa: SLF001
             if not self.is_closed:
                 await subscription.unsubscribe()
 

@@ -6,24 +6,26 @@ leader is asked for the last message, and batches are read until it is reached.
 
 import asyncio
 from base64 import b64decode
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
-from nats.aio.msg import Msg
 
 from infra.event_log import Unavailable
-from infra.jetstream.client import raw_headers
+from infra.jetstream.client import Answer
 from infra.jetstream.connection import ApiError, Connection
 from infra.jetstream.legible import Stored
 from infra.jetstream.streams import STREAM
 
 _PAGE: Final = 500
+_MAX_PAGE: Final = 1_024
 _PAGE_BYTES: Final = 8 * 1024 * 1024
 NO_MESSAGE: Final = 10037
 _RETRY_SECONDS: Final = 0.02
 _ANSWER_SECONDS: Final = 2.0
+_SEQUENCE: Final = b"\r\nNats-Sequence:"
+_LAST_SEQUENCE: Final = b"\r\nNats-Last-Sequence:"
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -105,15 +107,16 @@ async def pages(
 ) -> AsyncGenerator[list[Stored], None]:
     """Yield a subject's messages above the sequence `after`, up to the leader's last, by pages.
 
-    However long the history, a page at a time is held. Raises Unavailable when the next page has
-    not come within the time.
+    A page is of up to `limit` messages. However long the history, a page at a time is held. Raises
+    Unavailable when the next page has not come within the time.
     """
     reached = after
-    async with _pages(connection, subject, min(limit, _PAGE)) as source:
+    async with _pages(connection, subject) as source:
         while True:
+            span = _Span(reached, min(limit, _MAX_PAGE))
             try:
                 async with asyncio.timeout(within_seconds):
-                    page, is_last = await _next_page(connection, source, reached, within_seconds)
+                    page, is_last = await _next_page(connection, source, span, within_seconds)
             except TimeoutError:
                 raise Unavailable(
                     f"NATS did not hand over {subject} in {within_seconds:g} s."
@@ -125,16 +128,23 @@ async def pages(
                 return
 
 
+class _Span(NamedTuple):
+    """What to fetch next: what stands behind a sequence, and how many at most."""
+
+    after: int
+    limit: int
+
+
 async def _next_page(
-    connection: Connection, source: "_Pages", reached: int, within_seconds: float
+    connection: Connection, source: "_Pages", span: _Span, within_seconds: float
 ) -> tuple[list[Stored], bool]:
-    """Fetch the page behind `reached`, and tell whether it ends with the leader's last."""
+    """Fetch the next page, and tell whether it ends with the leader's last."""
     while True:
-        page = await source.after(reached)
-        if len(page) == source.limit:
+        page = await source.after(span.after, span.limit)
+        if len(page) == span.limit:
             return page, False
         last = await last_message(connection, source.subject, within_seconds=within_seconds)
-        end = page[-1].sequence if page else reached
+        end = page[-1].sequence if page else span.after
         if last is None or last.sequence <= end:
             return page, True
         if page:
@@ -165,31 +175,31 @@ async def _ask(connection: Connection, verb: str, question: object, within_secon
 class _Pages:
     """Asks for batches and gathers them on an inbox of their own."""
 
-    def __init__(self, connection: Connection, subject: str, limit: int) -> None:
+    def __init__(self, connection: Connection, subject: str) -> None:
         self._connection = connection
-        self.limit = limit
         self.subject = subject
         self.inbox = connection.client.new_inbox()
-        self._answers: asyncio.Queue[Msg] = asyncio.Queue()
+        self._answers: asyncio.Queue[Sequence[Answer]] = asyncio.Queue()
         self._asked = 0
 
-    async def hear(self, message: Msg) -> None:
-        self._answers.put_nowait(message)
+    def take(self, answers: Sequence[Answer]) -> None:
+        """Keep answers as they come, for whoever gathers them."""
+        self._answers.put_nowait(answers)
 
-    async def after(self, sequence: int) -> list[Stored]:
-        """Fetch up to a page; asked again while the answer is torn by a reconnect."""
+    async def after(self, sequence: int, limit: int) -> list[Stored]:
+        """Fetch up to `limit` messages; asked again while the answer is torn by a reconnect."""
         while True:
-            page = await self._fetch(sequence)
+            page = await self._fetch(sequence, limit)
             if page is not None:
                 return page
             self._connection.require_open()
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _fetch(self, sequence: int) -> list[Stored] | None:
+    async def _fetch(self, sequence: int, limit: int) -> list[Stored] | None:
         self._asked += 1
         question = {
             "seq": sequence + 1,
-            "batch": self.limit,
+            "batch": limit,
             "max_bytes": _PAGE_BYTES,
             "next_by_subj": self.subject,
         }
@@ -206,35 +216,40 @@ class _Pages:
 
     async def _gather(self) -> list[Stored] | None:
         """Collect one answer: messages chained by Nats-Last-Sequence, closed by a 204 or a 404."""
+        asked = f"{self.inbox}.{self._asked}".encode()
         page: list[Stored] = []
+        before = 0
         while True:
-            message = await self._answers.get()
-            if message.subject != f"{self.inbox}.{self._asked}":
-                continue
-            headers = message.headers or {}
-            before = page[-1].sequence if page else 0
-            is_stored = "Nats-Sequence" in headers  # it may claim to have a status too
-            match None if is_stored else headers.get("Status"):
-                case None:
-                    if int(headers["Nats-Last-Sequence"]) != before:
-                        return None
-                    page.append(
-                        Stored(int(headers["Nats-Sequence"]), message.data, raw_headers(message))
-                    )
-                case "204":
-                    return page if int(headers["Nats-Last-Sequence"]) == before else None
-                case "404":
-                    return page
-                case _:
+            for subject, headers, body in await self._answers.get():
+                if subject != asked:
+                    continue
+                sequence, last = _number(headers, _SEQUENCE), _number(headers, _LAST_SEQUENCE)
+                if sequence is None:
+                    return page if _is_end(headers, last, before) else None
+                if last != before:
                     return None
+                page.append(Stored(sequence, body, headers))
+                before = sequence
+
+
+def _number(headers: bytes, name: bytes) -> int | None:
+    """Read a number that the server added; its lines stand behind those of the writer."""
+    at = headers.rfind(name)
+    if at < 0:
+        return None
+    begin = at + len(name)
+    return int(headers[begin : headers.index(b"\r\n", begin)])
+
+
+def _is_end(headers: bytes, last: int | None, before: int) -> bool:
+    """Tell whether the server's word says that the batch is whole."""
+    if headers.startswith(b"NATS/1.0 204"):
+        return last == before
+    return headers.startswith(b"NATS/1.0 404")
 
 
 @asynccontextmanager
-async def _pages(connection: Connection, subject: str, limit: int) -> AsyncIterator[_Pages]:
-    pages = _Pages(connection, subject, limit)
-    subscription = await connection.client.subscribe(f"{pages.inbox}.*", cb=pages.hear)
-    try:
+async def _pages(connection: Connection, subject: str) -> AsyncIterator[_Pages]:
+    pages = _Pages(connection, subject)
+    async with connection.listen_for_answers(f"{pages.inbox}.*", take=pages.take):
         yield pages
-    finally:
-        if not connection.is_closed:
-            await subscription.unsubscribe()

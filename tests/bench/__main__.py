@@ -18,6 +18,7 @@ NAMES = (
     "delivery",
     "fanout",
     "resume",
+    "open",
 )
 
 

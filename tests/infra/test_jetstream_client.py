@@ -16,6 +16,9 @@ from tests.support.nats_connections import as_role
 TAKEN = (1, 2)
 """The subscriptions that somebody takes deliveries of."""
 
+ANSWERED = 3
+"""The subscription that somebody takes answers on."""
+
 _words = st.text("abc_-.0", min_size=1, max_size=8).map(str.encode)
 _bodies = st.one_of(st.binary(max_size=40), st.just(b"MSG a 1 2\r\nhi\r\nPING\r\n"))
 _headers = st.sampled_from(
@@ -64,6 +67,8 @@ class Heard:
         self.others = []
         self.stats = {"in_msgs": 0, "in_bytes": 0}
         self.takers = {sid: self._taker(sid) for sid in TAKEN}
+        self.answer_takers = {ANSWERED: self._take_answers}
+        self.taken = 0
 
     def _taker(self, sid):
         def take(deliveries):
@@ -73,12 +78,19 @@ class Heard:
 
         return take
 
+    def _take_answers(self, answers):
+        self.taken += len(answers)
+        for each in answers:
+            self._keep(ANSWERED, each.subject, b"", each.body, each.headers)
+
     def _keep(self, sid, *message):
         self.by_subscription.setdefault(sid, []).append(message)
 
     async def _process_msg(self, sid, subject, reply, data, headers):
         place = _ACK.fullmatch(reply) if sid in TAKEN else None
         assert not (place and self.is_quick), "this one should have been taken"
+        is_answer = sid == ANSWERED and headers and not reply
+        assert not (is_answer and self.is_quick), "this one should have been taken"
         self._keep(
             sid, subject, tuple(map(int, place.groups())) if place else reply, data, headers or b""
         )
@@ -134,6 +146,15 @@ async def test_half_a_message_is_forgotten_with_its_connection():
     parser.reset()
     await parser.parse(b"MSG a 1 2\r\nhi\r\n")
     assert heard.by_subscription == {1: [(b"a", b"", b"hi", b"")]}
+
+
+async def test_answers_that_come_at_once_are_taken_at_once():
+    heard = Heard()
+    block = b"NATS/1.0\r\nNats-Sequence: 1\r\n\r\n"
+    answer = b"HMSG _INBOX.a.1 3 %d %d\r\n%bhi\r\n" % (len(block), len(block) + 2, block)
+    await quick_parser(heard).parse(answer * 3)
+    assert heard.taken == 3
+    assert heard.by_subscription == {3: [(b"_INBOX.a.1", b"", b"hi", block)] * 3}
 
 
 async def test_what_came_behind_the_end_of_a_connection_is_not_read():

@@ -168,9 +168,9 @@ class ToolCompleted(Fact, frozen=True, tag="tool.completed"):
 class ToolInterrupted(Fact, frozen=True, tag="tool.interrupted"):
     """A tool call came to no end that is known, or was not run.
 
-    `reason`: machine_lost, drained, deadline, gateway_unreachable; interrupted, cancelled,
-    abandoned, failed, finished (what ended the task first); not_run (a call before it was cut off,
-    or its work was lost).
+    `reason`: machine_lost, drained, deadline, gateway_unreachable, object_store_unreachable,
+    gateway_refused; interrupted, cancelled, abandoned, failed, finished (what ended the task
+    first); not_run (a call before it was cut off, or its work was lost).
     """
 
     call: _Call
@@ -257,10 +257,14 @@ class TaskFailed(Fact, frozen=True, tag="task.failed"):
 
 
 class AttemptEnded(Fact, frozen=True, tag="attempt.ended"):
-    """The worker leaves of its own will: done, drained, or fenced off."""
+    """The worker leaves of its own will: done, drained, fenced off, or what it needs is away.
+
+    `detail` says in words what was away, and for how long.
+    """
 
     attempt: Count
     reason: Line
+    detail: Text = ""
 
 
 WorkerEvent = (

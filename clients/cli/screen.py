@@ -57,6 +57,8 @@ _CUT_OFF = {
     "drained": "The call was cut off: its machine had to stop",
     "deadline": "The call was cut off: its machine's time was up",
     "gateway_unreachable": "The call was cut off: its machine lost its connection",
+    "object_store_unreachable": "The call was cut off: its machine could not store its work",
+    "gateway_refused": "The call was cut off: its machine could not go on",
     "interrupted": "You interrupted the call",
     "cancelled": "The call was dropped: the task was cancelled",
     "abandoned": "The call was dropped: the task was given up",

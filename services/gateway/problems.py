@@ -13,7 +13,8 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:errand:problem:"
 
 OBJECT_STORE: Final = "object_store_unreachable"
-"""The code of a 503 when the object store is away: workers name their reason after it."""
+FORGE: Final = "forge_unreachable"
+"""The codes of a 503 when one of them is away: workers name their reason after it."""
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ must wait. `services.scheduler.plan` says what follows.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum, auto
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from events import (
     MachineRequested,
     MachineStarted,
     Recorded,
+    SnapshotTaken,
     TaskAbandoned,
     TaskCancelled,
     TaskErased,
@@ -46,6 +48,10 @@ class Stage(Enum):
     CLOSED = auto()  # there is none any more
 
 
+OUTAGES: Final = frozenset({"gateway_unreachable", "forge_unreachable", "object_store_unreachable"})
+"""Why an attempt leaves when something it needs is away: another machine would be no better off."""
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The newest attempt of a task; older ones are closed."""
 
@@ -60,6 +66,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     done_at: datetime | None = None  # the task ended during it
     left: str = ""  # the worker said goodbye, and why
+    left_detail: str = ""  # in its own words
     refusals: int = 0
     refusal: str = ""
     refusal_detail: str = ""
@@ -82,6 +89,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     is_open: bool = True
     attempt: Attempt | None = None
     attempts: int = 0
+    outages: int = 0  # of these, how many left because something was away
+    outage_since: datetime | None = None  # when the first in a row was lost, by a scheduler's clock
+    lost_at: datetime | None = None  # when the newest was
+    lost_why: str = ""
     retry_at: datetime | None = None
     is_tampering_settled: bool = False  # it was said since it was opened, or the task is erased
     quarantine: str = ""  # why its history cannot be folded, or planned for, any further
@@ -229,6 +240,8 @@ def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task |
                 is_open=True,
                 waiting_since=recorded.sequence,
                 attempts=0,
+                outages=0,
+                outage_since=None,
                 retry_at=None,
                 is_tampering_settled=False,
             )
@@ -249,13 +262,14 @@ def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task |
             )
         case MachineRefused():
             return _refused(task, event)
-        case MachineLost(attempt=number, retry_at=retry_at):
-            lost = _at_attempt(task, number, stage=Stage.CLOSED)
-            return replace(lost, waiting_since=recorded.sequence, retry_at=retry_at)
+        case MachineLost():
+            return _lost(task, event, recorded)
+        case SnapshotTaken():
+            return replace(task, outage_since=None)  # all that a task needs was there
         case MachineDestroyed(attempt=number):
             return _at_attempt(task, number, stage=Stage.CLOSED)
-        case AttemptEnded(attempt=number, reason=reason):
-            return _at_attempt(task, number, left=reason or "left")
+        case AttemptEnded(attempt=number, reason=reason, detail=detail):
+            return _at_attempt(task, number, left=reason or "left", left_detail=detail)
         case _:
             return task
 
@@ -345,6 +359,21 @@ def _requested(task: Task, event: MachineRequested, at: datetime) -> Task:
         refusals=again.refusals if again else 0,
     )
     return replace(task, attempt=attempt, attempts=task.attempts + (0 if again else 1))
+
+
+def _lost(task: Task, event: MachineLost, recorded: Recorded) -> Task:
+    """Close an attempt; one that left because of an outage is counted apart."""
+    lost = _at_attempt(task, event.attempt, stage=Stage.CLOSED)
+    is_outage = lost is not task and lost.attempt is not None and lost.attempt.left in OUTAGES
+    return replace(
+        lost,
+        waiting_since=recorded.sequence,
+        retry_at=event.retry_at,
+        outages=task.outages + is_outage,
+        outage_since=(task.outage_since or recorded.at) if is_outage else None,
+        lost_at=recorded.at,
+        lost_why=": ".join(filter(None, (event.reason, event.detail))),
+    )
 
 
 def _refused(task: Task, event: MachineRefused) -> Task:

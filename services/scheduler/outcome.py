@@ -112,7 +112,7 @@ def _gone(
             attempt=attempt.number,
             reason=reason,
             retry_at=now + policy.backoff(max(task.attempts, 1)),
-            detail="; ".join(filter(None, (attempt.left, gone.detail))),
+            detail="; ".join(filter(None, (attempt.left, attempt.left_detail, gone.detail))),
         )
         facts.append(lost)
     if gone.machine:

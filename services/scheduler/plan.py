@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from events import AccountId, Guest, Head, History, MachineRequested, TaskAbandoned, TaskId
 from infra import quarantine
 from infra.quarantine import REASON, REMEDY, Broken
-from services.scheduler.fleet import Attempt, Fleet, Stage, Tampering, Task
-from services.scheduler.refusals import remedy_of
+from services.scheduler.fleet import OUTAGES, Attempt, Fleet, Stage, Tampering, Task
+from services.scheduler.refusals import lost_remedy_of, outage_remedy_of, remedy_of
 
 Cause = Literal["ended", "exited", "silent", "deadline", "tampered"]
 
@@ -33,6 +33,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     deadline_grace_seconds: float = 60.0
     backoff_seconds: tuple[float, ...] = (1.0, 30.0, 120.0)
     attempts: int = 3
+    outages: int = 12
+    outage_seconds: float = 4 * 3600.0  # from the first attempt that an outage cost to the last
     refusals: int = 8
     tasks_per_account: int = 5
     tasks_at_once: int = 50
@@ -164,7 +166,7 @@ def _due(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision | 
     if task.id in fleet.tampering and not task.is_tampering_settled:
         return _tampering(task, fleet.tampering[task.id])
     if attempt is not None and attempt.stage is Stage.REQUESTED:
-        if attempt.done_at is None and task.attempts <= policy.attempts:
+        if attempt.done_at is None and _crashes(task) <= policy.attempts:
             return Resume(task.history, attempt)
         return Destroy(task.history, attempt, "ended")
     if attempt is not None and attempt.stage is Stage.STARTED:
@@ -232,14 +234,36 @@ def _abandonment(task: Task, policy: Policy) -> TaskAbandoned | None:
             detail=f"No machine was given {attempt.refusals} times: {attempt.refusal_detail}",
             remedy=remedy_of(attempt.refusal),
         )
-    if attempt.stage is Stage.CLOSED and task.attempts >= policy.attempts:
+    if attempt.stage is not Stage.CLOSED:
+        return None
+    if attempt.left in OUTAGES and _is_outage_too_long(task, policy):
+        return TaskAbandoned(
+            reason=attempt.left,
+            detail=f"{attempt.left_detail or attempt.left} Attempts that ended so: {task.outages}.",
+            remedy=outage_remedy_of(attempt.left),
+        )
+    if _crashes(task) >= policy.attempts:
         return TaskAbandoned(
             reason="worker_lost",
-            detail=f"The worker was lost {task.attempts} times; the last was {attempt.name}.",
-            remedy="Look into the machine's log, then send an instruction to try again; a larger "
-            "machine helps when it ran out of memory.",
+            detail=f"The worker was lost {_crashes(task)} times; the last was {attempt.name} "
+            f"({task.lost_why}).",
+            remedy=lost_remedy_of(task.lost_why),
         )
     return None
+
+
+def _crashes(task: Task) -> int:
+    """Count the attempts since the task was opened that no outage explains."""
+    return task.attempts - task.outages
+
+
+def _is_outage_too_long(task: Task, policy: Policy) -> bool:
+    """Tell whether waiting has an end: by the log's own times, so that every reading says it."""
+    if task.outages >= policy.outages:
+        return True
+    if task.outage_since is None or task.lost_at is None:
+        return False
+    return (task.lost_at - task.outage_since).total_seconds() >= policy.outage_seconds
 
 
 def _is_live(task: Task) -> bool:

@@ -53,3 +53,29 @@ def no_machine(status: int, text: str) -> NoMachine:
 def remedy_of(reason: str) -> str:
     """Say what a person can do about a reason."""
     return next((text for known, text in _REMEDIES.items() if known == reason), "")
+
+
+_OUTAGES = {
+    "object_store_unreachable": "the object store (S3_ENDPOINT_URL of the gateway)",
+    "forge_unreachable": "the forge, and the gateway's way to it",
+    "gateway_unreachable": "the gateway, and the workers' way to it (GATEWAY_URL)",
+}
+
+
+def outage_remedy_of(reason: str) -> str:
+    """Say what a person can do when something that attempts need stayed away."""
+    what = _OUTAGES.get(reason, "what the attempts say is away")
+    return (
+        f"Check {what}; the gateway's /health/ready names what is away. Once it is back, send an "
+        "instruction: the task goes on from its last snapshot."
+    )
+
+
+def lost_remedy_of(why: str) -> str:
+    """Say what a person can do when the workers of a task kept ending."""
+    if "out of memory" in why:
+        return (
+            "Give the machine more memory (MACHINE_MEMORY_MB of the scheduler), then send an "
+            "instruction to try again."
+        )
+    return "Look into the machine's log, then send an instruction to try again."

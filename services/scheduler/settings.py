@@ -29,12 +29,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     machine_memory_mb: int = 2048
     machine_seconds: float = 4 * 3600.0
     worker_sandbox: str = "auto"
+    worker_patience_seconds: float = 1800.0
     sandbox_image: str = ""
     toolchain_paths: str = ""
     heartbeat_silence_seconds: float = 30.0
     start_seconds: float = 120.0
     retry_backoff_seconds: str = "1,30,120"
     max_attempts: int = 3
+    outage_seconds: float = 4 * 3600.0
     max_refusals: int = 8
     tasks_per_account: int = 5
     tasks_at_once: int = 50
@@ -53,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             machine_seconds=self.machine_seconds,
             backoff_seconds=_seconds("RETRY_BACKOFF_SECONDS", self.retry_backoff_seconds),
             attempts=self.max_attempts,
+            outage_seconds=self.outage_seconds,
             refusals=self.max_refusals,
             tasks_per_account=self.tasks_per_account,
             tasks_at_once=self.tasks_at_once,
@@ -65,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gateway_url=self.gateway_url,
             claim_secret=self.claim_secret,
             sandbox=self.worker_sandbox,
+            patience_seconds=self.worker_patience_seconds,
             sandbox_image=self.sandbox_image,
             toolchain_paths=self.toolchain_paths,
             log_level=self.log_level,

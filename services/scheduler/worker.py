@@ -19,6 +19,7 @@ class WorkerTerms(msgspec.Struct, frozen=True, kw_only=True):
     gateway_url: str
     claim_secret: str
     sandbox: str = "auto"
+    patience_seconds: float = 1800.0
     sandbox_image: str = ""
     toolchain_paths: str = ""
     log_level: str = ""
@@ -41,6 +42,7 @@ def wanted(history: History, attempt: Attempt, terms: WorkerTerms) -> Wanted:
         "GATEWAY_URL": terms.gateway_url,
         "DEADLINE": deadline,
         "SANDBOX": terms.sandbox,
+        "PATIENCE_SECONDS": f"{terms.patience_seconds:g}",
         "SANDBOX_IMAGE": terms.sandbox_image,
         "TOOLCHAIN_PATHS": terms.toolchain_paths,
         "LOG_LEVEL": terms.log_level,

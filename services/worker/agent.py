@@ -11,8 +11,9 @@ from infra.quarantine import Broken, attempt
 from infra.telemetry import logger
 from services.worker.calls import Call
 from services.worker.logbook import Logbook
+from services.worker.outage import Unreachable
 from services.worker.perform import Deed, Facts, World, perform
-from services.worker.ports import GatewayUnreachable, NothingToMerge
+from services.worker.ports import NothingToMerge
 from services.worker.standing import Turn
 from services.worker.steps import Record, Rest, StartTools, TakeSnapshot, Wait
 from services.worker.tools.toolbox import command_of, title_of
@@ -71,9 +72,8 @@ async def _work(book: Logbook, world: World) -> None:
                     await _carry_out(book, world, step)
         except Conflict:
             continue  # the history has grown: decide again
-        except GatewayUnreachable as reason:
-            _log.error("the gateway is out of reach; leaving", reason=str(reason))
-            book.stop("gateway_unreachable")
+        except Unreachable as away:
+            _leave(book, away)
 
 
 def _starting(call: Call, turn: Turn) -> ToolStarted:
@@ -90,7 +90,10 @@ async def _keep(book: Logbook, world: World) -> None:
         if step is None or isinstance(step, Broken):  # `_work` sees to it
             await book.changed(changes)
         else:
-            await _carry_out(book, world, step)
+            try:
+                await _carry_out(book, world, step)
+            except Unreachable as away:
+                _leave(book, away)
 
 
 async def _carry_out(book: Logbook, world: World, step: Deed) -> None:
@@ -126,10 +129,14 @@ async def _try(book: Logbook, world: World, step: Deed) -> Facts | None:
         _log.info("pull_request.not_needed", reason=str(reason))
         book.settle_merged()
         return None
-    except GatewayUnreachable as reason:
-        _log.error("the gateway is out of reach; leaving", reason=str(reason))
-        book.stop("gateway_unreachable")
+    except Unreachable as away:
+        _leave(book, away)
         return None
+
+
+def _leave(book: Logbook, away: Unreachable) -> None:
+    _log.error("attempt.leaving", reason=away.reason, detail=away.detail)
+    book.stop(away.reason, away.detail)
 
 
 async def _overtaken(book: Logbook, step: Deed, clock: Clock) -> None:

@@ -1,14 +1,13 @@
 """The gateway's broker, as a worker uses it: the claim, the object store, the forge.
 
-Callers: `services.worker.main`. The gateway may be restarted during a task, so what fails for want
-of it is said again until a deadline.
+Callers: `services.worker.main`. The gateway, the object store and the forge may be away during a
+task, so what fails for want of them is said again, as patience has it.
 """
 
-import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, NoReturn
+from typing import Final
 
 import httpx
 import msgspec
@@ -17,15 +16,19 @@ from events import Blob
 from infra.event_log import Unavailable
 from infra.jetstream import SignedEvent
 from infra.telemetry import logger
-from services.worker.ports import GatewayUnreachable, NothingToMerge, PullRequest
+from services.worker.outage import Outage, Unreachable
+from services.worker.patience import Patience, Wait
+from services.worker.ports import NothingToMerge, PullRequest
 from services.worker.repository.refusals import pull_request_refused
 from services.worker.settings import Settings
 
-PATIENCE_SECONDS: Final = 1800.0  # an outage of the store must not cost an attempt
-_FORGE_PATIENCE_SECONDS: Final = 45.0
-_CLAIM_PATIENCE_SECONDS: Final = 60.0
-_VERIFY_PATIENCE_SECONDS: Final = 5.0  # asked again for as long as the history is followed
-_LONGEST_PAUSE_SECONDS: Final = 5.0
+_RATE_LIMIT_SECONDS: Final = 45.0  # a forge's limit may stand for an hour: a person is told
+_VERIFY_SECONDS: Final = 5.0  # asked again for as long as the history is followed
+_RATE_LIMITED: Final = "forge_rate_limited"
+_AWAY: Final[dict[str, Outage]] = {
+    "object_store_unreachable": "object_store_unreachable",
+    "forge_unreachable": "forge_unreachable",
+}
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
 
 _log = logger(__name__)
@@ -71,26 +74,26 @@ class Broker:
     """The broker, to one attempt: `Blobs` and `Forge` of services.worker.ports."""
 
     def __init__(
-        self, client: httpx.AsyncClient, token: str, *, patience_seconds: float = PATIENCE_SECONDS
+        self, client: httpx.AsyncClient, token: str, *, patience: Patience | None = None
     ) -> None:
         self._client = client
         self._token = token
-        self._patience_seconds = patience_seconds
+        self._patience = patience or Patience()
 
     async def put(self, name: str, content: bytes) -> Blob:
-        """Store bytes under a name such as `snapshots/0007.pack`. Raises GatewayUnreachable."""
+        """Store bytes under a name such as `snapshots/0007.pack`. Raises Unreachable."""
         answer = await self._ask(self._request("PUT", f"blobs/{name}", content=content))
         return msgspec.json.decode(answer.content, type=Blob)
 
     async def get(self, key: str) -> bytes:
-        """Return the bytes under a Blob's key. Raises LookupError, GatewayUnreachable."""
+        """Return the bytes under a Blob's key. Raises LookupError, Unreachable."""
         name = key.split("/", 2)[2]
         request = self._request("GET", f"blobs/{name}")
-        answer = await _say(self._client, request, self._patience_seconds)
+        answer = await _say(self._client, request, self._patience.begin())
         if answer.status_code in _NO_BLOB:
             raise LookupError(f"there is no blob under {key[:200]}")
         if not answer.is_success:
-            _give_up(f"{answer.status_code}: {_problem(answer)}")
+            raise _refused(answer)
         return answer.content
 
     async def holds(self) -> bool:
@@ -106,8 +109,9 @@ class Broker:
         content = msgspec.json.encode({"events": events})
         request = self._request("POST", "events/verify", content=content)
         try:
-            answer = await _say(self._client, request, _VERIFY_PATIENCE_SECONDS)
-        except GatewayUnreachable as reason:
+            wait = self._patience.begin(most_seconds=_VERIFY_SECONDS)
+            answer = await _say(self._client, request, wait)
+        except Unreachable as reason:
             raise Unavailable(str(reason)) from reason
         if not answer.is_success:
             raise Unavailable(
@@ -121,12 +125,18 @@ class Broker:
     ) -> PullRequest | None:
         """Find, create or update the pull request; None when the forge has none.
 
-        Raises NothingToMerge, WorkspaceRefused, GatewayUnreachable.
+        Raises NothingToMerge, WorkspaceRefused, Unreachable.
         """
         wish = {"title": title, "body": body, "branch": branch, "base": base, "draft": False}
         request = self._request("POST", "forge/pull-request", content=msgspec.json.encode(wish))
-        patience_seconds = min(_FORGE_PATIENCE_SECONDS, self._patience_seconds)
-        answer = await _say(self._client, request, patience_seconds)
+        try:
+            answer = await _say(self._client, request, self._patience.begin())
+        except Unreachable as away:
+            if away.reason != "forge_unreachable":
+                raise
+            raise pull_request_refused(
+                httpx.codes.SERVICE_UNAVAILABLE, away.reason, away.detail, branch
+            ) from away
         if answer.status_code == httpx.codes.NO_CONTENT:
             return None
         if answer.is_success:
@@ -146,14 +156,14 @@ class Broker:
         )
 
     async def _ask(self, request: Callable[[], httpx.Request]) -> httpx.Response:
-        answer = await _say(self._client, request, self._patience_seconds)
+        answer = await _say(self._client, request, self._patience.begin())
         if not answer.is_success:
-            _give_up(f"{answer.status_code}: {_problem(answer)}")
+            raise _refused(answer)
         return answer
 
 
-async def claim(client: httpx.AsyncClient, settings: Settings) -> Claimed:
-    """Trade the one-time code for credentials. Raises ClaimRefused, GatewayUnreachable."""
+async def claim(client: httpx.AsyncClient, settings: Settings, patience: Patience) -> Claimed:
+    """Trade the one-time code for credentials. Raises ClaimRefused, Unreachable."""
     asked = {
         "task": settings.task_id,
         "account": settings.account_id,
@@ -167,7 +177,7 @@ async def claim(client: httpx.AsyncClient, settings: Settings) -> Claimed:
         lambda: client.build_request(
             "POST", "/broker/claim", content=body, headers={"Content-Type": "application/json"}
         ),
-        _CLAIM_PATIENCE_SECONDS,
+        patience.begin(),
     )
     if not answer.is_success:
         raise ClaimRefused(f"{answer.status_code}: {_problem(answer)}")
@@ -182,32 +192,36 @@ def gateway_client(url: str) -> httpx.AsyncClient:
 
 
 async def _say(
-    client: httpx.AsyncClient, request: Callable[[], httpx.Request], patience_seconds: float
+    client: httpx.AsyncClient, request: Callable[[], httpx.Request], wait: Wait
 ) -> httpx.Response:
-    """Send until there is an answer that another try would not change; the last one at the end.
+    """Send until there is an answer that another try would not change.
 
-    Raises GatewayUnreachable when there is none at all before patience ends.
+    Raises Unreachable, which names what was away, when there is none before patience ends.
     """
-    loop = asyncio.get_running_loop()
-    deadline, pause_seconds = loop.time() + patience_seconds, 0.2
     while True:
-        answer, trouble = None, ""
+        reason: Outage = "gateway_unreachable"
         try:
             answer = await client.send(request())
-            if not (answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS):
-                return answer
-            trouble = f"{answer.status_code}: {_problem(answer)}"
         except httpx.TransportError as error:
             trouble = str(error) or type(error).__name__
-        if loop.time() + pause_seconds > deadline:
-            return answer or _give_up(trouble)
-        _log.warning("the gateway does not answer; asking again", trouble=trouble)
-        await asyncio.sleep(pause_seconds)
-        pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
+        else:
+            if not (answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS):
+                return answer
+            code, _ = _problem_of(answer)
+            if code == _RATE_LIMITED and wait.waited_seconds > _RATE_LIMIT_SECONDS:
+                return answer
+            reason = _AWAY.get(code, reason)
+            trouble = f"{answer.status_code}: {_problem(answer)}"
+        if not await wait.again():
+            raise wait.over(reason, trouble)
+        _log.warning("broker.waiting", reason=reason, trouble=trouble)
 
 
-def _give_up(trouble: str) -> NoReturn:
-    raise GatewayUnreachable(f"The gateway does not do what this attempt needs: {trouble}")
+def _refused(answer: httpx.Response) -> Unreachable:
+    trouble = f"{answer.status_code}: {_problem(answer)}"
+    return Unreachable(
+        "gateway_refused", f"The gateway does not do what this attempt needs: {trouble}"
+    )
 
 
 def _problem(answer: httpx.Response) -> str:

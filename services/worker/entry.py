@@ -10,7 +10,7 @@ from infra.settings import Misconfigured, read
 from services.worker.attempt_end import AttemptOver
 from services.worker.broker import ClaimRefused
 from services.worker.main import main
-from services.worker.ports import GatewayUnreachable
+from services.worker.outage import Unreachable
 from services.worker.redaction import Redactor, secrets_in
 from services.worker.settings import Settings
 
@@ -31,7 +31,7 @@ def run(environment: Mapping[str, str]) -> None:
     reason: BaseException | None = None  # told after `except*`: see tests/architecture
     try:
         asyncio.run(main(settings, redactor))
-    except* (AttemptOver, ClaimRefused, GatewayUnreachable, Unavailable) as errors:
+    except* (AttemptOver, ClaimRefused, Unreachable, Unavailable) as errors:
         reason = _first(errors)
     if reason is not None:
         sys.exit(redactor.text(f"worker: {reason}"))

@@ -126,9 +126,9 @@ class Logbook:
         """Take note that the base branch holds the pushed work already."""
         self._become(settle_merged(self.turn))
 
-    def stop(self, reason: Stopping) -> None:
+    def stop(self, reason: Stopping, detail: str = "") -> None:
         """Take note that this process has to end soon."""
-        self._become(stop(self.turn, reason))
+        self._become(stop(self.turn, reason, detail))
 
     async def _store(self, drafts: Sequence[Draft[WorkerEvent]], after: Head) -> Head:
         while True:

@@ -23,6 +23,7 @@ from services.worker.broker import Broker, Claimed, claim, gateway_client
 from services.worker.late_model import Connect, LateModel
 from services.worker.live import Live
 from services.worker.logbook import Logbook
+from services.worker.patience import Patience, Policy
 from services.worker.perform import World
 from services.worker.ports import Model, SandboxUnavailable
 from services.worker.redaction import Redactor
@@ -39,22 +40,25 @@ _log = logger(__name__)
 async def main(settings: Settings, redactor: Redactor) -> None:
     """Carry one attempt of one task as far as it goes. What is opened last is closed first.
 
-    Raises ClaimRefused, GatewayUnreachable, Unavailable when the attempt cannot begin.
+    Raises ClaimRefused, Unreachable, Unavailable when the attempt cannot begin.
     """
     structlog.contextvars.bind_contextvars(task=settings.task_id, attempt=settings.attempt)
     async with AsyncExitStack() as resources:
         serve_metrics(settings.metrics_port)
         background = await resources.enter_async_context(asyncio.TaskGroup())
+        policy = Policy(seconds=settings.patience_seconds)
+        patience = Patience(policy, deadline=settings.deadline)
         model = LateModel()
-        serving = background.create_task(model.serve(partial(_load_model, settings)))
+        loading = partial(_load_model, settings, patience)
+        serving = background.create_task(model.serve(loading))
         resources.callback(serving.cancel)
         gateway = await resources.enter_async_context(gateway_client(settings.gateway_url))
-        claimed = await claim(gateway, settings)
+        claimed = await claim(gateway, settings, patience)
         _log.info("claimed", reader=claimed.reader, model_kind=claimed.model_kind)
         redactor.add("broker-token", claimed.token)
         redactor.add("nats-credentials", claimed.nats.credentials)
         model.admit(claimed.token)
-        broker = Broker(gateway, claimed.token)
+        broker = Broker(gateway, claimed.token, patience=patience)
         history = History(AccountId(claimed.account), TaskId(settings.task_id))
         nats = await resources.enter_async_context(
             connect(claimed.nats.url, credentials=claimed.nats.credentials, name=claimed.reader)
@@ -62,7 +66,13 @@ async def main(settings: Settings, redactor: Redactor) -> None:
         told = partial(say, nats, live_subject(history))
         live = Live(history.task, told, redactor=redactor)
         world = await _world(
-            resources, settings, claimed=claimed, broker=broker, live=live, model=model
+            resources,
+            settings,
+            patience,
+            claimed=claimed,
+            broker=broker,
+            live=live,
+            model=model,
         )
         attempt = Attempt(
             number=settings.attempt,
@@ -77,6 +87,7 @@ async def main(settings: Settings, redactor: Redactor) -> None:
 async def _world(
     resources: AsyncExitStack,
     settings: Settings,
+    patience: Patience,
     *,
     claimed: Claimed,
     broker: Broker,
@@ -87,7 +98,7 @@ async def _world(
     scratch = _scratch(resources, settings)
     sandbox = await _sandbox(settings, scratch)
     resources.push_async_callback(sandbox.stop)
-    origin = _origin(settings, claimed)
+    origin = _origin(settings, claimed, patience)
     workspace = GitWorkspace(sandbox, broker, origin, scratch=scratch, clock=utc_now)
     resources.push_async_callback(workspace.close)
     return World(
@@ -163,7 +174,7 @@ class _Worker:
         )
 
 
-def _load_model(settings: Settings) -> Connect:
+def _load_model(settings: Settings, patience: Patience) -> Connect:
     """Load the SDK; the collector rests meanwhile, and never looks at what was loaded."""
     gc.disable()
     from services.worker import model  # noqa: PLC0415 - takes a second; see late_model
@@ -171,7 +182,7 @@ def _load_model(settings: Settings) -> Connect:
     gc.freeze()
     gc.enable()
     url = f"{settings.gateway_url.rstrip('/')}/broker/model"
-    return partial(model.connect, url)
+    return partial(model.connect, url, patience=patience)
 
 
 def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:
@@ -196,9 +207,10 @@ async def _sandbox(settings: Settings, scratch: Path) -> ConfinedSandbox:
         return ConfinedSandbox(Absent(reason))
 
 
-def _origin(settings: Settings, claimed: Claimed) -> Origin:
+def _origin(settings: Settings, claimed: Claimed, patience: Patience) -> Origin:
     return Origin(
         url=f"{settings.gateway_url.rstrip('/')}/broker/git/{settings.task_id}.git",
         token=claimed.token,
         branch=f"errand/{settings.task_id}",
+        patience=patience,
     )

@@ -20,6 +20,7 @@ from services.worker.checked_json import MalformedReply
 from services.worker.event_stream import EventStreamDecoder, EventTooLong, StreamEvent
 from services.worker.failures import Misfortune
 from services.worker.model_refusal import Refusal, is_page, misfortune_of, short, stream_error
+from services.worker.patience import Patience
 from services.worker.ports import (
     Answer,
     BudgetRefused,
@@ -56,16 +57,20 @@ class _Refused(msgspec.Struct, frozen=True):
 class AnthropicModel:
     """A server that speaks the Messages API, reached with a token."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic) -> None:
+    def __init__(self, client: anthropic.AsyncAnthropic, patience: Patience) -> None:
         self._client = client
+        self._patience = patience
 
     async def ready(self) -> None:
         """Return: it can be asked at once."""
 
     async def answer(self, question: Question, on_delta: OnDelta) -> Answer:
-        """Ask once; see `services.worker.ports.Model`."""
+        """Ask once, waiting for the gateway; see `services.worker.ports.Model`.
+
+        Raises Unreachable too, when nobody took the connection.
+        """
         try:
-            stream = await self._client.messages.create(**_parameters(question), stream=True)
+            stream = await self._connected(question)
             async with stream:
                 return await _read_reply(stream.response, on_delta)
         except anthropic.APIStatusError as error:
@@ -79,6 +84,23 @@ class AnthropicModel:
         except MalformedReply as error:
             detail = f"The model's reply is malformed: {short(str(error))}."
             raise ModelFailure(Misfortune("malformed", detail)) from error
+
+    async def _connected(self, question: Question) -> anthropic.AsyncStream[Any]:
+        """Send the request; while nobody takes the connection nothing was asked, so ask again."""
+        wait = self._patience.begin()
+        while True:
+            try:
+                stream: anthropic.AsyncStream[Any] = await self._client.messages.create(
+                    **_parameters(question), stream=True
+                )
+            except anthropic.APIConnectionError as error:
+                if not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
+                    raise
+                if not await wait.again():
+                    trouble = short(str(error.__cause__)) or type(error.__cause__).__name__
+                    raise wait.over("gateway_unreachable", trouble) from error
+            else:
+                return stream
 
 
 async def _read_reply(response: httpx2.Response, on_delta: OnDelta) -> Answer:
@@ -125,7 +147,9 @@ def _headers(response: httpx2.Response) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def connect(base_url: str, token: str) -> AsyncIterator[AnthropicModel]:
+async def connect(
+    base_url: str, token: str, *, patience: Patience | None = None
+) -> AsyncIterator[AnthropicModel]:
     """Reach the model behind the gateway's broker with the attempt's token."""
     # Certificates take 50 ms to read. A plain address needs none: it gets a context without any.
     verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if base_url.startswith("http://") else True
@@ -136,7 +160,7 @@ async def connect(base_url: str, token: str) -> AsyncIterator[AnthropicModel]:
         timeout=_TIMEOUT,
         http_client=anthropic.DefaultAsyncHttpxClient(verify=verify, timeout=_TIMEOUT),
     ) as client:
-        yield AnthropicModel(client)
+        yield AnthropicModel(client, patience or Patience())
 
 
 def _parameters(question: Question) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from services.worker.calls import Call, calls_of, with_own_ids
 from services.worker.excerpt import excerpt
 from services.worker.failures import failed
 from services.worker.live import Live
+from services.worker.outage import Unreachable
 from services.worker.ports import (
     Blobs,
     BudgetRefused,
@@ -94,7 +95,7 @@ class World(NamedTuple):
 async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Recorded]) -> Facts:
     """Do what is due and return what happened; nothing, when nothing came of it.
 
-    Misfortunes of the agent's world are facts too. Raises GatewayUnreachable, NothingToMerge.
+    Misfortunes of the agent's world are facts too. Raises NothingToMerge, Unreachable.
     """
     try:
         match step:
@@ -129,7 +130,7 @@ async def _prepare(world: World, step: PrepareWorkspace) -> Facts:
         async with asyncio.TaskGroup() as group:
             group.create_task(world.sandbox.start())
             group.create_task(world.workspace.fetch(base=step.base, commit=step.commit))
-    except* (SandboxUnavailable, WorkspaceRefused) as refusals:
+    except* (SandboxUnavailable, Unreachable, WorkspaceRefused) as refusals:
         refusal = refusals.exceptions[0]
     if refusal is not None:
         raise refusal

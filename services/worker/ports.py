@@ -45,10 +45,6 @@ class SandboxUnavailable(Exception):
     """There is no sandbox, or it is gone and cannot be made again. The text says the remedy."""
 
 
-class GatewayUnreachable(Exception):
-    """The gateway did not answer for so long that this attempt gives up."""
-
-
 class WorkspaceRefused(Exception):
     """The repository cannot be had, or does not take the work. Ends the task.
 

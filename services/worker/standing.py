@@ -33,10 +33,11 @@ from events import (
 from services.worker.allowance import Allowance
 from services.worker.calls import MUTATING, Call, Submit
 from services.worker.consent import Consents
+from services.worker.outage import Outage
 
 DIFF_NAME: Final = "diff.patch"
 
-Stopping = Literal["", "drained", "deadline", "gateway_unreachable"]
+Stopping = Literal["", "drained", "deadline"] | Outage
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +130,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     must_tell_model: bool = False
     has_pull_requests: bool = True
     stopping: Stopping = ""
+    stopping_detail: str = ""
     unreadable: str = ""
 
     @property

@@ -42,6 +42,8 @@ _STOPPED: Final = {
     "drained": "the machine had to stop while the call ran",
     "deadline": "the machine's time was up while the call ran",
     "gateway_unreachable": "the machine lost its connection while the call ran",
+    "object_store_unreachable": "the machine could not store its work while the call ran",
+    "gateway_refused": "the machine could not go on while the call ran",
 }
 _ENDED: Final = {
     "interrupted": "the person stopped it",

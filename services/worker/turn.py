@@ -122,9 +122,9 @@ def settle_merged(turn: Turn) -> Turn:
     return replace(turn, delivery=replace(turn.delivery, has_nothing_to_merge=True))
 
 
-def stop(turn: Turn, reason: Stopping) -> Turn:
+def stop(turn: Turn, reason: Stopping, detail: str = "") -> Turn:
     """Take note that this process has to end soon; the first reason stands."""
-    return turn if turn.stopping else replace(turn, stopping=reason)
+    return turn if turn.stopping else replace(turn, stopping=reason, stopping_detail=detail)
 
 
 def _taking_up(turn: Turn) -> AttemptStarted:
@@ -146,11 +146,12 @@ def _leave(turn: Turn) -> Step | None:
     if running:
         return Record(_interrupted(running, reason))
     if turn.stopping and not turn.ending:
-        if turn.is_dirty and turn.is_prepared and turn.stopping != "gateway_unreachable":
+        if turn.is_dirty and turn.is_prepared and turn.stopping in ("drained", "deadline"):
             return TakeSnapshot()
         if turn.stopping == "deadline":
             return Record((out_of_time(),))
-    return Record((AttemptEnded(attempt=turn.attempt.number, reason=reason),))
+    detail = "" if turn.ending else turn.stopping_detail
+    return Record((AttemptEnded(attempt=turn.attempt.number, reason=reason, detail=detail),))
 
 
 def _clear(turn: Turn) -> Step | None:

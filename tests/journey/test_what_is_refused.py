@@ -51,15 +51,6 @@ async def test_a_base_branch_that_does_not_exist_fails_the_task(stack, phone):
     assert "no-such-branch" in failure.detail
 
 
-async def test_an_unreachable_forge_fails_the_task(stack, phone):
-    made = await repository(stack, "slugify")
-    await stack.halt("forge")
-    try:
-        assert (await failure_of(phone, "mend it", made.url)).reason == "forge_unreachable"
-    finally:
-        await stack.resume("forge")
-
-
 async def test_a_refused_key_fails_the_task(stack, tmp_path):
     model = f"http://127.0.0.1:{stack.servers.ports['model']}"
     settings = Settings(

@@ -3,13 +3,17 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from events import (
     AccountId,
+    AttemptEnded,
+    Blob,
     MachineDestroyed,
     MachineLost,
     MachineRefused,
     MachineStarted,
+    SnapshotTaken,
     TaskCancelled,
     TaskFailed,
     TaskId,
@@ -322,3 +326,69 @@ def test_a_machines_price_is_flys():
 
 def replaced(policy, **changes):
     return fleets.replace(policy, **changes)
+
+
+SNAPSHOT = SnapshotTaken(tree="t", pack=Blob("k", 1, "s"), files=1, insertions=1, deletions=0)
+STORE_AWAY = AttemptEnded(
+    attempt=1,
+    reason="object_store_unreachable",
+    detail="The object store did not answer for 30 minutes.",
+)
+
+
+def outage(book, attempt, *, at, snapshot=False):
+    """Add an attempt that left because the object store was away."""
+    book.add(requested(attempt), started(attempt), at=at)
+    if snapshot:
+        book.add(SNAPSHOT, at=at)
+    book.add(replace(STORE_AWAY, attempt=attempt), lost(attempt), destroyed(attempt), at=at)
+    return book
+
+
+def test_attempts_that_an_outage_ended_are_not_counted_as_crashes():
+    book = given(SUBMITTED)
+    for attempt in range(1, 6):
+        outage(book, attempt, at=later(attempt * 60))
+    assert the(due(book, 600)).fact.attempt == 6
+
+
+def test_crashes_count_among_outages():
+    book = outage(given(SUBMITTED), 1, at=NOON)
+    for attempt in (2, 3, 4):
+        book.add(requested(attempt), started(attempt), lost(attempt), destroyed(attempt))
+    fact = the(due(book)).fact
+    assert (fact.reason, "lost 3 times" in fact.detail) == ("worker_lost", True)
+
+
+def test_an_outage_without_end_abandons_the_task_in_the_attempts_own_words():
+    book = given(SUBMITTED)
+    for attempt in range(1, 4):
+        outage(book, attempt, at=later((attempt - 1) * POLICY.outage_seconds / 2))
+    fact = the(due(book, POLICY.outage_seconds)).fact
+    assert fact.reason == "object_store_unreachable"
+    assert "The object store did not answer for 30 minutes." in fact.detail
+    assert "S3_ENDPOINT_URL" in fact.remedy
+    assert "machine" not in fact.remedy
+
+
+def test_an_outage_after_another_that_passed_is_a_new_one():
+    book = outage(given(SUBMITTED), 1, at=NOON)
+    outage(book, 2, at=later(POLICY.outage_seconds + 1), snapshot=True)
+    assert the(due(book, POLICY.outage_seconds + 2)).fact.attempt == 3
+
+
+def test_outages_are_counted_too_whatever_the_worker_claims_in_between():
+    book = given(SUBMITTED)
+    for attempt in range(1, POLICY.outages + 1):
+        outage(book, attempt, at=NOON, snapshot=True)
+    assert the(due(book)).fact.reason == "object_store_unreachable"
+
+
+def test_what_ended_the_last_machine_is_told_and_the_remedy_fits():
+    book = given(SUBMITTED)
+    for attempt in (1, 2, 3):
+        ended = replace(lost(attempt), detail="exit code 137, signal 9, out of memory")
+        book.add(requested(attempt), started(attempt), ended, destroyed(attempt))
+    fact = the(due(book)).fact
+    assert "out of memory" in fact.detail
+    assert "MACHINE_MEMORY_MB" in fact.remedy

@@ -18,7 +18,8 @@ from events import (
     ToolStarted,
 )
 from services.worker.agent import LAST_SECONDS
-from services.worker.ports import GatewayUnreachable, SandboxUnavailable, WorkspaceRefused
+from services.worker.outage import Unreachable
+from services.worker.ports import SandboxUnavailable, WorkspaceRefused
 from tests.support.driving import SLOW, SLOW_TOO, SUBMIT, WRITE, driven, driving, last_words, until
 from tests.support.fake_world import Bench, called, out_of_luck, said
 from tests.support.worker_history import SECOND, SUBMITTED
@@ -223,11 +224,13 @@ async def test_a_gateway_out_of_reach_ends_the_attempt_and_not_the_task():
 
     bench = Bench(called(WRITE), hang)
     await bench.append(SUBMITTED)
-    bench.blobs.trouble = GatewayUnreachable("gone")
+    bench.blobs.trouble = Unreachable("object_store_unreachable", "It is away.")
 
     await driven(bench)
 
-    assert bench.facts(AttemptEnded) == [AttemptEnded(attempt=1, reason="gateway_unreachable")]
+    assert bench.facts(AttemptEnded) == [
+        AttemptEnded(attempt=1, reason="object_store_unreachable", detail="It is away.")
+    ]
     assert not bench.facts(TaskFailed)
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from events import Blob
 from services.worker.broker import Broker, ClaimRefused, claim
-from services.worker.ports import GatewayUnreachable, PullRequest, WorkspaceRefused
+from services.worker.outage import Unreachable
+from services.worker.patience import Patience, Policy
+from services.worker.ports import PullRequest, WorkspaceRefused
 from services.worker.settings import Settings
 
 SETTINGS = Settings(
@@ -20,6 +22,7 @@ SETTINGS = Settings(
     gateway_url="http://gateway",
     deadline=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=1),
 )
+PATIENCE = Patience(Policy(seconds=1.0))
 WISH = {"title": "T", "body": "B", "branch": "errand/task_1", "base": "main"}
 
 
@@ -53,8 +56,8 @@ class Gateway:
         return httpx.Response(200, content=self.blobs[name])
 
 
-def problem(status, detail="because"):
-    return httpx.Response(status, json={"detail": detail, "code": "c", "status": status})
+def problem(status, detail="because", code="c"):
+    return httpx.Response(status, json={"detail": detail, "code": code, "status": status})
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ async def client(gateway):
 
 @pytest.fixture
 def broker(client):
-    return Broker(client, "t0ken", patience_seconds=1.0)
+    return Broker(client, "t0ken", patience=PATIENCE)
 
 
 async def test_bytes_go_to_the_object_store_and_come_back(gateway, broker):
@@ -95,15 +98,26 @@ async def test_a_gateway_that_restarts_is_asked_again(gateway, broker):
 async def test_a_gateway_that_stays_away_is_given_up(gateway, broker):
     gateway.answers = [httpx.ConnectError("refused")] * 20
 
-    with pytest.raises(GatewayUnreachable, match="refused"):
+    with pytest.raises(Unreachable, match="The gateway did not answer.*refused") as caught:
         await broker.put("a", b"x")
+    assert caught.value.reason == "gateway_unreachable"
+
+
+@pytest.mark.parametrize("ask", ["put", "get"])
+async def test_an_object_store_that_stays_away_is_named(gateway, broker, ask):
+    gateway.answers = [problem(503, "gone", "object_store_unreachable") for _ in range(20)]
+
+    with pytest.raises(Unreachable, match="The object store did not answer") as caught:
+        await (broker.put("a", b"x") if ask == "put" else broker.get("tasks/task_1/a"))
+    assert caught.value.reason == "object_store_unreachable"
 
 
 async def test_a_token_that_holds_no_more_is_given_up_at_once(gateway, broker):
     gateway.answers = [problem(401, "the token has expired")]
 
-    with pytest.raises(GatewayUnreachable, match="expired"):
+    with pytest.raises(Unreachable, match="expired") as caught:
         await broker.get("tasks/task_1/a")
+    assert caught.value.reason == "gateway_refused"
     assert len(gateway.asked) == 1
 
 
@@ -136,12 +150,20 @@ async def test_a_forge_that_refuses_says_why(gateway, broker, status, reason):
 
 
 async def test_a_forge_that_stays_away_is_unreachable(gateway, broker):
-    gateway.answers = [problem(503, "the forge is down")] * 20
+    gateway.answers = [problem(503, "it is down", "forge_unreachable") for _ in range(20)]
 
     with pytest.raises(WorkspaceRefused) as caught:
         await broker.pull_request(**WISH)
 
     assert caught.value.reason == "forge_unreachable"
+    assert "The forge did not answer" in caught.value.detail
+
+
+async def test_a_gateway_that_is_away_is_not_blamed_on_the_forge(gateway, broker):
+    gateway.answers = [problem(503, "the database is down", "unavailable") for _ in range(20)]
+
+    with pytest.raises(Unreachable, match="The gateway did not answer.*database"):
+        await broker.pull_request(**WISH)
 
 
 async def test_the_claim_is_made_with_the_one_time_code(gateway, client):
@@ -160,7 +182,7 @@ async def test_the_claim_is_made_with_the_one_time_code(gateway, client):
         ),
     ]
 
-    claimed = await claim(client, SETTINGS)
+    claimed = await claim(client, SETTINGS, PATIENCE)
 
     assert claimed.token == "t0ken"
     assert claimed.nats.url == "nats://n"
@@ -172,7 +194,7 @@ async def test_a_refused_claim_says_why(gateway, client):
     gateway.answers = [problem(403, "the code was used before")]
 
     with pytest.raises(ClaimRefused, match="used before"):
-        await claim(client, SETTINGS)
+        await claim(client, SETTINGS, PATIENCE)
 
 
 def test_settings_do_not_show_the_code():

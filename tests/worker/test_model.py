@@ -4,6 +4,8 @@ import pytest
 
 from services.worker import model
 from services.worker.model import AnthropicModel
+from services.worker.outage import Unreachable
+from services.worker.patience import Patience, Policy
 from services.worker.ports import Answer, ModelFailure, Question
 from services.worker.prompt import system_blocks
 from services.worker.tools.toolbox import specs
@@ -180,6 +182,8 @@ async def test_a_wrong_key_is_a_refused_key(rehearsal_model):
         assert (await failing(client, question())).kind == "key_refused"
 
 
-async def test_nobody_listening_is_a_lost_connection():
-    async with model.connect("http://127.0.0.1:9", "sk") as client:
-        assert (await failing(client, question())).kind == "connection_lost"
+async def test_nobody_listening_is_a_gateway_that_is_away():
+    patience = Patience(Policy(seconds=0.5))
+    async with model.connect("http://127.0.0.1:9", "sk", patience=patience) as client:
+        with pytest.raises(Unreachable, match="The gateway did not answer"):
+            await client.answer(question(), lambda *_: None)

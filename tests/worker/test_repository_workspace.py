@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from events import Blob, SnapshotTaken
+from services.worker.outage import Unreachable
+from services.worker.patience import Patience, Policy
 from services.worker.ports import Snapshot, WorkspaceRefused
 from services.worker.repository.limits import WorkspaceLimits
 from services.worker.repository.workspace import GitWorkspace, Origin
@@ -22,6 +24,7 @@ from tests.support.sandboxes import running_sandbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BRANCH = "errand/task_a"
+PATIENCE = Patience(Policy(seconds=30.0))
 KIND = "bubblewrap" if sys.platform == "linux" else "docker"
 
 
@@ -51,7 +54,10 @@ class Place:
 
     def make(self, **changed) -> GitWorkspace:
         origin = Origin(
-            url=changed.pop("url", self.url), token=changed.pop("token", TOKEN), branch=BRANCH
+            url=changed.pop("url", self.url),
+            token=changed.pop("token", TOKEN),
+            branch=BRANCH,
+            patience=changed.pop("patience", PATIENCE),
         )
         return GitWorkspace(
             self.sandbox, self.shelf, origin, scratch=self.scratch, clock=lambda: NOW, **changed
@@ -296,10 +302,11 @@ async def test_an_empty_repository_is_told_to_begin(forge, place):
     assert (refused.reason, "first commit" in refused.remedy) == ("base_not_found", True)
 
 
-async def test_a_forge_that_does_not_answer_is_named(place, unused_tcp_port_url, monkeypatch):
-    monkeypatch.setattr("services.worker.repository.remote._PAUSES_SECONDS", (0.0,))
-    refused = await refusal(place, url=unused_tcp_port_url)
-    assert refused.reason == "forge_unreachable"
+async def test_a_gateway_that_does_not_answer_is_named(place, unused_tcp_port_url):
+    workspace = place.make(url=unused_tcp_port_url, patience=Patience(Policy(seconds=1.0)))
+    with pytest.raises(Unreachable, match="The gateway did not answer") as caught:
+        await workspace.fetch(base="")
+    assert caught.value.reason == "gateway_unreachable"
 
 
 @pytest.fixture

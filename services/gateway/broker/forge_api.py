@@ -12,7 +12,7 @@ import msgspec
 
 from services.gateway.broker.forge_limits import DRAFT, fit_body, fit_title
 from services.gateway.broker.forge_refusals import existing_number, refusal_of
-from services.gateway.problems import Refused, problem, refused, unavailable
+from services.gateway.problems import FORGE, Refused, problem, refused, unreachable
 from services.gateway.repository_url import Place
 
 _GITHUB: Final = {
@@ -153,12 +153,12 @@ class ForgeApi:
         try:
             answer = await self._client.send(request)
         except httpx.TransportError:
-            raise unavailable(f"The forge {place.forge.url} does not answer.") from None
+            raise unreachable(FORGE, f"The forge {place.forge.url} does not answer.") from None
         if answer.is_success:
             try:
                 return msgspec.json.decode(answer.content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                raise unavailable(f"The forge {place.forge.url} answered no JSON.") from None
+                raise unreachable(FORGE, f"The forge {place.forge.url} answered no JSON.") from None
         raise _refused(place, answer)
 
 
@@ -173,7 +173,7 @@ def _refused(place: Place, answer: httpx.Response) -> Refused:
             return Refused(limited, retry_after_seconds=wait)
         case "unavailable":
             detail = f"The forge {place.forge.url} answered {answer.status_code}: {refusal.words}"
-            return unavailable(detail)
+            return unreachable(FORGE, detail)
         case "repository_not_found":
             return refused(404, refusal.code, f"{place.url} was not found: {refusal.words}")
         case "repository_refused":

@@ -119,6 +119,10 @@ _PULL_REQUESTS: Final = {
         "pull_request_refused",
         "Another pull request from this branch is open: close it, or merge it.",
     ),
+    "forge_unreachable": (
+        "forge_unreachable",
+        "Check that the forge is up and reachable from the gateway.",
+    ),
     "forge_rate_limited": (
         "forge_unreachable",
         "The forge limits how much it may be asked: wait some minutes.",
@@ -128,7 +132,7 @@ _URL: Final = re.compile(r"'?https?://[^\s'\"]+'?")
 _DETAIL_CHARACTERS: Final = 600
 _SHOWN_BRANCHES: Final = 8
 
-UNREACHABLE: Final = "forge_unreachable"
+UNREACHABLE: Final = "forge_unreachable"  # also what the broker says of it, in git's words
 OTHER: Final = "repository_refused"
 
 
@@ -170,11 +174,7 @@ def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
     if not is_push and _MALFORMED.search(stderr):
         return malformed(detail)
     if _UNREACHABLE.search(stderr):
-        return WorkspaceRefused(
-            UNREACHABLE,
-            f"The forge did not answer. {detail}",
-            "Check that the forge is up and reachable from the gateway, then send the task again.",
-        )
+        return unreachable(f"The forge did not answer. {detail}")
     reason = "push_refused" if is_push else OTHER
     return WorkspaceRefused(reason, detail, "Read what git said, fix it, and send the task again.")
 
@@ -196,6 +196,23 @@ def pull_request_refused(status: int, code: str, detail: str, branch: str) -> Wo
     return WorkspaceRefused(
         reason, said_, f"{remedy} Then say something to the task to try again; or open it by hand."
     )
+
+
+def unreachable(detail: str) -> WorkspaceRefused:
+    """Refuse for want of the forge."""
+    return WorkspaceRefused(
+        UNREACHABLE,
+        detail,
+        "Check that the forge is up and reachable from the gateway, then send the task again.",
+    )
+
+
+def is_forge_away(stderr: str) -> bool:
+    """Tell whether the broker said that the forge is away; else the broker itself was not reached.
+
+    git speaks to the broker alone, so a connection that fails is the gateway's.
+    """
+    return UNREACHABLE in stderr
 
 
 def malformed(detail: str) -> WorkspaceRefused:

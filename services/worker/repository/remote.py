@@ -7,23 +7,30 @@ from typing import Final
 
 import msgspec
 
+from infra.telemetry import logger
+from services.worker.outage import Outage, Unreachable
+from services.worker.patience import Patience
 from services.worker.ports import WorkspaceRefused
 from services.worker.repository.git import Ended, Git, TooLarge
 from services.worker.repository.refusals import (
     OTHER,
     UNREACHABLE,
     base_not_found,
+    is_forge_away,
     is_stale,
     refusal_of,
+    said,
     too_large,
+    unreachable,
 )
 
 DEPTH: Final = 50
 _NETWORK_SECONDS: Final = 900.0
-_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, *(15.0,) * 4)  # a restart takes a minute
 _BASE: Final = "refs/errand/base"
 _PUSHED: Final = "refs/errand/pushed"
 _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+_log = logger(__name__)
 
 
 class Branches(msgspec.Struct, frozen=True):
@@ -34,11 +41,15 @@ class Branches(msgspec.Struct, frozen=True):
 
 
 class Remote:
-    """Fetches and pushes. A forge that does not answer is asked again for more than a minute."""
+    """Fetches and pushes. A gateway or forge that does not answer is asked again, with patience.
 
-    def __init__(self, git: Git, *, url: str) -> None:
+    Whatever reaches one may raise WorkspaceRefused, and Unreachable when the gateway is away.
+    """
+
+    def __init__(self, git: Git, *, url: str, patience: Patience) -> None:
         self._git = git
         self._url = url
+        self._patience = patience
 
     async def branches(self) -> Branches:
         """List the branches. Raises WorkspaceRefused."""
@@ -127,9 +138,8 @@ class Remote:
         await self._reach("fetch", *options, f"--depth={DEPTH}", "--", self._url, refspec)
 
     async def _reach(self, *arguments: str) -> Ended:
-        refusal: WorkspaceRefused | None = None
-        for pause_seconds in (0.0, *_PAUSES_SECONDS):
-            await asyncio.sleep(pause_seconds)
+        wait = self._patience.begin()
+        while True:
             try:
                 ended = await self._git.run(
                     *arguments, timeout_seconds=_NETWORK_SECONDS, is_watched=True
@@ -140,8 +150,16 @@ class Remote:
                 return ended
             refusal = refusal_of(ended.stderr)
             if refusal.reason != UNREACHABLE:
-                break
-        raise refusal or refusal_of("")
+                raise refusal
+            reason: Outage = UNREACHABLE if is_forge_away(ended.stderr) else "gateway_unreachable"
+            if not await wait.again():
+                raise _away(wait.over(reason, said(ended.stderr)))
+            _log.warning("forge.waiting", reason=reason, trouble=said(ended.stderr))
+
+
+def _away(error: Unreachable) -> Exception:
+    """Return what to raise: a forge that is away ends the task, on any machine it would be away."""
+    return unreachable(error.detail) if error.reason == UNREACHABLE else error
 
 
 def _head_of(directory: Path) -> str:

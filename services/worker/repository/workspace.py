@@ -16,6 +16,7 @@ import msgspec
 from events import LeftOut, SnapshotTaken
 from infra.clock import Clock
 from infra.tree_removal import remove_tree
+from services.worker.patience import Patience
 from services.worker.ports import (
     Blobs,
     Carrier,
@@ -34,11 +35,15 @@ _PAUSE_SECONDS: Final = 1.0
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the repository is: its address at the broker, the broker's token, the task's branch."""
+    """Where the repository is: its address at the broker, the broker's token, the task's branch.
+
+    `patience` says how long it is waited for.
+    """
 
     url: str
     token: str
     branch: str
+    patience: Patience = msgspec.field(default_factory=Patience)
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -84,7 +89,7 @@ class GitWorkspace:
             bare, url=origin.url, token=origin.token, limit_bytes=limits.repository_bytes
         )
         self._bare = Bare(self._git, limits)
-        self._remote = Remote(self._git, url=origin.url)
+        self._remote = Remote(self._git, url=origin.url, patience=origin.patience)
         self._base = Base("", "", "")
         self._fetched: tuple[str, str] | None = None
         self._pack: Path | None = None

@@ -1,0 +1,34 @@
+"""What an attempt says when something it needs stayed away. Pure."""
+
+from typing import Final, Literal
+
+Outage = Literal[
+    "gateway_unreachable", "forge_unreachable", "object_store_unreachable", "gateway_refused"
+]
+"""Why an attempt gives up. `gateway_refused`: the gateway answers, and says no."""
+
+_NAMES: Final[dict[Outage, str]] = {
+    "gateway_unreachable": "The gateway",
+    "forge_unreachable": "The forge",
+    "object_store_unreachable": "The object store",
+}
+_SHORT_SECONDS: Final = 120
+
+
+class Unreachable(Exception):
+    """What this attempt needs did not answer for so long that it gives up; the text says so."""
+
+    def __init__(self, reason: Outage, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Outage = reason
+        self.detail = detail
+
+
+def silence(reason: Outage, seconds: float) -> str:
+    """Say who did not answer, and for how long, in words for a person."""
+    name = _NAMES.get(reason, "The gateway")
+    whole = round(seconds)
+    if whole < 1:
+        return f"{name} did not answer."
+    lasted = f"{whole} seconds" if whole < _SHORT_SECONDS else f"{round(whole / 60)} minutes"
+    return f"{name} did not answer for {'1 second' if whole == 1 else lasted}."

@@ -32,6 +32,7 @@ from events import (
 from services.gateway.problems import Refused, refused
 
 Approvals = Mapping[RequestId, "Approval"]
+PUSH = "push"
 _REASON_CHARACTERS = 200
 _SAID = {"allow": "allowed", "deny": "denied"}
 
@@ -39,7 +40,8 @@ _SAID = {"allow": "allowed", "deny": "denied"}
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A request, and what became of it: `version` is that of the answer, `at` when it ended.
 
-    `ended` says what overtook it; empty when it was answered, or ran out of time.
+    `ended` says what overtook it; empty when it was answered, or ran out of time. `tool` is the
+    request's, `answered_digest` is what the answer was given to.
     """
 
     call: CallId
@@ -51,13 +53,20 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     at: datetime | None = None
     ended: str = ""
+    tool: str = ""
+    answered_digest: str = ""
 
 
 def asked(approvals: Approvals, event: ApprovalRequested) -> Approvals:
     """Take note of a request. Asked again, by another machine, it is open for longer."""
     known = approvals.get(event.request)
     if known is None:
-        known = Approval(call=event.call, digest=event.digest, expires_at=event.expires_at)
+        known = Approval(
+            call=event.call,
+            digest=event.digest,
+            expires_at=event.expires_at,
+            tool=event.tool,
+        )
     else:
         known = replace(known, expires_at=event.expires_at)
     return MappingProxyType({**approvals, event.request: known})
@@ -75,8 +84,22 @@ def answered(approvals: Approvals, recorded: Recorded, event: ApprovalAnswered) 
         reason=event.reason,
         version=recorded.version,
         at=recorded.at,
+        answered_digest=event.digest,
     )
     return MappingProxyType({**approvals, event.request: known})
+
+
+def is_push_allowed(approvals: Approvals, digest: str) -> bool:
+    """Return whether a person allowed the push with this digest, and no later answer denied it.
+
+    The digest is that of `infra.forge_files.push_digest`.
+    """
+    answers = sorted(
+        (one.version, one.verdict)
+        for one in approvals.values()
+        if one.tool == PUSH and one.verdict and one.digest == one.answered_digest == digest
+    )
+    return bool(answers) and answers[-1][1] == "allow"
 
 
 def overtaken(approvals: Approvals, recorded: Recorded) -> Approvals:

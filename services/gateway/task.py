@@ -38,6 +38,7 @@ from events import (
     TaskInterrupted,
     TaskSubmitted,
     Verdict,
+    WorkspacePrepared,
 )
 from services.gateway import approvals
 from services.gateway.approvals import Approval
@@ -65,14 +66,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """All the gateway needs to know of a task in order to answer a caller.
 
     `version` 0 means there is none. `attempt` and `deadline` are of the newest machine asked for;
-    `repository` is its address, `model` the one it asks; `by` is who submitted it, `limit_microusd`
-    what it may spend (0: no limit).
+    `repository` is its address, `base` the branch its work grows from (empty: the default one),
+    `base_commit` what the worker says it began from; `model` is the one it asks; `by` is who
+    submitted it, `limit_microusd` what it may spend (0: no limit).
     A question's answer is None while it is open. `is_quarantined`: its history cannot be folded any
     further (services.gateway.quarantined).
     """
 
     version: int = 0
     repository: str = ""
+    base: str = ""
+    base_commit: str = ""
     model: str = ""
     by: str = ""
     limit_microusd: int = 0
@@ -179,6 +183,8 @@ def evolve(task: Task, recorded: Recorded) -> Task:
             return _with_question(task, request, task.questions.get(request))
         case ApprovalRequested():
             return replace(task, approvals=approvals.asked(task.approvals, recorded.event))
+        case WorkspacePrepared(commit=commit):
+            return replace(task, base_commit=task.base_commit or commit)
         case MachineRequested(attempt=attempt, deadline=deadline):
             return replace(task, attempt=attempt, deadline=deadline)
         case TaskFinished():
@@ -214,6 +220,7 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
             return replace(
                 task,
                 repository=repository.url,
+                base=repository.base,
                 model=event.model,
                 by=recorded.by,
                 limit_microusd=budget.cost_microusd,

@@ -5,12 +5,10 @@ to the tree that is pushed: other files, however little they differ, need anothe
 """
 
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
-import msgspec
-
 from events import CallId, TaskFailed, request_id
+from infra.forge_files import push_digest
 from services.worker.calls import one_line
 from services.worker.consent import Wanted
 from services.worker.standing import Turn
@@ -67,6 +65,5 @@ def push_not_allowed(why: str) -> TaskFailed:
 def _wanted(turn: Turn, call: CallId) -> Wanted | None:
     if not turn.guarded or turn.snapshot is None:
         return None
-    paths = msgspec.json.encode(turn.guarded)
-    digest = sha256(b"\n".join((b"push", paths, turn.snapshot.tree.encode()))).hexdigest()
+    digest = push_digest(turn.guarded, turn.snapshot.tree)
     return Wanted(request_id(turn.task, CallId(f"{call}\n{digest}")), digest, (COVERS,))

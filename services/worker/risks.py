@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from infra.forge_files import is_forge_file
 from services.worker.command_line import Simple, Unreadable, simple_commands
-from services.worker.forge_files import is_forge_file
 
 DELETING: Final = "deleting files"
 DISCARDING: Final = "throwing work away"

@@ -174,6 +174,10 @@ class Attempts:
         known = (await self._recall.task(holder.history)).task
         return _payer(holder.grant, known)
 
+    async def task_now(self, holder: Holder) -> Task:
+        """Return the holder's task, as the log says this moment."""
+        return (await self._recall.task(holder.history)).task
+
     async def _history(self, task: TaskId, account: str) -> History:
         if account and not _ACCOUNT.fullmatch(account):
             raise _refused("the account is none")

@@ -1,18 +1,24 @@
 """Passes git's smart HTTP through to one repository, with the forge's credential put in.
 
-Both directions are streamed. A push is let through only after its commands were read: the task's
-own branch and nothing else. Specification: gitprotocol-http(5).
+Both directions are streamed. A push is kept in a file first, and let through only after it was
+looked into: the task's own branch and nothing else, and no file that the forge runs or trusts
+unless a person has allowed it. Specification: gitprotocol-http(5).
 """
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import httpx
 
 from infra.telemetry import logger
-from services.gateway.broker.push import Commands, PushRefused, check, read_commands
+from services.gateway.broker.push import PushRefused
+from services.gateway.broker.push_inspection import ForgeUnreachable, PushInspector, PushTerms
+from services.gateway.broker.push_reception import PackTooLarge, PushReception
+from services.gateway.broker.receive_pack import offered, report_refusal
 from services.gateway.repository_url import Place
 
 SERVICES: Final = ("git-upload-pack", "git-receive-pack")
@@ -48,21 +54,56 @@ class GitProxy:
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
+        self._inspector = PushInspector()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def pass_on(self, ask: Ask, place: Place, *, branch: str) -> Answered:
-        """Pass a request on. What the forge refuses is told as text, which git shows."""
-        body: AsyncIterator[bytes] | None = ask.body if ask.method == "POST" else None
+    async def pass_on(self, ask: Ask, place: Place, terms: PushTerms) -> Answered:
+        """Pass a request on. What the forge refuses is told as text, which git shows.
+
+        Raises Refused (503) when the log does not answer.
+        """
         if ask.path == "git-receive-pack":
+            turn = self._turns.setdefault(terms.branch, asyncio.Lock())
+            async with turn:  # one push of a task at a time: what it keeps on disk is bounded
+                return await self._push(ask, place, terms)
+        answer = await self._forward(ask, place, ask.body if ask.method == "POST" else None)
+        if answer.status == HTTPStatus.OK and "git-receive-pack" in ask.query:
+            return answer._replace(content=_offered(answer.content))
+        return answer
+
+    async def _push(self, ask: Ask, place: Place, terms: PushTerms) -> Answered:
+        async with PushReception(ask.headers, ask.body, branch=terms.branch) as reception:
             try:
-                body = await _checked(ask, branch)
+                push = await reception.receive()
+                if push is not None:
+                    authorization = credential(place).get("Authorization", "")
+                    await self._inspector.inspect(push, place, terms, authorization=authorization)
             except PushRefused as refusal:
-                return said(HTTPStatus.FORBIDDEN, f"push_refused: {refusal}.")
+                _log.warning("push.refused", branch=terms.branch, cause=str(refusal))
+                return _refused_push(reception, f"push_refused: {refusal}.")
+            except PackTooLarge as error:
+                _log.warning("push.refused", branch=terms.branch, cause=str(error))
+                return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"push_refused: {error}.")
+            except ForgeUnreachable as error:
+                _log.warning("push.not_inspected", branch=terms.branch, error=str(error))
+                return said(HTTPStatus.BAD_GATEWAY, f"forge_unreachable: {error}.")
+            length = {"Content-Length": str(reception.size_bytes)}
+            return await self._forward(ask, place, reception.content(), length)
+
+    async def _forward(
+        self,
+        ask: Ask,
+        place: Place,
+        body: AsyncIterator[bytes] | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:
         request = self._client.build_request(
             ask.method,
             f"{place.git_url}/{ask.path}{'?' if ask.query else ''}{ask.query}",
             headers={
                 **{name: value for name, value in ask.headers.items() if name in _SENT},
                 **credential(place),
+                **(headers or {}),
                 "User-Agent": "git/errand",  # forges serve git only to git
                 "Accept-Encoding": "identity",
             },
@@ -79,8 +120,8 @@ class GitProxy:
         if answer.status_code != HTTPStatus.OK:
             await answer.aclose()
             return _refusal(answer.status_code, place)
-        headers = {name: text for name, text in answer.headers.items() if name in _ANSWERED}
-        return Answered(answer.status_code, headers, _through(answer))
+        answered = {name: text for name, text in answer.headers.items() if name in _ANSWERED}
+        return Answered(answer.status_code, answered, _through(answer))
 
 
 def credential(place: Place) -> dict[str, str]:
@@ -92,26 +133,36 @@ def credential(place: Place) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(pair).decode()}"}
 
 
-async def _checked(ask: Ask, branch: str) -> AsyncIterator[bytes]:
-    if ask.headers.get("content-encoding", "identity") != "identity":
-        raise PushRefused("a compressed push is not taken")
-    start = b""
-    commands = Commands(is_complete=False)
-    async for chunk in ask.body:
-        start += chunk
-        commands = read_commands(start)
-        if commands.is_complete:
-            break
-    if not commands.is_complete:
-        raise PushRefused("the push ended before its commands did")
-    check(commands.updates, branch=branch)
-    return _rejoined(start, ask.body)
+def _refused_push(reception: PushReception, text: str) -> Answered:
+    """Report a refused push as a forge does, so that git shows why; in plain text if it cannot."""
+    report = report_refusal(reception.ref, text, reception.capabilities)
+    if report is None or not reception.is_whole:
+        return said(HTTPStatus.FORBIDDEN, text)
+
+    async def content() -> AsyncGenerator[bytes, None]:
+        yield report
+
+    headers = {"content-type": "application/x-git-receive-pack-result", "cache-control": "no-cache"}
+    return Answered(HTTPStatus.OK, headers, content())
 
 
-async def _rejoined(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield start
-    async for chunk in rest:
-        yield chunk
+async def _offered(content: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Pass an advertisement on, with the broker's capabilities in it."""
+    start: bytes | None = b""
+    try:
+        async for chunk in content:
+            if start is None:
+                yield chunk
+                continue
+            start += chunk
+            changed = offered(start)
+            if changed is not None:
+                start = None
+                yield changed
+        if start:
+            yield start
+    finally:
+        await content.aclose()
 
 
 async def _through(answer: httpx.Response) -> AsyncGenerator[bytes, None]:

@@ -28,15 +28,21 @@ class Update(NamedTuple):
 
 
 class Commands(NamedTuple):
-    """The commands of a push, or (`is_complete` False) too few bytes yet to know them all."""
+    """The commands of a push, or (`is_complete` False) too few bytes yet to know them all.
+
+    `size_bytes` is where they end and the pack begins.
+    """
 
     is_complete: bool
     updates: tuple[Update, ...] = ()
+    capabilities: frozenset[str] = frozenset()
+    size_bytes: int = 0
 
 
 def read_commands(start: bytes) -> Commands:
     """Read the commands from the start of a request. Raises PushRefused when it is no push."""
     updates: list[Update] = []
+    capabilities: frozenset[str] = frozenset()
     position = 0
     while position + _PREFIX <= len(start):
         digits = start[position : position + _PREFIX]
@@ -44,7 +50,13 @@ def read_commands(start: bytes) -> Commands:
             raise PushRefused("this is not a push in git's protocol")
         length = int(digits, 16)
         if length == 0:
-            return Commands(is_complete=True, updates=tuple(updates))
+            end = position + _PREFIX
+            return Commands(
+                is_complete=True,
+                updates=tuple(updates),
+                capabilities=capabilities,
+                size_bytes=end,
+            )
         if length <= _PREFIX:
             raise PushRefused("this is not a push in git's protocol")
         if position + length > len(start):
@@ -52,6 +64,7 @@ def read_commands(start: bytes) -> Commands:
         line = start[position + _PREFIX : position + length]
         if not _SHALLOW.fullmatch(line):
             updates.append(_update(line))
+            capabilities = capabilities or _capabilities(line)
         position += length
     if len(start) > LONGEST:
         raise PushRefused("a push may have 64 KiB of commands at most")
@@ -64,6 +77,22 @@ def _update(line: bytes) -> Update:
         raise PushRefused("a push may have ref updates only, unsigned")
     old, new, ref = (part.decode(errors="replace") for part in command.groups())
     return Update(ref, old, new)
+
+
+def _capabilities(line: bytes) -> frozenset[str]:
+    return frozenset(line.partition(b"\0")[2].decode(errors="replace").split())
+
+
+def check_commands(commands: Commands, *, branch: str) -> None:
+    """Allow one update of one branch (or none, as git asks whether it may push at all).
+
+    Raises PushRefused for anything else, and for options, which could make the forge do more.
+    """
+    if "push-options" in commands.capabilities:
+        raise PushRefused("a push may have no options")
+    check(commands.updates, branch=branch)
+    if len(commands.updates) > 1:
+        raise PushRefused("one push may move its branch once")
 
 
 def check(updates: tuple[Update, ...], *, branch: str) -> None:

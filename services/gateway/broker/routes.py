@@ -4,6 +4,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -28,6 +29,7 @@ from services.gateway.broker.model_proxy import (
     refusal,
 )
 from services.gateway.broker.purses import Broke
+from services.gateway.broker.push_inspection import PushTerms
 from services.gateway.house import House
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.repository_url import Place, locate
@@ -155,7 +157,11 @@ async def _git(request: Asked, house: House, repository: str, path: str) -> Answ
         return _said(refused_)
     headers = {name.lower(): value for name, value in request.headers.items()}
     ask = Ask(request.method, path, query, headers, request.stream())
-    return await house.broker.git.pass_on(ask, place, branch=holder.branch)
+    terms = PushTerms(holder.branch, partial(house.broker.attempts.task_now, holder))
+    try:
+        return await house.broker.git.pass_on(ask, place, terms)
+    except Refused as refused_:
+        return _said(refused_)
 
 
 @post("/forge/pull-request", status_code=200)

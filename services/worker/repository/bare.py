@@ -8,14 +8,12 @@ from typing import Final
 
 import msgspec
 
-from services.worker.forge_files import forge_files
+from infra.forge_files import DIFF_OPTIONS, MAX_DIFF_BYTES, changed_forge_files
 from services.worker.ports import WorkspaceRefused
 from services.worker.repository.git import Git
 from services.worker.repository.limits import WorkspaceLimits
 from services.worker.repository.refusals import said
 
-MAX_GUARDED: Final = 200
-_PATH_CHARACTERS: Final = 300
 _PLAIN: Final = ("--no-ext-diff", "--no-textconv", "--no-color")
 _DIFF_BYTES: Final = 4 * 1024 * 1024
 
@@ -82,22 +80,21 @@ class Bare:
         return {os.fsdecode(name) for name in listed.split(b"\0") if name}
 
     async def guarded(self, base_tree: str, tree: str) -> tuple[str, ...]:
-        """Return the changed paths that a forge runs or trusts, at most MAX_GUARDED of them.
+        """Return the changed paths that a forge runs or trusts (infra.forge_files).
 
-        A rename is two changes; a change of the mode is one.
+        Raises WorkspaceRefused when more files changed than can be looked through.
         """
-        options = ("--raw", "-r", "-z", "--no-renames", "--no-abbrev", *_PLAIN)
-        listed = await self._git.done("diff-tree", *options, base_tree, tree)
-        words = listed.split(b"\0")
-        changes = (
-            (
-                name.decode(errors="backslashreplace")[:_PATH_CHARACTERS],
-                b"160000" in entry.split(b" ")[:2],
+        arguments = ("diff-tree", *DIFF_OPTIONS, base_tree, tree)
+        ended = await self._git.run(*arguments, output_limit_bytes=MAX_DIFF_BYTES)
+        if ended.is_cut:
+            raise WorkspaceRefused(
+                "push_refused",
+                "The work changes more files than can be looked through before a push.",
+                "Tell the agent to leave generated files out of the work.",
             )
-            for entry, name in zip(words[::2], words[1::2], strict=False)
-            for entry in (entry.removeprefix(b":"),)
-        )
-        return tuple(forge_files(changes)[:MAX_GUARDED])
+        if not ended.is_done:
+            raise OSError(f"git diff-tree ended with {ended.code}: {ended.stderr.strip()}")
+        return changed_forge_files(ended.stdout)
 
     async def counts(self, base_tree: str, tree: str) -> Counts:
         """Count what changed between two trees."""

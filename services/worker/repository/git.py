@@ -1,102 +1,34 @@
 """git on the worker's side: a bare repository that only the worker touches.
 
-Nothing that a sandbox could write is ever read here but objects that git has checked. Every call is
-an argument list; configuration comes from the call's environment alone (git-config(1),
-GIT_CONFIG_COUNT), the token too: it is in no URL, argument or file.
+Nothing that a sandbox could write is ever read here but objects that git has checked. How git is
+run, and what bounds it: infra.git_command.
 """
 
-import asyncio
-import contextlib
-import os
-import shutil
-import signal
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final
 
-import msgspec
-
-from infra.git_quirks import forgiving
+from infra.git_command import Ended, GitCommand, GitMissing, TooLarge, access_setting
 from services.worker.ports import WorkspaceRefused
+
+__all__ = ["Ended", "Git", "TooLarge"]
 
 _LOCAL_SECONDS: Final = 120.0
 _OUTPUT_BYTES: Final = 32 * 1024 * 1024
-_COMPLAINT_BYTES: Final = 64 * 1024
-_PIECE_BYTES: Final = 64 * 1024
-_WATCH_SECONDS: Final = 0.3
-_SETTINGS: Final = {
-    "core.hooksPath": os.devnull,
-    "core.fsmonitor": "false",
-    # What is larger is compared as bytes: git would hold it, and its lines, in memory.
-    "core.bigFileThreshold": "16m",
-    "core.fsync": "none",  # what is in the bare repository is elsewhere too
-    "credential.helper": "",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "http.followRedirects": "false",
-    "http.lowSpeedLimit": "1",
-    "http.lowSpeedTime": "60",
-    "protocol.version": "2",
-    "transfer.bundleURI": "false",
-    "transfer.fsckObjects": "true",
-    **forgiving("fetch"),
-}
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How a git command ended. `is_cut`: it wrote more than was wanted, and was ended for it."""
-
-    code: int
-    stdout: bytes
-    stderr: str
-    is_cut: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        """Whether git did what it was told."""
-        return self.code == 0
-
-    @property
-    def text(self) -> str:
-        """Return stdout as text, without the last line's end."""
-        return self.stdout.decode(errors="replace").rstrip("\n")
-
-
-class TooLarge(Exception):
-    """The repository outgrew its limit while it came in; git was ended."""
-
-
-class Git:
+class Git(GitCommand):
     """Runs git in the bare repository `directory`, which may speak to the host of `url` alone."""
 
     def __init__(self, directory: Path, *, url: str, token: str, limit_bytes: int) -> None:
-        self.directory = directory
-        self._program = shutil.which("git") or "git"
-        self._limit_bytes = limit_bytes
-        parts = urlsplit(url)
         access = b64encode(f"x-access-token:{token}".encode()).decode()
-        settings = {
-            **_SETTINGS,
-            # Said at once: waiting to be asked costs git a round trip and two processes a call.
-            f"http.{parts.scheme}://{parts.netloc}/.extraHeader": f"Authorization: Basic {access}",
-        }
-        self._environment = {
-            "PATH": f"{Path(self._program).parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(directory),
-            "LC_ALL": "C",
-            "GIT_DIR": str(directory),
-            "GIT_ALLOW_PROTOCOL": "http:https",
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_COUNT": str(len(settings)),
-        }
-        for number, (key, value) in enumerate(settings.items()):
-            self._environment[f"GIT_CONFIG_KEY_{number}"] = key
-            self._environment[f"GIT_CONFIG_VALUE_{number}"] = value
+        super().__init__(
+            directory,
+            settings=access_setting(url, f"Basic {access}"),
+            protocols="http:https",
+            limit_bytes=limit_bytes,
+        )
 
     async def run(
         self,
@@ -107,30 +39,22 @@ class Git:
         output_limit_bytes: int = _OUTPUT_BYTES,
         is_watched: bool = False,
     ) -> Ended:
-        """Run git, and wait for its end. A cancelled call ends git and its children.
-
-        A timeout is an ending like any other (code 124), and so is output beyond the limit (code
-        125): no more than the limit is ever read. Raises WorkspaceRefused when there is no
-        git on this machine, and, if watched, TooLarge as soon as the repository outgrows its limit.
-        """
-        process = await self._start(arguments, {**self._environment, **(environment or {})})
+        """Run git (GitCommand.run). Raises WorkspaceRefused where there is none, and TooLarge."""
         try:
-            async with asyncio.timeout(timeout_seconds):
-                spoken = await self._converse(
-                    process, stdin, output_limit_bytes, is_watched=is_watched
-                )
-                await process.wait()
-        except TimeoutError:
-            return Ended(code=124, stdout=b"", stderr=f"timed out after {timeout_seconds:g} s")
-        finally:
-            if process.returncode is None:
-                _end(process)
-                await process.wait()
-        code = 125 if spoken.is_cut else process.returncode or 0
-        told = spoken.stderr.decode(errors="replace")
-        if spoken.is_cut:
-            told = f"wrote more than {output_limit_bytes} bytes, which is too large. {told}"
-        return Ended(code=code, stdout=spoken.stdout, stderr=told, is_cut=spoken.is_cut)
+            return await super().run(
+                *arguments,
+                stdin=stdin,
+                environment=environment,
+                timeout_seconds=timeout_seconds,
+                output_limit_bytes=output_limit_bytes,
+                is_watched=is_watched,
+            )
+        except GitMissing as error:
+            raise WorkspaceRefused(
+                "repository_refused",
+                f"The worker cannot run git: {error}.",
+                "Install git on the worker's machine.",
+            ) from error
 
     async def done(self, *arguments: str, output_limit_bytes: int = _OUTPUT_BYTES) -> bytes:
         """Run git on what the worker itself made; return stdout, or its first bytes.
@@ -143,113 +67,3 @@ class Git:
         if not ended.is_done:
             raise OSError(f"git {arguments[0]} ended with {ended.code}: {ended.stderr.strip()}")
         return ended.stdout
-
-    async def _start(
-        self, arguments: Sequence[str], environment: Mapping[str, str]
-    ) -> asyncio.subprocess.Process:
-        try:
-            return await asyncio.create_subprocess_exec(
-                self._program,
-                *arguments,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=environment,
-                cwd=self.directory,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise WorkspaceRefused(
-                "repository_refused",
-                f"The worker cannot run git: {error}.",
-                "Install git on the worker's machine.",
-            ) from error
-
-    async def _converse(
-        self,
-        process: asyncio.subprocess.Process,
-        stdin: bytes,
-        limit_bytes: int,
-        *,
-        is_watched: bool,
-    ) -> "_Spoken":
-        is_over = asyncio.Event()
-        try:
-            async with asyncio.TaskGroup() as group:
-                if is_watched:
-                    group.create_task(self._watch(is_over))
-                group.create_task(_write(process, stdin))
-                complaints = group.create_task(_last_of(process.stderr, _COMPLAINT_BYTES))
-                stdout, is_cut = await _first_of(process.stdout, limit_bytes)
-                if is_cut:
-                    _end(process)
-                    await _last_of(process.stdout, 0)  # what is left in the pipe closes it
-                await complaints
-                is_over.set()
-                if is_watched:
-                    self._check_size()
-        except* TooLarge as group_of:
-            too_large = group_of
-        else:
-            return _Spoken(stdout, complaints.result(), is_cut)
-        raise TooLarge from too_large
-
-    async def _watch(self, until: asyncio.Event) -> None:
-        while not until.is_set():
-            try:
-                async with asyncio.timeout(_WATCH_SECONDS):
-                    await until.wait()
-            except TimeoutError:
-                self._check_size()
-
-    def _check_size(self) -> None:
-        if _size_of(self.directory / "objects") > self._limit_bytes:
-            raise TooLarge
-
-
-class _Spoken(NamedTuple):
-    stdout: bytes
-    stderr: bytes
-    is_cut: bool
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-async def _write(process: asyncio.subprocess.Process, content: bytes) -> None:
-    if process.stdin is None:
-        return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # git may not want it all
-        process.stdin.write(content)
-        await process.stdin.drain()
-    process.stdin.close()
-
-
-async def _first_of(stream: asyncio.StreamReader | None, limit_bytes: int) -> tuple[bytes, bool]:
-    """Read a stream to its end or to the limit; tell whether there was more."""
-    kept = bytearray()
-    while stream is not None and (piece := await stream.read(_PIECE_BYTES)):
-        kept += piece
-        if len(kept) > limit_bytes:
-            return bytes(kept[:limit_bytes]), True
-    return bytes(kept), False
-
-
-async def _last_of(stream: asyncio.StreamReader | None, limit_bytes: int) -> bytes:
-    """Read a stream to its end and keep its last bytes."""
-    kept = b""
-    while stream is not None and (piece := await stream.read(_PIECE_BYTES)):
-        kept = (kept + piece)[-limit_bytes:] if limit_bytes else b""
-    return kept
-
-
-def _size_of(directory: Path) -> int:
-    """Return the bytes of all files under a directory, some of which may vanish meanwhile."""
-    total = 0
-    for parent, _, names in os.walk(directory):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += (Path(parent) / name).lstat().st_size
-    return total

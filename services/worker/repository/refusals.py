@@ -35,6 +35,10 @@ _MALFORMED: Final = re.compile(
 _STALE: Final = re.compile(r"stale info|fetch first|non-fast-forward|failed to lock|already exists")
 _PUSH_MEANINGS: Final = (
     (
+        r"no person has allowed exactly this push",
+        "Tell the agent to take these changes back, or to submit again: you are asked before it",
+    ),
+    (
         r"refusing to allow .* to create or update workflow|without .?workflows?.? (scope|perm)",
         (
             "Give Errand's forge token the right to change workflow files (a GitHub App: "

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from infra.clock import utc_now
-from services.gateway.broker.github_app import GitHubApp
+from services.gateway.broker.github_app import PERMISSIONS, GitHubApp
 from services.gateway.problems import Refused
 from services.gateway.repository_url import Forge, locate
 from tests.gateway.conftest import a_world
@@ -125,6 +125,10 @@ async def test_a_token_is_kept_until_shortly_before_its_end(installed):
         with pytest.raises(Refused):  # a new one is asked for; the forge's clock is not so far
             await app.token(place(forge))
         assert len(asked) == 3
+
+
+def test_a_token_never_has_the_right_to_change_workflows():
+    assert set(PERMISSIONS) == {"contents", "pull_requests", "metadata"}
 
 
 def proof(private, algorithm="RS256", **claims):

@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.broker.push import LONGEST, PushRefused, Update, check, read_commands
+from services.gateway.broker.push import (
+    LONGEST,
+    PushRefused,
+    Update,
+    check,
+    check_commands,
+    read_commands,
+)
+from services.gateway.broker.receive_pack import offered, report_refusal
 
 OLD, NEW, NONE = "1" * 40, "2" * 40, "0" * 40
 BRANCH = "errand/task_a"
@@ -31,8 +39,48 @@ def test_a_push_from_a_shallow_clone_is_read():
 
 def test_gits_probe_with_no_commands_is_allowed():
     commands = read_commands(b"0000")
-    assert commands == (True, ())
+    assert (commands.is_complete, commands.updates, commands.size_bytes) == (True, (), 4)
     check(commands.updates, branch=BRANCH)
+
+
+def test_a_push_says_where_its_pack_begins_and_what_git_can_read():
+    start = push(f"{OLD} {NEW} {REF}\0 report-status side-band-64k agent=git/2")
+    commands = read_commands(start)
+    assert start[commands.size_bytes :] == b"PACK..."
+    assert commands.capabilities == {"report-status", "side-band-64k", "agent=git/2"}
+    check_commands(commands, branch=BRANCH)
+
+
+def test_a_push_with_options_or_two_commands_is_refused():
+    options = read_commands(push(f"{OLD} {NEW} {REF}\0 report-status push-options"))
+    with pytest.raises(PushRefused, match="no options"):
+        check_commands(options, branch=BRANCH)
+    twice = read_commands(push(f"{OLD} {NEW} {REF}\0 report-status", f"{OLD} {NEW} {REF}"))
+    with pytest.raises(PushRefused, match="once"):
+        check_commands(twice, branch=BRANCH)
+
+
+@pytest.mark.parametrize("cut", [0, 3, 40, 34, 1_000])
+def test_what_a_forge_offers_of_a_push_is_replaced_by_what_the_broker_takes(cut):
+    first = line("# service=git-receive-pack\n") + b"0000"
+    ref = line(f"{OLD} refs/heads/main\0report-status push-options push-cert=abc atomic\n")
+    rest = line(f"{NEW} refs/heads/other\n") + b"0000"
+    whole = first + ref + rest
+    if cut < len(first + ref):
+        assert offered(whole[:cut]) is None
+    changed = line(f"{OLD} refs/heads/main\0report-status atomic no-thin\n")
+    assert offered(whole) == first + changed + rest
+
+
+def test_what_is_no_advertisement_is_passed_on_as_it_is():
+    assert offered(b"<html>no git here") == b"<html>no git here"
+    assert offered(b"0000" * 40_000) == b"0000" * 40_000
+
+
+def test_a_refused_push_is_reported_in_one_line():
+    report = report_refusal(REF, "no\nand no", frozenset({"report-status"}))
+    assert report == line("unpack ok\n") + line(f"ng {REF} no and no\n") + b"0000"
+    assert report_refusal(REF, "no", frozenset()) is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ What a forge runs or trusts does not reach the forge in any form unless a person
 very tree; an ordinary push does.
 """
 
+# ruff: noqa: F811 - pytest finds fixtures by their names
+
 import os
 from datetime import timedelta
 
@@ -14,7 +16,7 @@ from infra.clock import utc_now
 from infra.forge_files import push_digest
 from services.gateway.broker import push_reception
 from tests.support.forge import git_ok
-from tests.support.pushing import clone, commit, errand, put, refs, tree_of  # noqa: F401 - fixtures
+from tests.support.pushing import clone, commit, errand, put, refs, tree_of  # noqa: F401
 
 EVIL = ".github/workflows/evil.yml"
 
@@ -185,7 +187,7 @@ async def test_a_branch_of_someone_elses_commit_is_not_pushed(errand, forge, clo
 
 
 async def prepared(errand, clone):
-    """The worker says what it began from, and the base moves on, in its workflows too."""
+    """The worker says what it began from."""
     base = git_ok("rev-parse", "HEAD", inside=clone).strip()
     await errand.world.append(
         errand.attempt.history,

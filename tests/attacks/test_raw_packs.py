@@ -1,5 +1,7 @@
 """A worker that was taken over sends the broker what git itself would not send."""
 
+# ruff: noqa: F811 - pytest finds fixtures by their names
+
 import os
 import struct
 import zlib
@@ -8,7 +10,7 @@ from hashlib import sha1
 import pytest
 
 from tests.support.forge import git_ok
-from tests.support.pushing import clone, commit, errand, put, refs, tree_of  # noqa: F401 - fixtures
+from tests.support.pushing import clone, commit, errand, put, refs, tree_of  # noqa: F401
 
 
 def packet(content):

@@ -36,6 +36,8 @@ _FORGED: Final = Counter(
 
 _log = logger(__name__)
 
+_FAILED_SECONDS: Final = 15.0  # for how long a failed append is held against the log
+
 
 class LogInfo(NamedTuple):
     """Which log this is (when its stream was created), its last sequence, and its size on disk."""
@@ -81,6 +83,7 @@ class JetStreamLog(Generic[Writes]):
         self.on_forged = on_forged
         self._index = HistoryIndex()
         self._reconnects = connection.reconnects
+        self._append_failed: tuple[float, str] | None = None
 
     async def append(
         self, history: History, drafts: Sequence[Draft[Writes]], *, after: Head
@@ -97,7 +100,24 @@ class JetStreamLog(Generic[Writes]):
         appender = Appender(
             self._connection, history, look, deadline_seconds=self._deadline_seconds
         )
-        return await appender.append(cast("Sequence[Draft[AnyEvent]]", drafts), after)
+        try:
+            head = await appender.append(cast("Sequence[Draft[AnyEvent]]", drafts), after)
+        except Unavailable as error:
+            self._append_failed = (asyncio.get_running_loop().time(), str(error))
+            raise
+        self._append_failed = None
+        return head
+
+    async def check(self) -> None:
+        """Ask whether the log can store. Raises Unavailable, ApiError.
+
+        A log on a full disk still answers, and stores nothing: appends that failed tell.
+        """
+        await self.info()
+        if self._append_failed is not None:
+            at, reason = self._append_failed
+            if asyncio.get_running_loop().time() - at < _FAILED_SECONDS:
+                raise Unavailable(f"Nothing could be appended a moment ago: {reason}")
 
     async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
         """Return the history's events with a version above `after`, oldest first.

@@ -1,6 +1,5 @@
 """The gateway's parts, as its routes are handed them."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -24,12 +23,11 @@ from services.gateway.commands import Commands
 from services.gateway.feeds import Feeds
 from services.gateway.limits import Limits
 from services.gateway.push.wiring import Push
+from services.gateway.readiness import Readiness
 from services.gateway.reading import Reading
 from services.gateway.repository_url import Forge
 from services.gateway.states import States
 from services.gateway.storage import Storage
-
-Check = Callable[[], Awaitable[None]]
 
 
 class ModelOffered(msgspec.Struct, frozen=True):
@@ -76,7 +74,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class House:
-    """Everything the routes need. `checks` raise OSError or Refused when a part is not there."""
+    """Everything the routes need."""
 
     log: EventLog[GatewayEvent]
     people: People
@@ -93,4 +91,4 @@ class House:
     public_url: str
     operator_token: str
     allowed_origins: tuple[str, ...]
-    checks: Mapping[str, Check]
+    readiness: Readiness

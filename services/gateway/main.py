@@ -31,9 +31,10 @@ from services.gateway.broker.wiring import Parts, broker
 from services.gateway.commands import Commands
 from services.gateway.database import Pool, connected, create_pool
 from services.gateway.edge import Edge
-from services.gateway.house import About, Check, ForgeOffered, House, ModelOffered
+from services.gateway.house import About, ForgeOffered, House, ModelOffered
 from services.gateway.limits import Kind, Limits
 from services.gateway.push.wiring import Push, pushing
+from services.gateway.readiness import Readiness
 from services.gateway.reading import Reading
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
@@ -152,7 +153,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
             public_url=settings.public_url,
             operator_token=settings.operator_token,
             allowed_origins=tuple(sorted(allowed)),
-            checks=_checks(opened),
+            readiness=_readiness(opened),
         )
         stream = Stream(
             hub=hub,
@@ -295,11 +296,7 @@ def _about(settings: Settings, forges: tuple[Forge, ...], ways_in: tuple[str, ..
     )
 
 
-def _checks(opened: _Opened) -> dict[str, Check]:
-    async def nats() -> None:
-        if not opened.nats.is_connected:
-            raise ConnectionError("not connected")
-
+def _readiness(opened: _Opened) -> Readiness:
     async def postgres() -> None:
         async with connected(opened.pool) as connection:
             await connection.execute("SELECT 1")
@@ -310,4 +307,9 @@ def _checks(opened: _Opened) -> dict[str, Check]:
         except RedisError as error:
             raise ConnectionError(str(error)) from None
 
-    return {"nats": nats, "postgres": postgres, "redis": live}
+    needed = {
+        "nats": opened.log.check,
+        "postgres": postgres,
+        "object_store": opened.storage.check,
+    }
+    return Readiness(needed, {"redis": live})

@@ -210,7 +210,7 @@ async def test_about_and_health_need_no_session(world):
     ready = await nobody.get("/health/ready")
     assert (ready.status_code, ready.json()["parts"]) == (
         200,
-        {"nats": "ok", "postgres": "ok", "redis": "ok"},
+        {"nats": "ok", "object_store": "ok", "postgres": "ok", "redis": "ok"},
     )
 
 

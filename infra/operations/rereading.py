@@ -42,7 +42,6 @@ async def read_again(connection: Connection, letter: Letter) -> Reread:
 
     Raises Unavailable.
     """
-    history = history_of(letter.subject)
     if letter.is_of_a_task:
         return await _fold_again(connection, letter)
     try:

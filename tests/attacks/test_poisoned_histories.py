@@ -1,0 +1,221 @@
+"""A worker writes what it likes on its own task's subject, and harms nobody but that task.
+
+Judged from outside: no process of Errand ends, others' tasks finish, the poisoned task can be
+looked at and cancelled, and all of it again after each service was killed.
+"""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from clients.cli.gateway import new_command
+from clients.cli.shown import CaughtUp
+from clients.cli.stream import Stream
+from events import (
+    AccountId,
+    History,
+    MachineDestroyed,
+    TaskId,
+    ToolStarted,
+    event_subject,
+)
+from infra.clock import utc_now
+from infra.jetstream import JetStreamLog, connect
+from infra.nats_permissions import WorkerGrant
+from infra.stack.sample_repositories import PROMPTS
+from tests.attacks.poisons import FAMILIES, FLOODS, envelope
+from tests.support import nats_rights
+from tests.support.eventually import eventually
+from tests.support.stack import real_stack
+from tests.support.whole import ENDS, repository, signed_in
+
+SERVICES = ("gateway", "scheduler", "projector")
+LONG_WORK = "rehearse 1 tool calls of 300 seconds"
+KEPT = "kept"
+"""The task that is poisoned before the services are killed, and cancelled afterwards."""
+NAMES = (*FAMILIES, *FLOODS, KEPT)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A stack of this module's own: it is poisoned for good."""
+    environment = {"TASKS_PER_ACCOUNT": "50", "HEARTBEAT_SILENCE_SECONDS": "20"}
+    with real_stack(tmp_path_factory.mktemp("house"), environment=environment) as running:
+        yield running
+
+
+async def put(worker, history, body):
+    """Store a message as the worker; nothing but its length may keep it out."""
+    answer = await worker.request(event_subject(history), body, timeout=10)
+    refusal = json.loads(answer.data).get("error")
+    assert refusal is None or "exceeds maximum" in refusal["description"], refusal
+
+
+class Poisoner:
+    """One running task, and the credentials its worker was given."""
+
+    def __init__(self, stack, log, phone, task):
+        self.stack, self.log, self.phone = stack, log, phone
+        self.history = History(AccountId(task["account"]), TaskId(task["id"]))
+        self.path = f"/v1/tasks/{task['id']}"
+
+    async def facts(self):
+        return await self.log.read(self.history)
+
+    async def is_at_work(self):
+        return any(isinstance(each.event, ToolStarted) for each in await self.facts())
+
+    @asynccontextmanager
+    async def as_worker(self):
+        """Connect with the credentials of the task's worker."""
+        task = self.history.task
+        grant = WorkerGrant(self.history.account, task, f"w-{task}-a1")
+        creds = self.stack.worker_credentials(grant, expires=utc_now() + timedelta(minutes=5))
+        refusals = nats_rights.Refusals()
+        async with nats_rights.signed_in(self.stack.nats_url, creds, refusals) as worker:
+            yield worker
+
+    async def publish(self, poisons):
+        """Store each poison where the next event belongs."""
+        async with self.as_worker() as worker:
+            for number, poison in enumerate(poisons):
+                head = await self.log.head(self.history)
+                around = envelope(self.history.task, head.version + 1, f"evt_p{number}")
+                await put(worker, self.history, poison(around))
+
+    async def flood(self, poison, count):
+        """Store so many events of a kind, one after the other."""
+        head = await self.log.head(self.history)
+        async with self.as_worker() as worker:
+            for number in range(1, count + 1):
+                around = envelope(self.history.task, head.version + number, f"evt_f{number}")
+                if number % 100:
+                    await worker.publish(event_subject(self.history), poison(around))
+                else:
+                    await put(worker, self.history, poison(around))
+
+    async def answers(self):
+        """Look at the task in every way there is."""
+        for way in ("", "/state", "/events", "/usage", "/machines", "/artifacts", "/diff"):
+            answer = await self.phone.gateway._send("GET", self.path + way)
+            assert answer.status_code < 500, (way, answer.text)
+            if way in ("", "/events", "/usage"):
+                assert answer.status_code == 200, (way, answer.text)
+        for path in ("/v1/tasks", "/v1/usage"):
+            assert (await self.phone.gateway._send("GET", path)).status_code == 200
+
+    async def streams(self):
+        """Read the task's stream from its beginning until it has caught up."""
+        stream = Stream(self.phone.gateway, device="judge", tasks={self.history.task: 0})
+        async with asyncio.timeout(30), aclosing(stream.items()) as items:
+            async for item in items:
+                if isinstance(item, CaughtUp):
+                    return
+
+    async def shown(self):
+        """Wait until the read models hold the newest event."""
+        head = (await self.facts())[-1].version
+
+        async def version():
+            page = await self.phone.gateway.get("/v1/tasks")
+            return next(t["version"] for t in page["data"] if t["id"] == self.history.task)
+
+        await eventually(version, until=lambda seen: seen >= head)
+
+    async def cancel(self):
+        """Withdraw the task as its person; its machine must go."""
+        answer = await self.phone.gateway._send(
+            "POST",
+            f"{self.path}/cancel",
+            json={"reason": "no more"},
+            headers={"Idempotency-Key": new_command()},
+        )
+        assert answer.status_code == 200, answer.text
+
+        async def ended():
+            kinds = [type(each.event) for each in await self.facts()]
+            return any(end in kinds for end in ENDS) and MachineDestroyed in kinds
+
+        await eventually(ended, seconds=40, every_seconds=0.1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def poisoners(house):
+    """A task at work for each family."""
+    async with AsyncExitStack() as left:
+        phone = await signed_in(house)
+        await left.enter_async_context(phone.gateway)
+        credentials = house.credentials("analytics")
+        reader = connect(
+            house.nats_url, credentials=credentials, name="test", keys=house.event_keys
+        )
+        log = JetStreamLog(await left.enter_async_context(reader))
+        made = await repository(house, "slugify")
+        tasks = [await phone.submit(LONG_WORK, made.url) for _ in NAMES]
+        found = {n: Poisoner(house, log, phone, t) for n, t in zip(NAMES, tasks, strict=True)}
+        for each in found.values():
+            await eventually(each.is_at_work, seconds=90, every_seconds=0.2)
+        yield found
+
+
+def pids(house):
+    return {name: house.pid(name) for name in SERVICES}
+
+
+async def judge(house, poisoner, before):
+    await poisoner.answers()
+    await poisoner.streams()
+    await poisoner.shown()
+    await poisoner.cancel()
+    await poisoner.shown()
+    await poisoner.answers()
+    assert pids(house) == before
+
+
+async def others_work(house):
+    """Another account's task goes all its way."""
+    stranger = await signed_in(house)
+    async with stranger.gateway, asyncio.timeout(60):
+        made = await repository(house, "slugify")
+        task = await stranger.submit(PROMPTS["slugify"], made.url)
+        await stranger.until_end(task["id"])
+        assert (await stranger.task(task["id"]))["phase"] == "finished"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_what_a_worker_writes_costs_its_own_task_only(house, poisoners, family):
+    before = pids(house)
+    await poisoners[family].publish(FAMILIES[family])
+    await judge(house, poisoners[family], before)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("family", FLOODS)
+async def test_sums_of_what_a_worker_writes_stay_within_what_can_be_stored(
+    house, poisoners, family
+):
+    before = pids(house)
+    await poisoners[family].flood(*FLOODS[family])
+    await judge(house, poisoners[family], before)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_others_go_on_and_the_services_start_again_over_it(house, poisoners):
+    before = pids(house)
+    kept = poisoners[KEPT]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(others_work(house))
+        await kept.publish([poison for family in FAMILIES.values() for poison in family])
+    assert pids(house) == before
+
+    async with asyncio.TaskGroup() as group:
+        for name in SERVICES:
+            group.create_task(house.kill(name))
+    before = pids(house)
+    await others_work(house)
+    await judge(house, kept, before)

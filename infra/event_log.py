@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from events import Draft, Head, History, Recorded
 
@@ -19,6 +19,19 @@ class Unavailable(Exception):
 
 class Refused(Exception):
     """The log will not take these events, now or later. The text says why and what helps."""
+
+
+class InvalidMessage(NamedTuple):
+    """A message in a history that is not an event; `is_forged` if it claims to be one.
+
+    Then it names the control plane as its writer, and is not proven to be.
+    """
+
+    history: History
+    sequence: int
+    size_bytes: int
+    reason: str
+    is_forged: bool = False
 
 
 class EventLog(Protocol[Writes]):

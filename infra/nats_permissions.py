@@ -17,6 +17,10 @@ _API: Final = "$JS.API"
 _NEXT: Final = f"{_API}.CONSUMER.MSG.NEXT.EVENTS"
 
 
+MAX_WORKER_MESSAGE_BYTES: Final = 256 * 1024
+"""The longest message of a worker, headers included: what the log takes. NATS refuses more."""
+
+
 class Permissions(NamedTuple):
     """The subjects a user may publish to and subscribe to; all others are refused."""
 

@@ -19,6 +19,7 @@ import msgspec
 import nkeys
 
 from infra.nats_permissions import (
+    MAX_WORKER_MESSAGE_BYTES,
     PERMISSIONS,
     SERVICES,
     Permissions,
@@ -96,7 +97,8 @@ def workers_account_jwt(
         {"name": subject, "subject": subject, "account": exporter, "type": "service"}
         for subject in SERVICES
     ]
-    claims = _account(imports=imports, signing_keys=[signing_key])
+    limits = {"payload": MAX_WORKER_MESSAGE_BYTES}
+    claims = _account(imports=imports, signing_keys=[signing_key], limits=limits)
     return _mint(operator, account, "WORKERS", claims, now=now)
 
 

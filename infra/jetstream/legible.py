@@ -6,7 +6,7 @@ is not proven to be its writer's, is left out, logged, and counts neither as gro
 nor as a conflict.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,8 @@ from events.codec import decode
 from infra.event_mac import NO_KEYS, Proofs
 from infra.jetstream.streams import MAX_MESSAGE_BYTES
 from infra.telemetry import logger
+
+_MAX_ALARMS: Final = 20
 
 _log = logger(__name__)
 
@@ -79,6 +81,7 @@ class Sieve:
     def __init__(self, subject: str, version: int = 0, *, proofs: Proofs) -> None:
         self._subject = subject
         self._proofs = proofs
+        self._alarms = 0
         self.version = version
 
     def admit(self, stored: Stored) -> Recorded | None:
@@ -93,15 +96,16 @@ class Sieve:
             )
             self._require_next(recorded)
         except Illegible as error:
-            _log.error(
-                alarm_of(error),
-                subject=self._subject,
-                sequence=stored.sequence,
-                reason=str(error),
-            )
+            self._alarm(stored.sequence, error)
             return None
         self.version = recorded.version
         return recorded
+
+    def _alarm(self, sequence: int, error: Illegible) -> None:
+        """Log what is left out; of thousands the first few, for each reading meets them again."""
+        self._alarms += 1
+        if self._alarms <= _MAX_ALARMS:
+            _log.error(alarm_of(error), subject=self._subject, sequence=sequence, reason=str(error))
 
     def _require_next(self, recorded: Recorded) -> None:
         if not follows(self.version, recorded):

@@ -1,25 +1,25 @@
 """The event log of the services: `infra.event_log.EventLog` on the stream EVENTS."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
-from prometheus_client import Counter
 
-from events import NOWHERE, Draft, Head, History, Recorded, event_subject, history_of
+from events import NOWHERE, Draft, Head, History, Recorded, event_subject
 from events.codec import AnyEvent
 from infra.event_log import Unavailable
 from infra.jetstream import reading
 from infra.jetstream.client import Delivered
 from infra.jetstream.connection import Connection
 from infra.jetstream.continuity import Continuity
-from infra.jetstream.dead_letters import Place, park, park_task
+from infra.jetstream.dead_letters import Place, park_task
 from infra.jetstream.following import follow
 from infra.jetstream.history_index import HistoryIndex
-from infra.jetstream.legible import Forged, Illegible, Sieve, Stored, read_event
+from infra.jetstream.invalid_messages import InvalidMessages, OnInvalid, ignore
+from infra.jetstream.legible import Illegible, Sieve, Stored, read_event
 from infra.jetstream.publication import Appender, Growth, Mark
 from infra.jetstream.streams import STREAM
 from infra.jetstream.tails import tails
@@ -28,11 +28,6 @@ from infra.telemetry import logger
 Writes = TypeVar("Writes", contravariant=True)
 
 _RETRY_SECONDS: Final = 0.25
-_FORGED: Final = Counter(
-    "errand_forged_events",
-    "Messages in the log that claim to be the control plane's and are not",
-    ["reader"],
-)
 
 _log = logger(__name__)
 
@@ -57,18 +52,11 @@ class _Info(msgspec.Struct, frozen=True):
     state: _State
 
 
-OnForged = Callable[[History, int, str], None]
-
-
-def _ignore(_history: History, _sequence: int, _reason: str) -> None:
-    """Do nothing: the message is in the dead letters, and in the log of this process."""
-
-
 class JetStreamLog(Generic[Writes]):
     """Appends `Writes`, reads everything. `deadline_seconds` bounds each append and each read.
 
-    `on_forged` is called with the history, sequence and reason of each forged message that `follow`
-    meets, after it is parked and before what stands behind it is yielded.
+    `on_invalid` is called with each message that `follow` meets and that is not an event, before it
+    is parked and before what stands behind it is yielded.
     """
 
     def __init__(
@@ -76,14 +64,19 @@ class JetStreamLog(Generic[Writes]):
         connection: Connection,
         *,
         deadline_seconds: float = 10.0,
-        on_forged: OnForged = _ignore,
+        on_invalid: OnInvalid = ignore,
     ) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
-        self.on_forged = on_forged
+        self._invalid = InvalidMessages(connection, deadline_seconds=deadline_seconds)
+        self._invalid.on_invalid = on_invalid
         self._index = HistoryIndex()
         self._reconnects = connection.reconnects
         self._append_failed: tuple[float, str] | None = None
+
+    def on_invalid(self, notify: OnInvalid) -> None:
+        """Call `notify` from now on, instead of what was given before."""
+        self._invalid.on_invalid = notify
 
     async def append(
         self, history: History, drafts: Sequence[Draft[Writes]], *, after: Head
@@ -250,10 +243,10 @@ class JetStreamLog(Generic[Writes]):
         """Yield every event above the sequence `after`, in batches of up to 200, as they come.
 
         A message that is no event, or not its history's next, goes to the dead letters of `name`,
-        and the reader goes on. Where it begins in the middle of a history it reads what was before,
-        unless `is_placed` is False: then the reader is given all events, and is to look itself
-        whether each is its history's next. Raises Unavailable when the connection ends for good or
-        a dead letter cannot be stored.
+        a few of each task (`invalid_messages`), and the reader goes on. Where it begins in the
+        middle of a history it reads what was before, unless `is_placed` is False: then the reader
+        is given all events, and is to look itself whether each is its history's next. Raises
+        Unavailable when the connection ends for good or a dead letter cannot be stored.
         """
         continuity = (
             Continuity(self._connection, deadline_seconds=self._deadline_seconds)
@@ -306,28 +299,10 @@ class JetStreamLog(Generic[Writes]):
                 if continuity is not None and not continuity.is_next(recorded):
                     await self._placed(recorded, continuity)
             except Illegible as error:
-                await self._park(name, delivered, error)
+                await self._invalid.handle(name, delivered, error)
             else:
                 found.append(recorded)
         return found
-
-    async def _park(self, name: str, delivered: Delivered, error: Illegible) -> None:
-        await park(
-            self._connection,
-            name,
-            delivered,
-            reason=str(error),
-            deadline_seconds=self._deadline_seconds,
-        )
-        if isinstance(error, Forged):
-            _FORGED.labels(reader=name).inc()
-            _log.error(
-                "event.forged",
-                subject=delivered.subject,
-                sequence=delivered.sequence,
-                reason=str(error),
-            )
-            self.on_forged(history_of(delivered.subject), delivered.sequence, str(error))
 
     def _read_event(self, subject: str, stored: Stored | Delivered) -> Recorded:
         return read_event(

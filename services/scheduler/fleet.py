@@ -7,7 +7,7 @@ must wait. `services.scheduler.plan` says what follows.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -94,7 +94,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     lost_at: datetime | None = None  # when the newest was
     lost_why: str = ""
     retry_at: datetime | None = None
-    is_tampering_settled: bool = False  # it was said since it was opened, or the task is erased
+    is_violation_settled: bool = False  # it was said since it was opened, or the task is erased
     quarantine: str = ""  # why its history cannot be folded, or planned for, any further
     is_told: bool = False  # the history says so, or the task had ended before
     # Not in the log:
@@ -118,11 +118,18 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return is_over and self.stage in (Stage.CLOSED, Stage.REFUSED)
 
 
-class Tampering(msgspec.Struct, frozen=True):
-    """A message in a task's history that claims to be the control plane's and is not."""
+Fenced = Literal["tampered", "history_too_large"]
+TOO_LARGE: Final = "history_too_large"
+FENCED: Final[tuple[Fenced, ...]] = ("tampered", TOO_LARGE)
+"""Why a task is taken from its worker: it forged, or it put too much into the log."""
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """What a task's worker did, and with the message at which sequence of the log."""
 
     sequence: int
-    reason: str
+    reason: Fenced
+    detail: str
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +138,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     watching_since: datetime
     tasks: Mapping[TaskId, Task] = {}
     active: frozenset[TaskId] = frozenset()
-    tampering: Mapping[TaskId, Tampering] = {}  # not in the log: it is of messages that are none
+    violations: Mapping[TaskId, Violation] = {}  # not in the log: partly of what is no event
     quarantined: frozenset[TaskId] = frozenset()
     sequence: int = 0
 
@@ -145,7 +152,7 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fl
     """
     tasks = dict(fleet.tasks)
     touched: set[TaskId] = set()
-    sequence, tampering = fleet.sequence, fleet.tampering
+    sequence, violations = fleet.sequence, fleet.violations
     for recorded in batch:
         sequence = max(sequence, recorded.sequence)
         before = tasks.get(recorded.task)
@@ -153,8 +160,8 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fl
         if task is not None:
             tasks[task.id] = task
             touched.add(task.id)
-            if task.id in tampering and _settles(before, recorded, tampering[task.id]):
-                tampering = {key: each for key, each in tampering.items() if key != task.id}
+            if task.id in violations and _settles(before, recorded, violations[task.id]):
+                violations = {key: each for key, each in violations.items() if key != task.id}
     restless = {task for task in touched if not tasks[task].is_quiet}
     broken = {task for task in touched if tasks[task].quarantine}
     return replace(
@@ -162,15 +169,22 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fl
         tasks=tasks,
         active=fleet.active - touched | restless,
         quarantined=fleet.quarantined | broken,
-        tampering=tampering,
+        violations=violations,
         sequence=sequence,
     )
 
 
 def tampered(fleet: Fleet, task: TaskId, sequence: int, reason: str) -> Fleet:
     """Take note of a forged message in a task's history, known or not."""
-    found = Tampering(sequence, reason)
-    return replace(fleet, tampering={**fleet.tampering, task: found})
+    known = fleet.violations.get(task)
+    if known is not None and known.reason == TOO_LARGE:
+        return fleet
+    return _violated(fleet, task, Violation(sequence, "tampered", reason))
+
+
+def overgrown(fleet: Fleet, task: TaskId, sequence: int, detail: str) -> Fleet:
+    """Take note that a task has put more into the log than one may. It stays so until erased."""
+    return _violated(fleet, task, Violation(sequence, TOO_LARGE, detail))
 
 
 def _advanced(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task | None:
@@ -243,10 +257,10 @@ def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task |
                 outages=0,
                 outage_since=None,
                 retry_at=None,
-                is_tampering_settled=False,
+                is_violation_settled=False,
             )
-        case TaskAbandoned(reason="tampered") | TaskErased():
-            return replace(_ended(task, heard_at), is_tampering_settled=True)
+        case TaskAbandoned(reason="tampered" | "history_too_large") | TaskErased():
+            return replace(_ended(task, heard_at), is_violation_settled=True)
         case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned():
             return _ended(task, heard_at)
         case MachineRequested():
@@ -305,6 +319,10 @@ def _observed(fleet: Fleet, task: TaskId, attempt: int, **changes: object) -> Fl
     return fleet if known is None else _with(fleet, _at_attempt(known, attempt, **changes))
 
 
+def _violated(fleet: Fleet, task: TaskId, violation: Violation) -> Fleet:
+    return replace(fleet, violations={**fleet.violations, task: violation})
+
+
 def _with(fleet: Fleet, task: Task) -> Fleet:
     return replace(fleet, tasks={**fleet.tasks, task.id: task})
 
@@ -331,15 +349,20 @@ def _ended(task: Task, at: datetime) -> Task:
     return replace(task, is_open=False, attempt=attempt)
 
 
-def _settles(before: Task | None, recorded: Recorded, tampering: Tampering) -> bool:
-    """Return whether an event stands behind the tampering and ends what was due because of it."""
-    if recorded.sequence < tampering.sequence:
+def _settles(before: Task | None, recorded: Recorded, violation: Violation) -> bool:
+    """Return whether an event stands behind the violation and ends what was due because of it.
+
+    A history that is too large stays so: an instruction is answered with the same end again.
+    """
+    if isinstance(recorded.event, TaskErased):
+        return True
+    if recorded.sequence < violation.sequence or violation.reason == TOO_LARGE:
         return False
     match recorded.event:
-        case TaskAbandoned(reason="tampered") | TaskErased():
+        case TaskAbandoned(reason="tampered"):
             return True
         case TaskInstructed():
-            return before is not None and before.is_tampering_settled
+            return before is not None and before.is_violation_settled
         case _:
             return False
 

@@ -57,9 +57,10 @@ async def main(settings: Settings) -> None:
             effects,
             Scribe(utc_now),
             policy,
+            limits=settings.history_limits(),
             caught_up_at=(await log.info()).last_sequence,
         )
-        log.on_forged = reactor.note_forged
+        log.on_invalid(reactor.note_invalid)
         reactor.on_fact(Metrics(REGISTRY, lambda: reactor.fleet).count)
         serve_metrics(settings.metrics_port)
 

@@ -15,10 +15,18 @@ from msgspec.structs import replace
 from events import AccountId, Guest, Head, History, MachineRequested, TaskAbandoned, TaskId
 from infra import quarantine
 from infra.quarantine import REASON, REMEDY, Broken
-from services.scheduler.fleet import OUTAGES, Attempt, Fleet, Stage, Tampering, Task
+from services.scheduler.fleet import (
+    OUTAGES,
+    TOO_LARGE,
+    Attempt,
+    Fleet,
+    Stage,
+    Task,
+    Violation,
+)
 from services.scheduler.refusals import lost_remedy_of, outage_remedy_of, remedy_of
 
-Cause = Literal["ended", "exited", "silent", "deadline", "tampered"]
+Cause = Literal["ended", "exited", "silent", "deadline", "tampered", "history_too_large"]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +106,8 @@ def plan(fleet: Fleet, now: datetime, policy: Policy) -> Sequence[Decision | Qua
 
     What breaks while one task is judged concerns that task alone.
     """
-    forged = fleet.tampering.keys() & fleet.tasks
-    tasks = [fleet.tasks[task] for task in sorted(fleet.active | forged)]
+    violated = fleet.violations.keys() & fleet.tasks
+    tasks = [fleet.tasks[task] for task in sorted(fleet.active | violated)]
     ready = [t for t in tasks if _is_past(t.postponed_until, now) and not t.is_busy]
     judged = [(task, quarantine.attempt(_judge, fleet, task, now, policy)) for task in ready]
     broken = [Quarantine(t.history, made.reason) for t, made in judged if isinstance(made, Broken)]
@@ -113,7 +121,8 @@ def plan(fleet: Fleet, now: datetime, policy: Policy) -> Sequence[Decision | Qua
 def wake_at(fleet: Fleet, now: datetime, policy: Policy) -> datetime | None:
     """Tell when something may be due by time alone; None when only events can change the plan."""
     found = (
-        quarantine.attempt(_next, fleet, fleet.tasks[task], now, policy) for task in fleet.active
+        quarantine.attempt(_next, fleet, fleet.tasks[task], now, policy)
+        for task in fleet.active | (fleet.violations.keys() & fleet.tasks)
     )
     return min((moment for moment in found if isinstance(moment, datetime)), default=None)
 
@@ -138,9 +147,12 @@ def machine_name(task: TaskId, attempt: int) -> str:
 def _judge(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision | None:
     """Name what is due for a task: a machine too, should there be room for one."""
     if task.quarantine:
+        violation = fleet.violations.get(task.id)
+        if violation and task.attempt and task.stage in (Stage.REQUESTED, Stage.STARTED):
+            return Destroy(task.history, task.attempt, violation.reason)
         return _ending(task)
     due = _due(fleet, task, now, policy)
-    if due is None and task.id not in fleet.tampering and _wants_machine(task, now, policy):
+    if due is None and task.id not in fleet.violations and _wants_machine(task, now, policy):
         return _request(task, now, policy)
     return due
 
@@ -163,8 +175,8 @@ def _is_request(decision: Decision) -> bool:
 def _due(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision | None:
     """Name what is due for a task other than a new machine."""
     attempt = task.attempt
-    if task.id in fleet.tampering and not task.is_tampering_settled:
-        return _tampering(task, fleet.tampering[task.id])
+    if task.id in fleet.violations and not task.is_violation_settled:
+        return _fencing(task, fleet.violations[task.id])
     if attempt is not None and attempt.stage is Stage.REQUESTED:
         if attempt.done_at is None and _crashes(task) <= policy.attempts:
             return Resume(task.history, attempt)
@@ -194,19 +206,32 @@ def _cause_to_destroy(fleet: Fleet, task: Task, now: datetime, policy: Policy) -
     return "deadline" if _is_past(_last_moment(attempt, policy), now) else None
 
 
-def _tampering(task: Task, tampering: Tampering) -> Decision:
-    """Take the machine from a worker that forges; then say so, once."""
+def _fencing(task: Task, violation: Violation) -> Decision:
+    """Take the machine from a worker that forges or floods the log; then say so, once."""
     attempt = task.attempt
     if attempt is not None and attempt.stage in (Stage.REQUESTED, Stage.STARTED):
-        return Destroy(task.history, attempt, "tampered")
-    fact = TaskAbandoned(
+        return Destroy(task.history, attempt, violation.reason)
+    fact = _too_large(violation) if violation.reason == TOO_LARGE else _tampered(violation)
+    return Abandon(task.history, task.head, fact)
+
+
+def _too_large(violation: Violation) -> TaskAbandoned:
+    return TaskAbandoned(
+        reason=TOO_LARGE,
+        detail=violation.detail,
+        remedy="Submit a new task for what is left; this one takes no more instructions. Look at "
+        "the branch before you use it: a worker that floods its history may have been taken over.",
+    )
+
+
+def _tampered(violation: Violation) -> TaskAbandoned:
+    return TaskAbandoned(
         reason="tampered",
         detail="Something in this task's history was not written by whom it names; it counts for "
-        f"nothing. At sequence {tampering.sequence} of the log: {tampering.reason}.",
+        f"nothing. At sequence {violation.sequence} of the log: {violation.detail}.",
         remedy="Look at the branch before you use it: the worker may have been taken over. An "
         "instruction takes the task up again on another machine.",
     )
-    return Abandon(task.history, task.head, fact)
 
 
 def bounded(attempt: Attempt, policy: Policy) -> Attempt:

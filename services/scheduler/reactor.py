@@ -14,13 +14,14 @@ import msgspec
 
 from events import Draft, Head, History, MachineRequested, Recorded, SchedulerEvent, TaskId, limits
 from infra.clock import Scribe
-from infra.event_log import Conflict, EventLog, Unavailable
+from infra.event_log import Conflict, EventLog, InvalidMessage, Unavailable
 from infra.quarantine import Broken
 from infra.quarantine import attempt as attempt_step
 from infra.telemetry import logger, span
 from services.scheduler import fleet as fleets
 from services.scheduler.effects import Effects
-from services.scheduler.fleet import Attempt, Fleet, Task
+from services.scheduler.fleet import FENCED, Attempt, Fleet, Task
+from services.scheduler.history_limits import Excess, HistoryLimits, HistorySizes
 from services.scheduler.machines import Refused, Unreachable
 from services.scheduler.outcome import Gone, Outcome, conclude, stray
 from services.scheduler.plan import (
@@ -67,6 +68,7 @@ class Reactor:
         scribe: Scribe,
         policy: Policy,
         *,
+        limits: HistoryLimits | None = None,
         caught_up_at: int = 0,
     ) -> None:
         self._log = log
@@ -75,6 +77,7 @@ class Reactor:
         self._policy = policy
         self._caught_up_at = caught_up_at
         self._told: list[Callable[[SchedulerEvent], None]] = []
+        self._sizes = HistorySizes(limits or HistoryLimits())
         self._fleet = Fleet(watching_since=scribe.now())
         self._last_batch_at = scribe.now()
         self._changed = asyncio.Event()
@@ -86,10 +89,15 @@ class Reactor:
         """All tasks, as they stand."""
         return self._fleet
 
-    def note_forged(self, history: History, sequence: int, reason: str) -> None:
-        """Take note of a message in a history that claims to be the control plane's and is not."""
-        self._fleet = fleets.tampered(self._fleet, history.task, sequence, reason)
-        self._changed.set()
+    def note_invalid(self, message: InvalidMessage) -> None:
+        """Take note of a message in a history that is not an event, and perhaps claims to be."""
+        if message.is_forged:
+            self._fleet = fleets.tampered(
+                self._fleet, message.history.task, message.sequence, message.reason
+            )
+            self._changed.set()
+        if excess := self._sizes.add_invalid(message):
+            self._fence(excess)
 
     def on_fact(self, tell: Callable[[SchedulerEvent], None]) -> None:
         """Call `tell` with every fact this scheduler appends."""
@@ -136,6 +144,14 @@ class Reactor:
         async for batch in self._log.follow(BY, until=until):
             self._last_batch_at = self._scribe.now()
             self._learn(batch)
+            for excess in self._sizes.add_events(batch):
+                self._fence(excess)
+
+    def _fence(self, excess: Excess) -> None:
+        """Take note that a task has put more into the log than one may."""
+        _log.error("history.too_large", task=excess.task, detail=excess.detail)
+        self._fleet = fleets.overgrown(self._fleet, excess.task, excess.sequence, excess.detail)
+        self._changed.set()
 
     async def _listen(self, beats: AsyncIterator[tuple[History, bytes]]) -> None:
         async for history, body in beats:
@@ -162,7 +178,7 @@ class Reactor:
         name = type(decision).__name__
         try:
             with span(f"scheduler.{name}", task=history.task):
-                if await self._is_current(history):
+                if _is_fencing(decision) or await self._is_current(history):
                     await self._perform(decision)
         except (Unreachable, Refused, Unavailable) as trouble:
             resume_at = self._scribe.now() + _POSTPONE
@@ -238,8 +254,7 @@ class Reactor:
 
     async def _is_current(self, history: History) -> bool:
         """Tell whether all of a history is folded, and fold what was not."""
-        known = self._fleet.tasks[history.task].head.version
-        tail = await self._log.read(history, after=known)
+        tail = await self._log.read(history, after=self._fleet.tasks[history.task].head)
         self._learn(tail)
         return not tail
 
@@ -268,6 +283,11 @@ class Reactor:
     async def _wake_to_stop(self, until: asyncio.Event) -> None:
         await until.wait()
         self._changed.set()
+
+
+def _is_fencing(decision: Decision) -> bool:
+    """Return whether a worker must be stopped: in its flood no look at the log is ever current."""
+    return isinstance(decision, Destroy) and decision.cause in FENCED
 
 
 def _recorded(

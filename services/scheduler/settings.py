@@ -6,6 +6,7 @@ import msgspec
 
 from events import Guest
 from infra.settings import Misconfigured
+from services.scheduler.history_limits import HistoryLimits
 from services.scheduler.plan import Policy
 from services.scheduler.worker import WorkerTerms
 
@@ -40,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_refusals: int = 8
     tasks_per_account: int = 5
     tasks_at_once: int = 50
+    history_bytes_per_task: int = 256 * 1024 * 1024
+    history_invalid_messages_per_task: int = 200
     log_level: str = "INFO"
     grace_seconds: float = 20.0
     metrics_port: int = 0
@@ -59,6 +62,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             refusals=self.max_refusals,
             tasks_per_account=self.tasks_per_account,
             tasks_at_once=self.tasks_at_once,
+        )
+
+    def history_limits(self) -> HistoryLimits:
+        """Return how much one task may put into the log."""
+        return HistoryLimits(
+            size_bytes=self.history_bytes_per_task,
+            invalid_messages=self.history_invalid_messages_per_task,
         )
 
     def terms(self) -> WorkerTerms:

@@ -7,7 +7,7 @@ must wait. `services.scheduler.plan` says what follows.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum, auto
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -37,6 +37,7 @@ from events import (
     TaskSubmitted,
 )
 from infra import quarantine
+from services.scheduler.violations import TOO_LARGE, Violation, settles
 
 
 class Stage(Enum):
@@ -118,20 +119,6 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return is_over and self.stage in (Stage.CLOSED, Stage.REFUSED)
 
 
-Fenced = Literal["tampered", "history_too_large"]
-TOO_LARGE: Final = "history_too_large"
-FENCED: Final[tuple[Fenced, ...]] = ("tampered", TOO_LARGE)
-"""Why a task is taken from its worker: it forged, or it put too much into the log."""
-
-
-class Violation(msgspec.Struct, frozen=True):
-    """What a task's worker did, and with the message at which sequence of the log."""
-
-    sequence: int
-    reason: Fenced
-    detail: str
-
-
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """Every task up to `sequence`. Silence counts from `watching_since` at the earliest."""
 
@@ -160,7 +147,11 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fl
         if task is not None:
             tasks[task.id] = task
             touched.add(task.id)
-            if task.id in violations and _settles(before, recorded, violations[task.id]):
+            if task.id in violations and settles(
+                recorded,
+                violations[task.id],
+                was_settled=before is not None and before.is_violation_settled,
+            ):
                 violations = {key: each for key, each in violations.items() if key != task.id}
     restless = {task for task in touched if not tasks[task].is_quiet}
     broken = {task for task in touched if tasks[task].quarantine}
@@ -347,24 +338,6 @@ def _ended(task: Task, at: datetime) -> Task:
     if attempt is not None and attempt.done_at is None:
         attempt = replace(attempt, done_at=at)
     return replace(task, is_open=False, attempt=attempt)
-
-
-def _settles(before: Task | None, recorded: Recorded, violation: Violation) -> bool:
-    """Return whether an event stands behind the violation and ends what was due because of it.
-
-    A history that is too large stays so: an instruction is answered with the same end again.
-    """
-    if isinstance(recorded.event, TaskErased):
-        return True
-    if recorded.sequence < violation.sequence or violation.reason == TOO_LARGE:
-        return False
-    match recorded.event:
-        case TaskAbandoned(reason="tampered"):
-            return True
-        case TaskInstructed():
-            return before is not None and before.is_violation_settled
-        case _:
-            return False
 
 
 def _requested(task: Task, event: MachineRequested, at: datetime) -> Task:

@@ -17,14 +17,13 @@ from infra import quarantine
 from infra.quarantine import REASON, REMEDY, Broken
 from services.scheduler.fleet import (
     OUTAGES,
-    TOO_LARGE,
     Attempt,
     Fleet,
     Stage,
     Task,
-    Violation,
 )
 from services.scheduler.refusals import lost_remedy_of, outage_remedy_of, remedy_of
+from services.scheduler.violations import TOO_LARGE, Violation
 
 Cause = Literal["ended", "exited", "silent", "deadline", "tampered", "history_too_large"]
 

@@ -20,7 +20,7 @@ from infra.quarantine import attempt as attempt_step
 from infra.telemetry import logger, span
 from services.scheduler import fleet as fleets
 from services.scheduler.effects import Effects
-from services.scheduler.fleet import FENCED, Attempt, Fleet, Task
+from services.scheduler.fleet import Attempt, Fleet, Task
 from services.scheduler.history_limits import Excess, HistoryLimits, HistorySizes
 from services.scheduler.machines import Refused, Unreachable
 from services.scheduler.outcome import Gone, Outcome, conclude, stray
@@ -38,6 +38,7 @@ from services.scheduler.plan import (
     to_watch,
     wake_at,
 )
+from services.scheduler.violations import FENCED
 
 BY = "scheduler"
 _POSTPONE = timedelta(seconds=2)

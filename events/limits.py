@@ -90,15 +90,16 @@ def moments_of(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     )
 
 
-def bounded(fact: T) -> T:
+def bounded(fact: T, *, limit_bytes: int = MAX_EVENT_BYTES - _ENVELOPE_BYTES) -> T:
     """Return a fact whose texts, lists and numbers fit the limits: what is too long is cut.
 
     For a writer's own facts that carry words of others (a proxy's error page, a model's plan).
-    What holds arbitrary JSON (the blocks of a reply) is left as it is.
+    What holds arbitrary JSON (the blocks of a reply) is left as it is, and must not be what makes
+    a fact longer than `limit_bytes`: else its other texts are cut in vain.
     """
     fact = _within_limits(fact)
     characters = MAX_TEXT_CHARACTERS
-    while _size_bytes(fact) > MAX_EVENT_BYTES - _ENVELOPE_BYTES and characters > 1:
+    while _size_bytes(fact) > limit_bytes and characters > 1:
         characters //= 2
         fact = _with_texts_of(fact, characters)
     return fact
@@ -182,13 +183,13 @@ def _cut(text: str, characters: int) -> str:
 
 
 def _writable(text: str) -> str:
-    """Return text that UTF-8 can hold; a lone surrogate becomes a question mark."""
+    """Return text that UTF-8 can hold; a lone surrogate becomes U+FFFD."""
     if text.isascii():
         return text
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode(errors="replace").decode()
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
 
 

@@ -5,9 +5,8 @@ its field's limit, with a mark; what a person must be able to read whole, the la
 and a question, is handed back to be kept as an artifact.
 """
 
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from events import (
@@ -20,6 +19,7 @@ from events import (
     TaskFinished,
     WorkerEvent,
 )
+from events.limits import bounded
 
 MAX_EVENT_BYTES: Final = 160 * 1024
 MAX_SUMMARY_CHARACTERS: Final = 16_000
@@ -28,9 +28,6 @@ MAX_OPTIONS: Final = 20
 MAX_OPTION_CHARACTERS: Final = 300
 MAX_ITEM_CHARACTERS: Final = 500
 MAX_DETAIL_CHARACTERS: Final = 2_000
-
-_ANY_TEXT_CHARACTERS: Final = (16_000, 4_000, 1_000, 200, 40)
-_Fact = TypeVar("_Fact", bound=msgspec.Struct)
 
 
 class Whole(NamedTuple):
@@ -43,16 +40,12 @@ class Whole(NamedTuple):
 def fit(event: WorkerEvent) -> tuple[WorkerEvent, Whole | None]:
     """Return the event with texts that fit, and the whole of what a person must not lose.
 
-    The blocks of a reply are not looked at: they go into the object store when they are long.
+    The blocks of a reply are left as they are: they go into the object store when they are long.
     """
     if isinstance(event, ModelReplied):
-        return event, None
-    event, whole = _fit_fields(_encodable(event))
-    for limit in _ANY_TEXT_CHARACTERS:
-        if len(msgspec.json.encode(event)) <= MAX_EVENT_BYTES:
-            break
-        event = _rewritten(event, limit)
-    return event, whole
+        return replace(bounded(replace(event, blocks=())), blocks=event.blocks), None
+    event, whole = _fit_fields(event)
+    return bounded(event, limit_bytes=MAX_EVENT_BYTES), whole
 
 
 def cut(text: str, limit_characters: int, kept_as: str = "") -> str:
@@ -99,27 +92,3 @@ def _kept(
     before: WorkerEvent, after: WorkerEvent, whole: Whole
 ) -> tuple[WorkerEvent, Whole | None]:
     return after, (None if after == before else whole)
-
-
-def _encodable(event: _Fact) -> _Fact:
-    """Replace what UTF-8 cannot spell."""
-    try:
-        msgspec.json.encode(event)
-    except UnicodeEncodeError:
-        return _rewritten(event, None)
-    return event
-
-
-def _rewritten(event: _Fact, limit_characters: int | None) -> _Fact:
-    return msgspec.convert(_text_by_text(msgspec.to_builtins(event), limit_characters), type(event))
-
-
-def _text_by_text(value: Any, limit_characters: int | None) -> Any:  # noqa: ANN401 - a JSON value
-    if isinstance(value, str):
-        text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return text if limit_characters is None else cut(text, limit_characters)
-    if isinstance(value, list):
-        return [_text_by_text(each, limit_characters) for each in value]
-    if isinstance(value, dict):
-        return {key: _text_by_text(each, limit_characters) for key, each in value.items()}
-    return value

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from events import ArtifactStored, Block, Draft, Head, History, ModelReplied, Recorded, WorkerEvent
 from events.codec import Unwritable
-from events.limits import bounded, is_too_deep
+from events.limits import is_too_deep
 from infra.clock import Scribe
 from infra.event_log import Conflict, Unavailable
 from infra.telemetry import logger
@@ -78,7 +78,7 @@ class Logbook:
         """
         after = self.turn.head
         redacted = [self._redactor.fact(fact) for fact in facts]
-        facts = [bounded(each) for fact in redacted for each in await self._fitting(fact)]
+        facts = [each for fact in redacted for each in await self._fitting(fact)]
         stored = [await self._stow(fact) for fact in facts]
         try:
             async with self._pen:

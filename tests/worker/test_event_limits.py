@@ -7,6 +7,7 @@ from events import (
     ApprovalRequested,
     ArtifactStored,
     ModelFailed,
+    ModelReplied,
     PlanItem,
     PlanUpdated,
     QuestionAsked,
@@ -15,6 +16,7 @@ from events import (
     ToolCompleted,
     ToolInterrupted,
     ToolStarted,
+    Usage,
 )
 from services.worker.event_limits import MAX_EVENT_BYTES, fit
 from tests.support.driving import driven
@@ -69,3 +71,11 @@ async def test_a_last_word_and_a_plan_that_are_cut_are_kept_whole_as_artifacts()
     assert b"49 xxx" in bench.blobs.stored[stored["plan.md"]]
     assert "summary.md" in bench.facts(TaskFinished)[0].summary
     assert all(len(msgspec.json.encode(r.event)) < 200 * 1024 for r in bench.recorded)
+
+
+def test_a_long_reply_keeps_all_that_is_said_of_it():
+    blocks = ({"type": "text", "text": "x" * 400_000},)
+    reply = ModelReplied(
+        turn=1, stop_reason="tool_use", usage=Usage(), cost_microusd=1, blocks=blocks, model="m"
+    )
+    assert fit(reply) == (reply, None)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from websockets.asyncio.client import connect
 
 from events import PersonId
+from events.limits import MAX_TEXT_CHARACTERS
 from infra.clock import utc_now
 from services.gateway.access import REVOKED
 from services.gateway.problems import unavailable
@@ -18,6 +19,7 @@ from tests.support.eventually import eventually
 from tests.support.stack import RealServers
 
 COMMAND = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e11"
+LONG = "€" * MAX_TEXT_CHARACTERS  # 192 KiB: sockets and the ring of a feed fill soon
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,7 @@ async def test_who_takes_nothing_is_let_go_and_nobody_else_suffers(servers: Real
             await quick.first("live")
             slow.socket.transport.pause_reading()
             for _ in range(200):
-                await place.logbook.append(history, "x" * 200_000)
+                await place.logbook.append(history, LONG)
                 if place.watchers == 1:
                     break
                 await quick.take()
@@ -234,7 +236,7 @@ async def test_a_goodbye_nobody_takes_does_not_keep_the_connection(servers: Real
             await slow.first("live")
             slow.socket.transport.pause_reading()
             for _ in range(200):
-                await place.logbook.append(history, "x" * 200_000)
+                await place.logbook.append(history, LONG)
                 if not place.stream._entries:
                     break
                 await asyncio.sleep(0.03)  # the pace of a busy agent, slower than the ring turns

@@ -28,6 +28,9 @@ _HEADERS: Final[Mapping[str, str]] = {
     "Errand-Version": "Its place in the history.",
     "Errand-Schema": "The version of its shape.",
 }
+_PROOF: Final[Mapping[str, str]] = {
+    "Errand-Mac": "Proves the writer to whoever has the keys: <version>.<writer>.<key id>.<MAC>.",
+}
 _SOMETIMES: Final[Mapping[str, str]] = {
     "Nats-Expected-Last-Subject-Sequence": "Of the first event of an append: what it follows.",
     "Nats-Batch-Id": "Of events appended together: which append.",
@@ -54,11 +57,13 @@ _DEAD_WORDS: Final = (
 
 def log_part(schemas: Schemas) -> Part:
     """Tell what stands in the log, and who writes it."""
-    headers = _headers(_HEADERS, _SOMETIMES)
     messages = []
     for tag, kind in facts():
         schemas.named[tag] = event_schema(kind, schemas)
         payload = {"$ref": f"{REFS}{tag}"}
+        is_of_a_worker = kind in get_args(WorkerEvent)
+        always = _HEADERS if is_of_a_worker else {**_HEADERS, **_PROOF}
+        headers = _headers(always, _SOMETIMES)
         messages.append(Message(tag, schemas.named[tag]["description"], payload, headers))
     tags = tuple(tag for tag, _ in facts())
     dead = Message(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -145,7 +146,10 @@ async def test_the_example_of_the_documentation_runs(stack, done):
     code = code.replace("nats://…", stack.nats_url)
     code = code.replace("analytics.creds", str(stack.credentials("analytics")))
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-u", "-c", code, cwd=page.parents[1], stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-u", "-c", code),
+        cwd=page.parents[1],
+        env=os.environ | stack.event_key_settings,
+        stdout=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(60):
         while done[0]["id"] not in (await child.stdout.readline()).decode():

@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from opentelemetry.sdk.trace import TracerProvider
 
-from events import NOWHERE, Head, event_subject
+from events import NOWHERE, Head, ModelReplied, Usage, event_subject
 from infra.event_log import Conflict, Unavailable
 from infra.jetstream import JetStreamLog
 from infra.jetstream.following import follow
@@ -207,10 +208,22 @@ async def test_too_many_events_at_once_are_refused_before_they_are_sent(log):
 
 async def test_the_largest_event_is_stored_and_a_larger_one_is_refused(log):
     history = new_history()
-    await log.append(history, drafts("x" * 260_000), after=NOWHERE)
+    begun = await log.append(history, drafts("a"), after=NOWHERE)
+
+    def reply(characters):
+        blocks = ({"type": "text", "text": "x" * characters},)
+        fact = ModelReplied(
+            turn=1, stop_reason="end_turn", usage=Usage(), cost_microusd=0, blocks=blocks
+        )
+        return [replace(each, event=fact) for each in drafts("a")]
+
     with pytest.raises(ValueError, match="object store"):
-        await log.append(new_history(), drafts("x" * 262_144), after=NOWHERE)
-    assert len(texts(await log.read(history))[0]) == 260_000
+        await log.append(history, reply(262_144), after=begun)
+    with pytest.raises(ValueError, match=r"length <= 65536"):
+        await log.append(history, drafts("x" * 65_537), after=begun)
+    await log.append(history, reply(260_000), after=begun)
+    [_, stored] = await log.read(history)
+    assert len(stored.event.blocks[0]["text"]) == 260_000
 
 
 async def test_messages_carry_their_kind_and_the_trace(log, admin):

@@ -7,6 +7,7 @@ import pytest
 
 from events import AccountId, History, TaskId, codec, event_subject
 from events.upcast import newest_schema
+from infra.event_mac import read_keys
 from infra.jetstream import JetStreamLog, connect
 from tests.events.specimens import GOLDEN, TASK_EVENTS, golden_name, golden_path, missing
 from tests.support.documents import require_stored
@@ -99,26 +100,42 @@ def test_the_corpus_knows_every_field_of_every_fact(event):
 
 
 async def test_a_log_that_holds_every_shape_ever_emitted_is_read_whole(servers):
-    """The bodies as they were stored, but for their place: one history, dense."""
-    history = new_history()
-    old = []
-    for version, line in enumerate((parameter.values[1] for parameter in LINES), 1):
-        place = {"task": history.task, "version": version}
-        old.append(json.dumps(json.loads(line) | place, separators=(",", ":")).encode())
-    credentials = servers.credentials("operator")
+    """The bodies as they were stored, but for their place: each behind a submission of its time.
+
+    They are from before events were signed: the keys take them up to the sequence that says so.
+    """
+    lines = [parameter.values[1] for parameter in LINES]
+    first = next(line for line in lines if json.loads(line)["type"] == "task.submitted")
+    keys = read_keys(servers.servers.keys.event_keys, unsigned_up_to=2**53)
+    histories = {new_history(): line for line in lines}
     async with connect(
-        servers.nats_url, credentials=credentials, name="test", keys=servers.event_keys
+        servers.nats_url, credentials=servers.credentials("operator"), name="test", keys=keys
     ) as connection:
-        for body in old:
-            await connection.request(event_subject(history), body, within_seconds=5)
         log = JetStreamLog(connection)
+        for history, line in histories.items():
+            is_first = json.loads(line)["type"] == "task.submitted"
+            old = [
+                placed(each, history, version)
+                for version, each in enumerate([line] if is_first else [first, line], 1)
+            ]
+            for body in old:
+                await connection.request(event_subject(history), body, within_seconds=5)
 
-        kept = await log.read(history)
+            kept = await log.read(history)
+            assert [recorded.body for recorded in kept] == old
+
         async with reading(log, "g07") as reader:
-            followed = await eventually(
-                lambda: reader.of(history), until=lambda seen: len(seen) >= len(old)
-            )
+            for history in histories:
+                kept = await log.read(history)
+                await eventually(
+                    lambda of=history: len(reader.of(of)),
+                    until=lambda seen, count=len(kept): seen >= count,
+                )
+                assert list(reader.of(history)) == list(kept)
+    assert {json.loads(line)["type"] for line in lines} == {tag for tag, _ in SHAPES}
 
-    assert [recorded.body for recorded in kept] == old
-    assert list(followed) == list(kept)
-    assert {codec.tag_of(recorded.event) for recorded in kept} == {tag for tag, _ in SHAPES}
+
+def placed(line, history, version):
+    """An old body, at another place."""
+    place = {"task": history.task, "version": version}
+    return json.dumps(json.loads(line) | place, separators=(",", ":")).encode()

@@ -53,7 +53,7 @@ def poisons(history: History) -> Mapping[str, bytes]:
         "invalid": b"\xff" * room,
         "task.unheard_of": body(history, version=2, type="task.unheard_of"),
         "schema": body(history, version=2, schema=99),
-        "Expected `str`": body(history, version=2, text=7),
+        "Expected `str`": body(history, version=2, title=7),
         "names the task": body(strange_history(), version=2),
         "version 7 follows 1": body(history, version=7),
         "version 1 follows 1": body(history, version=1),

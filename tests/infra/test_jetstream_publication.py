@@ -150,7 +150,7 @@ async def test_what_is_no_event_is_appended_behind():
 
 async def test_a_full_history_is_refused_with_a_remedy():
     full = refusal(503, 10077, "maximum messages per subject exceeded")
-    with pytest.raises(Refused, match=r"100000 events\. Submit a new task"):
+    with pytest.raises(Refused, match=r"20000 events\. Submit a new task"):
         await append(ScriptedConnection(full), History(), drafts("a"))
 
 

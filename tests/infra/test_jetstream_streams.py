@@ -21,7 +21,7 @@ async def test_the_events_are_kept_for_ever_and_guarded(servers):
     assert settings["max_age"] == 0
     assert settings["discard"] == "new"
     assert settings["discard_new_per_subject"]
-    assert settings["max_msgs_per_subject"] == 100_000
+    assert settings["max_msgs_per_subject"] == 20_000
     assert settings["max_msg_size"] == 256 * 1024
     assert settings["duplicate_window"] == 120 * 10**9
     assert settings["allow_direct"]

@@ -33,7 +33,7 @@ from tests.support.telling import (
     telling,
 )
 
-GIANT = int(os.environ.get("GIANT", "20000"))
+GIANT = int(os.environ.get("GIANT", "19000"))
 
 
 class WatchedLog(InMemoryLog[Any]):

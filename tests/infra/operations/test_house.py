@@ -38,7 +38,7 @@ def test_a_running_stack_is_found_and_its_key_file_made_once(tmp_path):
 
     assert house == again
     assert house.log.nats_credentials == str(home / "keys" / "operator.creds")
-    assert house.postgres_url == f"postgresql://errand@/errand?host={home}/run"
+    assert house.postgres_url == f"postgresql://errand_service@/errand?host={home}/run"
     assert house.redis_url == f"unix://{home}/run/redis.sock"
     offered = Storage(endpoint="http://127.0.0.1:2", key="k", secret="s")
     assert house.storage.endpoint_url == offered.endpoint

@@ -25,7 +25,7 @@ from events import (
 )
 from infra.clock import utc_now
 from infra.jetstream import JetStreamLog, connect
-from infra.nats_permissions import WorkerGrant
+from infra.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
 from infra.stack.sample_repositories import PROMPTS
 from tests.attacks.poisons import FAMILIES, FLOODS, envelope
 from tests.support import nats_rights
@@ -37,6 +37,7 @@ SERVICES = ("gateway", "scheduler", "projector")
 LONG_WORK = "rehearse 1 tool calls of 300 seconds"
 KEPT = "kept"
 """The task that is poisoned before the services are killed, and cancelled afterwards."""
+ROOM_BYTES = 1024
 NAMES = (*FAMILIES, *FLOODS, KEPT)
 
 
@@ -49,7 +50,12 @@ def house(tmp_path_factory):
 
 
 async def put(worker, history, body):
-    """Store a message as the worker; nothing but its length may keep it out."""
+    """Store a message as the worker; only its length may keep it out.
+
+    What is longer than a worker's message may be is not sent: NATS ends the connection for it.
+    """
+    if len(body) + ROOM_BYTES > MAX_WORKER_MESSAGE_BYTES:
+        return
     answer = await worker.request(event_subject(history), body, timeout=10)
     refusal = json.loads(answer.data).get("error")
     assert refusal is None or "exceeds maximum" in refusal["description"], refusal

@@ -128,8 +128,8 @@ async def test_a_log_that_holds_every_shape_ever_emitted_is_read_whole(servers):
             for history in histories:
                 kept = await log.read(history)
                 await eventually(
-                    lambda of=history: len(reader.of(of)),
-                    until=lambda seen, count=len(kept): seen >= count,
+                    lambda of=history: reader.of(of),
+                    until=lambda seen, end=kept: len(seen) >= len(end),
                 )
                 assert list(reader.of(history)) == list(kept)
     assert {json.loads(line)["type"] for line in lines} == {tag for tag, _ in SHAPES}

@@ -15,7 +15,7 @@ from typing import Any
 
 from nats.aio.client import Client
 
-from events import NOWHERE, Head, event_subject
+from events import NOWHERE, event_subject
 from events.codec import encode
 from infra.jetstream import JetStreamLog
 from tests.bench.measure import percentile, say
@@ -28,6 +28,7 @@ SINGLES_A_ROUND = 50
 WARM_UP_ROUNDS = 2
 BATCH = 100
 BATCHES = 200
+BATCHES_PER_HISTORY = 100
 TEXT = "x" * 100
 """With the envelope, a body of about 300 bytes."""
 
@@ -115,12 +116,13 @@ async def _timed(step: Step) -> list[float]:
 async def _batches(servers: RealServers) -> float:
     """Seconds that one writer takes for all batches, each awaited before the next."""
     async with as_role(servers, "gateway") as connection:
-        log, history = JetStreamLog[Any](connection), new_history()
-        head = Head(0, 0)
+        log, history, head = JetStreamLog[Any](connection), new_history(), NOWHERE
         for count in (BATCHES // 10, BATCHES):  # the first to warm up
             waiting = [drafts(*[TEXT] * BATCH) for _ in range(count)]
             begun = perf_counter()
-            for some in waiting:
+            for place, some in enumerate(waiting):
+                if place % BATCHES_PER_HISTORY == 0:
+                    history, head = new_history(), NOWHERE
                 head = await log.append(history, some, after=head)
         seconds = perf_counter() - begun
         stored = await log.head(history)

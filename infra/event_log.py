@@ -63,6 +63,13 @@ class EventLog(Protocol[Writes]):
         """Return the versions above `after` and their bytes, oldest first, up to `limit`."""
         ...
 
+    async def exists(self, history: History) -> bool:
+        """Return whether a history has begun and is not erased. Costs the same at any length.
+
+        Shows every append that was acknowledged before the call.
+        """
+        ...
+
     async def quarantine(self, name: str, history: History, sequence: int, reason: str) -> None:
         """Show the operator that the reader `name` cannot fold a history beyond an event.
 

@@ -84,12 +84,12 @@ class Continuity:
         """Tell whether the history still reaches back to its place: nothing of it was taken out."""
         if not place.is_proven:
             return False
-        first = await reading.first_sequence(
+        first = await reading.first_message(
             self._connection,
             event_subject(recorded.history),
             within_seconds=self._deadline_seconds,
         )
-        return first <= place.sequence
+        return first is None or first.sequence <= place.sequence
 
     async def _before(self, recorded: Recorded) -> _Place:
         """Read where the history stood before this event, a page at a time."""

@@ -16,6 +16,7 @@ from infra.jetstream.client import Delivered
 from infra.jetstream.connection import Connection
 from infra.jetstream.continuity import Continuity
 from infra.jetstream.dead_letters import Place, park_task
+from infra.jetstream.existence import exists
 from infra.jetstream.following import follow
 from infra.jetstream.history_index import HistoryIndex
 from infra.jetstream.invalid_messages import InvalidMessages, OnInvalid, ignore
@@ -198,6 +199,10 @@ class JetStreamLog(Generic[Writes]):
             self._reconnects = self._connection.reconnects
             self._index.clear()
         return self._index.head(history, version)
+
+    async def exists(self, history: History) -> bool:
+        """Return whether a history has begun and is not erased. Raises Unavailable."""
+        return await exists(self._connection, history, within_seconds=self._deadline_seconds)
 
     async def head(self, history: History) -> Head:
         """Tell where the history ends, NOWHERE when it is empty. Raises Unavailable."""

@@ -54,7 +54,12 @@ async def last_message(
     connection: Connection, subject: str, *, within_seconds: float
 ) -> Stored | None:
     """Ask the leader for a subject's last message. Raises Unavailable."""
-    question = {"last_by_subj": subject}
+    return await _message(connection, {"last_by_subj": subject}, within_seconds)
+
+
+async def _message(
+    connection: Connection, question: object, within_seconds: float
+) -> Stored | None:
     try:
         answer = await _ask(connection, f"STREAM.MSG.GET.{STREAM}", question, within_seconds)
     except ApiError as refusal:
@@ -72,16 +77,11 @@ async def count(connection: Connection, subject: str, *, within_seconds: float) 
     return (_counted.decode(answer).state.subjects or {}).get(subject, 0)
 
 
-async def first_sequence(connection: Connection, subject: str, *, within_seconds: float) -> int:
-    """Ask the leader where a subject's first message stands, 0 for none. Raises Unavailable."""
-    question = {"seq": 1, "next_by_subj": subject}
-    try:
-        answer = await _ask(connection, f"STREAM.MSG.GET.{STREAM}", question, within_seconds)
-    except ApiError as refusal:
-        if refusal.code == NO_MESSAGE:
-            return 0
-        raise
-    return _got.decode(answer).message.seq
+async def first_message(
+    connection: Connection, subject: str, *, within_seconds: float
+) -> Stored | None:
+    """Ask the leader for a subject's first message. Raises Unavailable."""
+    return await _message(connection, {"seq": 1, "next_by_subj": subject}, within_seconds)
 
 
 async def messages(

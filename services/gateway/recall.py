@@ -1,18 +1,19 @@
-"""What the gateway remembers of tasks: folds of histories, brought up to date from the log."""
+"""What the gateway remembers of tasks: folds of histories, and which histories there are."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import reduce
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from events import NOWHERE, GatewayEvent, Head, History
+from events import GatewayEvent, Head, History, Recorded
 from infra.event_log import EventLog, Unavailable
-from services.gateway.problems import unavailable
+from services.gateway.fold_cache import FoldCache
+from services.gateway.problems import Refused, unavailable
 from services.gateway.quarantined import evolve
 from services.gateway.task import NO_TASK, Task
 
-_MOST_HISTORIES = 5_000
+_MAX_HISTORIES: Final = 5_000
 
 
 class Known(NamedTuple):
@@ -24,12 +25,15 @@ class Known(NamedTuple):
 
 
 class Recall:
-    """Folds of the histories asked about lately; the rest is forgotten, oldest first."""
+    """The tasks asked about lately; the rest is forgotten, oldest first."""
 
     def __init__(self, log: EventLog[GatewayEvent], clock: Callable[[], datetime]) -> None:
         self._log = log
         self._clock = clock
-        self._known: OrderedDict[History, Known] = OrderedDict()
+        self._tasks = FoldCache(
+            log, _fold, empty=NO_TASK, clock=clock, max_histories=_MAX_HISTORIES
+        )
+        self._existing: OrderedDict[History, datetime] = OrderedDict()
 
     async def task(self, history: History, *, age_seconds: float = 0.0) -> Known:
         """Tell a task as it stands, or as it stood at most `age_seconds` ago.
@@ -37,25 +41,39 @@ class Recall:
         A history without events is `NO_TASK` at `NOWHERE`. Raises Refused (503) when the log does
         not answer.
         """
-        now = self._clock()
-        known = self._known.get(history)
-        if known is not None and (now - known.at).total_seconds() < age_seconds:
-            return known
-        before = known or Known(NO_TASK, NOWHERE, now)
         try:
-            news = await self._log.read(history, after=before.head)
+            return Known(*await self._tasks.get(history, age_seconds=age_seconds))
         except Unavailable:
-            raise unavailable("The event log does not answer at the moment.") from None
-        task = reduce(evolve, news, before.task)
-        return self._keep(history, Known(task, news[-1].head if news else before.head, now))
+            raise _away() from None
 
-    def _keep(self, history: History, known: Known) -> Known:
-        kept = self._known.get(history)
-        if kept is not None and kept.head.version > known.head.version:
-            return kept  # a read that began later came back sooner
-        if known.head.version:
-            self._known[history] = known
-            self._known.move_to_end(history)
-            while len(self._known) > _MOST_HISTORIES:
-                self._known.popitem(last=False)
-        return known
+    async def exists(self, history: History, *, age_seconds: float) -> bool:
+        """Return whether there is such a task, or was less than `age_seconds` ago.
+
+        One that is erased is none. Costs the same however long its history is. Raises Refused (503)
+        when the log does not answer.
+        """
+        known = self._tasks.recent(history, age_seconds)
+        if known is not None:
+            return known.state.end != "erased"
+        now = self._clock()
+        seen_at = self._existing.get(history)
+        if seen_at is not None and (now - seen_at).total_seconds() < age_seconds:
+            return True
+        try:
+            exists = await self._log.exists(history)
+        except Unavailable:
+            raise _away() from None
+        self._existing.pop(history, None)
+        if exists:
+            self._existing[history] = now
+            while len(self._existing) > _MAX_HISTORIES:
+                self._existing.popitem(last=False)
+        return exists
+
+
+def _fold(task: Task, events: Sequence[Recorded]) -> Task:
+    return reduce(evolve, events, task)
+
+
+def _away() -> Refused:
+    return unavailable("The event log does not answer at the moment.")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from events import NOWHERE, Head
+from events import NOWHERE, Head, TaskErased
+from infra.clock import Scribe, utc_now
 from infra.event_log import Conflict
 from infra.jetstream import JetStreamLog, connect
 from tests.support.event_logs import drafts, new_history, reading, texts, versions
@@ -248,3 +249,15 @@ async def test_bodies_are_what_reading_shows_page_by_page(log):
                 assert list(found) == whole[after : after + limit]
     await log.append(history, drafts("h"), after=head)
     assert [version for version, _ in await log.bodies(history, after=5, limit=100)] == [6, 7, 8]
+
+
+async def test_a_history_exists_from_its_first_event_until_it_is_erased(log):
+    history = new_history()
+    assert not await log.exists(history)
+    head = await log.append(history, drafts("a"), after=NOWHERE)
+    assert await log.exists(history)
+    head = await log.append(history, drafts("b", "c"), after=head)
+    assert await log.exists(history)
+    erased = Scribe(utc_now).drafts([TaskErased(reason="asked")], by="operator")
+    await log.append(history, erased, after=head)
+    assert not await log.exists(history)

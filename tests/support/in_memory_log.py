@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
-from events import NOWHERE, Draft, Head, History, Recorded
+from events import NOWHERE, Draft, Head, History, Recorded, TaskErased
 from events.codec import decode, encode
 from infra.event_log import Conflict, Unavailable
 
@@ -78,6 +78,10 @@ class InMemoryLog(Generic[Writes]):
     ) -> AsyncGenerator[Sequence[Recorded], None]:
         if events := await self.read(history, after=after):
             yield events
+
+    async def exists(self, history: History) -> bool:
+        events = await self.read(history)
+        return bool(events) and not isinstance(events[-1].event, TaskErased)
 
     async def head(self, history: History) -> Head:
         events = await self.read(history)

@@ -108,8 +108,7 @@ class People:
         """Tell whether there is such a task in the person's account. Answers may be 30 s old."""
         if not is_task_id(task):
             return False
-        known = await self._recall.task(history_for(principal, task), age_seconds=30.0)
-        return known.head.version > 0 and known.task.end != "erased"
+        return await self._recall.exists(history_for(principal, task), age_seconds=30.0)
 
     async def _session(self, claims: Claims) -> Principal | None:
         async def look() -> Principal | None:

@@ -1,0 +1,51 @@
+"""Reading a long history costs what is returned: events that the gateway decodes, counted."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.gateway.conftest import a_world
+from tests.support.event_reads import counted_reads
+from tests.support.opening import grow, open_task
+
+EVENTS = 3_000
+
+
+@asynccontextmanager
+async def another_gateway(servers, database, person):
+    """A gateway that has read nothing yet, and a client of the same person."""
+    public_url = person.world.url  # the same installation: its tokens are good here too
+    async with a_world(servers, database, public_url=public_url) as other:
+        yield await other.client(person.token)
+
+
+@pytest.fixture
+async def long_task(world, ada):
+    """A task with a long history, and where that is."""
+    task = await ada.submit()
+    await grow(world.log, ada.history(task), EVENTS)
+    return task, ada.history(task)
+
+
+async def test_a_phone_that_opens_a_long_task_has_each_event_decoded_once(
+    servers, fresh_database, ada, long_task
+):
+    task, history = long_task
+    async with another_gateway(servers, fresh_database, ada) as http:
+        with counted_reads() as reads:
+            assert await open_task(http, ada.token, task, EVENTS) == list(range(1, EVENTS + 1))
+            assert reads.of(history) <= EVENTS + 5
+        with counted_reads() as reads:
+            assert await open_task(http, ada.token, task, EVENTS) == list(range(1, EVENTS + 1))
+            assert reads.of(history) <= 5
+
+
+async def test_whether_a_task_is_the_callers_own_costs_no_history(
+    servers, fresh_database, ada, long_task
+):
+    task, history = long_task
+    async with another_gateway(servers, fresh_database, ada) as http:
+        with counted_reads() as reads:
+            for what in ("usage", "machines"):
+                await http.get(f"/v1/tasks/{task}/{what}")
+            assert reads.of(history) <= 5

@@ -76,6 +76,19 @@ async def test_two_schemas_do_not_know_of_each_other(fresh_database: str, tmp_pa
         await connection.close()
 
 
+async def test_two_files_of_one_number_are_refused_before_anything_is_written(
+    fresh_database: str, tmp_path: Path
+) -> None:
+    write(tmp_path, _0001_first="SELECT 1;", _0002_rooms="SELECT 1;", _0002_doors="SELECT 1;")
+    connection = await asyncpg.connect(fresh_database)
+    try:
+        with pytest.raises(ValueError, match=r"0002_doors\.sql.*0002_rooms\.sql"):
+            await migrate(connection, "house", tmp_path)
+        assert await connection.fetchval("SELECT to_regnamespace('house')") is None
+    finally:
+        await connection.close()
+
+
 async def test_only_numbered_sql_files_are_scripts(fresh_database: str, tmp_path: Path) -> None:
     (tmp_path / "__init__.py").write_text("")
     (tmp_path / "0001_first.sql~").write_text("nonsense")

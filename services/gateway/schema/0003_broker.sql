@@ -72,33 +72,7 @@ CREATE TABLE accounts.secret (                  -- sealed; see services/gateway/
     UNIQUE (account, provider, name)
 );
 
--- Reserve on every purse a call draws on, or on none. The row locks, taken in one order, make calls
--- that race for a purse wait for each other. Answers with the first limit that stands against it.
-CREATE FUNCTION accounts.reserve(
-    new accounts.model_call, owners text[], pers text[], mosts bigint[]
-) RETURNS TABLE (purse text, spent bigint, reserved bigint, most bigint)
-LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-BEGIN
-    INSERT INTO accounts.purse (purse) SELECT unnest(new.purses) ORDER BY 1 ON CONFLICT DO NOTHING;
-    PERFORM FROM accounts.purse p WHERE p.purse = ANY (new.purses) ORDER BY p.purse FOR UPDATE;
-    RETURN QUERY
-        SELECT p.purse, p.spent_microusd, p.reserved_microusd, coalesce(w.most, l.limit_microusd)
-        FROM unnest(new.purses, owners, pers, mosts) AS w (purse, owner, per, most)
-        JOIN accounts.purse p ON p.purse = w.purse
-        LEFT JOIN accounts.spending_limit l ON l.owner = w.owner AND l.per = w.per
-        WHERE p.spent_microusd + p.reserved_microusd + new.most_microusd
-              > coalesce(w.most, l.limit_microusd)
-        ORDER BY p.spent_microusd + new.most_microusd > coalesce(w.most, l.limit_microusd) DESC,
-                 p.purse DESC
-        LIMIT 1;
-    IF FOUND THEN
-        RETURN;
-    END IF;
-    UPDATE accounts.purse p SET reserved_microusd = p.reserved_microusd + new.most_microusd
-        WHERE p.purse = ANY (new.purses);
-    INSERT INTO accounts.model_call SELECT (new).*;
-END $$;
+-- `accounts.reserve`, with which a call begins, is made in 0007_default_limits.sql.
 
 -- Close a call: what it cost in place of what was reserved. One that was presumed may be closed
 -- once more, when more is known. Answers whether there was anything to close.

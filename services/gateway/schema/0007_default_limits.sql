@@ -1,5 +1,6 @@
 -- A limit that is set for an owner stands before the one a call brings with it, which is the task's
--- own budget or this installation's default for an account's day.
+-- own budget or this installation's default for an account's day. Databases of before have another
+-- version of this function, from 0003 or from this file when it was numbered 0005: it replaces both.
 
 -- Reserve on every purse a call draws on, or on none. The row locks, taken in one order, make calls
 -- that race for a purse wait for each other. Answers with the first limit that stands against it.

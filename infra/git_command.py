@@ -22,7 +22,9 @@ import msgspec
 from infra.git_quirks import forgiving
 
 _LOCAL_SECONDS: Final = 120.0
-_OUTPUT_BYTES: Final = 32 * 1024 * 1024
+OUTPUT_BYTES: Final = 32 * 1024 * 1024
+"""How much of git's output is read where nothing else is said."""
+
 _COMPLAINT_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 64 * 1024
 _WATCH_SECONDS: Final = 0.3
@@ -126,7 +128,7 @@ class GitCommand:
         stdin: bytes = b"",
         environment: Mapping[str, str] | None = None,
         timeout_seconds: float = _LOCAL_SECONDS,
-        output_limit_bytes: int = _OUTPUT_BYTES,
+        output_limit_bytes: int = OUTPUT_BYTES,
         is_watched: bool = False,
     ) -> Ended:
         """Run git, and wait for its end. A cancelled call ends git and its children.
@@ -135,7 +137,7 @@ class GitCommand:
         125): no more than the limit is ever read. Raises GitMissing, and, if watched, TooLarge as
         soon as the repository outgrows its limit.
         """
-        process = await self._start(arguments, {**self._environment, **(environment or {})})
+        process = await self.start(arguments, {**self._environment, **(environment or {})})
         try:
             async with asyncio.timeout(timeout_seconds):
                 spoken = await self._converse(
@@ -154,9 +156,10 @@ class GitCommand:
             told = f"wrote more than {output_limit_bytes} bytes, which is too large. {told}"
         return Ended(code=code, stdout=spoken.stdout, stderr=told, is_cut=spoken.is_cut)
 
-    async def _start(
+    async def start(
         self, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> asyncio.subprocess.Process:
+        """Start git in a session of its own. Raises GitMissing."""
         try:
             process = await asyncio.create_subprocess_exec(
                 self._program,

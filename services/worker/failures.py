@@ -1,19 +1,16 @@
 """What becomes of a model call that failed: another one, when, or the end of the task. Pure."""
 
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from events import ModelFailed, TaskFailed
 
-Kind = Literal[
-    "rate_limited",
-    "overloaded",
-    "server_error",
-    "connection_lost",
-    "truncated",
-    "malformed",
+_Passing = Literal[
+    "rate_limited", "overloaded", "server_error", "connection_lost", "truncated", "malformed"
+]
+_Fatal = Literal[
     "key_refused",
     "permission_refused",
     "out_of_credit",
@@ -25,6 +22,8 @@ Kind = Literal[
     "proxy_refused",
     "switched_off",
 ]
+Kind = Literal[_Passing, _Fatal]
+"""Why a call failed. Another call may help where the reason is passing."""
 
 PATIENCE_SECONDS: Final = 900.0
 """How long calls may fail in a row where no server names a time to come back."""
@@ -42,20 +41,7 @@ CONTEXT_FULL: Final[frozenset[str]] = frozenset({"context_full", "request_too_la
 _MAX_EXPONENT: Final = 6
 _JITTER: Final = 0.25
 _PAID: Final[frozenset[Kind]] = frozenset({"malformed"})
-_FATAL: Final[frozenset[Kind]] = frozenset(
-    {
-        "key_refused",
-        "permission_refused",
-        "out_of_credit",
-        "context_full",
-        "request_too_large",
-        "model_unknown",
-        "content_filtered",
-        "request_refused",
-        "proxy_refused",
-        "switched_off",
-    }
-)
+_FATAL: Final[frozenset[Kind]] = frozenset(get_args(_Fatal))
 _GO_ON: Final = "then say something to the task to go on."
 
 

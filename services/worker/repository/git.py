@@ -4,18 +4,22 @@ Nothing that a sandbox could write is ever read here but objects that git has ch
 run, and what bounds it: infra.git_command.
 """
 
+from asyncio.subprocess import Process
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
-from infra.git_command import Ended, GitCommand, GitMissing, TooLarge, access_setting
+from infra.git_command import (
+    OUTPUT_BYTES,
+    Ended,
+    GitCommand,
+    GitMissing,
+    TooLarge,
+    access_setting,
+)
 from services.worker.ports import WorkspaceRefused
 
 __all__ = ["Ended", "Git", "TooLarge"]
-
-_LOCAL_SECONDS: Final = 120.0
-_OUTPUT_BYTES: Final = 32 * 1024 * 1024
 
 
 class Git(GitCommand):
@@ -30,25 +34,10 @@ class Git(GitCommand):
             limit_bytes=limit_bytes,
         )
 
-    async def run(
-        self,
-        *arguments: str,
-        stdin: bytes = b"",
-        environment: Mapping[str, str] | None = None,
-        timeout_seconds: float = _LOCAL_SECONDS,
-        output_limit_bytes: int = _OUTPUT_BYTES,
-        is_watched: bool = False,
-    ) -> Ended:
-        """Run git (GitCommand.run). Raises WorkspaceRefused where there is none, and TooLarge."""
+    async def start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Process:
+        """Start git (GitCommand.start). Raises WorkspaceRefused where there is none."""
         try:
-            return await super().run(
-                *arguments,
-                stdin=stdin,
-                environment=environment,
-                timeout_seconds=timeout_seconds,
-                output_limit_bytes=output_limit_bytes,
-                is_watched=is_watched,
-            )
+            return await super().start(arguments, environment)
         except GitMissing as error:
             raise WorkspaceRefused(
                 "repository_refused",
@@ -56,7 +45,7 @@ class Git(GitCommand):
                 "Install git on the worker's machine.",
             ) from error
 
-    async def done(self, *arguments: str, output_limit_bytes: int = _OUTPUT_BYTES) -> bytes:
+    async def done(self, *arguments: str, output_limit_bytes: int = OUTPUT_BYTES) -> bytes:
         """Run git on what the worker itself made; return stdout, or its first bytes.
 
         A failure is a bug: OSError.

@@ -158,8 +158,8 @@ class Reactor:
         async for history, body in beats:
             try:
                 beat = msgspec.json.decode(body, type=Beat)
-            except msgspec.DecodeError as error:
-                _log.warning("strange beat", task=history.task, error=str(error))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                _log.warning("heartbeat.malformed", task=history.task, error=str(error))
                 continue
             now = self._scribe.now()
             self._fleet = fleets.heard(

@@ -356,3 +356,25 @@ async def test_a_log_that_is_away_for_a_moment_loses_nothing(office):
         office.log.fail_next_append(is_stored=True)
         await office.the(MachineStarted)
     assert len(await office.machines()) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'"\xff',
+        b'{"attempt":1e400}',
+        b'{"attempt":' + b"9" * 5_000 + b"}",
+        b'{"attempt":1,"more":' + b"[" * 100_000,
+        b'{"attempt":[' + b'{"a":' * 100_000,
+    ],
+    ids=["empty", "cut", "not UTF-8", "infinite", "long number", "deep", "deeper"],
+)
+async def test_a_malformed_heartbeat_ends_nothing(office, body):
+    async with office.scheduler():
+        await office.say(SUBMITTED)
+        await office.the(MachineStarted)
+        office.beats.put_nowait((office.history, body))
+        office.beat(1, reader=2)  # heard behind it
+        await eventually(lambda: office.readers.made, until=lambda made: len(made) == 2)

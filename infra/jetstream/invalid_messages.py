@@ -11,7 +11,7 @@ from typing import Final
 import prometheus_client
 
 from events import history_of
-from infra.event_log import InvalidMessage
+from infra.event_log import InvalidMessage, Unavailable
 from infra.jetstream.client import Delivered
 from infra.jetstream.connection import Connection
 from infra.jetstream.dead_letters import park
@@ -27,6 +27,11 @@ _INVALID: Final = prometheus_client.Counter(
 _NOT_PARKED: Final = prometheus_client.Counter(
     "errand_invalid_messages_not_parked",
     "Messages that are not events and were only counted, for their task has enough dead letters",
+    ["reader"],
+)
+_WAITS: Final = prometheus_client.Counter(
+    "errand_dead_letter_waits",
+    "Times that a reader waited because a dead letter could not be stored",
     ["reader"],
 )
 _FORGED: Final = prometheus_client.Counter(
@@ -54,7 +59,11 @@ class InvalidMessages:
         self.on_invalid: OnInvalid = ignore
 
     async def handle(self, reader: str, delivered: Delivered, error: Illegible) -> None:
-        """Report a message, then park it unless its task has enough letters. Raises Unavailable."""
+        """Report a message, then park it unless its task has enough letters.
+
+        Waits for dead letters that cannot be stored. Raises Unavailable when the connection has
+        ended for good.
+        """
         self._report(reader, delivered, error)
         self._counts[reader, delivered.subject] += 1
         count = self._counts[reader, delivered.subject]
@@ -67,13 +76,22 @@ class InvalidMessages:
                 f"{MAX_LETTERS} messages of this task are parked already; this is the last, and "
                 f"those behind it are only counted (errand_invalid_messages): {reason}"
             )
-        await park(
-            self._connection,
-            reader,
-            delivered,
-            reason=reason,
-            deadline_seconds=self._deadline_seconds,
-        )
+        await self._park(reader, delivered, reason)
+
+    async def _park(self, reader: str, delivered: Delivered, reason: str) -> None:
+        while True:
+            try:
+                return await park(
+                    self._connection,
+                    reader,
+                    delivered,
+                    reason=reason,
+                    deadline_seconds=self._deadline_seconds,
+                )
+            except Unavailable as trouble:
+                self._connection.require_open()
+                _WAITS.labels(reader=reader).inc()
+                _log.warning("dead_letter.waiting", reader=reader, reason=str(trouble))
 
     def _report(self, reader: str, delivered: Delivered, error: Illegible) -> None:
         """Count it, raise the alarm if it is forged, and tell who asked to be told."""

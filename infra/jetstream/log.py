@@ -21,7 +21,7 @@ from infra.jetstream.following import follow
 from infra.jetstream.history_index import HistoryIndex
 from infra.jetstream.invalid_messages import InvalidMessages, OnInvalid, ignore
 from infra.jetstream.legible import Illegible, Sieve, Stored, read_event
-from infra.jetstream.publication import Appender, Growth, Mark
+from infra.jetstream.publication import Appender, Contended, Growth, Mark
 from infra.jetstream.streams import STREAM
 from infra.jetstream.tails import tails
 from infra.telemetry import logger
@@ -96,6 +96,8 @@ class JetStreamLog(Generic[Writes]):
         )
         try:
             head = await appender.append(cast("Sequence[Draft[AnyEvent]]", drafts), after)
+        except Contended:
+            raise  # of this history alone: the log stores what others append
         except Unavailable as error:
             self._append_failed = (asyncio.get_running_loop().time(), str(error))
             raise
@@ -250,8 +252,8 @@ class JetStreamLog(Generic[Writes]):
         A message that is no event, or not its history's next, goes to the dead letters of `name`,
         a few of each task (`invalid_messages`), and the reader goes on. Where it begins in the
         middle of a history it reads what was before, unless `is_placed` is False: then the reader
-        is given all events, and is to look itself whether each is its history's next. Raises
-        Unavailable when the connection ends for good or a dead letter cannot be stored.
+        is given all events, and is to look itself whether each is its history's next. Waits where
+        a dead letter cannot be stored. Raises Unavailable when the connection ends for good.
         """
         continuity = (
             Continuity(self._connection, deadline_seconds=self._deadline_seconds)

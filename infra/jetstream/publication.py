@@ -49,6 +49,10 @@ class Mark(NamedTuple):
     sequence: int
 
 
+class Contended(Unavailable):
+    """The log answers, but others write into this one history faster than it can be appended to."""
+
+
 class Growth(NamedTuple):
     """What stands in a history after some sequence: its events, and its last message's place."""
 
@@ -165,13 +169,16 @@ class Appender:
         self._jitter = jitter
 
     async def append(self, drafts: Sequence[Draft[AnyEvent]], after: Head) -> Head:
-        """Append all drafts after `after`, once. Raises Conflict, Unavailable, Refused."""
+        """Append all drafts after `after`, once.
+
+        Raises Conflict, Unavailable (Contended when only this history is in the way), Refused.
+        """
         if not drafts:
             return after
         messages = spell(self._history, drafts, after, keys=self._connection.keys)
         version = after.version + len(drafts)
         expected = after.sequence
-        reason = "no answer"
+        reason, failure = "no answer", Unavailable
         deadline = self._now() + self._deadline_seconds
         while (left := deadline - self._now()) > 0:
             try:
@@ -181,16 +188,18 @@ class Appender:
                 growth = await self._look(after.sequence, outcome.last, deadline - self._now())
             except Unavailable as error:
                 self._connection.require_open()
-                reason = str(error)
+                reason, failure = str(error), Unavailable
                 await self._pause()
                 continue
             if growth.marks:
                 return Head(version, _own(growth.marks, drafts))
             if growth.sequence == expected:
-                reason = "the log answers that it holds what it does not show"
+                reason, failure = "the log answers that it holds what it does not show", Unavailable
                 await self._pause()
+            else:
+                reason, failure = "messages that are not events keep coming in first", Contended
             expected = growth.sequence  # what stands there is no event: append behind it
-        raise Unavailable(f"Not appended to {self._subject} in time: {reason}")
+        raise failure(f"Not appended to {self._subject} in time: {reason}")
 
     async def _publish(
         self, messages: Sequence[Message], expected: int, within_seconds: float

@@ -6,9 +6,10 @@ digest are what the MAC is over. A worker's own events carry none, and nobody is
 
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from events import Recorded
 from infra.event_mac import parse_mac, read_mac, writer_of
@@ -29,7 +30,9 @@ Verify = Callable[[Sequence[SignedEvent]], Awaitable[Sequence[bool]]]
 
 
 class _Version(msgspec.Struct, frozen=True):
-    version: int = 0
+    """What is read of a body; the gateway refuses to be asked about any other version."""
+
+    version: Annotated[int, Meta(ge=1, lt=2**31)]
 
 
 _versions: Final = msgspec.json.Decoder(_Version)

@@ -7,6 +7,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import msgspec
+import prometheus_client
 import pytest
 from msgspec.structs import replace
 from opentelemetry.sdk.trace import TracerProvider
@@ -15,6 +16,7 @@ from events import NOWHERE, Head, ModelReplied, Usage, event_subject
 from infra.event_log import Conflict, Unavailable
 from infra.jetstream import JetStreamLog
 from infra.jetstream.following import follow
+from tests.infra.test_jetstream_streams import settings_of
 from tests.support.event_logs import drafts, new_history, reading, texts, versions
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin, as_role
@@ -163,6 +165,32 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters_and_stops_nobody(
     assert letter.headers["Errand-Sequence"] == str(start + 2)
     assert letter.headers["Errand-Subject"] == event_subject(history)
     assert letter.headers["Errand-Reason"]
+
+
+async def test_dead_letters_that_cannot_be_stored_are_waited_for(connection, admin):
+    history = new_history()
+    follower = f"full_{history.task}"
+    log = JetStreamLog(connection, deadline_seconds=0.1)
+    head = await log.append(history, drafts("before"), after=NOWHERE)
+    await admin.request(event_subject(history), b"poison", within_seconds=2)
+    usual = await settings_of(admin, "DEADLETTERS")
+    tries = prometheus_client.REGISTRY.get_sample_value
+
+    def waits():
+        return tries("errand_dead_letter_waits_total", {"reader": follower}) or 0
+
+    await admin.ask("STREAM.UPDATE.DEADLETTERS", {**usual, "max_msg_size": 1})
+    try:
+        async with reading(log, follower, after=head.sequence - 1) as reader:
+            await eventually(waits, until=lambda n: n >= 2)
+            await admin.ask("STREAM.UPDATE.DEADLETTERS", usual)
+            await log.append(history, drafts("after"), after=head)
+            await eventually(lambda: len(reader.of(history)), until=lambda n: n >= 2)
+    finally:
+        await admin.ask("STREAM.UPDATE.DEADLETTERS", usual)
+
+    assert texts(reader.of(history)) == ["before", "after"]
+    assert (await dead_letters(admin, follower)).data == b"poison"
 
 
 async def test_the_head_of_a_history_that_ends_in_poison_can_be_appended_to(log, admin):

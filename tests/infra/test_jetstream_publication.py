@@ -1,12 +1,14 @@
 """Every answer the server gives to an append, and what follows from it."""
 
+import asyncio
+
 import msgspec
 import pytest
 
 from events import Head
 from infra.event_log import Conflict, Refused, Unavailable
 from infra.event_mac import read_keys
-from infra.jetstream.publication import Appender, Growth, Mark
+from infra.jetstream.publication import Appender, Contended, Growth, Mark
 from tests.support.event_logs import drafts, new_history
 from tests.support.signing import KEYS_TEXT
 
@@ -158,3 +160,19 @@ async def test_what_will_never_pass_is_refused_at_once():
     wrong = refusal(400, 10060, "expected stream does not match")
     with pytest.raises(Refused, match="expected stream does not match"):
         await append(ScriptedConnection(wrong), History(), drafts("a"))
+
+
+async def test_a_history_that_others_flood_says_nothing_against_the_log():
+    class Flooded(History):
+        async def look(self, after, last, within_seconds):
+            return Growth([], last)
+
+    refusals = (refusal(400, 10071, f"wrong last sequence: {n}") for n in range(31, 10**6))
+
+    class Busy(ScriptedConnection):
+        async def request(self, subject, body, *, headers, within_seconds):
+            await asyncio.sleep(0)
+            return Answer(next(refusals))
+
+    with pytest.raises(Contended, match="not events keep coming in"):
+        await append(Busy(), Flooded(), drafts("a"), seconds=0.1)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aioboto3
 from aiobotocore.config import AioConfig
@@ -54,12 +54,19 @@ class Storage:
         """Open an object for reading. Raises Refused (404) when there is none."""
         with _named():
             answer = await self._client.get_object(Bucket=self._bucket, Key=key)
-        return Stored(answer["ContentLength"], answer["Body"].iter_chunks(_CHUNK_BYTES))
+        return Stored(answer["ContentLength"], _content(answer["Body"]))
 
     async def check(self) -> None:
         """Ask for the bucket. Raises Refused (503)."""
         with _named():
             await self._client.head_bucket(Bucket=self._bucket)
+
+
+async def _content(body: Any) -> AsyncIterator[bytes]:  # noqa: ANN401 - botocore's own stream
+    """Yield an object's bytes. Raises Refused (503) where the store breaks off."""
+    with _named():
+        async for part in body.iter_chunks(_CHUNK_BYTES):
+            yield part
 
 
 @contextmanager

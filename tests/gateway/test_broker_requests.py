@@ -1,6 +1,7 @@
 """What the broker passes on of a model call: what was parsed and priced, and nothing else."""
 
 import json
+from time import process_time
 
 import pytest
 
@@ -144,3 +145,22 @@ def test_a_message_without_its_total_is_not_whole():
     tally.feed(b'{"model": "m", "usage": {"input_tokens": 5}}')
     tally.end()
     assert not tally.is_whole
+
+
+def test_a_repeated_name_among_very_many_is_found_at_once():
+    names = b",".join(b'"n%d":0' % number for number in range(60_000))
+    body = BODY[:-1] + b',"metadata":{' + names + b',"n59999":1}}'
+
+    began = process_time()
+    with pytest.raises(NotPriced, match="'n59999' stands twice"):
+        ModelRequest(body)
+
+    assert process_time() - began < 5  # comparing each with each takes a minute
+
+
+@pytest.mark.parametrize("field", ["stop_sequences", "metadata", "diagnostics"])
+def test_what_cannot_be_written_is_refused_before_it_is_paid_for(field):
+    body = BODY[:-1] + b',"%s":["\\ud800"]}' % field.encode()
+
+    with pytest.raises(NotPriced):
+        ModelRequest(body)

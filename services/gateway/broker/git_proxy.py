@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import httpx
 
+from infra.git_command import GitMissing
 from infra.telemetry import logger
 from services.gateway.broker.push import PushRefused
 from services.gateway.broker.push_inspection import ForgeUnreachable, PushInspector, PushTerms
@@ -84,6 +85,13 @@ class GitProxy:
             except PackTooLarge as error:
                 _log.warning("push.refused", branch=terms.branch, cause=str(error))
                 return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"push_refused: {error}.")
+            except GitMissing as error:
+                _log.error("push.not_inspected", branch=terms.branch, error=str(error))
+                return said(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "git_missing: the gateway looks into pushes with git, and there is none on its "
+                    "machine. The operator installs git there.",
+                )
             except ForgeUnreachable as error:
                 _log.warning("push.not_inspected", branch=terms.branch, error=str(error))
                 return said(HTTPStatus.BAD_GATEWAY, f"forge_unreachable: {error}.")

@@ -5,6 +5,7 @@ and what it may cost is set aside; the answer is streamed as it comes. What goes
 is told in the Messages API's own shape, so that the worker's client understands it (apis.md §2.5).
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -95,8 +96,7 @@ class ModelProxy:
         key = await self._keys.key_of(payer.account)
         try:
             check_betas(headers.get("anthropic-beta", ""))
-            asked = ModelRequest(body)
-            counting = asked.counting()
+            asked = await asyncio.to_thread(ModelRequest, body)  # up to 32 MiB
         except NotPriced as error:
             return refusal(400, "invalid_request_error", str(error))
         if payer.model and asked.priced.model != payer.model:
@@ -108,7 +108,10 @@ class ModelProxy:
         reserve = partial(
             self._ledger.reserve, call, payer, is_own_key=key.is_own, now=self._clock()
         )
-        count = self._request(COUNT_TOKENS, headers, counting, key.text)
+
+        def count() -> httpx.Request:
+            return self._request(COUNT_TOKENS, headers, asked.counting(), key.text)
+
         paid = await self._paid(reserve, asked.priced, count)
         if isinstance(paid, Broke):
             return paid
@@ -116,7 +119,10 @@ class ModelProxy:
         return await self._metered(self._request(path, headers, sent, key.text), call, paid)
 
     async def _paid(
-        self, reserve: Callable[..., Awaitable[Broke | None]], priced: Priced, count: httpx.Request
+        self,
+        reserve: Callable[..., Awaitable[Broke | None]],
+        priced: Priced,
+        count: Callable[[], httpx.Request],
     ) -> Priced | Broke:
         """Set aside what a call may cost; where that is too much, for as long an answer as it pays.
 
@@ -127,7 +133,7 @@ class ModelProxy:
             return priced
         if broke.is_held:
             return broke
-        priced = await self._counted(count, priced)
+        priced = await self._counted(count(), priced)
         for _ in range(_ROUNDS):
             broke = await reserve(estimate=priced.estimate())
             if broke is None:

@@ -6,6 +6,7 @@ the Messages API, reference/apis.md §2.3 and §2.6.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Final, NoReturn
@@ -150,18 +151,20 @@ class ModelRequest:
     """A call as it was parsed. What is sent on is written from this, never the caller's bytes.
 
     So the provider reads what was priced, whichever of two equal keys it would have taken. Numbers
-    keep their digits. Raises NotPriced.
+    keep their digits. Raises NotPriced: for what cannot be written too, before any money is set
+    aside for it.
     """
 
     def __init__(self, body: bytes) -> None:
         self._tree = _parsed(body)
         self.priced = _price(self._tree, size_bytes=len(body))
+        self._whole = _encoded(self._tree)
 
     def encoded(self, priced: Priced) -> bytes:
         """Write the call with the answer's length that was paid for."""
-        has_limit = "max_tokens" in self._tree
-        changed = {"max_tokens": priced.output_tokens} if has_limit else {}
-        return _encoded({**self._tree, **changed})
+        if "max_tokens" not in self._tree or priced.output_tokens == self.priced.output_tokens:
+            return self._whole
+        return _encoded({**self._tree, "max_tokens": priced.output_tokens})
 
     def counting(self) -> bytes:
         """Write the request that has the call's prompt counted."""
@@ -198,8 +201,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"{twice[:60]!r} stands twice in one object")
     return members
 

@@ -1,5 +1,6 @@
 """What a task left behind: artifacts by name, and the diff of its work."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -20,7 +21,7 @@ from services.gateway.problems import Refused, not_found, refused, unavailable
 from services.gateway.routes.asking import TheHouse, ThePerson
 
 DIFF: Final = "text/x-diff"
-_MAX_DIFF_BYTES: Final = 64 * 1024 * 1024
+_MAX_DIFF_BYTES: Final = 8 * 1024 * 1024
 _TAGS: Final = ["artifacts"]
 # The content is the agent's: never shown as a page of ours.
 _UNTRUSTED: Final = {
@@ -108,9 +109,18 @@ async def get_files(house: TheHouse, principal: ThePerson, task: FromPath[str]) 
     kept = await _newest_diff(house, principal, task)
     stored = await house.storage.get(kept.key)
     if stored.size_bytes > _MAX_DIFF_BYTES:
-        raise _changed()
+        raise refused(
+            409,
+            "diff_too_large",
+            f"The diff is longer than {_MAX_DIFF_BYTES // 2**20} MiB, so its files are not listed. "
+            "Read it at `/diff`.",
+        )
     content = b"".join([part async for part in _verified(stored.content, kept.artifact.sha256)])
-    return FileList(kept.artifact.version, list(changed_files(content.decode(errors="replace"))))
+    return FileList(kept.artifact.version, await asyncio.to_thread(_files_in, content))
+
+
+def _files_in(diff: bytes) -> list[ChangedFile]:
+    return list(changed_files(diff.decode(errors="replace")))
 
 
 async def _newest_diff(house: House, principal: Principal, task: str) -> _Kept:

@@ -8,10 +8,11 @@ message headers.
 
 import logging
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, suppress
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from opentelemetry import propagate, trace
@@ -21,6 +22,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import start_http_server
 from structlog.tracebacks import ExceptionDictTransformer
+
+_PIPE_PATIENCE_MS: Final = 250
 
 
 def configure(
@@ -71,32 +74,56 @@ class LossyStream:
     """Text stream that drops what cannot be written.
 
     A log line is worth less than the service that writes it, so neither a full disk nor a closed
-    pipe raises. Nothing is buffered: what was dropped is not tried again at the end of the process,
-    where Python would make it the exit code.
+    pipe raises, and a pipe that nobody empties is waited for once, and then for no line until it
+    takes one again. A line is written when it is whole. What was dropped is not tried again at the
+    end of the process, where Python would make it the exit code.
     """
 
     def __init__(self, stream: TextIO | None, redact: Callable[[str], str] | None = None) -> None:
         self._stream = stream
         self._redact = redact
+        self._line = ""
+        self._is_torn = False
+        self._patience_ms = _PIPE_PATIENCE_MS
         self._descriptor: int | None = None
         with suppress(OSError):  # a stream in memory has none
             self._descriptor = stream.fileno() if stream is not None else None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the last line was dropped, or cut, as its pipe was full."""
+        return self._patience_ms == 0
+
     def write(self, text: str) -> int:
-        """Write all of it, or as much as can be written."""
-        shown = self._redact(text) if self._redact else text
-        left = shown.encode(errors="backslashreplace")
-        with suppress(OSError, ValueError):  # ValueError: it is closed
-            if self._descriptor is None:
-                if self._stream is not None:
-                    self._stream.write(shown)
-                return len(text)
-            while left:
-                left = left[os.write(self._descriptor, left) :]
+        """Take a line or a part of one; write all of it, or as much as can be written."""
+        self._line += text
+        if self._line.endswith("\n"):
+            line, self._line = self._line, ""
+            with suppress(OSError, ValueError):  # ValueError: it is closed
+                self._put(self._redact(line) if self._redact else line)
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: nothing is buffered."""
+        """Do nothing: a whole line is written already."""
+
+    def _put(self, line: str) -> None:
+        if self._descriptor is None:
+            if self._stream is not None:
+                self._stream.write(line)
+            return
+        left = (b"\n" if self._is_torn else b"") + line.encode(errors="backslashreplace")
+        whole = len(left)
+        while left and self._is_writable(self._descriptor):
+            left = left[os.write(self._descriptor, left[: select.PIPE_BUF]) :]
+        self._is_torn = 0 < len(left) < whole or (self._is_torn and len(left) == whole)
+
+    def _is_writable(self, descriptor: int) -> bool:
+        """Wait a moment for a pipe that is full; what is no pipe is always writable."""
+        ready = select.poll()
+        ready.register(descriptor, select.POLLOUT)
+        is_writable = bool(ready.poll(self._patience_ms))
+        self._patience_ms = _PIPE_PATIENCE_MS if is_writable else 0
+        return is_writable
 
 
 def logger(name: str) -> "structlog.stdlib.BoundLogger":

@@ -11,6 +11,7 @@ import msgspec
 import nats.errors
 from nats.aio.client import RawCredentials
 from nats.aio.msg import Msg
+from prometheus_client import Gauge
 
 from infra.event_log import Unavailable
 from infra.event_mac import NO_KEYS, EventKeys
@@ -26,6 +27,9 @@ _API: Final = "$JS.API"
 _UNAVAILABLE: Final = 503
 _TELLING: Final = re.compile("violation|authenti|expired|exceeded|revoked", re.IGNORECASE)
 
+available: Final = Gauge(
+    "errand_log_available", "Whether NATS is connected and had the log's stream: 1 or 0."
+)
 _log = logger(__name__)
 
 
@@ -197,6 +201,7 @@ class Connection:
 
     async def open(self, options: Mapping[str, Any], *, within_seconds: float | None) -> None:
         """Connect, waiting for the servers to come up; see `connect`."""
+        available.set(0)
         try:
             async with asyncio.timeout(within_seconds):
                 await self.client.connect(
@@ -240,10 +245,12 @@ class Connection:
             self.last_error, self._is_told = text, is_telling
 
     async def _on_disconnect(self) -> None:
+        available.set(0)
         _log.info("nats.disconnected", connection=self.name)
 
     async def _on_reconnect(self) -> None:
         self.reconnects += 1
+        available.set(1)
         self._is_told = False
         _log.info("nats.reconnected", connection=self.name, reconnects=self.reconnects)
         self._tell()

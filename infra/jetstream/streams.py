@@ -1,14 +1,14 @@
 """The two streams of Errand, exactly as events.md §1 has them. Run: `python -m infra.jetstream`."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from infra.event_log import Unavailable
-from infra.jetstream.connection import ApiError, Connection, connect
+from infra.jetstream.connection import ApiError, Connection, available, connect
 from infra.telemetry import logger
 
 STREAM: Final = "EVENTS"
@@ -68,15 +68,32 @@ _DEAD_LETTERS_SETTINGS: Final[Mapping[str, Any]] = {
 }
 
 
-async def wait_for_stream(connection: Connection) -> None:
-    """Return when the log's stream is there and has a leader; say why until it is so.
+class _State(msgspec.Struct, frozen=True):
+    last_seq: int = 0
 
-    Raises Unavailable when the connection ends for good, ApiError for a refusal that will not pass.
+
+class _Info(msgspec.Struct, frozen=True):
+    config: dict[str, Any]
+    state: _State
+
+
+def ignore_wait(_reason: str) -> None:
+    """Say nothing beyond the log line."""
+
+
+async def wait_for_stream(
+    connection: Connection, on_wait: Callable[[str], None] = ignore_wait
+) -> int:
+    """Wait until the log's stream is there and has a leader; return its last sequence.
+
+    Until then `on_wait` is called with the reason, whenever that changes. Raises Unavailable when
+    the connection ends for good, ApiError for a refusal that will not pass.
     """
     said = ""
+    available.set(0)
     while True:
         try:
-            await connection.ask(f"STREAM.INFO.{STREAM}", {})
+            answer = await connection.ask(f"STREAM.INFO.{STREAM}", {})
         except ApiError as refusal:
             if refusal.code != _UNKNOWN_STREAM and not refusal.is_passing:
                 raise
@@ -85,15 +102,13 @@ async def wait_for_stream(connection: Connection) -> None:
             connection.require_open()
             reason = str(error)
         else:
-            return
+            available.set(1)
+            return msgspec.json.decode(answer, type=_Info).state.last_seq
         if reason != said:
             said = reason
+            on_wait(reason)
             _log.warning("log.waiting", stream=STREAM, reason=reason)
         await asyncio.sleep(_RETRY_SECONDS)
-
-
-class _Info(msgspec.Struct, frozen=True):
-    config: dict[str, Any]
 
 
 async def provision(url: str, credentials: str | Path = "", *, replicas: int = 1) -> None:

@@ -1,15 +1,20 @@
 """The gateway's Postgres: a pool of connections, and what is said when it does not answer."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from typing import Final
 
 import asyncpg
 
 from infra import postgres_errors
+from infra.migrations import migrate
 from infra.postgres_errors import PostgresUnavailable
 from infra.telemetry import logger
 from services.gateway.problems import refused, unavailable
+from services.gateway.readiness import OK
+from services.gateway.startup import Report, ignore_report
 
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy
@@ -21,6 +26,29 @@ _ANY_ACCOUNT: Final = "*"
 _BIND: Final = "SELECT set_config('role', $1, true), set_config('errand.account', $2, true)"
 _ACQUIRE_SECONDS: Final = 5.0
 _QUERY_SECONDS: Final = 10.0
+_RETRY_SECONDS: Final = 1.0
+
+
+async def prepare_schema(postgres_url: str, report: Report = ignore_report) -> None:
+    """Bring schema `accounts` up to date, once Postgres is there for it."""
+    said = ""
+    while True:
+        try:
+            with postgres_errors.postgres_errors():
+                connection = await postgres_errors.connect(postgres_url)
+                try:
+                    await migrate(connection, "accounts", files("services.gateway.schema"))
+                finally:
+                    await connection.close()
+        except PostgresUnavailable as reason:
+            report("postgres", "The database does not answer at the moment.")
+            if str(reason) != said:
+                said = str(reason)
+                _log.warning("postgres.waiting", reason=said)
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            report("postgres", OK)
+            return
 
 
 def create_pool(url: str) -> Pool:

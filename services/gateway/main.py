@@ -4,8 +4,8 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Final, NamedTuple
 
 import httpx
@@ -13,13 +13,11 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from events import GatewayEvent
-from infra import postgres_errors
 from infra.clock import Scribe, utc_now
 from infra.event_key_settings import make_event_keys
 from infra.jetstream import Connection, JetStreamLog, connect, wait_for_stream
 from infra.lifecycle import collect_rarely, run_until_signalled
-from infra.migrations import migrate
-from infra.postgres_errors import PostgresUnavailable
+from infra.settings import Misconfigured
 from infra.telemetry import logger, serve_metrics
 from services.gateway import storage
 from services.gateway.accounts.mail import Mail
@@ -29,12 +27,12 @@ from services.gateway.accounts.wiring import make_accounts
 from services.gateway.answers import Answers
 from services.gateway.broker.wiring import Parts, broker
 from services.gateway.commands import Commands
-from services.gateway.database import Pool, connected, create_pool
+from services.gateway.database import Pool, connected, create_pool, prepare_schema
 from services.gateway.edge import Edge
 from services.gateway.house import About, ForgeOffered, House, ModelOffered
 from services.gateway.limits import Kind, Limits
 from services.gateway.push.wiring import Push, pushing
-from services.gateway.readiness import Readiness
+from services.gateway.readiness import OK, Readiness
 from services.gateway.reading import Reading
 from services.gateway.recall import Recall
 from services.gateway.repository_url import Forge
@@ -42,6 +40,7 @@ from services.gateway.room import Room
 from services.gateway.routes.app import make_app
 from services.gateway.server import bound, make_server, serve
 from services.gateway.settings import Settings, microusd, read_forges, read_models, read_origins
+from services.gateway.startup import Report, Startup, ignore_report
 from services.gateway.states import States
 from services.gateway.storage import Bucket, Storage
 from services.gateway.stream.endpoint import Stream
@@ -52,7 +51,6 @@ from services.gateway.terms import Terms
 
 _MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 _FORGE_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
-_RETRY_SECONDS: Final = 1.0
 _CUT_SECONDS: Final = 3.0  # for streams and long polls that do not end by themselves
 
 _log = logger(__name__)
@@ -90,35 +88,56 @@ class _Opened(NamedTuple):
 
 
 async def main(settings: Settings) -> None:
-    """Run until told to stop. What is opened last is closed first."""
+    """Run until told to stop. What is opened last is closed first.
+
+    It listens at once: while it waits for its servers, readiness names them.
+    """
     serve_metrics(settings.metrics_port)
-    async with gateway(settings) as made:
-        collect_rarely()
-        server = make_server(
-            made.application,
-            grace_seconds=min(_CUT_SECONDS, settings.grace_seconds),
-            limits=settings.connection_limits,
-        )
-        listener = bound(settings.gateway_host, settings.gateway_port)
+    startup, served = Startup(), asyncio.Event()
+    grace_seconds = min(_CUT_SECONDS, settings.grace_seconds)
+    server = make_server(startup, grace_seconds=grace_seconds, limits=settings.connection_limits)
+    listener = bound(settings.gateway_host, settings.gateway_port)
+    _log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1])
 
-        async def listen(stopping: asyncio.Event) -> None:
-            await serve(server, listener, stopping)
+    async def listen(stopping: asyncio.Event) -> None:
+        await serve(server, listener, stopping)
+        served.set()
 
-        async def drain(stopping: asyncio.Event) -> None:
-            await stopping.wait()
-            made.stream.drain()
+    async def work(stopping: asyncio.Event) -> None:
+        async with AsyncExitStack() as resources:
+            made: Gateway | None = None
+            async with startup.opening():
+                made = await resources.enter_async_context(gateway(settings, startup.report))
+            if made is None:
+                return
+            collect_rarely()
+            startup.hand_over(made.application)
+            _log.info("gateway.serving")
+            async with asyncio.TaskGroup() as group:
+                group.create_task(made.run(stopping))
+                await stopping.wait()
+                made.stream.drain()
+                await served.wait()
 
-        _log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1])
-        await run_until_signalled(listen, drain, made.run, grace_seconds=settings.grace_seconds)
+    async def stop_opening(stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        startup.give_up()
+
+    failure: BaseException | None = None
+    try:
+        await run_until_signalled(listen, work, stop_opening, grace_seconds=settings.grace_seconds)
+    except* Misconfigured as failures:
+        failure = failures.exceptions[0]
+    if failure is not None:
+        raise failure
 
 
 @asynccontextmanager
-async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
-    """Open the resources and put the gateway together."""
+async def gateway(settings: Settings, report: Report = ignore_report) -> AsyncIterator[Gateway]:
+    """Open the resources and put the gateway together; `report` is told what is waited for."""
     forges = read_forges(settings.forges)
     allowed = origins(settings.public_url, ",".join(read_origins(settings.allowed_origins)))
-    await prepare_schema(settings.postgres_url)
-    async with _opened(settings) as opened, AsyncExitStack() as resources:
+    async with _opened(settings, report) as opened, AsyncExitStack() as resources:
         recall = Recall(opened.log, utc_now)
         digests = Digests(settings.claim_secret)
         accounts = make_accounts(
@@ -210,39 +229,22 @@ def _parts(
     )
 
 
-async def prepare_schema(postgres_url: str) -> None:
-    """Bring schema `accounts` up to date, once Postgres is there for it."""
-    said = ""
-    while True:
-        try:
-            with postgres_errors.postgres_errors():
-                connection = await postgres_errors.connect(postgres_url)
-                try:
-                    await migrate(connection, "accounts", files("services.gateway.schema"))
-                finally:
-                    await connection.close()
-        except PostgresUnavailable as reason:
-            if str(reason) != said:
-                said = str(reason)
-                _log.warning("postgres.waiting", reason=said)
-            await asyncio.sleep(_RETRY_SECONDS)
-        else:
-            return
-
-
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
+async def _opened(settings: Settings, report: Report) -> AsyncIterator[_Opened]:
     async with AsyncExitStack() as resources:
-        nats = await resources.enter_async_context(
-            connect(
-                settings.nats_url,
-                credentials=settings.nats_credentials,
-                name="gateway",
-                keys=make_event_keys(settings.event_keys, settings.events_unsigned_up_to),
-                within_seconds=None,
+        async with asyncio.TaskGroup() as group:
+            group.create_task(prepare_schema(settings.postgres_url, report))
+            nats = await resources.enter_async_context(
+                connect(
+                    settings.nats_url,
+                    credentials=settings.nats_credentials,
+                    name="gateway",
+                    keys=make_event_keys(settings.event_keys, settings.events_unsigned_up_to),
+                    within_seconds=None,
+                )
             )
-        )
-        await wait_for_stream(nats)
+            await wait_for_stream(nats, partial(report, "nats"))
+            report("nats", OK)
         pool = await resources.enter_async_context(create_pool(settings.postgres_url))
         live = redis.Redis.from_url(settings.redis_url, socket_timeout=2)
         resources.push_async_callback(live.aclose)

@@ -37,6 +37,7 @@ _BEATS = "beat.>"
 async def main(settings: Settings) -> None:
     """Run until told to stop. What is opened last is closed first."""
     policy = settings.policy()
+    serve_metrics(settings.metrics_port)
     async with AsyncExitStack() as resources:
         nats = await resources.enter_async_context(
             connect(
@@ -47,7 +48,7 @@ async def main(settings: Settings) -> None:
                 within_seconds=None,
             )
         )
-        await wait_for_stream(nats)
+        last_sequence = await wait_for_stream(nats)
         http = await resources.enter_async_context(_http(settings))
         log = PatientLog(nats)
         machines = Machines(http, settings.fly_app, Limits(utc_now))
@@ -58,11 +59,10 @@ async def main(settings: Settings) -> None:
             Scribe(utc_now),
             policy,
             limits=settings.history_limits(),
-            caught_up_at=(await log.info()).last_sequence,
+            caught_up_at=last_sequence,
         )
         log.on_invalid(reactor.note_invalid)
         reactor.on_fact(Metrics(REGISTRY, lambda: reactor.fleet).count)
-        serve_metrics(settings.metrics_port)
 
         async def react(stopping: asyncio.Event) -> None:
             await reactor.run(hear(nats, _BEATS, until=stopping), stopping)

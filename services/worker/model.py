@@ -54,6 +54,10 @@ class _Refused(msgspec.Struct, frozen=True):
     error: _Error
 
 
+class _Problem(msgspec.Struct, frozen=True):
+    code: str = ""
+
+
 class AnthropicModel:
     """A server that speaks the Messages API, reached with a token."""
 
@@ -99,6 +103,11 @@ class AnthropicModel:
                 if not await wait.again():
                     trouble = short(str(error.__cause__)) or type(error.__cause__).__name__
                     raise wait.over("gateway_unreachable", trouble) from error
+            except anthropic.InternalServerError as error:
+                if not _is_starting(error):
+                    raise
+                if not await wait.again():
+                    raise wait.over("gateway_unreachable", "it waits for its servers") from error
             else:
                 return stream
 
@@ -179,6 +188,15 @@ def _parameters(question: Question) -> dict[str, Any]:
     if question.effort:
         parameters["output_config"] = {"effort": question.effort}
     return parameters
+
+
+def _is_starting(error: anthropic.APIStatusError) -> bool:
+    """Return whether the gateway says that it waits for its own servers, and asked nobody."""
+    try:
+        problem = msgspec.convert(error.body, _Problem)
+    except msgspec.ValidationError:
+        return False
+    return problem.code == "gateway_starting"
 
 
 def _limit_met(error: anthropic.APIStatusError) -> BudgetExhausted | None:

@@ -9,8 +9,7 @@ from infra.clock import utc_now
 from infra.settings import Misconfigured
 from services.gateway.broker.key_encryption import read_keys
 from services.gateway.broker.vault import Vault
-from services.gateway.database import create_pool
-from services.gateway.main import prepare_schema
+from services.gateway.database import create_pool, prepare_schema
 from services.gateway.problems import Refused
 from tests.gateway.conftest import OPERATOR, REPOSITORY, a_world
 from tests.gateway.test_broker_git import an_errand, forges

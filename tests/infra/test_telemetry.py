@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from infra.telemetry import LossyStream
+
 
 def told(program: str, *, level: str = "INFO") -> list[dict[str, Any]]:
     """Run a program whose telemetry is set up; return its log lines."""
@@ -151,3 +153,34 @@ def test_a_closed_standard_error_ends_nothing() -> None:
         timeout=60,
     )
     assert (ended.returncode, ended.stdout) == (0, b"went on\n")
+
+
+def test_a_log_whose_reader_has_stopped_reading_stops_nothing() -> None:
+    reader, writer = os.pipe()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", WRITES],
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=writer,
+            timeout=60,
+        )
+        os.close(writer)
+        with open(reader, "rb", closefd=False) as told:
+            lines = told.read().splitlines()
+    finally:
+        os.close(reader)
+    assert (ended.returncode, ended.stdout) == (0, b"went on\n")
+    assert json.loads(lines[0])["message"] == "a line"
+    assert sum(map(len, lines)) > 32 * 1024  # what the pipe takes, and no more
+
+
+def test_a_pipe_that_is_emptied_again_gets_whole_lines() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as told, os.fdopen(writer, "w") as pipe:
+        stream = LossyStream(pipe)
+        while not stream.is_full:
+            stream.write("x" * 9_999 + "\n")
+        told.read(2**20)
+        stream.write("a line\n")
+        assert told.read(2**20).splitlines()[-1] == b"a line"

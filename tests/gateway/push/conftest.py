@@ -24,8 +24,7 @@ from events import (
 from infra.clock import Scribe
 from infra.jetstream import JetStreamLog, connect
 from services.gateway.access import Principal
-from services.gateway.database import create_pool
-from services.gateway.main import prepare_schema
+from services.gateway.database import create_pool, prepare_schema
 from services.gateway.push.address import ApnsAddress, FcmAddress
 from services.gateway.push.devices import Device
 from services.gateway.push.wiring import Push, pushing

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
+from operator import lt
 
 import asyncpg
 
@@ -48,12 +50,11 @@ async def test_no_push_is_lost_or_repeated_without_need_when_postgres_is_killed(
         await eventually(announced, until=lambda count: count == PUSHES)
 
         rig.clock.move(seconds=4)
-        await eventually(lambda: rig.outside.to(browser))
+        await eventually(lambda: rig.outside.services.taken, every_seconds=0.001)
         await servers.kill("postgres")  # while it is noted what was sent
-        while await accepted() < PUSHES:
+        while (before := await accepted()) < PUSHES:
             rig.clock.move(seconds=31)  # a lease is over
-            before = await accepted()
-            await eventually(accepted, until=lambda count, before=before: count > before)
+            await eventually(accepted, until=partial(lt, before))
         assert not any(task.done() for task in running)
         stopping.set()
 

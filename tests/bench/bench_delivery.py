@@ -57,8 +57,9 @@ async def _set_up(road: Edge) -> tuple[list[Busy], list[Wish]]:
     wishes = []
     for number in range(PHONES):
         task = number % TASKS
-        token = seats[task // _TASKS_AN_ACCOUNT][0].token
-        wishes.append(Wish(token, f"phone-{number}", tasks[task].history.task))
+        seat = seats[task // _TASKS_AN_ACCOUNT][0]
+        name = f"phone-{number}"
+        wishes.append(Wish(seat.token, name, tasks[task].history.task, address=seat.address))
     return tasks, wishes
 
 

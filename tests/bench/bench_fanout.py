@@ -40,8 +40,8 @@ async def _ours() -> dict[str, float]:
         task = Busy(road.log, seats[0].account, 1)
         await task.begin()
         wishes = [
-            Wish(seats[n % len(seats)].token, f"phone-{n}", task.history.task)
-            for n in range(PHONES)
+            Wish(seat.token, f"phone-{n}", task.history.task, address=seat.address)
+            for n, seat in enumerate(seats * _A_PERSON)
         ]
         async with crowd(road.address, wishes) as phones:
             before = await phones.live()

@@ -10,17 +10,19 @@ import time
 
 from tests.bench.crowd import crowd
 from tests.bench.edge import Busy, Edge, edge
-from tests.bench.measure import say
+from tests.bench.measure import allow_open_files, say
 from tests.bench.phones import Wish
 
 TASKS, PHONES = 200, 10_000
 EVENTS, MISSED = 60, 10
 _A_PERSON = 10
 _LONGEST_SECONDS = 600
+_OTHER_FILES = 500
 _READS = "errand_gateway_log_reads"
 
 
 async def run() -> dict[str, object]:
+    allow_open_files(PHONES + _OTHER_FILES)
     async with edge() as road, asyncio.timeout(_LONGEST_SECONDS):
         tasks, wishes = await _set_up(road)
         empty = road.resident_bytes()
@@ -44,7 +46,7 @@ async def run() -> dict[str, object]:
         "log_reads": round(reads),
         "rss_bytes_per_connection": round((held - empty) / PHONES),
         "gateway_cpu_seconds": round(used, 1),
-        "must_reach": {"seconds": 10, "rss_bytes_per_connection": 60 * 1024, "lost": 0},
+        "must_reach": {"seconds": 10, "rss_bytes_per_connection": 30 * 1024, "lost": 0},
     }
 
 
@@ -54,11 +56,12 @@ async def _set_up(road: Edge) -> tuple[list[Busy], list[Wish]]:
     tasks = [Busy(road.log, seats[number][0].account, number) for number in range(TASKS)]
     for task in tasks:
         await task.begin(EVENTS)
-    return tasks, [
-        Wish(seats[task][n // _A_PERSON].token, f"phone-{n}", tasks[task].history.task)
-        for n in range(phones_a_task)
-        for task in range(TASKS)
-    ]
+    wishes = []
+    for number in range(phones_a_task):
+        for task, people in zip(tasks, seats, strict=True):
+            seat, name = people[number // _A_PERSON], f"phone-{number}"
+            wishes.append(Wish(seat.token, name, task.history.task, address=seat.address))
+    return tasks, wishes
 
 
 async def _grow(tasks: list[Busy]) -> None:

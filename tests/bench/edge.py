@@ -1,20 +1,24 @@
 """The road from the log to a phone, in processes as deployed, without anybody who does the work.
 
 Real servers, a projector and a gateway; no scheduler, so that what a benchmark appends starts no
-machine. `people` signs phones in through the gateway's own HTTP.
+machine. `people` signs phones in through the gateway's own HTTP. The gateway has the limits it has
+when nothing is set, so that people and phones come from many addresses.
 """
 
 import asyncio
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import httpx
 import psutil
+from msgspec.structs import fields
 
 from events import (
     NOWHERE,
@@ -32,6 +36,7 @@ from infra.clock import Scribe, utc_now
 from infra.event_log import EventLog
 from infra.jetstream import JetStreamLog
 from infra.stack.stack import create_database
+from services.gateway.settings import Settings
 from tests.bench.crowd import Address
 from tests.gateway.conftest import OPERATOR, settings_for
 from tests.support.eventually import eventually
@@ -41,13 +46,17 @@ from tests.support.stack import RealServers, plain_environment, real_servers
 
 _SCRIBE = Scribe(utc_now)
 _AT_ONCE = 16
+_FIRST_ADDRESS = IPv4Address("127.1.0.1")
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: each client would make its own
+_LIMITS = ("reads_a_minute", "commands_a_minute", "anonymous_a_minute", "connections_per_address")
 
 
 class Seat(NamedTuple):
-    """A person's session, and the account its tasks are in."""
+    """A person's session, the account its tasks are in, and the address it is used from."""
 
     token: str
     account: AccountId
+    address: str
 
 
 class Edge:
@@ -84,36 +93,51 @@ class Edge:
         return sum(float(value) for key, value in lines if key.removesuffix("_total") == name)
 
     async def people(self, accounts: int, each: int = 1) -> list[list[Seat]]:
-        """Sign in so many people of so many accounts: the owner, and whom they invite."""
+        """Sign in so many people of so many accounts: the owner, and whom they invite.
+
+        Each is at an address of their own, as people are: the gateway's limits count by address.
+        """
         turn = asyncio.Semaphore(_AT_ONCE)
-        limits = httpx.Limits(max_connections=_AT_ONCE)
-        async with httpx.AsyncClient(
-            base_url=self._url, timeout=60, trust_env=False, limits=limits
-        ) as client:
 
-            async def one(number: int) -> list[Seat]:
-                async with turn:
-                    return await _signed_in(client, f"account-{number}", each)
+        async def one(number: int) -> list[Seat]:
+            addresses = [_loopback(number * each + place) for place in range(each)]
+            async with turn:
+                return await _signed_in(self._url, f"account-{number}", addresses)
 
-            async with asyncio.TaskGroup() as group:
-                seats = [group.create_task(one(number)) for number in range(accounts)]
+        async with asyncio.TaskGroup() as group:
+            seats = [group.create_task(one(number)) for number in range(accounts)]
         return [seat.result() for seat in seats]
 
 
-async def _signed_in(client: httpx.AsyncClient, account: str, count: int) -> list[Seat]:
-    pairing = await _post(client, "/v1/pairings", {"account": account}, OPERATOR)
-    owner = await _sign_in(client, pairing["code"])
-    seats = [owner]
-    for number in range(1, count):
-        invited = await _post(client, "/v1/members", {"name": f"member {number}"}, owner.token)
-        seats.append(await _sign_in(client, invited["code"]))
+def _loopback(number: int) -> str:
+    """Return an address of this machine: all of 127.0.0.0/8 is its own on Linux."""
+    return str(_FIRST_ADDRESS + number)
+
+
+async def _signed_in(url: httpx.URL, account: str, addresses: Sequence[str]) -> list[Seat]:
+    first, *others = addresses
+    async with _at(url, first) as client:
+        pairing = await _post(client, "/v1/pairings", {"account": account}, OPERATOR)
+        owner = await _sign_in(client, pairing["code"], first)
+        seats = [owner]
+        for number, address in enumerate(others, 1):
+            member = {"name": f"member {number}"}
+            invited = await _post(client, "/v1/members", member, owner.token)
+            async with _at(url, address) as own_client:
+                seats.append(await _sign_in(own_client, invited["code"], address))
     return seats
 
 
-async def _sign_in(client: httpx.AsyncClient, code: str) -> Seat:
+def _at(url: httpx.URL, address: str) -> httpx.AsyncClient:
+    """Make a client whose connections come from this address."""
+    transport = httpx.AsyncHTTPTransport(local_address=address, verify=_NO_TLS)
+    return httpx.AsyncClient(base_url=url, timeout=60, trust_env=False, transport=transport)
+
+
+async def _sign_in(client: httpx.AsyncClient, code: str, address: str) -> Seat:
     device = {"name": "bench", "platform": "bench"}
     session = await _post(client, "/v1/sessions", {"code": code, "device": device}, "")
-    return Seat(session["token"], AccountId(session["account"]))
+    return Seat(session["token"], AccountId(session["account"]), address)
 
 
 async def _post(client: httpx.AsyncClient, path: str, body: object, token: str) -> dict[str, Any]:
@@ -149,8 +173,7 @@ async def _gateway(
         port,
         log_level="WARNING",
         metrics_port=metrics_port,
-        anonymous_a_minute=1_000_000,  # thousands sign in from one address here
-        commands_a_minute=1_000_000,
+        **{field.name: field.default for field in fields(Settings) if field.name in _LIMITS},
     )
     values = {name.upper(): str(getattr(settings, name)) for name in settings.__struct_fields__}
     process = await asyncio.create_subprocess_exec(

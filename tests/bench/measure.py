@@ -1,6 +1,7 @@
 """What the benchmarks share: a whole stack, a phone, and order statistics."""
 
 import asyncio
+import resource
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,21 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value below which `share` (0 to 1) of the values lie; values must not be empty."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process, and each that it starts, have so many files open.
+
+    Raises SystemExit when the machine's hard limit is lower.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise SystemExit(
+            f"This benchmark needs {count:,} open files per process, and the hard limit is {hard:,}"
+            f". Raise it (`ulimit -Hn {count}` as root), then run it again."
+        )
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 async def on_a_stack(

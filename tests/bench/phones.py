@@ -24,12 +24,16 @@ _LONGEST_SECONDS = 120
 
 
 class Wish(msgspec.Struct):
-    """One phone, and the task it watches from a version on; without a task it only listens."""
+    """One phone, and the task it watches from a version on; without a task it only listens.
+
+    It connects from `address`, one of this machine's own.
+    """
 
     token: str
     device: str
     task: str = ""
     version: int = 0
+    address: str = "127.0.0.1"
 
 
 class Order(msgspec.Struct):
@@ -81,7 +85,9 @@ class Phone(asyncio.Protocol):
         """Connect, say hello, and return when all that stands in the log is here."""
         self._begin()
         loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: self, order.host, order.port)
+        await loop.create_connection(
+            lambda: self, order.host, order.port, local_addr=(self.wish.address, 0)
+        )
         assert self._transport is not None
         self._transport.write(
             f"GET {order.path} HTTP/1.1\r\nHost: {order.host}:{order.port}\r\n"

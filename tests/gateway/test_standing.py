@@ -1,10 +1,14 @@
 """What is remembered of who may act, with a clock in hand."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from events import AccountId, PersonId
 from services.gateway.access import Principal
 from services.gateway.accounts.standing import Standings
+from services.gateway.problems import Refused, unavailable
 
 ADA = Principal(AccountId("acc_a"), PersonId("per_a"), "ses_a")
 
@@ -71,3 +75,84 @@ async def test_nobody_is_not_remembered():
     assert await register.recalled() is None
     register.principal = ADA
     assert await register.recalled() == ADA
+
+
+class SlowRegister(Register):
+    """A database whose answers come when the test lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_been_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.refusal: Refused | None = None
+
+    async def look(self) -> Principal | None:
+        found = await super().look()
+        self.has_been_asked.set()
+        await self.may_answer.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        return found
+
+
+async def turns_of_the_loop() -> None:
+    """Let every task that can run, run until it waits."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_the_devices_of_a_person_that_come_together_cost_one_lookup():
+    register = SlowRegister()
+    async with asyncio.TaskGroup() as group:
+        devices = [group.create_task(register.recalled()) for _ in range(10)]
+        await register.has_been_asked.wait()
+        await turns_of_the_loop()
+        register.may_answer.set()
+    assert [device.result() for device in devices] == [ADA] * 10
+    assert register.asked == 1
+
+
+async def test_a_lookup_begun_before_a_revocation_does_not_answer_who_comes_after_it():
+    register = SlowRegister()
+    async with asyncio.TaskGroup() as group:
+        before = group.create_task(register.recalled())
+        await register.has_been_asked.wait()
+        register.principal = None
+        register.standings.forget(["ses_a"])
+        after = group.create_task(register.recalled())
+        await turns_of_the_loop()
+        register.may_answer.set()
+    assert (before.result(), after.result()) == (ADA, None)
+    assert await register.recalled() is None
+
+
+async def test_a_device_that_goes_away_leaves_the_lookup_to_the_next():
+    register = SlowRegister()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(register.recalled())
+        await register.has_been_asked.wait()
+        second = group.create_task(register.recalled())
+        await turns_of_the_loop()
+        first.cancel()
+        register.may_answer.set()
+    assert second.result() == ADA
+    assert register.asked == 2
+
+
+async def test_a_database_that_is_away_refuses_all_who_wait_at_once():
+    register = SlowRegister()
+    register.refusal = unavailable("The database does not answer at the moment.")
+
+    async def refused() -> None:
+        with pytest.raises(Refused):
+            await register.recalled()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(refused())
+        await register.has_been_asked.wait()
+        await turns_of_the_loop()
+        register.may_answer.set()
+    assert register.asked == 1
+    await refused()
+    assert register.asked == 2

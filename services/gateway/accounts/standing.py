@@ -4,6 +4,7 @@ Whatever is revoked in this process is forgotten at once; other processes hear o
 `access.REVOKED` (the stream ends such connections) or look again after five seconds.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from infra.clock import Clock
 from infra.redis_errors import RedisUnavailable, redis_errors
 from infra.telemetry import logger
 from services.gateway.access import REVOKED, Principal
+from services.gateway.problems import Refused
 
 _AGE: Final = timedelta(seconds=5)
 _MOST: Final = 10_000
@@ -26,24 +28,64 @@ class _Kept(NamedTuple):
     at: datetime
 
 
+class _Lookup(NamedTuple):
+    """A lookup under way, and how often something was forgotten before it began."""
+
+    forgotten: int
+    found: asyncio.Future[Principal | None]
+
+
 class Standings:
     """The principals found lately, by whatever they were looked up with; the oldest give way."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lookups: dict[str, _Lookup] = {}
         self._forgotten = 0
 
     async def recall(
         self, name: str, look: Callable[[], Awaitable[Principal | None]]
     ) -> Principal | None:
-        """Tell whose standing this is, as it was at most five seconds ago; else look."""
+        """Tell whose standing this is, as it was at most five seconds ago; else look.
+
+        Who comes while another looks for the same name waits for what that one finds: the devices
+        of a person that come back together cost one question to the database. A lookup that began
+        before something was forgotten answers nobody who comes after.
+        """
+        while True:
+            kept = self._kept.get(name)
+            if kept is not None and self._clock() - kept.at < _AGE:
+                return kept.principal
+            under_way = self._lookups.get(name)
+            if under_way is None or under_way.forgotten != self._forgotten:
+                return await self._look(name, look)
+            await asyncio.wait([under_way.found])
+            if not under_way.found.cancelled():
+                return under_way.found.result()
+
+    async def _look(
+        self, name: str, look: Callable[[], Awaitable[Principal | None]]
+    ) -> Principal | None:
         now = self._clock()
-        kept = self._kept.get(name)
-        if kept is not None and now - kept.at < _AGE:
-            return kept.principal
-        forgotten = self._forgotten
-        found = await look()
+        lookup = _Lookup(self._forgotten, asyncio.get_running_loop().create_future())
+        self._lookups[name] = lookup
+        try:
+            found = await look()
+        except Refused as refusal:
+            lookup.found.set_exception(refusal)
+            lookup.found.exception()  # nobody has to wait for it
+            raise
+        else:
+            self._keep(name, found, now, forgotten=lookup.forgotten)
+            lookup.found.set_result(found)
+            return found
+        finally:
+            lookup.found.cancel()  # no effect when it is done; else another looks
+            if self._lookups.get(name) is lookup:
+                del self._lookups[name]
+
+    def _keep(self, name: str, found: Principal | None, now: datetime, *, forgotten: int) -> None:
         if found is None:
             self._kept.pop(name, None)
         elif forgotten == self._forgotten:  # else it may have been revoked while we looked
@@ -51,7 +93,6 @@ class Standings:
             self._kept.move_to_end(name)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
-        return found
 
     def remembers(self, name: str) -> bool:
         """Tell whether `recall` would answer without looking."""

@@ -69,6 +69,11 @@ def writer_of(event: AnyEvent) -> Writer | None:
     return _WRITER_OF.get(type(event))
 
 
+def needs_proof(recorded: Recorded) -> bool:
+    """Return True for an event of the control plane: a reader asks for its MAC."""
+    return type(recorded.event) in _WRITER_OF
+
+
 def read_mac(headers: bytes) -> Mac | str:
     """Read the one `Errand-Mac` of a raw header block; else return what is wrong with it."""
     _, found, rest = headers.partition(_LINE)

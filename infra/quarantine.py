@@ -7,11 +7,11 @@ folded by code that has shown to be wrong about it. Decision 11 says why this ma
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, ParamSpec, TypeVar
+from typing import Final, NamedTuple, TypeVar, TypeVarTuple
 
 from events import Recorded
 
-P = ParamSpec("P")
+P = TypeVarTuple("P")
 T = TypeVar("T")
 
 MAX_REASON_CHARACTERS: Final = 300
@@ -38,13 +38,13 @@ class Quarantined(NamedTuple):
     reason: str
 
 
-def attempt(step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Broken:
+def attempt(step: Callable[[*P], T], *args: *P) -> T | Broken:
     """Return what a pure step returns, or Broken when it raises anything at all.
 
     For folds and plans of one task only, never for an effect: a failed effect has names of its own.
     """
     try:
-        return step(*args, **kwargs)
+        return step(*args)
     except MemoryError:
         raise  # the process is at its end, whosever task it was
     except Exception as error:  # noqa: BLE001 - the one place; see the docstring

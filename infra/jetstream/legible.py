@@ -12,7 +12,7 @@ import msgspec
 
 from events import GatewayEvent, Recorded, TaskErased, TaskSubmitted, history_of
 from events.codec import decode
-from infra.event_mac import NO_KEYS, Proofs
+from infra.event_mac import NO_KEYS, Proofs, needs_proof
 from infra.jetstream.streams import MAX_MESSAGE_BYTES
 from infra.telemetry import logger
 
@@ -50,12 +50,17 @@ def read_event(
         recorded = decode(history_of(subject), sequence, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise Illegible(str(error)) from error
+    if needs_proof(recorded):
+        _require_proof(subject, recorded, headers, proofs)
+    return recorded
+
+
+def _require_proof(subject: str, recorded: Recorded, headers: bytes, proofs: Proofs) -> None:
     if objection := proofs.objection(subject, recorded, headers):
         tag = recorded.event.__struct_config__.tag
         raise Forged(f"forged or tampered with: it says {tag}, and {objection}")
     if isinstance(recorded.event, TaskSubmitted) and recorded.version != 1:
         raise Illegible(f"task.submitted stands at version {recorded.version}, and not at 1")
-    return recorded
 
 
 def follows(version: int, recorded: Recorded) -> bool:

@@ -299,10 +299,16 @@ class JetStreamLog(Generic[Writes]):
     async def _legible(
         self, name: str, batch: Sequence[Delivered], continuity: Continuity | None
     ) -> Sequence[Recorded]:
-        found = []
+        found, proofs = [], self._connection.keys
         for delivered in batch:
             try:
-                recorded = self._read_event(delivered.subject, delivered)
+                recorded = read_event(
+                    delivered.subject,
+                    delivered.sequence,
+                    delivered.body,
+                    headers=delivered.headers,
+                    proofs=proofs,
+                )
                 if continuity is not None and not continuity.is_next(recorded):
                     await self._placed(recorded, continuity)
             except Illegible as error:

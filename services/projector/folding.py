@@ -5,7 +5,8 @@ at once, so the read models are a function of the log's prefix and of nothing el
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from events import Recorded, TaskErased, TaskId
@@ -42,6 +43,8 @@ class Fold:
     def __init__(self, tables: Collection[Table]) -> None:
         self._tables = tables
         self._columns = {table.name: table.columns for table in tables}
+        self._key_of = {table.name: _picker(table.key) for table in tables}
+        self._row_of = {table.name: _picker(table.columns) for table in tables if table.grows_only}
         self._states: OrderedDict[TaskId, TaskState | None] = OrderedDict()
         self.quarantined: list[Quarantined] = []
         self._begin()
@@ -65,19 +68,20 @@ class Fold:
         """Fold these events, the next of the log, onto what is held."""
         places = self._grown.get(event.EVENT.name)
         states = self._states if task.TASK.name in self._merged else None
+        projected, put = PROJECTED, self._put
         for recorded in events:
             kind, name = type(recorded.event), recorded.task
             if kind is TaskErased:
                 self._erase(name)
             if places is not None:
                 places.append(event.values(recorded))
-            for project in PROJECTED.get(kind, ()):
+            for project in projected.get(kind, ()):
                 rows = attempt(project, recorded)
                 if isinstance(rows, Broken):
                     self.quarantined.append(Quarantined(recorded, rows.reason))
                     continue
                 for row in rows:
-                    self._put(row)
+                    put(row)
             if states is not None:
                 before = states.get(name)
                 state = states[name] = evolve(before, recorded)
@@ -127,12 +131,11 @@ class Fold:
         return [list(map(values.get, columns)) for values in self._merged[table].values()]
 
     def _put(self, row: Row) -> None:
-        (name, key, columns, grows_only), values = row.table, row.values
-        if grows_only:
-            if (rows := self._grown.get(name)) is not None:
-                rows.append([values[column] for column in columns])
+        name, values = row.table.name, row.values
+        if (rows := self._grown.get(name)) is not None:
+            rows.append(self._row_of[name](values))
         elif (merged := self._merged.get(name)) is not None:
-            place = tuple([values[column] for column in key])
+            place = self._key_of[name](values)
             known = merged.get(place)
             if known is None:
                 merged[place] = dict(values)
@@ -149,3 +152,11 @@ class Fold:
         for merged in self._merged.values():
             for key in [key for key, row in merged.items() if row["task"] == name]:
                 del merged[key]
+
+
+def _picker(columns: Sequence[str]) -> Callable[[Mapping[str, object]], tuple[object, ...]]:
+    """Return what picks these columns out of a row: half the time of a comprehension."""
+    if len(columns) == 1:
+        only = columns[0]
+        return lambda values: (values[only],)
+    return itemgetter(*columns)

@@ -1,11 +1,10 @@
 """One stack for all attacks; a lost worker is not replaced while a test looks."""
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.support.server_directory import server_directory
 from tests.support.stack import RealStack, real_stack
 from tests.support.whole import Phone, signed_in
 
@@ -16,8 +15,8 @@ PATIENT = {"RETRY_BACKOFF_SECONDS": "120,120,120", "TASKS_PER_ACCOUNT": "40"}
 def attacked() -> Iterator[RealStack]:
     """The whole of Errand, for attacks alone."""
     with (
-        tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory,
-        real_stack(Path(directory), environment=PATIENT) as running,
+        server_directory() as directory,
+        real_stack(directory, environment=PATIENT) as running,
     ):
         yield running
 

@@ -1,10 +1,8 @@
 """A worker with real credentials floods the log: its task ends, and others work on."""
 
 import asyncio
-import tempfile
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from time import monotonic
 
 import httpx
@@ -36,6 +34,7 @@ from infra.nats_permissions import WorkerGrant
 from tests.support.eventually import eventually
 from tests.support.nats_rights import Refusals
 from tests.support.nats_rights import signed_in as nats_signed_in
+from tests.support.server_directory import server_directory
 from tests.support.stack import real_stack
 from tests.support.whole import Phone, repository, signed_in, stored
 
@@ -51,8 +50,8 @@ def stack():
     """A stack of our own, in which a history may have no more than 12 MiB."""
     environment = {"HISTORY_BYTES_PER_TASK": str(HISTORY_BYTES)}
     with (
-        tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory,
-        real_stack(Path(directory), environment=environment) as running,
+        server_directory() as directory,
+        real_stack(directory, environment=environment) as running,
     ):
         yield running
 

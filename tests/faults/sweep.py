@@ -1,7 +1,9 @@
-"""Runs a task while something is killed at given events of its history, and judges the end.
+"""Runs a task while something is killed at given points of its history, and judges the end.
 
-The task writes several files per reply. Whatever is killed when, it finishes with all of them on
-one branch, one pull request, a whole log, equal ledgers and read models, and no machine left.
+A point is a kind of event, which is met at the first one at which there is something to kill, or
+the version of one event. The task writes several files per reply. Whatever is killed when, it
+finishes with all of them on one branch, one pull request, a whole log, equal ledgers and read
+models, and no machine left.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+import httpx
 import psutil
 
 from events import AccountId, History, TaskId
@@ -28,6 +31,7 @@ from tests.support.stack import RealStack
 from tests.support.whole import Phone, repository
 
 T = TypeVar("T")
+Point = int | str
 CHAPTERS = int(os.environ.get("CHAPTERS", "1"))
 PROMPT = f"Write {CHAPTERS} chapters of 3 pages."
 BOOK = {
@@ -35,8 +39,9 @@ BOOK = {
     for number in range(1, 3 * CHAPTERS, 3)
     for page in (1, 2, 3)
 }
-SWEEPS = int(os.environ.get("SWEEP", "1"))
-"""How often each event is killed at; the environment's SWEEP."""
+SWEEP = os.environ.get("SWEEP", "kinds")
+"""Which points are killed at: "kinds" is every kind of event once, "all" every event once, and a
+number every event so often."""
 KILLS_PER_TASK = (4, 2, 1)
 """In the first round, and in those that make up for the events at which nothing ran to be killed:
 a program that was killed again and again is started again after a pause."""
@@ -45,19 +50,20 @@ TASK_SECONDS = 180
 
 
 async def run_with_kills(
-    stack: RealStack, phone: Phone, kills: Sequence[int], target: str
-) -> list[int]:
-    """Run a task to its end and judge it; kill `target` as its events of these versions appear.
+    stack: RealStack, phone: Phone, points: Sequence[Point], target: str
+) -> list[Point]:
+    """Run a task to its end and judge it; kill `target` as the events of these points appear.
 
-    Returns the versions at which a process was really killed.
+    Returns the points at which a process was really killed.
     """
     made = await repository(stack, "slugify")
     task = await phone.submit(PROMPT, made.url)
-    killed: list[int] = []
+    killed: list[Point] = []
     async with asyncio.timeout(TASK_SECONDS):
         async for version, kind in versions(stack, task):
-            if version in kills and await kill(stack, target, task["id"]):
-                killed.append(version)
+            met = [point for point in (version, kind) if point in points and point not in killed]
+            if met and await kill(stack, target, task["id"]):
+                killed += met
             if kind in ("task.finished", "task.failed", "task.abandoned"):
                 break
     await judge(stack, made, task)
@@ -136,35 +142,42 @@ async def in_turns(work: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
     return [each.result() for each in running]
 
 
-async def length_of_a_task(stack: RealStack, phone: Phone) -> int:
-    """Run the task undisturbed; return the version of its `task.finished`."""
+async def sweeps(stack: RealStack, phone: Phone) -> list[list[Point]]:
+    """Run the task undisturbed; return the points before its end, sweep by sweep, as SWEEP says."""
     made = await repository(stack, "slugify")
     task = await phone.submit(PROMPT, made.url)
-    async for version, kind in versions(stack, task):
+    kinds: list[str] = []
+    async for _, kind in versions(stack, task):
         if kind == "task.finished":
-            return version
-    raise AssertionError("it did not finish")
+            break
+        kinds.append(kind)
+    if SWEEP == "kinds":
+        return [list(dict.fromkeys(kinds))]
+    return [list(range(1, len(kinds) + 1))] * (1 if SWEEP == "all" else int(SWEEP))
 
 
-async def kill_at_every_event(stack: RealStack, phone: Phone, target: str) -> None:
-    """Kill a service at every event of the task, in as many tasks as that takes."""
-    length = await length_of_a_task(stack, phone)
-    for _ in range(SWEEPS):
-        missed = list(range(1, length))
+async def kill_at_every_point(stack: RealStack, phone: Phone, target: str) -> None:
+    """Kill a service at every point of the task, in as many tasks as that takes."""
+    for points in await sweeps(stack, phone):
+        missed = points
         for kills_per_task in KILLS_PER_TASK:
             tasks = -(-len(missed) // kills_per_task)
-            killed: list[int] = []
-            for kills in [missed[first::tasks] for first in range(tasks)]:
-                killed += await run_with_kills(stack, phone, kills, target)
-                await eventually(lambda: is_running(stack, target), seconds=60)
-            missed = [version for version in missed if version not in killed]
-        print(f"{target} killed at every event of {length - 1} but {missed}")
+            killed: list[Point] = []
+            for chosen in [missed[first::tasks] for first in range(tasks)]:
+                killed += await run_with_kills(stack, phone, chosen, target)
+                await eventually(lambda: serves(stack, target), seconds=60)
+            missed = [point for point in missed if point not in killed]
+        print(f"{target} killed at all of {points} but {missed}")
         assert missed == []
 
 
-def is_running(stack: RealStack, target: str) -> bool:
+async def serves(stack: RealStack, target: str) -> bool:
+    """Whether the service runs; the gateway, whether it answers that it is ready."""
     try:
         os.kill(stack.pid(target), 0)
-    except ProcessLookupError:
+        if target == "gateway":
+            async with httpx.AsyncClient(base_url=stack.gateway_url, trust_env=False) as client:
+                return (await client.get("/health/ready")).is_success
+    except (ProcessLookupError, httpx.TransportError):
         return False
     return True

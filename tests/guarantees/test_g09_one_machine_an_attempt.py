@@ -11,7 +11,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -48,6 +47,7 @@ from tests.support.eventually import eventually
 from tests.support.histories import PATIENCE_SECONDS
 from tests.support.machines import TOKEN, LocalMachines, local_machines
 from tests.support.nats_connections import as_admin
+from tests.support.server_directory import server_directory
 from tests.support.stack import OwnThread, plain_environment, real_servers
 
 TASKS = int(os.environ.get("TASKS", "3"))
@@ -61,12 +61,12 @@ WORKER = f'["{sys.executable}", "-c", "import time; time.sleep(600)"]'
 @pytest.fixture(scope="module", params=["R1", "R3"])
 def own_log(request: pytest.FixtureRequest) -> Iterator[LogPlace]:
     """A log of its own: a scheduler takes up every task there is, other tests' too."""
-    with tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory:
+    with server_directory() as directory:
         if request.param == "R1":
-            with real_servers(Path(directory)) as servers:
+            with real_servers(directory) as servers:
                 yield LogPlace(servers)
             return
-        thread = OwnThread(_running(Path(directory)))
+        thread = OwnThread(_running(directory))
         try:
             yield LogPlace(Cluster(*thread.open(), thread))
         finally:

@@ -12,7 +12,6 @@ where a house leaves `deny_delete` out, that the files hold nothing either.
 
 import asyncio
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,6 +45,7 @@ from tests.support.nats_connections import as_admin, as_role
 from tests.support.operating import house, operate
 from tests.support.postgres_rows import checkpoint, read_models
 from tests.support.projectors import projector
+from tests.support.server_directory import server_directory
 from tests.support.stack import OwnThread, RealServers, RealStack, real_servers, real_stack
 from tests.support.whole import Phone, repository, signed_in, stored
 
@@ -57,8 +57,8 @@ NOT_OURS = ("forge", "postgres", "nats")
 def own_stack() -> Iterator[RealStack]:
     """A stack that nobody else has left anything in."""
     with (
-        tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory,
-        real_stack(Path(directory)) as running,
+        server_directory() as directory,
+        real_stack(directory) as running,
     ):
         yield running
 
@@ -187,14 +187,14 @@ async def test_a_task_that_has_not_ended_is_not_erased(
 @pytest.fixture(params=["R1", "R3"])
 def lenient(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Path]]:
     """Servers of this test's own, and the directory with their files."""
-    with tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory:
+    with server_directory() as directory:
         if request.param == "R1":
-            with real_servers(Path(directory)) as servers:
-                yield servers, Path(directory)
+            with real_servers(directory) as servers:
+                yield servers, directory
             return
-        thread = OwnThread(_running(Path(directory)))
+        thread = OwnThread(_running(directory))
         try:
-            yield Cluster(*thread.open(), thread), Path(directory)
+            yield Cluster(*thread.open(), thread), directory
         finally:
             thread.close()
 

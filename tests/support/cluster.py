@@ -7,7 +7,6 @@ a generated password. tests/conftest.py registers the fixtures.
 import os
 import secrets
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -33,6 +32,7 @@ from infra.stack.supervisor import Supervisor, supervised
 from tests.support import nats_identities
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin
+from tests.support.server_directory import server_directory
 from tests.support.signing import KEYS_TEXT
 from tests.support.stack import OwnThread, RealServers, plain_environment
 
@@ -243,8 +243,8 @@ def _say(line: str) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Three real servers with the log on all three, one set for the whole session."""
-    with tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory:
-        thread = OwnThread(_running(Path(directory)))
+    with server_directory() as directory:
+        thread = OwnThread(_running(directory))
         try:
             yield Cluster(*thread.open(), thread)
         finally:

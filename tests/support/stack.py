@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
@@ -32,6 +31,7 @@ from infra.stack.stack import Servers, create_database, running_servers
 from infra.stack.supervisor import Supervisor
 from infra.stack.whole import Pairing, Stack, Wish, running_stack
 from tests.support import nats_identities
+from tests.support.server_directory import server_directory
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -246,8 +246,8 @@ def real_stack(
 def stack() -> Iterator[RealStack]:
     """The whole of Errand, one for the whole session, with a short patience for lost workers."""
     with (
-        tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory,
-        real_stack(Path(directory), environment={"HEARTBEAT_SILENCE_SECONDS": "10"}) as running,
+        server_directory() as directory,
+        real_stack(directory, environment={"HEARTBEAT_SILENCE_SECONDS": "10"}) as running,
     ):
         yield running
 
@@ -256,8 +256,8 @@ def stack() -> Iterator[RealStack]:
 def servers() -> Iterator[RealServers]:
     """The real servers, one set for the whole session: use ids and databases of your own."""
     with (
-        tempfile.TemporaryDirectory(prefix="errand-", ignore_cleanup_errors=True) as directory,
-        real_servers(Path(directory)) as running,
+        server_directory() as directory,
+        real_servers(directory) as running,
     ):
         yield running
 

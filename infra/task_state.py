@@ -249,8 +249,8 @@ def _staffed(state: TaskState, event: SchedulerEvent, at: datetime) -> TaskState
         case MachineDestroyed(cost_microusd=cost):
             return replace(state, machine_cost_microusd=state.machine_cost_microusd + cost)
         case TaskAbandoned(reason=reason, detail=detail, remedy=remedy):
-            if reason == "tampered":  # what had ended well is not to be trusted either
-                state = replace(state, phase="working")
+            if reason == "tampered" or (reason, state.phase) == ("history_too_large", "finished"):
+                state = replace(state, phase="working")  # what ended well is not to be trusted
             return _ended(state, at, phase="failed", failure=Failure(reason, detail, remedy))
         case MachineStarted() | MachineRefused() | MachineLost():
             return state

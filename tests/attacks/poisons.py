@@ -107,6 +107,9 @@ ODD_TEXTS: Final = (
     "\\u0000", "x" * 4097, "x" * 65_537, "x" * 250 * 1024,
 )  # fmt: skip
 
+DEEP: Final = (100, 123, 124, 125)
+TOO_DEEP: Final = (126, 127, 128, 130, 500, 5000)
+
 FAMILIES: Final[Mapping[str, Sequence[Poison]]] = MappingProxyType(
     {
         "times": [
@@ -121,8 +124,8 @@ FAMILIES: Final[Mapping[str, Sequence[Poison]]] = MappingProxyType(
             ),
         ],
         "no_events": [
-            *(deep(levels) for levels in (100, 123, 124, 125, 126, 127, 128, 130, 500, 5000)),
-            *(deep(levels, '{"a":', "}") for levels in (100, 130, 500, 5000, 20_000)),
+            *(deep(levels) for levels in TOO_DEEP),
+            *(deep(levels, '{"a":', "}") for levels in (*TOO_DEEP, 20_000)),
             deep(100_000),
             raw(b"[" * 200_000),
             raw(b'{"a":' * 40_000),
@@ -130,12 +133,11 @@ FAMILIES: Final[Mapping[str, Sequence[Poison]]] = MappingProxyType(
             raw(b""), raw(b"\x00\xff garbage \x80"), raw(b"{}"), raw(b"[]"), raw(b"null"),
             raw(b"1"), raw(b'"text"'), raw(b"\xef\xbb\xbf{}"), raw(b" " * 1000), raw(b"{" * 100),
             saying(type="task.unheard_of"), saying(type=None), saying(type=["tool.started"]),
-            saying(TOOL, type="task.cancelled", reason="forged"), saying(TOOL, t="event"),
+            saying(TOOL, t="event"),
             saying(TOOL, schema=99), saying(TOOL, schema=0), saying(TOOL, schema=-(2**62)),
             saying(TOOL, task="task_of_another"), saying(TOOL, task=None), saying(TOOL, by=None),
             saying(TOOL, id=""), saying(TOOL, id="a b.c\n"), saying(TOOL, id="x" * 10_000),
             spelt(TOOL | {"title": "MARK"}, "MARK", '"a","title":"b","version":1'),
-            spelt(TOOL | {"title": "MARK"}, "MARK", '"a","type":"task.erased"'),
             lambda around: json.dumps(around | TOOL).encode() + b"{}",
             lambda around: json.dumps(around | TOOL).encode().replace(b'"t"', b'"\xff\xfe"'),
             lambda around: json.dumps(around | TOOL).encode()[:-7],
@@ -157,10 +159,13 @@ FAMILIES: Final[Mapping[str, Sequence[Poison]]] = MappingProxyType(
                 )
             ),
         ],
+        "forgeries": [
+            *(deep(levels) for levels in DEEP),
+            *(deep(levels, '{"a":', "}") for levels in DEEP),
+            saying(TOOL, type="task.cancelled", reason="forged"),
+            spelt(TOOL | {"title": "MARK"}, "MARK", '"a","type":"task.erased"'),
+        ],
         "numbers": [
-            *(saying(REPLIED, turn=n) for n in ODD_NUMBERS),
-            *(saying(REPLIED, cost_microusd=n) for n in ODD_NUMBERS),
-            *(saying(REPLIED, usage={"input_tokens": n}) for n in ODD_NUMBERS),
             *(saying(DONE, exit_code=n, seconds=n) for n in ODD_NUMBERS),
             *(saying(DONE, exit_code=-n) for n in (MAX_COUNT, 2**63)),
             *(saying(PREPARED, seconds=n) for n in ODD_NUMBERS),
@@ -168,15 +173,13 @@ FAMILIES: Final[Mapping[str, Sequence[Poison]]] = MappingProxyType(
             *(saying(STORED, blob={"key": "k", "size_bytes": n, "sha256": "0"})
               for n in ODD_NUMBERS),
             *(spelt(PREPARED | {"seconds": "MARK"}, "MARK", n) for n in NO_NUMBERS),
-            *(spelt(REPLIED | {"turn": "MARK"}, "MARK", n) for n in NO_NUMBERS),
-            *(spelt(REPLIED | {"blocks": [{"type": "text", "text": "x", "n": "MARK"}]}, "MARK", n)
-              for n in (*NO_NUMBERS, "1" * 5000)),
             *(saying(type="pull_request.opened", number=n, url="u", title="t")
               for n in ODD_NUMBERS),
             saying(type="attempt.ended", attempt=MAX_COUNT, reason="r"),
             saying(STARTED, attempt=0), saying(STARTED, attempt=-1),
-            saying(STARTED, attempt=2**63), saying(STARTED, attempt=MAX_COUNT),
+            saying(STARTED, attempt=2**63),
             saying(type="attempt.ended", attempt=0, reason=""),
+            saying(STARTED, attempt=MAX_COUNT),
         ],
         "words": [
             *(saying(TOOL, title=text, command=text) for text in ODD_TEXTS),
@@ -189,7 +192,7 @@ FAMILIES: Final[Mapping[str, Sequence[Poison]]] = MappingProxyType(
               for text in ODD_TEXTS),
             *(saying(TOOL, by=text, cause=text) for text in ODD_TEXTS),
         ],
-        "blocks": [
+        "replies": [
             block(type="text", text=None), block(type="text"), block(), block(type=None),
             block(type="tool_use"), block(type="tool_use", id="x", name="bash"),
             block(type="tool_use", id=None, name=None, input=None),
@@ -204,6 +207,14 @@ FAMILIES: Final[Mapping[str, Sequence[Poison]]] = MappingProxyType(
             saying(REPLIED, blocks=[{}] * 60_000),
             saying(REPLIED, blob={"key": "../../x", "size_bytes": 0, "sha256": ""}),
             saying(REPLIED, stop_reason=""), saying(REPLIED, stop_reason="\x00"),
+            *(saying(REPLIED, turn=n) for n in ODD_NUMBERS),
+            *(saying(REPLIED, cost_microusd=n) for n in ODD_NUMBERS),
+            *(saying(REPLIED, usage={"input_tokens": n}) for n in ODD_NUMBERS),
+            *(spelt(REPLIED | {"turn": "MARK"}, "MARK", n) for n in NO_NUMBERS),
+            *(spelt(REPLIED | {"blocks": [{"type": "text", "text": "x", "n": "MARK"}]}, "MARK", n)
+              for n in (*NO_NUMBERS, "1" * 5000)),
+        ],
+        "requests": [
             *(saying(ASKED, request=text, text=text, options=[text]) for text in ODD_TEXTS),
             *(saying(APPROVAL, request=text, digest=text) for text in ODD_TEXTS),
             *(saying(APPROVAL, title=text, covers=text, command=text, diff=text)
@@ -235,3 +246,16 @@ FLOODS: Final[Mapping[str, tuple[Poison, int]]] = MappingProxyType(
     }
 )
 """A fact, and how often: what is summed over a history grows beyond 64 bits."""
+
+ENDED_AS: Final[Mapping[str, str]] = MappingProxyType(
+    {"forgeries": "tampered", "replies": "model_stalled", "sums": "model_stalled"}
+)
+"""The reason with which these end their task by themselves; all others leave it to its person.
+
+A reply that nobody gave is the worker's own word: it acts on it as on any reply.
+"""
+
+SAMPLE: Final = tuple(
+    poison for name, family in FAMILIES.items() if name not in ENDED_AS for poison in family[:-1:7]
+)
+"""Some of every family that does not end its task."""

@@ -279,3 +279,21 @@ def test_the_command_that_runs_is_in_the_state_as_long_as_it_runs():
     assert fold(*WORKING, tool).command == "pytest -q"
     assert fold(*WORKING, tool, ToolCompleted(call=CallId("c1"), output="ok")).command == ""
     assert fold(*WORKING, tool, FINISHED).command == ""
+
+
+@pytest.mark.parametrize("reason", ["tampered", "history_too_large"])
+def test_what_finished_is_shown_as_failed_when_its_worker_is_not_to_be_trusted(reason) -> None:
+    abandoned = TaskAbandoned(reason=reason, detail="d", remedy="r")
+    finished = TaskFinished(summary="s", outcome="pull_request")
+    state = reduce(evolve, story(SUBMITTED, finished, abandoned), None)
+
+    assert state is not None
+    assert (state.phase, state.failure) == ("failed", Failure(reason, "d", "r"))
+
+
+def test_what_its_person_cancelled_stays_cancelled_though_its_history_grows_too_large() -> None:
+    abandoned = TaskAbandoned(reason="history_too_large", detail="d", remedy="r")
+    state = reduce(evolve, story(SUBMITTED, TaskCancelled(), abandoned), None)
+
+    assert state is not None
+    assert (state.phase, state.failure) == ("cancelled", None)

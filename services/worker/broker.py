@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from events import Blob
+from infra.blobs import is_blob_name
 from infra.event_log import Unavailable
 from infra.jetstream import SignedEvent
 from infra.telemetry import logger
@@ -88,6 +89,8 @@ class Broker:
     async def get(self, key: str) -> bytes:
         """Return the bytes under a Blob's key. Raises LookupError, Unreachable."""
         name = key.split("/", 2)[2]
+        if not is_blob_name(name):
+            raise LookupError(f"no blob can be under {key[:200]!r}")
         request = self._request("GET", f"blobs/{name}")
         answer = await _say(self._client, request, self._patience.begin())
         if answer.status_code in _NO_BLOB:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 
 from infra import telemetry
-from infra.event_log import Unavailable
+from infra.event_log import Refused, Unavailable
 from infra.settings import Misconfigured, read
 from services.worker.attempt_end import AttemptOver
 from services.worker.broker import ClaimRefused
@@ -31,7 +31,7 @@ def run(environment: Mapping[str, str]) -> None:
     reason: BaseException | None = None  # told after `except*`: see tests/architecture
     try:
         asyncio.run(main(settings, redactor))
-    except* (AttemptOver, ClaimRefused, Unreachable, Unavailable) as errors:
+    except* (AttemptOver, ClaimRefused, Refused, Unreachable, Unavailable) as errors:
         reason = _first(errors)
     if reason is not None:
         sys.exit(redactor.text(f"worker: {reason}"))

@@ -19,6 +19,7 @@ from infra.clock import Scribe
 from infra.event_log import Conflict, Unavailable
 from infra.telemetry import logger
 from services.worker.event_limits import fit
+from services.worker.outage import Unreachable
 from services.worker.ports import AttemptLog, Blobs
 from services.worker.redaction import Redactor
 from services.worker.standing import Attempt, Stopping, Turn
@@ -181,7 +182,11 @@ class Logbook:
         return replace(fact, blocks=(), blob=await self._blobs.put(name, content))
 
     async def _whole(self, recorded: Recorded) -> Recorded:
-        """Fetch blocks back that stand in the object store."""
+        """Fetch blocks back that stand in the object store.
+
+        Where they cannot be had for now the attempt leaves: what is folded from here on is of no
+        use to it, and another one fetches them again.
+        """
         event = recorded.event
         if not isinstance(event, ModelReplied) or event.blob is None:
             return recorded
@@ -190,6 +195,10 @@ class Logbook:
             blocks = _blocks_in(content)
         except (ValueError, LookupError) as error:
             self.spoil(f"the reply of turn {event.turn} cannot be read from its blob: {error}")
+            return recorded
+        except Unreachable as away:
+            _log.error("attempt.leaving", reason=away.reason, detail=away.detail)
+            self.stop(away.reason, away.detail)
             return recorded
         return replace(recorded, event=replace(event, blocks=blocks))
 

@@ -138,6 +138,7 @@ class MemoryBlobs:
         self.trees: dict[str, dict[str, bytes]] = {}
         self.next_tree: dict[str, bytes] = {}
         self.trouble: Exception | None = None
+        self.reading_trouble: Exception | None = None
 
     async def put(self, name: str, content: bytes) -> Blob:
         if self.trouble:
@@ -148,6 +149,8 @@ class MemoryBlobs:
         return Blob(key, len(content), sha256(content).hexdigest())
 
     async def get(self, key: str) -> bytes:
+        if self.reading_trouble:
+            raise self.reading_trouble
         return self.stored[key]
 
 

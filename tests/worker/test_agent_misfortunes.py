@@ -8,6 +8,7 @@ from events import (
     AttemptEnded,
     AttemptStarted,
     ModelFailed,
+    ModelReplied,
     SnapshotTaken,
     TaskCancelled,
     TaskFailed,
@@ -18,11 +19,14 @@ from events import (
     ToolStarted,
 )
 from services.worker.agent import LAST_SECONDS
+from services.worker.logbook import LONGEST_BLOCKS_BYTES
 from services.worker.outage import Unreachable
 from services.worker.ports import SandboxUnavailable, WorkspaceRefused
 from tests.support.driving import SLOW, SLOW_TOO, SUBMIT, WRITE, driven, driving, last_words, until
 from tests.support.fake_world import Bench, called, out_of_luck, said
 from tests.support.worker_history import SECOND, SUBMITTED
+
+LONG_TEXT = "x" * 2 * LONGEST_BLOCKS_BYTES
 
 
 async def test_cancelling_stops_a_running_tool_and_ends_the_attempt():
@@ -232,6 +236,49 @@ async def test_a_gateway_out_of_reach_ends_the_attempt_and_not_the_task():
         AttemptEnded(attempt=1, reason="object_store_unreachable", detail="It is away.")
     ]
     assert not bench.facts(TaskFailed)
+
+
+async def test_a_reply_that_cannot_be_fetched_for_now_ends_the_attempt_and_not_the_task():
+    """The next attempt reads the history, and its long reply stands in a store that is away."""
+    bench = Bench(called(("c1", "bash", {"command": "sleep", "why": LONG_TEXT})), said("Done."))
+    bench.sandbox.endless.add("sleep")
+    await bench.append(SUBMITTED)
+    async with asyncio.TaskGroup() as group:  # a worker that is killed in the middle of a call
+        worker = group.create_task(driven(bench))
+        await bench.sandbox.running.wait()
+        worker.cancel()
+    assert bench.facts(ModelReplied)[0].blob is not None
+    away = Unreachable("object_store_unreachable", "It is away.")
+
+    bench.blobs.reading_trouble = away
+    await driven(bench, 2)
+    assert bench.facts(AttemptEnded) == [
+        AttemptEnded(attempt=2, reason="object_store_unreachable", detail="It is away.")
+    ]
+    bench.blobs.reading_trouble = None
+    bench.sandbox.endless.clear()
+    await driven(bench, 3)
+    assert not bench.facts(TaskFailed)
+    assert len(bench.facts(TaskFinished)) == 1
+    assert LONG_TEXT in str(bench.model.questions[-1].messages)
+
+
+async def test_a_reply_that_is_lost_fails_the_task_in_words():
+    bench = Bench(called(("c1", "bash", {"command": "sleep", "why": LONG_TEXT})))
+    bench.sandbox.endless.add("sleep")
+    await bench.append(SUBMITTED)
+    async with asyncio.TaskGroup() as group:
+        worker = group.create_task(driven(bench))
+        await bench.sandbox.running.wait()
+        worker.cancel()
+    bench.blobs.stored.clear()
+
+    await driven(bench, 2)
+
+    [failed] = bench.facts(TaskFailed)
+    assert failed.reason == "history_unreadable"
+    assert "cannot be read from its blob" in failed.detail
+    assert failed.remedy
 
 
 async def test_a_log_that_lost_its_answer_gets_every_fact_once():

@@ -199,3 +199,26 @@ async def test_a_refused_claim_says_why(gateway, client):
 
 def test_settings_do_not_show_the_code():
     assert "c0de" not in repr(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "k",
+        "tasks/task_1",
+        "tasks/task_1/",
+        "tasks/task_1/../attempt",
+        "tasks/task_1/a\x00b",
+        "tasks/task_1/a\nb",
+        "tasks/task_1/\N{SLIGHTLY SMILING FACE}",
+        "tasks/task_1/" + "x" * 4000,
+        "tasks/task_1/a?b=c",
+        "tasks/task_1/a#b",
+        "//////",
+    ],
+)
+async def test_a_key_under_which_nothing_can_be_is_not_asked_for(broker, gateway, key):
+    with pytest.raises(LookupError):
+        await broker.get(key)
+    assert not gateway.asked

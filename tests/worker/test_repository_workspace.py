@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from events import Blob, SnapshotTaken
@@ -199,13 +200,40 @@ async def test_the_next_attempt_goes_on_from_the_snapshot(source, place, shelf):
     assert git_ok("rev-parse", f"{commit}^", inside=source) == first
 
 
-async def test_a_snapshot_that_was_tampered_with_is_not_restored(source, place, shelf):
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda taken, held: held.update({taken.pack.key: b"x"}), "not what was taken"),
+        (lambda _taken, held: held.clear(), "cannot be restored"),
+    ],
+)
+async def test_a_snapshot_that_was_tampered_with_or_is_gone_is_not_restored(
+    source, place, shelf, spoil, why
+):
     await place.workspace.prepare(base="")
     await place.bash("echo work > new")
     restore = await stored(shelf, await place.taken())
-    shelf.held[restore.pack.key] += b"x"
-    with pytest.raises(OSError, match="not the one that was taken"):
+    spoil(restore, shelf.held)
+    with pytest.raises(WorkspaceRefused, match=why) as refused:
         await place.make().prepare(base="", restore=restore)
+    assert refused.value.reason == "snapshot_lost"
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize("tree", ["", "\0", "HEAD", "--all", "t" * 40, "\U0001f642"])
+async def test_a_snapshot_of_what_is_no_tree_is_not_restored(source, place, shelf, tree):
+    await place.workspace.prepare(base="")
+    await place.bash("echo work > new")
+    restore = await stored(shelf, await place.taken())
+    with pytest.raises(WorkspaceRefused, match="no tree") as refused:
+        await place.make().prepare(base="", restore=msgspec.structs.replace(restore, tree=tree))
+    assert refused.value.reason == "snapshot_lost"
+
+
+async def test_a_base_that_no_program_can_be_told_is_not_found(source, place):
+    with pytest.raises(WorkspaceRefused) as refused:
+        await place.workspace.prepare(base="main\0", commit="\0")
+    assert refused.value.reason == "base_not_found"
 
 
 async def test_the_work_is_committed_and_pushed_once(source, place):

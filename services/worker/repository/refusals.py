@@ -251,6 +251,15 @@ def too_large(detail: str) -> WorkspaceRefused:
     )
 
 
+def snapshot_lost(detail: str) -> WorkspaceRefused:
+    """Refuse to go on from a snapshot that is gone, or is not what its event says."""
+    return WorkspaceRefused(
+        "snapshot_lost",
+        f"The work of the attempt before cannot be restored. {detail}",
+        "Send the task again. What was pushed is on the task's branch.",
+    )
+
+
 def base_not_found(base: str, branches: Sequence[str]) -> WorkspaceRefused:
     """Refuse a base branch that is not there; tell which are."""
     if not branches:

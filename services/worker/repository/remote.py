@@ -74,6 +74,8 @@ class Remote:
         branch = (f"--branch={base}",) if base else ()
         directory = str(self._git.directory)
         clone = ("clone", *options, f"--depth={DEPTH}", *branch, "--", self._url, directory)
+        if "\0" in base:  # no program can be told it
+            await self._require_branch(base)
         try:
             await self._reach(*clone)
         except WorkspaceRefused as refusal:

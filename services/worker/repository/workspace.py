@@ -6,6 +6,7 @@ stdin; out comes a pack on stdout, which `index-pack --strict` checks before any
 
 import asyncio
 import hashlib
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,8 +29,10 @@ from services.worker.repository.bare import Author, Bare, message_of
 from services.worker.repository.git import Git
 from services.worker.repository.inside import Agent, Damaged, Inside
 from services.worker.repository.limits import WorkspaceLimits
+from services.worker.repository.refusals import snapshot_lost
 from services.worker.repository.remote import Remote
 
+_TREE_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _TRIES: Final = 6
 _PAUSE_SECONDS: Final = 1.0
 
@@ -112,7 +115,7 @@ class GitWorkspace:
     ) -> Prepared:
         """Clone, and put the tree of the base (or the snapshot's) into the sandbox.
 
-        Raises WorkspaceRefused.
+        Raises WorkspaceRefused, also when the snapshot cannot be had any more.
         """
         async with self._turn:
             if self._fetched != (base, commit):
@@ -204,9 +207,14 @@ class GitWorkspace:
         return await asyncio.to_thread(_text_of, self._git.directory / "shallow"), self._pack
 
     async def _restore(self, snapshot: SnapshotTaken) -> None:
-        pack = await self._blobs.get(snapshot.pack.key)
+        try:
+            pack = await self._blobs.get(snapshot.pack.key)
+        except LookupError as error:
+            raise snapshot_lost(str(error)) from error
         if hashlib.sha256(pack).hexdigest() != snapshot.pack.sha256:
-            raise OSError(f"the stored pack {snapshot.pack.key} is not the one that was taken")
+            raise snapshot_lost("What is stored is not what was taken.")
+        if not _TREE_ID.fullmatch(snapshot.tree):
+            raise snapshot_lost("What was taken is no tree of git's.")
         await self._admit(snapshot.tree, pack)
         if snapshot.tree != self._base.tree:
             await self._inside.restore(snapshot.tree, pack)

@@ -8,14 +8,17 @@ was. Caller: `errand erase`.
 """
 
 import re
+from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from events import History, TaskId, event_subject, history_of
+from events import NOWHERE, Head, History, TaskId, event_subject, history_of
+from infra.event_mac import Proofs
 from infra.jetstream import reading
 from infra.jetstream.connection import ApiError, Connection
-from infra.jetstream.streams import STREAM
+from infra.jetstream.legible import Illegible, Sieve, Stored, read_event
+from infra.jetstream.streams import MAX_EVENTS_OF_A_TASK, STREAM
 
 _ID: Final = re.compile(r"[a-z0-9_]{1,128}")
 _READ_SECONDS: Final = 60.0
@@ -71,6 +74,54 @@ async def purge_before(connection: Connection, history: History, sequence: int) 
     )
     purged = msgspec.json.decode(answer, type=_PurgeAnswer).purged
     return Purged(overwritten + purged, is_overwritten)
+
+
+class HistoryRoom:
+    """Room for one more message in a history that is full, for its tombstone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def is_full(self, history: History) -> bool:
+        """Return whether a history takes nothing more. Raises Unavailable."""
+        count = await reading.count(
+            self._connection, event_subject(history), within_seconds=_READ_SECONDS
+        )
+        return count >= MAX_EVENTS_OF_A_TASK
+
+    async def make(self, history: History, head: Head) -> None:
+        """Take out what stands before the newest event, which stays: no history becomes empty.
+
+        Raises Unavailable, ApiError.
+        """
+        await purge_before(self._connection, history, head.sequence)
+
+    async def remaining_head(self, history: History) -> Head:
+        """Return where a history ends whose beginning is gone; NOWHERE when it holds no event.
+
+        So an erasure that broke off after `make` goes on where it was. Raises Unavailable.
+        """
+        head, sieve = NOWHERE, None
+        subject, proofs = event_subject(history), self._connection.keys
+        pages = reading.pages(self._connection, subject, after=0, within_seconds=_READ_SECONDS)
+        async with aclosing(pages):
+            async for page in pages:
+                for stored in page:
+                    sieve = sieve or _beginning_at(subject, stored, proofs)
+                    recorded = sieve and sieve.admit(stored)
+                    head = recorded.head if recorded else head
+        return head
+
+
+def _beginning_at(subject: str, stored: Stored, proofs: Proofs) -> Sieve | None:
+    """Make what reads a history from this message on; None when it is no event."""
+    try:
+        recorded = read_event(
+            subject, stored.sequence, stored.body, headers=stored.headers, proofs=proofs
+        )
+    except Illegible:
+        return None
+    return Sieve(subject, recorded.version - 1, proofs=proofs)
 
 
 async def _overwrite(connection: Connection, subject: str, sequence: int) -> int:

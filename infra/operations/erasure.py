@@ -32,7 +32,7 @@ from infra.clock import Scribe
 from infra.event_log import Conflict
 from infra.jetstream import Connection, JetStreamLog
 from infra.jetstream.dead_letters import forget, letters_of
-from infra.jetstream.erasure import find_history, purge_before
+from infra.jetstream.erasure import HistoryRoom, find_history, purge_before
 from infra.operations.object_store import Objects
 from infra.operations.vault import Vault
 from infra.task_state import ENDED, TaskState, evolve
@@ -85,6 +85,7 @@ class Erasing:
     ) -> None:
         self._connection = connection
         self._log = JetStreamLog[OperatorEvent](connection, deadline_seconds=60)
+        self._room = HistoryRoom(connection)
         self._objects = objects
         self._vault = vault
         self._live = live
@@ -116,12 +117,19 @@ class Erasing:
         )
 
     async def _tombstone(self, history: History, reason: str) -> Head:
-        """Append `task.erased`, unless it is the last event already."""
+        """Append `task.erased`, unless it is the last event already.
+
+        A full history takes no end and no tombstone, so it is not waited for: what stands before
+        its newest event goes first. The tombstone ends its machine.
+        """
         while True:
-            events = await self._ended(history)
+            is_full = await self._room.is_full(history)
+            events = await (self._log.read(history) if is_full else self._ended(history))
             if events and isinstance(events[-1].event, TaskErased):
                 return events[-1].head
-            head = events[-1].head if events else await self._log.head(history)
+            head = events[-1].head if events else await self._room.remaining_head(history)
+            if is_full:
+                await self._room.make(history, head)
             drafts = self._scribe.drafts([TaskErased(reason=reason)], by="operator")
             with suppress(Conflict):  # it has grown: look again
                 return await self._log.append(history, drafts, after=head)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from typing import Final, TypeVar
 
 import asyncpg
@@ -79,11 +80,10 @@ class Link:
                 command_timeout=_COMMAND_SECONDS,
                 server_settings=_NOTICES_A_LOST_HOST,
             )
-            try:
+            with ExitStack() as unless_begun:
+                unless_begun.callback(connection.terminate)
                 if self._begin is not None:
                     await self._begin(connection)
-            except BaseException:
-                connection.terminate()
-                raise
+                unless_begun.pop_all()
             self._connection = connection
         return self._connection

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,15 +14,14 @@ T = TypeVar("T")
 def write(path: Path, value: object) -> None:
     """Replace the file at `path` by `value` as JSON; a reader sees the old or the new, whole."""
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
+    with ExitStack() as unless_replaced:
+        unless_replaced.callback(Path(name).unlink, missing_ok=True)
         with os.fdopen(number, "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(value)))
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        unless_replaced.pop_all()
 
 
 def read(path: Path, kind: type[T]) -> T | None:

@@ -238,11 +238,14 @@ def _end(process: asyncio.subprocess.Process) -> None:
 
 
 async def _write(process: asyncio.subprocess.Process, content: bytes) -> None:
+    """Feed a process; what has ended, or wants no more, is fed no more."""
     if process.stdin is None:
         return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # git may not want it all
-        process.stdin.write(content)
-        await process.stdin.drain()
+    # uvloop closes the pipe of a process that ended, and raises when a closed pipe is written to.
+    if content and not process.stdin.is_closing():
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # git may not want it all
+            process.stdin.write(content)
+            await process.stdin.drain()
     process.stdin.close()
 
 

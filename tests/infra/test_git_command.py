@@ -1,0 +1,61 @@
+"""git as a program, on both event loops: the gateway's, and the one workers have."""
+
+import asyncio
+import os
+import time
+
+import pytest
+import uvloop
+
+from infra.git_command import GitCommand
+
+TIMES = 12
+BUSY_SECONDS = 0.03
+
+
+def git_in(directory) -> GitCommand:
+    return GitCommand(directory, settings={}, protocols="none", limit_bytes=10**9)
+
+
+async def on_a_busy_loop(work):
+    """Do it while the loop comes to each thing late, as on a loaded machine."""
+    loop = asyncio.get_running_loop()
+
+    def be_busy():
+        nonlocal turn
+        time.sleep(BUSY_SECONDS)  # a loop that is busy is what is tested
+        turn = loop.call_soon(be_busy)
+
+    turn = loop.call_soon(be_busy)
+    try:
+        return await work()
+    finally:
+        turn.cancel()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("stdin", [b"", b"unread\n", b"x" * 4_000_000])
+async def test_git_that_ends_before_it_is_fed_has_done_its_work(tmp_path, run, stdin):
+    git = git_in(tmp_path)
+
+    async def work():
+        return [await git.run("version", stdin=stdin) for _ in range(TIMES)]
+
+    ended = await asyncio.to_thread(lambda: run(on_a_busy_loop(work)))
+
+    assert [(each.code, each.text[:11]) for each in ended] == [(0, "git version")] * TIMES
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("stdin", [b"", b"a line\n", os.urandom(4_000_000)])
+async def test_git_is_fed_all_of_its_input_and_its_end(tmp_path, run, stdin):
+    git = git_in(tmp_path)
+
+    async def work():
+        await git.run("init", "--quiet", "--bare", ".")
+        made = await git.run("hash-object", "-w", "--stdin", stdin=stdin)
+        return await git.run("cat-file", "blob", made.text)
+
+    ended = await asyncio.to_thread(lambda: run(on_a_busy_loop(work)))
+
+    assert ended.stdout == stdin

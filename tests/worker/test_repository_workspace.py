@@ -26,6 +26,7 @@ from tests.support.sandboxes import running_sandbox
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BRANCH = "errand/task_a"
 PATIENCE = Patience(Policy(seconds=30.0))
+BRIEF_PAUSES = Patience(Policy(first_pause_seconds=0.01, longest_pause_seconds=0.05))
 KIND = "bubblewrap" if sys.platform == "linux" else "docker"
 
 
@@ -278,6 +279,26 @@ async def test_a_push_whose_answer_was_lost_is_found_done(source, place, forge):
     commit = await place.push()
     assert pushed_file(source, "work.txt") == "work"
     assert git_ok("rev-parse", "refs/pushed", inside=source) == commit
+
+
+async def test_a_push_that_is_not_answered_is_made_again_and_again(source, place, forge):
+    """A push may find nobody more often than any number of tries; the task does not fail of it."""
+    workspace = place.make(patience=BRIEF_PAUSES)
+    await workspace.prepare(base="")
+    await place.bash("printf work > work.txt")
+    forge.order("fail", status=500, times=15, path="git-receive-pack")
+    await workspace.commit_and_push(title="Mend it", body="", trailers={"Task": "task_a"})
+    assert pushed_file(source, "work.txt") == "work"
+
+
+async def test_a_push_that_is_never_answered_says_who_is_away(source, place, forge):
+    workspace = place.make(patience=Patience(Policy(seconds=1.0)))
+    await workspace.prepare(base="")
+    await place.bash("printf work > work.txt")
+    forge.order("fail", status=500, times=None, path="git-receive-pack")
+    with pytest.raises(Unreachable, match="The gateway did not answer") as caught:
+        await workspace.commit_and_push(title="Mend it", body="", trailers={"Task": "task_a"})
+    assert caught.value.reason == "gateway_unreachable"
 
 
 async def test_a_push_that_the_forge_refuses_says_so(source, place, forge):

@@ -3,13 +3,13 @@
 import asyncio
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from infra.telemetry import logger
 from services.worker.outage import Outage, Unreachable
-from services.worker.patience import Patience
+from services.worker.patience import Patience, Wait
 from services.worker.ports import WorkspaceRefused
 from services.worker.repository.git import Ended, Git, TooLarge
 from services.worker.repository.refusals import (
@@ -23,6 +23,9 @@ from services.worker.repository.refusals import (
     too_large,
     unreachable,
 )
+
+Pushed = Literal["done", "moved", "unanswered"]
+"""What came of a push. `moved`: somebody else moved the branch; `unanswered`: it may be done."""
 
 DEPTH: Final = 50
 _NETWORK_SECONDS: Final = 900.0
@@ -107,10 +110,15 @@ class Remote:
             await self._fetch(f"+refs/heads/{branch}:{_PUSHED}")
         return commit
 
-    async def push(self, commit: str, branch: str, *, expected: str) -> bool:
+    def begin_wait(self) -> Wait:
+        """Begin to wait for the answer to a push."""
+        return self._patience.begin()
+
+    async def push(self, commit: str, branch: str, *, expected: str, wait: Wait) -> Pushed:
         """Push if the branch still stands at `expected` (empty: is not there).
 
-        False when it does not, or when the answer was lost: look again. Raises WorkspaceRefused.
+        When it does not, or there was no answer, look where it stands and push again. Whatever
+        does not answer is given time by `wait`. Raises WorkspaceRefused, Unreachable.
         """
         reference = f"refs/heads/{branch}"
         lease = f"--force-with-lease={reference}:{expected}"
@@ -125,12 +133,15 @@ class Remote:
             timeout_seconds=_NETWORK_SECONDS,
         )
         if ended.is_done:
-            return True
+            return "done"
         heard = f"{ended.stderr}\n{ended.text}"
         refusal = refusal_of(heard, is_push=True)
-        if is_stale(heard) or refusal.reason == UNREACHABLE:
-            return False
-        raise refusal
+        if is_stale(heard):
+            return "moved"
+        if refusal.reason != UNREACHABLE:
+            raise refusal
+        await _wait_again(wait, heard)
+        return "unanswered"
 
     async def _has(self, commit: str) -> bool:
         return (await self._git.run("cat-file", "-e", f"{commit}^{{tree}}")).is_done
@@ -153,10 +164,15 @@ class Remote:
             refusal = refusal_of(ended.stderr)
             if refusal.reason != UNREACHABLE:
                 raise refusal
-            reason: Outage = UNREACHABLE if is_forge_away(ended.stderr) else "gateway_unreachable"
-            if not await wait.again():
-                raise _away(wait.over(reason, said(ended.stderr)))
-            _log.warning("forge.waiting", reason=reason, trouble=said(ended.stderr))
+            await _wait_again(wait, ended.stderr)
+
+
+async def _wait_again(wait: Wait, heard: str) -> None:
+    """Wait before the next try. Raises, at the end of patience, what says who is away."""
+    reason: Outage = UNREACHABLE if is_forge_away(heard) else "gateway_unreachable"
+    if not await wait.again():
+        raise _away(wait.over(reason, said(heard)))
+    _log.warning("forge.waiting", reason=reason, trouble=said(heard))
 
 
 def _away(error: Unreachable) -> Exception:

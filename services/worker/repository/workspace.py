@@ -33,7 +33,7 @@ from services.worker.repository.refusals import snapshot_lost
 from services.worker.repository.remote import Remote
 
 _TREE_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_TRIES: Final = 6
+_MOST_MOVES: Final = 6
 _PAUSE_SECONDS: Final = 1.0
 
 
@@ -162,22 +162,23 @@ class GitWorkspace:
 
         It is pushed to the task's branch. Work pushed earlier by this task stays below; the same
         work is pushed once. Raises WorkspaceRefused, with reason `no_changes` when there is nothing
-        to push.
+        to push; Unreachable when the gateway is away.
         """
         async with self._turn:
             taken, self._shown = self._shown or await self._take(), None
-            for attempt in range(_TRIES):
-                await asyncio.sleep(_PAUSE_SECONDS * max(0, attempt - 1))
-                # Most often nothing is pushed yet: that is tried first, and looked up if refused.
-                is_guess = attempt == 0 and taken.tree != self._base.tree
-                pushed = "" if is_guess else await self._remote.fetch_pushed(self._branch)
+            message = message_of(title, body, trailers)
+            wait = self._remote.begin_wait()
+            # Most often nothing is pushed yet: that is tried first, and looked up if refused.
+            must_look = taken.tree == self._base.tree
+            times_moved = 0
+            while times_moved < _MOST_MOVES:
+                pushed = await self._remote.fetch_pushed(self._branch) if must_look else ""
                 if pushed and await self._bare.tree_of(pushed) == taken.tree:
                     return pushed
                 if not pushed and taken.tree == self._base.tree:
                     raise WorkspaceRefused(
                         "no_changes", "Nothing was changed.", "Tell the agent what to change."
                     )
-                message = message_of(title, body, trailers)
                 commit = await self._bare.commit(
                     taken.tree,
                     pushed or self._base.commit,
@@ -185,12 +186,20 @@ class GitWorkspace:
                     author=self._author,
                     at=self._clock(),
                 )
-                if await self._remote.push(commit, self._branch, expected=pushed):
-                    return commit
+                match await self._remote.push(commit, self._branch, expected=pushed, wait=wait):
+                    case "done":
+                        return commit
+                    case "moved":
+                        await asyncio.sleep(_PAUSE_SECONDS * times_moved)
+                        times_moved += 1
+                    case "unanswered":
+                        pass
+                must_look = True
             raise WorkspaceRefused(
                 "push_refused",
-                f"The branch {self._branch} could not be pushed in {_TRIES} tries.",
-                "Check that the forge takes pushes and that nobody else pushes to this branch.",
+                f"The branch {self._branch} was moved by others {_MOST_MOVES} times meanwhile.",
+                "Check that nobody else pushes to this branch, then say something to the task to "
+                "push again.",
             )
 
     async def _fetch(self, base: str, commit: str) -> None:

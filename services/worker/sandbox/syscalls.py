@@ -69,15 +69,25 @@ _REFUSED: Final = {
     "userfaultfd": (323, 282),
     "vhangup": (153, 58),
 }
-# Answered as an older kernel would, so that programs take their other way.
+# Answered as an older kernel would, so that programs take their other way. The flags of clone3 are
+# in memory, where no filter can look; the C library then calls clone.
 _ABSENT: Final = {
+    "clone3": (435, 435),
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
 }
+_CLONE: Final = (56, 220)
 _SOCKET: Final = (41, 198)
 _SOCKETPAIR: Final = (53, 199)
 _IOCTL: Final = (16, 29)
+
+# clone's flags for namespaces of mounts, cgroups, names, IPC, users, processes and networks. Who
+# makes one of users is root in it, and reaches code of the kernel that is otherwise closed to them.
+_NEW_NAMESPACES: Final = (
+    *(0x0002_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000),
+    *(0x1000_0000, 0x2000_0000, 0x4000_0000),
+)
 
 _AF_UNIX: Final = 1
 _AF_NETLINK: Final = 16
@@ -93,6 +103,7 @@ _EAFNOSUPPORT: Final = 97
 _LOAD: Final = 0x20
 _JUMP_IF_EQUAL: Final = 0x15
 _JUMP_IF_GREATER_OR_EQUAL: Final = 0x35
+_JUMP_IF_ANY_BIT: Final = 0x45
 _RETURN: Final = 0x06
 _ALLOW: Final = 0x7FFF0000
 _ERRNO: Final = 0x00050000
@@ -138,6 +149,9 @@ def docker_profile() -> str:
     absent = {"names": sorted(_ABSENT), "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS}
     pair = [_rule("socketpair", _EAFNOSUPPORT, (0, _AF_UNIX, "SCMP_CMP_NE"))]
     terminal = [_rule("ioctl", _EPERM, (1, value, "SCMP_CMP_EQ")) for value in _TERMINAL_INPUT]
+    namespaces = [
+        _rule("clone", _EPERM, (0, flag, "SCMP_CMP_MASKED_EQ")) for flag in _NEW_NAMESPACES
+    ]
     netlink = (0, _AF_NETLINK, "SCMP_CMP_EQ"), (2, _NETLINK_ROUTE, "SCMP_CMP_NE")
     families = [
         _rule("socket", _EAFNOSUPPORT, (0, family, "SCMP_CMP_EQ"))
@@ -150,13 +164,15 @@ def docker_profile() -> str:
         {
             "defaultAction": "SCMP_ACT_ALLOW",
             "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
-            "syscalls": [refused, absent, *pair, *terminal, *sockets],
+            "syscalls": [refused, absent, *pair, *terminal, *namespaces, *sockets],
         }
     )
 
 
 def _rule(name: str, errno: int, *conditions: tuple[int, int, str]) -> dict[str, object]:
-    arguments = [{"index": at, "value": value, "op": op} for at, value, op in conditions]
+    arguments = [
+        {"index": at, "value": value, "valueTwo": value, "op": op} for at, value, op in conditions
+    ]
     return {"names": [name], "action": "SCMP_ACT_ERRNO", "errnoRet": errno, "args": arguments}
 
 
@@ -173,6 +189,11 @@ def _program(audit: int, column: int) -> list[_Instruction]:
         program += [
             _Instruction(_JUMP_IF_EQUAL, number, yes=end) for number in numbers if number >= 0
         ]
+    program += _call(
+        _CLONE[column],
+        _Instruction(_LOAD, _argument(0)),
+        _Instruction(_JUMP_IF_ANY_BIT, sum(_NEW_NAMESPACES), yes="refuse", no="allow"),
+    )
     program += _call(
         _SOCKETPAIR[column],
         _Instruction(_LOAD, _argument(0)),

@@ -266,6 +266,15 @@ async def test_a_pipe_that_hides_a_failure_tells_it(sandbox, script, exit_code, 
     )
 
 
+@pytest.mark.parametrize("codes", ["- -", "-", "1 - 2", "words", "\\036", "1 2\n3 x"])
+async def test_what_a_script_writes_in_place_of_its_exit_codes_counts_for_nothing(sandbox, codes):
+    script = f"mkdir -p ~/.errand_shell; printf -- '{codes}' > ~/.errand_shell/codes; exec true"
+    ended = await shell(sandbox, script)
+    assert (ended.exit_code, ended.is_timed_out) == (0, False)
+    assert "EXIT trap" in ended.note
+    assert (await shell(sandbox, "echo on")).output == b"on\n"
+
+
 @pytest.mark.parametrize("script", ["", "-x", "cat <<END\nunended", "echo 'a\\b' # c", "# c"])
 async def test_a_script_is_run_as_it_is_written(sandbox, script):
     ended = await shell(sandbox, script)

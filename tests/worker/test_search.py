@@ -282,3 +282,30 @@ def test_braces_stand_for_their_alternatives():
 )
 def test_a_path_fits_a_pattern(pattern, path, fits):
     assert PathPattern(pattern).matches(path) is fits
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "1",
+        "[]",
+        "null",
+        '{"lines": 3, "notes": []}',
+        '{"lines": [], "notes": [null]}',
+        '{"error": {"deep": 1}}',
+        "[" * 100_000,
+        '{"lines": [NaN]}',
+    ],
+    ids=str.__len__,
+)
+async def test_an_answer_of_another_shape_is_a_failed_search(output):
+    sandbox = FakeSandbox()
+
+    async def execute(command, **_):
+        return Completed(exit_code=0, output=output.encode())
+
+    sandbox.execute = execute
+    outcome = await search(sandbox, {}, nothing="nothing")
+    assert outcome.is_error
+    assert "The search failed" in outcome.output

@@ -87,7 +87,8 @@ builtin trap '__leave "$?" "${PIPESTATUS[@]}"' EXIT
 """
 
 # Reads "<nonce> <base64 of a script>" lines; answers each with its output and a marker: the nonce,
-# the exit code, and those of the parts of the script's last pipeline, `-` when none were kept.
+# the exit code, and those of the parts of the script's last pipeline, `-` when none were kept. A
+# script can write what it likes where they are kept.
 _LOOP: Final = r"""
 codes="$HOME/.errand_shell/codes"
 while IFS=' ' read -r nonce script; do
@@ -95,8 +96,9 @@ while IFS=' ' read -r nonce script; do
   BASH_ENV=<(printf %s "$1") bash --noprofile --norc -O expand_aliases \
     -c -- "$(printf %s "$script" | base64 -d)" bash </dev/null
   code=$?
-  parts=$(cat "$codes" 2>/dev/null) || parts=-
-  printf '\036%s %d %s\036' "$nonce" "$code" "${parts:0:300}"
+  parts=$(head -c 300 -- "$codes" 2>/dev/null) || parts=-
+  case $parts in *[!0-9\ ]*) parts=- ;; esac
+  printf '\036%s %d %s\036' "$nonce" "$code" "$parts"
 done
 """
 _COMMAND: Final = ("bash", "--noprofile", "--norc", "-c", _LOOP, "errand", _PRELUDE)

@@ -5,6 +5,8 @@ from functools import cache
 from inspect import getsource
 from typing import Any, Final
 
+import msgspec
+
 from services.worker.ports import Sandbox
 from services.worker.tools import file_text
 from services.worker.tools.search import files, lines, patterns, program
@@ -27,6 +29,12 @@ sys.stdout.write(json.dumps(module.answer(sent["request"])))
 _COMMAND: Final = ("python3", "-I", "-S", "-B", "-c", _BOOTSTRAP)
 
 
+class _Answer(msgspec.Struct, frozen=True):
+    lines: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: str = ""
+
+
 async def search(sandbox: Sandbox, request: dict[str, Any], *, nothing: str) -> Outcome:
     """Search the sandbox's files; `nothing` is what to say when all was looked at in vain."""
     stdin = json.dumps({"modules": _modules(), "request": request}).encode()
@@ -42,14 +50,13 @@ async def search(sandbox: Sandbox, request: dict[str, Any], *, nothing: str) -> 
             "what it would find. Give a narrower path, or a simpler pattern."
         )
     try:
-        answer = json.loads(ended.output)
-    except ValueError:
+        answer = msgspec.convert(json.loads(ended.output), _Answer)
+    except (ValueError, RecursionError):  # whatever is called python3 there wrote it
         return _broken(ended.exit_code, ended.output, ended.note)
-    if "error" in answer:
-        return refused(answer["error"])
-    lines, notes = answer["lines"], answer["notes"]
-    told = [*(lines or [nothing]), *(f"[{note}]" for note in notes)]
-    return Outcome(output="\n".join(told), exit_code=0 if lines else 1)
+    if answer.error:
+        return refused(answer.error)
+    told = [*(answer.lines or [nothing]), *(f"[{note}]" for note in answer.notes)]
+    return Outcome(output="\n".join(told), exit_code=0 if answer.lines else 1)
 
 
 def _broken(exit_code: int, output: bytes, note: str) -> Outcome:

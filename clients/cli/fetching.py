@@ -61,7 +61,7 @@ async def fetch_branch(person: Person, state: JSON, *, into: str = "") -> Path:
         return folder
     git = Git(folder, person.environment)
     here = f"refs/heads/{branch}"
-    await git.run("fetch", "--quiet", url, f"{here}:{here}", is_for_remote=True)
+    await git.run("fetch", "--quiet", "--", url, f"{here}:{here}", is_for_remote=True)
     return folder
 
 

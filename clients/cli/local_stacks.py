@@ -3,11 +3,15 @@
 A stack is found by `stack.json` in its directory: in `.errand` of this folder or one above, or
 wherever a file in `errand/stacks` of the user's state directory points to. It is readable by its
 owner alone, and has what this command needs to pair itself.
+
+A repository of strangers may hold such a file too. So a stack counts only when its gateway and its
+forge have addresses of this machine: nothing is sent elsewhere for what a folder says.
 """
 
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -37,6 +41,10 @@ class LocalStack(msgspec.Struct, frozen=True):
     directory: str = ""
 
 
+class Elsewhere(Exception):
+    """A file claims to be a local stack, and leads away from this machine. The text says where."""
+
+
 class _Pointer(msgspec.Struct, frozen=True):
     """A registered stack: its `stack.json`."""
 
@@ -48,7 +56,7 @@ def local_stack(start: Path) -> LocalStack | None:
     for folder in (start, *start.parents):
         try:
             return _read(folder / ".errand" / "stack.json")
-        except FileNotFoundError:
+        except (FileNotFoundError, Elsewhere):
             continue
         except (OSError, msgspec.DecodeError):
             return None
@@ -62,7 +70,7 @@ def named_stack(directory: Path) -> LocalStack:
             return _read(folder / "stack.json")
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, Elsewhere) as error:
             raise Trouble(f"The stack in {folder} cannot be read: {error}") from None
     raise Trouble(
         f"No stack runs in {directory}.",
@@ -85,12 +93,15 @@ def _registered(environment: Mapping[str, str]) -> Iterator[LocalStack]:
     for pointer in pointers:
         try:
             yield _read(Path(msgspec.json.decode(pointer.read_bytes(), type=_Pointer).file))
-        except (OSError, msgspec.DecodeError):  # it was killed, or is not ours to read
+        except (OSError, msgspec.DecodeError, Elsewhere):  # killed, or not ours to read
             continue
 
 
 def _read(file: Path) -> LocalStack:
     stack = msgspec.json.decode(file.read_bytes(), type=LocalStack)
+    for url in filter(None, (stack.gateway, stack.forge.url, stack.forge.api_url)):
+        if not _is_own_address(url):
+            raise Elsewhere(f"{url} is not an address of this machine")
     return msgspec.structs.replace(stack, directory=os.fspath(file.parent))
 
 
@@ -101,6 +112,15 @@ def is_same_gateway(one: str, other: str) -> bool:
         return True
     ports = first.port == second.port is not None
     return ports and all(_is_here(parts.hostname or "") for parts in (first, second))
+
+
+def _is_own_address(url: str) -> bool:
+    """Whether a URL names this machine by number, or as localhost: a name may lead anywhere."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or _is_here(str(ip_address(host)))
+    except ValueError:
+        return False
 
 
 def _is_here(host: str) -> bool:

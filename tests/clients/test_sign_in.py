@@ -85,13 +85,41 @@ def test_a_damaged_session_file_counts_as_none(tmp_path: Path, content: str) -> 
 
 def test_the_stack_is_found_from_any_folder_below_it(tmp_path: Path) -> None:
     (tmp_path / ".errand").mkdir()
-    (tmp_path / ".errand" / "stack.json").write_text('{"gateway":"http://here"}')
+    (tmp_path / ".errand" / "stack.json").write_text('{"gateway":"http://127.0.0.1:81"}')
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
 
     found = local_stack(below)
     assert found is not None
-    assert found.gateway == "http://here"
+    assert found.gateway == "http://127.0.0.1:81"
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        {"gateway": "https://errand.example"},
+        {"gateway": "http://192.0.2.1:81"},
+        {"gateway": "http://127.0.0.1@192.0.2.1:81"},
+        {"gateway": "http://[192.0.2.1"},
+        {"gateway": "http:///v1"},
+        {"gateway": "file:///etc/passwd"},
+        {"gateway": "http://127.0.0.1:81", "forge": {"url": "http://192.0.2.1:82"}},
+        {"gateway": "http://127.0.0.1:81", "forge": {"api_url": "https://forge.example/api"}},
+    ],
+    ids=str,
+)
+async def test_a_folder_that_leads_elsewhere_is_no_local_stack(
+    tmp_path: Path, stack: dict[str, object]
+) -> None:
+    cloned = tmp_path / "cloned"
+    (cloned / ".errand").mkdir(parents=True)
+    (cloned / ".errand" / "stack.json").write_text(json.dumps(stack))
+
+    assert local_stack(cloned) is None
+    with pytest.raises(Trouble, match="not an address of this machine"):
+        named_stack(cloned)
+    with pytest.raises(Trouble, match="No gateway is known here"):
+        await signed_in(SessionFile(tmp_path / "s.json"), cloned, token="the person's own")
 
 
 def running(folder: Path, home: Path, gateway: str, *, age_seconds: float = 0) -> Path:

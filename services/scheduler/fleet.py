@@ -97,6 +97,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: datetime | None = None
     is_violation_settled: bool = False  # it was said since it was opened, or the task is erased
     quarantine: str = ""  # why its history cannot be folded, or planned for, any further
+    quarantined_at: int = 0  # the sequence of the event at which it broke, the same after a restart
     is_told: bool = False  # the history says so, or the task had ended before
     # Not in the log:
     is_busy: bool = False  # an effect is under way
@@ -186,7 +187,12 @@ def _advanced(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task
         return made
     if task is None:
         return None
-    broken = replace(task, quarantine=made.reason, is_told=not task.is_open)
+    broken = replace(
+        task,
+        quarantine=made.reason,
+        quarantined_at=recorded.sequence,
+        is_told=not task.is_open,
+    )
     return _beyond(broken, recorded)
 
 
@@ -209,7 +215,12 @@ def _beyond(task: Task, recorded: Recorded) -> Task:
 def broken(fleet: Fleet, task: TaskId, reason: str) -> Fleet:
     """Quarantine a task that cannot be planned for; nothing but its end is planned from here on."""
     known = fleet.tasks[task]
-    known = replace(known, quarantine=known.quarantine or reason, is_told=not known.is_open)
+    known = replace(
+        known,
+        quarantine=known.quarantine or reason,
+        quarantined_at=known.quarantined_at or known.head.sequence,
+        is_told=not known.is_open,
+    )
     fleet = replace(fleet, quarantined=fleet.quarantined | {task})
     return _with(fleet, known)
 

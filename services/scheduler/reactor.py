@@ -139,7 +139,7 @@ class Reactor:
 
     async def _park(self, task: Task) -> None:
         """Show the operator a task that broke; its owner reads it in the task's history."""
-        await self._log.quarantine(BY, task.history, task.head.sequence, task.quarantine)
+        await self._log.quarantine(BY, task.history, task.quarantined_at, task.quarantine)
 
     async def _follow(self, until: asyncio.Event) -> None:
         async for batch in self._log.follow(BY, until=until):

@@ -80,6 +80,7 @@ def test_a_task_that_breaks_the_fleet_is_abandoned_and_its_machine_ends() -> Non
     fleet = fleet_of(bad, told(SUBMITTED, history=OTHER))
 
     assert fleet.quarantined == {TASK}
+    assert fleet.tasks[TASK].quarantined_at == bad[-1].sequence
     [abandon, request] = plan(fleet, NOON, POLICY)
     assert isinstance(abandon, Abandon)
     assert abandon.head == bad[-1].head
@@ -91,6 +92,7 @@ def test_a_task_that_breaks_the_fleet_is_abandoned_and_its_machine_ends() -> Non
 
     for _ in range(2):  # and so it is after a restart
         bad = told(SUBMITTED, requested(), started(), ODD, abandon.fact, history=MINE)
+        assert fleet_of(bad).tasks[TASK].quarantined_at == fleet.tasks[TASK].quarantined_at
         [destroy] = plan(fleet_of(bad), NOON, POLICY)
         assert isinstance(destroy, Destroy)
         gone = MachineDestroyed(attempt=1, machine="m", billed_seconds=1, cost_microusd=1)

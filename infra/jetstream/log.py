@@ -10,6 +10,7 @@ import msgspec
 
 from events import NOWHERE, Draft, Head, History, Recorded, event_subject
 from events.codec import AnyEvent
+from events.limits import MAX_COUNT
 from infra.event_log import Unavailable
 from infra.jetstream import reading
 from infra.jetstream.client import Delivered
@@ -22,6 +23,7 @@ from infra.jetstream.history_index import HistoryIndex
 from infra.jetstream.invalid_messages import InvalidMessages, OnInvalid, ignore
 from infra.jetstream.legible import Illegible, Sieve, Stored, read_event
 from infra.jetstream.publication import Appender, Contended, Growth, Mark
+from infra.jetstream.reading import PAGE_EVENTS
 from infra.jetstream.streams import STREAM
 from infra.jetstream.tails import tails
 from infra.telemetry import logger
@@ -29,6 +31,7 @@ from infra.telemetry import logger
 Writes = TypeVar("Writes", contravariant=True)
 
 _RETRY_SECONDS: Final = 0.25
+_MIN_PAGE_EVENTS: Final = 50  # however few are wanted: what is no event is passed over by pages
 
 _log = logger(__name__)
 
@@ -127,9 +130,9 @@ class JetStreamLog(Generic[Writes]):
         return found
 
     async def pages(
-        self, history: History, *, after: int | Head = 0
+        self, history: History, *, after: int | Head = 0, limit: int = PAGE_EVENTS
     ) -> AsyncGenerator[Sequence[Recorded], None]:
-        """Yield what `read` returns in pages of up to 500 events, one held at a time.
+        """Yield what `read` returns in pages of up to `limit` events, one held at a time.
 
         Raises Unavailable.
         """
@@ -141,6 +144,7 @@ class JetStreamLog(Generic[Writes]):
             event_subject(history),
             after=head.sequence,
             within_seconds=self._deadline_seconds,
+            limit=limit,
         )
         async with aclosing(stored):
             async for page in stored:
@@ -161,7 +165,9 @@ class JetStreamLog(Generic[Writes]):
         found = await self._known_bodies(history, after, limit)
         if len(found) < limit:
             last = found[-1][0] if found else after
-            pages = self.pages(history, after=last)
+            way = last - self._place(history, last).version  # to be read before what is asked for
+            size = min(PAGE_EVENTS, max(_MIN_PAGE_EVENTS, way + limit - len(found)))
+            pages = self.pages(history, after=last, limit=size)
             async with aclosing(pages):
                 async for page in pages:
                     found += [(recorded.version, recorded.body) for recorded in page]
@@ -224,8 +230,9 @@ class JetStreamLog(Generic[Writes]):
         )
         if head.version == count:
             return head
-        events = await self.read(history)
-        return events[-1].head if events else NOWHERE
+        known = self._place(history, MAX_COUNT)
+        events = await self.read(history, after=known)
+        return events[-1].head if events else known
 
     async def heads(self, histories: Sequence[History]) -> Mapping[History, int]:
         """Tell the last version of each history that is there, all at once. Raises Unavailable.

@@ -18,7 +18,7 @@ from infra.jetstream.connection import ApiError, Connection
 from infra.jetstream.legible import Stored
 from infra.jetstream.streams import STREAM
 
-_PAGE: Final = 500
+PAGE_EVENTS: Final = 500
 _MAX_PAGE: Final = 1_024
 _PAGE_BYTES: Final = 8 * 1024 * 1024
 NO_MESSAGE: Final = 10037
@@ -103,7 +103,7 @@ async def pages(
     *,
     after: int,
     within_seconds: float,
-    limit: int = _PAGE,
+    limit: int = PAGE_EVENTS,
 ) -> AsyncGenerator[list[Stored], None]:
     """Yield a subject's messages above the sequence `after`, up to the leader's last, by pages.
 

@@ -2,13 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from datetime import UTC, datetime
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from events import NOWHERE, GatewayEvent, Head, History, Recorded
 from infra.event_log import EventLog
 
 State = TypeVar("State")
+
+UNDATED: Final = datetime.min.replace(tzinfo=UTC)
+"""The time of a fold that did not come from reading the log just now: always too old."""
 
 
 class Folded(NamedTuple, Generic[State]):
@@ -47,8 +50,7 @@ class FoldCache(Generic[State]):
 
         A history without events is `empty` at `NOWHERE`. Raises Unavailable.
         """
-        known = self.recent(history, age_seconds)
-        if known is not None:
+        if age_seconds > 0 and (known := self.recent(history, age_seconds)) is not None:
             return known
         now = self._clock()
         before = self._known.get(history) or Folded(self._empty, NOWHERE, now)

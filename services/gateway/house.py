@@ -10,6 +10,7 @@ from infra.event_log import EventLog
 from infra.event_mac import EventKeys
 from services.gateway.accounts.people import People
 from services.gateway.accounts.wiring import Accounts
+from services.gateway.artifacts import Artifacts
 from services.gateway.broker.attempts import Attempts
 from services.gateway.broker.blob_quota import BlobQuota
 from services.gateway.broker.credentials import ForgeCredentials
@@ -77,6 +78,7 @@ class House:
     """Everything the routes need."""
 
     log: EventLog[GatewayEvent]
+    artifacts: Artifacts
     people: People
     accounts: Accounts
     commands: Commands

@@ -25,6 +25,7 @@ from services.gateway.accounts.origins import origins
 from services.gateway.accounts.tokens import Digests
 from services.gateway.accounts.wiring import make_accounts
 from services.gateway.answers import Answers
+from services.gateway.artifacts import artifact_cache
 from services.gateway.broker.wiring import Parts, broker
 from services.gateway.commands import Commands
 from services.gateway.database import Pool, connected, create_pool, prepare_schema
@@ -158,6 +159,7 @@ async def gateway(settings: Settings, report: Report = ignore_report) -> AsyncIt
         brokering = await resources.enter_async_context(broker(settings, parts))
         house = House(
             log=opened.log,
+            artifacts=artifact_cache(opened.log, utc_now),
             people=accounts.people,
             accounts=accounts,
             commands=commands,

@@ -11,11 +11,12 @@ from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple, TypeVar
 
-from events import GatewayEvent, Recorded, TaskErased, TaskId
+from events import GatewayEvent, Recorded, TaskErased, TaskId, TaskSubmitted
 from infra.event_log import Unavailable
 from infra.jetstream import JetStreamLog
 from infra.quarantine import Broken, attempt
 from infra.telemetry import logger
+from services.gateway.fold_cache import UNDATED, FoldCache, Folded
 from services.gateway.problems import Refused
 from services.gateway.push.notice import NO_TALE, Tale, concerns, evolve, told
 from services.gateway.push.pushes import News, Pushes
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 NAME: Final = "push"
 _NOTED_EVERY: Final = 1000  # events, where none of them makes a push
-_TALES: Final = 10_000
+MAX_HISTORIES: Final = 10_000
 _RETRY_SECONDS: Final = 1.0
 
 _log = logger(__name__)
@@ -45,11 +46,18 @@ class _Known(NamedTuple):
 
 
 class Follower:
-    """Follows the log as `push`. A history is read once, before its first event of interest."""
+    """Follows the log as `push`, and leaves in `states` what it comes to know.
 
-    def __init__(self, log: JetStreamLog[GatewayEvent], pushes: Pushes) -> None:
+    A history met in its middle is read once, before its first event of interest; one that begins
+    here is never read.
+    """
+
+    def __init__(
+        self, log: JetStreamLog[GatewayEvent], pushes: Pushes, states: FoldCache[Tale]
+    ) -> None:
         self._log = log
         self._pushes = pushes
+        self._states = states
         self._tales: dict[TaskId, _Known] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -82,9 +90,23 @@ class Follower:
             if isinstance(recorded.event, TaskErased):
                 await self._pushes.forget(recorded.account, recorded.task)
                 self._tales.pop(recorded.task, None)
+                self._states.forget(recorded.history)
+            elif isinstance(recorded.event, TaskSubmitted):
+                self._begin_tale(recorded)
             elif concerns(recorded):
                 is_news = await self._tell(recorded) or is_news
         return is_news
+
+    def _begin_tale(self, recorded: Recorded) -> None:
+        """Know a task from its submission on; a batch that is taken again changes nothing."""
+        tale = attempt(evolve, NO_TALE, recorded)
+        if recorded.task not in self._tales and not isinstance(tale, Broken):
+            self._keep(recorded.task, _Known(recorded.version, tale))
+
+    def _keep(self, task: TaskId, known: _Known) -> None:
+        self._tales[task] = known
+        while len(self._tales) > MAX_HISTORIES:
+            del self._tales[next(iter(self._tales))]
 
     async def _tell(self, recorded: Recorded) -> bool:
         known = self._tales.pop(recorded.task, None) or await self._read_before(recorded)
@@ -93,15 +115,15 @@ class Follower:
             if isinstance(tale, Broken):
                 await self._log.quarantine(NAME, recorded.history, recorded.sequence, tale.reason)
                 tale = known.tale  # this task's next notice may be missing, and nobody else's
+            else:
+                self._states.learn(recorded.history, Folded(tale, recorded.head, UNDATED))
             news = news_of(known.tale, tale, recorded)
             if news is not None:
                 await self._pushes.announce(news)
             known = _Known(recorded.version, tale)
         else:
             news = None
-        self._tales[recorded.task] = known
-        while len(self._tales) > _TALES:
-            del self._tales[next(iter(self._tales))]
+        self._keep(recorded.task, known)
         return news is not None
 
     async def _read_before(self, recorded: Recorded) -> _Known:

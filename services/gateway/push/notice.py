@@ -89,7 +89,12 @@ NO_TALE: Final = Tale()
 
 def told(history: Sequence[Recorded]) -> Tale:
     """Fold a history from its beginning."""
-    return reduce(evolve, history, NO_TALE)
+    return fold_notices(NO_TALE, history)
+
+
+def fold_notices(tale: Tale, events: Sequence[Recorded]) -> Tale:
+    """Apply events that follow."""
+    return reduce(evolve, events, tale)
 
 
 def concerns(recorded: Recorded) -> bool:

@@ -13,16 +13,17 @@ from uuid import UUID
 
 from prometheus_client import Counter, Histogram
 
-from events import GatewayEvent, History
+from events import History
 from infra.clock import Clock
-from infra.event_log import EventLog, Unavailable
+from infra.event_log import Unavailable
 from infra.telemetry import logger
+from services.gateway.fold_cache import FoldCache
 from services.gateway.problems import Refused
 from services.gateway.push.address import read
 from services.gateway.push.attention import Attention
 from services.gateway.push.carriers import Carriers
 from services.gateway.push.message import Message, headline
-from services.gateway.push.notice import NO_TALE, Tale, told
+from services.gateway.push.notice import NO_TALE, Tale
 from services.gateway.push.pushes import Pushes
 from services.gateway.push.verdict import Due, State, after_a_try, why_not
 
@@ -43,7 +44,7 @@ class Sender:
         self,
         pushes: Pushes,
         *,
-        log: EventLog[GatewayEvent],
+        states: FoldCache[Tale],
         carriers: Carriers,
         attention: Attention,
         public_url: str,
@@ -51,7 +52,7 @@ class Sender:
         chance: Callable[[], float],
     ) -> None:
         self._pushes = pushes
-        self._log = log
+        self._states = states
         self._carriers = carriers
         self._attention = attention
         self._public_url = public_url.rstrip("/")
@@ -108,7 +109,7 @@ class Sender:
     async def _tale(self, due: Due) -> Tale:
         if due.task is None:
             return NO_TALE
-        return told(await self._log.read(History(due.account, due.task)))
+        return (await self._states.get(History(due.account, due.task))).state
 
     async def _try(self, due: Due) -> None:
         message = self._message(due)

@@ -18,13 +18,15 @@ from infra.jetstream import JetStreamLog
 from infra.settings import Misconfigured
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.database import Pool
+from services.gateway.fold_cache import FoldCache
 from services.gateway.push.apns import Apns, ProviderToken
 from services.gateway.push.attention import Attention
 from services.gateway.push.carriers import Carriers
 from services.gateway.push.delivery_log import DeliveryLog
 from services.gateway.push.devices import Devices
 from services.gateway.push.fcm import AccessToken, Fcm, GoogleAccount
-from services.gateway.push.following import Follower
+from services.gateway.push.following import MAX_HISTORIES, Follower
+from services.gateway.push.notice import NO_TALE, fold_notices
 from services.gateway.push.pushes import Pushes
 from services.gateway.push.sending import AT_ONCE, Sender
 from services.gateway.push.settings import PushSettings
@@ -66,9 +68,12 @@ async def pushing(
     """Open what push needs. Raises Misconfigured, never telling a secret."""
     async with carried(settings, clock) as carriers:
         pushes = Pushes(pool, clock=clock)
+        states = FoldCache(
+            log, fold_notices, empty=NO_TALE, clock=clock, max_histories=MAX_HISTORIES
+        )
         sender = Sender(
             pushes,
-            log=log,
+            states=states,
             carriers=carriers,
             attention=attention,
             public_url=public_url,
@@ -82,7 +87,7 @@ async def pushing(
             carriers=carriers,
             hosts=_hosts(settings),
             sender=sender,
-            follower=Follower(log, pushes),
+            follower=Follower(log, pushes, states),
         )
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -11,10 +10,10 @@ from litestar import Response, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from events import ArtifactStored, History, TaskId
-from infra.blobs import is_artifact_name, is_own_key, is_sha256, served_media_type
+from events import TaskId
 from infra.event_log import Unavailable
 from services.gateway.access import Principal, history_for
+from services.gateway.artifacts import Artifact, StoredArtifact
 from services.gateway.changed_files import ChangedFile, changed_files
 from services.gateway.house import House
 from services.gateway.problems import Refused, not_found, refused, unavailable
@@ -30,17 +29,6 @@ _UNTRUSTED: Final = {
 }
 
 
-class Artifact(msgspec.Struct, frozen=True):
-    """Something kept under a name. `sha256` is of its bytes, in hexadecimal."""
-
-    name: FromPath[str]
-    media_type: str
-    size_bytes: int
-    sha256: str
-    stored_at: datetime
-    version: int
-
-
 class ArtifactList(msgspec.Struct, frozen=True):
     """A task's artifacts, oldest first; of each name the newest."""
 
@@ -52,11 +40,6 @@ class FileList(msgspec.Struct, frozen=True):
 
     version: int
     data: list[ChangedFile]
-
-
-class _Kept(msgspec.Struct, frozen=True):
-    artifact: Artifact
-    key: str
 
 
 @get("/v1/tasks/{task:str}/artifacts", tags=_TAGS, summary="What a task left behind")
@@ -123,14 +106,14 @@ def _files_in(diff: bytes) -> list[ChangedFile]:
     return list(changed_files(diff.decode(errors="replace")))
 
 
-async def _newest_diff(house: House, principal: Principal, task: str) -> _Kept:
+async def _newest_diff(house: House, principal: Principal, task: str) -> StoredArtifact:
     diffs = [k for k in await _kept(house, principal, task) if k.artifact.media_type == DIFF]
     if not diffs:
         raise not_found("diff")
     return max(diffs, key=lambda kept: kept.artifact.version)
 
 
-async def _sent(house: House, kept: _Kept, headers: dict[str, str]) -> Stream:
+async def _sent(house: House, kept: StoredArtifact, headers: dict[str, str]) -> Stream:
     stored = await house.storage.get(kept.key)
     if stored.size_bytes != kept.artifact.size_bytes:
         raise _changed()
@@ -174,38 +157,15 @@ def _changed() -> Refused:
     )
 
 
-async def _kept(house: House, principal: Principal, task: str) -> Sequence[_Kept]:
+async def _kept(house: House, principal: Principal, task: str) -> Sequence[StoredArtifact]:
     history = history_for(principal, task)
     if not await house.people.allowed(principal, TaskId(task)):
         raise not_found()
-    newest: dict[str, _Kept] = {}
-    for recorded in await _read(house, history):
-        if isinstance(recorded.event, ArtifactStored) and _is_sound(history.task, recorded.event):
-            event = recorded.event
-            artifact = Artifact(
-                name=event.name,
-                media_type=served_media_type(event.media_type),
-                size_bytes=event.blob.size_bytes,
-                sha256=event.blob.sha256,
-                stored_at=recorded.at,
-                version=recorded.version,
-            )
-            newest[event.name] = _Kept(artifact, event.blob.key)
-    return list(newest.values())
-
-
-def _is_sound(task: str, event: ArtifactStored) -> bool:
-    """Tell whether the broker could have stored this; a worker writes the event itself."""
-    blob = event.blob
-    is_stored = is_own_key(task, blob.key) and is_sha256(blob.sha256) and blob.size_bytes >= 0
-    return is_stored and is_artifact_name(event.name)
-
-
-async def _read(house: House, history: History) -> Sequence[Any]:
     try:
-        return await house.log.read(history)
+        stored = await house.artifacts.get(history)
     except Unavailable:
         raise unavailable("The event log does not answer at the moment.") from None
+    return list(stored.state.values())
 
 
 ROUTES = [list_artifacts, get_artifact, get_diff, get_files]

@@ -110,6 +110,11 @@ class Feed:
         return self._low + len(self._ring) - 1
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether the tail was read from the log."""
+        return self._loaded
+
+    @property
     def is_suspect(self) -> bool:
         """Whether an event is known to be missing."""
         return self._loaded and self._told > self.high

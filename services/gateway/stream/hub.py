@@ -158,12 +158,15 @@ class Hub:
     async def head(self, history: History, *, at_least: int) -> int:
         """Tell a history's newest version; the log itself is asked when that is below `at_least`.
 
-        Raises Unavailable.
+        Opens no feed: a page of events is not worth reading a tail. Raises Unavailable.
         """
-        async with self.watch(history, _Waiter()) as feed:
+        feed = self._feeds.get(feed_channel(history))
+        if feed is not None and feed.is_loaded and feed.high:
             if feed.high < at_least:
                 await feed.check()
             return feed.high
+        log_reads.inc()
+        return (await self._histories.head(history)).version
 
     async def events(
         self, history: History, after: int, *, beat_seconds: float | None = None

@@ -5,8 +5,11 @@ from typing import Any
 
 from events import NOWHERE, QuestionAnswered, QuestionAsked, RequestId, TaskFinished
 from events.ids import CallId
+from infra.clock import utc_now
+from services.gateway.fold_cache import FoldCache
 from services.gateway.problems import unavailable
 from services.gateway.push.following import Follower
+from services.gateway.push.notice import NO_TALE, fold_notices
 from tests.support.devices import SCRIBE, new_history
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog
@@ -29,12 +32,13 @@ class CountingLog(InMemoryLog[Any]):
 class Book:
     """Notes what is announced; refuses as often as told."""
 
-    def __init__(self, *, refusals: int = 0) -> None:
+    def __init__(self, *, refusals: int = 0, begins_after: int = 0) -> None:
         self.news: list[tuple[int, str]] = []
         self.refusals = refusals
+        self.begins_after = begins_after
 
     async def position(self, _created: object, _last: int) -> int:
-        return 0
+        return self.begins_after
 
     async def advance(self, _created: object, _sequence: int) -> None:
         """It is not asked about here."""
@@ -49,13 +53,28 @@ class Book:
 async def announced(log: InMemoryLog[Any], book: Book, count: int) -> list[tuple[int, str]]:
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(Follower(log, book).run(stopping))  # type: ignore[arg-type]
+        states = FoldCache(log, fold_notices, empty=NO_TALE, clock=utc_now, max_histories=9)
+        follower = Follower(log, book, states)  # type: ignore[arg-type]
+        group.create_task(follower.run(stopping))
         await eventually(lambda: len(book.news) >= count)
         stopping.set()
     return book.news
 
 
-async def test_a_history_is_read_once_however_much_of_it_is_of_interest() -> None:
+async def test_a_history_that_is_met_in_its_middle_is_read_once() -> None:
+    log = CountingLog()
+    history = new_history()
+    await log.append(history, SCRIBE.drafts(STORY, by="t"), after=NOWHERE)
+
+    news = await announced(log, Book(begins_after=log.recorded[1].sequence), 2)
+
+    assert news == [(3, "withdrawn"), (4, "needs_input")]
+    assert log.readings == 1
+
+
+async def test_a_history_that_begins_meanwhile_is_not_read_however_much_of_it_is_of_interest() -> (
+    None
+):
     log = CountingLog()
     history = new_history()
     for fact in [*STORY, TaskFinished(summary="Done", outcome="branch")]:
@@ -65,7 +84,7 @@ async def test_a_history_is_read_once_however_much_of_it_is_of_interest() -> Non
     news = await announced(log, Book(), 4)
 
     assert news == [(2, "needs_input"), (3, "withdrawn"), (4, "needs_input"), (5, "done")]
-    assert log.readings == 1
+    assert log.readings == 0
 
 
 async def test_a_push_that_could_not_be_stored_is_made_when_the_database_is_back() -> None:

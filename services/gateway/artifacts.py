@@ -1,0 +1,68 @@
+"""What a task has stored: its artifacts by name, of each name the newest."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from events import ArtifactStored, GatewayEvent, Recorded
+from infra.blobs import is_artifact_name, is_own_key, is_sha256, served_media_type
+from infra.event_log import EventLog
+from services.gateway.fold_cache import FoldCache
+
+_MAX_HISTORIES: Final = 500
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """Something kept under a name. `sha256` is of its bytes, in hexadecimal."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    stored_at: datetime
+    version: int
+
+
+class StoredArtifact(msgspec.Struct, frozen=True):
+    """An artifact and its key in the object store."""
+
+    artifact: Artifact
+    key: str
+
+
+Artifacts = FoldCache[Mapping[str, StoredArtifact]]
+
+
+def artifact_cache(log: EventLog[GatewayEvent], clock: Callable[[], datetime]) -> Artifacts:
+    """Return a cache of tasks' artifacts."""
+    return FoldCache(log, stored_artifacts, empty={}, clock=clock, max_histories=_MAX_HISTORIES)
+
+
+def stored_artifacts(
+    known: Mapping[str, StoredArtifact], events: Sequence[Recorded]
+) -> Mapping[str, StoredArtifact]:
+    """Return the artifacts after further events, by name, each name where it first came. Pure."""
+    newest = dict(known)
+    for recorded in events:
+        event = recorded.event
+        if not isinstance(event, ArtifactStored) or not _is_sound(recorded.task, event):
+            continue
+        artifact = Artifact(
+            name=event.name,
+            media_type=served_media_type(event.media_type),
+            size_bytes=event.blob.size_bytes,
+            sha256=event.blob.sha256,
+            stored_at=recorded.at,
+            version=recorded.version,
+        )
+        newest[event.name] = StoredArtifact(artifact, event.blob.key)
+    return newest
+
+
+def _is_sound(task: str, event: ArtifactStored) -> bool:
+    """Tell whether the broker could have stored this; a worker writes the event itself."""
+    blob = event.blob
+    is_stored = is_own_key(task, blob.key) and is_sha256(blob.sha256) and blob.size_bytes >= 0
+    return is_stored and is_artifact_name(event.name)

@@ -6,6 +6,7 @@ of our caller's, and is raised as it is.
 
 import errno
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -27,6 +28,7 @@ _SINGLE_STATES: Final = frozenset({
     "25P03",  # our transaction was idle for too long
     "55P03",  # a lock is held by somebody else
 })  # fmt: skip
+_WRITES_REFUSED: Final = frozenset({"53100", "25006", "58030"})  # disk full, read-only, I/O error
 _LOST: Final = re.compile(
     r"closed|closing|released|terminated|lost|another operation|aborted|unexpected", re.IGNORECASE
 )
@@ -43,6 +45,26 @@ class PostgresUnavailable(Exception):
     """Postgres cannot do it now. The text says what it, or the way to it, said."""
 
 
+class RefusedWrites:
+    """Remembers that Postgres could not store: on a full disk it still answers what only reads."""
+
+    def __init__(self) -> None:
+        self._at_seconds = float("-inf")
+        self._reason = ""
+
+    def note(self, error: BaseException) -> None:
+        """Remember an error, if it is of this kind."""
+        if getattr(error, "sqlstate", None) in _WRITES_REFUSED:
+            self._at_seconds, self._reason = time.monotonic(), type(error).__name__
+
+    def within(self, seconds: float) -> str:
+        """Return why nothing could be stored within these last seconds; empty if nothing failed."""
+        return self._reason if time.monotonic() - self._at_seconds < seconds else ""
+
+
+refused_writes: Final = RefusedWrites()
+
+
 @contextmanager
 def postgres_errors() -> Iterator[None]:
     """Turn the errors inside that mean an unavailable Postgres into PostgresUnavailable."""
@@ -55,6 +77,7 @@ def postgres_errors() -> Iterator[None]:
         if not is_unavailable(error):
             raise
         available.set(0)
+        refused_writes.note(error)
         raise PostgresUnavailable(f"{type(error).__name__}: {error}") from error
     except asyncpg.InternalClientError as error:
         available.set(0)  # a connection ended in the middle of a transaction (asyncpg#784)

@@ -17,6 +17,7 @@ from infra.clock import Scribe, utc_now
 from infra.event_key_settings import make_event_keys
 from infra.jetstream import Connection, JetStreamLog, connect, wait_for_stream
 from infra.lifecycle import collect_rarely, run_until_signalled
+from infra.postgres_errors import refused_writes
 from infra.settings import Misconfigured
 from infra.telemetry import logger, serve_metrics
 from services.gateway import storage
@@ -52,6 +53,7 @@ from services.gateway.terms import Terms
 
 _MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 _FORGE_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
+_FAILED_SECONDS: Final = 15.0
 _CUT_SECONDS: Final = 3.0  # for streams and long polls that do not end by themselves
 
 _log = logger(__name__)
@@ -304,6 +306,8 @@ def _readiness(opened: _Opened) -> Readiness:
     async def postgres() -> None:
         async with connected(opened.pool) as connection:
             await connection.execute("SELECT 1")
+        if reason := refused_writes.within(_FAILED_SECONDS):
+            raise ConnectionError(f"The database could not store a moment ago: {reason}.")
 
     async def live() -> None:
         try:

@@ -37,16 +37,20 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    name: str, directory: Path, variables: Mapping[str, Any], *, stderr: int | None = None
+    name: str, directory: Path, variables: Mapping[str, Any], *, output: int | None = None
 ) -> AsyncIterator[Service]:
-    """Run `python -m services.<name>`; killed when the block is left."""
+    """Run `python -m services.<name>`; killed when the block is left.
+
+    Its log lines go to a file of the directory, or where `output` leads.
+    """
     log = directory / f"{name}.log"
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", f"services.{name}"),
             env=plain_environment() | {key.upper(): str(each) for key, each in variables.items()},
             cwd=ROOT,
-            stderr=file if stderr is None else stderr,
+            stdout=output,
+            stderr=file if output is None else output,
         )
     try:
         yield Service(process, log)

@@ -1,7 +1,12 @@
 """The model's client against the rehearsal model: the real SDK, the real protocol, real faults."""
 
+import asyncio
+
 import pytest
 
+from services.gateway.connections import ConnectionLimits
+from services.gateway.server import bound, make_server, serve
+from services.gateway.startup import Startup
 from services.worker import model
 from services.worker.model import AnthropicModel
 from services.worker.outage import Unreachable
@@ -187,3 +192,20 @@ async def test_nobody_listening_is_a_gateway_that_is_away():
     async with model.connect("http://127.0.0.1:9", "sk", patience=patience) as client:
         with pytest.raises(Unreachable, match="The gateway did not answer"):
             await client.answer(question(), lambda *_: None)
+
+
+async def test_a_gateway_that_waits_for_its_servers_is_away_and_no_fault_of_the_model():
+    stopping, server = (
+        asyncio.Event(),
+        make_server(Startup(), grace_seconds=1, limits=ConnectionLimits()),
+    )
+    with bound("127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with (
+            asyncio.TaskGroup() as group,
+            model.connect(url, "sk", patience=Patience(Policy(seconds=0.5))) as client,
+        ):
+            group.create_task(serve(server, listener, stopping))
+            with pytest.raises(Unreachable, match="The gateway did not answer"):
+                await client.answer(question(), lambda *_: None)
+            stopping.set()

@@ -30,8 +30,11 @@ demo: $(READY) ## One real task, end to end (KILL=worker kills the worker on the
 run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address (HOST=0.0.0.0 lets phones in, PORT=n)
 	@$(BIN)/python -m infra.stack run $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
+# Every program of the suite would translate all its modules again if none might keep them.
+test: export PYTHONDONTWRITEBYTECODE :=
+# tests/conftest.py puts the longest files first; xdist alone would put those with most tests first.
 test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part, JOBS=n at once)
-	@$(BIN)/python -m pytest $(or $(ONLY),--numprocesses $(JOBS) --dist loadfile)
+	@$(BIN)/python -m pytest $(or $(ONLY),--numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder)
 
 check: $(READY) ## What CI runs before the suite: format, lint, types, architecture
 	@$(BIN)/ruff format --check .

@@ -13,7 +13,7 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from events import GatewayEvent
-from infra.clock import Scribe, utc_now
+from infra.clock import Clock, Scribe, utc_now
 from infra.event_key_settings import make_event_keys
 from infra.jetstream import Connection, JetStreamLog, connect, wait_for_stream
 from infra.lifecycle import collect_rarely, run_until_signalled
@@ -136,7 +136,9 @@ async def main(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def gateway(settings: Settings, report: Report = ignore_report) -> AsyncIterator[Gateway]:
+async def gateway(
+    settings: Settings, report: Report = ignore_report, *, clock: Clock = utc_now
+) -> AsyncIterator[Gateway]:
     """Open the resources and put the gateway together; `report` is told what is waited for."""
     forges = read_forges(settings.forges)
     allowed = origins(settings.public_url, ",".join(read_origins(settings.allowed_origins)))
@@ -144,7 +146,12 @@ async def gateway(settings: Settings, report: Report = ignore_report) -> AsyncIt
         recall = Recall(opened.log, utc_now)
         digests = Digests(settings.claim_secret)
         accounts = make_accounts(
-            settings, opened.pool, recall=recall, live=opened.live, client=opened.forges
+            settings,
+            opened.pool,
+            recall=recall,
+            live=opened.live,
+            client=opened.forges,
+            clock=clock,
         )
         commands = Commands(
             opened.log,
@@ -178,13 +185,7 @@ async def gateway(settings: Settings, report: Report = ignore_report) -> AsyncIt
             allowed_origins=tuple(sorted(allowed)),
             readiness=_readiness(opened),
         )
-        stream = Stream(
-            hub=hub,
-            access=accounts.people,
-            perform=commands.perform,
-            presence=presence,
-            clock=utc_now,
-        )
+        stream = _stream(house, hub, presence)
         edge = Edge(
             stream=stream,
             routes=_routes(settings, house),
@@ -192,6 +193,16 @@ async def gateway(settings: Settings, report: Report = ignore_report) -> AsyncIt
             new_id=lambda: secrets.token_hex(8),
         )
         yield Gateway(edge, stream, hub, presence, push, accounts.mail)
+
+
+def _stream(house: House, hub: Hub, presence: Presence) -> Stream:
+    return Stream(
+        hub=hub,
+        access=house.people,
+        perform=house.commands.perform,
+        presence=presence,
+        clock=utc_now,
+    )
 
 
 def _routes(settings: Settings, house: House) -> Answers:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
 from uuid import uuid4
@@ -17,7 +17,7 @@ import redis.asyncio as redis
 
 from events import AccountId, Guest, History, MachineRequested, TaskId
 from infra.claim import claim_code
-from infra.clock import Scribe, utc_now
+from infra.clock import Clock, Scribe, utc_now
 from infra.fanout import Frame, feed_channel, pack
 from infra.jetstream import JetStreamLog, connect
 from infra.migrations import migrate
@@ -65,13 +65,26 @@ def settings_for(servers, database: str, port: int, **changes: Any) -> Settings:
     return Settings(**{**known, **changes})
 
 
+class SetClock:
+    """A clock that is moved by hand, for what is counted by the minute: no test is that fast."""
+
+    def __init__(self) -> None:
+        self.now = utc_now().replace(second=0, microsecond=0)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
 @asynccontextmanager
-async def running_gateway(settings_of) -> AsyncIterator[str]:
+async def running_gateway(settings_of, clock: Clock = utc_now) -> AsyncIterator[str]:
     """Run a gateway; `settings_of` makes its settings from its port. Hands out its URL."""
     with bound("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         settings = settings_of(port)
-        async with gateway(settings) as made, asyncio.TaskGroup() as group:
+        async with gateway(settings, clock=clock) as made, asyncio.TaskGroup() as group:
             stopping = asyncio.Event()
             server = make_server(
                 made.application, grace_seconds=1, limits=settings.connection_limits
@@ -200,9 +213,13 @@ class Person:
 
 
 @asynccontextmanager
-async def a_world(servers, database: str, **changes: Any) -> AsyncIterator[World]:
+async def a_world(
+    servers, database: str, clock: Clock = utc_now, **changes: Any
+) -> AsyncIterator[World]:
     async with (
-        running_gateway(lambda port: settings_for(servers, database, port, **changes)) as url,
+        running_gateway(
+            lambda port: settings_for(servers, database, port, **changes), clock
+        ) as url,
         connect(
             servers.nats_url,
             credentials=servers.credentials("operator"),

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 import redis.asyncio as redis
 
-from infra.clock import utc_now
+from infra.clock import Clock
 from services.gateway.accounts.github import GitHub, GitHubTerms
 from services.gateway.accounts.identities import Identities
 from services.gateway.accounts.keyring import read_secrets
@@ -43,16 +43,22 @@ class Accounts:
 
 
 def make_accounts(
-    settings: Settings, pool: Pool, *, recall: Recall, live: redis.Redis, client: httpx.AsyncClient
+    settings: Settings,
+    pool: Pool,
+    *,
+    recall: Recall,
+    live: redis.Redis,
+    client: httpx.AsyncClient,
+    clock: Clock,
 ) -> Accounts:
     """Put them together. Raises Misconfigured when ACCOUNT_SECRETS are none."""
     house_secrets = read_secrets(settings.account_secrets)
     digests, entropy = Digests(settings.claim_secret), secrets.token_bytes
     signing = Signing(house_secrets, issuer=settings.public_url.rstrip("/"), entropy=entropy)
-    standings = Standings(utc_now)
+    standings = Standings(clock)
     revocations = Revocations(standings, live)
     people = People(
-        pool, recall=recall, digests=digests, signing=signing, standings=standings, clock=utc_now
+        pool, recall=recall, digests=digests, signing=signing, standings=standings, clock=clock
     )
     sessions = Sessions(
         pool,
@@ -60,16 +66,16 @@ def make_accounts(
         signing=signing,
         successor_secret=house_secrets[0],
         revocations=revocations,
-        clock=utc_now,
+        clock=clock,
         entropy=entropy,
     )
-    pairings = Pairings(pool, sessions=sessions, digests=digests, clock=utc_now, entropy=entropy)
+    pairings = Pairings(pool, sessions=sessions, digests=digests, clock=clock, entropy=entropy)
     members = Members(
         pool,
         pairings=pairings,
         standings=standings,
         revocations=revocations,
-        clock=utc_now,
+        clock=clock,
         entropy=entropy,
     )
     keys = Keys(
@@ -77,11 +83,11 @@ def make_accounts(
         digests=digests,
         revocations=revocations,
         environment=settings.key_environment,
-        clock=utc_now,
+        clock=clock,
         entropy=entropy,
     )
     github = GitHub(client, _github(settings))
-    mail = _mail(settings, pool, pairings)
+    mail = _mail(settings, pool, pairings, clock)
     ways = {"code": True, "github": github.is_configured, "mail": mail.is_configured}
     return Accounts(
         people=people,
@@ -89,14 +95,22 @@ def make_accounts(
         pairings=pairings,
         members=members,
         keys=keys,
-        identities=_identities(settings, pool, pairings, github=github, digests=digests),
+        identities=_identities(
+            settings, pool, pairings, github=github, digests=digests, clock=clock
+        ),
         mail=mail,
         ways_in=tuple(way for way, is_there in ways.items() if is_there),
     )
 
 
 def _identities(
-    settings: Settings, pool: Pool, pairings: Pairings, *, github: GitHub, digests: Digests
+    settings: Settings,
+    pool: Pool,
+    pairings: Pairings,
+    *,
+    github: GitHub,
+    digests: Digests,
+    clock: Clock,
 ) -> Identities:
     return Identities(
         pool,
@@ -105,7 +119,7 @@ def _identities(
         sealer=AesSealer(read_secrets(settings.account_secrets), secrets.token_bytes),
         digests=digests,
         is_open=settings.sign_up == "open",
-        clock=utc_now,
+        clock=clock,
         entropy=secrets.token_bytes,
     )
 
@@ -121,7 +135,7 @@ def _github(settings: Settings) -> GitHubTerms:
     )
 
 
-def _mail(settings: Settings, pool: Pool, pairings: Pairings) -> Mail:
+def _mail(settings: Settings, pool: Pool, pairings: Pairings, clock: Clock) -> Mail:
     terms = MailTerms(
         host=settings.smtp_host,
         port=settings.smtp_port,
@@ -136,5 +150,5 @@ def _mail(settings: Settings, pool: Pool, pairings: Pairings) -> Mail:
         pairings=pairings,
         public_url=settings.public_url,
         is_open=settings.sign_up == "open",
-        clock=utc_now,
+        clock=clock,
     )

@@ -1,0 +1,30 @@
+"""A gateway that waits for its servers: it ends at once when told to, and names a bad setting."""
+
+import asyncio
+import signal
+
+import msgspec
+
+from tests.gateway.conftest import settings_for
+from tests.support.eventually import eventually
+from tests.support.late_nats import late_nats
+from tests.support.service_processes import service
+
+
+async def test_a_gateway_that_waits_ends_at_once_when_told_to(servers, fresh_database, tmp_path):
+    async with late_nats(tmp_path / "nats") as nats:
+        settings = msgspec.structs.asdict(settings_for(servers, fresh_database, 0, **nats.settings))
+        async with service("gateway", tmp_path, settings) as running:
+            await eventually(lambda: running.logs("nats.error"))
+            running.process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(running.process.wait(), 5) == 0
+    assert "Traceback" not in (tmp_path / "gateway.log").read_text()
+
+
+async def test_a_setting_that_is_found_wrong_late_is_named(servers, fresh_database, tmp_path):
+    settings = msgspec.structs.asdict(
+        settings_for(servers, fresh_database, 0, account_secrets="short")
+    )
+    async with service("gateway", tmp_path, settings) as running:
+        assert await asyncio.wait_for(running.process.wait(), 30) == 1
+    assert (tmp_path / "gateway.log").read_text().splitlines()[-1].startswith("gateway: ")

@@ -7,16 +7,17 @@ models, and no machine left.
 """
 
 import asyncio
+import json
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import httpx
+import nats
 import psutil
 
-from events import AccountId, History, TaskId
-from infra.jetstream import JetStreamLog, connect
 from tests.faults.judge import (
     history_of,
     judge_branch,
@@ -59,8 +60,8 @@ async def run_with_kills(
     made = await repository(stack, "slugify")
     task = await phone.submit(PROMPT, made.url)
     killed: list[Point] = []
-    async with asyncio.timeout(TASK_SECONDS):
-        async for version, kind in versions(stack, task):
+    async with asyncio.timeout(TASK_SECONDS), aclosing(versions(stack, task)) as coming:
+        async for version, kind in coming:
             met = [point for point in (version, kind) if point in points and point not in killed]
             if met and await kill(stack, target, task["id"]):
                 killed += met
@@ -70,20 +71,17 @@ async def run_with_kills(
     return killed
 
 
-async def versions(stack: RealStack, task: dict[str, Any]):
+async def versions(stack: RealStack, task: dict[str, Any]) -> AsyncGenerator[tuple[int, str]]:
     """Yield version and type of a task's events as they come to stand in the log."""
-    history = History(AccountId(task["account"]), TaskId(task["id"]))
-    credentials = stack.credentials("analytics")
-    async with connect(
-        stack.nats_url, credentials=credentials, keys=stack.event_keys, name="sweep"
-    ) as connection:
-        log: JetStreamLog[Any] = JetStreamLog(connection)
-        after = 0
-        while True:
-            for recorded in await log.read(history, after=after):
-                after = recorded.version
-                yield recorded.version, type(recorded.event).__struct_config__.tag
-            await asyncio.sleep(0.005)  # to be as near to the event as can be
+    client = await nats.connect(stack.nats_url, user_credentials=str(stack.admin_credentials()))
+    try:
+        subject = f"events.{task['account']}.{task['id']}"
+        coming = await client.jetstream().subscribe(subject, ordered_consumer=True)
+        async for message in coming.messages:
+            event = json.loads(message.data)
+            yield event["version"], event["type"]
+    finally:
+        await client.close()
 
 
 async def kill(stack: RealStack, target: str, task: str) -> bool:
@@ -147,10 +145,11 @@ async def sweeps(stack: RealStack, phone: Phone) -> list[list[Point]]:
     made = await repository(stack, "slugify")
     task = await phone.submit(PROMPT, made.url)
     kinds: list[str] = []
-    async for _, kind in versions(stack, task):
-        if kind == "task.finished":
-            break
-        kinds.append(kind)
+    async with asyncio.timeout(TASK_SECONDS), aclosing(versions(stack, task)) as coming:
+        async for _, kind in coming:
+            if kind == "task.finished":
+                break
+            kinds.append(kind)
     if SWEEP == "kinds":
         return [list(dict.fromkeys(kinds))]
     return [list(range(1, len(kinds) + 1))] * (1 if SWEEP == "all" else int(SWEEP))

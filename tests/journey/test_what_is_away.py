@@ -18,6 +18,7 @@ from events import (
     ToolCompleted,
 )
 from tests.support.outages import halted
+from tests.support.server_directory import server_directory
 from tests.support.stack import RealStack, real_stack
 from tests.support.whole import pull_requests, repository, signed_in
 
@@ -26,14 +27,14 @@ LONG = 150
 
 
 @pytest.fixture(scope="module")
-def hasty(tmp_path_factory) -> Iterator[RealStack]:
+def hasty() -> Iterator[RealStack]:
     """A stack whose workers wait 5 seconds, and whose scheduler gives an outage 15."""
     environment = {
         "WORKER_PATIENCE_SECONDS": "5",
         "OUTAGE_SECONDS": "15",
         "RETRY_BACKOFF_SECONDS": "1,1,1",
     }
-    with real_stack(tmp_path_factory.mktemp("hasty"), environment=environment) as running:
+    with server_directory() as place, real_stack(place, environment=environment) as running:
         yield running
 
 

@@ -25,6 +25,7 @@ from infra.jetstream import JetStreamLog, connect
 from tests.scheduler.history import FINISHED, SUBMITTED
 from tests.support.eventually import eventually
 from tests.support.machines import TOKEN, local_machines
+from tests.support.server_directory import server_directory
 from tests.support.stack import real_servers
 
 ACCOUNT = AccountId("acc_scheduler")
@@ -38,9 +39,9 @@ def api(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory):
+def servers():
     """Servers of its own: a scheduler takes up every task of its log, other tests' too."""
-    with real_servers(tmp_path_factory.mktemp("servers")) as running:
+    with server_directory() as place, real_servers(place) as running:
         yield running
 
 

@@ -27,6 +27,7 @@ from tests.support.nats_rights import (
     answered,
     signed_in,
 )
+from tests.support.server_directory import server_directory
 from tests.support.stack import RealServers, real_servers
 
 PULL = json.dumps({"batch": 10, "expires": 500_000_000}).encode()
@@ -46,9 +47,9 @@ async def make_reader(client: Client, name: str, subject: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServers]:
+def servers() -> Iterator[RealServers]:
     """Servers of our own: these tests store what no reader of the log could read."""
-    with real_servers(tmp_path_factory.mktemp("stack")) as running:
+    with server_directory() as place, real_servers(place) as running:
         yield running
 
 

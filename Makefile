@@ -25,10 +25,10 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 demo: $(READY) ## One real task, end to end (KILL=worker kills the worker on the way)
-	@$(BIN)/python -m infra.stack demo $(if $(KILL),--kill $(KILL))
+	@$(BIN)/python -m infra.local demo $(if $(KILL),--kill $(KILL))
 
 run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address (HOST=0.0.0.0 lets phones in, PORT=n)
-	@$(BIN)/python -m infra.stack run $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+	@$(BIN)/python -m infra.local run $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 # Every program of the suite would translate all its modules again if none might keep them.
 test: export PYTHONDONTWRITEBYTECODE :=

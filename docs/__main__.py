@@ -9,8 +9,8 @@ from pathlib import Path
 from infra.documents import Documents, Schemas, document, event_schemas, log_part, write
 from infra.documents.asyncapi import REFS
 from infra.documents.files import SHAPES, Refused
-from services.gateway.stream.document import stream_part
-from services.worker.document import worker_part
+from services.gateway.stream.asyncapi import stream_part
+from services.worker.asyncapi import worker_part
 
 FOLDER = Path(__file__).parent
 

@@ -2,7 +2,7 @@ r"""Text of agents, tools and repositories as people may see it: nothing hidden,
 
 Control characters, marks that reverse text, and characters without a shape are shown as escapes
 (`\x1b`, `\u202e`). Joiners stay between the letters and emoji that need them, and a variation
-selector after its symbol. The page of the gateway has the same table (services/gateway/pages).
+selector after its symbol. The page of the gateway has the same table (services/gateway/http/pages).
 """
 
 import re

@@ -10,7 +10,7 @@ from events.limits import MAX_NAME_CHARACTERS, Count, Line, Name, Text
 
 InstructionMode = Literal["steer", "queue"]
 Policy = Literal["never", "risky", "always"]
-"""Before which tool calls a person is asked: none, those `services.worker.consent` calls risky, or
+"""Before which tool calls a person is asked: none, those the worker calls risky, or
 all that can change something."""
 Verdict = Literal["allow", "deny"]
 Scope = Literal["once", "task"]

@@ -17,7 +17,7 @@ from clients.cli.person import Person, person_of
 from clients.cli.telling import keep
 from clients.cli.trouble import Trouble
 
-_OWN_SOURCE: Final = "infra/stack/__main__.py"
+_OWN_SOURCE: Final = "infra/local/__main__.py"
 _SSH: Final = re.compile(r"(?:ssh://)?[\w.-]+@(?P<host>[\w.-]+)(?::\d+/|[:/])(?P<path>[^:]+)")
 _BARE_URL: Final = re.compile(r"(?P<host>[\w-]+(?:\.[\w-]+)+)/(?P<path>[\w.-]+/[\w./-]+)")
 _SHORT: Final = re.compile(r"[\w-]+/[\w.-]+")

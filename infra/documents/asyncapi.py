@@ -21,7 +21,7 @@ _SERVERS: Final[Mapping[str, Json]] = {
     "log": {
         "host": "{nats}",
         "protocol": "nats",
-        "description": "NATS with JetStream. Who may say and hear what: infra/nats_permissions.py.",
+        "description": "NATS with JetStream. Who may publish and read what: infra/log.",
         "variables": {"nats": {"default": "localhost:4222"}},
     },
     "gateway": {

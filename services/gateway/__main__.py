@@ -5,8 +5,8 @@ import sys
 
 import uvloop
 
-from infra import telemetry
-from infra.settings import Misconfigured, read
+from infra.runtime import telemetry
+from infra.runtime.settings import Misconfigured, read
 from services.gateway.main import main
 from services.gateway.settings import Settings
 

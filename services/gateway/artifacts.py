@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from events import ArtifactStored, GatewayEvent, Recorded
-from infra.blobs import is_artifact_name, is_own_key, is_sha256, served_media_type
-from infra.event_log import EventLog
-from services.gateway.fold_cache import FoldCache
+from infra.log.event_log import EventLog
+from infra.stores.object_keys import is_artifact_name, is_own_key, is_sha256, served_media_type
+from services.gateway.queries.fold_cache import FoldCache
 
 _MAX_HISTORIES: Final = 500
 

@@ -13,43 +13,43 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from events import GatewayEvent
-from infra.clock import Clock, Scribe, utc_now
-from infra.event_key_settings import make_event_keys
-from infra.jetstream import Connection, JetStreamLog, connect, wait_for_stream
-from infra.lifecycle import collect_rarely, run_until_signalled
-from infra.postgres_errors import refused_writes
-from infra.settings import Misconfigured
-from infra.telemetry import logger, serve_metrics
-from services.gateway import storage
-from services.gateway.accounts.mail import Mail
-from services.gateway.accounts.origins import origins
+from infra.log.event_key_settings import make_event_keys
+from infra.log.jetstream import Connection, JetStreamLog, connect, wait_for_stream
+from infra.runtime.clock import Clock, Scribe, utc_now
+from infra.runtime.lifecycle import collect_rarely, run_until_signalled
+from infra.runtime.settings import Misconfigured
+from infra.runtime.telemetry import logger, serve_metrics
+from infra.stores.postgres_errors import refused_writes
+from services.gateway.accounts.assembly import make_accounts
+from services.gateway.accounts.sign_in.mail import Mail
 from services.gateway.accounts.tokens import Digests
-from services.gateway.accounts.wiring import make_accounts
-from services.gateway.answers import Answers
 from services.gateway.artifacts import artifact_cache
-from services.gateway.broker.wiring import Parts, broker
-from services.gateway.commands import Commands
-from services.gateway.database import Pool, connected, create_pool, prepare_schema
-from services.gateway.edge import Edge
-from services.gateway.house import About, ForgeOffered, House, ModelOffered
-from services.gateway.limits import Kind, Limits
-from services.gateway.push.wiring import Push, pushing
-from services.gateway.readiness import OK, Readiness
-from services.gateway.reading import Reading
-from services.gateway.recall import Recall
-from services.gateway.repository_url import Forge
-from services.gateway.room import Room
-from services.gateway.routes.app import make_app
-from services.gateway.server import bound, make_server, serve
+from services.gateway.broker.assembly import Parts, broker
+from services.gateway.http.allowed_origins import origins
+from services.gateway.http.app import make_app
+from services.gateway.http.asgi import Edge
+from services.gateway.http.context import About, ForgeOffered, House, ModelOffered
+from services.gateway.http.response_middleware import Answers
+from services.gateway.http.serving.readiness import OK, Readiness
+from services.gateway.http.serving.server import bound, make_server, serve
+from services.gateway.http.serving.startup import Report, Startup, ignore_report
+from services.gateway.push.assembly import Push, pushing
+from services.gateway.queries.command_handler import Commands
+from services.gateway.queries.log_capacity import Room
+from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.task_queries import States
+from services.gateway.queries.usage_queries import Reading
 from services.gateway.settings import Settings, microusd, read_forges, read_models, read_origins
-from services.gateway.startup import Report, Startup, ignore_report
-from services.gateway.states import States
-from services.gateway.storage import Bucket, Storage
+from services.gateway.stores import object_store as storage
+from services.gateway.stores.database import Pool, connected, create_pool, prepare_schema
+from services.gateway.stores.object_store import Bucket, Storage
+from services.gateway.stores.rate_limiter import Kind, Limits
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
-from services.gateway.terms import Terms
+from services.gateway.tasks.repository_url import Forge
+from services.gateway.tasks.requests import Terms
 
 _MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 _FORGE_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)

@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from infra.model_prices import OFFERED
-from infra.settings import Misconfigured
+from events.protocol.model_prices import OFFERED
+from infra.runtime.settings import Misconfigured
 from services.gateway.broker.blob_quota import BlobLimits
-from services.gateway.connections import ConnectionLimits
+from services.gateway.http.serving.connection_limits import ConnectionLimits
 from services.gateway.push.settings import PushSettings
-from services.gateway.repository_url import Forge
+from services.gateway.tasks.repository_url import Forge
 
 _MOST_USD: Final = 10_000
 

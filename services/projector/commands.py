@@ -19,17 +19,17 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from infra import telemetry
-from infra.event_log import Unavailable
-from infra.jetstream import JetStreamLog, connect
-from infra.lifecycle import collect_rarely
-from infra.operator import Operator, log_address
-from infra.settings import read
-from services.projector import rebuild as rebuilding
-from services.projector import swap
-from services.projector.history import WrongLog
+from infra.log.event_log import Unavailable
+from infra.log.jetstream import JetStreamLog, connect
+from infra.operator.context import Operator, log_address
+from infra.runtime import telemetry
+from infra.runtime.lifecycle import collect_rarely
+from infra.runtime.settings import read
+from services.projector.history.loop import WrongLog
+from services.projector.history.store import NEXT, PREVIOUS
 from services.projector.projections import TABLES
-from services.projector.store import NEXT, PREVIOUS
+from services.projector.rebuild import rebuild as rebuilding
+from services.projector.rebuild import swap
 
 _SMOOTHING_SECONDS: Final = 10.0
 

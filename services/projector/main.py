@@ -8,12 +8,12 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from infra.event_key_settings import make_event_keys
-from infra.jetstream import JetStreamLog, connect, hear, wait_for_stream
-from infra.lifecycle import collect_rarely, run_until_signalled
-from infra.telemetry import serve_metrics
-from services.projector.history import HistoryLoop
-from services.projector.live import LiveLoop
+from infra.log.event_key_settings import make_event_keys
+from infra.log.jetstream import JetStreamLog, connect, hear, wait_for_stream
+from infra.runtime.lifecycle import collect_rarely, run_until_signalled
+from infra.runtime.telemetry import serve_metrics
+from services.projector.history.loop import HistoryLoop
+from services.projector.live.loop import LiveLoop
 from services.projector.settings import Settings
 
 

@@ -4,9 +4,9 @@ import asyncio
 import os
 import sys
 
-from infra.event_log import Unavailable
-from infra.settings import Misconfigured, read
-from infra.telemetry import configure
+from infra.log.event_log import Unavailable
+from infra.runtime.settings import Misconfigured, read
+from infra.runtime.telemetry import configure
 from services.scheduler.main import main
 from services.scheduler.settings import Settings
 

@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from events import History, MachineId
-from infra.clock import Clock
-from infra.telemetry import logger
-from services.scheduler.fleet import Attempt
-from services.scheduler.machine import Machine, billed_seconds, ending
-from services.scheduler.machines import Machines, Refused, Unreachable
-from services.scheduler.outcome import Gone, NotObtained, Obtained
-from services.scheduler.plan import Destroy, ServeReader
-from services.scheduler.refusals import NoMachine
-from services.scheduler.worker import WorkerTerms, metadata_of, wanted
+from infra.runtime.clock import Clock
+from infra.runtime.telemetry import logger
+from services.scheduler.fleet.fleet import Attempt
+from services.scheduler.fleet.machine import Machine, billed_seconds, ending
+from services.scheduler.fleet.machine_errors import NoMachine
+from services.scheduler.fleet.outcome import Gone, NotObtained, Obtained
+from services.scheduler.fleet.plan import Destroy, ServeReader
+from services.scheduler.fleet.worker_machine import WorkerTerms, metadata_of, wanted
+from services.scheduler.machines.client import Machines, Refused, Unreachable
 
 _log = logger(__name__)
 
@@ -26,7 +26,7 @@ _PAUSE_SECONDS = 2.0
 
 
 class Readers(Protocol):
-    """The consumers from which workers pull their histories; bound in infra.jetstream."""
+    """The consumers from which workers pull their histories; bound in infra.log.jetstream."""
 
     async def create_reader(self, history: History, attempt: int) -> str:
         """Make an attempt's reader and return its name. One that exists is left as it is."""

@@ -8,10 +8,9 @@ import httpx
 from prometheus_client import REGISTRY
 
 from events import Draft, Head, History, SchedulerEvent
-from infra.clock import Scribe, utc_now
-from infra.event_key_settings import make_event_keys
-from infra.event_log import Refused, Unavailable
-from infra.jetstream import (
+from infra.log.event_key_settings import make_event_keys
+from infra.log.event_log import Refused, Unavailable
+from infra.log.jetstream import (
     Connection,
     JetStreamLog,
     connect,
@@ -21,12 +20,13 @@ from infra.jetstream import (
     recreate_reader,
     wait_for_stream,
 )
-from infra.jetstream.connection import ApiError
-from infra.lifecycle import run_until_signalled
-from infra.telemetry import serve_metrics
+from infra.log.jetstream.connection.connection import ApiError
+from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.lifecycle import run_until_signalled
+from infra.runtime.telemetry import serve_metrics
 from services.scheduler.effects import Effects
-from services.scheduler.limits import Limits
-from services.scheduler.machines import Machines
+from services.scheduler.machines.client import Machines
+from services.scheduler.machines.rate_limiter import Limits
 from services.scheduler.metrics import Metrics
 from services.scheduler.reactor import Reactor
 from services.scheduler.settings import Settings

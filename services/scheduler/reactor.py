@@ -13,18 +13,18 @@ from typing import assert_never
 import msgspec
 
 from events import Draft, Head, History, MachineRequested, Recorded, SchedulerEvent, TaskId, limits
-from infra.clock import Scribe
-from infra.event_log import Conflict, EventLog, InvalidMessage, Unavailable
-from infra.quarantine import Broken
-from infra.quarantine import attempt as attempt_step
-from infra.telemetry import logger, span
-from services.scheduler import fleet as fleets
+from events.protocol.quarantine import Broken
+from events.protocol.quarantine import attempt as attempt_step
+from infra.log.event_log import Conflict, EventLog, Unavailable
+from infra.log.invalid_message import InvalidMessage
+from infra.runtime.clock import Scribe
+from infra.runtime.telemetry import logger, span
 from services.scheduler.effects import Effects
-from services.scheduler.fleet import Attempt, Fleet, Task
-from services.scheduler.history_limits import Excess, HistoryLimits, HistorySizes
-from services.scheduler.machines import Refused, Unreachable
-from services.scheduler.outcome import Gone, Outcome, conclude, stray
-from services.scheduler.plan import (
+from services.scheduler.fleet import fleet as fleets
+from services.scheduler.fleet.fleet import Attempt, Fleet, Task
+from services.scheduler.fleet.history_limits import Excess, HistoryLimits, HistorySizes
+from services.scheduler.fleet.outcome import Gone, Outcome, conclude, stray
+from services.scheduler.fleet.plan import (
     Abandon,
     Decision,
     Destroy,
@@ -38,7 +38,8 @@ from services.scheduler.plan import (
     to_watch,
     wake_at,
 )
-from services.scheduler.violations import FENCED
+from services.scheduler.fleet.violations import FENCED
+from services.scheduler.machines.client import Refused, Unreachable
 
 BY = "scheduler"
 _POSTPONE = timedelta(seconds=2)

@@ -5,10 +5,10 @@ from typing import Literal
 import msgspec
 
 from events import Guest
-from infra.settings import Misconfigured
-from services.scheduler.history_limits import HistoryLimits
-from services.scheduler.plan import Policy
-from services.scheduler.worker import WorkerTerms
+from infra.runtime.settings import Misconfigured
+from services.scheduler.fleet.history_limits import HistoryLimits
+from services.scheduler.fleet.plan import Policy
+from services.scheduler.fleet.worker_machine import WorkerTerms
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,14 +4,14 @@ import asyncio
 import sys
 from collections.abc import Mapping
 
-from infra import telemetry
-from infra.event_log import Refused, Unavailable
-from infra.settings import Misconfigured, read
-from services.worker.attempt_end import AttemptOver
-from services.worker.broker import ClaimRefused
+from infra.log.event_log import Refused, Unavailable
+from infra.runtime import telemetry
+from infra.runtime.settings import Misconfigured, read
+from services.worker.agent.outage import Unreachable
+from services.worker.agent.text.redaction import Redactor, secrets_in
+from services.worker.effects.attempt_end import AttemptOver
+from services.worker.effects.broker_client import ClaimRefused
 from services.worker.main import main
-from services.worker.outage import Unreachable
-from services.worker.redaction import Redactor, secrets_in
 from services.worker.settings import Settings
 
 

@@ -9,30 +9,30 @@ from pathlib import Path
 import structlog
 
 from events import AccountId, History, MachineId, TaskId, beat_subject, live_subject
-from infra.clock import Scribe, utc_now
-from infra.jetstream import AttemptLog, Connection, connect, say
-from infra.lifecycle import run_until_signalled
-from infra.sandbox_choice import DEFAULT_IMAGE
-from infra.telemetry import logger, serve_metrics
-from infra.tree_removal import temporary_directory
-from services.worker.absent import Absent
-from services.worker.agent import drive
-from services.worker.attempt_end import end_when_over
-from services.worker.beats import Beat, Beats
-from services.worker.broker import Broker, Claimed, claim, gateway_client
-from services.worker.late_model import Connect, LateModel
-from services.worker.live import Live
-from services.worker.logbook import Logbook
-from services.worker.patience import Patience, Policy
-from services.worker.perform import World
+from infra.log.jetstream import AttemptLog, Connection, connect, say
+from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.lifecycle import run_until_signalled
+from infra.runtime.sandbox_choice import DEFAULT_IMAGE
+from infra.runtime.telemetry import logger, serve_metrics
+from infra.runtime.tree_removal import temporary_directory
+from services.worker.agent.state import Attempt
+from services.worker.agent.text.redaction import Redactor
+from services.worker.effects.attempt_end import end_when_over
+from services.worker.effects.broker_client import Broker, Claimed, claim, gateway_client
+from services.worker.effects.heartbeat import Beat, Beats
+from services.worker.effects.live_output import Live
+from services.worker.effects.model.lazy_client import Connect, LateModel
+from services.worker.effects.perform import World
+from services.worker.effects.task_history import Logbook
+from services.worker.loop import drive
 from services.worker.ports import Model, SandboxUnavailable
-from services.worker.redaction import Redactor
-from services.worker.repository.workspace import GitWorkspace, Origin
-from services.worker.rules import Rules
-from services.worker.sandbox.choose import choose
-from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.retry import Patience, Policy
+from services.worker.sandbox.absent import Absent
+from services.worker.sandbox.choice import choose
+from services.worker.sandbox.sandbox import ConfinedSandbox
 from services.worker.settings import Settings
-from services.worker.standing import Attempt
+from services.worker.workspace.instruction_files import Rules
+from services.worker.workspace.workspace import GitWorkspace, Origin
 
 _log = logger(__name__)
 
@@ -177,12 +177,12 @@ class _Worker:
 def _load_model(settings: Settings, patience: Patience) -> Connect:
     """Load the SDK; the collector rests meanwhile, and never looks at what was loaded."""
     gc.disable()
-    from services.worker import model  # noqa: PLC0415 - takes a second; see late_model
+    from services.worker.effects.model import client  # noqa: PLC0415 - takes a second; see late_model
 
     gc.freeze()
     gc.enable()
     url = f"{settings.gateway_url.rstrip('/')}/broker/model"
-    return partial(model.connect, url, patience=patience)
+    return partial(client.connect, url, patience=patience)
 
 
 def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:

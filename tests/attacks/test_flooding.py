@@ -24,13 +24,13 @@ from events import (
     event_subject,
 )
 from events.limits import MAX_TEXT_CHARACTERS
-from infra.clock import Scribe, utc_now
-from infra.event_mac import NO_KEYS
-from infra.jetstream import connect
-from infra.jetstream.dead_letters import letters_of
-from infra.jetstream.invalid_messages import MAX_LETTERS
-from infra.jetstream.publication import spell
-from infra.nats_permissions import WorkerGrant
+from infra.log.event_mac import NO_KEYS
+from infra.log.jetstream import connect
+from infra.log.jetstream.admin.dead_letters import letters_of
+from infra.log.jetstream.admin.invalid_messages import MAX_LETTERS
+from infra.log.jetstream.write.append import spell
+from infra.log.nats_permissions import WorkerGrant
+from infra.runtime.clock import Scribe, utc_now
 from tests.support.eventually import eventually
 from tests.support.nats_rights import Refusals
 from tests.support.nats_rights import signed_in as nats_signed_in

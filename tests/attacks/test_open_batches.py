@@ -14,10 +14,10 @@ from events import (
     TaskSubmitted,
     event_subject,
 )
-from infra.clock import Scribe, utc_now
-from infra.jetstream import JetStreamLog, connect
-from infra.jetstream.publication import STREAM
-from infra.nats_permissions import WorkerGrant
+from infra.log.jetstream import JetStreamLog, connect
+from infra.log.jetstream.write.append import STREAM
+from infra.log.nats_permissions import WorkerGrant
+from infra.runtime.clock import Scribe, utc_now
 from tests.support.nats_rights import Refusals, signed_in
 
 OPEN_BATCHES = 120

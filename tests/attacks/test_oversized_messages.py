@@ -27,8 +27,8 @@ from events import (
     event_subject,
     live_subject,
 )
-from infra.clock import utc_now
-from infra.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
+from infra.log.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
+from infra.runtime.clock import utc_now
 from tests.support.eventually import eventually
 from tests.support.nats_rights import Refusals
 from tests.support.nats_rights import signed_in as nats_signed_in

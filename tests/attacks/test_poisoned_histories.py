@@ -25,9 +25,9 @@ from events import (
     ToolStarted,
     event_subject,
 )
-from infra.clock import utc_now
-from infra.jetstream import JetStreamLog, connect
-from infra.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
+from infra.log.jetstream import JetStreamLog, connect
+from infra.log.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
+from infra.runtime.clock import utc_now
 from tests.attacks.poisons import ENDED_AS, FAMILIES, FLOODS, SAMPLE, envelope
 from tests.support import nats_rights
 from tests.support.eventually import eventually

@@ -12,9 +12,9 @@ from datetime import timedelta
 import pytest
 
 from events import ApprovalRequested, CallId, WorkspacePrepared, request_id
-from infra.clock import utc_now
-from infra.forge_files import push_digest
-from services.gateway.broker import push_reception
+from infra.git.forge_files import push_digest
+from infra.runtime.clock import utc_now
+from services.gateway.broker.git import push_reception
 from tests.support.forge import git_ok
 from tests.support.pushing import clone, commit, errand, put, refs, tree_of  # noqa: F401
 

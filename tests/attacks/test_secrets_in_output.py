@@ -25,9 +25,9 @@ import redis.asyncio as redis
 from clients.cli.shown import LiveItem
 from clients.cli.stream import Stream
 from events import Recorded, ToolCompleted
-from infra.jetstream.live import hear
-from infra.operations.object_store import Storage, open_objects
-from services.worker.redaction import secrets_in
+from infra.log.jetstream.read.live import hear
+from infra.stores.object_store import Storage, open_objects
+from services.worker.agent.text.redaction import secrets_in
 from tests.support import canaries
 from tests.support.forge import git
 from tests.support.nats_connections import as_role

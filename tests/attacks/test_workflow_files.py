@@ -14,7 +14,7 @@ from events import (
     TaskInstructed,
     ToolCompleted,
 )
-from services.worker.agent import drive
+from services.worker.loop import drive
 from tests.support.eventually import eventually
 from tests.support.fake_world import Bench, called, said
 from tests.support.forge import git_ok

@@ -17,7 +17,7 @@ from nats.aio.client import Client
 
 from events import NOWHERE, event_subject
 from events.codec import encode
-from infra.jetstream import JetStreamLog
+from infra.log.jetstream import JetStreamLog
 from tests.bench.measure import percentile, say
 from tests.support.event_logs import drafts, new_history
 from tests.support.nats_connections import as_role

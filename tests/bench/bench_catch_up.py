@@ -13,8 +13,8 @@ from typing import Any, Never
 import asyncpg
 import psutil
 
-from infra.jetstream import JetStreamLog
-from infra.stack.stack import create_database
+from infra.local.provisioned_servers import create_database
+from infra.log.jetstream import JetStreamLog
 from tests.bench.measure import say
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin, as_role

@@ -21,11 +21,11 @@ import psutil
 import redis.asyncio as redis
 
 from events import Recorded
-from infra.analytics.consumer import follow_events
-from infra.event_key_settings import event_keys
-from infra.jetstream import Connection, JetStreamLog, connect
-from infra.stack.stack import create_database
-from services.projector import live
+from infra.local.provisioned_servers import create_database
+from infra.log.event_key_settings import event_keys
+from infra.log.jetstream import Connection, JetStreamLog, connect
+from infra.operator.analytics.consumer import follow_events
+from services.projector.live import loop as live
 from tests.bench.measure import say
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin

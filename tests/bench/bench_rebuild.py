@@ -16,8 +16,8 @@ import asyncpg
 import msgspec
 
 from events import NOWHERE
-from infra.jetstream import JetStreamLog
-from infra.stack.stack import create_database
+from infra.local.provisioned_servers import create_database
+from infra.log.jetstream import JetStreamLog
 from tests.bench.measure import percentile, say
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin

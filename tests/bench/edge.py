@@ -32,10 +32,10 @@ from events import (
     task_id,
 )
 from events.ids import CommandId
-from infra.clock import Scribe, utc_now
-from infra.event_log import EventLog
-from infra.jetstream import JetStreamLog
-from infra.stack.stack import create_database
+from infra.local.provisioned_servers import create_database
+from infra.log.event_log import EventLog
+from infra.log.jetstream import JetStreamLog
+from infra.runtime.clock import Scribe, utc_now
 from services.gateway.settings import Settings
 from tests.bench.crowd import Address
 from tests.gateway.conftest import OPERATOR, settings_for

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from events import Recorded
-from infra.stack.settings import Settings
+from infra.local.settings import Settings
 from tests.support.stack import RealStack, real_stack
 from tests.support.whole import Phone, repository, signed_in
 

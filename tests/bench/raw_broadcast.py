@@ -9,8 +9,8 @@ import sys
 import time
 from typing import Any
 
-from services.gateway.connections import ConnectionLimits
-from services.gateway.server import bound, make_server, serve
+from services.gateway.http.serving.connection_limits import ConnectionLimits
+from services.gateway.http.serving.server import bound, make_server, serve
 from tests.bench.edge import stamp
 
 _WELCOME = '[{"t":"welcome"}]'

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import services.gateway.pages
+import services.gateway.http.pages
 from events.display import plain
 
-PAGE = Path(services.gateway.pages.__path__[0], "pair.html")
+PAGE = Path(services.gateway.http.pages.__path__[0], "pair.html")
 SHOWN = [
     ("rm -rf \u202etxt.exe", r"rm -rf \u202etxt.exe"),
     ("a\u2066b\u2069c\u200ed\u200f", r"a\u2066b\u2069c\u200ed\u200f"),

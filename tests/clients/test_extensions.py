@@ -36,7 +36,7 @@ def test_the_commands_of_this_edition_are_all_there():
 
 
 def test_an_offered_command_is_loaded_only_when_asked_for(group):
-    made = group(broken="nowhere.at.all:command", export="infra.analytics.commands:export")
+    made = group(broken="nowhere.at.all:command", export="infra.operator.analytics.commands:export")
     assert made.list_commands(click.Context(made)) == ["broken", "export", "own"]
     assert CliRunner().invoke(made, ["own"]).output == "mine\n"
 

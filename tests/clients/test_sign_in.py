@@ -13,8 +13,8 @@ from clients.cli.gateway import Gateway, Unreachable
 from clients.cli.local_stacks import is_same_gateway, local_stack, named_stack, running_stacks
 from clients.cli.sign_in import KeptSession, Renewal, SessionFile, sign_in
 from clients.cli.trouble import Trouble
-from infra.clock import utc_now
-from infra.stack.registration import registered
+from infra.local.registration import registered
+from infra.runtime.clock import utc_now
 from tests.support.scripted_gateway import Visitor, scripted_gateway
 from tests.support.scripted_http import scripted_http
 

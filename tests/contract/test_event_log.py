@@ -1,4 +1,4 @@
-"""What every event log promises (infra.event_log.EventLog), held to the real one and the fake."""
+"""Every event log keeps its promises (infra.log.event_log.EventLog): the real one and the fake."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from events import NOWHERE, Head, TaskErased
-from infra.clock import Scribe, utc_now
-from infra.event_log import Conflict
-from infra.jetstream import JetStreamLog, connect
+from infra.log.event_log import Conflict
+from infra.log.jetstream import JetStreamLog, connect
+from infra.runtime.clock import Scribe, utc_now
 from tests.support.event_logs import drafts, new_history, reading, texts, versions
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog

@@ -38,7 +38,7 @@ from events.limits import (
     bounded,
     is_too_deep,
 )
-from infra.jetstream.legible import Illegible, read_event
+from infra.log.jetstream.read.decode import Illegible, read_event
 from tests.events.specimens import specimens
 from tests.support.any_event import BEGINNING, HISTORY, TASK_EVENTS, facts, recorded
 

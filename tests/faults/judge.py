@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import nats
 
-from infra.stack.sample_repositories import SampleRepository
+from infra.local.sample_repositories import SampleRepository
 from tests.support.stack import RealStack
 
 ENDS = {"task.finished", "task.failed", "task.cancelled", "task.abandoned"}

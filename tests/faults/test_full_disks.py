@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.stack import ports
-from infra.stack import servers as programs
-from infra.stack.home import inhabited
-from infra.stack.stack import create_database
+from infra.local import ports
+from infra.local import servers as programs
+from infra.local.home import inhabited
+from infra.local.provisioned_servers import create_database
 from tests.gateway.conftest import OPERATOR
 from tests.support.eventually import eventually
 from tests.support.service_processes import (

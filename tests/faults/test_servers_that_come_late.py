@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from infra.stack import ports
+from infra.local import ports
 from tests.support.eventually import eventually
 from tests.support.late_nats import late_nats
 from tests.support.outages import halted
@@ -84,7 +84,7 @@ async def test_services_that_start_before_their_servers_wait_for_them_and_then_s
 
         await nats.start()
         await waiting.all_say("log.waiting")
-        assert "infra.jetstream" in (await waiting.parts())["nats"]
+        assert "infra.log.jetstream" in (await waiting.parts())["nats"]
 
         await nats.make_streams()
         parts = await eventually(waiting.parts, until=lambda parts: parts["nats"] == "ok")

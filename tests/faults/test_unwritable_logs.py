@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.stack import ports
+from infra.local import ports
 from tests.support.eventually import eventually
 from tests.support.late_nats import late_nats
 from tests.support.service_processes import (

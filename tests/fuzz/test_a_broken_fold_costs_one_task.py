@@ -21,19 +21,19 @@ from events import (
     ToolStarted,
 )
 from events.ids import CallId, TaskId
-from infra import quarantine, task_state
-from services.gateway import quarantined as gateway_fold
-from services.gateway import task as gateway_task
-from services.projector.folding import Fold
+from events.protocol import quarantine, task_state
+from services.gateway.tasks import quarantine as gateway_fold
+from services.gateway.tasks import task as gateway_task
 from services.projector.projections import PROJECTED, TABLES
-from services.scheduler import fleet as fleets
-from services.scheduler import plan as planning
-from services.scheduler.fleet import Fleet
-from services.scheduler.plan import Abandon, Destroy, Quarantine, Request, plan, wake_at
-from services.worker import unreadable
-from services.worker.standing import Attempt, Turn
-from services.worker.steps import Record, Rest
-from services.worker.turn import next_step
+from services.projector.projections.fold import Fold
+from services.scheduler.fleet import fleet as fleets
+from services.scheduler.fleet import plan as planning
+from services.scheduler.fleet.fleet import Fleet
+from services.scheduler.fleet.plan import Abandon, Destroy, Quarantine, Request, plan, wake_at
+from services.worker.agent import unreadable_history
+from services.worker.agent.next_step import next_step
+from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.steps import Record, Rest
 from tests.scheduler.history import (
     HOME,
     NOON,
@@ -187,7 +187,7 @@ def test_a_projection_that_breaks_leaves_out_its_rows_and_names_the_event(monkey
         raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
 
     spoilt = {**PROJECTED, ToolStarted: (broken,)}
-    monkeypatch.setattr("services.projector.folding.PROJECTED", spoilt)
+    monkeypatch.setattr("services.projector.projections.fold.PROJECTED", spoilt)
     fold = Fold(TABLES)
 
     fold.take(told(SUBMITTED, ODD, TaskInstructed(text="more")))
@@ -198,18 +198,18 @@ def test_a_projection_that_breaks_leaves_out_its_rows_and_names_the_event(monkey
 
 
 def test_a_worker_fails_a_task_whose_history_it_cannot_fold(monkeypatch) -> None:
-    monkeypatch.setattr(unreadable, "fold", breaks_on_odd(unreadable.fold))
+    monkeypatch.setattr(unreadable_history, "evolve", breaks_on_odd(unreadable_history.evolve))
     turn = Turn(attempt=Attempt(number=1))
     history = told(SUBMITTED, requested(), ODD)
     for event in history:
-        turn = unreadable.evolve(turn, event)
+        turn = unreadable_history.evolve(turn, event)
 
     step = next_step(turn, BEGINNING + timedelta(hours=1))
     assert isinstance(step, Record)
     assert [type(fact) for fact in step.facts] == [AttemptStarted, TaskFailed, AttemptEnded]
     assert step.facts[1].reason == quarantine.REASON
     for version, fact in enumerate(step.facts, 4):
-        turn = unreadable.evolve(turn, recorded(fact, version))
+        turn = unreadable_history.evolve(turn, recorded(fact, version))
     assert next_step(turn, BEGINNING) == Rest()
 
 

@@ -15,22 +15,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events import CommandId, Recorded, event_subject
-from infra import task_state
-from infra.jetstream.legible import Sieve, Stored
-from services.gateway import past, task
-from services.gateway.push import notice
-from services.projector.folding import Fold
+from events.protocol import task_state
+from infra.log.jetstream.read.decode import Sieve, Stored
+from services.gateway.push.notification import state as notice
+from services.gateway.tasks import task, time_travel
+from services.projector.history.store import _microseconds
 from services.projector.projections import TABLES
-from services.projector.rows import acceptable
-from services.projector.store import _microseconds
-from services.scheduler import fleet as fleets
-from services.scheduler.fleet import Fleet
-from services.scheduler.outcome import Gone, NotObtained, Obtained, conclude, stray
-from services.scheduler.plan import _judge, _moments, plan, to_watch, wake_at
-from services.worker.fold import evolve
-from services.worker.standing import Attempt, Turn
-from services.worker.transcript import messages
-from services.worker.turn import beside, next_step
+from services.projector.projections.fold import Fold
+from services.projector.projections.rows import acceptable
+from services.scheduler.fleet import fleet as fleets
+from services.scheduler.fleet.fleet import Fleet
+from services.scheduler.fleet.outcome import Gone, NotObtained, Obtained, conclude, stray
+from services.scheduler.fleet.plan import _judge, _moments, plan, to_watch, wake_at
+from services.worker.agent.evolve import evolve
+from services.worker.agent.messages import messages
+from services.worker.agent.next_step import beside, next_step
+from services.worker.agent.state import Attempt, Turn
 from tests.fuzz.odd_histories import EVENTS_PER_HISTORY, beginning, odd_histories, spell
 from tests.scheduler.history import POLICY
 from tests.support.any_event import HISTORY
@@ -74,7 +74,7 @@ def test_the_state_that_people_see(events: Sequence[Any]) -> None:
         msgspec.json.encode(state)
     for at in (None, 1, history[-1].version, NOW):
         if state is not None:
-            past.as_it_was(history, at)
+            time_travel.as_it_was(history, at)
 
 
 @fuzzed

@@ -16,13 +16,13 @@ import pytest
 import redis.asyncio as redis
 
 from events import AccountId, Guest, History, MachineRequested, TaskId
-from infra.claim import claim_code
-from infra.clock import Clock, Scribe, utc_now
-from infra.fanout import Frame, feed_channel, pack
-from infra.jetstream import JetStreamLog, connect
-from infra.migrations import migrate
+from infra.log.jetstream import JetStreamLog, connect
+from infra.runtime.clock import Clock, Scribe, utc_now
+from infra.runtime.machine_claim import claim_code
+from infra.stores.live_channels import Frame, feed_channel, pack
+from infra.stores.migrations import migrate
+from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.main import gateway
-from services.gateway.server import bound, make_server, serve
 from services.gateway.settings import Settings
 from tests.support.described import require_described
 

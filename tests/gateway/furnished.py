@@ -6,7 +6,7 @@ from importlib.resources import files
 import asyncpg
 
 from events import CallId, QuestionAsked, RequestId
-from infra.migrations import migrate
+from infra.stores.migrations import migrate
 from tests.gateway.conftest import a_world
 from tests.gateway.test_history import artifact, put
 from tests.support.push import Browser

@@ -8,7 +8,7 @@ import pytest
 
 from events import AccountId, CommandId, EventId, Recorded, TaskId
 from services.gateway.problems import Refused
-from services.gateway.task import NO_TASK, Command, Decision, Task, decide, evolve
+from services.gateway.tasks.task import NO_TASK, Command, Decision, Task, decide, evolve
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

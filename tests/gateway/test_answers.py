@@ -7,8 +7,8 @@ import pytest
 import zstandard
 
 from events import PlanItem, PlanUpdated
-from infra.settings import Misconfigured
-from services.gateway.answers import accepted
+from infra.runtime.settings import Misconfigured
+from services.gateway.http.response_middleware import accepted
 from services.gateway.settings import read_origins
 from tests.gateway.conftest import a_world
 

@@ -22,7 +22,7 @@ from events import (
     ToolCompleted,
     ToolInterrupted,
 )
-from services.gateway.task import AnswerApproval
+from services.gateway.tasks.task import AnswerApproval
 from tests.gateway.spec import NOON, Scenario
 from tests.gateway.test_task import SUBMITTED
 

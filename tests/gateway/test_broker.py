@@ -6,8 +6,8 @@ import nats.errors
 import pytest
 
 from events import MachineRequested, TaskCancelled, TaskFinished, TaskId
-from infra.jetstream import connect
-from infra.nats_users import inbox_prefix
+from infra.log.jetstream import connect
+from infra.log.nats_users import inbox_prefix
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem
 from tests.support.eventually import eventually

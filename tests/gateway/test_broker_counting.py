@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from events import Usage
-from infra.model_prices import cost_microusd, most_microusd
-from services.gateway.broker.count import Count
-from services.gateway.broker.model_request import LONGEST_PROMPT_TOKENS, NotPriced, read
-from services.gateway.broker.purses import Broke, Payer, purses_of, resets_at
-from services.gateway.broker.reconciling import Made, shares, stretches
-from services.gateway.broker.tally import Tally
+from events.protocol.model_prices import cost_microusd, most_microusd
+from services.gateway.broker.model.reconciliation import Made, shares, stretches
+from services.gateway.broker.model.request import LONGEST_PROMPT_TOKENS, NotPriced, read
+from services.gateway.broker.model.spend_limits import Broke, Payer, purses_of, resets_at
+from services.gateway.broker.model.token_usage import Count
+from services.gateway.broker.model.usage_parser import Tally
 
 NOW = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
 USAGE = {

@@ -6,7 +6,7 @@ from base64 import b64encode
 import msgspec
 import pytest
 
-from services.worker.broker import Broker
+from services.worker.effects.broker_client import Broker
 from services.worker.ports import NothingToMerge
 from tests.gateway.conftest import a_world
 from tests.support.forge import git, git_ok

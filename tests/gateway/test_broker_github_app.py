@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from infra.clock import utc_now
-from services.gateway.broker.github_app import PERMISSIONS, GitHubApp
+from infra.runtime.clock import utc_now
+from services.gateway.broker.forge.github_app import PERMISSIONS, GitHubApp
 from services.gateway.problems import Refused
-from services.gateway.repository_url import Forge, locate
+from services.gateway.tasks.repository_url import Forge, locate
 from tests.gateway.conftest import a_world
 from tests.gateway.test_broker_git import an_errand
 from tests.gateway.test_routes import is_problem

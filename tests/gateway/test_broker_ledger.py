@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from events import BudgetRaised, Usage
-from infra.clock import utc_now
-from infra.model_prices import cost_microusd
-from services.gateway.broker.ledger import Ledger
-from services.gateway.broker.model_request import counting, read
-from services.gateway.broker.usage_report import Reconciliation, UsageReport
-from services.gateway.database import create_pool
+from events.protocol.model_prices import cost_microusd
+from infra.runtime.clock import utc_now
+from services.gateway.broker.model.ledger import Ledger
+from services.gateway.broker.model.provider_report import Reconciliation, UsageReport
+from services.gateway.broker.model.request import counting, read
+from services.gateway.stores.database import create_pool
 from tests.gateway.conftest import a_world, settings_for
 from tests.gateway.test_process import environment, free_port, spawn
 from tests.support.eventually import eventually

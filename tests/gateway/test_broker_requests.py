@@ -5,15 +5,20 @@ from time import process_time
 
 import pytest
 
-from infra.model_prices import OFFERED, affordable_output_tokens, billed_model, most_microusd
-from services.gateway.broker.model_request import (
+from events.protocol.model_prices import (
+    OFFERED,
+    affordable_output_tokens,
+    billed_model,
+    most_microusd,
+)
+from services.gateway.broker.model.request import (
     MIN_OUTPUT_TOKENS,
     ModelRequest,
     NotPriced,
     check_betas,
     read,
 )
-from services.gateway.broker.tally import Tally
+from services.gateway.broker.model.usage_parser import Tally
 from tests.gateway.test_broker_counting import START, event, fed
 
 BODY = (

@@ -5,12 +5,12 @@ from secrets import token_bytes as entropy
 
 import pytest
 
-from infra.clock import utc_now
-from infra.settings import Misconfigured
-from services.gateway.broker.key_encryption import read_keys
-from services.gateway.broker.vault import Vault
-from services.gateway.database import create_pool, prepare_schema
+from infra.runtime.clock import utc_now
+from infra.runtime.settings import Misconfigured
+from services.gateway.broker.secrets.key_encryption import read_keys
+from services.gateway.broker.secrets.vault import Vault
 from services.gateway.problems import Refused
+from services.gateway.stores.database import create_pool, prepare_schema
 from tests.gateway.conftest import OPERATOR, REPOSITORY, a_world
 from tests.gateway.test_broker_git import an_errand, forges
 from tests.gateway.test_broker_ledger import a_worker, say, spelled

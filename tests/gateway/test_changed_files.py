@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from services.gateway.changed_files import ChangedFile, changed_files
+from services.gateway.tasks.diff import ChangedFile, changed_files
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from events import (
     TaskInstructed,
     task_id,
 )
-from infra.clock import Scribe
-from infra.event_log import Conflict
-from services.gateway.access import Principal
-from services.gateway.commands import Commands
+from infra.log.event_log import Conflict
+from infra.runtime.clock import Scribe
 from services.gateway.problems import Refused
-from services.gateway.recall import Recall
-from services.gateway.repository_url import Forge
-from services.gateway.terms import Terms
+from services.gateway.queries.command_handler import Commands
+from services.gateway.queries.task_cache import Recall
+from services.gateway.tasks.access import Principal
+from services.gateway.tasks.repository_url import Forge
+from services.gateway.tasks.requests import Terms
 from tests.gateway.spec import NOON
 from tests.support.in_memory_log import InMemoryLog
 

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 from prometheus_client import REGISTRY
 
 from events import TaskFinished
+from services.gateway.http.openapi import EXAMPLES
 from services.gateway.problems import Problem
-from services.gateway.routes.description import EXAMPLES
 from tests.gateway.conftest import OPERATOR
 from tests.gateway.furnished import a_full_task, a_furnished_world
 from tests.gateway.test_routes import UNKNOWN

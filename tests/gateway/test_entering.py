@@ -5,13 +5,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
-from infra.clock import utc_now
-from services.gateway.accounts.origins import origin_allowed, origins
-from services.gateway.accounts.people import People
-from services.gateway.accounts.signing import Signing
-from services.gateway.accounts.standing import Standings
+from infra.runtime.clock import utc_now
+from services.gateway.accounts.authentication import People
+from services.gateway.accounts.session_cache import Standings
+from services.gateway.accounts.token_signing import Signing
 from services.gateway.accounts.tokens import Digests
-from services.gateway.database import create_pool
+from services.gateway.http.allowed_origins import origin_allowed, origins
+from services.gateway.stores.database import create_pool
 from tests.gateway.conftest import CLAIM_SECRET
 from tests.gateway.test_routes import is_problem
 

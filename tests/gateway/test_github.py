@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from services.gateway.accounts.github import search_terms
+from services.gateway.accounts.sign_in.github import search_terms
 from tests.gateway.conftest import a_world
 from tests.gateway.test_members import joined
 from tests.gateway.test_routes import is_problem

@@ -8,8 +8,8 @@ import aioboto3
 import msgspec
 
 from events import ArtifactStored, Blob, PlanItem, PlanUpdated
-from infra.fanout import state_key
-from infra.jetstream import JetStreamLog
+from infra.log.jetstream import JetStreamLog
+from infra.stores.live_channels import state_key
 from tests.gateway.conftest import REPOSITORY, a_world
 from tests.gateway.test_routes import is_problem
 from tests.support.eventually import eventually

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.gateway.accounts.tokens import new_key
-from services.gateway.limits import Bucket, Limits, Taken, network, take
-from services.gateway.routes.before import depth
+from services.gateway.http.request_guards import depth
+from services.gateway.stores.rate_limiter import Bucket, Limits, Taken, network, take
 from tests.gateway.conftest import SetClock, a_world
 from tests.gateway.test_routes import is_problem
 from tests.support.outages import halted

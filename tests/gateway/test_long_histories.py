@@ -7,7 +7,7 @@ import psutil
 import redis.asyncio as redis
 
 from events import event_subject
-from infra.jetstream import JetStreamLog
+from infra.log.jetstream import JetStreamLog
 from tests.gateway.conftest import World, settings_for
 from tests.gateway.test_process import environment, free_port, spawn
 from tests.support.eventually import eventually

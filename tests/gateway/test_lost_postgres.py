@@ -6,15 +6,15 @@ from importlib.resources import files
 import asyncpg
 import pytest
 
-from infra.migrations import migrate
-from services.gateway.database import create_pool, within
+from infra.stores.migrations import migrate
 from services.gateway.problems import Refused
+from services.gateway.stores.database import create_pool, within
 
 
 @pytest.fixture
 async def database(fresh_database):
     connection = await asyncpg.connect(fresh_database)
-    await migrate(connection, "accounts", files("services.gateway.schema"))
+    await migrate(connection, "accounts", files("services.gateway.stores.schema"))
     await connection.close()
     return fresh_database
 

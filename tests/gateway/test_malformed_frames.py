@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect as connect_socket
 from websockets.exceptions import ConnectionClosed
 
 from events import PlanItem, PlanUpdated
-from infra.jetstream import JetStreamLog, connect
+from infra.log.jetstream import JetStreamLog, connect
 from services.gateway.stream import frames
 from tests.gateway.conftest import World, settings_for
 from tests.gateway.test_process import environment, free_port, spawn

@@ -6,9 +6,9 @@ from importlib.resources import files
 import asyncpg
 import pytest
 
-from infra.migrations import migrate
+from infra.stores.migrations import migrate
 
-SCRIPTS = files("services.gateway") / "schema"
+SCRIPTS = files("services.gateway.stores") / "schema"
 
 # What a database holds that was migrated before two files were numbered 0005, and before the
 # limits of owners came: `accounts.reserve` was made by 0003, and preferred the limit of the call.

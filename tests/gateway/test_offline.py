@@ -20,7 +20,7 @@ from events import (
     TaskInstructed,
     TaskSubmitted,
 )
-from infra.clock import Scribe, utc_now
+from infra.runtime.clock import Scribe, utc_now
 from tests.gateway.conftest import REPOSITORY
 from tests.support.eventually import eventually
 from tests.support.wire import wire

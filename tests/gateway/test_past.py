@@ -17,9 +17,9 @@ from events import (
     TaskSubmitted,
     Usage,
 )
-from infra.task_state import evolve
-from services.gateway.past import as_it_was
+from events.protocol.task_state import evolve
 from services.gateway.problems import Refused
+from services.gateway.tasks.time_travel import as_it_was
 from tests.gateway.test_routes import is_problem
 from tests.support.any_event import BEGINNING, any_fact, recorded, story
 

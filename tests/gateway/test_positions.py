@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 
 from events import TaskErased
-from infra.jetstream import connect
-from infra.jetstream.erasure import purge_before
-from services.gateway.routes import history as routes
+from infra.log.jetstream import connect
+from infra.log.jetstream.admin.erasure import purge_before
+from services.gateway.http.routes.task import events as routes
 from tests.gateway.test_history import seen, step
 from tests.gateway.test_routes import is_problem
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.settings import Misconfigured
+from infra.runtime.settings import Misconfigured
 from services.gateway.settings import Settings, read_forges
 from tests.gateway.conftest import OPERATOR, settings_for
 from tests.support.eventually import eventually

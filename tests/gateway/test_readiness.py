@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from infra.event_log import Unavailable
-from services.gateway.readiness import Readiness
+from infra.log.event_log import Unavailable
+from services.gateway.http.serving.readiness import Readiness
 from tests.support.eventually import eventually
 from tests.support.outages import halted
 

@@ -1,7 +1,7 @@
 import pytest
 
 from services.gateway.problems import Refused
-from services.gateway.repository_url import Forge, locate
+from services.gateway.tasks.repository_url import Forge, locate
 
 HUB = Forge(kind="github", url="https://github.com", api_url="https://api.github.com")
 LAB = Forge(kind="gitlab", url="https://git.example.org/forge/", api_url="https://git.example.org")

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import pytest
 
-from infra.clock import Scribe
-from infra.event_log import Unavailable
-from services.gateway.commands import Commands
+from infra.log.event_log import Unavailable
+from infra.runtime.clock import Scribe
 from services.gateway.problems import Refused
-from services.gateway.recall import Recall
-from services.gateway.room import Room
+from services.gateway.queries.command_handler import Commands
+from services.gateway.queries.log_capacity import Room
+from services.gateway.queries.task_cache import Recall
 from tests.gateway.test_commands import ADA, NOON, ONE, TERMS, THREE, TWO, House
 
 

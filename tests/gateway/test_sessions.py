@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from services.gateway.access import REVOKED
+from services.gateway.tasks.access import REVOKED
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem
 from tests.support.accounts_rows import dump, execute, fetch

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from events import AccountId, PersonId
-from infra.settings import Misconfigured
-from services.gateway.access import Principal
-from services.gateway.accounts.keyring import derive, name_of, read_secrets
-from services.gateway.accounts.sealing import AesSealer, NotOpened
-from services.gateway.accounts.signing import ACCESS_SECONDS, TICKET_SECONDS, Signing
+from infra.runtime.settings import Misconfigured
+from services.gateway.accounts.encryption import AesSealer, NotOpened
+from services.gateway.accounts.secrets import derive, name_of, read_secrets
+from services.gateway.accounts.token_signing import ACCESS_SECONDS, TICKET_SECONDS, Signing
 from services.gateway.accounts.tokens import is_key, new_key, successor
+from services.gateway.tasks.access import Principal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ADA = (AccountId("acc_a"), PersonId("per_a"), "ses_a")

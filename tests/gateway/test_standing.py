@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from events import AccountId, PersonId
-from services.gateway.access import Principal
-from services.gateway.accounts.standing import Standings
+from services.gateway.accounts.session_cache import Standings
 from services.gateway.problems import Refused, unavailable
+from services.gateway.tasks.access import Principal
 
 ADA = Principal(AccountId("acc_a"), PersonId("per_a"), "ses_a")
 

@@ -14,9 +14,9 @@ from clients.cli.gateway import Gateway
 from clients.cli.rules import Patience
 from clients.cli.stream import Stream
 from events import History, Recorded, TaskInstructed
-from infra.clock import Scribe, utc_now
-from infra.jetstream import JetStreamLog, connect
-from services.projector.live import LiveLoop
+from infra.log.jetstream import JetStreamLog, connect
+from infra.runtime.clock import Scribe, utc_now
+from services.projector.live.loop import LiveLoop
 from tests.gateway.conftest import World, running_gateway, settings_for
 from tests.support.eventually import eventually
 from tests.support.wire import wire

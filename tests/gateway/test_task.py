@@ -20,7 +20,7 @@ from events import (
     TaskInterrupted,
     TaskSubmitted,
 )
-from services.gateway.task import (
+from services.gateway.tasks.task import (
     AnswerQuestion,
     Archive,
     Cancel,

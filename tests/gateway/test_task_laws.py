@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from events import CallId, QuestionAsked, RequestId, TaskFinished
 from services.gateway.problems import Refused
-from services.gateway.task import (
+from services.gateway.tasks.task import (
     AnswerQuestion,
     Cancel,
     Instruct,

@@ -5,9 +5,16 @@ import pytest
 
 from events import Budget, Repository, RequestId
 from services.gateway.problems import Refused
-from services.gateway.repository_url import Forge
-from services.gateway.task import AnswerQuestion, Cancel, Instruct, Interrupt, RaiseBudget, Submit
-from services.gateway.terms import PROMPT_BYTES, Terms
+from services.gateway.tasks.repository_url import Forge
+from services.gateway.tasks.requests import PROMPT_BYTES, Terms
+from services.gateway.tasks.task import (
+    AnswerQuestion,
+    Cancel,
+    Instruct,
+    Interrupt,
+    RaiseBudget,
+    Submit,
+)
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 TERMS = Terms((Forge(kind="github", url="https://github.com", api_url="https://x"),), "house")

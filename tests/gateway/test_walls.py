@@ -3,7 +3,7 @@
 import asyncpg
 import pytest
 
-from services.gateway.database import across_accounts, connected, create_pool, within
+from services.gateway.stores.database import across_accounts, connected, create_pool, within
 from tests.support.accounts_rows import fetch
 
 WALLED = [

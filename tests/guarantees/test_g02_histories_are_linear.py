@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from events import NOWHERE, Head, History, event_id, event_subject
-from infra.clock import utc_now
-from infra.event_log import Conflict
-from infra.jetstream import Connection, JetStreamLog
+from infra.log.event_log import Conflict
+from infra.log.jetstream import Connection, JetStreamLog
+from infra.runtime.clock import utc_now
 from tests.support.cluster import LogPlace
 from tests.support.event_logs import drafts, new_history, texts, versions
 from tests.support.eventually import eventually

@@ -14,14 +14,14 @@ import msgspec
 import pytest
 
 from events import NOWHERE, AccountId, GatewayEvent, History, PersonId, TaskId, uuid7
-from infra.clock import Scribe, utc_now
-from infra.jetstream import Connection, JetStreamLog, provision
-from services.gateway.access import Principal
-from services.gateway.commands import Commands, Performed
+from infra.log.jetstream import Connection, JetStreamLog, provision
+from infra.runtime.clock import Scribe, utc_now
 from services.gateway.problems import Refused
-from services.gateway.recall import Recall
-from services.gateway.repository_url import Forge
-from services.gateway.terms import Terms
+from services.gateway.queries.command_handler import Commands, Performed
+from services.gateway.queries.task_cache import Recall
+from services.gateway.tasks.access import Principal
+from services.gateway.tasks.repository_url import Forge
+from services.gateway.tasks.requests import Terms
 from tests.support.cluster import LogPlace
 from tests.support.event_logs import drafts, new_history
 from tests.support.histories import PATIENCE_SECONDS, raw

@@ -12,7 +12,7 @@ import random
 from typing import Any, Never
 
 from events import Recorded
-from infra.jetstream import JetStreamLog
+from infra.log.jetstream import JetStreamLog
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin
 from tests.support.postgres_rows import checkpoint, rows_by_name

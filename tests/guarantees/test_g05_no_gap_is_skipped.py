@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from events import NOWHERE, Head, History
-from infra.jetstream import Connection, JetStreamLog
-from infra.jetstream.following import follow
+from infra.log.jetstream import Connection, JetStreamLog
+from infra.log.jetstream.read.follow import follow
 from tests.support.cluster import LogPlace
 from tests.support.event_logs import drafts, new_history, reading, versions
 from tests.support.eventually import eventually

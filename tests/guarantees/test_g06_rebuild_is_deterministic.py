@@ -7,11 +7,11 @@ import asyncpg
 import pytest
 
 from events import NOWHERE, History
-from infra.jetstream import JetStreamLog
-from services.projector import swap
+from infra.log.jetstream import JetStreamLog
+from services.projector.history.store import PREVIOUS
 from services.projector.projections import TABLES, usage
-from services.projector.rebuild import Progress, Rebuild, Refused
-from services.projector.store import PREVIOUS
+from services.projector.rebuild import swap
+from services.projector.rebuild.rebuild import Progress, Rebuild, Refused
 from tests.projector.test_history import SUBMITTED, deed, projecting, tell
 from tests.support.devices import new_history
 from tests.support.eventually import eventually

@@ -7,8 +7,8 @@ import pytest
 
 from events import AccountId, History, TaskId, codec, event_subject
 from events.upcast import newest_schema
-from infra.event_mac import read_keys
-from infra.jetstream import JetStreamLog, connect
+from infra.log.event_mac import read_keys
+from infra.log.jetstream import JetStreamLog, connect
 from tests.events.specimens import GOLDEN, TASK_EVENTS, golden_name, golden_path, missing
 from tests.support.documents import require_stored
 from tests.support.event_logs import new_history, reading

@@ -14,9 +14,10 @@ from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NoAnswer
 
 from events import NOWHERE
-from infra.event_log import Unavailable
-from infra.jetstream import JetStreamLog, Selection, connect, replay
-from infra.task_state import TaskState, evolve
+from events.protocol.task_state import TaskState, evolve
+from infra.log.event_log import Unavailable
+from infra.log.jetstream import JetStreamLog, Selection, connect
+from infra.log.jetstream.read import replay
 from tests.support.errand import errand, finished_task
 from tests.support.event_logs import drafts, new_history
 from tests.support.nats_connections import as_admin, as_role

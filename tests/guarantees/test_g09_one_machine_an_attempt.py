@@ -34,13 +34,13 @@ from events import (
     TaskFinished,
     TaskSubmitted,
 )
-from infra.clock import Scribe, utc_now
-from infra.event_log import Conflict
-from infra.jetstream import JetStreamLog
-from services.scheduler.limits import Limits
-from services.scheduler.machine import Machine
-from services.scheduler.machines import Machines
-from services.scheduler.worker import OWNER
+from infra.log.event_log import Conflict
+from infra.log.jetstream import JetStreamLog
+from infra.runtime.clock import Scribe, utc_now
+from services.scheduler.fleet.machine import Machine
+from services.scheduler.fleet.worker_machine import OWNER
+from services.scheduler.machines.client import Machines
+from services.scheduler.machines.rate_limiter import Limits
 from tests.support.cluster import Cluster, LogPlace, _running
 from tests.support.event_logs import new_history
 from tests.support.eventually import eventually

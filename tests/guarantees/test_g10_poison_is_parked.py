@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from events import NOWHERE, History, Repository, TaskInstructed, TaskSubmitted, event_subject
-from infra.clock import Scribe, utc_now
-from infra.jetstream import Connection, JetStreamLog
-from infra.jetstream.dead_letters import Letter, letters_of
-from infra.jetstream.legible import Illegible, read_event
-from infra.jetstream.streams import MAX_MESSAGE_BYTES
-from infra.nats_permissions import Role
-from infra.task_state import TaskState
+from events.protocol.task_state import TaskState
+from infra.log.jetstream import Connection, JetStreamLog
+from infra.log.jetstream.admin.dead_letters import Letter, letters_of
+from infra.log.jetstream.admin.streams import MAX_MESSAGE_BYTES
+from infra.log.jetstream.read.decode import Illegible, read_event
+from infra.log.nats_permissions import Role
+from infra.runtime.clock import Scribe, utc_now
 from services.projector.projections.task import decode
 from tests.support.cluster import LogPlace
 from tests.support.eventually import eventually

@@ -19,13 +19,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from events import NOWHERE, Head, History, Repository, TaskInstructed, TaskSubmitted
-from infra.clock import Scribe, utc_now
-from infra.fanout import Frame, feed_channel, pack, state_key
-from infra.jetstream import JetStreamLog
-from infra.task_state import TaskState, evolve
+from events.protocol.task_state import TaskState, evolve
+from infra.log.jetstream import JetStreamLog
+from infra.runtime.clock import Scribe, utc_now
+from infra.stores.live_channels import Frame, feed_channel, pack, state_key
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import RedisReader
-from services.projector.live import LiveLoop
+from services.projector.live.loop import LiveLoop
 from tests.support.cluster import LogPlace
 from tests.support.devices import Folded
 from tests.support.event_logs import new_history

@@ -31,12 +31,12 @@ from events import (
     TaskId,
     ToolCompleted,
 )
-from infra.clock import Scribe, utc_now
-from infra.jetstream import JetStreamLog
-from infra.jetstream import streams as settings
-from infra.jetstream.erasure import Purged, purge_before
-from infra.operations.object_store import Objects, Storage, open_objects
-from infra.stack.sample_repositories import PROMPTS
+from infra.local.sample_repositories import PROMPTS
+from infra.log.jetstream import JetStreamLog
+from infra.log.jetstream.admin import streams as settings
+from infra.log.jetstream.admin.erasure import Purged, purge_before
+from infra.runtime.clock import Scribe, utc_now
+from infra.stores.object_store import Objects, Storage, open_objects
 from tests.support import canaries
 from tests.support.cluster import Cluster, _running
 from tests.support.event_logs import drafts, new_history

@@ -9,9 +9,8 @@ import pytest
 from nats.aio.client import Client
 
 from events import NOWHERE, event_subject
-from infra.clock import utc_now
-from infra.event_log import Unavailable
-from infra.jetstream import (
+from infra.log.event_log import Unavailable
+from infra.log.jetstream import (
     AttemptLog,
     Connection,
     JetStreamLog,
@@ -19,7 +18,8 @@ from infra.jetstream import (
     delete_reader,
     reader_name,
 )
-from infra.nats_permissions import ROLES, Role
+from infra.log.nats_permissions import ROLES, Role
+from infra.runtime.clock import utc_now
 from tests.support.cluster import LogPlace
 from tests.support.event_logs import drafts, new_history, texts
 from tests.support.eventually import eventually

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import TaskId
-from infra.claim import claim_code, is_claim
+from infra.runtime.machine_claim import claim_code, is_claim
 
 TASK = TaskId("task_a")
 

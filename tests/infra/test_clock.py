@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from events import TaskCancelled, TaskInterrupted
-from infra.clock import Scribe, utc_now
+from infra.runtime.clock import Scribe, utc_now
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from nats.js.errors import NotFoundError
 from events import event_subject
 from infra.documents import Message, Part, Schemas, changes, document, event_schemas, stale, write
 from infra.documents.files import Refused, spell
-from infra.jetstream import JetStreamLog, connect
-from infra.jetstream.streams import DEAD_LETTERS
+from infra.log.jetstream import JetStreamLog, connect
+from infra.log.jetstream.admin.streams import DEAD_LETTERS
 from tests.support.documents import require_message
 from tests.support.event_logs import new_history, reading
 from tests.support.eventually import eventually

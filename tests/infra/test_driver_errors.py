@@ -9,8 +9,8 @@ import redis.exceptions
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 from botocore.exceptions import ReadTimeoutError as S3ReadTimeoutError
 
-from infra import postgres_errors, redis_errors, s3_errors
-from infra.postgres_errors import PostgresUnavailable
+from infra.stores import object_store_errors, postgres_errors, redis_errors
+from infra.stores.postgres_errors import PostgresUnavailable
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def refusal(code, status):
     ],
 )
 def test_this_says_that_the_object_store_is_unavailable(error):
-    assert s3_errors.is_unavailable(error)
+    assert object_store_errors.is_unavailable(error)
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_this_says_that_the_object_store_is_unavailable(error):
     ],
 )
 def test_this_says_nothing_of_the_object_store(error):
-    assert not s3_errors.is_unavailable(error)
+    assert not object_store_errors.is_unavailable(error)

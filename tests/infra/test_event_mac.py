@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from events import BudgetRaised, TaskCancelled, TaskErased, ToolInterrupted, event_subject
 from events.codec import decode, encode
-from infra.clock import Scribe, utc_now
-from infra.event_key_settings import event_keys
-from infra.event_mac import (
+from infra.log.event_key_settings import event_keys
+from infra.log.event_mac import (
     HEADER,
     NO_KEYS,
     EventKeys,
@@ -23,7 +22,8 @@ from infra.event_mac import (
     read_mac,
     spell_key,
 )
-from infra.settings import Misconfigured
+from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.settings import Misconfigured
 from tests.support.event_logs import new_history
 from tests.support.signing import KEYS_TEXT
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import AccountId, History, TaskId
-from infra.fanout import Frame, feed_channel, inbox_channel, pack, state_key, unpack
+from infra.stores.live_channels import Frame, feed_channel, inbox_channel, pack, state_key, unpack
 
 
 @given(st.integers(0, 2**64 - 1), st.binary(max_size=200))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.forge_files import changed_forge_files, push_digest
+from infra.git.forge_files import changed_forge_files, push_digest
 
 ID = "0" * 40
 

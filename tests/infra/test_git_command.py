@@ -7,7 +7,7 @@ import time
 import pytest
 import uvloop
 
-from infra.git_command import GitCommand
+from infra.git.command import GitCommand
 
 TIMES = 12
 BUSY_SECONDS = 0.03

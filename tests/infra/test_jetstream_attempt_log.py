@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from events import NOWHERE, event_subject
-from infra.event_log import Conflict, Unavailable
-from infra.jetstream import (
+from infra.log.event_log import Conflict, Unavailable
+from infra.log.jetstream import (
     AttemptLog,
     JetStreamLog,
     create_reader,

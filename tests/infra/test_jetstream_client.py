@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.protocol.parser import Parser
 
-from infra.event_log import Unavailable
-from infra.jetstream.client import QuickClient
+from infra.log.event_log import Unavailable
+from infra.log.jetstream.connection.client import QuickClient
 from tests.support.nats_connections import as_role
 
 TAKEN = (1, 2)

@@ -8,10 +8,10 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 
 from events import NOWHERE
-from infra.clock import utc_now
-from infra.event_log import Unavailable
-from infra.jetstream import AttemptLog, Connection, JetStreamLog, connect, reader_name
-from infra.nats_users import seed, service_user
+from infra.log.event_log import Unavailable
+from infra.log.jetstream import AttemptLog, Connection, JetStreamLog, connect, reader_name
+from infra.log.nats_users import seed, service_user
+from infra.runtime.clock import utc_now
 from tests.support.event_logs import drafts, new_history
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_role, as_worker

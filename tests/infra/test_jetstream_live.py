@@ -3,7 +3,7 @@
 import asyncio
 
 from events import beat_subject, live_subject
-from infra.jetstream import hear, say
+from infra.log.jetstream import hear, say
 from tests.support.event_logs import new_history
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_role, as_worker

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from opentelemetry.sdk.trace import TracerProvider
 
 from events import NOWHERE, Head, ModelReplied, Usage, event_subject
-from infra.event_log import Conflict, Unavailable
-from infra.jetstream import JetStreamLog
-from infra.jetstream.following import follow
+from infra.log.event_log import Conflict, Unavailable
+from infra.log.jetstream import JetStreamLog
+from infra.log.jetstream.read.follow import follow
 from tests.infra.test_jetstream_streams import settings_of
 from tests.support.event_logs import drafts, new_history, reading, texts, versions
 from tests.support.eventually import eventually

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from events import Head
-from infra.event_log import Conflict, Refused, Unavailable
-from infra.event_mac import read_keys
-from infra.jetstream.publication import Appender, Contended, Growth, Mark
+from infra.log.event_log import Conflict, Refused, Unavailable
+from infra.log.event_mac import read_keys
+from infra.log.jetstream.write.append import Appender, Contended, Growth, Mark
 from tests.support.event_logs import drafts, new_history
 from tests.support.signing import KEYS_TEXT
 

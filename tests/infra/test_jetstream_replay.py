@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from events import NOWHERE, BudgetRaised, TaskCancelled, TaskInstructed, event_subject
-from infra.clock import Scribe, utc_now
-from infra.jetstream import JetStreamLog, Selection, replay
+from infra.log.jetstream import JetStreamLog, Selection
+from infra.log.jetstream.read import replay
+from infra.runtime.clock import Scribe, utc_now
 from tests.support.event_logs import drafts, new_history, texts
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin, as_role

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from infra.jetstream import provision
-from infra.jetstream.connection import ApiError
+from infra.log.jetstream import provision
+from infra.log.jetstream.connection.connection import ApiError
 from tests.support.nats_connections import as_admin, as_role
 
 

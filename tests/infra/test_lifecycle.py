@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from infra.lifecycle import run_until_signalled
+from infra.runtime.lifecycle import run_until_signalled
 
 PROGRAM = """
 import asyncio, sys

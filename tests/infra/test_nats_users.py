@@ -8,8 +8,8 @@ from typing import Any
 import nkeys
 import pytest
 
-from infra import nats_users
-from infra.nats_permissions import PERMISSIONS, ROLES, Role, WorkerGrant, worker_permissions
+from infra.log import nats_users
+from infra.log.nats_permissions import PERMISSIONS, ROLES, Role, WorkerGrant, worker_permissions
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 OPERATOR = nats_users.seed("operator", bytes(range(32)))

@@ -8,7 +8,7 @@ import click
 import pytest
 from rich.console import Console
 
-from infra.operator import LogAddress, log_address
+from infra.operator.context import LogAddress, log_address
 from tests.support.signing import KEYS_TEXT
 
 

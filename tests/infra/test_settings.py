@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from infra.settings import Misconfigured, read
+from infra.runtime.settings import Misconfigured, read
 
 
 class Settings(msgspec.Struct, kw_only=True):

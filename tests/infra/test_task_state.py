@@ -47,7 +47,7 @@ from events import (
     Usage,
     WorkspacePrepared,
 )
-from infra.task_state import ENDED, Failure, PullRequest, TaskState, evolve, title_of
+from events.protocol.task_state import ENDED, Failure, PullRequest, TaskState, evolve, title_of
 from tests.support.any_event import BEGINNING, any_fact, recorded, story
 
 SUBMITTED = TaskSubmitted(

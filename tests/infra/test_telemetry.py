@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.telemetry import LossyStream
+from infra.runtime.telemetry import LossyStream
 
 
 def told(program: str, *, level: str = "INFO") -> list[dict[str, Any]]:

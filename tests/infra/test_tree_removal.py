@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.tree_removal import remove_tree, temporary_directory
+from infra.runtime.tree_removal import remove_tree, temporary_directory
 
 ROOT = Path(__file__).parents[2]
 

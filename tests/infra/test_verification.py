@@ -3,9 +3,9 @@
 import pytest
 
 from events import event_subject
-from infra.event_mac import header_block
-from infra.jetstream.client import Delivered
-from infra.jetstream.verification import VerifiedWriters
+from infra.log.event_mac import header_block
+from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.worker.verification import VerifiedWriters
 from tests.support.event_logs import new_history
 
 MAC = f"1.gateway.1.{'A' * 43}"

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from events import AttemptStarted, ModelReplied, SnapshotTaken, TaskFinished, ToolInterrupted
-from services.worker.calls import calls_of
+from services.worker.agent.tool_calls import calls_of
 from tests.support.forge import git_ok
 from tests.support.whole import kill_workers, pull_requests, repository
 

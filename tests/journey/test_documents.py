@@ -9,9 +9,9 @@ from websockets.typing import Subprotocol
 
 from clients.cli.gateway import new_command
 from events import History
-from infra.jetstream import connect, hear
-from infra.jetstream.streams import STREAM
-from infra.stack.sample_repositories import PROMPTS
+from infra.local.sample_repositories import PROMPTS
+from infra.log.jetstream import connect, hear
+from infra.log.jetstream.admin.streams import STREAM
 from tests.support.documents import require_message, require_stored
 from tests.support.whole import repository, stored
 

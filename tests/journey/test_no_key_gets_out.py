@@ -12,14 +12,14 @@ import httpx
 import psutil
 
 from events import ToolCompleted
-from infra.operations.object_store import Storage, open_objects
-from infra.stack.keys import SECRETS_KEY
+from infra.local.keys import SECRETS_KEY
+from infra.stores.object_store import Storage, open_objects
 from tests.support import canaries
 from tests.support.nats_connections import as_role
 from tests.support.whole import repository
 
 SETTINGS = ("keys", "stack.json")
-OUTSIDE = ("infra.stack.forge", "infra.stack.model")
+OUTSIDE = ("infra.simulators.github", "infra.simulators.anthropic")
 
 
 async def keep(phone, **wish: Any) -> None:

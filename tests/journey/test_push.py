@@ -4,7 +4,7 @@ import pytest
 
 from clients.cli.gateway import new_command
 from events import QuestionAsked
-from infra.stack.sample_repositories import PROMPTS
+from infra.local.sample_repositories import PROMPTS
 from tests.support.eventually import eventually
 from tests.support.push import push_world
 from tests.support.stack import real_stack

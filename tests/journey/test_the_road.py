@@ -15,8 +15,8 @@ from events import (
     TaskSubmitted,
     ToolCompleted,
 )
-from infra.stack.sample_repositories import PROMPTS
-from infra.stack.settings import Settings
+from infra.local.sample_repositories import PROMPTS
+from infra.local.settings import Settings
 from tests.support.eventually import eventually
 from tests.support.stack import real_stack
 from tests.support.whole import pull_requests, repository, signed_in, stored

@@ -4,7 +4,7 @@ import httpx
 
 from clients.cli.gateway import new_command
 from events import BudgetExhausted, ModelReplied, TaskFailed, TaskFinished
-from infra.stack.sample_repositories import PROMPTS
+from infra.local.sample_repositories import PROMPTS
 from tests.support.spending import TOKENS
 from tests.support.whole import repository
 

@@ -8,8 +8,8 @@ import pytest
 
 from clients.cli.trouble import Trouble
 from events import TaskFailed
-from infra.stack.sample_repositories import PROMPTS
-from infra.stack.settings import Settings
+from infra.local.sample_repositories import PROMPTS
+from infra.local.settings import Settings
 from tests.support.stack import real_stack
 from tests.support.whole import repository, signed_in
 

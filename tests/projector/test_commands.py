@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from infra.jetstream import JetStreamLog
+from infra.log.jetstream import JetStreamLog
 from services.projector.commands import projector
-from services.projector.store import Store
+from services.projector.history.store import Store
 from tests.projector.test_history import projecting, whole_story
 from tests.support.devices import new_history
 from tests.support.eventually import eventually

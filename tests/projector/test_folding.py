@@ -19,8 +19,8 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
-from services.projector.folding import CACHED_TASKS, Changes, Fold
 from services.projector.projections import TABLES, task, tool_calls, usage
+from services.projector.projections.fold import CACHED_TASKS, Changes, Fold
 from tests.support.any_event import any_fact, recorded, story
 
 SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")

@@ -21,8 +21,8 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
-from infra.jetstream import JetStreamLog
-from services.projector import store
+from infra.log.jetstream import JetStreamLog
+from services.projector.history import store
 from services.projector.projections import TABLES
 from tests.support.devices import new_history
 from tests.support.eventually import eventually

@@ -9,7 +9,7 @@ import pytest
 from events import (
     TaskInstructed,
 )
-from services.projector import store
+from services.projector.history import store
 from tests.support.devices import new_history
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog

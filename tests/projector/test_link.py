@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from infra.postgres_errors import PostgresUnavailable
-from services.projector.link import Link
+from infra.stores.postgres_errors import PostgresUnavailable
+from services.projector.history.reconnecting_postgres import Link
 from tests.support.eventually import eventually
 
 

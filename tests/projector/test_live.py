@@ -15,10 +15,10 @@ from events import (
     TaskInstructed,
     live_subject,
 )
-from infra.fanout import EPHEMERAL, Frame, state_key
-from infra.jetstream import JetStreamLog, hear, say
-from infra.task_state import TaskState, evolve
-from services.projector.live import LiveLoop
+from events.protocol.task_state import TaskState, evolve
+from infra.log.jetstream import JetStreamLog, hear, say
+from infra.stores.live_channels import EPHEMERAL, Frame, state_key
+from services.projector.live.loop import LiveLoop
 from tests.support.devices import new_history
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog

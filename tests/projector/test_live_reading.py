@@ -15,10 +15,10 @@ from events import (
     TaskInstructed,
     event_subject,
 )
-from infra.event_log import Unavailable
-from infra.fanout import state_key
-from infra.jetstream import JetStreamLog
-from infra.task_state import evolve
+from events.protocol.task_state import evolve
+from infra.log.event_log import Unavailable
+from infra.log.jetstream import JetStreamLog
+from infra.stores.live_channels import state_key
 from tests.support.devices import new_history
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog

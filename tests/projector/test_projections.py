@@ -33,9 +33,16 @@ from events import (
     Usage,
 )
 from events.codec import tag_of
-from infra.task_state import evolve
+from events.protocol.task_state import evolve
 from services.projector.projections import PROJECTED, PROJECTIONS, TABLES, event, task
-from services.projector.rows import Table, Write, acceptable, key_text, storable, storable_json
+from services.projector.projections.rows import (
+    Table,
+    Write,
+    acceptable,
+    key_text,
+    storable,
+    storable_json,
+)
 from tests.support.any_event import BEGINNING, HISTORY, any_fact, recorded, texts
 
 CALL = CallId("c1")

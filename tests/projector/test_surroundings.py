@@ -10,8 +10,8 @@ import pytest
 import redis.asyncio as redis
 
 from events import NOWHERE, History
-from infra.fanout import state_key
-from infra.jetstream import JetStreamLog
+from infra.log.jetstream import JetStreamLog
+from infra.stores.live_channels import state_key
 from tests.support.devices import new_history
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin

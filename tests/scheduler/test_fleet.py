@@ -18,10 +18,10 @@ from events import (
     TaskFailed,
     TaskId,
 )
-from services.scheduler import fleet as fleets
-from services.scheduler.fleet import evolve
-from services.scheduler.outcome import Gone, NotObtained, Obtained, conclude, cost_microusd
-from services.scheduler.plan import (
+from services.scheduler.fleet import fleet as fleets
+from services.scheduler.fleet.fleet import evolve
+from services.scheduler.fleet.outcome import Gone, NotObtained, Obtained, conclude, cost_microusd
+from services.scheduler.fleet.plan import (
     Abandon,
     Destroy,
     Request,

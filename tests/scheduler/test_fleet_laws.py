@@ -12,9 +12,17 @@ from events import (
     TaskFailed,
     TaskId,
 )
-from services.scheduler import fleet as fleets
-from services.scheduler.outcome import Gone, NotObtained, Obtained, conclude
-from services.scheduler.plan import Abandon, Destroy, Request, Resume, ServeReader, plan, wake_at
+from services.scheduler.fleet import fleet as fleets
+from services.scheduler.fleet.outcome import Gone, NotObtained, Obtained, conclude
+from services.scheduler.fleet.plan import (
+    Abandon,
+    Destroy,
+    Request,
+    Resume,
+    ServeReader,
+    plan,
+    wake_at,
+)
 from tests.scheduler.history import FINISHED, INSTRUCTED, NOON, POLICY, SUBMITTED, Book, later, left
 
 FAILED = TaskFailed(reason="x", detail="", remedy="")

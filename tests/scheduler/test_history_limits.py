@@ -4,11 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from events import EventId, History, Recorded, TaskAbandoned, TaskErased
-from infra.event_log import InvalidMessage
-from services.scheduler import fleet as fleets
-from services.scheduler.fleet import evolve
-from services.scheduler.history_limits import HistoryLimits, HistorySizes
-from services.scheduler.plan import Abandon, Destroy, plan
+from infra.log.invalid_message import InvalidMessage
+from services.scheduler.fleet import fleet as fleets
+from services.scheduler.fleet.fleet import evolve
+from services.scheduler.fleet.history_limits import HistoryLimits, HistorySizes
+from services.scheduler.fleet.plan import Abandon, Destroy, plan
 from tests.scheduler.history import (
     FINISHED,
     HOME,

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.scheduler.limits import Limits
+from services.scheduler.machines.rate_limiter import Limits
 
 
 class Time:

@@ -3,11 +3,11 @@
 import pytest
 
 from events import Guest, MachineId
-from infra.clock import utc_now
-from services.scheduler.limits import Limits
-from services.scheduler.machine import Machine, Wanted, billed_seconds, ending
-from services.scheduler.machines import Machines, Refused, Unreachable
-from services.scheduler.refusals import NoMachine, remedy_of
+from infra.runtime.clock import utc_now
+from services.scheduler.fleet.machine import Machine, Wanted, billed_seconds, ending
+from services.scheduler.fleet.machine_errors import NoMachine, remedy_of
+from services.scheduler.machines.client import Machines, Refused, Unreachable
+from services.scheduler.machines.rate_limiter import Limits
 from tests.support.eventually import eventually
 from tests.support.machines import SLEEP
 

@@ -24,15 +24,15 @@ from events import (
     TaskCancelled,
     TaskId,
 )
-from infra.claim import is_claim
-from infra.clock import Scribe, utc_now
-from infra.event_log import Conflict
+from infra.log.event_log import Conflict
+from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.machine_claim import is_claim
 from services.scheduler.effects import Effects
-from services.scheduler.limits import Limits
-from services.scheduler.machines import Machines
-from services.scheduler.plan import Policy
+from services.scheduler.fleet.plan import Policy
+from services.scheduler.fleet.worker_machine import WorkerTerms
+from services.scheduler.machines.client import Machines
+from services.scheduler.machines.rate_limiter import Limits
 from services.scheduler.reactor import Reactor
-from services.scheduler.worker import WorkerTerms
 from tests.scheduler.history import FINISHED, INSTRUCTED, SUBMITTED
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog

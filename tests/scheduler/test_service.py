@@ -20,8 +20,8 @@ from events import (
     MachineStarted,
     task_id,
 )
-from infra.clock import Scribe, utc_now
-from infra.jetstream import JetStreamLog, connect
+from infra.log.jetstream import JetStreamLog, connect
+from infra.runtime.clock import Scribe, utc_now
 from tests.scheduler.history import FINISHED, SUBMITTED
 from tests.support.eventually import eventually
 from tests.support.machines import TOKEN, local_machines

@@ -1,7 +1,7 @@
 """A machine that was had too late, on a log in memory and the real local Machines API."""
 
 from events import MachineDestroyed, MachineId, MachineStarted
-from services.scheduler.outcome import Obtained, stray
+from services.scheduler.fleet.outcome import Obtained, stray
 from tests.scheduler.history import FINISHED, SUBMITTED, given, lost, requested, started
 from tests.scheduler.test_reactor import api, office  # noqa: F401 - fixtures
 from tests.support.eventually import eventually

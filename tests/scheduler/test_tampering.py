@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from events import Guest, TaskAbandoned, TaskErased
-from services.scheduler.fleet import Stage, tampered
-from services.scheduler.plan import Abandon, Destroy, bounded, plan
+from services.scheduler.fleet.fleet import Stage, tampered
+from services.scheduler.fleet.plan import Abandon, Destroy, bounded, plan
 from tests.scheduler.history import (
     FINISHED,
     INSTRUCTED,

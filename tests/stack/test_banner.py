@@ -10,11 +10,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from infra.sandbox_choice import DEFAULT_IMAGE
-from infra.stack.banner import model_in_use, qr_code, validity
-from infra.stack.sandbox import choose, described, missing_for_docker
-from infra.stack.settings import Settings
-from infra.stack.whole import Pairing
+from infra.local.banner import model_in_use, qr_code, validity
+from infra.local.sandbox import choose, described, missing_for_docker
+from infra.local.settings import Settings
+from infra.local.stack import Pairing
+from infra.runtime.sandbox_choice import DEFAULT_IMAGE
 from services.worker.sandbox.docker import engine_answers
 
 

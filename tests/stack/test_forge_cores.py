@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra.stack.forge import names
-from infra.stack.forge.asking import Asker, asker
-from infra.stack.forge.faults import Fail, Faults, RefusePush, Slow
-from infra.stack.forge.pull_request import PullRequest, follow
+from infra.simulators.github import names
+from infra.simulators.github.asking import Asker, asker
+from infra.simulators.github.faults import Fail, Faults, RefusePush, Slow
+from infra.simulators.github.pull_request import PullRequest, follow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.worker.repository.refusals import refusal_of
+from services.worker.workspace.git_errors import refusal_of
 from tests.support.forge import LocalForge, git, git_ok, running_forge
 
 

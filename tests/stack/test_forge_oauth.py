@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from infra.stack.forge.oauth import App, OAuth, OAuthError, is_callback
+from infra.simulators.github.oauth import App, OAuth, OAuthError, is_callback
 from tests.support.forge import CALLBACK, OAUTH_CLIENT, OAUTH_SECRET, LocalForge
 
 HERE = f"http://127.0.0.1:4711{CALLBACK}"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.clock import utc_now
-from infra.stack import model, sample_repositories
-from infra.stack.sample_repositories import CannotMake, ForgeAccount
+from infra.local import sample_repositories
+from infra.local.sample_repositories import CannotMake, ForgeAccount
+from infra.runtime.clock import utc_now
+from infra.simulators import anthropic
 from tests.support.forge import LocalForge, git_ok
 
 
@@ -39,7 +40,7 @@ async def test_a_sample_becomes_a_repository_with_a_history(
 
 
 def test_the_rehearsal_model_knows_every_task() -> None:
-    scripts = Path(model.__file__).parent / "scripts"
+    scripts = Path(anthropic.__file__).parent / "scripts"
     known = {tomllib.loads(file.read_text())["example"] for file in scripts.glob("*.toml")}
     assert set(sample_repositories.PROMPTS.values()) <= known
 

@@ -11,11 +11,11 @@ import asyncpg
 import msgspec
 import pytest
 
-from infra.clock import utc_now
-from infra.event_mac import read_keys
-from infra.stack import keys
-from infra.stack.home import AlreadyRunning, Home, inhabited
-from infra.stack.stack import Servers, running_servers
+from infra.local import keys
+from infra.local.home import AlreadyRunning, Home, inhabited
+from infra.local.provisioned_servers import Servers, running_servers
+from infra.log.event_mac import read_keys
+from infra.runtime.clock import utc_now
 from tests.support.stack import plain_environment
 
 LONG = "a-directory-with-quite-a-long-name-indeed"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from anthropic import AsyncAnthropic
 
-from infra.stack.model.cache import PromptCache
-from infra.stack.model.catalog import MODELS
-from infra.stack.model.tokens import count_text, pieces
+from infra.simulators.anthropic.cache import PromptCache
+from infra.simulators.anthropic.catalog import MODELS
+from infra.simulators.anthropic.tokens import count_text, pieces
 from tests.support.model import (
     TOOLS,
     Agent,

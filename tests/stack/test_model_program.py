@@ -1,4 +1,4 @@
-"""`python -m infra.stack.model`, as the embedded stack starts it."""
+"""`python -m infra.simulators.anthropic`, as the embedded stack starts it."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ async def test_the_program_starts_from_its_environment_and_stops_when_told(tmp_p
         "PACE": "0",
         "FAULTS": "1",
     }
-    command = [sys.executable, "-m", "infra.stack.model"]
+    command = [sys.executable, "-m", "infra.simulators.anthropic"]
 
     def is_up() -> bool:
         try:
@@ -52,7 +52,7 @@ async def test_the_program_starts_from_its_environment_and_stops_when_told(tmp_p
 def test_the_program_says_which_setting_is_missing() -> None:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
     ended = subprocess.run(
-        [sys.executable, "-m", "infra.stack.model"],
+        [sys.executable, "-m", "infra.simulators.anthropic"],
         env=environment,
         capture_output=True,
         text=True,

@@ -5,8 +5,8 @@ import httpx
 import pytest
 from anthropic import AsyncAnthropic
 
-from infra.stack.model.catalog import MODELS
-from infra.stack.model.tokens import pieces
+from infra.simulators.anthropic.catalog import MODELS
+from infra.simulators.anthropic.tokens import pieces
 from tests.support.model import KEY, TOOLS, RehearsalModel, rehearsal_model, sdk
 from tests.support.model_requests import (
     EPHEMERAL,

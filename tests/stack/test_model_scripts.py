@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from anthropic import AsyncAnthropic
 
-from infra.stack.model.conversation import Errand, errand_of
-from infra.stack.model.engine import play
-from infra.stack.model.script import BadScript, read
+from infra.simulators.anthropic.conversation import Errand, errand_of
+from infra.simulators.anthropic.engine import play
+from infra.simulators.anthropic.script import BadScript, read
 from tests.support.model import Agent, ToolFailed, Workspace, rehearsal_model, sdk
 
 __all__ = ["rehearsal_model", "sdk"]

@@ -13,7 +13,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from infra.clock import utc_now
+from infra.runtime.clock import utc_now
 from tests.support.eventually import eventually
 from tests.support.nats_rights import (
     ACCOUNT,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.stack import ports
+from infra.local import ports
 
 
 def test_every_name_gets_a_port_of_its_own() -> None:

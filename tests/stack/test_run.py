@@ -1,4 +1,4 @@
-"""`python -m infra.stack run`, as a person runs it: up, findable, one at a time, gone at Ctrl-C."""
+"""`python -m infra.local run`, as a person runs it: up, findable, one at a time, gone at Ctrl-C."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.stack import plain_environment
 
-COMMAND = (sys.executable, "-m", "infra.stack", "run")
+COMMAND = (sys.executable, "-m", "infra.local", "run")
 PROGRAMS = {
     "nats",
     "postgres",

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from infra import settings as from_environment
-from infra.stack import services as composing
-from infra.stack.home import Home
-from infra.stack.keys import Storage, mint, with_event_keys, write_credentials
-from infra.stack.services import Address
-from infra.stack.settings import Settings, passed_on
-from infra.stack.stack import Servers
-from infra.stack.whole import public_url
+from infra.local import services as composing
+from infra.local.home import Home
+from infra.local.keys import Storage, mint, with_event_keys, write_credentials
+from infra.local.provisioned_servers import Servers
+from infra.local.services import Address
+from infra.local.settings import Settings, passed_on
+from infra.local.stack import public_url
+from infra.runtime import settings as from_environment
 from services.gateway.settings import Settings as GatewaySettings
 from services.gateway.settings import read_forges
 from services.projector.settings import Settings as ProjectorSettings

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.stack.child import FailedToStart, Program, Unhealthy
-from infra.stack.supervisor import Supervisor, supervised
+from infra.local.child import FailedToStart, Program, Unhealthy
+from infra.local.supervisor import Supervisor, supervised
 from tests.support.eventually import eventually
 
 PYTHON = sys.executable
@@ -189,8 +189,8 @@ async def test_being_cancelled_still_ends_every_program(tmp_path: Path) -> None:
 SUPERVISES = """
 import asyncio, sys
 from pathlib import Path
-from infra.stack.child import Program
-from infra.stack.supervisor import supervised
+from infra.local.child import Program
+from infra.local.supervisor import supervised
 async def healthy(): pass
 async def main(logs):
     async with supervised(logs, print) as supervisor:

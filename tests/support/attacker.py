@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 from nats.aio.client import Client
 
-from infra.nats_permissions import WorkerGrant
+from infra.log.nats_permissions import WorkerGrant
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin
 from tests.support.nats_rights import Refusals, signed_in

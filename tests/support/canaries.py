@@ -10,10 +10,10 @@ import asyncpg
 import psutil
 import redis.asyncio as redis
 
-from infra.jetstream import Connection
-from infra.jetstream.dead_letters import letters
-from infra.jetstream.stretch import Size, read_stretch
-from infra.operations.object_store import Objects
+from infra.log.jetstream import Connection
+from infra.log.jetstream.admin.dead_letters import letters
+from infra.log.jetstream.read.range import Size, read_stretch
+from infra.stores.object_store import Objects
 
 _ALL = Size(messages=10**7, size_bytes=10**9)
 

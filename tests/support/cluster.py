@@ -17,18 +17,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from infra.clock import utc_now
-from infra.event_log import Unavailable
-from infra.event_mac import EventKeys, read_keys
-from infra.jetstream import Connection, provision
-from infra.jetstream.connection import ApiError
-from infra.nats_permissions import Role, WorkerGrant
-from infra.stack import keys as secret_keys
-from infra.stack import ports, probes, servers
-from infra.stack.child import Program
-from infra.stack.home import Home, inhabited
-from infra.stack.keys import Keys
-from infra.stack.supervisor import Supervisor, supervised
+from infra.local import keys as secret_keys
+from infra.local import ports, probes, servers
+from infra.local.child import Program
+from infra.local.home import Home, inhabited
+from infra.local.keys import Keys
+from infra.local.supervisor import Supervisor, supervised
+from infra.log.event_log import Unavailable
+from infra.log.event_mac import EventKeys, read_keys
+from infra.log.jetstream import Connection, provision
+from infra.log.jetstream.connection.connection import ApiError
+from infra.log.nats_permissions import Role, WorkerGrant
+from infra.runtime.clock import utc_now
 from tests.support import nats_identities
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin

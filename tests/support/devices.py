@@ -24,19 +24,19 @@ from events import (
     task_id,
 )
 from events.ids import CommandId
-from infra.clock import Scribe, utc_now
-from infra.fanout import EPHEMERAL, Frame, feed_channel, pack
-from infra.task_state import TaskState, evolve
-from services.gateway.access import Principal
-from services.gateway.connections import ConnectionLimits
+from events.protocol.task_state import TaskState, evolve
+from infra.runtime.clock import Scribe, utc_now
+from infra.stores.live_channels import EPHEMERAL, Frame, feed_channel, pack
+from services.gateway.http.serving.connection_limits import ConnectionLimits
+from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.problems import Refused, refused, unavailable
-from services.gateway.server import bound, make_server, serve
 from services.gateway.stream import frames
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.stream.session import Patience
+from services.gateway.tasks.access import Principal
 from tests.support.in_memory_log import InMemoryLog
 
 SCRIBE = Scribe(utc_now)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.worker.agent import drive
+from services.worker.loop import drive
 from tests.support.eventually import eventually
 from tests.support.fake_world import Bench
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from events import MachineDestroyed, MachineStarted, Recorded
-from infra.stack.sample_repositories import PROMPTS
+from infra.local.sample_repositories import PROMPTS
 from tests.support.eventually import eventually
 from tests.support.stack import RealStack
 from tests.support.whole import Phone, repository, signed_in, stored

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from events import AccountId, Draft, History, Recorded, TaskId, TaskInstructed
-from infra.clock import Scribe, utc_now
+from infra.runtime.clock import Scribe, utc_now
 
 
 def new_history() -> History:

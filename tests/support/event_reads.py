@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from events import History, Recorded, event_subject
-from infra.jetstream import existence, log
-from infra.jetstream.legible import Sieve, Stored
+from infra.log.jetstream import log
+from infra.log.jetstream.read import existence
+from infra.log.jetstream.read.decode import Sieve, Stored
 
 
 class EventReads:

@@ -7,12 +7,13 @@ from hashlib import sha256
 from typing import Any
 
 from events import AccountId, Blob, Draft, History, MachineId, Recorded, TaskId, Usage
-from infra.clock import Scribe
-from infra.event_log import Conflict
-from services.worker.failures import Misfortune
-from services.worker.live import Live
-from services.worker.logbook import Logbook
-from services.worker.perform import World
+from infra.log.event_log import Conflict
+from infra.runtime.clock import Scribe
+from services.worker.agent.model_errors import Misfortune
+from services.worker.agent.state import Attempt
+from services.worker.effects.live_output import Live
+from services.worker.effects.perform import World
+from services.worker.effects.task_history import Logbook
 from services.worker.ports import (
     Answer,
     ModelFailure,
@@ -23,8 +24,7 @@ from services.worker.ports import (
     Snapshot,
     WorkspaceRefused,
 )
-from services.worker.rules import Rules
-from services.worker.standing import Attempt
+from services.worker.workspace.instruction_files import Rules
 from tests.support.fake_sandbox import FakeSandbox
 from tests.support.in_memory_log import InMemoryLog
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 from events import Head, History, Recorded, TaskErased, TaskInstructed
-from infra.event_log import Unavailable
-from infra.fanout import Frame
+from infra.log.event_log import Unavailable
+from infra.stores.live_channels import Frame
 from services.gateway.stream.feed import Feed
-from services.gateway.stream.passing import Passing
+from services.gateway.stream.rules.ephemeral import Passing
 from tests.support.any_event import HISTORY, recorded
 
 

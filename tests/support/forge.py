@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.clock import utc_now
-from infra.stack import sample_repositories
-from infra.stack.sample_repositories import ForgeAccount, SampleRepository
+from infra.local import sample_repositories
+from infra.local.sample_repositories import ForgeAccount, SampleRepository
+from infra.runtime.clock import utc_now
 
 TOKEN = "ghp_a-token-for-tests-only"
 LOGIN = "errand"
@@ -72,7 +72,7 @@ class LocalForge:
         )
 
     def order(self, rule: str, **more: object) -> None:
-        """Order a fault: refuse_push, drop_push_reply, fail or slow (infra/stack/forge/faults)."""
+        """Order a fault: refuse_push, drop_push_reply, fail or slow (simulators/github)."""
         with httpx.Client() as client:
             answer = client.post(f"{self.url}/faults", json={"rule": rule, **more})
         assert answer.status_code == 200, answer.text
@@ -96,7 +96,7 @@ def running_forge(directory: Path, **settings: str) -> Iterator[LocalForge]:
         "OAUTH_CALLBACK_URL": f"http://127.0.0.1{CALLBACK}",
         **settings,
     }
-    command = [sys.executable, "-m", "infra.stack.forge"]
+    command = [sys.executable, "-m", "infra.simulators.github"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

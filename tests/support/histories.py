@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from events import NOWHERE, Draft, GatewayEvent, Head, History, event_subject
-from infra.event_log import Conflict
-from infra.jetstream import Connection, JetStreamLog
-from infra.jetstream.legible import Stored
-from infra.jetstream.reading import messages
+from infra.log.event_log import Conflict
+from infra.log.jetstream import Connection, JetStreamLog
+from infra.log.jetstream.read.decode import Stored
+from infra.log.jetstream.read.history import messages
 from tests.support.event_logs import drafts
 
 PATIENCE_SECONDS = 60.0

@@ -1,7 +1,7 @@
 """The event log in memory: the same contract as JetStreamLog, and hooks for races.
 
 Held to tests/contract/test_event_log.py, as the real one is. `InMemoryAttemptLog` is one history of
-it as a worker has it (infra.jetstream.AttemptLog).
+it as a worker has it (infra.log.jetstream.AttemptLog).
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from events import NOWHERE, Draft, Head, History, Recorded, TaskErased
 from events.codec import decode, encode
-from infra.event_log import Conflict, Unavailable
+from infra.log.event_log import Conflict, Unavailable
 
 Writes = TypeVar("Writes", contravariant=True)
 CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -138,7 +138,7 @@ class InMemoryLog(Generic[Writes]):
 
 
 class InMemoryAttemptLog:
-    """One history, with the surface of `infra.jetstream.AttemptLog`."""
+    """One history, with the surface of `infra.log.jetstream.AttemptLog`."""
 
     def __init__(self, log: InMemoryLog[Any], history: History) -> None:
         self.log = log

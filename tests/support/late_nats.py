@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from infra.clock import utc_now
-from infra.event_mac import EventKeys, read_keys
-from infra.jetstream import provision
-from infra.nats_permissions import Role
-from infra.nats_users import public_key
-from infra.stack import keys as secret_keys
-from infra.stack import ports, servers
-from infra.stack.home import Home, inhabited
-from infra.stack.keys import KEYS_FILE, Keys
-from infra.stack.supervisor import Supervisor, supervised
+from infra.local import keys as secret_keys
+from infra.local import ports, servers
+from infra.local.home import Home, inhabited
+from infra.local.keys import KEYS_FILE, Keys
+from infra.local.supervisor import Supervisor, supervised
+from infra.log.event_mac import EventKeys, read_keys
+from infra.log.jetstream import provision
+from infra.log.nats_permissions import Role
+from infra.log.nats_users import public_key
+from infra.runtime.clock import utc_now
 from tests.support.stack import plain_environment
 
 

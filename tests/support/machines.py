@@ -42,7 +42,7 @@ class LocalMachines:
         offset = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "infra.stack.machines"],
+                [sys.executable, "-m", "infra.machines_api"],
                 env=self._environment,
                 cwd=Path(__file__).parents[2],
                 stderr=log,

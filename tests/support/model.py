@@ -16,8 +16,8 @@ import anthropic
 import httpx
 import pytest
 
-from infra.clock import Clock, utc_now
-from infra.stack.model.main import Settings, server
+from infra.runtime.clock import Clock, utc_now
+from infra.simulators.anthropic.main import Settings, server
 
 KEY = "sk-rehearsal-for-tests"
 SAMPLES = Path(__file__).parents[2] / "infra" / "stack" / "samples"
@@ -31,12 +31,12 @@ class RehearsalModel:
     key: str = KEY
 
     def ledger(self, user_id: str | None = None) -> dict[str, Any]:
-        """Return what it has billed, to one user or to all (infra/stack/model/ledger.py)."""
+        """Return what it has billed, to one user or to all (its ledger.py)."""
         params = {} if user_id is None else {"user_id": user_id}
         return httpx.get(f"{self.url}/ledger", params=params, headers=self._headers()).json()
 
     def order(self, kind: str, **fields: object) -> None:
-        """Order a fault for the next request (infra/stack/model/faults.py)."""
+        """Order a fault for the next request (infra/simulators/anthropic/faults.py)."""
         answer = httpx.post(
             f"{self.url}/faults", json={"kind": kind, **fields}, headers=self._headers()
         )

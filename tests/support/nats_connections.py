@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from events import History
-from infra.clock import utc_now
-from infra.event_mac import EventKeys
-from infra.jetstream import Connection, connect, reader_name
-from infra.nats_permissions import Role, WorkerGrant
+from infra.log.event_mac import EventKeys
+from infra.log.jetstream import Connection, connect, reader_name
+from infra.log.nats_permissions import Role, WorkerGrant
+from infra.runtime.clock import utc_now
 
 
 class NatsServers(Protocol):

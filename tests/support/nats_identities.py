@@ -4,11 +4,11 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from infra import nats_users
-from infra.clock import utc_now
-from infra.nats_permissions import Permissions, WorkerGrant
-from infra.stack.home import Home
-from infra.stack.keys import Keys, write_private
+from infra.local.home import Home
+from infra.local.keys import Keys, write_private
+from infra.log import nats_users
+from infra.log.nats_permissions import Permissions, WorkerGrant
+from infra.runtime.clock import utc_now
 
 
 def admin(home: Home, keys: Keys) -> Path:

@@ -7,8 +7,8 @@ from typing import Final
 
 from nats.aio.client import Client, RawCredentials
 
-from infra.nats_permissions import ROLES, Role, WorkerGrant
-from infra.nats_users import inbox_prefix
+from infra.log.nats_permissions import ROLES, Role, WorkerGrant
+from infra.log.nats_users import inbox_prefix
 
 ACCOUNT: Final = "acc_refusals"
 MINE: Final = f"events.{ACCOUNT}.task_mine"

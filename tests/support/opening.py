@@ -12,8 +12,8 @@ from websockets.asyncio.client import connect as connect_stream
 
 from events import History, PlanItem, PlanUpdated, Recorded
 from events.codec import decode
-from infra.clock import Scribe, utc_now
-from infra.jetstream import JetStreamLog
+from infra.log.jetstream import JetStreamLog
+from infra.runtime.clock import Scribe, utc_now
 
 PAGE_EVENTS = 500
 

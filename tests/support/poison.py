@@ -5,7 +5,7 @@ import secrets
 import msgspec
 
 from events import AccountId, History, TaskId, event_subject
-from infra.jetstream import Connection
+from infra.log.jetstream import Connection
 
 FINE = {
     "id": "evt_1",

@@ -18,9 +18,9 @@ from events import (
     ToolStarted,
     Usage,
 )
-from infra.event_log import EventLog
-from infra.task_state import TaskState
-from services.projector.history import HistoryLoop
+from events.protocol.task_state import TaskState
+from infra.log.event_log import EventLog
+from services.projector.history.loop import HistoryLoop
 from services.projector.projections.task import decode
 from tests.support.devices import SCRIBE
 from tests.support.eventually import eventually

@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from infra.clock import Clock, utc_now
-from infra.stack.push import apns
-from infra.stack.push.providers import Fault, Providers, Taken, running_providers
-from services.gateway.push.address import WebAddress, WebKeys
-from services.gateway.push.message import Message
+from infra.runtime.clock import Clock, utc_now
+from infra.simulators.push import apns
+from infra.simulators.push.providers import Fault, Providers, Taken, running_providers
+from services.gateway.push.notification.address import WebAddress, WebKeys
+from services.gateway.push.notification.message import Message
 from services.gateway.push.settings import PushSettings
 
 VAPID_KEY = urlsafe_b64encode(b"\x01" * 32).decode().rstrip("=")

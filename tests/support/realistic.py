@@ -47,7 +47,7 @@ from events import (
     event_id,
     request_id,
 )
-from infra.event_log import EventLog
+from infra.log.event_log import EventLog
 
 TURNS: Final = 38
 EVENTS_A_TASK: Final = 200

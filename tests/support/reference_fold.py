@@ -9,9 +9,9 @@ from typing import Any
 
 from events import Recorded, TaskErased
 from events.codec import tag_of
-from infra.task_state import evolve
+from events.protocol.task_state import evolve
 from services.projector.projections import PROJECTIONS, TABLES, task
-from services.projector.rows import Row
+from services.projector.projections.rows import Row
 
 
 def read_models_of(log: Iterable[Recorded]) -> Mapping[str, Sequence[Mapping[str, Any]]]:

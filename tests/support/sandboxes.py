@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from services.worker.sandbox.backend import Enclosure, Limits
 from services.worker.sandbox.bubblewrap import Bubblewrap
-from services.worker.sandbox.choose import DEFAULT_IMAGE
-from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.sandbox.choice import DEFAULT_IMAGE
 from services.worker.sandbox.docker import Docker
-from services.worker.sandbox.enclosure import Enclosure, Limits
 from services.worker.sandbox.none import Unconfined
+from services.worker.sandbox.sandbox import ConfinedSandbox
 
 TOOLCHAIN = (Path(sys.base_prefix),)
 

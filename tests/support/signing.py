@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from events import History, event_subject
-from infra.event_mac import KEY_BYTES, WRITERS, EventKeys, parse_mac, spell_key
-from infra.jetstream import SignedEvent, Verify
+from infra.log.event_mac import KEY_BYTES, WRITERS, EventKeys, parse_mac, spell_key
+from infra.log.jetstream import SignedEvent, Verify
 
 KEYS_TEXT = " ".join(spell_key(w, "1", bytes([n]) * KEY_BYTES) for n, w in enumerate(WRITERS))
 """EVENT_KEYS where any will do."""

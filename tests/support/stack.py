@@ -20,16 +20,16 @@ from typing import Any, Generic, TypeVar
 import asyncpg
 import pytest
 
-from infra.clock import utc_now
-from infra.event_mac import EventKeys, read_keys
-from infra.nats_permissions import Role, WorkerGrant
-from infra.stack.home import inhabited
-from infra.stack.keys import Storage
-from infra.stack.services import Forge
-from infra.stack.settings import Settings
-from infra.stack.stack import Servers, create_database, running_servers
-from infra.stack.supervisor import Supervisor
-from infra.stack.whole import Pairing, Stack, Wish, running_stack
+from infra.local.home import inhabited
+from infra.local.keys import Storage
+from infra.local.provisioned_servers import Servers, create_database, running_servers
+from infra.local.services import Forge
+from infra.local.settings import Settings
+from infra.local.stack import Pairing, Stack, Wish, running_stack
+from infra.local.supervisor import Supervisor
+from infra.log.event_mac import EventKeys, read_keys
+from infra.log.nats_permissions import Role, WorkerGrant
+from infra.runtime.clock import utc_now
 from tests.support import nats_identities
 from tests.support.server_directory import server_directory
 

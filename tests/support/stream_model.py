@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 
 from events import AccountId, Head, History, PersonId, Recorded
-from infra.clock import utc_now
-from infra.event_log import Unavailable
-from infra.fanout import Frame, feed_channel, pack
-from services.gateway.access import Principal
+from infra.log.event_log import Unavailable
+from infra.runtime.clock import utc_now
+from infra.stores.live_channels import Frame, feed_channel, pack
 from services.gateway.stream import frames
 from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import Listener
 from services.gateway.stream.session import Patience, Session, Surroundings
+from services.gateway.tasks.access import Principal
 from tests.support.any_event import HISTORY
 from tests.support.feed_log import event as _event
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from infra.jetstream import Connection
-from infra.jetstream.client import Delivered, Take
+from infra.log.jetstream import Connection
+from infra.log.jetstream.connection.client import Delivered, Take
 
 M = TypeVar("M")
 

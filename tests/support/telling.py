@@ -16,9 +16,9 @@ from events import (
     TaskFinished,
     TaskSubmitted,
 )
-from infra.fanout import Frame, feed_channel, inbox_channel, state_key, unpack
-from infra.task_state import TaskState
-from services.projector.live import LiveLoop
+from events.protocol.task_state import TaskState
+from infra.stores.live_channels import Frame, feed_channel, inbox_channel, state_key, unpack
+from services.projector.live.loop import LiveLoop
 from tests.support.devices import SCRIBE
 from tests.support.eventually import eventually
 

@@ -22,9 +22,9 @@ from events import (
     TaskFinished,
     TaskId,
 )
-from infra.clock import utc_now
-from infra.jetstream import JetStreamLog, connect
-from infra.stack.sample_repositories import ForgeAccount, SampleRepository, create
+from infra.local.sample_repositories import ForgeAccount, SampleRepository, create
+from infra.log.jetstream import JetStreamLog, connect
+from infra.runtime.clock import utc_now
 from tests.support.stack import RealStack
 
 ENDS = (TaskFinished, TaskFailed, TaskCancelled, TaskAbandoned)

@@ -37,10 +37,10 @@ from events import (
     WorkspacePrepared,
     request_id,
 )
-from services.worker.calls import Call
-from services.worker.fold import evolve
-from services.worker.standing import Attempt, Turn
-from services.worker.steps import Record
+from services.worker.agent.evolve import evolve
+from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.steps import Record
+from services.worker.agent.tool_calls import Call
 
 TASK = TaskId("task_1")
 BEGAN = datetime(2026, 11, 23, tzinfo=UTC)

@@ -13,8 +13,8 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
-from services.worker.calls import Call
-from services.worker.consent import wanted
+from services.worker.agent.approvals.approvals import wanted
+from services.worker.agent.tool_calls import Call
 from services.worker.tools.request import request_of
 from tests.support.driving import WRITE, driven, driving, last_words, until
 from tests.support.fake_sandbox import FakeSandbox, printed

@@ -18,9 +18,9 @@ from events import (
     ToolInterrupted,
     ToolStarted,
 )
-from services.worker.agent import LAST_SECONDS
-from services.worker.logbook import LONGEST_BLOCKS_BYTES
-from services.worker.outage import Unreachable
+from services.worker.agent.outage import Unreachable
+from services.worker.effects.task_history import LONGEST_BLOCKS_BYTES
+from services.worker.loop import LAST_SECONDS
 from services.worker.ports import SandboxUnavailable, WorkspaceRefused
 from tests.support.driving import SLOW, SLOW_TOO, SUBMIT, WRITE, driven, driving, last_words, until
 from tests.support.fake_world import Bench, called, out_of_luck, said

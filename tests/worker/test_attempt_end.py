@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from infra.clock import utc_now
-from infra.event_log import Unavailable
-from infra.jetstream import AttemptLog, create_reader, delete_reader
-from services.worker.attempt_end import AttemptOver, end_when_over
-from services.worker.broker import Broker
+from infra.log.event_log import Unavailable
+from infra.log.jetstream import AttemptLog, create_reader, delete_reader
+from infra.runtime.clock import utc_now
+from services.worker.effects.attempt_end import AttemptOver, end_when_over
+from services.worker.effects.broker_client import Broker
 from tests.gateway.conftest import ada, world  # noqa: F401 - fixtures
 from tests.support.event_logs import drafts
 from tests.support.eventually import eventually

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from events import Blob
-from services.worker.broker import Broker, ClaimRefused, claim
-from services.worker.outage import Unreachable
-from services.worker.patience import Patience, Policy
+from services.worker.agent.outage import Unreachable
+from services.worker.effects.broker_client import Broker, ClaimRefused, claim
 from services.worker.ports import PullRequest, WorkspaceRefused
+from services.worker.retry import Patience, Policy
 from services.worker.settings import Settings
 
 SETTINGS = Settings(

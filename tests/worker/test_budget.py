@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from events import BudgetExhausted, BudgetRaised, ModelFailed
-from services.worker import model
-from services.worker.failures import gave_up
+from services.worker.agent.model_errors import gave_up
+from services.worker.agent.next_step import AskModel, Wait, next_step
+from services.worker.effects.model import client as model
 from services.worker.ports import BudgetRefused, ModelFailure
-from services.worker.turn import AskModel, Wait, next_step
 from tests.support.scripted_http import scripted_http
 from tests.support.worker_history import (
     ASKED,

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from events import ModelReplied, ToolCompleted
-from services.worker.calls import calls_of, with_own_ids
+from services.worker.agent.tool_calls import calls_of, with_own_ids
 from tests.support.driving import driven
 from tests.support.fake_sandbox import printed
 from tests.support.fake_world import Bench, called, said

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from events import ApprovalAnswered, ApprovalRequested, CallId, TaskId
-from services.worker import consent
-from services.worker.calls import Call
-from services.worker.consent import Consents, rule, wanted
+from services.worker.agent.approvals import approvals
+from services.worker.agent.approvals.approvals import Consents, rule, wanted
+from services.worker.agent.tool_calls import Call
 
 TASK = TaskId("task_" + "a" * 26)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
@@ -67,48 +67,48 @@ def said(asked: ApprovalRequested, verdict="allow", **more) -> ApprovalAnswered:
 def test_a_call_is_asked_about_then_waited_for_then_allowed():
     call, consents = bash("ls"), Consents()
     assert ruling(consents, call) == "ask"
-    consents = consent.asked(consents, request(call))
+    consents = approvals.asked(consents, request(call))
     assert consents.is_waiting
     assert ruling(consents, call) == "wait"
     assert ruling(consents, call, is_late=True) == "expired"
-    consents = consent.answered(consents, said(request(call)))
+    consents = approvals.answered(consents, said(request(call)))
     assert not consents.is_waiting
     assert ruling(consents, call, is_late=True) == "allowed"
 
 
 def test_an_answer_is_for_this_call_these_arguments_and_this_tree_alone():
     call = bash("ls")
-    consents = consent.answered(consent.asked(Consents(), request(call)), said(request(call)))
+    consents = approvals.answered(approvals.asked(Consents(), request(call)), said(request(call)))
     assert ruling(consents, bash("ls -a")) == "ask"
     assert ruling(consents, bash("ls", call="c2")) == "ask"
     assert ruling(consents, call, tree="another") == "ask"
     forged = ApprovalAnswered(request=request(bash("x")).request, digest="0" * 64, verdict="allow")
-    assert ruling(consent.answered(Consents(), forged), bash("x")) == "ask"
+    assert ruling(approvals.answered(Consents(), forged), bash("x")) == "ask"
 
 
 def test_the_first_answer_stands():
     call = bash("ls")
-    consents = consent.asked(Consents(), request(call))
+    consents = approvals.asked(Consents(), request(call))
     for verdict in ("deny", "allow"):
-        consents = consent.answered(consents, said(request(call), verdict))
+        consents = approvals.answered(consents, said(request(call), verdict))
     assert ruling(consents, call) == "denied"
 
 
 def test_leave_for_the_task_covers_the_like_and_survives_the_reply():
     call = bash("ls")
-    consents = consent.asked(Consents(), request(call))
-    consents = consent.answered(consents, said(request(call), scope="task"))
+    consents = approvals.asked(Consents(), request(call))
+    consents = approvals.answered(consents, said(request(call), scope="task"))
     consents = Consents(granted=consents.granted)
     assert ruling(consents, bash("ls -a", call="c2")) == "allowed"
 
 
 def test_another_machine_asks_again_what_nobody_answered_and_keeps_what_somebody_did():
     one, other = bash("ls"), bash("ls -a", call="c2")
-    consents = consent.asked(Consents(), request(one))
-    consents = consent.asked(consents, request(other))
-    consents = consent.anew(consent.answered(consents, said(request(one))))
+    consents = approvals.asked(Consents(), request(one))
+    consents = approvals.asked(consents, request(other))
+    consents = approvals.anew(approvals.answered(consents, said(request(one))))
     assert ruling(consents, one) == "allowed"
     assert ruling(consents, other) == "ask"
     assert not consents.is_waiting
-    late = consent.answered(consents, said(request(other)))  # the answer crossed the machine's end
+    late = approvals.answered(consents, said(request(other)))  # it crossed the machine's end
     assert ruling(late, other) == "allowed"

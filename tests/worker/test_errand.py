@@ -23,13 +23,13 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
-from infra.clock import utc_now
-from services.worker import model
-from services.worker.agent import drive
-from services.worker.live import Live
-from services.worker.perform import World
-from services.worker.repository.workspace import GitWorkspace, Origin
-from services.worker.rules import Rules
+from infra.runtime.clock import utc_now
+from services.worker.effects.live_output import Live
+from services.worker.effects.model import client
+from services.worker.effects.perform import World
+from services.worker.loop import drive
+from services.worker.workspace.instruction_files import Rules
+from services.worker.workspace.workspace import GitWorkspace, Origin
 from tests.support.eventually import eventually
 from tests.support.fake_world import HISTORY, Bench
 from tests.support.forge import LocalForge, git_ok
@@ -69,7 +69,7 @@ class Place(NamedTuple):
             )
             resources.push_async_callback(workspace.close)
             connected = await resources.enter_async_context(
-                model.connect(self.rehearsal.url, self.rehearsal.key)
+                client.connect(self.rehearsal.url, self.rehearsal.key)
             )
             yield World(
                 model=connected,

@@ -18,7 +18,7 @@ from events import (
     ToolStarted,
     Usage,
 )
-from services.worker.event_limits import MAX_EVENT_BYTES, fit
+from services.worker.agent.text.event_limits import MAX_EVENT_BYTES, fit
 from tests.support.driving import driven
 from tests.support.fake_world import Bench, called, said
 from tests.support.worker_history import NOW, SUBMITTED

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.worker.excerpt import LIMIT_BYTES, excerpt
+from services.worker.agent.text.excerpt import LIMIT_BYTES, excerpt
 
 LIMIT = 1000
 

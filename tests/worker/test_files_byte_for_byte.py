@@ -4,11 +4,11 @@ import codecs
 
 import pytest
 
-from services.worker.calls import Call
-from services.worker.consent import Wanted
+from services.worker.agent.approvals.approvals import Wanted
+from services.worker.agent.tool_calls import Call
 from services.worker.ports import FILE_LIMIT_BYTES
-from services.worker.tools.file_text import decode_file
 from services.worker.tools.request import request_of
+from services.worker.tools.text.file_text import decode_file
 from services.worker.tools.toolbox import run_call
 from tests.support.fake_sandbox import FakeSandbox
 from tests.support.fake_world import BEGAN

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.worker.repository.refusals import refusal_of
+from services.worker.workspace.git_errors import refusal_of
 
 AT = "http://127.0.0.1:7000/git/task_1/repository/"
 

@@ -3,8 +3,8 @@ import asyncio
 import msgspec
 
 from events import CallId, MachineId, TaskId
-from services.worker.beats import Beat, Beats
-from services.worker.live import Live
+from services.worker.effects.heartbeat import Beat, Beats
+from services.worker.effects.live_output import Live
 from tests.support.eventually import eventually
 
 

@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
-from services.gateway.connections import ConnectionLimits
-from services.gateway.server import bound, make_server, serve
-from services.gateway.startup import Startup
-from services.worker import model
-from services.worker.model import AnthropicModel
-from services.worker.outage import Unreachable
-from services.worker.patience import Patience, Policy
+from services.gateway.http.serving.connection_limits import ConnectionLimits
+from services.gateway.http.serving.server import bound, make_server, serve
+from services.gateway.http.serving.startup import Startup
+from services.worker.agent.outage import Unreachable
+from services.worker.agent.system_prompt import system_blocks
+from services.worker.effects.model import client as model
+from services.worker.effects.model.client import AnthropicModel
 from services.worker.ports import Answer, ModelFailure, Question
-from services.worker.prompt import system_blocks
+from services.worker.retry import Patience, Policy
 from services.worker.tools.toolbox import specs
 from tests.support.model import running_model
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from services.worker.failures import gave_up
-from services.worker.model_refusal import Refusal, misfortune_of, retry_after_seconds
+from services.worker.agent.model_errors import gave_up
+from services.worker.effects.model.refusals import Refusal, misfortune_of, retry_after_seconds
 from tests.worker.test_spending import failure
 
 HTML = "<!DOCTYPE html><html><body>" + "<p>Bad Gateway</p>" * 1_000

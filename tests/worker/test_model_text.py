@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from services.worker import model
-from services.worker.live import Live
+from services.worker.effects.live_output import Live
+from services.worker.effects.model import client as model
 from services.worker.ports import Question
 
 EVENTS = [

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events import TaskFinished, ToolCompleted
-from services.worker.agent import drive
+from services.worker.loop import drive
 from services.worker.ports import Completed, Snapshot
 from tests.support.fake_world import Bench, FakeWorkspace, called, said
 from tests.support.worker_history import SUBMITTED

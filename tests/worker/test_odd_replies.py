@@ -13,10 +13,10 @@ from events import (
     TaskInstructed,
     ToolCompleted,
 )
-from services.worker import model
-from services.worker.failures import MAX_PAID_FAILURES, Misfortune, failed
+from services.worker.agent.model_errors import MAX_PAID_FAILURES, Misfortune, failed
+from services.worker.agent.progress_guard import MAX_FRUITLESS, MAX_NUDGES
+from services.worker.effects.model import client as model
 from services.worker.ports import ModelFailure
-from services.worker.progress import MAX_FRUITLESS, MAX_NUDGES
 from tests.support.driving import SUBMIT, WRITE, driven, last_words
 from tests.support.fake_world import Bench, answered, called, said
 from tests.support.model import running_model

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.worker.outage import silence
-from services.worker.patience import Patience, Policy
+from services.worker.agent.outage import silence
+from services.worker.retry import Patience, Policy
 from tests.support.virtual_time import run_virtually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.worker.repository.refusals import pull_request_refused, refusal_of
+from services.worker.workspace.git_errors import pull_request_refused, refusal_of
 
 DECLINED = (
     " ! [remote rejected] errand/t -> errand/t ({})\nerror: failed to push some refs to 'http://x'"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import ModelReplied, ToolCompleted, Usage
-from services.worker.live import Live
-from services.worker.redaction import Redactor, secrets_in
+from services.worker.agent.text.redaction import Redactor, secrets_in
+from services.worker.effects.live_output import Live
 from tests.support.driving import driven
 from tests.support.fake_sandbox import printed
 from tests.support.fake_world import Bench, called, said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.worker.repository.refusals import refusal_of
+from services.worker.workspace.git_errors import refusal_of
 
 REJECTED = " ! [remote rejected] abc -> errand/task_a (refusing to allow {})"
 

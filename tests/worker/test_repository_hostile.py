@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.worker.ports import WorkspaceRefused
-from services.worker.repository.limits import WorkspaceLimits
+from services.worker.workspace.limits import WorkspaceLimits
 from tests.support.forge import git_ok
 from tests.worker.test_repository_workspace import (  # noqa: F401 - its fixtures are used here
     place,

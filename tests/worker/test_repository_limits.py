@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.worker.ports import WorkspaceRefused
-from services.worker.repository.git import Git
+from services.worker.workspace.git_command import Git
 from tests.support.forge import git_ok
 from tests.worker.test_repository_workspace import (  # noqa: F401 - its fixtures are used here
     place,

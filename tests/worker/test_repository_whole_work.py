@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.worker.repository.limits import WorkspaceLimits
+from services.worker.workspace.limits import WorkspaceLimits
 from tests.support.forge import git, git_ok
 from tests.support.sandboxes import running_sandbox
 from tests.worker.test_repository_workspace import (  # noqa: F401 - its fixtures are used here

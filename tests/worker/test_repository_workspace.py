@@ -14,12 +14,12 @@ import msgspec
 import pytest
 
 from events import Blob, SnapshotTaken
-from services.worker.outage import Unreachable
-from services.worker.patience import Patience, Policy
+from services.worker.agent.outage import Unreachable
 from services.worker.ports import Snapshot, WorkspaceRefused
-from services.worker.repository.limits import WorkspaceLimits
-from services.worker.repository.workspace import GitWorkspace, Origin
-from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.retry import Patience, Policy
+from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.workspace.limits import WorkspaceLimits
+from services.worker.workspace.workspace import GitWorkspace, Origin
 from tests.support.forge import TOKEN, LocalForge, git_ok
 from tests.support.sandboxes import running_sandbox
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.worker.risks import (
+from services.worker.agent.approvals.risks import (
     AS_ROOT,
     DELETING,
     DISCARDING,

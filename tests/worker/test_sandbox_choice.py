@@ -9,12 +9,12 @@ import docker
 import pytest
 
 from services.worker.ports import SandboxUnavailable
-from services.worker.sandbox import choose as choosing
+from services.worker.sandbox import choice as choosing
 from services.worker.sandbox.bubblewrap import Bubblewrap
 from services.worker.sandbox.capture import Capture
-from services.worker.sandbox.choose import DEFAULT_IMAGE, choose
-from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.sandbox.choice import DEFAULT_IMAGE, choose
 from services.worker.sandbox.docker import TASK_LABEL, Docker, engine_answers
+from services.worker.sandbox.sandbox import ConfinedSandbox
 from tests.support.eventually import eventually
 from tests.support.sandboxes import running_sandbox
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.worker.ports import SandboxError
-from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.sandbox.sandbox import ConfinedSandbox
 from tests.support.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker), "none"]

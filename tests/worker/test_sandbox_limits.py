@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from services.worker.sandbox.backend import Limits
 from services.worker.sandbox.cgroup import ControlGroups
-from services.worker.sandbox.confined import ConfinedSandbox
-from services.worker.sandbox.enclosure import Limits
+from services.worker.sandbox.sandbox import ConfinedSandbox
 from services.worker.sandbox.usage import measure, memory_of
 from tests.support.eventually import eventually
 from tests.support.sandboxes import running_sandbox

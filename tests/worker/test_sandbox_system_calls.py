@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.sandbox.sandbox import ConfinedSandbox
 from services.worker.sandbox.syscalls import ARCHITECTURES, docker_profile, seccomp_filter
 from tests.support.sandboxes import running_sandbox
 

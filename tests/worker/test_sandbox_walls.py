@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.worker.sandbox.confined import ConfinedSandbox
-from services.worker.sandbox.enclosure import Limits
+from services.worker.sandbox.backend import Limits
+from services.worker.sandbox.sandbox import ConfinedSandbox
 from tests.support.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]

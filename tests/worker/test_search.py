@@ -2,10 +2,10 @@
 
 import pytest
 
-from services.worker.calls import Call
+from services.worker.agent.tool_calls import Call
 from services.worker.ports import Completed
 from services.worker.tools.search.patterns import PathPattern, expand_braces
-from services.worker.tools.searching import search
+from services.worker.tools.search_runner import search
 from services.worker.tools.toolbox import run_call
 from tests.support.fake_sandbox import FakeSandbox
 from tests.support.sandboxes import running_sandbox

@@ -1,9 +1,9 @@
 import jsonschema
 import pytest
 
-from services.worker.calls import MUTATING, READ_ONLY, Call
+from services.worker.agent.tool_calls import MUTATING, READ_ONLY, Call
 from services.worker.ports import Completed
-from services.worker.tools.difference import difference, measure
+from services.worker.tools.text.diff import difference, measure
 from services.worker.tools.toolbox import TOOLS, run_call, specs, title_of
 from tests.support.fake_sandbox import FakeSandbox, printed
 

@@ -5,7 +5,7 @@ from events import (
     TaskInstructed,
     ToolInterrupted,
 )
-from services.worker.transcript import messages
+from services.worker.agent.messages import messages
 from tests.support.worker_history import (
     PREPARED,
     SNAPSHOT,

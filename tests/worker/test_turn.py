@@ -17,7 +17,7 @@ from events import (
     ToolInterrupted,
     ToolStarted,
 )
-from services.worker.turn import (
+from services.worker.agent.next_step import (
     AskModel,
     OpenPullRequest,
     PrepareWorkspace,

@@ -22,13 +22,13 @@ from events import (
     TaskInterrupted,
     ToolInterrupted,
 )
-from services.worker.agent import drive
-from services.worker.fold import evolve
+from services.worker.agent.evolve import evolve
+from services.worker.agent.messages import messages
+from services.worker.agent.next_step import next_step
+from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.steps import Rest
+from services.worker.loop import drive
 from services.worker.ports import Completed
-from services.worker.standing import Attempt, Turn
-from services.worker.steps import Rest
-from services.worker.transcript import messages
-from services.worker.turn import next_step
 from tests.support.fake_world import Bench, called, said
 from tests.support.worker_history import (
     NOW,

@@ -17,8 +17,8 @@ from events import (
     ToolInterrupted,
     UndoneCall,
 )
-from services.worker.failures import out_of_time
-from services.worker.turn import (
+from services.worker.agent.model_errors import out_of_time
+from services.worker.agent.next_step import (
     OpenPullRequest,
     PrepareWorkspace,
     Record,

@@ -14,13 +14,13 @@ import msgspec
 
 from events import AccountId, PersonId
 from events.ids import prefixed
-from infra.clock import Clock
-from services.gateway.access import Principal, Role
-from services.gateway.accounts.signing import Signing
-from services.gateway.accounts.standing import Revocations
+from infra.runtime.clock import Clock
+from services.gateway.accounts.session_cache import Revocations
+from services.gateway.accounts.token_signing import Signing
 from services.gateway.accounts.tokens import Digests, Entropy, new_token, successor
-from services.gateway.database import Connection, Pool, across_accounts, within
 from services.gateway.problems import not_found, refused
+from services.gateway.stores.database import Connection, Pool, across_accounts, within
+from services.gateway.tasks.access import Principal, Role
 
 GRACE: Final = timedelta(seconds=30)
 _IDLE: Final = timedelta(days=60)

@@ -12,17 +12,17 @@ from typing import Final, NamedTuple
 import msgspec
 
 from events import AccountId, History, PersonId, TaskId
-from infra.claim import is_claim
-from infra.clock import Clock
-from infra.nats_permissions import WorkerGrant
-from infra.nats_users import SEED_BYTES, Signer, seed, worker_user
-from services.gateway.access import is_task_id
+from infra.log.nats_permissions import WorkerGrant
+from infra.log.nats_users import SEED_BYTES, Signer, seed, worker_user
+from infra.runtime.clock import Clock
+from infra.runtime.machine_claim import is_claim
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.grants import Grant, Grants
-from services.gateway.broker.purses import Payer
+from services.gateway.broker.model.spend_limits import Payer
 from services.gateway.problems import Refused, refused, unavailable
-from services.gateway.recall import Recall
-from services.gateway.task import Task
+from services.gateway.queries.task_cache import Recall
+from services.gateway.tasks.access import is_task_id
+from services.gateway.tasks.task import Task
 
 _ACCOUNT: Final = re.compile(r"[a-z0-9_]{1,64}")
 _TRUSTED_SECONDS: Final = 2.0

@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from events import History
-from services.gateway.database import Pool, within
 from services.gateway.problems import refused
+from services.gateway.stores.database import Pool, within
 
 _COUNT: Final = """
     INSERT INTO accounts.blob_usage AS present (task, account, blobs, size_bytes)

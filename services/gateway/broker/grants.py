@@ -7,7 +7,7 @@ import asyncpg
 
 from events import AccountId, History, PersonId, TaskId
 from services.gateway.accounts.tokens import Digests, Entropy, new_token
-from services.gateway.database import Pool, across_accounts
+from services.gateway.stores.database import Pool, across_accounts
 
 _CLAIM = """
     INSERT INTO accounts.claim (task, attempt, account, machine, claimed_at)

@@ -7,11 +7,11 @@ from uuid import UUID
 import msgspec
 
 from events import TaskId
-from services.gateway.access import Principal
-from services.gateway.database import Pool, within
 from services.gateway.problems import refused
-from services.gateway.push.notice import PushClass
-from services.gateway.push.verdict import State
+from services.gateway.push.notification.policy import State
+from services.gateway.push.notification.state import PushClass
+from services.gateway.stores.database import Pool, within
+from services.gateway.tasks.access import Principal
 
 _SELECT: Final = """
     SELECT p.push::text AS id, p.number, p.task, p.version, p.class, p.about, p.state, p.created_at,

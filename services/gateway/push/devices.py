@@ -7,12 +7,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from events.ids import prefixed
-from infra.clock import Clock
-from services.gateway.access import Principal
+from infra.runtime.clock import Clock
 from services.gateway.accounts.tokens import Entropy
-from services.gateway.database import Pool, across_accounts, within
 from services.gateway.problems import not_found, refused, unavailable
-from services.gateway.push.address import Address, Kind, digest, kind_of, spell
+from services.gateway.push.notification.address import Address, Kind, digest, kind_of, spell
+from services.gateway.stores.database import Pool, across_accounts, within
+from services.gateway.tasks.access import Principal
 
 MOST_DEVICES: Final = 20
 

@@ -10,15 +10,15 @@ from typing import Any, NoReturn
 from prometheus_client import Gauge
 
 from events import PersonId
-from infra.clock import Clock
-from infra.telemetry import logger
-from services.gateway.access import REVOKED, Access, Principal
+from infra.runtime.clock import Clock
+from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
 from services.gateway.stream import frames
 from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence, Spot
 from services.gateway.stream.session import Patience, Perform, Session, Surroundings
+from services.gateway.tasks.access import REVOKED, Access, Principal
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

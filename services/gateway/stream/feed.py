@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 from prometheus_client import Counter
 
 from events import NOWHERE, Head, History, Recorded
-from infra.fanout import EPHEMERAL, Frame
-from services.gateway.stream.passing import Passing, read_passing
+from infra.stores.live_channels import EPHEMERAL, Frame
+from services.gateway.stream.rules.ephemeral import Passing, read_passing
 
 RING_EVENTS = 2048
 RING_BYTES = 8 * 1024 * 1024

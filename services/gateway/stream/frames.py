@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from infra.task_state import Phase, Waiting
+from events.protocol.task_state import Phase, Waiting
 from services.gateway.problems import Problem
 
 SUBPROTOCOL = "errand.v1+json"

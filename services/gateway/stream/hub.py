@@ -16,9 +16,9 @@ from typing import Protocol
 from prometheus_client import Gauge
 
 from events import AccountId, History
-from infra.event_log import Unavailable
-from infra.fanout import feed_channel, inbox_channel, unpack
-from infra.telemetry import logger
+from infra.log.event_log import Unavailable
+from infra.runtime.telemetry import logger
+from infra.stores.live_channels import feed_channel, inbox_channel, unpack
 from services.gateway.stream.feed import (
     PAGE_BYTES,
     PAGE_EVENTS,
@@ -29,8 +29,8 @@ from services.gateway.stream.feed import (
     log_reads,
 )
 from services.gateway.stream.inbox import Inbox, Lists, Reader
-from services.gateway.stream.passing import Passing
 from services.gateway.stream.redis_reader import Listener
+from services.gateway.stream.rules.ephemeral import Passing
 
 CHECK_SECONDS = 10.0
 LINGER_SECONDS = 60.0

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 import msgspec
 
 from events import AccountId, TaskId
-from infra.task_state import TaskState
-from infra.telemetry import logger
+from events.protocol.task_state import TaskState
+from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
 from services.gateway.stream import frames
 

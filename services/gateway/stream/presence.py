@@ -11,9 +11,9 @@ import msgspec
 import redis.asyncio as redis
 
 from events import PersonId, TaskId
-from infra.clock import Clock
-from infra.redis_errors import RedisUnavailable, redis_errors
-from infra.telemetry import logger
+from infra.runtime.clock import Clock
+from infra.runtime.telemetry import logger
+from infra.stores.redis_errors import RedisUnavailable, redis_errors
 
 KEPT_SECONDS: Final = 90
 

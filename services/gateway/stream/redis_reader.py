@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import hiredis
 
-from infra.telemetry import logger
+from infra.runtime.telemetry import logger
 
 _RETRY_SECONDS = 0.25
 _PING_SECONDS = 10.0

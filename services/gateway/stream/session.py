@@ -9,17 +9,17 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple, NoReturn, Protocol, assert_never
 
 from events import History, TaskId
-from infra.clock import Clock
-from infra.event_log import Unavailable
-from services.gateway.access import Principal, is_task_id
+from infra.log.event_log import Unavailable
+from infra.runtime.clock import Clock
 from services.gateway.problems import Refused, not_found
 from services.gateway.stream import frames
-from services.gateway.stream.allowance import Allowance
 from services.gateway.stream.cursor import LOOK_IN_THE_LOG, Cursor
 from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.passing import Passing, Waiting
 from services.gateway.stream.presence import Look, Presence, Spot
+from services.gateway.stream.rules.ephemeral import Passing, Waiting
+from services.gateway.stream.rules.token_bucket import Allowance
+from services.gateway.tasks.access import Principal, is_task_id
 
 _FLUSH_SECONDS = 0.025
 _FLUSH_BYTES = 256 * 1024

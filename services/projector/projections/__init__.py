@@ -1,6 +1,6 @@
 """The read models: each module projects its facts to rows of its tables. Pure.
 
-`task` is the one that folds: its row is the task's whole state (services.projector.folding).
+`task` is the one that folds: its row is the task's whole state (`fold` beside it).
 `event` has a row for every fact.
 """
 
@@ -21,7 +21,7 @@ from services.projector.projections import (
     tool_calls,
     usage,
 )
-from services.projector.rows import Projection, Table
+from services.projector.projections.rows import Projection, Table
 
 _MODULES: Final = (
     messages,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from events import ArtifactStored, PullRequestOpened, Recorded
-from infra.blobs import is_own_key, served_media_type
-from services.projector.rows import Row, Table, key_text, storable
+from infra.stores.object_keys import is_own_key, served_media_type
+from services.projector.projections.rows import Row, Table, key_text, storable
 
 PULL_REQUEST = Table(
     "pull_request",

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from infra.task_state import TaskState
-from services.projector.rows import Row, Table, storable, storable_json
+from events.protocol.task_state import TaskState
+from services.projector.projections.rows import Row, Table, storable, storable_json
 
 TASK = Table(
     "task",

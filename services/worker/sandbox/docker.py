@@ -20,15 +20,8 @@ from docker.types import LogConfig, Ulimit
 from docker.utils import kwargs_from_env
 
 from services.worker.ports import SandboxUnavailable
+from services.worker.sandbox.backend import HOME, TEMPORARY, USER_ID, WORKSPACE, Entered, Limits
 from services.worker.sandbox.docker_command import ContainerCommand
-from services.worker.sandbox.enclosure import (
-    HOME,
-    TEMPORARY,
-    USER_ID,
-    WORKSPACE,
-    Entered,
-    Limits,
-)
 from services.worker.sandbox.syscalls import docker_profile
 
 TASK_LABEL: Final = "errand.task"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from infra.tree_removal import remove_tree
+from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
-from services.worker.sandbox.enclosure import WORKSPACE, Entered
+from services.worker.sandbox.backend import WORKSPACE, Entered
 from services.worker.sandbox.process import start_process
 
 WARNING: Final = (

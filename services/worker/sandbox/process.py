@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 
-from services.worker.sandbox.enclosure import STDERR, STDOUT
+from services.worker.sandbox.backend import STDERR, STDOUT
 
 _HELD_BYTES: Final = 4 * 1024 * 1024
 _LINGER_SECONDS: Final = 0.5  # for output after the end; a child that escaped may hold the pipe

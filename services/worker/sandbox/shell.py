@@ -13,8 +13,8 @@ import secrets
 from base64 import b64encode
 from typing import Final
 
-from services.worker.sandbox.enclosure import Enclosure, Entered
-from services.worker.sandbox.run import Overrun, Ran, Sink, note_on, output_of, watch
+from services.worker.sandbox.backend import Enclosure, Entered
+from services.worker.sandbox.command import Overrun, Ran, Sink, note_on, output_of, watch
 
 _MARK: Final = b"\x1e"
 _LONGEST_MARKER_BYTES: Final = 512

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from services.worker.calls import ASK as NAME
-from services.worker.calls import Ask
+from services.worker.agent.tool_calls import ASK as NAME
+from services.worker.agent.tool_calls import Ask
 from services.worker.tools.tool import Tool
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from services.worker.command_title import purpose_of, shown_in_a_line
+from services.worker.agent.text.command_title import purpose_of, shown_in_a_line
 from services.worker.ports import Completed, OnOutput, Sandbox
 from services.worker.tools.tool import Outcome, Tool
 

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from services.worker.ports import FILE_LIMIT_BYTES, OnOutput, Sandbox
-from services.worker.tools.difference import difference, measure
-from services.worker.tools.file_text import FileText, decode_file
-from services.worker.tools.replacing import find, marks_in, places_named, replace, why_not
+from services.worker.tools.text.diff import difference, measure
+from services.worker.tools.text.file_text import FileText, decode_file
+from services.worker.tools.text.replacement import find, marks_in, places_named, replace, why_not
 from services.worker.tools.tool import Outcome, Tool, cannot_encode, name_of, path_of, refused
 
 

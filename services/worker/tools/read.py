@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from services.worker.ports import FILE_LIMIT_BYTES, OnOutput, Sandbox
-from services.worker.tools.file_text import (
+from services.worker.tools.text.file_text import (
     CR,
     LF,
     FileText,

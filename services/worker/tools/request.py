@@ -8,15 +8,15 @@ from typing import Any, Final
 import msgspec
 
 from events import ApprovalRequested
-from services.worker.calls import Call, one_line
-from services.worker.consent import PUSH, Wanted
-from services.worker.excerpt import excerpt
-from services.worker.left_out import shown_path
+from services.worker.agent.approvals.approvals import PUSH, Wanted
+from services.worker.agent.steps import AskPush
+from services.worker.agent.text.excerpt import excerpt
+from services.worker.agent.text.left_out import shown_path
+from services.worker.agent.tool_calls import Call, one_line
 from services.worker.ports import FILE_LIMIT_BYTES, Sandbox, SandboxError
-from services.worker.steps import AskPush
-from services.worker.tools.difference import difference
-from services.worker.tools.file_text import decode_file
-from services.worker.tools.replacing import find, keep_endings, replace
+from services.worker.tools.text.diff import difference
+from services.worker.tools.text.file_text import decode_file
+from services.worker.tools.text.replacement import find, keep_endings, replace
 from services.worker.tools.tool import path_of
 from services.worker.tools.toolbox import title_of
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from services.worker.calls import SUBMIT as NAME
-from services.worker.calls import Submit
+from services.worker.agent.tool_calls import SUBMIT as NAME
+from services.worker.agent.tool_calls import Submit
 from services.worker.tools.tool import Tool
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from events import PlanUpdated
 from services.worker.ports import OnOutput, Sandbox
-from services.worker.tools.file_text import FileText
+from services.worker.tools.text.file_text import FileText
 
 A = TypeVar("A", bound=msgspec.Struct)
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from events.display import plain
-from services.worker.calls import Call, one_line
-from services.worker.excerpt import excerpt
+from services.worker.agent.text.excerpt import excerpt
+from services.worker.agent.tool_calls import Call, one_line
 from services.worker.ports import OnOutput, Sandbox, SandboxError
 from services.worker.tools.ask import ASK
 from services.worker.tools.bash import BASH

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from services.worker.ports import FILE_LIMIT_BYTES, NoSuchFile, OnOutput, Sandbox
-from services.worker.tools.difference import difference
-from services.worker.tools.file_text import FileText, decode_file, endings_name, split_lines
-from services.worker.tools.replacing import keep_endings, marks_in
+from services.worker.tools.text.diff import difference
+from services.worker.tools.text.file_text import FileText, decode_file, endings_name, split_lines
+from services.worker.tools.text.replacement import keep_endings, marks_in
 from services.worker.tools.tool import Outcome, Tool, cannot_encode, name_of, path_of, refused
 
 

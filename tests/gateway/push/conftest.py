@@ -21,13 +21,13 @@ from events import (
     TaskId,
     TaskSubmitted,
 )
-from infra.clock import Scribe
-from infra.jetstream import JetStreamLog, connect
-from services.gateway.access import Principal
-from services.gateway.database import create_pool, prepare_schema
-from services.gateway.push.address import ApnsAddress, FcmAddress
+from infra.log.jetstream import JetStreamLog, connect
+from infra.runtime.clock import Scribe
+from services.gateway.push.assembly import Push, pushing
 from services.gateway.push.devices import Device
-from services.gateway.push.wiring import Push, pushing
+from services.gateway.push.notification.address import ApnsAddress, FcmAddress
+from services.gateway.stores.database import create_pool, prepare_schema
+from services.gateway.tasks.access import Principal
 from tests.gateway.conftest import World, a_world
 from tests.support.eventually import eventually
 from tests.support.push import Browser, MovableClock, PushWorld, push_world, web_address

@@ -3,7 +3,7 @@
 import pytest
 
 from services.gateway.problems import Refused
-from services.gateway.push.address import (
+from services.gateway.push.notification.address import (
     ApnsAddress,
     FcmAddress,
     WebAddress,

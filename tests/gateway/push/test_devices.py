@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from events import CallId, QuestionAsked, RequestId
-from infra.clock import Scribe, utc_now
+from infra.runtime.clock import Scribe, utc_now
 from services.gateway.push.devices import MOST_DEVICES
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem

@@ -5,11 +5,11 @@ from typing import Any
 
 from events import NOWHERE, QuestionAnswered, QuestionAsked, RequestId, TaskFinished
 from events.ids import CallId
-from infra.clock import utc_now
-from services.gateway.fold_cache import FoldCache
+from infra.runtime.clock import utc_now
 from services.gateway.problems import unavailable
-from services.gateway.push.following import Follower
-from services.gateway.push.notice import NO_TALE, fold_notices
+from services.gateway.push.log_follower import Follower
+from services.gateway.push.notification.state import NO_TALE, fold_notices
+from services.gateway.queries.fold_cache import FoldCache
 from tests.support.devices import SCRIBE, new_history
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog

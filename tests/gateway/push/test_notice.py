@@ -28,8 +28,8 @@ from events import (
     TaskInterrupted,
     TaskSubmitted,
 )
-from services.gateway.push.following import news_of
-from services.gateway.push.notice import ASKS, ENDS, SETTLES, concerns, told
+from services.gateway.push.log_follower import news_of
+from services.gateway.push.notification.state import ASKS, ENDS, SETTLES, concerns, told
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ADA, BOB = "person:per_ada", "person:per_bob"

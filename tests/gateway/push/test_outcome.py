@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.gateway.push.notice import NO_TALE, Notice, Tale
-from services.gateway.push.outcome import (
+from services.gateway.push.notification.outcome import (
     MOST_TRIES,
     Accepted,
     Again,
@@ -15,7 +14,8 @@ from services.gateway.push.outcome import (
     retry_after_seconds,
     wait_before,
 )
-from services.gateway.push.verdict import Due, after_a_try, why_not
+from services.gateway.push.notification.policy import Due, after_a_try, why_not
+from services.gateway.push.notification.state import NO_TALE, Notice, Tale
 from tests.support.push import message
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from events import (
     TaskFinished,
     TaskInstructed,
 )
-from services.gateway.push.outcome import MOST_TRIES
+from services.gateway.push.notification.outcome import MOST_TRIES
 from tests.gateway.push.conftest import ASKED
 from tests.support.eventually import eventually
 from tests.support.outages import halted

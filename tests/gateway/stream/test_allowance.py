@@ -1,6 +1,6 @@
 """How much a device may ask in how little time."""
 
-from services.gateway.stream.allowance import Allowance
+from services.gateway.stream.rules.token_bucket import Allowance
 
 
 def test_so_many_at_once_and_then_as_time_goes_by() -> None:

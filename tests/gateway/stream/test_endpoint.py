@@ -10,10 +10,10 @@ from websockets.asyncio.client import connect
 
 from events import PersonId
 from events.limits import MAX_TEXT_CHARACTERS
-from infra.clock import utc_now
-from services.gateway.access import REVOKED
+from infra.runtime.clock import utc_now
 from services.gateway.problems import unavailable
 from services.gateway.stream.session import Patience
+from services.gateway.tasks.access import REVOKED
 from tests.support.devices import new_history, serving
 from tests.support.eventually import eventually
 from tests.support.stack import RealServers

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from infra.event_log import Unavailable
-from infra.fanout import EPHEMERAL, Frame
+from infra.log.event_log import Unavailable
+from infra.stores.live_channels import EPHEMERAL, Frame
 from services.gateway.stream.feed import HELD_BYTES, Feed
 from tests.support.any_event import HISTORY
 from tests.support.feed_log import Log, Phone, bodies, event, frame, loaded

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.fanout import Frame
+from infra.stores.live_channels import Frame
 from tests.support.feed_log import Log, Phone, bodies, frame, loaded
 
 fates = st.lists(

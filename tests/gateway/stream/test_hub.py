@@ -10,12 +10,12 @@ import redis.asyncio as redis
 import uvloop
 
 from events import NOWHERE, AccountId, Repository, TaskSubmitted
-from infra.event_log import Unavailable
-from infra.fanout import feed_channel
-from infra.jetstream import JetStreamLog
+from infra.log.event_log import Unavailable
+from infra.log.jetstream import JetStreamLog
+from infra.stores.live_channels import feed_channel
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.passing import Passing
 from services.gateway.stream.redis_reader import RedisReader
+from services.gateway.stream.rules.ephemeral import Passing
 from tests.support.devices import SCRIBE, Folded, Logbook, new_history
 from tests.support.event_logs import drafts
 from tests.support.eventually import eventually

@@ -4,8 +4,8 @@ import msgspec
 
 from events import TaskFinished, TaskSubmitted
 from events.gateway import Repository
-from infra.fanout import inbox_channel
-from infra.task_state import evolve
+from events.protocol.task_state import evolve
+from infra.stores.live_channels import inbox_channel
 from tests.support.devices import SCRIBE, Place, new_history, serving
 from tests.support.stack import RealServers
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.gateway.stream.passing import Passing, Waiting, read_passing
+from services.gateway.stream.rules.ephemeral import Passing, Waiting, read_passing
 
 
 def piece(offset: int, text: str, block: str = "1.0") -> Passing:

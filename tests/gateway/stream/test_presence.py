@@ -10,7 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from events import PersonId, TaskId
-from infra.clock import utc_now
+from infra.runtime.clock import utc_now
 from services.gateway.stream.presence import KEPT_SECONDS, Look, Presence, Spot
 from tests.support.devices import new_history
 from tests.support.eventually import eventually

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.event_log import Unavailable
+from infra.log.event_log import Unavailable
 from services.gateway.stream.session import Patience
 from tests.support.devices import new_history, serving
 from tests.support.eventually import eventually

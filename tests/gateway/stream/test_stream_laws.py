@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from infra.fanout import Frame
+from infra.stores.live_channels import Frame
 from services.gateway.stream.feed import Feed
 from tests.support.stream_model import Lost, schedule
 from tests.support.virtual_time import run_virtually

@@ -21,7 +21,7 @@ from events import (
     Usage,
 )
 from events.codec import tag_of
-from infra.analytics.costs import TYPES, Costs, Key, Line, write
+from infra.operator.analytics.costs import TYPES, Costs, Key, Line, write
 from tests.support.any_event import BEGINNING, recorded
 
 FIRST = BEGINNING.date()

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 
 from events import NOWHERE
-from infra.analytics.destination import NotWritten, destination
-from infra.analytics.export import export, json_line, writing
-from infra.analytics.parquet import ParquetFile
-from infra.jetstream import JetStreamLog, Selection, replay
+from infra.log.jetstream import JetStreamLog, Selection
+from infra.log.jetstream.read import replay
+from infra.operator.analytics.destination import NotWritten, destination
+from infra.operator.analytics.export import export, json_line, writing
+from infra.operator.analytics.parquet import ParquetFile
 from tests.support.any_event import any_fact, recorded
 from tests.support.event_logs import drafts, new_history
 from tests.support.nats_connections import as_role

@@ -11,17 +11,17 @@ import msgspec
 import pytest
 
 from events import NOWHERE, TaskCancelled
-from infra.analytics.cloud_event import secret_bytes, signature
-from infra.analytics.cursor import Cursor, CursorFile
-from infra.analytics.forwarding import (
+from infra.log.jetstream import JetStreamLog
+from infra.operator.analytics.cloud_event import secret_bytes, signature
+from infra.operator.analytics.cursor import Cursor, CursorFile
+from infra.operator.analytics.forwarding import (
     Endpoint,
     Forwarder,
     Misconfigured,
     Refused,
     read_endpoints,
 )
-from infra.clock import Scribe, utc_now
-from infra.jetstream import JetStreamLog
+from infra.runtime.clock import Scribe, utc_now
 from tests.support.event_logs import drafts, new_history
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_role

@@ -13,17 +13,17 @@ import msgspec
 import pytest
 
 from events import NOWHERE, TaskErased, event_subject
-from infra.clock import Scribe, utc_now
-from infra.jetstream import JetStreamLog
-from infra.jetstream.erasure import purge_before
-from infra.jetstream.refilling import NotEmpty
-from infra.jetstream.stretch import Size, read_stretch
-from infra.operations.archive import Archiving, Shelf
-from infra.operations.object_store import Storage, StorageFailed, open_objects
-from infra.operations.restore import restore
-from infra.operations.sealing import NotOpened
-from infra.operations.segment import Damaged, Manifest
-from infra.operations.vault import WrongKeyFile, open_vault, read_master
+from infra.log.jetstream import JetStreamLog
+from infra.log.jetstream.admin.erasure import purge_before
+from infra.log.jetstream.read.range import Size, read_stretch
+from infra.log.jetstream.write.import_log import NotEmpty
+from infra.operator.archive import Archiving, Shelf
+from infra.operator.restore import restore
+from infra.operator.segment import Damaged, Manifest
+from infra.operator.task_keys import WrongKeyFile, open_vault, read_master
+from infra.runtime.clock import Scribe, utc_now
+from infra.stores.encryption import NotOpened
+from infra.stores.object_store import Storage, StorageFailed, open_objects
 from tests.support.event_logs import drafts, new_history, texts, versions
 from tests.support.nats_connections import as_admin, as_role
 from tests.support.operating import house, operate

@@ -6,8 +6,8 @@ import secrets
 import pytest
 
 from events import NOWHERE
-from infra.jetstream import JetStreamLog
-from infra.jetstream.dead_letters import letters, letters_of
+from infra.log.jetstream import JetStreamLog
+from infra.log.jetstream.admin.dead_letters import letters, letters_of
 from tests.support.event_logs import drafts, new_history, reading, texts
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin, as_role

@@ -16,11 +16,11 @@ from events import (
     TaskSubmitted,
     event_subject,
 )
-from infra.clock import Scribe, utc_now
-from infra.event_log import Refused
-from infra.jetstream import JetStreamLog
-from infra.jetstream.erasure import HistoryRoom
-from infra.jetstream.streams import MAX_EVENTS_OF_A_TASK
+from infra.log.event_log import Refused
+from infra.log.jetstream import JetStreamLog
+from infra.log.jetstream.admin.erasure import HistoryRoom
+from infra.log.jetstream.admin.streams import MAX_EVENTS_OF_A_TASK
+from infra.runtime.clock import Scribe, utc_now
 from tests.support.nats_connections import as_admin
 from tests.support.operating import house, operate
 

@@ -7,9 +7,9 @@ import click
 import pytest
 from rich.console import Console
 
-from infra.operations.house import find_house
-from infra.operations.vault import read_master
-from infra.stack.keys import Storage
+from infra.local.keys import Storage
+from infra.operator.installation import find_house
+from infra.operator.task_keys import read_master
 from tests.support.operating import operate
 from tests.support.signing import KEYS_TEXT
 from tests.support.stack import RealServers

@@ -17,8 +17,8 @@ from events import (
     QuestionAsked,
     TaskAbandoned,
 )
-from infra.jetstream.dead_letters import letters
-from infra.stack.sample_repositories import PROMPTS
+from infra.local.sample_repositories import PROMPTS
+from infra.log.jetstream.admin.dead_letters import letters
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_role
 from tests.support.operating import house, operate

@@ -7,8 +7,8 @@ import re
 import stat
 from typing import Iterator  # noqa: UP035 - runs on older Pythons too
 
-from services.worker.tools.file_text import decode_file, split_lines
 from services.worker.tools.search.files import Refused
+from services.worker.tools.text.file_text import decode_file, split_lines
 
 _FILE_BYTES = 64 * 1024 * 1024
 _CLASSES = {

@@ -1,8 +1,8 @@
 """Finding files and lines; runs inside the sandbox, on whatever Python 3 is there.
 
-Sent as source by `services.worker.tools.searching`; on the standard library alone. A request and an
-answer are JSON. What was not looked at is in the answer's notes: no answer says "nothing" of what
-was left out.
+Sent as source by `services.worker.tools.search_runner`; on the standard library alone. A request
+and an answer are JSON. What was not looked at is in the answer's notes: no answer says "nothing" of
+what was left out.
 """
 
 from __future__ import annotations

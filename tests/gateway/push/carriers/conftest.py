@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.push.wiring import carried
+from services.gateway.push.assembly import carried
 from tests.support.push import (
     MovableClock,
     push_world,

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from services.gateway.push.address import ApnsAddress
-from services.gateway.push.outcome import Accepted, Again, Dead, Declined
+from services.gateway.push.notification.address import ApnsAddress
+from services.gateway.push.notification.outcome import Accepted, Again, Dead, Declined
 from tests.support.push import (
     header,
     message,

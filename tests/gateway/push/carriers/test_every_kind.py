@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from infra.settings import Misconfigured
-from services.gateway.push.address import ApnsAddress, FcmAddress, WebAddress
-from services.gateway.push.outcome import Accepted, Again, Declined
+from infra.runtime.settings import Misconfigured
+from services.gateway.push.assembly import carried
+from services.gateway.push.notification.address import ApnsAddress, FcmAddress, WebAddress
+from services.gateway.push.notification.outcome import Accepted, Again, Declined
 from services.gateway.push.settings import PushSettings
-from services.gateway.push.wiring import carried
 from tests.support.push import (
     VAPID_KEY,
     header,

@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
-from services.gateway.push.address import FcmAddress
-from services.gateway.push.outcome import Accepted, Again, Dead, Declined
-from services.gateway.push.wiring import carried
+from services.gateway.push.assembly import carried
+from services.gateway.push.notification.address import FcmAddress
+from services.gateway.push.notification.outcome import Accepted, Again, Dead, Declined
 from tests.support.push import (
     message,
 )

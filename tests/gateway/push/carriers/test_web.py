@@ -2,9 +2,9 @@
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.gateway.push.address import WebAddress
-from services.gateway.push.outcome import Accepted, Dead, Declined
-from services.gateway.push.web import Vapid, encrypted
+from services.gateway.push.notification.address import WebAddress
+from services.gateway.push.notification.outcome import Accepted, Dead, Declined
+from services.gateway.push.providers.web import Vapid, encrypted
 from tests.support.push import (
     Browser,
     header,

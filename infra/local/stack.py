@@ -1,0 +1,165 @@
+"""The whole stack, up: servers, stand-ins and services, with what a client needs to find them.
+
+Callers: `python -m infra.local run`, the demo, the journey tests.
+"""
+
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from infra.local import ports, sandbox
+from infra.local.child import Announce
+from infra.local.home import Home
+from infra.local.keys import write_private
+from infra.local.provisioned_servers import Servers, running_servers
+from infra.local.services import PORTS, Address, Forge, local_forge, services, stand_ins
+from infra.local.settings import Settings
+from infra.local.supervisor import Supervisor
+from infra.runtime.clock import Clock
+
+_NOWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: asking for a route to it sends nothing
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - the person asks for it with --host
+_PAIRING_SECONDS = 10.0
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the gateway shall listen; port 0 is any free one, by preference the last run's."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+class Pairing(msgspec.Struct, frozen=True, kw_only=True):
+    """A code by which a device signs in, once, and the URL that carries it (after the `#`)."""
+
+    code: str
+    url: str
+    expires_at: str
+
+
+class Stack(msgspec.Struct, frozen=True, kw_only=True):
+    """A running stack."""
+
+    servers: Servers
+    address: Address
+    settings: Settings
+    supervisor: Supervisor
+    sandbox: str
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway, as this machine reaches it."""
+        return self.address.local_url
+
+    @property
+    def operator_token(self) -> str:
+        """The bearer token of whoever runs this stack."""
+        return self.servers.keys.operator_token
+
+    @property
+    def forge(self) -> Forge:
+        """The local forge."""
+        return local_forge(self.servers.keys, self.servers.ports)
+
+    async def pair(self) -> Pairing:
+        """Ask the gateway for a pairing code. Raises httpx.HTTPError."""
+        headers = {"Authorization": f"Bearer {self.operator_token}"}
+        async with httpx.AsyncClient(
+            base_url=self.gateway_url, headers=headers, timeout=_PAIRING_SECONDS, trust_env=False
+        ) as client:
+            answer = await client.post("/v1/pairings", json={})
+        answer.raise_for_status()
+        return msgspec.json.decode(answer.content, type=Pairing)
+
+    def pid(self, name: str) -> int:
+        """Tell the process id of "gateway", "nats" and so on."""
+        return self.supervisor.pid(name)
+
+    async def kill(self, name: str) -> None:
+        """Kill a program without warning; return when it serves again."""
+        self.supervisor.kill(name)
+        await self.supervisor.serving(name)
+
+    async def restart(self, name: str) -> None:
+        """Stop a program in order; return when it serves again."""
+        await self.supervisor.restart(name)
+
+
+@asynccontextmanager
+async def running_stack(
+    home: Home, settings: Settings, announce: Announce, *, clock: Clock, wish: Wish
+) -> AsyncIterator[Stack]:
+    """Start everything; end everything when the block is left.
+
+    Raises FailedToStart, or PortTaken when the wished port is.
+    """
+    if wish.port:
+        ports.demand(wish.port, host=wish.host)
+    async with running_servers(
+        home,
+        announce,
+        clock=clock,
+        more_ports=PORTS,
+        wished={"gateway": wish.port} if wish.port else {},
+        beside=partial(stand_ins, home, settings=settings),
+    ) as (up, supervisor):
+        port = up.ports["gateway"]
+        address = Address(host=wish.host, port=port, public_url=public_url(wish.host, port))
+        docker_host = home.environment.get("DOCKER_HOST", settings.docker_host)
+        choice = await sandbox.choose(settings, docker_host=docker_host)
+        chosen = msgspec.structs.replace(settings, sandbox=choice.kind or "auto")
+        await supervisor.start(services(up, address, chosen))
+        stack = Stack(
+            servers=up,
+            address=address,
+            settings=chosen,
+            supervisor=supervisor,
+            sandbox=sandbox.described(choice, settings.sandbox_image),
+        )
+        with _findable(stack):
+            yield stack
+
+
+def public_url(host: str, port: int) -> str:
+    """Name the URL of a host that listens everywhere by its address on the local network."""
+    return f"http://{_own_address() if host == _EVERYWHERE else host}:{port}"
+
+
+def _own_address() -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(_NOWHERE)
+        except OSError:  # no network: only this machine can reach it
+            return "127.0.0.1"
+        return str(asking.getsockname()[0])
+
+
+@contextmanager
+def _findable(stack: Stack) -> Iterator[None]:
+    """Keep stack.json, by which a client on this machine finds and pairs with the stack."""
+    file: Path = stack.servers.home.pairing_file
+    content = {
+        "gateway": stack.gateway_url,
+        "nats": stack.servers.nats_url,
+        "operator_token": stack.operator_token,
+        "forge": {
+            "url": stack.forge.url,
+            "api_url": stack.forge.api_url,
+            "token": stack.forge.token,
+        },
+        "model": "rehearsal" if stack.settings.is_rehearsal else "anthropic",
+        "sandbox": stack.sandbox,
+        "logs": str(stack.servers.home.logs),
+        "pid": os.getpid(),
+    }
+    write_private(file, msgspec.json.encode(content))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)

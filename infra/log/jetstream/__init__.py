@@ -1,0 +1,42 @@
+"""The event log on NATS JetStream, and what is said beside it; the one importer of `nats`.
+
+Callers: every service (`connect`, `JetStreamLog`), the worker (`AttemptLog`), the scheduler
+(readers), the embedded stack (`provision`), whoever reads from outside (`replay`). Measured
+behaviour that is built on: events.md §2.
+"""
+
+from infra.log.jetstream.admin.streams import provision, wait_for_stream
+from infra.log.jetstream.connection.connection import Connection, connect
+from infra.log.jetstream.log import JetStreamLog, LogInfo
+from infra.log.jetstream.read.decode import follows
+from infra.log.jetstream.read.live import hear, say
+from infra.log.jetstream.read.replay import Selection, replay
+from infra.log.jetstream.worker.attempt_log import AttemptLog
+from infra.log.jetstream.worker.reader import (
+    create_reader,
+    delete_reader,
+    reader_name,
+    recreate_reader,
+)
+from infra.log.jetstream.worker.verification import SignedEvent, Verify
+
+__all__ = [
+    "AttemptLog",
+    "Connection",
+    "JetStreamLog",
+    "LogInfo",
+    "Selection",
+    "SignedEvent",
+    "Verify",
+    "connect",
+    "create_reader",
+    "delete_reader",
+    "follows",
+    "hear",
+    "provision",
+    "reader_name",
+    "recreate_reader",
+    "replay",
+    "say",
+    "wait_for_stream",
+]

@@ -1,0 +1,297 @@
+"""The dead letters: what a reader could not read, parked with the reason; and what became of it.
+
+A letter stands on `dead.<reader>`: the message's body as it stood in the log, its place and the
+reason in headers. A reader that starts anew may park a message again (the server tells a repeat for
+two minutes only), so letters are told apart by reader and sequence of the event, and shown once.
+Settling a letter deletes its copies and leaves a note of the same place, so that a repeat stays
+settled. Callers: JetStreamLog.follow parks; `errand deadletters` looks and settles.
+"""
+
+import asyncio
+from base64 import b64decode
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+from prometheus_client import Counter
+
+from infra.log.event_log import Unavailable
+from infra.log.event_mac import HEADER, Mac, read_mac
+from infra.log.jetstream.admin.erasure import delete
+from infra.log.jetstream.admin.streams import DEAD_LETTERS, MAX_MESSAGE_BYTES
+from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.connection import ApiError, Connection
+from infra.log.jetstream.read.history import NO_MESSAGE
+from infra.runtime.telemetry import logger
+
+Settlement = Literal["dropped", "reads", "skipped"]
+
+QUARANTINED: Final = "quarantined: "
+"""How the reason of a letter begins that is about a task, and not about a message alone."""
+
+_DEAD: Final = "dead"
+_ANSWER_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 0.25
+_REASON_CHARACTERS: Final = 500
+
+_log = logger(__name__)
+_quarantined = Counter(
+    "errand_tasks_quarantined", "Tasks whose history a reader could not fold.", ["reader"]
+)
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A parked message. `number` is its place among the dead letters, the first if repeated.
+
+    `sequence` is the event's place in the log, `subject` where it stood. `copies` are the places of
+    all messages of the same reader and sequence, the note that settles them among these. `mac` is
+    the event's `Errand-Mac`, empty when it had none or more than one.
+    """
+
+    number: int
+    reader: str
+    sequence: int
+    subject: str
+    reason: str
+    at: datetime
+    body: bytes
+    copies: tuple[int, ...]
+    is_settled: bool = False
+    mac: str = ""
+
+    @property
+    def is_of_a_task(self) -> bool:
+        """Whether the event can be read, and its history could not be folded beyond it."""
+        return self.reason.startswith(QUARANTINED)
+
+
+class _Message(msgspec.Struct, frozen=True):
+    subject: str
+    seq: int
+    time: datetime
+    hdrs: str = ""
+    data: str = ""
+
+
+class _Got(msgspec.Struct, frozen=True):
+    message: _Message
+
+
+class _Advisory(msgspec.Struct, frozen=True):
+    """$JS.EVENT.ADVISORY.CONSUMER.*: a consumer gave a message up (ADR-4, jetstream advisories)."""
+
+    consumer: str = ""
+    stream_seq: int = 0
+    deliveries: int = 0
+    reason: str = ""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    error: object = None
+
+
+class Place(NamedTuple):
+    """Where an event stands: its subject and its sequence in the log."""
+
+    subject: str
+    sequence: int
+
+
+class _Place(NamedTuple):
+    reader: str
+    sequence: int
+
+
+_got = msgspec.json.Decoder(_Got)
+
+
+async def park(
+    connection: Connection,
+    reader: str,
+    delivered: Delivered,
+    *,
+    reason: str,
+    deadline_seconds: float,
+) -> None:
+    """Store what a reader cannot read, with its place and the reason. Raises Unavailable.
+
+    What is longer than an event may be is cut to that length: the whole stands in the log.
+    """
+    _log.error(
+        "parked in the dead letters",
+        follower=reader,
+        subject=delivered.subject,
+        sequence=delivered.sequence,
+        reason=reason,
+    )
+    await _store(connection, reader, delivered, reason=reason, deadline_seconds=deadline_seconds)
+
+
+async def _store(
+    connection: Connection,
+    reader: str,
+    delivered: Delivered,
+    *,
+    reason: str,
+    deadline_seconds: float,
+) -> None:
+    body = delivered.body[:MAX_MESSAGE_BYTES]
+    headers = {
+        "Nats-Msg-Id": f"{reader}/{delivered.sequence}",
+        "Errand-Reason": " ".join(reason.split())[:_REASON_CHARACTERS],
+        "Errand-Subject": delivered.subject,
+        "Errand-Sequence": str(delivered.sequence),
+    }
+    if isinstance(mac := read_mac(delivered.headers), Mac):
+        headers[HEADER] = mac.text
+    deadline = asyncio.get_running_loop().time() + deadline_seconds
+    while not await _is_stored(connection, reader, body, headers):
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unavailable(
+                f"The dead letters took nothing; {reader} cannot go on past {delivered.sequence}."
+            )
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def park_task(
+    connection: Connection, reader: str, place: Place, *, reason: str, deadline_seconds: float
+) -> None:
+    """Store that a reader cannot fold a history beyond an event. Never raises.
+
+    The event itself stands in the log; the letter names its place and what broke.
+    """
+    _quarantined.labels(reader=reader).inc()
+    _log.error(
+        "task.quarantined",
+        reader=reader,
+        subject=place.subject,
+        sequence=place.sequence,
+        reason=reason,
+    )
+    delivered = Delivered(place.subject, b"", place.sequence, 0, 0, b"")
+    try:
+        await _store(
+            connection,
+            reader,
+            delivered,
+            reason=f"{QUARANTINED}{reason}",
+            deadline_seconds=deadline_seconds,
+        )
+    except Unavailable as error:
+        _log.warning("task.not_parked", reader=reader, subject=place.subject, reason=str(error))
+
+
+async def letters(connection: Connection) -> Sequence[Letter]:
+    """Return the letters that nobody has settled, oldest first. Raises Unavailable, ApiError."""
+    return [letter for letter in await _all(connection) if not letter.is_settled]
+
+
+async def letters_of(connection: Connection, subject: str) -> Sequence[Letter]:
+    """Return the letters of one subject, settled or not. Raises Unavailable, ApiError."""
+    return [letter for letter in await _all(connection) if letter.subject == subject]
+
+
+async def _all(connection: Connection) -> Sequence[Letter]:
+    found: dict[_Place, list[_Message]] = {}
+    async for message in _messages(connection):
+        found.setdefault(_place(message, _headers(message.hdrs)), []).append(message)
+    return [_letter(place, copies) for place, copies in found.items()]
+
+
+async def settle(connection: Connection, letter: Letter, how: Settlement) -> None:
+    """Delete a letter, all copies of it, and note that it is settled. Raises Unavailable, ApiError.
+
+    The server overwrites what it deletes.
+    """
+    headers = {
+        "Nats-Msg-Id": f"{letter.reader}/{letter.sequence}/{how}",
+        "Errand-Reason": f"settled: {how}",
+        "Errand-Subject": letter.subject,
+        "Errand-Sequence": str(letter.sequence),
+        "Errand-Settled": how,
+    }
+    if not await _is_stored(connection, letter.reader, b"", headers):
+        raise Unavailable("The dead letters took nothing. Nothing was settled; try again.")
+    await forget(connection, letter)
+
+
+async def forget(connection: Connection, letter: Letter) -> None:
+    """Delete a letter, all copies of it, without a note. Raises Unavailable, ApiError."""
+    for number in letter.copies:
+        await delete(connection, DEAD_LETTERS, number)
+
+
+async def _is_stored(
+    connection: Connection, reader: str, body: bytes, headers: Mapping[str, str]
+) -> bool:
+    try:
+        answer = await connection.request(
+            f"{_DEAD}.{reader}", body, headers=headers, within_seconds=_ANSWER_SECONDS
+        )
+    except Unavailable as reason:
+        _log.warning("dead letter not stored yet", reader=reader, reason=str(reason))
+        return False
+    return msgspec.json.decode(answer.data, type=_Answer).error is None
+
+
+async def _messages(connection: Connection) -> AsyncIterator[_Message]:
+    """Read the stream of dead letters; they are few, so one by one."""
+    after = 0
+    while True:
+        question = {"seq": after + 1, "next_by_subj": ">"}
+        try:
+            answer = await connection.ask(f"STREAM.MSG.GET.{DEAD_LETTERS}", question)
+        except ApiError as refusal:
+            if refusal.code == NO_MESSAGE:
+                return
+            if refusal.is_passing:
+                raise Unavailable(str(refusal)) from refusal
+            raise
+        message = _got.decode(answer).message
+        yield message
+        after = message.seq
+
+
+def _place(message: _Message, headers: Mapping[str, str]) -> _Place:
+    kind, _, reader = message.subject.partition(".")
+    if kind == _DEAD:
+        return _Place(reader, int(headers.get("Errand-Sequence", "0")))
+    advisory = _advisory(message)
+    return _Place(advisory.consumer, advisory.stream_seq)
+
+
+def _letter(place: _Place, copies: Sequence[_Message]) -> Letter:
+    eldest = copies[0]
+    headers = _headers(eldest.hdrs)
+    return Letter(
+        number=eldest.seq,
+        reader=place.reader,
+        sequence=place.sequence,
+        subject=headers.get("Errand-Subject", ""),
+        reason=headers.get("Errand-Reason") or _given_up(eldest),
+        at=eldest.time,
+        body=b64decode(eldest.data) if eldest.subject.startswith(f"{_DEAD}.") else b"",
+        copies=tuple(copy.seq for copy in copies),
+        mac=headers.get(HEADER, ""),
+        is_settled=any("Errand-Settled" in _headers(copy.hdrs) for copy in copies),
+    )
+
+
+def _given_up(message: _Message) -> str:
+    advisory = _advisory(message)
+    return advisory.reason or f"given up after {advisory.deliveries} deliveries"
+
+
+def _advisory(message: _Message) -> _Advisory:
+    try:
+        return msgspec.json.decode(b64decode(message.data), type=_Advisory)
+    except msgspec.DecodeError:
+        return _Advisory(reason="no advisory that this edition knows")
+
+
+def _headers(encoded: str) -> dict[str, str]:
+    """Read NATS headers as STREAM.MSG.GET answers them: `NATS/1.0` and lines, in base64."""
+    lines = b64decode(encoded).decode(errors="replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip(): value.strip() for name, found, value in pairs if found}

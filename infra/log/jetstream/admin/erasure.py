@@ -1,0 +1,147 @@
+"""Taking a history out of the log, but for what follows the erasure.
+
+A purge makes messages unreadable by every API at once, but nats-server 2.15.1 leaves their bytes in
+the block file until that block is rewritten, which may be never (docs/operations.md has what was
+tried). A delete overwrites the bytes on disk at once, in compressed blocks too, and is refused
+where the stream has `deny_delete`. So what may be overwritten is, and the answer says whether it
+was. Caller: `errand erase`.
+"""
+
+import re
+from contextlib import aclosing
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from events import NOWHERE, Head, History, TaskId, event_subject, history_of
+from infra.log.event_mac import Proofs
+from infra.log.jetstream.admin.streams import MAX_EVENTS_OF_A_TASK, STREAM
+from infra.log.jetstream.connection.connection import ApiError, Connection
+from infra.log.jetstream.read import history as reading
+from infra.log.jetstream.read.decode import Illegible, Sieve, Stored, read_event
+
+_ID: Final = re.compile(r"[a-z0-9_]{1,128}")
+_READ_SECONDS: Final = 60.0
+_PURGE_SECONDS: Final = 60.0
+NO_SUCH_MESSAGE: Final = 10057  # what STREAM.MSG.DELETE answers for a message that is gone
+
+
+class Purged(NamedTuple):
+    """How many messages were taken out, and whether their bytes were overwritten on disk."""
+
+    messages: int
+    is_overwritten: bool
+
+
+class _State(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] | None = None
+
+
+class _Info(msgspec.Struct, frozen=True):
+    state: _State
+    config: dict[str, Any]
+
+
+class _PurgeAnswer(msgspec.Struct, frozen=True):
+    purged: int = 0
+
+
+async def find_history(connection: Connection, task: TaskId) -> History | None:
+    """Find whose task it is; None when the log holds nothing of it. Raises Unavailable, ApiError.
+
+    For the operator, who is told of a task and not of its account. A word that is no id, as a
+    wildcard would be, is nobody's task.
+    """
+    if not _ID.fullmatch(task):
+        return None
+    info = await _info(connection, subjects_filter=f"events.*.{task}")
+    subjects = info.state.subjects or {}
+    return history_of(min(subjects)) if subjects else None
+
+
+async def purge_before(connection: Connection, history: History, sequence: int) -> Purged:
+    """Take all messages of a history below a sequence out of the log.
+
+    Raises Unavailable, ApiError; said again it goes on where it was.
+    """
+    subject = event_subject(history)
+    is_overwritten = not (await _info(connection)).config.get("deny_delete", False)
+    overwritten = await _overwrite(connection, subject, sequence) if is_overwritten else 0
+    answer = await connection.ask(
+        f"STREAM.PURGE.{STREAM}",
+        {"filter": subject, "seq": sequence},
+        within_seconds=_PURGE_SECONDS,
+    )
+    purged = msgspec.json.decode(answer, type=_PurgeAnswer).purged
+    return Purged(overwritten + purged, is_overwritten)
+
+
+class HistoryRoom:
+    """Room for one more message in a history that is full, for its tombstone."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def is_full(self, history: History) -> bool:
+        """Return whether a history takes nothing more. Raises Unavailable."""
+        count = await reading.count(
+            self._connection, event_subject(history), within_seconds=_READ_SECONDS
+        )
+        return count >= MAX_EVENTS_OF_A_TASK
+
+    async def make(self, history: History, head: Head) -> None:
+        """Take out what stands before the newest event, which stays: no history becomes empty.
+
+        Raises Unavailable, ApiError.
+        """
+        await purge_before(self._connection, history, head.sequence)
+
+    async def remaining_head(self, history: History) -> Head:
+        """Return where a history ends whose beginning is gone; NOWHERE when it holds no event.
+
+        So an erasure that broke off after `make` goes on where it was. Raises Unavailable.
+        """
+        head, sieve = NOWHERE, None
+        subject, proofs = event_subject(history), self._connection.keys
+        pages = reading.pages(self._connection, subject, after=0, within_seconds=_READ_SECONDS)
+        async with aclosing(pages):
+            async for page in pages:
+                for stored in page:
+                    sieve = sieve or _beginning_at(subject, stored, proofs)
+                    recorded = sieve and sieve.admit(stored)
+                    head = recorded.head if recorded else head
+        return head
+
+
+def _beginning_at(subject: str, stored: Stored, proofs: Proofs) -> Sieve | None:
+    """Make what reads a history from this message on; None when it is no event."""
+    try:
+        recorded = read_event(
+            subject, stored.sequence, stored.body, headers=stored.headers, proofs=proofs
+        )
+    except Illegible:
+        return None
+    return Sieve(subject, recorded.version - 1, proofs=proofs)
+
+
+async def _overwrite(connection: Connection, subject: str, sequence: int) -> int:
+    """Delete one by one: each is overwritten with noise and synced, on every replica."""
+    stored = await reading.messages(connection, subject, after=0, within_seconds=_READ_SECONDS)
+    places = [message.sequence for message in stored if message.sequence < sequence]
+    for place in places:
+        await delete(connection, STREAM, place)
+    return len(places)
+
+
+async def delete(connection: Connection, stream: str, sequence: int) -> None:
+    """Delete one message, overwriting it; it is no error when it is gone already."""
+    try:
+        await connection.ask(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence})
+    except ApiError as refusal:
+        if refusal.code not in (NO_SUCH_MESSAGE, reading.NO_MESSAGE):
+            raise
+
+
+async def _info(connection: Connection, **question: str) -> _Info:
+    answer = await connection.ask(f"STREAM.INFO.{STREAM}", question)
+    return msgspec.json.decode(answer, type=_Info)

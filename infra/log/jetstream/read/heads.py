@@ -1,0 +1,72 @@
+"""The last message of many subjects at once: one question for hundreds of histories.
+
+Any replica may answer (ADR-31, "multi-subject requests"), so what is told may be older than what
+the leader has; it is never newer. For those who look again soon.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+from nats.aio.msg import Msg
+
+from infra.log.event_log import Unavailable
+from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection.client import raw_headers
+from infra.log.jetstream.connection.connection import Connection
+from infra.log.jetstream.read.decode import Stored
+
+MOST_SUBJECTS: Final = 500  # the server answers for 1,024 at most
+_LAST: Final = "204"
+
+
+async def tails(
+    connection: Connection, subjects: Sequence[str], *, within_seconds: float
+) -> dict[str, Stored]:
+    """Tell the last message of each subject that has one. Raises Unavailable."""
+    found: dict[str, Stored] = {}
+    async with _asking(connection) as (inbox, answers):
+        for start in range(0, len(subjects), MOST_SUBJECTS):
+            some = subjects[start : start + MOST_SUBJECTS]
+            question = msgspec.json.encode({"multi_last": some, "batch": len(some)})
+            await connection.publish(f"$JS.API.DIRECT.GET.{STREAM}", question, reply=inbox)
+            try:
+                async with connection.patience(within_seconds):
+                    await _gather(answers, found)
+            except TimeoutError:
+                raise Unavailable("NATS did not tell where the histories end.") from None
+    return found
+
+
+async def _gather(answers: "asyncio.Queue[Msg]", found: dict[str, Stored]) -> None:
+    """Take in one answer: a message a subject, closed by a status."""
+    while True:
+        message = await answers.get()
+        headers = message.headers or {}
+        status = headers.get("Status")
+        if "Nats-Sequence" in headers:  # what is stored may claim to have a status too
+            found[headers["Nats-Subject"]] = Stored(
+                int(headers["Nats-Sequence"]), message.data, raw_headers(message)
+            )
+        elif status in (_LAST, "404"):
+            return
+        else:
+            raise Unavailable(f"NATS answers {status} {headers.get('Description', '')}.")
+
+
+@asynccontextmanager
+async def _asking(connection: Connection) -> AsyncIterator[tuple[str, "asyncio.Queue[Msg]"]]:
+    """Listen on an inbox of one's own."""
+    inbox, answers = connection.client.new_inbox(), asyncio.Queue[Msg]()
+
+    async def hear(message: Msg) -> None:
+        answers.put_nowait(message)
+
+    subscription = await connection.client.subscribe(inbox, cb=hear)
+    try:
+        yield inbox, answers
+    finally:
+        if not connection.is_closed:
+            await subscription.unsubscribe()

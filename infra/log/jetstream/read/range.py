@@ -1,0 +1,83 @@
+"""A stretch of the log as it is stored, events or not: what an archive keeps.
+
+Caller: `errand archive`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Final, NamedTuple
+
+import msgspec
+
+from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.connection import Connection
+from infra.log.jetstream.read import history
+from infra.log.jetstream.read.follow import Scope, follow
+
+_EVERYTHING: Final = "events.*.*"
+_ANSWER_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 1.0
+
+
+class Size(NamedTuple):
+    """How much is read at once, at most; at least one message is."""
+
+    messages: int
+    size_bytes: int
+
+
+class Stretch(NamedTuple):
+    """Every message with `after` < sequence <= `up_to`. What is missing there was erased."""
+
+    after: int
+    up_to: int
+    messages: Sequence[Delivered]
+
+
+class _State(msgspec.Struct, frozen=True):
+    last_seq: int
+
+
+class _Info(msgspec.Struct, frozen=True):
+    state: _State
+
+
+async def read_stretch(connection: Connection, name: str, *, after: int, most: Size) -> Stretch:
+    """Read what the log holds above a sequence, to its end of now or as much as `most` allows.
+
+    Raises Unavailable when the connection ends for good, ApiError.
+    """
+    end = await _end(connection)
+    last = await history.last_message(connection, _EVERYTHING, within_seconds=_ANSWER_SECONDS)
+    if last is None or last.sequence <= after:
+        return Stretch(after, max(after, end), [])
+    scope = Scope(subject=_EVERYTHING, tells_when_idle=True)
+    found: list[Delivered] = []
+    size_bytes = 0
+    deliveries = follow(
+        connection,
+        name,
+        after=after,
+        until=asyncio.Event(),
+        heartbeat_seconds=_LOOK_SECONDS,
+        scope=scope,
+    )
+    async with aclosing(deliveries) as batches:
+        async for batch in batches:
+            for delivered in batch:
+                if delivered.sequence > end:
+                    return Stretch(after, end, found)
+                size_bytes += len(delivered.body)
+                if found and (len(found) >= most.messages or size_bytes > most.size_bytes):
+                    return Stretch(after, found[-1].sequence, found)
+                found.append(delivered)
+                if delivered.sequence >= last.sequence:
+                    return Stretch(after, end, found)
+    raise AssertionError("following ends only when it is told to")
+
+
+async def _end(connection: Connection) -> int:
+    answer = await connection.ask(f"STREAM.INFO.{STREAM}", {})
+    return msgspec.json.decode(answer, type=_Info).state.last_seq

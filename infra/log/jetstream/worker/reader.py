@@ -1,0 +1,60 @@
+"""The reader of an attempt: the one consumer from which its worker may pull.
+
+Caller: the scheduler, which makes it before the machine is created, makes it anew when a worker's
+beat asks for that, and deletes it when the attempt is over. It starts at the history's first event,
+lives in the server's memory and is gone after a restart.
+"""
+
+from typing import Final
+
+from events import History, TaskId, event_subject
+from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection.connection import ApiError, Connection
+
+_UNKNOWN_CONSUMER: Final = 10014
+_IDLE_SECONDS: Final = 3600
+_NANOSECONDS: Final = 1_000_000_000
+
+
+def reader_name(task: TaskId, attempt: int) -> str:
+    """Name the reader of an attempt."""
+    return f"w-{task}-a{attempt}"
+
+
+async def create_reader(connection: Connection, history: History, attempt: int) -> str:
+    """Make the reader of an attempt and return its name; one that exists is left as it is.
+
+    Raises Unavailable when the log does not answer, ApiError when it refuses.
+    """
+    name, subject = reader_name(history.task, attempt), event_subject(history)
+    config = {
+        "name": name,
+        "durable_name": name,
+        "description": f"attempt {attempt} of {history.task}",
+        "filter_subject": subject,
+        "deliver_policy": "all",
+        "ack_policy": "none",
+        "mem_storage": True,
+        "num_replicas": 1,
+        "inactive_threshold": _IDLE_SECONDS * _NANOSECONDS,
+    }
+    await connection.ask(
+        f"CONSUMER.CREATE.{STREAM}.{name}.{subject}", {"stream_name": STREAM, "config": config}
+    )
+    return name
+
+
+async def delete_reader(connection: Connection, history: History, attempt: int) -> None:
+    """Delete the reader of an attempt; it is no error when it is gone. Raises Unavailable."""
+    name = reader_name(history.task, attempt)
+    try:
+        await connection.ask(f"CONSUMER.DELETE.{STREAM}.{name}", {})
+    except ApiError as refusal:
+        if refusal.code != _UNKNOWN_CONSUMER:
+            raise
+
+
+async def recreate_reader(connection: Connection, history: History, attempt: int) -> str:
+    """Make the reader anew, so that it delivers from the first event again; return its name."""
+    await delete_reader(connection, history, attempt)
+    return await create_reader(connection, history, attempt)

@@ -1,0 +1,44 @@
+"""What the operator's commands share: running, and telling what went wrong in one sentence."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TypeVar
+
+import asyncpg
+import click
+from redis.exceptions import RedisError
+
+from infra.log.event_log import Refused, Unavailable
+from infra.log.jetstream.connection.connection import ApiError
+from infra.log.jetstream.write.import_log import NotEmpty, NotRefilled
+from infra.operator.archive import NotStored
+from infra.operator.erasure import NotErasable
+from infra.operator.segment import Damaged
+from infra.operator.task_keys import WrongKeyFile
+from infra.runtime import telemetry
+from infra.stores.encryption import NotOpened
+from infra.stores.object_store import StorageFailed
+
+T = TypeVar("T")
+
+_TOLD = (
+    ApiError, Damaged, NotEmpty, NotErasable, NotOpened, NotRefilled, NotStored, Refused,
+    StorageFailed, Unavailable, WrongKeyFile,
+)  # fmt: skip
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    """Run a command's work. Raises click.ClickException with what is wrong and what to do."""
+    telemetry.configure("errand", level="ERROR")
+    try:
+        return asyncio.run(work)
+    except _TOLD as error:
+        raise click.ClickException(str(error)) from None
+    except (asyncpg.PostgresError, OSError) as error:
+        raise click.ClickException(
+            f"Postgres did not serve: {error}. Check POSTGRES_URL and that it runs."
+        ) from None
+    except RedisError as error:
+        raise click.ClickException(
+            f"Redis did not serve: {error}. Check REDIS_URL and that it runs; then say it again."
+        ) from None

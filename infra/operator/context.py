@@ -1,0 +1,112 @@
+"""What a command of the operator's is handed, and where it finds the log.
+
+Callers: the commands that stand in the entry points `errand.commands` (pyproject.toml), which the
+`errand` command loads without knowing them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+import click
+import msgspec
+from rich.console import Console
+
+from infra.log.event_key_settings import event_keys, make_event_keys
+from infra.log.event_mac import EventKeys
+from infra.log.nats_permissions import Role
+from infra.runtime.settings import Misconfigured, read
+
+_HOME: Final = ".errand"
+
+
+class Operator(Protocol):
+    """Who types, as `errand` hands it to every command (`click.pass_obj`)."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment of the process."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """The folder the command was typed in."""
+        ...
+
+    @property
+    def console(self) -> Console:
+        """Where things are shown."""
+        ...
+
+
+class LogAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the event log is, the path of the credentials to come with, and the writers' keys."""
+
+    nats_url: str
+    nats_credentials: str = ""
+    event_keys: str = ""
+    events_unsigned_up_to: int = 0
+
+    def __repr__(self) -> str:
+        return f"LogAddress(nats_url={self.nats_url!r}, …)"
+
+    @property
+    def keys(self) -> EventKeys:
+        """The keys of the log's writers. Raises Misconfigured."""
+        return make_event_keys(self.event_keys, self.events_unsigned_up_to)
+
+
+class _Settings(msgspec.Struct, frozen=True, kw_only=True):
+    nats_url: str = ""
+
+
+class _Stack(msgspec.Struct, frozen=True):
+    nats: str = ""
+
+
+class _Keys(msgspec.Struct, frozen=True):
+    event_keys: str
+    events_unsigned_up_to: int
+
+
+def log_address(operator: Operator, role: Role) -> LogAddress:
+    """Find the log: as NATS_URL, NATS_CREDENTIALS and EVENT_KEYS say, else that of the stack here.
+
+    With a local stack the credentials are those of `role`. Raises click.UsageError saying what to
+    set when there is neither.
+    """
+    try:
+        settings = read(_Settings, operator.environment)
+        if settings.nats_url:
+            event_keys(operator.environment)  # says what is wrong with them before anything begins
+            return read(LogAddress, operator.environment)
+    except Misconfigured as error:
+        raise click.UsageError(str(error)) from None
+    found = _running(operator.folder)
+    if found is None:
+        raise click.UsageError(
+            "Where is the event log? Set NATS_URL, NATS_CREDENTIALS (the path of a .creds "
+            f"file of the role {role}) and EVENT_KEYS, or start a stack in this folder with "
+            "`make run`."
+        )
+    home, stack = found
+    kept = msgspec.json.decode((home / "keys" / "keys.json").read_bytes(), type=_Keys)
+    return LogAddress(
+        nats_url=stack.nats,
+        nats_credentials=str(home / "keys" / f"{role}.creds"),
+        event_keys=kept.event_keys,
+        events_unsigned_up_to=kept.events_unsigned_up_to,
+    )
+
+
+def _running(start: Path) -> tuple[Path, _Stack] | None:
+    for folder in (start, *start.parents):
+        home = folder / _HOME
+        try:
+            stack = msgspec.json.decode((home / "stack.json").read_bytes(), type=_Stack)
+        except FileNotFoundError:
+            continue
+        except (OSError, msgspec.DecodeError):
+            return None
+        return (home, stack) if stack.nats else None
+    return None

@@ -1,0 +1,74 @@
+"""The rehearsal model as a process: its settings, and its parts put together."""
+
+import secrets
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+import uvicorn
+
+from infra.runtime.clock import Clock, utc_now
+from infra.simulators.anthropic.cache import PromptCache
+from infra.simulators.anthropic.faults import Faults
+from infra.simulators.anthropic.http import Api, ApiKeys
+from infra.simulators.anthropic.ledger import Ledger
+from infra.simulators.anthropic.limits import Limits
+from infra.simulators.anthropic.rehearsal import Rehearsal
+from infra.simulators.anthropic.script import load
+from infra.simulators.anthropic.signature import Seal
+
+GRACE_SECONDS = 3
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment may set: the names in capitals.
+
+    `directory` keeps the ledger. `pace` is the seconds before every delta of a stream, so that a
+    demonstration looks alive. `faults` opens /faults, for tests. With `model_admin_key` the usage
+    report of the Admin API is given to whoever has it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int
+    directory: str
+    model_api_key: str
+    model_admin_key: str = ""
+    pace: float = 0.01
+    faults: bool = False
+    requests_a_minute: int = 100_000
+
+
+def compose(settings: Settings, *, clock: Clock) -> Api:
+    """Put the application together; makes the directory, raises BadScript for a broken script."""
+    directory = Path(settings.directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    rehearsal = Rehearsal(
+        load(files("infra.simulators.anthropic") / "scripts"),
+        Seal(settings.model_api_key),
+        PromptCache(clock),
+        entropy=secrets.token_bytes,
+    )
+    return Api(
+        rehearsal,
+        keys=ApiKeys(settings.model_api_key, settings.model_admin_key),
+        ledger=Ledger(directory),
+        limits=Limits(clock, requests_a_minute=settings.requests_a_minute),
+        clock=clock,
+        faults=Faults() if settings.faults else None,
+        pace_seconds=settings.pace,
+    )
+
+
+def server(settings: Settings, *, clock: Clock = utc_now) -> uvicorn.Server:
+    """Return the HTTP server, not yet running."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            compose(settings, clock=clock),
+            host=settings.host,
+            port=settings.port,
+            lifespan="off",
+            ws="none",
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )

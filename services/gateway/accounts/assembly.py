@@ -1,0 +1,154 @@
+"""The parts that know people, put together from the settings."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import redis.asyncio as redis
+
+from infra.runtime.clock import Clock
+from services.gateway.accounts.api_keys import Keys
+from services.gateway.accounts.authentication import People
+from services.gateway.accounts.encryption import AesSealer
+from services.gateway.accounts.members import Members
+from services.gateway.accounts.secrets import read_secrets
+from services.gateway.accounts.session_cache import Revocations, Standings
+from services.gateway.accounts.sessions import Sessions
+from services.gateway.accounts.sign_in.github import GitHub, GitHubTerms
+from services.gateway.accounts.sign_in.identities import Identities
+from services.gateway.accounts.sign_in.mail import Mail, MailTerms
+from services.gateway.accounts.sign_in.pairing import Pairings
+from services.gateway.accounts.token_signing import Signing
+from services.gateway.accounts.tokens import Digests
+from services.gateway.queries.task_cache import Recall
+from services.gateway.settings import Settings
+from services.gateway.stores.database import Pool
+
+CALLBACK: Final = "/sign-in/github/callback"
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What the routes of people, keys and sign-in stand on."""
+
+    people: People
+    sessions: Sessions
+    pairings: Pairings
+    members: Members
+    keys: Keys
+    identities: Identities
+    mail: Mail
+    ways_in: tuple[str, ...]
+
+
+def make_accounts(
+    settings: Settings,
+    pool: Pool,
+    *,
+    recall: Recall,
+    live: redis.Redis,
+    client: httpx.AsyncClient,
+    clock: Clock,
+) -> Accounts:
+    """Put them together. Raises Misconfigured when ACCOUNT_SECRETS are none."""
+    house_secrets = read_secrets(settings.account_secrets)
+    digests, entropy = Digests(settings.claim_secret), secrets.token_bytes
+    signing = Signing(house_secrets, issuer=settings.public_url.rstrip("/"), entropy=entropy)
+    standings = Standings(clock)
+    revocations = Revocations(standings, live)
+    people = People(
+        pool, recall=recall, digests=digests, signing=signing, standings=standings, clock=clock
+    )
+    sessions = Sessions(
+        pool,
+        digests=digests,
+        signing=signing,
+        successor_secret=house_secrets[0],
+        revocations=revocations,
+        clock=clock,
+        entropy=entropy,
+    )
+    pairings = Pairings(pool, sessions=sessions, digests=digests, clock=clock, entropy=entropy)
+    members = Members(
+        pool,
+        pairings=pairings,
+        standings=standings,
+        revocations=revocations,
+        clock=clock,
+        entropy=entropy,
+    )
+    keys = Keys(
+        pool,
+        digests=digests,
+        revocations=revocations,
+        environment=settings.key_environment,
+        clock=clock,
+        entropy=entropy,
+    )
+    github = GitHub(client, _github(settings))
+    mail = _mail(settings, pool, pairings, clock)
+    ways = {"code": True, "github": github.is_configured, "mail": mail.is_configured}
+    return Accounts(
+        people=people,
+        sessions=sessions,
+        pairings=pairings,
+        members=members,
+        keys=keys,
+        identities=_identities(
+            settings, pool, pairings, github=github, digests=digests, clock=clock
+        ),
+        mail=mail,
+        ways_in=tuple(way for way, is_there in ways.items() if is_there),
+    )
+
+
+def _identities(
+    settings: Settings,
+    pool: Pool,
+    pairings: Pairings,
+    *,
+    github: GitHub,
+    digests: Digests,
+    clock: Clock,
+) -> Identities:
+    return Identities(
+        pool,
+        github=github,
+        pairings=pairings,
+        sealer=AesSealer(read_secrets(settings.account_secrets), secrets.token_bytes),
+        digests=digests,
+        is_open=settings.sign_up == "open",
+        clock=clock,
+        entropy=secrets.token_bytes,
+    )
+
+
+def _github(settings: Settings) -> GitHubTerms:
+    return GitHubTerms(
+        url=settings.github_url,
+        api_url=settings.github_api_url,
+        client_id=settings.github_client_id,
+        client_secret=settings.github_client_secret,
+        scope=settings.github_scope,
+        redirect_url=settings.public_url.rstrip("/") + CALLBACK,
+    )
+
+
+def _mail(settings: Settings, pool: Pool, pairings: Pairings, clock: Clock) -> Mail:
+    terms = MailTerms(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        username=settings.smtp_username,
+        password=settings.smtp_password,
+        sender=settings.smtp_from,
+    )
+    return Mail(
+        pool,
+        terms,
+        pairings=pairings,
+        public_url=settings.public_url,
+        is_open=settings.sign_up == "open",
+        clock=clock,
+    )

@@ -1,0 +1,170 @@
+"""Signing in by mail: a link that works once, for ten minutes.
+
+Whoever asks is told the same, at the same speed, whether or not the address is known here: the
+request only puts the address in a queue. What the loop does with it nobody who asks can see.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from email.message import EmailMessage
+from typing import Final, Literal, NamedTuple
+
+import aiosmtplib
+import msgspec
+
+from infra.runtime.clock import Clock
+from infra.runtime.telemetry import logger
+from services.gateway.accounts import attempt_limiter
+from services.gateway.accounts.sign_in.pairing import Pairings
+from services.gateway.problems import Refused, refused, unavailable
+from services.gateway.stores.database import Connection, Pool, across_accounts
+
+_WAITING: Final = 200
+_SEND_SECONDS: Final = 20.0
+_AN_HOUR: Final = timedelta(hours=1)
+_LINKS_AN_HOUR: Final = 10
+
+_KNOWN = """
+    SELECT p.account, p.person, a.name FROM accounts.person AS p
+    JOIN accounts.account AS a USING (account)
+    WHERE p.email = $1 AND p.removed_at IS NULL ORDER BY p.created_at LIMIT 10
+"""
+_LATELY = """
+    SELECT count(*) FROM accounts.pairing WHERE email = $1 AND created_at > $2
+"""
+_log = logger(__name__)
+
+
+class MailTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """The server that takes our mail. Without a host none is sent."""
+
+    host: str
+    port: int
+    security: Literal["starttls", "tls", "none"]
+    username: str
+    password: str
+    sender: str
+
+    def __repr__(self) -> str:
+        return f"MailTerms(host={self.host!r}, …)"
+
+
+class _Link(NamedTuple):
+    account: str
+    url: str
+
+
+class Mail:
+    """Takes wishes for a link, and mails them from its loop. `public_url` is where links lead."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        terms: MailTerms,
+        *,
+        pairings: Pairings,
+        public_url: str,
+        is_open: bool,
+        clock: Clock,
+    ) -> None:
+        self._pool = pool
+        self._terms = terms
+        self._pairings = pairings
+        self._url = f"{public_url.rstrip('/')}/sign-in/mail"
+        self._is_open = is_open
+        self._clock = clock
+        self._wishes: asyncio.Queue[str] = asyncio.Queue(_WAITING)
+
+    @property
+    def is_configured(self) -> bool:
+        """Tell whether this house sends mail."""
+        return bool(self._terms.host and self._terms.sender)
+
+    async def ask(self, email: str, *, source: str) -> None:
+        """Take a wish for a link; `email` is well-formed, `source` the address asking.
+
+        Raises Refused: 409 when no mail is sent from here, 429 too often, 503 too many waiting.
+        """
+        if not self.is_configured:
+            raise refused(
+                409,
+                "mail_off",
+                "This house sends no mail (SMTP_HOST and SMTP_FROM are not set). Sign in with a "
+                "pairing code.",
+            )
+        await attempt_limiter.count(self._pool, source, self._clock(), kind="mail")
+        try:
+            self._wishes.put_nowait(email)
+        except asyncio.QueueFull:
+            raise unavailable(
+                "Many mails are waiting to be sent.", retry_after_seconds=30
+            ) from None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Send what is asked for until told to stop. A mail that cannot be sent is let go."""
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(self._send_each(stopping))
+            await stopping.wait()
+            sending.cancel()
+
+    async def _send_each(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():  # `wait_for`, in what we send with, may lose a cancellation
+            email = await self._wishes.get()
+            try:
+                async with across_accounts(self._pool) as connection:
+                    links = await self._links(connection, email)
+                if links:
+                    await self._send(email, links)
+            except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+                _log.warning("a mail was not sent", error=type(error).__name__)
+            except Refused as refusal:
+                _log.warning("a mail was not sent", error=refusal.problem.code)
+
+    async def _links(self, connection: Connection, email: str) -> list[_Link]:
+        """Make a link for each account in which the address is known."""
+        since = self._clock() - _AN_HOUR
+        if await connection.fetchval(_LATELY, email, since) >= _LINKS_AN_HOUR:
+            return []
+        rows = await connection.fetch(_KNOWN, email)
+        places = [(row["account"], row["person"], row["name"]) for row in rows]
+        if not places and self._is_open:
+            places = [(None, None, "a new account")]
+        made = []
+        for account, person, name in places:
+            code = (await self._pairings.link(connection, email, account, person)).code
+            made.append(_Link(name, f"{self._url}#{code}"))
+        return made
+
+    async def _send(self, email: str, links: Sequence[_Link]) -> None:
+        terms = self._terms
+        await aiosmtplib.send(
+            letter(terms.sender, email, links),
+            hostname=terms.host,
+            port=terms.port,
+            username=terms.username or None,
+            password=terms.password or None,
+            use_tls=terms.security == "tls",
+            start_tls=terms.security == "starttls",
+            timeout=_SEND_SECONDS,
+        )
+
+
+def letter(sender: str, email: str, links: Sequence[_Link]) -> EmailMessage:
+    """Write the mail: plain text, one link an account."""
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = email
+    message["Subject"] = "Sign in to Errand"
+    message["Auto-Submitted"] = "auto-generated"
+    parts = ["Open this on the device you want to sign in:\n"]
+    for link in links:
+        if len(links) > 1:
+            parts.append(f"As a member of {link.account}:")
+        parts.append(f"{link.url}\n")
+    parts.append(
+        "It works once, for ten minutes. If you did not ask for it, do nothing: without the link "
+        "nobody comes in.\n"
+    )
+    message.set_content("\n".join(parts))
+    return message

@@ -1,0 +1,184 @@
+"""Codes that are traded for a session: read off a screen, mailed as a link, or handed to a guest.
+
+Whatever way a person signs in, it ends in such a code: it works once, for some minutes, and is
+shown to the gateway by POST, so that a mail scanner that opens links uses none up.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from events.ids import prefixed
+from infra.runtime.clock import Clock
+from services.gateway.accounts import attempt_limiter
+from services.gateway.accounts.sessions import Device, Session, Sessions
+from services.gateway.accounts.tokens import (
+    Digests,
+    Entropy,
+    new_code,
+    new_token,
+    plain_code,
+)
+from services.gateway.problems import refused
+from services.gateway.stores.database import Connection, Pool, across_accounts, within
+from services.gateway.tasks.access import Principal
+
+PAIRING: Final = timedelta(minutes=10)
+INVITATION: Final = timedelta(days=1)
+ARRIVAL: Final = timedelta(minutes=1)
+_LINK: Final = "errand_link_"
+_FIRST_OWNER: Final = "owner"
+
+_ACCOUNT = """
+    INSERT INTO accounts.account (account, name, created_at) VALUES ($1, $2, $3)
+    ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING account
+"""
+_NEW_ACCOUNT = """
+    INSERT INTO accounts.account (account, name, created_at) VALUES ($1, $2, $3)
+    ON CONFLICT (name) DO NOTHING RETURNING account
+"""
+_OWNER = """
+    INSERT INTO accounts.person (person, account, name, role, email, created_at)
+    VALUES ($1, $2, $3, 'owner', $4, $5)
+    ON CONFLICT (account, name) WHERE removed_at IS NULL DO UPDATE SET name = excluded.name
+    RETURNING person
+"""
+_PAIR = """
+    INSERT INTO accounts.pairing (code, account, person, email, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6)
+"""
+_REDEEM = """
+    UPDATE accounts.pairing SET used_at = $2
+    WHERE code = $1 AND used_at IS NULL AND expires_at > $2 RETURNING account, person, email
+"""
+_FORGET = "DELETE FROM accounts.pairing WHERE expires_at < $1"
+_KNOWN = """
+    SELECT account, person FROM accounts.person WHERE email = $1 AND removed_at IS NULL
+    ORDER BY created_at LIMIT 1
+"""
+
+
+class Pairing(msgspec.Struct, frozen=True):
+    """A one-time code for one device."""
+
+    code: str
+    expires_at: datetime
+
+
+class Pairings:
+    """Every method raises Refused (503) when the database does not answer."""
+
+    def __init__(
+        self, pool: Pool, *, sessions: Sessions, digests: Digests, clock: Clock, entropy: Entropy
+    ) -> None:
+        self._pool = pool
+        self._sessions = sessions
+        self._digests = digests
+        self._clock = clock
+        self._entropy = entropy
+
+    async def for_account(self, name: str) -> Pairing:
+        """Make a code for the first owner of an account; both are created when missing."""
+        now = self._clock()
+        async with across_accounts(self._pool) as connection:
+            account = await connection.fetchval(_ACCOUNT, self._id("acc"), name, now)
+            person = await self._owner(connection, account, _FIRST_OWNER, None)
+            return await self.for_person(connection, account, person)
+
+    async def for_another_device(self, principal: Principal) -> Pairing:
+        """Make a code for another device of the same person."""
+        async with within(self._pool, principal.account) as connection:
+            return await self.for_person(connection, principal.account, principal.person)
+
+    async def for_person(
+        self, connection: Connection, account: str, person: str, *, good_for: timedelta = PAIRING
+    ) -> Pairing:
+        """Make a code for a person, within the caller's transaction."""
+        code = new_code(self._entropy)
+        return await self._keep(connection, code, (account, person, None), good_for=good_for)
+
+    async def link(
+        self, connection: Connection, email: str, account: str | None, person: str | None
+    ) -> Pairing:
+        """Make a code to be mailed; without a person it makes an account of its own when used."""
+        code = new_token("link", self._entropy)
+        return await self._keep(connection, code, (account, person, email), good_for=PAIRING)
+
+    async def sign_in(self, code: str, device: Device, *, source: str) -> Session:
+        """Trade a code for a session. Raises Refused: 403 wrong, used or expired; 429 too often.
+
+        `source` is the address that the try comes from.
+        """
+        now = self._clock()
+        kind: attempt_limiter.Kind = "link" if code.startswith(_LINK) else "code"
+        await attempt_limiter.count(self._pool, source, now, kind=kind)
+        async with across_accounts(self._pool) as connection:
+            session = await self._redeem(connection, code, device, now)
+        if session is not None:
+            await attempt_limiter.take_off(self._pool, source, now, kind=kind)
+            return session
+        raise refused(
+            403,
+            "code_refused",
+            "This code is wrong, used or too old: a pairing code is valid once, for 10 minutes. "
+            "Make a new one with `errand pair --new` on a computer that is signed in, or ask for "
+            "another mail.",
+        )
+
+    async def _redeem(
+        self, connection: Connection, code: str, device: Device, now: datetime
+    ) -> Session | None:
+        row = await connection.fetchrow(_REDEEM, self._digest(code), now)
+        if row is None:
+            return None
+        account, person = row["account"], row["person"]
+        if person is None:
+            account, person = await self._newcomer(connection, row["email"])
+        return await self._sessions.open(connection, account, person, device)
+
+    async def found(self, connection: Connection, name: str, email: str | None) -> tuple[str, str]:
+        """Make an account of their own for somebody new, within the caller's transaction.
+
+        Never takes over an account that has the name already. Returns account and person.
+        """
+        now, account = self._clock(), self._id("acc")
+        made = await connection.fetchval(_NEW_ACCOUNT, account, name, now)
+        if made is None:
+            await connection.fetchval(_NEW_ACCOUNT, account, f"{name} ({account})", now)
+        return account, await self._owner(connection, account, name, email)
+
+    async def _newcomer(self, connection: Connection, email: str) -> tuple[str, str]:
+        known = await connection.fetchrow(_KNOWN, email)  # by another link, meanwhile
+        if known is not None:
+            return known["account"], known["person"]
+        return await self.found(connection, email, email)
+
+    async def _owner(
+        self, connection: Connection, account: str, name: str, email: str | None
+    ) -> str:
+        person: str = await connection.fetchval(
+            _OWNER, self._id("per"), account, name, email, self._clock()
+        )
+        return person
+
+    async def _keep(
+        self,
+        connection: Connection,
+        code: str,
+        of: tuple[str | None, str | None, str | None],
+        *,
+        good_for: timedelta,
+    ) -> Pairing:
+        now = self._clock()
+        await connection.execute(_FORGET, now - timedelta(days=1))
+        await connection.execute(_PAIR, self._digest(code), *of, now, now + good_for)
+        return Pairing(code, now + good_for)
+
+    def _digest(self, code: str) -> bytes:
+        if code.startswith(_LINK):
+            return self._digests.of("link", code)
+        return self._digests.of("pairing", plain_code(code))
+
+    def _id(self, prefix: str) -> str:
+        return prefixed(prefix, self._entropy(16))

@@ -1,0 +1,141 @@
+"""Access tokens and stream tickets: JSON Web Tokens (RFC 7519, RFC 9068), signed with Ed25519.
+
+One algorithm (RFC 8037), taken from here and never from the token; an audience and a type for each
+kind, so that neither passes for the other. Pure but for the entropy: the time is an argument.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from events import AccountId, PersonId
+from events.ids import prefixed
+from services.gateway.accounts.secrets import derive, name_of
+from services.gateway.accounts.tokens import Entropy
+from services.gateway.tasks.access import Principal
+
+ACCESS_SECONDS: Final = 600
+TICKET_SECONDS: Final = 45
+_REMEMBERED: Final = 10_000
+_ALGORITHM: Final = "EdDSA"
+_ACCESS: Final = ("errand:access", "at+jwt")
+_TICKET: Final = ("errand:stream", "ticket+jwt")
+_CHECKED: Final = ["iss", "aud", "sub", "sid", "acc", "exp", "iat", "jti"]
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """Who a token is of. `until`: when the credential a ticket was bought with ends."""
+
+    acc: AccountId
+    sub: PersonId
+    sid: str
+    jti: str
+    exp: int
+    until: int | None = None
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the token ends."""
+        return datetime.fromtimestamp(self.exp, UTC)
+
+    @property
+    def until_at(self) -> datetime | None:
+        """When the credential a ticket was bought with ends; None for an access token."""
+        return None if self.until is None else datetime.fromtimestamp(self.until, UTC)
+
+
+class Token(NamedTuple):
+    """A signed token and when it ends."""
+
+    text: str
+    expires_at: datetime
+
+
+class Signing:
+    """Signs with the first secret's key, verifies with any. `issuer` is this house's URL."""
+
+    def __init__(self, secrets: Sequence[str], *, issuer: str, entropy: Entropy) -> None:
+        seeds = [derive(secret, "access") for secret in secrets]
+        self._signer = Ed25519PrivateKey.from_private_bytes(seeds[0])
+        self._signer_name = name_of(seeds[0])
+        self._verifiers: dict[str, Ed25519PublicKey] = {
+            name_of(seed): Ed25519PrivateKey.from_private_bytes(seed).public_key() for seed in seeds
+        }
+        self._issuer = issuer
+        self._entropy = entropy
+        # A signature that was good stays good; what is no token raises, and is not remembered.
+        self._verified = lru_cache(_REMEMBERED)(self._verify)
+
+    def access(self, account: AccountId, person: PersonId, session: str, *, now: datetime) -> Token:
+        """Sign an access token, good for ten minutes."""
+        claims = {"acc": account, "sub": person, "sid": session}
+        return self._signed(_ACCESS, claims, now + timedelta(seconds=ACCESS_SECONDS), now)
+
+    def ticket(self, principal: Principal, *, now: datetime) -> Token:
+        """Sign a ticket for the stream, good for 45 s. That it works once is for others to see."""
+        claims: dict[str, str | int] = {
+            "acc": principal.account,
+            "sub": principal.person,
+            "sid": principal.session,
+        }
+        if principal.expires_at is not None:
+            claims["until"] = int(principal.expires_at.timestamp())
+        return self._signed(_TICKET, claims, now + timedelta(seconds=TICKET_SECONDS), now)
+
+    def read_access(self, token: str, *, now: datetime) -> Claims | None:
+        """Read an access token; None when it is none of ours, or has ended."""
+        return self._read(token, _ACCESS, now)
+
+    def read_ticket(self, ticket: str, *, now: datetime) -> Claims | None:
+        """Read a stream ticket; None when it is none of ours, or has ended."""
+        return self._read(ticket, _TICKET, now)
+
+    def _signed(
+        self, kind: tuple[str, str], claims: Mapping[str, str | int], until: datetime, now: datetime
+    ) -> Token:
+        audience, type_ = kind
+        whole = {
+            "iss": self._issuer,
+            "aud": audience,
+            **claims,
+            "iat": int(now.timestamp()),
+            "exp": int(until.timestamp()),
+            "jti": prefixed("jti", self._entropy(16)),
+        }
+        headers = {"typ": type_, "kid": self._signer_name}
+        text = jwt.encode(whole, self._signer, algorithm=_ALGORITHM, headers=headers)
+        return Token(text, datetime.fromtimestamp(int(until.timestamp()), UTC))
+
+    def _read(self, token: str, kind: tuple[str, str], now: datetime) -> Claims | None:
+        try:
+            claims = self._verified(token, kind)
+        except (jwt.InvalidTokenError, msgspec.ValidationError):
+            return None
+        return claims if claims.exp > now.timestamp() else None
+
+    def _verify(self, token: str, kind: tuple[str, str]) -> Claims:
+        """Read what we signed, ended or not. Raises InvalidTokenError, ValidationError."""
+        audience, type_ = kind
+        header = jwt.get_unverified_header(token)
+        key = self._verifiers.get(str(header.get("kid")))
+        if key is None or header.get("typ") != type_:
+            raise jwt.InvalidTokenError
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[_ALGORITHM],
+            audience=audience,
+            issuer=self._issuer,
+            options={
+                "require": _CHECKED,
+                "verify_exp": False,  # by the clock we are handed, each time
+                "verify_iat": False,
+                "strict_aud": True,
+            },
+        )
+        return msgspec.convert(claims, Claims)

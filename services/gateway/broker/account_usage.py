@@ -1,0 +1,130 @@
+"""What an account has spent and may spend, from the broker's ledger. Money in micro-dollars."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from events import AccountId, PersonId
+from services.gateway.broker.model.spend_limits import Per, Purse
+from services.gateway.stores.database import Connection, Pool, across_accounts, within
+
+Grouping = Literal["day", "model", "task", "person"]
+Limit = Annotated[int, Meta(ge=0, le=1_000_000_000_000)]
+
+_KEYS: Final[Mapping[Grouping, str]] = {
+    "day": "to_char(opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    "model": "model",
+    "task": "task",
+    "person": "person",
+}
+_MOST_LINES: Final = 1_000
+_SPENT = """
+    SELECT {key} AS key, count(*) AS calls, count(*) FILTER (WHERE state = 'presumed') AS presumed,
+           sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
+           sum(cache_creation_input_tokens)::bigint AS cache_creation_input_tokens,
+           sum(cache_read_input_tokens)::bigint AS cache_read_input_tokens,
+           sum(cost_microusd)::bigint AS cost_microusd,
+           coalesce(sum(cost_microusd) FILTER (WHERE is_own_key), 0)::bigint AS own_key_microusd
+    FROM accounts.model_call
+    WHERE account = $1 AND opened_at >= $2 AND opened_at < $3 AND state IN ('settled', 'presumed')
+    GROUP BY 1 ORDER BY 1 DESC LIMIT {most}
+"""
+_LIMITS = "SELECT owner, per, limit_microusd FROM accounts.spending_limit WHERE owner = ANY($1)"
+_PURSES = """
+    SELECT purse, spent_microusd, reserved_microusd FROM accounts.purse WHERE purse = ANY($1)
+"""
+_SET = """
+    INSERT INTO accounts.spending_limit (owner, per, limit_microusd) VALUES ($1, $2, $3)
+    ON CONFLICT (owner, per) DO UPDATE SET limit_microusd = excluded.limit_microusd
+"""
+_UNSET = "DELETE FROM accounts.spending_limit WHERE owner = $1 AND per = $2"
+
+
+class UsageLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What the calls of one day, model, task or person came to.
+
+    `presumed` of the `calls` ended unseen and stand at the most they can have cost; `own_key` is
+    the part that the account's own key paid for.
+    """
+
+    key: str
+    calls: int
+    presumed: int
+    input_tokens: int
+    output_tokens: int
+    cache_creation_input_tokens: int
+    cache_read_input_tokens: int
+    cost_microusd: int
+    own_key_microusd: int
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be spent a day and a month (UTC), in micro-dollars; null: no limit is set."""
+
+    day_microusd: Limit | None = None
+    month_microusd: Limit | None = None
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is spent of a limit, and what is set aside for calls under way."""
+
+    day_microusd: int = 0
+    month_microusd: int = 0
+    reserved_microusd: int = 0
+
+
+class Spending:
+    """Every method raises Refused (503) when the database does not answer."""
+
+    def __init__(self, pool: Pool, *, account_day_microusd: int = 0) -> None:
+        self._pool = pool
+        self.account_day_microusd = account_day_microusd
+
+    async def used(
+        self, account: AccountId, by: Grouping, *, since: datetime, until: datetime
+    ) -> Sequence[UsageLine]:
+        """Sum an account's calls that began from `since` to before `until`; at most 1,000 lines."""
+        query = _SPENT.format(key=_KEYS[by], most=_MOST_LINES)
+        async with within(self._pool, account) as connection:
+            rows = await connection.fetch(query, account, since, until)
+        return [UsageLine(**row) for row in rows]
+
+    async def limits(self, owners: Sequence[AccountId | PersonId]) -> Mapping[str, Limits]:
+        """Tell the limits of accounts and persons."""
+        async with across_accounts(self._pool) as connection:
+            rows = await connection.fetch(_LIMITS, list(owners))
+        found: dict[str, dict[str, int]] = {owner: {} for owner in owners}
+        for row in rows:
+            found[row["owner"]][f"{row['per']}_microusd"] = row["limit_microusd"]
+        return {owner: Limits(**each) for owner, each in found.items()}
+
+    async def set_limits(self, wishes: Mapping[str, Limits]) -> None:
+        """Set the limits of accounts and persons, all or none."""
+        async with across_accounts(self._pool) as connection:
+            for owner, limits in wishes.items():
+                await _set(connection, owner, "day", limits.day_microusd)
+                await _set(connection, owner, "month", limits.month_microusd)
+
+    async def spent(self, purses: Sequence[Purse]) -> Mapping[str, Spent]:
+        """Tell what stands in purses of a day and a month, by their owner."""
+        async with across_accounts(self._pool) as connection:
+            rows = await connection.fetch(_PURSES, [purse.name for purse in purses])
+        stand = {row["purse"]: row for row in rows}
+        found: dict[str, dict[str, int]] = {purse.owner: {} for purse in purses}
+        for purse in purses:
+            if purse.name in stand:
+                row = stand[purse.name]
+                found[purse.owner][f"{purse.per}_microusd"] = row["spent_microusd"]
+                if purse.per == "month":
+                    found[purse.owner]["reserved_microusd"] = row["reserved_microusd"]
+        return {owner: Spent(**each) for owner, each in found.items()}
+
+
+async def _set(connection: Connection, owner: str, per: Per, limit: int | None) -> None:
+    if limit is None:
+        await connection.execute(_UNSET, owner, per)
+    else:
+        await connection.execute(_SET, owner, per, limit)

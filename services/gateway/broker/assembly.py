@@ -1,0 +1,157 @@
+"""The broker, put together: what main enters, and leaves last."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from infra.log.event_mac import EventKeys
+from infra.log.nats_users import Signer
+from infra.runtime.clock import Clock
+from infra.runtime.settings import Misconfigured
+from services.gateway.accounts.tokens import Digests, Entropy
+from services.gateway.broker.account_usage import Spending
+from services.gateway.broker.attempts import Attempts, Minter
+from services.gateway.broker.background_tasks import Background, background
+from services.gateway.broker.blob_quota import BlobQuota
+from services.gateway.broker.forge.api import ForgeApi
+from services.gateway.broker.forge.credentials import ForgeCredentials
+from services.gateway.broker.forge.github_app import GitHubApp
+from services.gateway.broker.git.proxy import GitProxy
+from services.gateway.broker.grants import Grants
+from services.gateway.broker.kill_switches import Switches
+from services.gateway.broker.maintenance import Keeper, Reconcile
+from services.gateway.broker.model.keys import ModelKeys
+from services.gateway.broker.model.ledger import Ledger
+from services.gateway.broker.model.provider_report import Reconciliation, UsageReport
+from services.gateway.broker.model.proxy import ModelProxy, Upstream
+from services.gateway.broker.secrets.key_encryption import read_keys
+from services.gateway.broker.secrets.vault import Vault
+from services.gateway.http.context import Broker
+from services.gateway.queries.task_cache import Recall
+from services.gateway.settings import Settings, microusd
+from services.gateway.stores.database import Pool
+from services.gateway.tasks.repository_url import Forge
+
+_GATEWAY_BYTES: Final = 8
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the broker is made from."""
+
+    pool: Pool
+    recall: Recall
+    digests: Digests
+    forges: tuple[Forge, ...]
+    model: httpx.AsyncClient
+    forge: httpx.AsyncClient
+    clock: Clock
+    entropy: Entropy
+    event_keys: EventKeys
+
+
+@asynccontextmanager
+async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
+    """Run the broker. Calls under way get the gateway's grace to end when the block is left.
+
+    Raises Misconfigured.
+    """
+    gateway = f"gw_{parts.entropy(_GATEWAY_BYTES).hex()}"
+    day = microusd(settings.account_day_budget_usd, "ACCOUNT_DAY_BUDGET_USD")
+    ledger = Ledger(parts.pool, gateway=gateway, account_day_microusd=day)
+    vault = _vault(settings.secrets_key_file, parts)
+    apps = _apps(parts)
+    keeper = Keeper(ledger, vault, _reconcile(settings, parts, ledger), parts.clock)
+    await keeper.once()  # before the first call: whoever is not known to live is taken for dead
+    async with background(settings.grace_seconds) as running:
+        running.beside(keeper.run())
+        yield Broker(
+            attempts=_attempts(settings, parts),
+            event_keys=parts.event_keys,
+            model=_model(settings, parts, ledger=ledger, vault=vault, running=running),
+            git=GitProxy(parts.forge),
+            forge=ForgeApi(parts.forge),
+            forges=parts.forges,
+            model_kind=settings.model_kind,
+            switches=Switches(parts.pool),
+            credentials=ForgeCredentials(vault, apps),
+            spending=Spending(parts.pool, account_day_microusd=day),
+            quota=BlobQuota(parts.pool, settings.blob_limits),
+            vault=vault,
+            clock=parts.clock,
+        )
+
+
+def _attempts(settings: Settings, parts: Parts) -> Attempts:
+    minter = Minter(
+        settings.nats_worker_url,
+        Signer(
+            settings.nats_workers_account, settings.nats_workers_signing_key.read_text().strip()
+        ),
+        settings.claim_secret,
+        settings.machine_seconds,
+    )
+    return Attempts(
+        Grants(parts.pool, digests=parts.digests, entropy=parts.entropy),
+        recall=parts.recall,
+        minter=minter,
+        clock=parts.clock,
+        entropy=parts.entropy,
+    )
+
+
+def _model(
+    settings: Settings, parts: Parts, *, ledger: Ledger, vault: Vault | None, running: Background
+) -> ModelProxy:
+    return ModelProxy(
+        Upstream(parts.model, settings.model_base_url),
+        keys=ModelKeys(vault, settings.model_api_key),
+        switches=Switches(parts.pool),
+        ledger=ledger,
+        background=running,
+        clock=parts.clock,
+        entropy=parts.entropy,
+    )
+
+
+def _reconcile(settings: Settings, parts: Parts, ledger: Ledger) -> Reconcile | None:
+    if not settings.model_admin_key:
+        return None
+    report = UsageReport(
+        parts.model,
+        base_url=settings.model_base_url,
+        admin_key=settings.model_admin_key,
+        key_id=settings.model_key_id,
+    )
+    return Reconciliation(ledger, report, parts.clock).once
+
+
+def _vault(file: str, parts: Parts) -> Vault | None:
+    if not file:
+        return None
+    keys = read_keys(Path(file), parts.entropy)
+    return Vault(parts.pool, keys, clock=parts.clock, entropy=parts.entropy)
+
+
+def _apps(parts: Parts) -> dict[str, GitHubApp]:
+    made = partial(GitHubApp, parts.forge, clock=parts.clock)
+    return {
+        forge.url: made(app_id=forge.app_id, key=_app_key(forge))
+        for forge in parts.forges
+        if forge.app_id
+    }
+
+
+def _app_key(forge: Forge) -> str:
+    try:
+        return Path(forge.app_key_file).read_text()
+    except (OSError, UnicodeDecodeError):
+        raise Misconfigured(
+            f"FORGES: the `app_key_file` of {forge.url} cannot be read; it is the App's private "
+            "key, in PEM."
+        ) from None

@@ -1,0 +1,187 @@
+"""The forge's own API, as far as it is used: the default branch, and the one pull request.
+
+Sources: GitHub REST, "Pulls"; GitLab REST v4, "Merge requests"; apis.md §3.1 and §3.2.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, assert_never
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from services.gateway.broker.forge.refusals import existing_number, refusal_of
+from services.gateway.broker.forge.text_limits import DRAFT, fit_body, fit_title
+from services.gateway.problems import FORGE, Refused, problem, refused, unreachable
+from services.gateway.tasks.repository_url import Place
+
+_GITHUB: Final = {
+    "Accept": "application/vnd.github+json",
+    "X-GitHub-Api-Version": "2022-11-28",
+    "User-Agent": "errand",
+}
+
+
+class PullRequestWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pull request shall say, from which branch into which."""
+
+    title: str
+    body: str
+    branch: str
+    base: str
+    draft: bool = False
+
+
+class PullRequest(msgspec.Struct, frozen=True):
+    """The pull request as it stands; `created` tells whether it is new."""
+
+    number: int
+    url: str
+    created: bool
+
+
+class ForgeRepository(msgspec.Struct, frozen=True):
+    """What the forge says of a repository; an empty branch means: ask git."""
+
+    default_branch: str
+    kind: str
+
+
+class ForgeApi:
+    """Speaks to the APIs of forges. Every method raises Refused: 404, 403, 422, 503."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def repository(self, place: Place) -> ForgeRepository:
+        """Tell the default branch."""
+        match place.forge.kind:
+            case "github":
+                found = await self._github(place, "GET", "")
+                return ForgeRepository(str(found["default_branch"]), "github")
+            case "gitlab":
+                found = await self._gitlab(place, "GET", "")
+                return ForgeRepository(str(found.get("default_branch") or ""), "gitlab")
+            case "git":
+                return ForgeRepository("", "git")
+            case kind:
+                assert_never(kind)
+
+    async def pull_request(self, place: Place, wish: PullRequestWish) -> PullRequest | None:
+        """Open the branch's pull request or bring it up to date; None where there are none."""
+        match place.forge.kind:
+            case "github":
+                return await self._github_pull(place, wish)
+            case "gitlab":
+                return await self._gitlab_merge(place, wish)
+            case "git":
+                return None
+            case kind:
+                assert_never(kind)
+
+    async def _github_pull(self, place: Place, wish: PullRequestWish) -> PullRequest:
+        owner = place.owner
+        query = {"head": f"{owner}:{wish.branch}", "state": "open"}
+        text = {
+            "title": fit_title(wish.title, wish.branch, "github"),
+            "body": fit_body(wish.body, "github"),
+        }
+        new = {**text, "head": wish.branch, "base": wish.base, "draft": wish.draft}
+        for found in await self._github(place, "GET", "/pulls", query=query):
+            changed = await self._github(place, "PATCH", f"/pulls/{found['number']}", json=text)
+            return PullRequest(changed["number"], changed["html_url"], created=False)
+        made = await self._github(place, "POST", "/pulls", json=new)
+        return PullRequest(made["number"], made["html_url"], created=True)
+
+    async def _gitlab_merge(self, place: Place, wish: PullRequestWish) -> PullRequest:
+        query = {"source_branch": wish.branch, "state": "opened"}
+        before = DRAFT if wish.draft else ""
+        title = before + fit_title(wish.title, wish.branch, "gitlab", room=len(before))
+        text = {"title": title, "description": fit_body(wish.body, "gitlab")}
+        for found in await self._gitlab(place, "GET", "/merge_requests", query=query):
+            path = f"/merge_requests/{found['iid']}"
+            changed = await self._gitlab(place, "PUT", path, json=text)
+            return PullRequest(changed["iid"], changed["web_url"], created=False)
+        new = {**text, "source_branch": wish.branch, "target_branch": wish.base}
+        try:
+            made = await self._gitlab(place, "POST", "/merge_requests", json=new)
+        except Refused as error:
+            number = existing_number(error.problem.detail)
+            if error.problem.code != "pull_request_exists" or number is None:
+                raise
+            changed = await self._gitlab(place, "PUT", f"/merge_requests/{number}", json=text)
+            return PullRequest(changed["iid"], changed["web_url"], created=False)
+        return PullRequest(made["iid"], made["web_url"], created=True)
+
+    async def _github(
+        self,
+        place: Place,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        json: object = None,
+    ) -> Any:  # noqa: ANN401 - the forge's JSON
+        url = f"{place.forge.api_url.rstrip('/')}/repos/{place.owner}/{place.name}{path}"
+        token = place.forge.token
+        headers = {**_GITHUB, **({"Authorization": f"Bearer {token}"} if token else {})}
+        request = self._client.build_request(
+            method, url, params=query, headers=headers, content=_encoded(json)
+        )
+        return await self._ask(request, place)
+
+    async def _gitlab(
+        self,
+        place: Place,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        json: object = None,
+    ) -> Any:  # noqa: ANN401 - the forge's JSON
+        project = quote(f"{place.owner}/{place.name}", safe="")
+        url = f"{place.forge.api_url.rstrip('/')}/projects/{project}{path}"
+        headers = {"Content-Type": "application/json", "User-Agent": "errand"}
+        if place.forge.token:
+            headers["PRIVATE-TOKEN"] = place.forge.token
+        request = self._client.build_request(
+            method, url, params=query, headers=headers, content=_encoded(json)
+        )
+        return await self._ask(request, place)
+
+    async def _ask(self, request: httpx.Request, place: Place) -> Any:  # noqa: ANN401 - the forge's JSON
+        try:
+            answer = await self._client.send(request)
+        except httpx.TransportError:
+            raise unreachable(FORGE, f"The forge {place.forge.url} does not answer.") from None
+        if answer.is_success:
+            try:
+                return msgspec.json.decode(answer.content)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                raise unreachable(FORGE, f"The forge {place.forge.url} answered no JSON.") from None
+        raise _refused(place, answer)
+
+
+def _refused(place: Place, answer: httpx.Response) -> Refused:
+    """Say what the forge does not do, and why, in its own words."""
+    refusal = refusal_of(answer.status_code, answer.headers, answer.content)
+    match refusal.code:
+        case "forge_rate_limited":
+            wait = refusal.retry_after_seconds
+            detail = f"The forge {place.forge.url} limits requests for now: {refusal.words}"
+            limited = problem(503, refusal.code, detail, retryable=True)
+            return Refused(limited, retry_after_seconds=wait)
+        case "unavailable":
+            detail = f"The forge {place.forge.url} answered {answer.status_code}: {refusal.words}"
+            return unreachable(FORGE, detail)
+        case "repository_not_found":
+            return refused(404, refusal.code, f"{place.url} was not found: {refusal.words}")
+        case "repository_refused":
+            detail = f"{place.forge.url} refuses the token: {refusal.words}. It is set in FORGES."
+            return refused(403, refusal.code, detail)
+        case code:
+            return refused(refusal.status, code, f"The forge refuses this: {refusal.words}")
+
+
+def _encoded(json: object) -> bytes | None:
+    return None if json is None else msgspec.json.encode(json)

@@ -1,0 +1,43 @@
+"""With which credential a repository is reached.
+
+In this order: the account's own secret for the repository, the account's own for the forge, a token
+of the house's GitHub App for this repository alone, the house's token in FORGES, none. GitLab's
+project and group tokens are secrets of the first kind and the second, or the house's.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from events import AccountId
+from services.gateway.broker.forge.github_app import GitHubApp
+from services.gateway.broker.secrets.vault import Vault
+from services.gateway.tasks.repository_url import Place
+
+PROVIDER: Final = "forge"
+
+
+class ForgeCredentials:
+    """Accounts' secrets, and the house's Apps by the URL of their forge."""
+
+    def __init__(self, vault: Vault | None, apps: Mapping[str, GitHubApp]) -> None:
+        self._vault = vault
+        self._apps = apps
+
+    async def placed(self, account: AccountId, place: Place) -> Place:
+        """Put the credential into a place. Raises Refused: 403, 409, 503."""
+        token = await self._own(account, place)
+        app = self._apps.get(place.forge.url)
+        if token is None and app is not None:
+            token = await app.token(place)
+        return place if token is None else replace(place, forge=replace(place.forge, token=token))
+
+    async def _own(self, account: AccountId, place: Place) -> str | None:
+        if self._vault is None:
+            return None
+        for name in (place.url, place.forge.url.rstrip("/")):
+            token = await self._vault.reveal(account, PROVIDER, name)
+            if token is not None:
+                return token
+        return None

@@ -1,0 +1,215 @@
+"""Passes git's smart HTTP through to one repository, with the forge's credential put in.
+
+Both directions are streamed. A push is kept in a file first, and let through only after it was
+looked into: the task's own branch and nothing else, and no file that the forge runs or trusts
+unless a person has allowed it. Specification: gitprotocol-http(5).
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
+
+import httpx
+
+from infra.git.command import GitMissing
+from infra.runtime.telemetry import logger
+from services.gateway.broker.git.push_inspection import ForgeUnreachable, PushInspector, PushTerms
+from services.gateway.broker.git.push_reception import PackTooLarge, PushReception
+from services.gateway.broker.git.push_request import PushRefused
+from services.gateway.broker.git.receive_pack import offered, report_refusal
+from services.gateway.tasks.repository_url import Place
+
+SERVICES: Final = ("git-upload-pack", "git-receive-pack")
+
+_SENT: Final = frozenset({"content-type", "content-encoding", "accept", "git-protocol"})
+_ANSWERED: Final = frozenset({"content-type", "cache-control", "retry-after"})
+_MOVED: Final = range(300, 400)
+_USERS: Final = {"github": "x-access-token", "gitlab": "oauth2", "git": "x-access-token"}
+
+_log = logger(__name__)
+
+
+class Ask(NamedTuple):
+    """One request of git's: `path` and `query` after the repository's address."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+
+
+class Answered(NamedTuple):
+    """An answer on its way through."""
+
+    status: int
+    headers: dict[str, str]
+    content: AsyncGenerator[bytes, None]
+
+
+class GitProxy:
+    """Speaks git to the forges."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._inspector = PushInspector()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def pass_on(self, ask: Ask, place: Place, terms: PushTerms) -> Answered:
+        """Pass a request on. What the forge refuses is told as text, which git shows.
+
+        Raises Refused (503) when the log does not answer.
+        """
+        if ask.path == "git-receive-pack":
+            turn = self._turns.setdefault(terms.branch, asyncio.Lock())
+            async with turn:  # one push of a task at a time: what it keeps on disk is bounded
+                return await self._push(ask, place, terms)
+        answer = await self._forward(ask, place, ask.body if ask.method == "POST" else None)
+        if answer.status == HTTPStatus.OK and "git-receive-pack" in ask.query:
+            return answer._replace(content=_offered(answer.content))
+        return answer
+
+    async def _push(self, ask: Ask, place: Place, terms: PushTerms) -> Answered:
+        async with PushReception(ask.headers, ask.body, branch=terms.branch) as reception:
+            try:
+                push = await reception.receive()
+                if push is not None:
+                    authorization = credential(place).get("Authorization", "")
+                    await self._inspector.inspect(push, place, terms, authorization=authorization)
+            except PushRefused as refusal:
+                _log.warning("push.refused", branch=terms.branch, cause=str(refusal))
+                return _refused_push(reception, f"push_refused: {refusal}.")
+            except PackTooLarge as error:
+                _log.warning("push.refused", branch=terms.branch, cause=str(error))
+                return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"push_refused: {error}.")
+            except GitMissing as error:
+                _log.error("push.not_inspected", branch=terms.branch, error=str(error))
+                return said(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "git_missing: the gateway looks into pushes with git, and there is none on its "
+                    "machine. The operator installs git there.",
+                )
+            except ForgeUnreachable as error:
+                _log.warning("push.not_inspected", branch=terms.branch, error=str(error))
+                return said(HTTPStatus.BAD_GATEWAY, f"forge_unreachable: {error}.")
+            length = {"Content-Length": str(reception.size_bytes)}
+            return await self._forward(ask, place, reception.content(), length)
+
+    async def _forward(
+        self,
+        ask: Ask,
+        place: Place,
+        body: AsyncIterator[bytes] | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:
+        request = self._client.build_request(
+            ask.method,
+            f"{place.git_url}/{ask.path}{'?' if ask.query else ''}{ask.query}",
+            headers={
+                **{name: value for name, value in ask.headers.items() if name in _SENT},
+                **credential(place),
+                **(headers or {}),
+                "User-Agent": "git/errand",  # forges serve git only to git
+                "Accept-Encoding": "identity",
+            },
+            content=body,
+        )
+        try:
+            answer = await self._client.send(request, stream=True)
+        except httpx.TransportError as error:
+            _log.warning("the forge is not reachable", forge=place.forge.url, error=repr(error))
+            return said(
+                HTTPStatus.BAD_GATEWAY,
+                f"forge_unreachable: {place.forge.url} does not answer ({type(error).__name__}).",
+            )
+        if answer.status_code != HTTPStatus.OK:
+            await answer.aclose()
+            return _refusal(answer.status_code, place)
+        answered = {name: text for name, text in answer.headers.items() if name in _ANSWERED}
+        return Answered(answer.status_code, answered, _through(answer))
+
+
+def credential(place: Place) -> dict[str, str]:
+    """Spell the forge's credential as a Basic header; none when the house has none."""
+    forge = place.forge
+    if not forge.token:
+        return {}
+    pair = f"{_USERS[forge.kind]}:{forge.token}".encode()
+    return {"Authorization": f"Basic {b64encode(pair).decode()}"}
+
+
+def _refused_push(reception: PushReception, text: str) -> Answered:
+    """Report a refused push as a forge does, so that git shows why; in plain text if it cannot."""
+    report = report_refusal(reception.ref, text, reception.capabilities)
+    if report is None or not reception.is_whole:
+        return said(HTTPStatus.FORBIDDEN, text)
+
+    async def content() -> AsyncGenerator[bytes, None]:
+        yield report
+
+    headers = {"content-type": "application/x-git-receive-pack-result", "cache-control": "no-cache"}
+    return Answered(HTTPStatus.OK, headers, content())
+
+
+async def _offered(content: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Pass an advertisement on, with the broker's capabilities in it."""
+    start: bytes | None = b""
+    try:
+        async for chunk in content:
+            if start is None:
+                yield chunk
+                continue
+            start += chunk
+            changed = offered(start)
+            if changed is not None:
+                start = None
+                yield changed
+        if start:
+            yield start
+    finally:
+        await content.aclose()
+
+
+async def _through(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in answer.aiter_raw():
+            yield chunk
+    except httpx.TransportError as error:  # git sees the pack end early, and says so
+        _log.warning("the forge's answer broke off", error=repr(error))
+    finally:
+        await answer.aclose()
+
+
+def _refusal(status: int, place: Place) -> Answered:
+    """Tell in words why the forge refused. Its 401 must not reach git, which would ask again."""
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND) and not place.forge.token:
+        return said(
+            HTTPStatus.NOT_FOUND,
+            f"repository_not_found: {place.url} does not exist, or is private and the house has "
+            "no token for it. Check the address; the operator sets tokens in FORGES.",
+        )
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return said(
+            HTTPStatus.FORBIDDEN,
+            f"repository_refused: {place.forge.url} refuses the house's token for {place.url}. "
+            "The operator sets tokens in FORGES.",
+        )
+    if status == HTTPStatus.NOT_FOUND or status in _MOVED:
+        return said(
+            HTTPStatus.NOT_FOUND,
+            f"repository_not_found: {place.url} does not exist, was moved, or the house's token "
+            "may not see it.",
+        )
+    return said(HTTPStatus.BAD_GATEWAY, f"forge_unreachable: {place.forge.url} answered {status}.")
+
+
+def said(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answered:
+    """Answer with a line of text, which git shows to its user as the remote's words."""
+
+    async def content() -> AsyncGenerator[bytes, None]:
+        yield text.encode() + b"\n"
+
+    return Answered(status, {"content-type": "text/plain", **(headers or {})}, content())

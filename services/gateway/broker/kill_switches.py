@@ -1,0 +1,94 @@
+"""Kill switches at four levels: the house, an account, a person, a task.
+
+A switch that is thrown stops model calls, pushes and pull requests of all that is under it, before
+each of them; a call that is under way ends. Only the operator throws and clears them.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from services.gateway.broker.model.spend_limits import Payer
+from services.gateway.problems import Refused, refused
+from services.gateway.stores.database import Pool, across_accounts
+
+Level = Literal["house", "account", "person", "task"]
+
+_NOUNS: Final[dict[str, str]] = {
+    "house": "Errand",
+    "account": "This account",
+    "person": "This person's work",
+    "task": "This task",
+}
+_STANDING = """
+    SELECT scope, owner, reason, thrown_at FROM accounts.switch
+    WHERE (scope, owner) IN (('house', ''), ('account', $1), ('person', $2), ('task', $3))
+    ORDER BY array_position(ARRAY['house', 'account', 'person', 'task'], scope) LIMIT 1
+"""
+_ALL = "SELECT scope, owner, reason, thrown_at FROM accounts.switch ORDER BY thrown_at, owner"
+_THROW = """
+    INSERT INTO accounts.switch (scope, owner, reason, thrown_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (scope, owner) DO UPDATE SET reason = excluded.reason
+    RETURNING scope, owner, reason, thrown_at
+"""
+_CLEAR = "DELETE FROM accounts.switch WHERE scope = $1 AND owner = $2 RETURNING 1"
+
+
+class Switch(msgspec.Struct, frozen=True):
+    """One that is thrown. `owner` is an account, person or task; empty for the house."""
+
+    level: Level
+    owner: str
+    reason: str
+    thrown_at: datetime
+
+
+class SwitchWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Throw one, and say why; people whose tasks it stops are told."""
+
+    level: Level
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    owner: Annotated[str, Meta(max_length=100)] = ""
+
+
+class Switches:
+    """Every method raises Refused (503) when the database does not answer."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def check(self, payer: Payer) -> None:
+        """Raise Refused (403, `switched_off`) when a switch over this payer is thrown."""
+        async with across_accounts(self._pool) as connection:
+            row = await connection.fetchrow(_STANDING, payer.account, payer.person, payer.task)
+        if row is not None:
+            raise switched_off(Switch(*row))
+
+    async def all(self) -> Sequence[Switch]:
+        """List those that are thrown, oldest first."""
+        async with across_accounts(self._pool) as connection:
+            return [Switch(*row) for row in await connection.fetch(_ALL)]
+
+    async def throw(self, wish: SwitchWish, *, now: datetime) -> Switch:
+        """Throw one; thrown before, it keeps its time and takes the new reason."""
+        async with across_accounts(self._pool) as connection:
+            [row] = await connection.fetch(_THROW, wish.level, wish.owner, wish.reason, now)
+        return Switch(*row)
+
+    async def clear(self, level: Level, owner: str) -> bool:
+        """Put one back; False when it was not thrown."""
+        async with across_accounts(self._pool) as connection:
+            return bool(await connection.fetchval(_CLEAR, level, owner))
+
+
+def switched_off(switch: Switch) -> Refused:
+    """Say which switch stands in the way, and why it was thrown."""
+    return refused(
+        403,
+        "switched_off",
+        f"{_NOUNS[switch.level]} was switched off by the operator on "
+        f"{switch.thrown_at:%Y-%m-%d at %H:%M} UTC: {switch.reason}",
+    )

@@ -1,0 +1,28 @@
+"""With whose key the model is asked: the account's own where it has one, else the house's."""
+
+from typing import Final, NamedTuple
+
+from events import AccountId
+from services.gateway.broker.secrets.vault import Vault
+
+PROVIDER: Final = "anthropic"
+
+
+class ModelKey(NamedTuple):
+    """A key to the Messages API; `is_own` tells that the account brought it."""
+
+    text: str
+    is_own: bool
+
+
+class ModelKeys:
+    """The house's key and the accounts' own. Without a vault there are none of these."""
+
+    def __init__(self, vault: Vault | None, house_key: str) -> None:
+        self._vault = vault
+        self._house_key = house_key
+
+    async def key_of(self, account: AccountId) -> ModelKey:
+        """Find the key for an account's calls. Raises Refused (409, 503)."""
+        own = await self._vault.reveal(account, PROVIDER, "") if self._vault else None
+        return ModelKey(own or self._house_key, own is not None)

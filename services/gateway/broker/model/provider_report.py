@@ -1,0 +1,143 @@
+"""The provider's own account of what it billed, and the ledger corrected by it.
+
+Source: Anthropic's Admin API, "Get usage report for the Messages API": sums a minute and model, to
+whoever has an admin key. Without one, calls whose end was not seen stay at their worst case.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import httpx
+import msgspec
+
+from events import Usage
+from infra.runtime.clock import Clock
+from infra.runtime.telemetry import logger
+from services.gateway.broker.model.ledger import Ledger
+from services.gateway.broker.model.reconciliation import Stretch, shares, stretches
+from services.gateway.broker.model.token_usage import Count
+
+_PATH: Final = "/v1/organizations/usage_report/messages"
+_MOST_BUCKETS: Final = 1440
+_PAUSE: Final = timedelta(minutes=5)
+_log = logger(__name__)
+
+
+class _Cached(msgspec.Struct, frozen=True):
+    ephemeral_1h_input_tokens: int = 0
+    ephemeral_5m_input_tokens: int = 0
+
+
+class _Result(msgspec.Struct, frozen=True):
+    model: str | None = None
+    uncached_input_tokens: int = 0
+    cache_creation: _Cached = _Cached()
+    cache_read_input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class _Bucket(msgspec.Struct, frozen=True):
+    results: list[_Result]
+
+
+class _Page(msgspec.Struct, frozen=True):
+    data: list[_Bucket]
+    has_more: bool = False
+    next_page: str | None = None
+
+
+class ReportUnavailable(Exception):
+    """The provider gives no report now; the text says why."""
+
+
+class UsageReport:
+    """The report of one organization; `key_id` narrows it to one API key, empty for all."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, *, base_url: str, admin_key: str, key_id: str
+    ) -> None:
+        self._client = client
+        self._url = f"{base_url.rstrip('/')}{_PATH}"
+        self._headers = {"x-api-key": admin_key, "anthropic-version": "2023-06-01"}
+        self._key_id = key_id
+
+    async def read(self, since: datetime, until: datetime) -> Mapping[str, Count]:
+        """Sum what was billed by model. Raises ReportUnavailable."""
+        query: dict[str, str | int | list[str]] = {
+            "starting_at": since.isoformat(),
+            "ending_at": until.isoformat(),
+            "bucket_width": "1m",
+            "group_by[]": ["model"],
+            "limit": _MOST_BUCKETS,
+        }
+        if self._key_id:
+            query["api_key_ids[]"] = [self._key_id]
+        sums: dict[str, list[int]] = {}
+        while True:
+            page = await self._page(query)
+            for result in (each for bucket in page.data for each in bucket.results):
+                kept = sums.setdefault(result.model or "", Count().columns())
+                for place, tokens in enumerate(_count(result).columns()):
+                    kept[place] += tokens
+            if not page.has_more or not page.next_page:
+                return {model: Count(Usage(*sum_[:4]), sum_[4]) for model, sum_ in sums.items()}
+            query["page"] = page.next_page
+
+    async def _page(self, query: Mapping[str, str | int | list[str]]) -> _Page:
+        try:
+            answer = await self._client.get(self._url, params=query, headers=self._headers)
+        except httpx.TransportError as error:
+            raise ReportUnavailable(repr(error)) from None
+        if not answer.is_success:
+            raise ReportUnavailable(f"status {answer.status_code}")
+        try:
+            return msgspec.json.decode(answer.content, type=_Page)
+        except msgspec.DecodeError as error:
+            raise ReportUnavailable(str(error)) from None
+
+
+class Reconciliation:
+    """Corrects the ledger by the report."""
+
+    def __init__(self, ledger: Ledger, report: UsageReport, clock: Clock) -> None:
+        self._ledger = ledger
+        self._report = report
+        self._clock = clock
+        self._asked_at: datetime | None = None
+
+    async def once(self) -> None:
+        """Settle the presumed calls that can be by now. Raises Refused (503).
+
+        The provider is not asked more often than every few minutes.
+        """
+        now = self._clock()
+        if self._asked_at is not None and now - self._asked_at < _PAUSE:
+            return
+        for stretch in stretches(await self._ledger.made(now), now):
+            self._asked_at = now
+            try:
+                reported = await self._report.read(stretch.since, stretch.until)
+            except ReportUnavailable as error:
+                _log.warning("the provider gives no usage report", reason=str(error))
+                return
+            await self._settle(stretch, reported, now)
+
+    async def _settle(self, stretch: Stretch, reported: Mapping[str, Count], now: datetime) -> None:
+        found, models = shares(stretch, reported), {c.call: c.model for c in stretch.calls}
+        for call, count in found.items():
+            cost = count.cost(models[call])
+            await self._ledger.close(call, "settled", count, cost=cost, request="", now=now)
+        left = [c.call for c in stretch.calls if c.is_presumed and c.call not in found]
+        _log.info("calls were settled by the provider's report", calls=sorted(found), left=left)
+
+
+def _count(result: _Result) -> Count:
+    hourly = result.cache_creation.ephemeral_1h_input_tokens
+    usage = Usage(
+        input_tokens=result.uncached_input_tokens,
+        output_tokens=result.output_tokens,
+        cache_creation_input_tokens=result.cache_creation.ephemeral_5m_input_tokens + hourly,
+        cache_read_input_tokens=result.cache_read_input_tokens,
+    )
+    return Count(usage, hourly)

@@ -1,0 +1,251 @@
+"""Passes model calls through: the worker's own headers off, the house's key on, nothing stored.
+
+Two addresses of the Messages API are open and no other. Before each call the switches are looked at
+and what it may cost is set aside; the answer is streamed as it comes. What goes wrong on our side
+is told in the Messages API's own shape, so that the worker's client understands it (apis.md §2.5).
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import httpx
+import msgspec
+
+from infra.runtime.clock import Clock
+from infra.runtime.telemetry import logger
+from services.gateway.accounts.tokens import Entropy
+from services.gateway.broker.background_tasks import Background
+from services.gateway.broker.kill_switches import Switches
+from services.gateway.broker.model.keys import ModelKeys
+from services.gateway.broker.model.ledger import Ledger
+from services.gateway.broker.model.metered_call import Pipe, Pump
+from services.gateway.broker.model.request import ModelRequest, NotPriced, Priced, check_betas
+from services.gateway.broker.model.spend_limits import Broke, Payer
+
+MESSAGES: Final = "v1/messages"
+COUNT_TOKENS: Final = "v1/messages/count_tokens"
+PATHS: Final = frozenset({MESSAGES, COUNT_TOKENS})
+MOST_BYTES: Final = 32 * 1024 * 1024
+
+_SENT: Final = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})
+_ANSWERED: Final = frozenset(
+    {"content-type", "request-id", "retry-after", "retry-after-ms", "x-should-retry"}
+)
+_ANSWERED_PREFIX: Final = "anthropic-"
+_OVERLOADED: Final = 529
+_HELD_SECONDS: Final = 5
+_CALL_BYTES: Final = 12
+_ROUNDS: Final = 8  # one for each limit, and some for what others set aside meanwhile
+
+_log = logger(__name__)
+
+
+class Passed(NamedTuple):
+    """An answer on its way through."""
+
+    status: int
+    headers: dict[str, str]
+    content: AsyncGenerator[bytes, None]
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    input_tokens: int
+
+
+class Upstream(NamedTuple):
+    """One Messages API, and who speaks to it."""
+
+    client: httpx.AsyncClient
+    base_url: str
+
+
+class ModelProxy:
+    """One Messages API. `keys` leave this object for there only."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        keys: ModelKeys,
+        switches: Switches,
+        ledger: Ledger,
+        background: Background,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._upstream = upstream
+        self._keys = keys
+        self._switches = switches
+        self._ledger = ledger
+        self._background = background
+        self._clock = clock
+        self._entropy = entropy
+
+    async def call(
+        self, path: str, headers: Mapping[str, str], body: bytes, *, payer: Payer
+    ) -> Passed | Broke:
+        """Pass one call on; or say which purse does not hold what it may cost.
+
+        `path` is one of PATHS, `headers` have lower-case names. An API that cannot be reached is
+        answered as overloaded (529), which clients try again. Raises Refused: 403 when a switch is
+        thrown or the account's key does not open, 503 when the database does not answer.
+        """
+        await self._switches.check(payer)
+        key = await self._keys.key_of(payer.account)
+        try:
+            check_betas(headers.get("anthropic-beta", ""))
+            asked = await asyncio.to_thread(ModelRequest, body)  # up to 32 MiB
+        except NotPriced as error:
+            return refusal(400, "invalid_request_error", str(error))
+        if payer.model and asked.priced.model != payer.model:
+            return _other_model(asked.priced.model, payer.model)
+        if path != MESSAGES:
+            sent = asked.encoded(asked.priced)
+            return await self._free(self._request(path, headers, sent, key.text))
+        call = f"call_{self._entropy(_CALL_BYTES).hex()}"
+        reserve = partial(
+            self._ledger.reserve, call, payer, is_own_key=key.is_own, now=self._clock()
+        )
+
+        def count() -> httpx.Request:
+            return self._request(COUNT_TOKENS, headers, asked.counting(), key.text)
+
+        paid = await self._paid(reserve, asked.priced, count)
+        if isinstance(paid, Broke):
+            return paid
+        sent = asked.encoded(paid)
+        return await self._metered(self._request(path, headers, sent, key.text), call, paid)
+
+    async def _paid(
+        self,
+        reserve: Callable[..., Awaitable[Broke | None]],
+        priced: Priced,
+        count: Callable[[], httpx.Request],
+    ) -> Priced | Broke:
+        """Set aside what a call may cost; where that is too much, for as long an answer as it pays.
+
+        Before the answer is cut, or the call refused, the prompt is counted by the provider.
+        """
+        broke = await reserve(estimate=priced.estimate())
+        if broke is None:
+            return priced
+        if broke.is_held:
+            return broke
+        priced = await self._counted(count(), priced)
+        for _ in range(_ROUNDS):
+            broke = await reserve(estimate=priced.estimate())
+            if broke is None:
+                return priced
+            shorter = priced.within(broke.left_microusd)
+            if shorter.output_tokens >= priced.output_tokens:
+                return broke
+            priced = shorter
+        return broke
+
+    async def _counted(self, request: httpx.Request, priced: Priced) -> Priced:
+        """Have the prompt counted by the provider; if it does not, the count of bytes stands."""
+        passed = await self._free(request)
+        body = b"".join([piece async for piece in passed.content])
+        try:
+            return priced.counted(msgspec.json.decode(body, type=_Counted).input_tokens)
+        except msgspec.DecodeError:
+            return priced
+
+    async def _metered(self, request: httpx.Request, call: str, priced: Priced) -> Passed:
+        pipe = Pipe()
+        pump = Pump(self._upstream.client, self._ledger, self._clock, call=call, priced=priced)
+        self._background.start(pump.run(request, pipe, broken_off=_broken_off))
+        head = await pipe.head
+        if head.answer is None:
+            return _unreachable(head.unreachable)
+        return Passed(head.answer.status_code, _passed_headers(head.answer), pipe.pieces())
+
+    async def _free(self, request: httpx.Request) -> Passed:
+        try:
+            answer = await self._upstream.client.send(request)
+        except httpx.TransportError as error:
+            _log.warning("the model's API is not reachable", error=repr(error))
+            return _unreachable(type(error).__name__)
+        return Passed(answer.status_code, _passed_headers(answer), _whole(answer.content))
+
+    def _request(
+        self, path: str, headers: Mapping[str, str], body: bytes, key: str
+    ) -> httpx.Request:
+        return self._upstream.client.build_request(
+            "POST",
+            f"{self._upstream.base_url.rstrip('/')}/{path}",
+            headers={
+                **{name: value for name, value in headers.items() if name in _SENT},
+                "Authorization": f"Bearer {key}",
+                "X-Api-Key": key,
+                "Accept-Encoding": "identity",
+            },
+            content=body,
+        )
+
+
+async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+def _broken_off(answer: httpx.Response) -> bytes:
+    """End a stream that broke off with an `error` event; any other answer just ends."""
+    if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+        return b""
+    body = error_body("api_error", "The model's answer broke off.")
+    return b"\n\nevent: error\ndata: " + body + b"\n\n"
+
+
+def _passed_headers(answer: httpx.Response) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in answer.headers.items()
+        if name in _ANSWERED or name.startswith(_ANSWERED_PREFIX)
+    }
+
+
+def _other_model(asked: str, own: str) -> Passed:
+    detail = f"This task's model is {own}; its worker may not ask {asked}."
+    return refusal(403, "permission_error", detail, details={"error_code": "model_not_allowed"})
+
+
+def _unreachable(cause: str) -> Passed:
+    detail = f"The gateway cannot reach the model's API ({cause})."
+    return refusal(_OVERLOADED, "overloaded_error", detail, headers={"retry-after": "2"})
+
+
+def broke_answer(broke: Broke) -> Passed:
+    """Say, in the API's shape, that a purse is too small: 402; or 429 while calls hold it."""
+    if broke.is_held:
+        headers = {"retry-after": str(_HELD_SECONDS)}
+        return refusal(429, "rate_limit_error", broke.detail, headers=headers)
+    details = {
+        "error_code": "budget_exhausted",
+        "scope": broke.scope,
+        "spent": broke.spent_microusd,
+        "limit": broke.limit_microusd,
+        "needed": broke.needed_microusd,
+        "resets_at": broke.resets_at,
+    }
+    return refusal(402, "billing_error", broke.detail, details=details)
+
+
+def refusal(
+    status: int,
+    kind: str,
+    message: str,
+    *,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Passed:
+    """Answer with an error in the Messages API's shape."""
+    body = error_body(kind, message, details)
+    return Passed(status, {"content-type": "application/json", **(headers or {})}, _whole(body))
+
+
+def error_body(kind: str, message: str, details: Mapping[str, Any] | None = None) -> bytes:
+    """Spell an error as the Messages API does."""
+    error = {"type": kind, "message": message, **({"details": details} if details else {})}
+    return msgspec.json.encode({"type": "error", "error": error})

@@ -1,0 +1,115 @@
+"""What calls cost whose end was not seen, found from what the provider says it billed. Pure.
+
+The provider reports sums a minute and model, not calls. So calls are gathered into stretches that
+have whole minutes to themselves; what the report of a stretch has beyond the calls that were
+settled in it is what the presumed ones used. Sums are exact to the token; where one stretch has
+several presumed calls of a model, their shares in it are equal. In a house where no minute passes
+without a call a stretch has no end, and its presumed calls stay as they are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from events import Usage
+from services.gateway.broker.model.token_usage import Count
+
+REPORT_DELAY: Final = timedelta(minutes=6)  # the provider needs up to five
+LOOK_BACK: Final = timedelta(hours=24)
+_MINUTE: Final = timedelta(minutes=1)
+_MARGIN: Final = timedelta(seconds=5)
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A call on the house's key that was made; `closed_at` None while it is under way.
+
+    `cost_microusd` is, of a presumed one, the most it can have cost.
+    """
+
+    call: str
+    model: str
+    is_presumed: bool
+    count: Count
+    cost_microusd: int
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Calls that have the minutes from `since` to before `until` to themselves."""
+
+    since: datetime
+    until: datetime
+    calls: tuple[Made, ...]
+
+
+def stretches(calls: Sequence[Made], now: datetime) -> list[Stretch]:
+    """Gather calls; answer the stretches that have presumed ones and can be asked about."""
+    found: list[Stretch] = []
+    for call in sorted(calls, key=lambda each: each.opened_at):
+        since = _minute(call.opened_at)
+        until = _minute((call.closed_at or now) + _MARGIN) + _MINUTE
+        if found and since < found[-1].until:
+            last = found.pop()
+            since, until = last.since, max(last.until, until)
+            found.append(Stretch(since, until, (*last.calls, call)))
+        else:
+            found.append(Stretch(since, until, (call,)))
+    return [
+        each
+        for each in found
+        if any(call.is_presumed for call in each.calls)
+        and all(call.closed_at for call in each.calls)
+        and now - LOOK_BACK < each.since
+        and each.until + REPORT_DELAY <= now
+    ]
+
+
+def shares(stretch: Stretch, reported: Mapping[str, Count]) -> dict[str, Count]:
+    """Find what each presumed call of a stretch used, by its id.
+
+    `reported` are the provider's sums by model. A model whose report says less than is known of
+    its calls, or more than they can have cost, is left out: others use the key too, or something
+    else is wrong, and nothing is guessed.
+    """
+    found: dict[str, Count] = {}
+    for model in {call.model for call in stretch.calls if call.is_presumed}:
+        mine = [call for call in stretch.calls if call.model == model]
+        billed = _sum(c for name, c in reported.items() if _is_same(model, name))
+        rest = [b - k for b, k in zip(billed, _sum(c.count for c in mine), strict=True)]
+        presumed = [call for call in mine if call.is_presumed]
+        split = _split(rest, presumed)
+        if min(rest) >= 0 and all(split[c.call].cost(model) <= c.cost_microusd for c in presumed):
+            found |= split
+    return found
+
+
+def _split(rest: Sequence[int], calls: Sequence[Made]) -> dict[str, Count]:
+    """Give each call its equal part of what is left, beside what is known of it."""
+    found = {}
+    for number, call in enumerate(calls):
+        more = [part // len(calls) + (number < part % len(calls)) for part in rest]
+        known = call.count.columns()
+        found[call.call] = _count([k + m for k, m in zip(known, more, strict=True)])
+    return found
+
+
+def _is_same(model: str, reported: str) -> bool:
+    """Tell whether the provider's name of a model, which may end in a date, is meant."""
+    return reported == model or reported.startswith(f"{model}-20")
+
+
+def _sum(counts: Iterable[Count]) -> list[int]:
+    columns = [count.columns() for count in counts]
+    return [sum(parts) for parts in zip(*columns, strict=True)] or Count().columns()
+
+
+def _count(columns: Sequence[int]) -> Count:
+    fresh, output, written, read, hourly = columns
+    return Count(Usage(fresh, output, written, read), hourly)
+
+
+def _minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)

@@ -1,0 +1,75 @@
+"""Who asks, with which command id: what every route reads from a request's headers."""
+
+from typing import Annotated, Any, Final
+
+from litestar import Request
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, SkipValidation
+
+from services.gateway.http.context import House
+from services.gateway.problems import refused, unauthenticated
+from services.gateway.tasks.access import Principal, Scope, require
+
+_SCOPE: Final = "scope"
+_LOOKING: Final = ("GET", "HEAD", "OPTIONS")
+
+Asked = Request[Any, Any, Any]
+
+TheHouse = NamedDependency[SkipValidation[House]]
+ThePerson = NamedDependency[SkipValidation[Principal]]
+CommandKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="A UUID (best: version 7), new for every command and the same when the same "
+        "command is sent again. Required.",
+        schema_extra={"format": "uuid"},
+    ),
+]
+
+
+def bearer(request: Asked) -> str:
+    """Read the token of `Authorization: Bearer …`; empty when there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def needs(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple[int, ...] | None]:
+    """Make a route's `opt`: the scope it needs, and further statuses that it answers with.
+
+    Unsaid, GET needs `read` and all else `write`.
+    """
+    return {_SCOPE: scope, "answers": answers}
+
+
+async def person_asking(request: Asked, house: TheHouse) -> Principal:
+    """Tell who asks.
+
+    Raises Refused: 401 when it is nobody known, 403 when their key has not the route's scope.
+    """
+    token = bearer(request)
+    principal = await house.people.authenticate(token) if token else None
+    if principal is None:
+        raise unauthenticated()
+    usual: Scope = "read" if request.method in _LOOKING else "write"
+    scope = request.route_handler.opt.get(_SCOPE, usual)
+    if scope is not None:
+        require(principal, scope)
+    return principal
+
+
+def place(request: Asked) -> str:
+    """Tell the address a request comes from, by which guessing is slowed down."""
+    return request.client.host if request.client else "unknown"
+
+
+def required(key: str | None) -> str:
+    """Insist on an Idempotency-Key. Raises Refused (400) without one."""
+    if not key:
+        raise refused(
+            400,
+            "idempotency_key_missing",
+            "Send the header `Idempotency-Key` with a fresh UUID, and the same one when you "
+            "repeat the request.",
+        )
+    return key

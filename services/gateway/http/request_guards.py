@@ -1,0 +1,161 @@
+"""What is judged of every request before its route: how often it comes, whether it can be read."""
+
+import re
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from litestar import Response
+from litestar.routes import HTTPRoute
+
+from services.gateway.http.context import House
+from services.gateway.http.dependencies import Asked, TheHouse, bearer, person_asking
+from services.gateway.problems import Refused, refused, too_many
+from services.gateway.stores.rate_limiter import Kind, Taken, network
+from services.gateway.tasks.access import Principal
+
+MOST_DEEP: Final = 32
+_FREE: Final = ("/health/", "/broker/")  # probes, and workers: their tasks have budgets
+_BODY: Final = "data"  # the parameter by which a route takes its JSON
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_BRACKET: Final = re.compile(rb"[\[\]{}]")
+
+
+async def person_allowed(request: Asked, house: TheHouse) -> Principal:
+    """Tell who asks, and count it. Raises Refused: 401 for nobody known, 429 when it is too often.
+
+    Who is not known is counted by address; an API key before it is looked up, so that many at once
+    are not all looked up before the first is counted.
+    """
+    is_guess = house.people.must_look_up(bearer(request))
+    if is_guess:
+        await _count(request, house, "anonymous", _address(request))
+    try:
+        principal = await person_asking(request, house)
+    except Refused as refusal:
+        if refusal.problem.status == HTTPStatus.UNAUTHORIZED and not is_guess:
+            await _count(request, house, "anonymous", _address(request))
+        raise
+    if is_guess:
+        await house.limits.give_back("anonymous", _address(request))
+    kind: Kind = "reads" if request.method == "GET" else "commands"
+    await _count(request, house, kind, principal.person)
+    return principal
+
+
+class Before:
+    """Runs before each route. Routes that do not ask who it is are counted by address."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def __call__(self, request: Asked) -> Response[None] | None:
+        """Let a request through (None).
+
+        Raises Refused: 400 not UTF-8, too deep, a parameter repeated or null, 429 too often.
+
+        OPTIONS is answered here: what the framework would allow is the first route's alone, where
+        several have one address.
+        """
+        if request.method == "OPTIONS":
+            return Response(None, status_code=204, headers={"Allow": _methods(request)})
+        _require_utf8(request)
+        if request.url.path.startswith(_FREE):
+            if _BODY in request.route_handler.parsed_fn_signature.parameters:
+                await _read_body(request)
+            return None
+        if "principal" not in request.route_handler.parsed_fn_signature.parameters:
+            await _count(request, self._house, "anonymous", _address(request))
+        names = [name for name, _ in request.query_params.multi_items()]
+        if len(names) > len(set(names)):
+            raise refused(400, "parameter_repeated", "Give each parameter of the query once.")
+        _require_values(request)
+        if request.method != "GET":
+            await _read_body(request)
+        return None
+
+
+async def _read_body(request: Asked) -> None:
+    """Read the body. Raises Refused (400) when it is not UTF-8, or nested too deeply."""
+    body = await request.body()
+    if not _is_utf8(body):
+        raise _not_utf8("body")
+    if depth(body) > MOST_DEEP:
+        raise refused(400, "too_deep", f"The body is nested more than {MOST_DEEP} deep.")
+
+
+def _require_utf8(request: Asked) -> None:
+    """Refuse an address or a header that is not UTF-8. Raises Refused (400)."""
+    scope = request.scope
+    if not _is_utf8(unquote_to_bytes(scope["raw_path"])):
+        raise _not_utf8("path")
+    if not _is_utf8(unquote_to_bytes(scope["query_string"])):
+        raise _not_utf8("query")
+    for name, value in scope["headers"]:
+        if not _is_utf8(value):
+            raise _not_utf8(f"header `{name.decode('ascii', errors='replace')}`")
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _not_utf8(place: str) -> Refused:
+    return refused(
+        400, "not_utf8", f"The {place} is not UTF-8. Encode it as UTF-8 and send it again."
+    )
+
+
+def _require_values(request: Asked) -> None:
+    """Refuse the word `null` where it would be read as a parameter that was left out."""
+    parameters = request.route_handler.parsed_fn_signature.parameters.items()
+    may_be_left_out = {
+        getattr(field.kwarg_definition, "name", None) or name
+        for name, field in parameters
+        if field.is_optional
+    }
+    for name, value in request.query_params.multi_items():
+        if value == "null" and name in may_be_left_out:
+            raise refused(400, "parameter_null", f"Leave `{name}` out instead of saying null.")
+
+
+def _methods(request: Asked) -> str:
+    template = request.scope["path_template"]
+    routes = [route for route in request.app.routes if route.path_format == template]
+    return ", ".join(sorted({m for r in routes if isinstance(r, HTTPRoute) for m in r.methods}))
+
+
+async def _count(request: Asked, house: House, kind: Kind, caller: str) -> None:
+    taken = await house.limits.take(kind, caller)
+    _tell(request, taken)
+    if not taken.is_allowed:
+        raise too_many(
+            f"At most {taken.most} {kind} a minute are answered. Wait, then go on more slowly.",
+            retry_after_seconds=taken.retry_after_seconds,
+        )
+
+
+def _tell(request: Asked, taken: Taken) -> None:
+    """Leave the headers where `answers` finds them, whatever the route answers."""
+    scope: Any = request.scope
+    scope["limits"] = [(n.lower().encode(), text.encode()) for n, text in taken.headers().items()]
+
+
+def _address(request: Asked) -> str:
+    return network(request.client.host) if request.client else "unknown"
+
+
+def depth(body: bytes) -> int:
+    """Tell how deep JSON is nested; of anything else, a number no less than what it may be."""
+    most = body.count(b"[") + body.count(b"{")
+    if most <= MOST_DEEP:
+        return most
+    deepest = deep = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
+        deep += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, deep)
+    return deepest

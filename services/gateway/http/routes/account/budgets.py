@@ -1,0 +1,116 @@
+"""What the account has spent, and what it may spend: usage, and the limits in its settings."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+import msgspec
+from litestar import get, put
+from litestar.params import FromQuery, JSONBody
+from msgspec.structs import replace
+
+from events import TaskId
+from services.gateway.broker.account_usage import Grouping, Limits, Spent, UsageLine
+from services.gateway.broker.model.spend_limits import Payer, purses_of
+from services.gateway.http.context import House
+from services.gateway.http.dependencies import TheHouse, ThePerson, needs
+from services.gateway.problems import invalid
+from services.gateway.tasks.access import Principal, require_owner
+
+_TAGS: Final = ["spending"]
+_DAYS: Final = 30
+_MOST_DAYS: Final = 400
+
+
+class UsagePage(msgspec.Struct, frozen=True):
+    """What the model calls of some days came to: `since` and `until` are whole days in UTC."""
+
+    since: date
+    until: date
+    by: Grouping
+    data: Sequence[UsageLine]
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """What an account or a person may spend, and has spent of it this day and month."""
+
+    limits: Limits
+    spent: Spent
+
+
+class SettingsKept(msgspec.Struct, frozen=True):
+    """The budgets of the account, shared by all its people, and of the person who asks."""
+
+    account: Allowance
+    person: Allowance
+
+
+class SettingsWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Budgets to set; what is left out is not limited, but for an account's day.
+
+    That one then has this installation's default.
+    """
+
+    account: Limits = Limits()
+    person: Limits = Limits()
+
+
+@get("/v1/usage", tags=_TAGS, summary="What was spent")
+async def usage(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    by: FromQuery[Grouping] = "day",
+    since: FromQuery[date | None] = None,
+    until: FromQuery[date | None] = None,
+) -> UsagePage:
+    """Sum the account's model calls by day, model, task or person; without dates the last 30 days.
+
+    These are the broker's own figures: what the provider counted, priced by the house's table.
+    """
+    last = until or house.broker.clock().date()
+    first = since or last - timedelta(days=min(_DAYS - 1, last.toordinal() - 1))
+    if last == date.max or not 0 <= (last - first).days < _MOST_DAYS:
+        raise invalid("dates_refused", "/since", f"Ask for 1 to {_MOST_DAYS} days, in their order.")
+    lines = await house.broker.spending.used(
+        principal.account, by, since=_midnight(first), until=_midnight(last) + timedelta(days=1)
+    )
+    return UsagePage(first, last, by, lines)
+
+
+@get("/v1/settings", tags=_TAGS, summary="Budgets")
+async def settings(house: TheHouse, principal: ThePerson) -> SettingsKept:
+    """Tell the budgets of the account and of the person, and what is spent of them."""
+    return await _settings(house, principal)
+
+
+@put("/v1/settings", tags=_TAGS, summary="Set budgets (owner)", opt=needs("admin"))
+async def put_settings(
+    house: TheHouse, principal: ThePerson, data: JSONBody[SettingsWish]
+) -> SettingsKept:
+    """Set the budgets. Each model call is held to them from now on."""
+    require_owner(principal)
+    wishes = {principal.account: data.account, principal.person: data.person}
+    await house.broker.spending.set_limits(wishes)
+    return await _settings(house, principal)
+
+
+async def _settings(house: House, principal: Principal) -> SettingsKept:
+    payer = Payer(account=principal.account, person=principal.person, task=TaskId(""), attempt=0)
+    purses = [p for p in purses_of(payer, house.broker.clock()) if p.per != "task"]
+    limits = await house.broker.spending.limits([principal.account, principal.person])
+    own, default = limits[principal.account], house.broker.spending.account_day_microusd
+    if own.day_microusd is None and default:
+        limits = {**limits, principal.account: replace(own, day_microusd=default)}
+    spent = await house.broker.spending.spent(purses)
+    account, person = (
+        Allowance(limits[owner], spent[owner]) for owner in (principal.account, principal.person)
+    )
+    return SettingsKept(account, person)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+ROUTES: list[Any] = [usage, settings, put_settings]

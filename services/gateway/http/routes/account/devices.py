@@ -1,0 +1,157 @@
+"""Devices that want push notifications, and what was sent to them."""
+
+from typing import Annotated, Final
+
+import msgspec
+from litestar import Response, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from services.gateway.http.context import House
+from services.gateway.http.dependencies import CommandKey, TheHouse, ThePerson, required
+from services.gateway.problems import invalid, refused
+from services.gateway.push.delivery_log import PushPage, SentPush
+from services.gateway.push.devices import Device
+from services.gateway.push.notification.address import (
+    Address,
+    ApnsAddress,
+    FcmAddress,
+    Kind,
+    WebAddress,
+    WebKeys,
+    judge,
+)
+from services.gateway.queries.command_handler import command_of
+from services.gateway.tasks.access import Principal
+
+_TAGS: Final = ["devices"]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """A browser's PushSubscription, as `JSON.stringify` spells it."""
+
+    endpoint: str
+    keys: WebKeys
+
+
+class DeviceWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a device is reached: `subscription` for web, `token` for apns and fcm."""
+
+    kind: Kind
+    subscription: Subscription | None = None
+    token: str = ""
+    name: str = ""
+
+
+class DeviceList(msgspec.Struct, frozen=True):
+    """All devices of a person, newest first."""
+
+    data: list[Device]
+
+
+class PushKey(msgspec.Struct, frozen=True):
+    """The kinds of push there are, and the `applicationServerKey` of the web's."""
+
+    kinds: tuple[Kind, ...]
+    vapid_public_key: str
+
+
+@get("/v1/push/key", tags=_TAGS, summary="Which pushes there are", security=[])
+async def push_key(house: TheHouse) -> PushKey:
+    """Tell the kinds a device may register for, and the key a browser subscribes with."""
+    web = house.push.carriers.web
+    return PushKey(house.push.carriers.kinds, web.vapid.public_key if web else "")
+
+
+@post(
+    "/v1/devices",
+    tags=_TAGS,
+    summary="Register a device",
+    opt={"answers": (409,)},
+    responses={200: ResponseSpec(Device, description="The device was registered already.")},
+)
+async def register(
+    house: TheHouse, principal: ThePerson, data: JSONBody[DeviceWish]
+) -> Response[Device]:
+    """Register this device for pushes; again whenever the app starts, its token may be new.
+
+    The same subscription or token is the same device: 201 the first time, 200 after that. 422
+    when this house sends no pushes of the kind.
+    """
+    house.push.carriers.require(data.kind)
+    address = judge(_address(data), house.push.hosts)
+    made = await house.push.devices.register(principal, address, data.name)
+    return Response(
+        made.device,
+        status_code=201 if made.is_new else 200,
+        headers={"Location": f"/v1/devices/{made.device.id}"},
+    )
+
+
+@get("/v1/devices", tags=_TAGS, summary="List devices")
+async def list_devices(house: TheHouse, principal: ThePerson) -> DeviceList:
+    """List one's own devices. A dead one has a `dead_reason`, in the push service's words."""
+    return DeviceList(await house.push.devices.list(principal))
+
+
+@delete("/v1/devices/{device:str}", tags=_TAGS, summary="Forget a device")
+async def forget(house: TheHouse, principal: ThePerson, device: FromPath[str]) -> None:
+    """Send nothing to one of one's own devices any more, and forget what was sent."""
+    await house.push.devices.delete(principal, device)
+
+
+@get("/v1/devices/{device:str}/pushes", tags=_TAGS, summary="What was sent to a device")
+async def list_pushes(
+    house: TheHouse,
+    principal: ThePerson,
+    device: FromPath[str],
+    *,
+    after: FromQuery[str] = "",
+    limit: Limit = 50,
+) -> PushPage:
+    """Tell every push of the last 30 days and what the push service said at every try."""
+    await house.push.devices.get(principal, device)
+    return await house.push.delivery_log.page(principal, device, after=after, limit=limit)
+
+
+@post("/v1/devices/{device:str}/test", status_code=200, tags=_TAGS, summary="Try a device")
+async def try_device(
+    house: TheHouse, principal: ThePerson, device: FromPath[str], *, key: CommandKey = None
+) -> SentPush:
+    """Send a test push now and tell what the push service said to it.
+
+    The same Idempotency-Key sends nothing twice. 409 when the device is dead.
+    """
+    command = command_of(required(key))
+    await _require_live(house, principal, device)
+    push, is_new = await house.push.pushes.test(principal.account, device, command)
+    if is_new:
+        await house.push.sender.send_now(push)
+    return await house.push.delivery_log.one(principal, device, push)
+
+
+async def _require_live(house: House, principal: Principal, device: str) -> None:
+    found = await house.push.devices.get(principal, device)
+    if found.dead_at is not None:
+        raise refused(
+            409,
+            "device_dead",
+            f"The push service said that this device is gone ({found.dead_reason}). Register it "
+            "again from the device itself.",
+        )
+
+
+def _address(wish: DeviceWish) -> Address:
+    if wish.kind == "web":
+        if wish.subscription is None:
+            raise invalid(
+                "subscription_missing", "/subscription", "A device of kind web has a subscription."
+            )
+        return WebAddress(wish.subscription.endpoint, wish.subscription.keys)
+    if not wish.token:
+        raise invalid("token_missing", "/token", f"A device of kind {wish.kind} has a token.")
+    return ApnsAddress(wish.token) if wish.kind == "apns" else FcmAddress(wish.token)
+
+
+ROUTES = [push_key, register, list_devices, forget, list_pushes, try_device]

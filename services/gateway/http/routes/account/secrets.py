@@ -1,0 +1,98 @@
+"""The account's own secrets: a model key, forge tokens. Written, listed by their end, deleted."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from litestar import delete, get, put
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from services.gateway.broker.model import keys
+from services.gateway.broker.secrets.vault import SecretKept, Vault
+from services.gateway.http.context import House
+from services.gateway.http.dependencies import TheHouse, ThePerson, needs
+from services.gateway.problems import invalid, refused
+from services.gateway.tasks.access import require_owner
+from services.gateway.tasks.repository_url import locate
+
+_TAGS: Final = ["secrets"]
+_NOT_SET_UP: Final = {"answers": (409,)}
+_FOR_OWNERS: Final = needs("admin", 409)
+_TEXT: Final = re.compile(r"[\x21-\x7e]{8,4096}")
+
+
+class SecretWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A secret to keep.
+
+    anthropic: the account's own key, used in place of the house's; it has no name. forge: a token,
+    for the forge or for the one repository whose address is its `name`.
+    """
+
+    provider: Literal["anthropic", "forge"]
+    text: Annotated[str, Meta(max_length=5000)]
+    name: Annotated[str, Meta(max_length=500)] = ""
+
+
+class SecretList(msgspec.Struct, frozen=True):
+    """What the account keeps."""
+
+    data: Sequence[SecretKept]
+
+
+@put("/v1/secrets", tags=_TAGS, summary="Keep a secret (owner)", opt=_FOR_OWNERS)
+async def put_secret(
+    house: TheHouse, principal: ThePerson, data: JSONBody[SecretWish]
+) -> SecretKept:
+    """Seal a secret and keep it, in place of one of the same provider and name."""
+    require_owner(principal)
+    if not _TEXT.fullmatch(data.text):
+        raise invalid(
+            "secret_refused",
+            "/text",
+            "A secret has from 8 to 4,096 visible ASCII characters and no spaces.",
+        )
+    name = _name(house, data)
+    return await _vault(house).put(principal.account, data.provider, name, data.text)
+
+
+@get("/v1/secrets", tags=_TAGS, summary="List secrets", opt=_NOT_SET_UP)
+async def list_secrets(house: TheHouse, principal: ThePerson) -> SecretList:
+    """List what is kept; of the secrets themselves the last four characters."""
+    return SecretList(await _vault(house).all(principal.account))
+
+
+@delete(
+    "/v1/secrets/{secret:str}",
+    tags=_TAGS,
+    summary="Destroy a secret (owner)",
+    opt=_FOR_OWNERS,
+)
+async def delete_secret(house: TheHouse, principal: ThePerson, secret: FromPath[str]) -> None:
+    """Destroy a secret. What it was used for falls back on the house's own, if it has one."""
+    require_owner(principal)
+    await _vault(house).delete(principal.account, secret)
+
+
+def _vault(house: House) -> Vault:
+    if house.broker.vault is None:
+        raise refused(
+            409,
+            "secrets_not_set_up",
+            "This house keeps no secrets of its accounts: the operator sets SECRETS_KEY_FILE.",
+        )
+    return house.broker.vault
+
+
+def _name(house: House, wish: SecretWish) -> str:
+    if wish.provider == keys.PROVIDER:
+        if wish.name:
+            raise invalid("secret_name_refused", "/name", "An account has one key; leave it out.")
+        return ""
+    urls = {forge.url.rstrip("/") for forge in house.broker.forges}
+    plain = wish.name.rstrip("/")
+    return plain if plain in urls else locate(wish.name, house.broker.forges).url
+
+
+ROUTES: list[Any] = [put_secret, list_secrets, delete_secret]

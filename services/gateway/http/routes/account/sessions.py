@@ -1,0 +1,170 @@
+"""Signing in and out: codes for devices, their sessions, and who one is."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import FromPath, JSONBody
+
+from events import AccountId, PersonId
+from services.gateway.accounts.authentication import is_operator
+from services.gateway.accounts.sessions import Device, Session, SessionLine
+from services.gateway.accounts.sign_in.pairing import Pairing
+from services.gateway.http.dependencies import (
+    Asked,
+    TheHouse,
+    ThePerson,
+    bearer,
+    needs,
+    person_asking,
+    place,
+)
+from services.gateway.problems import invalid
+from services.gateway.tasks.access import Role, Scope, an_id, require
+
+_TAGS: Final = ["people"]
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
+_HOME: Final = "home"
+
+
+class PairingWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For which account; with the operator's token only."""
+
+    account: str = ""
+
+
+class PairingOffer(msgspec.Struct, frozen=True):
+    """A code good for one device and ten minutes. `url` carries it in its fragment."""
+
+    code: str
+    expires_at: datetime
+    url: str
+
+
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A code (of a pairing, an invitation or a mailed link), and what the device calls itself."""
+
+    code: str
+    device: Device = Device()
+
+
+class Renewal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The refresh token told last."""
+
+    refresh_token: str
+
+
+class SessionPage(msgspec.Struct, frozen=True):
+    """The person's sessions; all of them fit."""
+
+    data: tuple[SessionLine, ...]
+    next: str | None = None
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose credential it is, and what it may be used for."""
+
+    account: AccountId
+    person: PersonId
+    session: str
+    role: Role
+    scopes: tuple[Scope, ...]
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """For one entry to the stream, where no header can be sent."""
+
+    ticket: str
+    expires_at: datetime
+
+
+def offer(house: TheHouse, pairing: Pairing) -> PairingOffer:
+    """Show a code with the address that carries it."""
+    url = f"{house.public_url.rstrip('/')}/pair#{pairing.code}"
+    return PairingOffer(pairing.code, pairing.expires_at, url)
+
+
+@post("/v1/pairings", tags=_TAGS, summary="Make a code to pair a device with", opt=needs("admin"))
+async def pair(
+    request: Asked, house: TheHouse, data: JSONBody[PairingWish | None] = None
+) -> PairingOffer:
+    """Make a one-time code: for another device of one's own, or (operator) for an account."""
+    wanted = data.account if data else ""
+    pairings = house.accounts.pairings
+    if is_operator(bearer(request), house.operator_token):
+        name = wanted or _HOME
+        if not _NAME.fullmatch(name):
+            raise invalid("account_name_refused", "/account", "Use letters, digits and ` ._@-`.")
+        return offer(house, await pairings.for_account(name))
+    principal = await person_asking(request, house)
+    if wanted:
+        raise invalid(
+            "account_refused", "/account", "Only the operator may pair for another account."
+        )
+    return offer(house, await pairings.for_another_device(principal))
+
+
+@post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[], opt={"answers": (403,)})
+async def sign_in(request: Asked, house: TheHouse, data: JSONBody[SignIn]) -> Session:
+    """Trade a code for a session. Its tokens are told this once."""
+    return await house.accounts.pairings.sign_in(data.code, data.device, source=place(request))
+
+
+@post(
+    "/v1/sessions/refresh",
+    tags=_TAGS,
+    summary="Renew a session's tokens",
+    security=[],
+    status_code=200,
+    opt={"answers": (401,)},
+)
+async def refresh(house: TheHouse, data: JSONBody[Renewal]) -> Session:
+    """Trade a refresh token for the next one, and a fresh access token.
+
+    Repeating the request within 30 s, because its answer was lost, gives the same refresh token.
+    A refresh token that was used before ends the session: somebody else may have it.
+    """
+    return await house.accounts.sessions.refresh(data.refresh_token)
+
+
+@get("/v1/sessions", tags=_TAGS, summary="List one's sessions", opt=needs("admin"))
+async def sessions(house: TheHouse, principal: ThePerson) -> SessionPage:
+    """List the devices on which one is signed in, the one used last first."""
+    return SessionPage(await house.accounts.sessions.list(principal))
+
+
+@delete("/v1/sessions/{session:str}", tags=_TAGS, summary="Sign a device out", opt=needs("admin"))
+async def sign_out(house: TheHouse, principal: ThePerson, session: FromPath[str]) -> None:
+    """End one of one's own sessions; its stream is disconnected."""
+    await house.accounts.sessions.end(principal, an_id(session, of="session"))
+
+
+@delete("/v1/sessions", tags=_TAGS, summary="Sign all other devices out", opt=needs("admin"))
+async def sign_others_out(house: TheHouse, principal: ThePerson) -> None:
+    """End every session of one's own but the one that asks."""
+    await house.accounts.sessions.end_others(principal)
+
+
+@get("/v1/me", tags=_TAGS, summary="Who am I", opt=needs(None))
+async def me(principal: ThePerson) -> Me:
+    """Tell whose token this is."""
+    return Me(
+        account=principal.account,
+        person=principal.person,
+        session=principal.session,
+        role=principal.role,
+        scopes=tuple(sorted(principal.scopes)),
+    )
+
+
+@post("/v1/stream/tickets", tags=_TAGS, summary="Get a ticket for the stream", opt=needs("read"))
+async def ticket(house: TheHouse, principal: ThePerson) -> Ticket:
+    """Make a ticket that lets this credential enter the stream once, within 45 s."""
+    require(principal, "read")
+    made = house.people.ticket(principal)
+    return Ticket(made.text, made.expires_at)
+
+
+ROUTES = [pair, sign_in, refresh, sessions, sign_out, sign_others_out, me, ticket]

@@ -1,0 +1,193 @@
+"""Signing in by mail and with GitHub, and what GitHub then shows: the person's repositories."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import msgspec
+from litestar import MediaType, Response, delete, get, post
+from litestar.datastructures import Cookie
+from litestar.params import JSONBody, QueryParameter
+
+from services.gateway.accounts.assembly import CALLBACK
+from services.gateway.accounts.members import plain_email
+from services.gateway.accounts.sign_in.github import RepositoryLine
+from services.gateway.http.dependencies import (
+    Asked,
+    TheHouse,
+    ThePerson,
+    bearer,
+    needs,
+    person_asking,
+    place,
+)
+from services.gateway.http.routes.web_pages import trouble_page
+from services.gateway.problems import Refused, invalid
+from services.gateway.tasks.access import require
+
+_TAGS: Final = ["people"]
+_COOKIE_SECONDS: Final = 600
+_MOST_PAGES: Final = 100
+
+
+class MailWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a link shall go."""
+
+    email: str
+
+
+class MailTaken(msgspec.Struct, frozen=True):
+    """The same answer for every address."""
+
+    detail: str
+
+
+class Elsewhere(msgspec.Struct, frozen=True):
+    """Where the browser shall go now."""
+
+    url: str
+
+
+class RepositoryPage(msgspec.Struct, frozen=True):
+    """Some of the person's repositories; `next` is what `after` must be for more."""
+
+    data: tuple[RepositoryLine, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class _CookieTerms:
+    """How the cookie that binds a sign-in to a browser is named and kept.
+
+    Over https it is bound to this very host (`__Host-`, RFC 6265bis §4.1.3.2).
+    """
+
+    name: str
+    is_secure: bool
+
+    @classmethod
+    def of(cls, house: TheHouse) -> "_CookieTerms":
+        is_secure = house.public_url.startswith("https://")
+        return cls("__Host-errand-oauth" if is_secure else "errand-oauth", is_secure)
+
+    def cookie(self, value: str) -> Cookie:
+        return Cookie(
+            self.name,
+            value=value,
+            max_age=_COOKIE_SECONDS if value else 0,
+            path="/",
+            secure=self.is_secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+
+@post(
+    "/v1/magic-links",
+    tags=_TAGS,
+    summary="Ask for a link by mail",
+    security=[],
+    status_code=202,
+    opt={"answers": (409,)},
+)
+async def magic_link(request: Asked, house: TheHouse, data: JSONBody[MailWish]) -> MailTaken:
+    """Have a link mailed that signs in once, within ten minutes, if the address is known here.
+
+    The answer does not tell whether it is.
+    """
+    await house.accounts.mail.ask(plain_email(data.email, "/email"), source=place(request))
+    return MailTaken("If this address is known here, a link is on its way to it.")
+
+
+@post(
+    "/v1/oauth/github",
+    tags=_TAGS,
+    summary="Begin at GitHub",
+    security=[{}, {"session": []}],
+    opt={"answers": (409,)},
+)
+async def begin(request: Asked, house: TheHouse) -> Response[Elsewhere]:
+    """Begin to sign in with GitHub, or, with a session, to link it. Send the browser to `url`."""
+    principal = await person_asking(request, house) if bearer(request) else None
+    if principal is not None:
+        require(principal, "admin")
+    departure = await house.accounts.identities.begin(principal)
+    cookie = _CookieTerms.of(house).cookie(departure.browser)
+    return Response(Elsewhere(departure.url), cookies=[cookie])
+
+
+@get(CALLBACK, include_in_schema=False)
+async def callback(request: Asked, house: TheHouse) -> Response[str]:
+    """Take a browser back from GitHub. What signs it in is in the fragment, which nobody logs."""
+    terms = _CookieTerms.of(house)
+    try:
+        arrival = await house.accounts.identities.finish(
+            state=_once(request, "state"),
+            browser=request.cookies.get(terms.name, ""),
+            code=_once(request, "code"),
+            issuer=_once(request, "iss"),
+        )
+    except Refused as refusal:
+        return trouble_page(refusal.problem, cookies=[terms.cookie("")])
+    return Response(
+        "",
+        status_code=303,
+        media_type=MediaType.TEXT,
+        cookies=[terms.cookie("")],
+        headers={
+            "Location": f"/pair#{arrival.code}",
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+        },
+    )
+
+
+@delete("/v1/oauth/github", tags=_TAGS, summary="Unlink GitHub", opt=needs("admin", 404))
+async def unlink(house: TheHouse, principal: ThePerson) -> None:
+    """Forget who one is at GitHub, and one's token there."""
+    await house.accounts.identities.unlink(principal)
+
+
+@get(
+    "/v1/repositories",
+    tags=["repositories"],
+    summary="List or search one's repositories",
+    opt={"answers": (409,)},
+)
+async def repositories(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    words: Annotated[
+        str,
+        QueryParameter(
+            name="query", max_length=200, description="Words of a name, or `owner/words`."
+        ),
+    ] = "",
+    after: Annotated[str, QueryParameter(description="`next` of the page before.")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 30,
+) -> RepositoryPage:
+    """List the repositories the person may see at GitHub, newest push first; or those that match.
+
+    409 when the person is not linked to GitHub.
+    """
+    page = _page(after)
+    found = await house.accounts.identities.repositories(principal, words, page=page, limit=limit)
+    more = found.has_more and page < _MOST_PAGES
+    return RepositoryPage(found.repositories, str(page + 1) if more else None)
+
+
+def _once(request: Asked, name: str) -> str:
+    """Read a parameter of the query; sent more than once it counts as not sent (RFC 6749 §3.1)."""
+    values = request.query_params.getall(name, [])
+    return str(values[0]) if len(values) == 1 else ""
+
+
+def _page(after: str) -> int:
+    if not after:
+        return 1
+    if after.isascii() and after.isdecimal() and len(after) < len(str(_MOST_PAGES)) + 1:
+        return max(1, int(after))
+    raise invalid("after_refused", "/after", "Give what `next` of the page before was.")
+
+
+ROUTES = [magic_link, begin, callback, unlink, repositories]

@@ -1,0 +1,297 @@
+"""The broker's addresses. Only workers come here, each with the token of its one attempt."""
+
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, Router, get, post, put, route
+from litestar.params import FromPath, JSONBody
+from litestar.response import Stream
+from msgspec import Meta
+
+from events import event_subject
+from infra.log.event_mac import EventKeys, parse_mac
+from infra.stores.object_keys import blob_key, is_blob_name
+from services.gateway.broker.attempts import Claim, Holder, NatsAccess
+from services.gateway.broker.forge.api import ForgeRepository, PullRequestWish
+from services.gateway.broker.git.proxy import SERVICES, Answered, Ask, said
+from services.gateway.broker.git.push_inspection import PushTerms
+from services.gateway.broker.model.proxy import MOST_BYTES, PATHS, Passed, broke_answer, refusal
+from services.gateway.broker.model.spend_limits import Broke
+from services.gateway.http.context import House
+from services.gateway.http.dependencies import Asked, TheHouse, bearer
+from services.gateway.problems import Refused, invalid, refused, unauthenticated
+from services.gateway.tasks.repository_url import Place, locate
+
+MOST_EVENTS_TO_VERIFY: Final = 500
+MOST_BYTES_TO_VERIFY: Final = 512 * 1024
+MOST_BLOB_BYTES: Final = 64 * 1024 * 1024
+_KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What a worker needs to begin. The token is told this once."""
+
+    nats: NatsAccess
+    token: str
+    account: str
+    reader: str
+    expires_at: datetime
+    model_kind: str
+
+
+class StoredBlob(msgspec.Struct, frozen=True):
+    """Where bytes were put."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+class EventToVerify(msgspec.Struct, frozen=True):
+    """An event as a worker found it: its place, its `Errand-Mac`, the SHA-256 of its body."""
+
+    sequence: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, lt=2**31)]
+    mac: Annotated[str, Meta(max_length=200)]
+    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class EventsToVerify(msgspec.Struct, frozen=True):
+    """What a worker asks about at once."""
+
+    events: Annotated[tuple[EventToVerify, ...], Meta(max_length=MOST_EVENTS_TO_VERIFY)]
+
+
+class VerifiedEvents(msgspec.Struct, frozen=True):
+    """Whether each event was written by whoever its MAC names, in their order."""
+
+    genuine: list[bool]
+
+
+@post("/claim", status_code=200)
+async def claim(house: TheHouse, data: JSONBody[Claim]) -> Claimed:
+    """Trade an attempt's one-time code for its credentials."""
+    given = await house.broker.attempts.claim(data)
+    return Claimed(
+        nats=given.nats,
+        token=given.token,
+        account=given.grant.history.account,
+        reader=given.reader,
+        expires_at=given.grant.expires_at,
+        model_kind=house.broker.model_kind,
+    )
+
+
+@post("/model/{path:path}", status_code=200, request_max_body_size=MOST_BYTES)
+async def model(request: Asked, house: TheHouse, path: FromPath[str]) -> Response[Any]:
+    """Pass a model call through; every refusal has the Messages API's shape."""
+    try:
+        passed = await _model(request, house, path.lstrip("/"))
+    except Refused as refused_:
+        problem = refused_.problem
+        kind = _KINDS.get(problem.status, "overloaded_error")
+        passed = refusal(problem.status, kind, problem.detail, details={"error_code": problem.code})
+    return _stream(passed.status, passed.headers, passed.content)
+
+
+async def _model(request: Asked, house: House, address: str) -> Passed:
+    holder = await _holder(request, house)
+    if address not in PATHS:
+        detail = f"The broker does not pass {address[:100]} on."
+        return refusal(404, "not_found_error", detail)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    body, payer = await request.body(), holder.payer
+    answer = await house.broker.model.call(address, headers, body, payer=payer)
+    if isinstance(answer, Broke) and answer.scope == "cost":
+        payer = await house.broker.attempts.payer_now(
+            holder
+        )  # its budget may just have been raised
+        if payer != holder.payer:
+            answer = await house.broker.model.call(address, headers, body, payer=payer)
+    return broke_answer(answer) if isinstance(answer, Broke) else answer
+
+
+@route(
+    "/git/{repository:str}/{path:path}",
+    http_method=["GET", "POST"],
+    status_code=200,
+    request_max_body_size=None,
+)
+async def git(
+    request: Asked, house: TheHouse, repository: FromPath[str], path: FromPath[str]
+) -> Response[Any]:
+    """Pass git's smart HTTP through to the task's own repository."""
+    answered = await _git(request, house, repository, path.lstrip("/"))
+    return _stream(answered.status, answered.headers, answered.content)
+
+
+async def _git(request: Asked, house: House, repository: str, path: str) -> Answered:
+    try:
+        holder = await _holder(request, house)
+    except Refused as refused_:
+        challenge = {"WWW-Authenticate": 'Basic realm="errand"'}
+        return said(refused_.problem.status, refused_.problem.detail, challenge)
+    query = request.scope["query_string"].decode()
+    service = query.removeprefix("service=") if path == "info/refs" else path
+    if repository != f"{holder.history.task}.git" or service not in SERVICES:
+        return said(404, "repository_not_found: this token opens its own task's repository only.")
+    if (request.method == "GET") != (path == "info/refs"):
+        return said(405, "Git asks for info/refs with GET, and for the rest with POST.")
+    try:
+        await house.broker.switches.check(holder.payer)
+        place = await _place(house, holder)
+    except Refused as refused_:
+        return _said(refused_)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    ask = Ask(request.method, path, query, headers, request.stream())
+    terms = PushTerms(holder.branch, partial(house.broker.attempts.task_now, holder))
+    try:
+        return await house.broker.git.pass_on(ask, place, terms)
+    except Refused as refused_:
+        return _said(refused_)
+
+
+@post("/forge/pull-request", status_code=200)
+async def pull_request(
+    request: Asked, house: TheHouse, data: JSONBody[PullRequestWish]
+) -> Response[Any]:
+    """Open or update the task's one pull request; 204 when the forge has none."""
+    holder = await _holder(request, house)
+    await house.broker.switches.check(holder.payer)
+    if data.branch != holder.branch:
+        raise invalid("branch_refused", "/branch", f"Only {holder.branch} may be proposed.")
+    made = await house.broker.forge.pull_request(await _place(house, holder), data)
+    return Response(made, status_code=200) if made else Response(None, status_code=204)
+
+
+@get("/forge/repository")
+async def repository(request: Asked, house: TheHouse) -> ForgeRepository:
+    """Tell what the forge says of the task's repository."""
+    holder = await _holder(request, house)
+    return await house.broker.forge.repository(await _place(house, holder))
+
+
+@get("/attempt", status_code=204)
+async def attempt(request: Asked, house: TheHouse) -> None:
+    """Answer 204 while the attempt holds, 401 when it is over."""
+    await _holder(request, house)
+
+
+@put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
+async def put_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> StoredBlob:
+    """Keep bytes in the task's corner of the object store."""
+    holder = await _holder(request, house)
+    key = _key(holder, name)
+    content = await request.body()
+    await house.broker.quota.count(holder.history, len(content))
+    try:
+        await house.storage.put(key, content)
+    except Refused:
+        await house.broker.quota.take_off(holder.history, len(content))
+        raise
+    return StoredBlob(key, len(content), sha256(content).hexdigest())
+
+
+@get("/blobs/{name:path}")
+async def get_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Stream:
+    """Send bytes from the task's corner of the object store."""
+    stored = await house.storage.get(_key(await _holder(request, house), name))
+    return Stream(
+        stored.content,
+        media_type="application/octet-stream",
+        headers={"Content-Length": str(stored.size_bytes)},
+    )
+
+
+@post("/events/verify", status_code=200, request_max_body_size=MOST_BYTES_TO_VERIFY)
+async def verify_events(
+    request: Asked, house: TheHouse, data: JSONBody[EventsToVerify]
+) -> VerifiedEvents:
+    """Tell which events of the token's own task are genuine; also after the attempt is over."""
+    token = bearer(request)
+    grant = await house.broker.attempts.grant(token) if token else None
+    if grant is None:
+        raise unauthenticated()
+    subject, keys = event_subject(grant.history), house.broker.event_keys
+    return VerifiedEvents(genuine=[_is_genuine(keys, subject, event) for event in data.events])
+
+
+def _is_genuine(keys: EventKeys, subject: str, event: EventToVerify) -> bool:
+    if event.sequence <= keys.unsigned_up_to:
+        return True
+    mac = parse_mac(event.mac)
+    return mac is not None and not keys.mac_objection(mac, subject, event.version, event.digest)
+
+
+async def _holder(request: Asked, house: House) -> Holder:
+    token = bearer(request) or _password(request)
+    holder = await house.broker.attempts.holder(token) if token else None
+    if holder is None:
+        raise unauthenticated()
+    return holder
+
+
+def _password(request: Asked) -> str:
+    """Read the password of Basic credentials, as git sends them; empty when there is none."""
+    scheme, _, pair = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return b64decode(pair, validate=True).decode().partition(":")[2]
+    except (NotBase64, UnicodeDecodeError):
+        return ""
+
+
+async def _place(house: House, holder: Holder) -> Place:
+    place = locate(holder.repository, house.broker.forges)
+    return await house.broker.credentials.placed(holder.history.account, place)
+
+
+def _said(refused_: Refused) -> Answered:
+    """Tell git, in a line it shows: an address that is no longer taken counts as not there."""
+    problem = refused_.problem
+    if problem.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        return said(404, f"repository_not_found: {problem.detail}")
+    return said(problem.status, f"{problem.code}: {problem.detail}")
+
+
+def _key(holder: Holder, name: str) -> str:
+    plain = name.lstrip("/")
+    if not is_blob_name(plain):
+        raise refused(400, "blob_name_refused", "A blob's name is like `snapshots/0007.pack`.")
+    return blob_key(holder.history.task, plain)
+
+
+def _stream(status: int, headers: Mapping[str, str], content: Any) -> Stream:  # noqa: ANN401 - any iterator
+    others = {name: text for name, text in headers.items() if name != "content-type"}
+    return Stream(
+        content,
+        status_code=status,
+        media_type=headers.get("content-type", "application/octet-stream"),
+        headers=others,
+    )
+
+
+BROKER: Final = (
+    claim,
+    attempt,
+    verify_events,
+    model,
+    git,
+    pull_request,
+    repository,
+    put_blob,
+    get_blob,
+)
+
+
+def router() -> Router:
+    """Make the routes under /broker; they are no part of the public API's description."""
+    return Router(path="/broker", route_handlers=list(BROKER), include_in_schema=False)

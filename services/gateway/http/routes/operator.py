@@ -1,0 +1,78 @@
+"""What the operator alone may ask of the broker: kill switches, and how the sealed keys stand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from litestar import delete, get, put
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from services.gateway.accounts.authentication import is_operator
+from services.gateway.broker.kill_switches import Level, Switch, SwitchWish
+from services.gateway.http.context import House
+from services.gateway.http.dependencies import Asked, TheHouse, bearer
+from services.gateway.problems import invalid, not_found, unauthenticated
+
+_TAGS: Final = ["operator"]
+
+
+class SwitchList(msgspec.Struct, frozen=True):
+    """The switches that are thrown."""
+
+    data: Sequence[Switch]
+
+
+class KeyEncryptionState(msgspec.Struct, frozen=True):
+    """Which key-encryption key is current, and how many secrets each wraps: `current` at last."""
+
+    current: str
+    secrets: Mapping[str, int]
+
+
+@get("/v1/operator/switches", tags=_TAGS, summary="Kill switches")
+async def switches(request: Asked, house: TheHouse) -> SwitchList:
+    """List the switches that are thrown, oldest first."""
+    _require_operator(request, house)
+    return SwitchList(await house.broker.switches.all())
+
+
+@put("/v1/operator/switches", tags=_TAGS, summary="Throw a kill switch")
+async def throw(request: Asked, house: TheHouse, data: JSONBody[SwitchWish]) -> Switch:
+    """Stop model calls, pushes and pull requests of the house, an account, a person or a task."""
+    _require_operator(request, house)
+    if (data.level == "house") == bool(data.owner):
+        raise invalid("owner_refused", "/owner", "The house has no owner; all else needs one.")
+    return await house.broker.switches.throw(data, now=house.broker.clock())
+
+
+@delete("/v1/operator/switches/{level:str}", tags=_TAGS, summary="Clear a kill switch")
+async def clear(
+    request: Asked, house: TheHouse, *, level: FromPath[Level], owner: FromQuery[str] = ""
+) -> None:
+    """Let go on what the switch stopped. Tasks that failed of it go on when they are told to."""
+    _require_operator(request, house)
+    if not await house.broker.switches.clear(level, owner):
+        raise not_found("switch")
+
+
+@get(
+    "/v1/operator/key-encryption",
+    tags=_TAGS,
+    summary="How far a rotation of keys has come",
+    opt={"answers": (404,)},
+)
+async def key_encryption(request: Asked, house: TheHouse) -> KeyEncryptionState:
+    """Count the secrets by the key-encryption key that wraps theirs."""
+    _require_operator(request, house)
+    vault = house.broker.vault
+    if vault is None:
+        raise not_found("key file")
+    return KeyEncryptionState(vault.current, await vault.counted())
+
+
+def _require_operator(request: Asked, house: House) -> None:
+    if not is_operator(bearer(request), house.operator_token):
+        raise unauthenticated()
+
+
+ROUTES: list[Any] = [switches, throw, clear, key_encryption]

@@ -1,0 +1,42 @@
+"""What this house offers, and whether it is well."""
+
+from typing import Any
+
+from litestar import MediaType, Response, get
+from litestar.openapi import ResponseSpec
+
+from services.gateway.http.context import About
+from services.gateway.http.dependencies import TheHouse
+from services.gateway.http.serving.readiness import Health
+
+
+@get("/v1/about", tags=["about"], summary="What this house offers", security=[])
+async def about(house: TheHouse) -> About:
+    """Tell which model and forges are in use. Needs no session."""
+    return house.about
+
+
+@get("/health/live", tags=["about"], summary="Is the process alive", security=[])
+async def live() -> Health:
+    """Answer at all."""
+    return Health("ok", {})
+
+
+@get(
+    "/health/ready",
+    tags=["about"],
+    summary="Can it serve",
+    security=[],
+    responses={503: ResponseSpec(Health, description="A part does not answer.")},
+)
+async def ready(house: TheHouse) -> Response[Health]:
+    """Tell whether log, Postgres and object store can be used, as of a few seconds ago.
+
+    503 when one of them cannot. Without Redis it is `degraded`: everything works, and slower.
+    """
+    health = await house.readiness.health()
+    status = 503 if health.status == "unavailable" else 200
+    return Response(health, status_code=status, media_type=MediaType.JSON)
+
+
+ROUTES: list[Any] = [about, live, ready]

@@ -1,0 +1,171 @@
+"""What a task left behind: artifacts by name, and the diff of its work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from events import TaskId
+from infra.log.event_log import Unavailable
+from services.gateway.artifacts import Artifact, StoredArtifact
+from services.gateway.http.context import House
+from services.gateway.http.dependencies import TheHouse, ThePerson
+from services.gateway.problems import Refused, not_found, refused, unavailable
+from services.gateway.tasks.access import Principal, history_for
+from services.gateway.tasks.diff import ChangedFile, changed_files
+
+DIFF: Final = "text/x-diff"
+_MAX_DIFF_BYTES: Final = 8 * 1024 * 1024
+_TAGS: Final = ["artifacts"]
+# The content is the agent's: never shown as a page of ours.
+_UNTRUSTED: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+}
+
+
+class ArtifactList(msgspec.Struct, frozen=True):
+    """A task's artifacts, oldest first; of each name the newest."""
+
+    data: list[Artifact]
+
+
+class FileList(msgspec.Struct, frozen=True):
+    """The files of a task's newest diff, in its order; `version` is the diff's."""
+
+    version: int
+    data: list[ChangedFile]
+
+
+@get("/v1/tasks/{task:str}/artifacts", tags=_TAGS, summary="What a task left behind")
+async def list_artifacts(
+    house: TheHouse, principal: ThePerson, task: FromPath[str]
+) -> ArtifactList:
+    """List a task's artifacts."""
+    return ArtifactList([kept.artifact for kept in await _kept(house, principal, task)])
+
+
+@get(
+    "/v1/tasks/{task:str}/artifacts/{name:path}",
+    tags=_TAGS,
+    summary="One artifact's bytes",
+    opt={"content": {"*/*": {}}, "answers": (409,)},
+)
+async def get_artifact(
+    house: TheHouse, principal: ThePerson, task: FromPath[str], name: FromPath[str]
+) -> Response[Any]:
+    """Send an artifact's bytes, for saving."""
+    wanted = name.lstrip("/")
+    for kept in await _kept(house, principal, task):
+        if kept.artifact.name == wanted:
+            return await _sent(house, kept, {"Content-Disposition": "attachment"})
+    raise not_found("artifact")
+
+
+@get(
+    "/v1/tasks/{task:str}/diff",
+    tags=_TAGS,
+    summary="The diff of a task's work",
+    opt={"content": {DIFF: {"type": "string"}}, "answers": (409,)},
+)
+async def get_diff(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> Response[Any]:
+    """Send the newest diff of the task's branch against its base, as text/x-diff."""
+    return await _sent(house, await _newest_diff(house, principal, task), {})
+
+
+@get(
+    "/v1/tasks/{task:str}/files",
+    tags=_TAGS,
+    summary="The files a task changed",
+    opt={"answers": (409,)},
+)
+async def get_files(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> FileList:
+    """List the files of the newest diff, with the lines added and taken away; 404 before one.
+
+    A diff beyond 4 MiB is cut by the worker; the files after the cut are not in the list.
+    """
+    kept = await _newest_diff(house, principal, task)
+    stored = await house.storage.get(kept.key)
+    if stored.size_bytes > _MAX_DIFF_BYTES:
+        raise refused(
+            409,
+            "diff_too_large",
+            f"The diff is longer than {_MAX_DIFF_BYTES // 2**20} MiB, so its files are not listed. "
+            "Read it at `/diff`.",
+        )
+    content = b"".join([part async for part in _verified(stored.content, kept.artifact.sha256)])
+    return FileList(kept.artifact.version, await asyncio.to_thread(_files_in, content))
+
+
+def _files_in(diff: bytes) -> list[ChangedFile]:
+    return list(changed_files(diff.decode(errors="replace")))
+
+
+async def _newest_diff(house: House, principal: Principal, task: str) -> StoredArtifact:
+    diffs = [k for k in await _kept(house, principal, task) if k.artifact.media_type == DIFF]
+    if not diffs:
+        raise not_found("diff")
+    return max(diffs, key=lambda kept: kept.artifact.version)
+
+
+async def _sent(house: House, kept: StoredArtifact, headers: dict[str, str]) -> Stream:
+    stored = await house.storage.get(kept.key)
+    if stored.size_bytes != kept.artifact.size_bytes:
+        raise _changed()
+    parts = _verified(stored.content, kept.artifact.sha256)
+    first = await anext(parts)  # of a small object, all of it
+
+    async def content() -> AsyncIterator[bytes]:
+        yield first
+        async for part in parts:
+            yield part
+
+    return Stream(
+        content(),
+        media_type=kept.artifact.media_type,
+        headers={**_UNTRUSTED, **headers, "Content-Length": str(stored.size_bytes)},
+    )
+
+
+async def _verified(content: AsyncIterator[bytes], digest: str) -> AsyncIterator[bytes]:
+    """Yield the content. Its last part is held back until the whole is what the history names.
+
+    Raises Refused, which cuts the answer short.
+    """
+    seen, held = sha256(), b""
+    async for part in content:
+        seen.update(part)
+        if held:
+            yield held
+        held = part
+    if seen.hexdigest() != digest:
+        raise _changed()
+    yield held
+
+
+def _changed() -> Refused:
+    return refused(
+        409,
+        "artifact_changed",
+        "The stored object is not the one that the task's history names: its size or SHA-256 "
+        "differs. It is not sent.",
+    )
+
+
+async def _kept(house: House, principal: Principal, task: str) -> Sequence[StoredArtifact]:
+    history = history_for(principal, task)
+    if not await house.people.allowed(principal, TaskId(task)):
+        raise not_found()
+    try:
+        stored = await house.artifacts.get(history)
+    except Unavailable:
+        raise unavailable("The event log does not answer at the moment.") from None
+    return list(stored.state.values())
+
+
+ROUTES = [list_artifacts, get_artifact, get_diff, get_files]

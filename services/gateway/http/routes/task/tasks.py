@@ -1,0 +1,228 @@
+"""Tasks: ask for one, look at them, and say something to one."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from events import TaskId
+from events.protocol.task_state import Phase, TaskState
+from services.gateway.http.context import House
+from services.gateway.http.dependencies import CommandKey, TheHouse, ThePerson, needs, required
+from services.gateway.queries.command_handler import Performed
+from services.gateway.queries.task_queries import Wanted
+from services.gateway.tasks.access import Principal, history_for
+from services.gateway.tasks.requests import (
+    AnswerWish,
+    ApprovalAnswerWish,
+    ArchiveWish,
+    BudgetRaise,
+    CancelWish,
+    InstructionWish,
+    InterruptWish,
+    QuestionAnswerWish,
+    TaskWish,
+    VerdictWish,
+)
+
+_TAGS = ["tasks"]
+InPhase = Annotated[
+    Phase | None, QueryParameter(name="state", description="Only those in this phase.")
+]
+IdPrefix = Annotated[
+    str, QueryParameter(max_length=64, description="Only those whose id begins like this.")
+]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]
+
+
+class TaskPage(msgspec.Struct, frozen=True):
+    """Tasks, newest first; `next` is the `after` of the following page, null on the last."""
+
+    data: list[TaskState]
+    next: str | None
+
+
+@post("/v1/tasks", tags=_TAGS, summary="Ask for work")
+async def submit(
+    house: TheHouse, principal: ThePerson, data: JSONBody[TaskWish], *, key: CommandKey = None
+) -> Response[TaskState]:
+    """Submit a task. Asking again with the same Idempotency-Key answers the same task."""
+    done = await house.commands.perform(
+        principal,
+        None,
+        command_id=required(key),
+        op="submit",
+        arguments=msgspec.json.encode(data),
+    )
+    state = await house.states.get(history_for(principal, done.task), at_least=done.version)
+    return Response(state, status_code=201, headers={"Location": f"/v1/tasks/{done.task}"})
+
+
+@get("/v1/tasks", tags=_TAGS, summary="List tasks")
+async def list_tasks(  # noqa: PLR0913 - one parameter a filter
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    phase: InPhase = None,
+    repository: FromQuery[str | None] = None,
+    archived: FromQuery[bool] = False,
+    id_prefix: IdPrefix = "",
+    after: FromQuery[str] = "",
+    limit: Limit = 50,
+) -> TaskPage:
+    """List the account's tasks, newest first; those archived only with `archived=true`.
+
+    A task just submitted may take a moment to show: look at the task itself, or give the version
+    of its last change to `GET /v1/tasks/{task}` as `wait_version`.
+    """
+    wanted = Wanted(phase, repository, after, limit, archived, id_prefix)
+    page = await house.states.page(principal.account, wanted)
+    return TaskPage(page.tasks, page.next or None)
+
+
+@get("/v1/tasks/{task:str}", tags=_TAGS, summary="Look at a task")
+async def get_task(
+    house: TheHouse,
+    principal: ThePerson,
+    task: FromPath[str],
+    wait_version: Annotated[int, QueryParameter(ge=0, description="Read your writes.")] = 0,
+) -> TaskState:
+    """Tell a task as it stands, at `wait_version` or later if its history has come that far."""
+    return await house.states.get(history_for(principal, task), at_least=wait_version)
+
+
+@post("/v1/tasks/{task:str}/instructions", status_code=200, tags=_TAGS, summary="Say more")
+async def instruct(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[InstructionWish],
+    key: CommandKey = None,
+) -> Performed:
+    """Instruct the agent: before its next model call (steer), or after its work (queue)."""
+    return await _say(house, principal, task, key=key, op="instruct", data=data)
+
+
+@post("/v1/tasks/{task:str}/interrupt", status_code=200, tags=_TAGS, summary="Stop what runs")
+async def interrupt(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[InterruptWish | None] = None,
+    key: CommandKey = None,
+) -> Performed:
+    """Stop what runs now; the task waits for a word."""
+    return await _say(house, principal, task, key=key, op="interrupt", data=data)
+
+
+@post("/v1/tasks/{task:str}/cancel", status_code=200, tags=_TAGS, summary="Withdraw the work")
+async def cancel(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[CancelWish | None] = None,
+    key: CommandKey = None,
+) -> Performed:
+    """Cancel a task. Cancelling one that has ended is harmless."""
+    return await _say(house, principal, task, key=key, op="cancel", data=data)
+
+
+@post("/v1/tasks/{task:str}/archive", status_code=200, tags=_TAGS, summary="Put out of sight")
+async def archive(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[ArchiveWish | None] = None,
+    key: CommandKey = None,
+) -> Performed:
+    """Archive a task that has ended: lists leave it out. Instructing it brings it back."""
+    return await _say(house, principal, task, key=key, op="archive", data=data)
+
+
+@post("/v1/tasks/{task:str}/budget", status_code=200, tags=_TAGS, summary="Allow more")
+async def raise_budget(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    data: JSONBody[BudgetRaise],
+    key: CommandKey = None,
+) -> Performed:
+    """Let a task spend this much more."""
+    return await _say(house, principal, task, key=key, op="budget", data=data)
+
+
+@post("/v1/tasks/{task:str}/questions/{request_id:str}", status_code=200, tags=_TAGS)
+async def answer(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    request_id: FromPath[str],
+    data: JSONBody[AnswerWish],
+    key: CommandKey = None,
+) -> Performed:
+    """Answer what the agent asked. 409 when it was answered otherwise meanwhile."""
+    said = QuestionAnswerWish(request=request_id, text=data.text)
+    return await _say(house, principal, task, key=key, op="answer", data=said)
+
+
+@post(
+    "/v1/tasks/{task:str}/approvals/{request_id:str}",
+    status_code=200,
+    tags=_TAGS,
+    opt=needs("approve"),
+)
+async def approve(
+    house: TheHouse,
+    principal: ThePerson,
+    *,
+    task: FromPath[str],
+    request_id: FromPath[str],
+    data: JSONBody[VerdictWish],
+    key: CommandKey = None,
+) -> Performed:
+    """Allow or deny what the agent asked to do. 409 when something else happened meanwhile."""
+    said = ApprovalAnswerWish(
+        request=request_id,
+        digest=data.digest,
+        verdict=data.verdict,
+        reason=data.reason,
+        scope=data.scope,
+    )
+    return await _say(house, principal, task, key=key, op="approve", data=said)
+
+
+async def _say(
+    house: House,
+    principal: Principal,
+    task: str,
+    *,
+    key: str | None,
+    op: str,
+    data: msgspec.Struct | None,
+) -> Performed:
+    history = history_for(principal, task)
+    arguments = msgspec.json.encode(data) if data is not None else b"{}"
+    return await house.commands.perform(
+        principal, TaskId(history.task), command_id=required(key), op=op, arguments=arguments
+    )
+
+
+ROUTES = [
+    submit,
+    list_tasks,
+    get_task,
+    instruct,
+    interrupt,
+    cancel,
+    archive,
+    raise_budget,
+    answer,
+    approve,
+]

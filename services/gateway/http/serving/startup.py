@@ -1,0 +1,95 @@
+"""What is served while the gateway waits for its servers: readiness that names them, else 503."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+
+from services.gateway.http.asgi import Application, Receive, Scope, Send
+from services.gateway.http.serving.readiness import OK, Health
+from services.gateway.problems import MEDIA_TYPE, Problem, problem
+
+Report = Callable[[str, str], None]
+"""Called with the name of a server and what is waited for there."""
+
+PARTS: Final = ("nats", "postgres")
+CODE: Final = "gateway_starting"
+_RETRY_AFTER_SECONDS: Final = b"2"
+_TRY_AGAIN: Final = 1013  # Try Again Later, of IANA's registry of close codes
+
+
+def ignore_report(_part: str, _reason: str) -> None:
+    """Drop it, where nobody asks meanwhile."""
+
+
+class Startup:
+    """ASGI application that is the gateway as soon as that is there. Raw ASGI 3."""
+
+    def __init__(self) -> None:
+        self._parts = dict.fromkeys(PARTS, "not reached yet")
+        self._application: Application | None = None
+        self._limit: asyncio.Timeout | None = None
+
+    def report(self, part: str, reason: str) -> None:
+        """Note what is waited for at a server, `ok` for nothing."""
+        self._parts[part] = reason
+
+    def hand_over(self, application: Application) -> None:
+        """Serve the gateway from now on."""
+        self._application = application
+
+    @asynccontextmanager
+    async def opening(self) -> AsyncIterator[None]:
+        """Give up what is opened inside when `give_up` is called, without an error."""
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._limit = limit
+                try:
+                    yield
+                finally:
+                    self._limit = None
+        except TimeoutError:
+            if not limit.expired():
+                raise
+
+    def give_up(self) -> None:
+        """End `opening`, if it goes on."""
+        if self._limit is not None:
+            self._limit.reschedule(0)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if self._application is not None:
+            await self._application(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope["path"], send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": _TRY_AGAIN, "reason": self._trouble()})
+
+    async def _answer(self, path: str, send: Send) -> None:
+        kind, status = b"application/json", 503
+        body: Health | Problem
+        if path == "/health/live":
+            body, status = Health("ok", {}), 200
+        elif path == "/health/ready":
+            body = Health("unavailable", dict(self._parts))
+        else:
+            kind = MEDIA_TYPE.encode()
+            body = problem(status, CODE, self._trouble(), retryable=True)
+        content = msgspec.json.encode(body)
+        headers = [
+            (b"content-type", kind),
+            (b"content-length", b"%d" % len(content)),
+            (b"cache-control", b"no-store"),
+            (b"retry-after", _RETRY_AFTER_SECONDS),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    def _trouble(self) -> str:
+        away = ", ".join(part for part, reason in self._parts.items() if reason != OK)
+        return f"The gateway starts{f' and waits for: {away}' if away else ''}. Try again soon."

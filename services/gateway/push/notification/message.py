@@ -1,0 +1,83 @@
+"""What is sent, before it is spelled for one push service. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import msgspec
+
+from events import TaskId
+from services.gateway.push.notification.state import PushClass
+
+WAIT: Final = timedelta(seconds=3)
+"""How long an event waits before it is pushed: who is looking has seen it by then."""
+
+
+class Manner(NamedTuple):
+    """How a class of pushes is sent: how long it is worth delivering, how hard it knocks."""
+
+    keep: timedelta
+    is_urgent: bool
+
+
+MANNERS: Final[Mapping[PushClass, Manner]] = {
+    "needs_input": Manner(timedelta(days=3), is_urgent=True),
+    "failed": Manner(timedelta(days=1), is_urgent=False),
+    "done": Manner(timedelta(days=1), is_urgent=False),
+    "withdrawn": Manner(timedelta(days=1), is_urgent=False),
+    "test": Manner(timedelta(minutes=5), is_urgent=True),
+}
+
+_HEADLINES: Final[Mapping[str, str]] = {
+    "question.asked": "A question for you",
+    "approval.requested": "Your approval is needed",
+    "budget.exhausted": "Waiting: a budget limit is reached",
+    "task.finished": "Done",
+    "task.failed": "Failed",
+    "task.abandoned": "Could not be carried out",
+    "test": "Notifications reach this device",
+}
+_WITHDRAWN: Final = "Nothing to do any more"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One notification for one device: ids and two short lines. No code; of the prompt, its title.
+
+    `push` is a UUID, the same at every try. `collapse` is what newer ones replace it by: at most
+    32 characters of base64url.
+    """
+
+    push: str
+    push_class: PushClass
+    collapse: str
+    headline: str
+    text: str
+    url: str
+    expires_at: datetime
+    task: TaskId | None = None
+    version: int = 0
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """Tell whether it takes a notification back instead of showing one."""
+        return self.push_class == "withdrawn"
+
+    @property
+    def is_urgent(self) -> bool:
+        """Tell whether the person is waited for."""
+        return MANNERS[self.push_class].is_urgent
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """What a device needs to ask the gateway for the rest; every value is text."""
+        task = {"task": str(self.task), "version": str(self.version)} if self.task else {}
+        return {"push": self.push, "class": self.push_class, **task}
+
+    def seconds_left(self, now: datetime) -> int:
+        """Tell for how long a push service should keep it; at least a second."""
+        return max(1, int((self.expires_at - now).total_seconds()))
+
+
+def headline(about: str, push_class: PushClass) -> str:
+    """Say in a few words what an event of tag `about` means for its person."""
+    return _WITHDRAWN if push_class == "withdrawn" else _HEADLINES.get(about, "News")

@@ -1,0 +1,102 @@
+"""Whether a push that is due is still worth sending, and what becomes of it after a try. Pure."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple, assert_never
+
+import msgspec
+
+from events import AccountId, PersonId, TaskId
+from services.gateway.push.notification.message import Message
+from services.gateway.push.notification.outcome import (
+    MOST_TRIES,
+    Accepted,
+    Again,
+    Dead,
+    Declined,
+    Outcome,
+    wait_before,
+)
+from services.gateway.push.notification.state import PushClass, Tale
+
+State = Literal[
+    "waiting",
+    "accepted",
+    "seen",
+    "overtaken",
+    "expired",
+    "signed_out",
+    "declined",
+    "dead",
+    "given_up",
+]
+Unsent = Literal["overtaken", "expired", "signed_out", "dead"]
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A push whose time has come, claimed by this process until `leased_until`.
+
+    `tries` were begun before. `was_shown`: an earlier push for the same task may have reached the
+    device. `address` is None when the device is dead.
+    """
+
+    push: str
+    device: str
+    kind: str
+    address: bytes | None
+    account: AccountId
+    person: PersonId
+    task: TaskId | None
+    version: int
+    push_class: PushClass
+    about: str
+    title: str
+    expires_at: datetime
+    leased_until: datetime
+    tries: int
+    was_shown: bool
+    is_signed_out: bool
+
+
+class Next(NamedTuple):
+    """What becomes of a push: its state, when it is due again if waiting, the device's fate."""
+
+    state: State
+    due_at: datetime
+    is_device_dead: bool = False
+
+
+def why_not(due: Due, tale: Tale, now: datetime) -> Unsent | None:
+    """Say why a push is not to be sent (any more); None when it is.
+
+    A withdrawal is for devices that may be showing something; others need none.
+    """
+    if due.address is None:
+        return "dead"
+    if due.is_signed_out:
+        return "signed_out"
+    if now >= due.expires_at:
+        return "expired"
+    if due.task is None:
+        return None
+    is_needed = due.push_class != "withdrawn" or due.was_shown
+    return None if is_needed and tale.notice.version == due.version else "overtaken"
+
+
+def after_a_try(
+    outcome: Outcome, message: Message, tries: int, *, now: datetime, chance: float
+) -> Next:
+    """Decide what follows a try. `tries` counts it; `chance` is uniform in [0, 1)."""
+    match outcome:
+        case Accepted():
+            return Next("accepted", now)
+        case Declined():
+            return Next("declined", now)
+        case Dead():
+            return Next("dead", now, is_device_dead=True)
+        case Again(after_seconds=asked):
+            due_at = now + wait_before(tries, asked, chance)
+            if tries >= MOST_TRIES or due_at >= message.expires_at:
+                return Next("given_up", now)
+            return Next("waiting", due_at)
+        case _:
+            assert_never(outcome)

@@ -1,0 +1,233 @@
+"""What is to be sent and what became of it, in Postgres: claimed by lease, so each is sent once.
+
+A push is unique by device, task, version and class: however many gateways read the same event,
+there is one. A gateway claims it for LEASE; one that is killed leaves it to the others after that.
+A try is written down before the push service is called, so that a try whose end is not known shows.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID, uuid5
+
+from events import AccountId, PersonId, TaskId
+from infra.runtime.clock import Clock
+from services.gateway.push.notification.message import MANNERS, WAIT
+from services.gateway.push.notification.outcome import Outcome
+from services.gateway.push.notification.policy import Due, Next, State
+from services.gateway.push.notification.state import Notice, PushClass
+from services.gateway.stores.database import Pool, across_accounts, within
+
+LEASE: Final = timedelta(seconds=30)
+_KEPT: Final = timedelta(days=30)
+_NAMESPACE: Final = UUID("6f0c1a52-2f0e-5f0b-9c39-5b1f6a2d7e10")
+
+_SIGNED_OUT: Final = """EXISTS (
+    SELECT FROM accounts.session s WHERE s.session = d.session AND s.revoked_at IS NOT NULL
+    UNION ALL
+    SELECT FROM accounts.api_key k WHERE k.key = d.session AND k.revoked_at IS NOT NULL)
+"""
+_AUDIENCE: Final = f"""
+    SELECT device FROM accounts.device d
+    WHERE account = $1 AND person = ANY($2) AND address IS NOT NULL AND NOT {_SIGNED_OUT}
+"""  # noqa: S608 - our own words
+_SHOWING: Final = f"""
+    SELECT device FROM (
+        SELECT DISTINCT ON (p.device) p.device, p.class
+        FROM accounts.push p JOIN accounts.device d USING (device)
+        WHERE d.account = $1 AND p.task = $2 AND p.version < $3
+          AND d.address IS NOT NULL AND NOT {_SIGNED_OUT}
+        ORDER BY p.device, p.version DESC) newest
+    WHERE class = 'needs_input'
+"""  # noqa: S608 - our own words
+_ANNOUNCE: Final = """
+    INSERT INTO accounts.push
+        (push, device, task, version, class, about, title, created_at, due_at, expires_at)
+    SELECT $1, device, $3, $4, $5, $6, $7, $8, $9, $10
+    FROM accounts.device WHERE device = $2 FOR KEY SHARE
+    ON CONFLICT DO NOTHING RETURNING push
+"""
+_CLAIM: Final = f"""
+    UPDATE accounts.push p SET leased_until = $2
+    FROM accounts.device d
+    WHERE d.device = p.device AND p.push IN (
+        SELECT w.push FROM accounts.push w
+        WHERE w.state = 'waiting' AND w.leased_until <= $1
+          AND (CASE WHEN $4::uuid IS NULL THEN w.due_at <= $1 ELSE w.push = $4 END)
+          AND NOT EXISTS (
+            SELECT FROM accounts.push other
+            WHERE other.device = w.device AND other.task = w.task
+              AND other.state = 'waiting' AND other.leased_until > $1)
+        ORDER BY w.due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+    RETURNING p.push::text, p.device, p.task, p.version, p.class AS push_class, p.about, p.title,
+        p.expires_at, p.leased_until, d.kind, d.address, d.account, d.person,
+        (SELECT count(*) FROM accounts.push_attempt a WHERE a.push = p.push) AS tries,
+        EXISTS (
+            SELECT FROM accounts.push_attempt a JOIN accounts.push e USING (push)
+            WHERE e.device = p.device AND e.task = p.task AND e.version < p.version) AS was_shown,
+        {_SIGNED_OUT} AS is_signed_out
+"""  # noqa: S608 - our own words
+_BEGIN: Final = """
+    INSERT INTO accounts.push_attempt (push, number, begun_at)
+    SELECT push, $3, $4 FROM accounts.push WHERE push = $1 AND leased_until = $2 FOR KEY SHARE
+    RETURNING number
+"""
+_END: Final = """
+    UPDATE accounts.push_attempt SET status = $3, reason = $4, seconds = $5
+    WHERE push = $1 AND number = $2
+"""
+_SETTLE: Final = """
+    UPDATE accounts.push SET state = $3, due_at = $4, leased_until = '-infinity',
+        ended_at = CASE WHEN $3 = 'waiting' THEN NULL ELSE $5::timestamptz END
+    WHERE push = $1 AND leased_until = $2
+"""
+_BURY: Final = """
+    UPDATE accounts.device SET address = NULL, address_digest = NULL, dead_at = $3, dead_reason = $4
+    WHERE device = $1 AND address = $2
+"""
+_FORGET: Final = """
+    DELETE FROM accounts.push p USING accounts.device d
+    WHERE d.device = p.device AND d.account = $1 AND p.task = $2
+"""
+_SWEEP: Final = "DELETE FROM accounts.push WHERE ended_at < $1"
+_SWEEP_DEAD: Final = "DELETE FROM accounts.device WHERE dead_at < $1"
+_POSITION: Final = """
+    INSERT INTO accounts.push_position (log_created_at, sequence) VALUES ($1, $2)
+    ON CONFLICT (log_created_at) DO UPDATE SET sequence = push_position.sequence
+    RETURNING sequence
+"""
+_ADVANCE: Final = """
+    UPDATE accounts.push_position SET sequence = greatest(sequence, $2) WHERE log_created_at = $1
+"""
+
+
+class News(NamedTuple):
+    """A notice that changed: of which task, when, and whom it concerns."""
+
+    account: AccountId
+    task: TaskId
+    title: str
+    notice: Notice
+    at: datetime
+    audience: Collection[PersonId]
+
+
+class Pushes:
+    """Every method raises Refused (503) when the database does not answer."""
+
+    def __init__(self, pool: Pool, *, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    async def announce(self, news: News) -> int:
+        """Make the pushes a changed notice needs; tell how many there were not before.
+
+        A withdrawal goes to the devices whose last push of the task asked for something, every
+        other notice to all devices of those it concerns.
+        """
+        notice, manner = news.notice, MANNERS[news.notice.push_class]
+        is_withdrawal = notice.push_class == "withdrawn"
+        wait = timedelta(0) if is_withdrawal else WAIT
+        async with within(self._pool, news.account) as connection:
+            if is_withdrawal:
+                rows = await connection.fetch(_SHOWING, news.account, news.task, notice.version)
+            else:
+                rows = await connection.fetch(_AUDIENCE, news.account, list(news.audience))
+            made = [
+                await connection.fetchval(
+                    _ANNOUNCE,
+                    push_id(row["device"], news.task, notice.version, notice.push_class),
+                    row["device"],
+                    news.task,
+                    notice.version,
+                    notice.push_class,
+                    notice.about,
+                    news.title,
+                    self._clock(),
+                    news.at + wait,
+                    news.at + manner.keep,
+                )
+                for row in rows
+            ]
+        return sum(push is not None for push in made)
+
+    async def test(self, account: AccountId, device: str, key: str) -> tuple[UUID, bool]:
+        """Make a test push for a device, the same for the same key; tell whether it is new.
+
+        The caller sends it; it is due for anybody when that has not happened within a LEASE.
+        """
+        push, now = uuid5(_NAMESPACE, f"{device}/test/{key}"), self._clock()
+        due_at, expires_at = now + LEASE, now + MANNERS["test"].keep
+        async with within(self._pool, account) as connection:
+            made = await connection.fetchval(
+                _ANNOUNCE,
+                *(push, device, None, 0, "test", "test", "", now, due_at, expires_at),
+            )
+        return push, made is not None
+
+    async def claim(self, most: int, *, only: UUID | None = None) -> Sequence[Due]:
+        """Claim up to `most` pushes that are due, or `only` one, due or not, for LEASE.
+
+        One push a device and task is in work at a time, so that an older one never overtakes.
+        """
+        now = self._clock()
+        async with across_accounts(self._pool) as connection:
+            rows = await connection.fetch(_CLAIM, now, now + LEASE, most, only)
+        return [Due(**dict(row)) for row in rows]
+
+    async def begin(self, due: Due) -> bool:
+        """Write down that a try begins; False when the claim has run out, or the device is gone."""
+        async with within(self._pool, due.account) as connection:
+            begun = await connection.fetchval(
+                _BEGIN, due.push, due.leased_until, due.tries + 1, self._clock()
+            )
+        return begun is not None
+
+    async def end(self, due: Due, then: Next, outcome: Outcome, seconds: float) -> None:
+        """Write down how a try ended, after how long, and what follows.
+
+        A dead device loses its address, unless it has registered another one meanwhile. When the
+        claim has run out, another gateway decides what follows.
+        """
+        now, status, reason = self._clock(), outcome.status, outcome.reason
+        async with within(self._pool, due.account) as connection:
+            await connection.execute(_END, due.push, due.tries + 1, status, reason, seconds)
+            await connection.execute(
+                _SETTLE, due.push, due.leased_until, then.state, then.due_at, now
+            )
+            if then.is_device_dead:
+                said = f"{status} {reason}".strip()
+                await connection.execute(_BURY, due.device, due.address, now, said)
+
+    async def leave_unsent(self, due: Due, why: State) -> None:
+        """End a claimed push without a try."""
+        now = self._clock()
+        async with within(self._pool, due.account) as connection:
+            await connection.execute(_SETTLE, due.push, due.leased_until, why, now, now)
+
+    async def forget(self, account: AccountId, task: TaskId) -> None:
+        """Forget all of a task that was erased: its title stands in its pushes."""
+        async with within(self._pool, account) as connection:
+            await connection.execute(_FORGET, account, task)
+
+    async def sweep(self) -> None:
+        """Forget what ended, and who died, more than 30 days ago."""
+        before = self._clock() - _KEPT
+        async with across_accounts(self._pool) as connection:
+            await connection.execute(_SWEEP, before)
+            await connection.execute(_SWEEP_DEAD, before)
+
+    async def position(self, log_created_at: datetime, end: int) -> int:
+        """Tell how far this log was read; a log that is new here is read from its end on."""
+        async with across_accounts(self._pool) as connection:
+            return int(await connection.fetchval(_POSITION, log_created_at, end))
+
+    async def advance(self, log_created_at: datetime, sequence: int) -> None:
+        """Note that everything up to `sequence` is read. Never goes back."""
+        async with across_accounts(self._pool) as connection:
+            await connection.execute(_ADVANCE, log_created_at, sequence)
+
+
+def push_id(device: str, task: TaskId, version: int, push_class: PushClass) -> UUID:
+    """Name a push by what makes it unique, so that every gateway gives it the same name."""
+    return uuid5(_NAMESPACE, f"{device}/{task}/{version}/{push_class}")

@@ -1,0 +1,146 @@
+"""Sends what is due: claim, judge once more by the log, write the try down, send, write its end.
+
+Killed between the push service's answer and the record of it, a push is sent once more when its
+lease is over: at most one duplicate, of the same id and collapse key, so the device shows one.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from prometheus_client import Counter, Histogram
+
+from events import History
+from infra.log.event_log import Unavailable
+from infra.runtime.clock import Clock
+from infra.runtime.telemetry import logger
+from services.gateway.problems import Refused
+from services.gateway.push.attention import Attention
+from services.gateway.push.notification.address import read
+from services.gateway.push.notification.message import Message, headline
+from services.gateway.push.notification.policy import Due, State, after_a_try, why_not
+from services.gateway.push.notification.state import NO_TALE, Tale
+from services.gateway.push.providers.all import Carriers
+from services.gateway.push.queue import Pushes
+from services.gateway.queries.fold_cache import FoldCache
+
+AT_ONCE: Final = 32
+_LOOK_SECONDS: Final = 1.0
+_SWEEP_EVERY: Final = timedelta(hours=1)
+_TEST_TEXT: Final = "Errand can reach you here."
+
+_pushes = Counter("errand_gateway_pushes", "Pushes, by what became of them.", ["kind", "state"])
+_seconds = Histogram("errand_gateway_push_seconds", "One try at a push service.", ["kind"])
+_log = logger(__name__)
+
+
+class Sender:
+    """Delivers pushes. `chance` gives numbers uniform in [0, 1)."""
+
+    def __init__(
+        self,
+        pushes: Pushes,
+        *,
+        states: FoldCache[Tale],
+        carriers: Carriers,
+        attention: Attention,
+        public_url: str,
+        clock: Clock,
+        chance: Callable[[], float],
+    ) -> None:
+        self._pushes = pushes
+        self._states = states
+        self._carriers = carriers
+        self._attention = attention
+        self._public_url = public_url.rstrip("/")
+        self._clock = clock
+        self._chance = chance
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Send what is due, up to AT_ONCE at a time, until told to stop; then finish those."""
+        sending: set[asyncio.Task[None]] = set()
+        swept_at = self._clock() - _SWEEP_EVERY
+        async with asyncio.TaskGroup() as group:
+            while not stopping.is_set():
+                sending = {task for task in sending if not task.done()}
+                try:
+                    if self._clock() - swept_at >= _SWEEP_EVERY:
+                        await self._pushes.sweep()
+                        swept_at = self._clock()
+                    claimed = await self._pushes.claim(AT_ONCE - len(sending))
+                except Refused as away:
+                    _log.warning("no pushes for now", reason=away.problem.detail)
+                    claimed = ()
+                sending |= {group.create_task(self.deliver(due)) for due in claimed}
+                if len(sending) >= AT_ONCE:
+                    await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+                elif not claimed:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_LOOK_SECONDS):
+                            await stopping.wait()
+
+    async def send_now(self, push: UUID) -> None:
+        """Send one push without waiting, unless somebody does. Raises Refused (503)."""
+        for due in await self._pushes.claim(1, only=push):
+            await self.deliver(due)
+
+    async def deliver(self, due: Due) -> None:
+        """Carry a claimed push through. One that could not be judged is left to the next claim."""
+        try:
+            why = await self._why_not(due)
+            if why is not None:
+                await self._pushes.leave_unsent(due, why)
+                _pushes.labels(due.kind, why).inc()
+            elif await self._pushes.begin(due):
+                await self._try(due)
+        except (Refused, Unavailable) as away:
+            _log.warning("a push has to wait", push=due.push, reason=str(away))
+
+    async def _why_not(self, due: Due) -> State | None:
+        why = why_not(due, await self._tale(due), self._clock())
+        if why is not None or due.task is None or due.tries or due.push_class == "withdrawn":
+            return why
+        is_looking = await self._attention.is_looking(due.person, due.task, due.version)
+        return "seen" if is_looking else None
+
+    async def _tale(self, due: Due) -> Tale:
+        if due.task is None:
+            return NO_TALE
+        return (await self._states.get(History(due.account, due.task))).state
+
+    async def _try(self, due: Due) -> None:
+        message = self._message(due)
+        begun_at = self._clock()
+        outcome = await self._carriers.send(read(due.address or b""), message)
+        now = self._clock()
+        then = after_a_try(outcome, message, due.tries + 1, now=now, chance=self._chance())
+        seconds = (now - begun_at).total_seconds()
+        await self._pushes.end(due, then, outcome, seconds)
+        _pushes.labels(due.kind, then.state).inc()
+        _seconds.labels(due.kind).observe(seconds)
+        _log.info(
+            "pushed",
+            push=due.push,
+            device=due.device,
+            kind=due.kind,
+            task=due.task,
+            status=outcome.status,
+            state=then.state,
+        )
+
+    def _message(self, due: Due) -> Message:
+        path = f"/tasks/{due.task}" if due.task else "/"
+        return Message(
+            push=due.push,
+            push_class=due.push_class,
+            collapse=due.task or "test",
+            headline=headline(due.about, due.push_class),
+            text=due.title or _TEST_TEXT,
+            url=f"{self._public_url}{path}",
+            expires_at=due.expires_at,
+            task=due.task,
+            version=due.version,
+        )

@@ -1,0 +1,158 @@
+"""Tasks as people see them, from the nearest place that is fresh enough.
+
+Redis holds the live state, Postgres the read model, the log the truth. Redis and Postgres may be
+behind, empty or down; then the log is folded on from what they knew.
+"""
+
+import asyncio
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from datetime import datetime
+from functools import reduce
+from typing import NamedTuple
+
+import msgspec
+import redis.asyncio as redis
+
+from events import AccountId, GatewayEvent, History
+from events.protocol.task_state import TaskState, evolve
+from infra.log.event_log import EventLog, Unavailable
+from infra.runtime.telemetry import logger
+from infra.stores.live_channels import state_key
+from infra.stores.redis_errors import RedisUnavailable, redis_errors
+from services.gateway.problems import Refused, not_found, refused, unavailable
+from services.gateway.stores.database import Pool, within
+
+_log = logger(__name__)
+
+_LOOK_SECONDS = 2.0  # for a state that the log has as well
+
+_ONE = "SELECT state FROM read.task WHERE account = $1 AND task = $2 AND state IS NOT NULL"
+_PAGE = """
+    SELECT task, submitted_at, state FROM read.task
+    WHERE account = $1 AND state IS NOT NULL
+      AND ($2::text IS NULL OR phase = $2) AND ($3::text IS NULL OR repository = $3)
+      AND starts_with(task, $8)
+      AND ($7 OR NOT coalesce((state->'is_archived')::boolean, false))
+      AND ($4::timestamptz IS NULL OR (submitted_at, task) < ($4, $5))
+    ORDER BY submitted_at DESC, task DESC LIMIT $6
+"""
+
+
+class Wanted(NamedTuple):
+    """Which tasks of an account to list. `after` is the `next` of the page before."""
+
+    phase: str | None
+    repository: str | None
+    after: str
+    limit: int
+    with_archived: bool = False
+    id_prefix: str = ""
+
+
+class Page(NamedTuple):
+    """Tasks, newest first, and where the next page begins; empty at the end."""
+
+    tasks: list[TaskState]
+    next: str
+
+
+class States:
+    """Answers what a task looks like now, and which there are."""
+
+    def __init__(self, log: EventLog[GatewayEvent], *, pool: Pool, live: redis.Redis) -> None:
+        self._log = log
+        self._pool = pool
+        self._live = live
+
+    async def get(self, history: History, *, at_least: int = 0) -> TaskState:
+        """Tell a task's state, at version `at_least` or later if the log has come that far.
+
+        Raises Refused: 404 when the account has no such task, 503 when the log was needed and did
+        not answer.
+        """
+        known = await self._from_redis(history)
+        if known is None or known.version < at_least:
+            stored = await self._from_postgres(history)
+            known = max((s for s in (known, stored) if s), key=lambda s: s.version, default=None)
+        if known is None or known.version < at_least:
+            known = await self._from_log(history, known)
+        if known is None:
+            raise not_found()
+        return known
+
+    async def page(self, account: AccountId, wanted: Wanted) -> Page:
+        """List an account's tasks. Raises Refused: 400 for a strange cursor, 503."""
+        since, task = _read_cursor(wanted.after)
+        async with within(self._pool, account) as connection:
+            rows = await connection.fetch(
+                _PAGE,
+                account,
+                wanted.phase,
+                wanted.repository,
+                since,
+                task,
+                wanted.limit + 1,
+                wanted.with_archived,
+                wanted.id_prefix,
+            )
+        tasks = [msgspec.json.decode(row["state"], type=TaskState) for row in rows[: wanted.limit]]
+        if len(rows) <= wanted.limit:
+            return Page(tasks, "")
+        last = rows[wanted.limit - 1]
+        return Page(tasks, _cursor(last["submitted_at"], last["task"]))
+
+    async def newest(self, account: AccountId, limit: int) -> list[TaskState]:
+        """Tell the account's newest tasks, newest first. Raises Refused (503)."""
+        return (await self.page(account, Wanted(None, None, "", limit))).tasks
+
+    async def _from_redis(self, history: History) -> TaskState | None:
+        try:
+            with redis_errors():
+                content = await self._live.hget(state_key(history.task), "state")
+        except RedisUnavailable as error:
+            _log.warning("live state is not reachable", error=repr(error))
+            return None
+        return _owned(content, history)
+
+    async def _from_postgres(self, history: History) -> TaskState | None:
+        try:
+            async with (
+                asyncio.timeout(_LOOK_SECONDS),
+                within(self._pool, history.account) as connection,
+            ):
+                content = await connection.fetchval(_ONE, history.account, history.task)
+        except (Refused, TimeoutError):
+            return None
+        return _owned(content, history)
+
+    async def _from_log(self, history: History, known: TaskState | None) -> TaskState | None:
+        try:
+            news = await self._log.read(history, after=known.version if known else 0)
+        except Unavailable:
+            raise unavailable("The event log does not answer at the moment.") from None
+        return reduce(evolve, news, known)
+
+
+def _owned(content: bytes | str | None, history: History) -> TaskState | None:
+    if content is None:
+        return None
+    state = msgspec.json.decode(content, type=TaskState)
+    return state if state.account == history.account else None
+
+
+def _cursor(submitted_at: datetime, task: str) -> str:
+    return urlsafe_b64encode(f"{submitted_at.isoformat()} {task}".encode()).decode().rstrip("=")
+
+
+def _read_cursor(text: str) -> tuple[datetime | None, str]:
+    if not text:
+        return None, ""
+    try:
+        moment, task = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().split(" ")
+        since = datetime.fromisoformat(moment)
+    except (NotBase64, ValueError):
+        since, task = None, ""
+    if since is None or since.tzinfo is None:
+        raise refused(400, "cursor_invalid", "`after` must be the `next` of an earlier page.")
+    return since, task

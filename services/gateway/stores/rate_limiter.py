@@ -1,0 +1,133 @@
+"""How often one caller may ask: a bucket for each caller and kind of request.
+
+The buckets are in Redis, so that all gateways count together. While Redis is away each gateway
+counts for itself: the limit is then as many times as high as there are gateways, and never gone.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from importlib.resources import files
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from math import ceil
+from typing import Final, Literal, NamedTuple
+
+import redis.asyncio as redis
+
+from infra.runtime.telemetry import logger
+from infra.stores.redis_errors import RedisUnavailable, redis_errors
+
+Kind = Literal["reads", "commands", "anonymous"]
+_WINDOW_SECONDS: Final = 60
+_AWAY_SECONDS: Final = 5.0
+_MOST_BUCKETS: Final = 20_000
+
+_IPV6_PREFIX: Final = 64
+
+_log = logger(__name__)
+
+
+def network(address: str) -> str:
+    """Name the network that counts as one caller: an IPv4 address, or 64 bits of an IPv6 one.
+
+    One household, or one rented machine, has as many IPv6 addresses as it likes. Pure.
+    """
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((found, _IPV6_PREFIX), strict=False))
+
+
+class Taken(NamedTuple):
+    """What came of asking: whether it may be done, and how the bucket stands. `most` a minute."""
+
+    kind: Kind
+    most: int
+    is_allowed: bool
+    left: float
+
+    @property
+    def retry_after_seconds(self) -> int:
+        """Until there is one again, at least a second."""
+        return max(1, ceil((1 - self.left) * _WINDOW_SECONDS / self.most))
+
+    def headers(self) -> dict[str, str]:
+        """Spell it as RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10)."""
+        full_seconds = ceil((self.most - self.left) * _WINDOW_SECONDS / self.most)
+        return {
+            "RateLimit": f'"{self.kind}";r={int(self.left)};t={full_seconds}',
+            "RateLimit-Policy": f'"{self.kind}";q={self.most};w={_WINDOW_SECONDS}',
+        }
+
+
+class Bucket(NamedTuple):
+    """How full a bucket was, and when, by a steady clock."""
+
+    level: float
+    at: float
+
+
+def take(bucket: Bucket, now: float, most: int) -> tuple[Bucket, bool]:
+    """Take one out, if there is one; what was taken before comes back evenly over a minute. Pure.
+
+    `rate_limiter.lua` does the same.
+    """
+    level = min(most, bucket.level + max(0.0, now - bucket.at) * most / _WINDOW_SECONDS)
+    return (Bucket(level - 1, now), True) if level >= 1 else (Bucket(level, now), False)
+
+
+class Limits:
+    """All buckets. `most` tells how many requests of each kind a caller may make a minute."""
+
+    def __init__(self, live: redis.Redis, most: Mapping[Kind, int]) -> None:
+        self._most = most
+        script = (files("services.gateway.stores") / "rate_limiter.lua").read_text()
+        self._script = live.register_script(script)
+        self._away_until = 0.0
+        self._own: OrderedDict[str, Bucket] = OrderedDict()
+
+    async def take(self, kind: Kind, caller: str) -> Taken:
+        """Count one request of a caller: a person's id, or an address."""
+        most = self._most[kind]
+        key = f"limit.{kind}.{caller}"
+        now = asyncio.get_running_loop().time()
+        if now < self._away_until:
+            return self._take_here(kind, key, now)
+        try:
+            with redis_errors():
+                taken, left = await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, 1])
+        except RedisUnavailable as error:
+            _log.warning("limits are counted here for now", error=repr(error))
+            self._away_until = now + _AWAY_SECONDS
+            return self._take_here(kind, key, now)
+        return Taken(kind, most, bool(taken), float(left))
+
+    async def give_back(self, kind: Kind, caller: str) -> None:
+        """Take one request off again that was counted before it was known to be good."""
+        most = self._most[kind]
+        key = f"limit.{kind}.{caller}"
+        now = asyncio.get_running_loop().time()
+        if now >= self._away_until:
+            try:
+                with redis_errors():
+                    await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, -1])
+            except RedisUnavailable as error:
+                _log.warning("limits are counted here for now", error=repr(error))
+                self._away_until = now + _AWAY_SECONDS
+        elif key in self._own:
+            before = self._own[key]
+            self._own[key] = before._replace(level=min(most, before.level + 1))
+
+    def _take_here(self, kind: Kind, key: str, now: float) -> Taken:
+        most = self._most[kind]
+        before = self._own.pop(key, Bucket(most, now))
+        bucket, is_allowed = take(before, now, most)
+        self._own[key] = bucket
+        while len(self._own) > _MOST_BUCKETS:
+            self._own.popitem(last=False)
+        return Taken(kind, most, is_allowed, bucket.level)

@@ -1,0 +1,93 @@
+"""The stream's part of the AsyncAPI document: protocol v1, from the structs that carry it."""
+
+from collections.abc import Mapping
+from typing import Final, get_args
+
+import msgspec
+
+from infra.documents import Channel, Json, Message, Operation, Part, Schemas
+from infra.documents.asyncapi import REFS
+from infra.documents.stored import facts
+from services.gateway.stream import frames
+from services.gateway.tasks import requests
+
+OPERATIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "submit": requests.TaskWish,
+    "instruct": requests.InstructionWish,
+    "answer": requests.QuestionAnswerWish,
+    "approve": requests.ApprovalAnswerWish,
+    "interrupt": requests.InterruptWish,
+    "cancel": requests.CancelWish,
+    "archive": requests.ArchiveWish,
+    "budget": requests.BudgetRaise,
+}
+"""What a device may ask by `cmd`: the operation, and what its `args` are."""
+
+_LIVE_ITEM: Final = "#/components/messages/eph/payload"
+_CLOSE_CODES: Final = range(4000, 5000)
+_WORDS: Final = (
+    f"One WebSocket a device, subprotocol `{frames.SUBPROTOCOL}`, text frames of JSON. A device "
+    "says one object a frame; it is told one array a frame, whose items without `t` are events as "
+    "they are stored. Below 4500 a close code means reconnect and resume, from 4500 on stop: "
+)
+_FRAME_WORDS: Final = "What a device is told at once: items, in the order they are meant."
+
+
+def stream_part(schemas: Schemas) -> Part:
+    """Tell what a device may say, and what it is told."""
+    said = [_said(kind, schemas) for kind in get_args(frames.Said)]
+    frame = Message("frame", "Items, in one array.", _frame(schemas))
+    names = tuple(message.name for message in said)
+    return Part(
+        channels=(
+            Channel(
+                "stream",
+                "/v1/stream",
+                "gateway",
+                f"{_WORDS}{_closes()}.",
+                (*names, frame.name),
+                bindings={"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
+            ),
+        ),
+        operations=(
+            Operation("device.says", "receive", "stream", "What a device may say.", names),
+            Operation("device.is_told", "send", "stream", "What it is told.", (frame.name,)),
+        ),
+        messages=(*said, frame),
+    )
+
+
+def _said(kind: type[frames.FromDevice], schemas: Schemas) -> Message:
+    reference = schemas.of(kind)
+    if kind is frames.Cmd:
+        schemas.named[kind.__name__]["anyOf"] = [
+            {"properties": {"op": {"const": op}, "args": schemas.of(wish)}}
+            for op, wish in OPERATIONS.items()
+        ]
+    return Message(str(kind.__struct_config__.tag), _words(kind), reference)
+
+
+def _frame(schemas: Schemas) -> Json:
+    told = [schemas.of(kind) for kind in frames.ToDevice.__subclasses__()]
+    events = [{"$ref": f"{REFS}{tag}"} for tag, _ in facts()]
+    return {
+        "title": "Frame",
+        "description": _FRAME_WORDS,
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": [*told, {"$ref": _LIVE_ITEM}, *events]},
+    }
+
+
+def _words(kind: type[msgspec.Struct]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+def _closes() -> str:
+    codes = {code: name for name, code in vars(frames).items() if _is_close_code(code)}
+    told = (f"{code} {codes[code].lower().replace('_', ' ')}" for code in sorted(codes))
+    return ", ".join(told)
+
+
+def _is_close_code(value: object) -> bool:
+    return isinstance(value, int) and value in _CLOSE_CODES

@@ -1,0 +1,100 @@
+"""Events applied to a store behind the one who reads them: folded while the last batch is written.
+
+What came while the database was busy, and in a short while after, goes in one batch, so a batch is
+one event when nothing happens and thousands when the projector is behind. What is ahead is bounded,
+in events and bytes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from events import History, Recorded
+from infra.runtime.telemetry import span
+from services.projector.history.store import Store
+from services.projector.projections.fold import Fold
+
+GATHER_SECONDS: Final = 0.04
+"""How long a commit waits for more: each costs the disk a flush that the log may need as well."""
+
+_ENOUGH_EVENTS: Final = 250
+_MOST_EVENTS: Final = 20_000
+_MOST_BYTES: Final = 16 * 1024 * 1024
+
+
+Parks = Callable[[History, int, str], Awaitable[None]]
+"""Parks a task: its history, the event that broke a projection, and why."""
+
+
+class Applying:
+    """Takes events and writes what they change. `written` is where the checkpoint stands."""
+
+    def __init__(self, store: Store, parks: Parks, *, at: int) -> None:
+        self.written = at
+        self._store = store
+        self._parks = parks
+        self._fold = Fold(store.tables)
+        self._changed = asyncio.Condition()
+        self._is_writing = False
+        self._is_urgent = False
+        self._is_finishing = False
+
+    async def take(self, events: Sequence[Recorded]) -> None:
+        """Fold the next events of the log; waits while enough is ahead of the database."""
+        if missing := self._fold.missing(events):
+            self._fold.learn(missing, await self._store.states(missing))
+        self._fold.take(events)
+        await self._park()
+        async with self._changed:
+            self._changed.notify_all()
+            await self._changed.wait_for(self._has_room)
+
+    async def _park(self) -> None:
+        """Show the operator what broke a projection; all else of these events is written."""
+        broken, self._fold.quarantined = self._fold.quarantined, []
+        for recorded, reason in broken:
+            await self._parks(recorded.history, recorded.sequence, reason)
+
+    async def settled(self) -> None:
+        """Wait until all that was taken is written."""
+        async with self._changed:
+            self._is_urgent = True
+            self._changed.notify_all()
+            await self._changed.wait_for(lambda: not self._fold.count and not self._is_writing)
+            self._is_urgent = False
+
+    async def finish(self) -> None:
+        """Let `write` end when all that was taken is written."""
+        async with self._changed:
+            self._is_finishing = True
+            self._changed.notify_all()
+
+    async def write(self) -> None:
+        """Write what is taken until finished. Raises store.Fenced."""
+        while True:
+            async with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+                await self._changed.wait_for(lambda: self._fold.count or self._is_finishing)
+                if not self._fold.count:
+                    return
+                await self._gather()
+                self._is_writing = True
+            changes = self._fold.drain()
+            with span("project", events=changes.events):
+                await self._store.apply(changes, before=self.written)
+            self.written = changes.after
+
+    async def _gather(self) -> None:
+        """Wait a moment for more events, unless there are enough or somebody waits for these."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._changed.wait_for(self._is_enough)
+
+    def _is_enough(self) -> bool:
+        is_awaited = self._is_urgent or self._is_finishing
+        return is_awaited or self._fold.count >= _ENOUGH_EVENTS or not self._has_room()
+
+    def _has_room(self) -> bool:
+        return self._fold.count < _MOST_EVENTS and self._fold.size_bytes < _MOST_BYTES

@@ -1,0 +1,213 @@
+"""A history as the messages of the Messages API. Pure.
+
+What was sent once is never changed, only added to: thinking blocks are bound to what came before
+them. Source of the shapes: reference/apis.md §2.3.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from events import (
+    AttemptStarted,
+    Block,
+    CallId,
+    LeftOut,
+    ModelReplied,
+    ModelRequested,
+    Recorded,
+    TaskInstructed,
+    TaskSubmitted,
+    ToolCompleted,
+    ToolInterrupted,
+    UndoneCall,
+)
+from services.worker.agent.evolve import evolve
+from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.text.left_out import left_out_lines
+from services.worker.agent.tool_calls import WHOLE, calls_of, is_call, text_of, wants_more
+
+Message = dict[str, Any]
+
+_NEW_MACHINE: Final = (
+    "A new machine has taken this task over. Shell state, background processes and files that are "
+    "not part of the work are gone."
+)
+_KEPT: Final = "All other files are as your last call left them."
+_UNDONE: Final = (
+    "The files are as they were before the following calls. What these changed is undone:"
+)
+_REDO: Final = "Look at the files, and do again what is still needed, before you go on."
+_STOPPED: Final = {
+    "machine_lost": "the machine was lost while the call ran",
+    "drained": "the machine had to stop while the call ran",
+    "deadline": "the machine's time was up while the call ran",
+    "gateway_unreachable": "the machine lost its connection while the call ran",
+    "object_store_unreachable": "the machine could not store its work while the call ran",
+    "gateway_refused": "the machine could not go on while the call ran",
+}
+_ENDED: Final = {
+    "interrupted": "the person stopped it",
+    "cancelled": "the person cancelled the task",
+    "abandoned": "the task was given up because its machines kept failing",
+    "failed": "the task had ended before",
+    "finished": "the task had ended before",
+    "not_run": "a call before it was cut off, or its work was lost",
+}
+_WHY: Final = {**_STOPPED, **_ENDED}
+_THINKING: Final = frozenset({"thinking", "redacted_thinking"})
+_CUT: Final = (
+    "[Your reply reached the limit of its length and was cut. Go on from there, in smaller steps.]"
+)
+_NO_CALL: Final = "[You announced a tool call, but your reply holds none. Make the call.]"
+_GO_ON: Final = "[Go on.]"
+_EMPTY: Final = (
+    "[Your reply was empty. Go on with the work; when it is done, call submit, or say in a few "
+    "words what you found.]"
+)
+_NOT_RUN: Final = "Not run: the reply was cut before it was complete."
+
+
+class _Conversation:
+    """The messages so far, and what waits for the next of them."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.results: dict[CallId, Block] = {}
+        self.notices: list[str] = []
+        self.undone: list[UndoneCall] = []
+        self.steers: list[str] = []
+        self.queued: list[str] = []
+        self.nudge = ""
+
+    def hear(self, recorded: Recorded, turn: Turn) -> None:
+        """Take in an event; `turn` is where the task stood before it."""
+        match recorded.event:
+            case TaskSubmitted(prompt=text):
+                self.steers.append(text)
+            case TaskInstructed(text=text, mode=mode):
+                (self.steers if mode == "steer" else self.queued).append(text)
+            case ToolCompleted(call=call, output=output, is_error=is_error):
+                self.results[call] = _result(call, output or "(no output)", is_error=is_error)
+            case ToolInterrupted(call=call, reason=reason):
+                self.results[call] = _result(call, _interruption(turn, call, reason), is_error=True)
+            case AttemptStarted() if any(m["role"] == "assistant" for m in self.messages):
+                self.undone += turn.undone
+                self.notices = [self._takeover(turn.left_out)]
+            case ModelReplied():
+                self._reply(recorded.event)
+            case _:
+                pass
+
+    def _reply(self, event: ModelReplied) -> None:
+        content = sendable(event.blocks, event.stop_reason)
+        if content:
+            self.messages.append({"role": "assistant", "content": content})
+        self.nudge = nudge(event)
+
+    def speak(self, *, with_queued: bool) -> None:
+        """Put what waits into the user's message: results first, then what people said."""
+        said = [*self.steers, *(self.queued if with_queued else ()), *self.notices]
+        content = [*self._owed_results(), *({"type": "text", "text": text} for text in said)]
+        if self.nudge and not said:
+            content.append({"type": "text", "text": self.nudge})
+        self.results, self.notices, self.steers, self.undone = {}, [], [], []
+        self.nudge = ""
+        if with_queued:
+            self.queued = []
+        if not content:
+            return
+        if self.messages and self.messages[-1]["role"] == "user":
+            self.messages[-1]["content"] += content
+        else:
+            self.messages.append({"role": "user", "content": content})
+
+    def _takeover(self, left_out: Sequence[LeftOut]) -> str:
+        """Tell what a new machine does not have: name each call whose work is undone, in order."""
+        gone = [f"[{_NEW_MACHINE}", *(f"- {line}" for line in left_out_lines(left_out))]
+        if not self.undone:
+            return "\n".join([*gone, f"{_KEPT}]"]) if left_out else f"{gone[0]} {_KEPT}]"
+        named = enumerate(self.undone, 1)
+        lines = [f"{number}. {each.tool}: {each.title} ({each.call})" for number, each in named]
+        return "\n".join([*gone, _UNDONE, *lines, f"{_REDO}]"])
+
+    def _owed_results(self) -> Sequence[Block]:
+        last = self.messages[-1] if self.messages else None
+        if last is None or last["role"] != "assistant":
+            return ()
+        calls = [b["id"] for b in last["content"] if is_call(b)]
+        return [self.results.get(c) or _result(c, _NOT_RUN, is_error=True) for c in calls]
+
+
+def messages(history: Iterable[Recorded]) -> list[Message]:
+    """Make the messages of the request that the history's last `model.requested` announces.
+
+    What was said after it waits for the next one. The blocks of every reply must be in its event
+    (fetched back from the object store when they were too long for it).
+    """
+    conversation, turn = _Conversation(), Turn(attempt=Attempt(number=0))
+    for recorded in history:
+        conversation.hear(recorded, turn)
+        if isinstance(recorded.event, ModelRequested):
+            conversation.speak(with_queued=turn.is_over)
+        turn = evolve(turn, recorded)
+    return conversation.messages
+
+
+def _interruption(turn: Turn, call: CallId, reason: str) -> str:
+    why = _WHY.get(reason, reason)
+    if call not in turn.started and reason in _ENDED:
+        return f"Not run: {why}."
+    if call in turn.orphaned:
+        return f"Interrupted: {why}. What it changed in files is undone."
+    return f"Interrupted: {why}. What it had done by then is not known."
+
+
+def sendable(blocks: Iterable[Block], stop_reason: str) -> list[Block]:
+    """Return what of a reply the API takes back, each block verbatim.
+
+    It gives blocks that it refuses to have back: texts of white space, thinking that was cut before
+    its signature, and thinking that nothing follows. What it declined to say is not sent back, as
+    it would decline again.
+    """
+    if stop_reason == "refusal":
+        return []
+    content = [block for block in blocks if _is_accepted(block)]
+    while content and content[-1]["type"] in _THINKING:
+        content.pop()
+    return content
+
+
+def nudge(reply: ModelReplied) -> str:
+    """Return what the model is told when nobody else has a word for it; "" when it needs none."""
+    calls = calls_of(reply.blocks)
+    if calls and reply.stop_reason in WHOLE:
+        return ""
+    if not wants_more(reply.stop_reason, text_of(reply.blocks)):
+        return ""
+    match reply.stop_reason:
+        case "max_tokens":
+            return _CUT
+        case "tool_use":
+            return _NO_CALL
+        case "pause_turn":
+            return _GO_ON
+        case _:
+            return _EMPTY
+
+
+def _is_accepted(block: Block) -> bool:
+    match block.get("type"):
+        case "text":
+            text = block.get("text")
+            return isinstance(text, str) and bool(text.strip())
+        case "thinking":
+            return bool(block.get("signature"))
+        case "tool_use":
+            return is_call(block)
+        case kind:
+            return isinstance(kind, str)
+
+
+def _result(call: CallId, text: str, *, is_error: bool) -> Block:
+    block: Block = {"type": "tool_result", "tool_use_id": call, "content": text}
+    return {**block, "is_error": True} if is_error else block

@@ -1,0 +1,111 @@
+"""The steps of the agent's loop: what can be due. Values only."""
+
+from datetime import datetime
+
+import msgspec
+
+from events import CallId, EventId, SnapshotTaken, WorkerEvent
+from services.worker.agent.approvals.approvals import Wanted
+from services.worker.agent.tool_calls import Call
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Append these facts; nothing else has to be done for them."""
+
+    facts: tuple[WorkerEvent, ...]
+
+
+class PrepareWorkspace(msgspec.Struct, frozen=True):
+    """Bring the repository into the sandbox: the base, or what a snapshot holds."""
+
+    base: str
+    commit: str = ""
+    restore: SnapshotTaken | None = None
+
+
+class AskModel(msgspec.Struct, frozen=True):
+    """Send the conversation to the model. The intent is in the log."""
+
+    turn: int
+    model: str
+    effort: str
+
+
+class StartTools(msgspec.Struct, frozen=True):
+    """Record that these calls are about to run."""
+
+    calls: tuple[Call, ...]
+
+
+class AskApproval(msgspec.Struct, frozen=True):
+    """Ask a person whether this call may be made."""
+
+    call: Call
+    want: Wanted
+
+
+class AskPush(msgspec.Struct, frozen=True):
+    """Ask a person whether the work may be pushed although it changes these files."""
+
+    call: CallId
+    want: Wanted
+    paths: tuple[str, ...]
+
+
+class RunTools(msgspec.Struct, frozen=True):
+    """Run these calls side by side. The intent is in the log."""
+
+    calls: tuple[Call, ...]
+
+
+class TakeSnapshot(msgspec.Struct, frozen=True):
+    """Store what the workspace holds, so that it can be restored."""
+
+
+class StoreDiff(msgspec.Struct, frozen=True):
+    """Store the difference between the base and the work."""
+
+
+class Push(msgspec.Struct, frozen=True):
+    """Commit the work and push it. `event` is the reply that ended the work."""
+
+    title: str
+    body: str
+    event: EventId
+
+
+class OpenPullRequest(msgspec.Struct, frozen=True):
+    """Find, create or update the task's pull request."""
+
+    title: str
+    body: str
+    branch: str
+    base: str
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Nothing is due until somebody says something, or until a time."""
+
+    reason: str
+    until: datetime | None = None
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Nothing is due, and nothing will be: this worker is done."""
+
+
+Step = (
+    Record
+    | PrepareWorkspace
+    | AskModel
+    | AskApproval
+    | AskPush
+    | StartTools
+    | RunTools
+    | TakeSnapshot
+    | StoreDiff
+    | Push
+    | OpenPullRequest
+    | Wait
+    | Rest
+)

@@ -1,0 +1,38 @@
+"""The worker's part of the AsyncAPI document: what it says while it works, which nobody keeps."""
+
+from typing import Final
+
+from events.subjects import BEAT, LIVE
+from infra.documents import Channel, Message, Operation, Part, Schemas
+from infra.documents.log import ADDRESS
+from services.worker.effects.heartbeat import EVERY_SECONDS, Beat
+from services.worker.effects.live_output import _Item as LiveItem
+
+_LIVE_WORDS: Final = (
+    "Core NATS, stored nowhere: pieces of the model's text and of a tool's running output. The "
+    "final event carries the whole text, so a lost piece costs nothing."
+)
+_BEAT_WORDS: Final = (
+    f"Core NATS, stored nowhere: every {EVERY_SECONDS:g} seconds that the worker lives, how far it "
+    "has read, and which of its readers it needs."
+)
+
+
+def worker_part(schemas: Schemas) -> Part:
+    """Tell what a worker says beside the log."""
+    return Part(
+        channels=(
+            Channel("live", f"{LIVE}.{{account}}.{{task}}", "log", _LIVE_WORDS, ("eph",), ADDRESS),
+            Channel("beat", f"{BEAT}.{{account}}.{{task}}", "log", _BEAT_WORDS, ("beat",), ADDRESS),
+        ),
+        operations=(
+            Operation("worker.shows", "send", "live", "The worker shows what comes."),
+            Operation("projector.hears", "receive", "live", "The projector passes it on."),
+            Operation("worker.beats", "send", "beat", "The worker says that it lives."),
+            Operation("scheduler.hears", "receive", "beat", "The scheduler notes it."),
+        ),
+        messages=(
+            Message("eph", "One piece of a block.", schemas.of(LiveItem)),
+            Message("beat", "One heartbeat.", schemas.of(Beat)),
+        ),
+    )

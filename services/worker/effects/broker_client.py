@@ -1,0 +1,243 @@
+"""The gateway's broker, as a worker uses it: the claim, the object store, the forge.
+
+Callers: `services.worker.main`. The gateway, the object store and the forge may be away during a
+task, so what fails for want of them is said again, as patience has it.
+"""
+
+import ssl
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+import httpx
+import msgspec
+
+from events import Blob
+from infra.log.event_log import Unavailable
+from infra.log.jetstream import SignedEvent
+from infra.runtime.telemetry import logger
+from infra.stores.object_keys import is_blob_name
+from services.worker.agent.outage import Outage, Unreachable
+from services.worker.ports import NothingToMerge, PullRequest
+from services.worker.retry import Patience, Wait
+from services.worker.settings import Settings
+from services.worker.workspace.git_errors import pull_request_refused
+
+_RATE_LIMIT_SECONDS: Final = 45.0  # a forge's limit may stand for an hour: a person is told
+_VERIFY_SECONDS: Final = 5.0  # asked again for as long as the history is followed
+_RATE_LIMITED: Final = "forge_rate_limited"
+_AWAY: Final[dict[str, Outage]] = {
+    "object_store_unreachable": "object_store_unreachable",
+    "forge_unreachable": "forge_unreachable",
+}
+_TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
+
+_log = logger(__name__)
+
+
+class ClaimRefused(Exception):
+    """The gateway gives this machine no credentials; the text says why."""
+
+
+class NatsAccess(msgspec.Struct, frozen=True):
+    """Where the log is, and the text of the attempt's own `.creds` file."""
+
+    url: str
+    credentials: str
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """What an attempt works with."""
+
+    nats: NatsAccess
+    token: str
+    account: str
+    reader: str
+    expires_at: datetime
+    model_kind: str = ""
+
+
+class _Verified(msgspec.Struct, frozen=True):
+    genuine: list[bool]
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    """What is read of a problem (RFC 9457)."""
+
+    detail: str = ""
+    code: str = ""
+
+
+_NO_BLOB: Final = (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
+
+
+class Broker:
+    """The broker, to one attempt: `Blobs` and `Forge` of services.worker.ports."""
+
+    def __init__(
+        self, client: httpx.AsyncClient, token: str, *, patience: Patience | None = None
+    ) -> None:
+        self._client = client
+        self._token = token
+        self._patience = patience or Patience()
+
+    async def put(self, name: str, content: bytes) -> Blob:
+        """Store bytes under a name such as `snapshots/0007.pack`. Raises Unreachable."""
+        answer = await self._ask(self._request("PUT", f"blobs/{name}", content=content))
+        return msgspec.json.decode(answer.content, type=Blob)
+
+    async def get(self, key: str) -> bytes:
+        """Return the bytes under a Blob's key. Raises LookupError, Unreachable."""
+        name = key.split("/", 2)[2]
+        if not is_blob_name(name):
+            raise LookupError(f"no blob can be under {key[:200]!r}")
+        request = self._request("GET", f"blobs/{name}")
+        answer = await _say(self._client, request, self._patience.begin())
+        if answer.status_code in _NO_BLOB:
+            raise LookupError(f"there is no blob under {key[:200]}")
+        if not answer.is_success:
+            raise _refused(answer)
+        return answer.content
+
+    async def holds(self) -> bool:
+        """Return whether the attempt may go on; False only when the broker is certain."""
+        try:
+            answer = await self._client.send(self._request("GET", "attempt")())
+        except httpx.TransportError:
+            return True
+        return answer.status_code != httpx.codes.UNAUTHORIZED
+
+    async def verify(self, events: Sequence[SignedEvent]) -> Sequence[bool]:
+        """Ask which events of the control plane are genuine. Raises Unavailable."""
+        content = msgspec.json.encode({"events": events})
+        request = self._request("POST", "events/verify", content=content)
+        try:
+            wait = self._patience.begin(most_seconds=_VERIFY_SECONDS)
+            answer = await _say(self._client, request, wait)
+        except Unreachable as reason:
+            raise Unavailable(str(reason)) from reason
+        if not answer.is_success:
+            raise Unavailable(
+                f"The gateway does not say which events are genuine: {answer.status_code}: "
+                f"{_problem(answer)}"
+            )
+        return msgspec.json.decode(answer.content, type=_Verified).genuine
+
+    async def pull_request(
+        self, *, title: str, body: str, branch: str, base: str
+    ) -> PullRequest | None:
+        """Find, create or update the pull request; None when the forge has none.
+
+        Raises NothingToMerge, WorkspaceRefused, Unreachable.
+        """
+        wish = {"title": title, "body": body, "branch": branch, "base": base, "draft": False}
+        request = self._request("POST", "forge/pull-request", content=msgspec.json.encode(wish))
+        try:
+            answer = await _say(self._client, request, self._patience.begin())
+        except Unreachable as away:
+            if away.reason != "forge_unreachable":
+                raise
+            raise pull_request_refused(
+                httpx.codes.SERVICE_UNAVAILABLE, away.reason, away.detail, branch
+            ) from away
+        if answer.status_code == httpx.codes.NO_CONTENT:
+            return None
+        if answer.is_success:
+            return msgspec.json.decode(answer.content, type=PullRequest)
+        code, detail = _problem_of(answer)
+        if code == "pull_request_empty":
+            raise NothingToMerge(detail)
+        raise pull_request_refused(answer.status_code, code, detail, branch)
+
+    def _request(self, method: str, path: str, content: bytes = b"") -> Callable[[], httpx.Request]:
+        """Say how a request is made; a new one for each time it is sent."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        if method == "PUT":
+            headers["Content-Type"] = "application/octet-stream"
+        return lambda: self._client.build_request(
+            method, f"/broker/{path}", content=content or None, headers=headers
+        )
+
+    async def _ask(self, request: Callable[[], httpx.Request]) -> httpx.Response:
+        answer = await _say(self._client, request, self._patience.begin())
+        if not answer.is_success:
+            raise _refused(answer)
+        return answer
+
+
+async def claim(client: httpx.AsyncClient, settings: Settings, patience: Patience) -> Claimed:
+    """Trade the one-time code for credentials. Raises ClaimRefused, Unreachable."""
+    asked = {
+        "task": settings.task_id,
+        "account": settings.account_id,
+        "attempt": settings.attempt,
+        "code": settings.claim_code,
+        "machine": settings.fly_machine_id,
+    }
+    body = msgspec.json.encode(asked)
+    answer = await _say(
+        client,
+        lambda: client.build_request(
+            "POST", "/broker/claim", content=body, headers={"Content-Type": "application/json"}
+        ),
+        patience.begin(),
+    )
+    if not answer.is_success:
+        raise ClaimRefused(f"{answer.status_code}: {_problem(answer)}")
+    return msgspec.json.decode(answer.content, type=Claimed)
+
+
+def gateway_client(url: str) -> httpx.AsyncClient:
+    """Make the client; to be closed. Proxies of the environment are not for the gateway."""
+    # Certificates take 50 ms to read. A plain address needs none: it gets a context without any.
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http://") else True
+    return httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False, verify=verify)
+
+
+async def _say(
+    client: httpx.AsyncClient, request: Callable[[], httpx.Request], wait: Wait
+) -> httpx.Response:
+    """Send until there is an answer that another try would not change.
+
+    Raises Unreachable, which names what was away, when there is none before patience ends.
+    """
+    while True:
+        reason: Outage = "gateway_unreachable"
+        try:
+            answer = await client.send(request())
+        except httpx.TransportError as error:
+            trouble = str(error) or type(error).__name__
+        else:
+            if not (answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS):
+                return answer
+            code, _ = _problem_of(answer)
+            if code == _RATE_LIMITED and wait.waited_seconds > _RATE_LIMIT_SECONDS:
+                return answer
+            reason = _AWAY.get(code, reason)
+            trouble = f"{answer.status_code}: {_problem(answer)}"
+        if not await wait.again():
+            raise wait.over(reason, trouble)
+        _log.warning("broker.waiting", reason=reason, trouble=trouble)
+
+
+def _refused(answer: httpx.Response) -> Unreachable:
+    trouble = f"{answer.status_code}: {_problem(answer)}"
+    return Unreachable(
+        "gateway_refused", f"The gateway does not do what this attempt needs: {trouble}"
+    )
+
+
+def _problem(answer: httpx.Response) -> str:
+    code, detail = _problem_of(answer)
+    return detail or code
+
+
+def _problem_of(answer: httpx.Response) -> tuple[str, str]:
+    """Return an answer's code and detail; of one that is no problem, only that it is none."""
+    try:
+        problem = msgspec.json.decode(answer.content, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        is_page = answer.content.lstrip()[:1] == b"<"
+        what = "a web page" if is_page else "something else than the gateway's answer"
+        return "", f"{what} came back ({answer.status_code})"
+    return problem.code, problem.detail

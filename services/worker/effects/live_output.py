@@ -1,0 +1,106 @@
+"""What is shown while it happens and never kept: token deltas and running output.
+
+Items are the wire's own: {"t":"eph","task","kind","block","offset","text"}; `offset` counts the
+characters of the block that came before. The final event carries the whole text, so a lost item
+costs nothing. Secrets are taken out before; what may be the beginning of one waits for the rest.
+"""
+
+import asyncio
+import codecs
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from events import CallId, TaskId
+from services.worker.agent.text.redaction import RedactedStream, Redactor
+from services.worker.ports import LiveKind, OnDelta, OnOutput
+
+_PAUSE_SECONDS: Final = 0.04  # 25 items a second
+_MOST_CHARACTERS: Final = 16_000
+
+
+class _Item(msgspec.Struct, frozen=True, tag_field="t", tag="eph"):
+    """One piece of a block, as phones receive it."""
+
+    task: TaskId
+    kind: LiveKind
+    block: str
+    offset: int
+    text: str
+
+
+class Live:
+    """Gathers pieces and says them at most 25 times a second for each block."""
+
+    def __init__(
+        self,
+        task: TaskId,
+        say: Callable[[bytes], Awaitable[None]],
+        *,
+        redactor: Redactor | None = None,
+    ) -> None:
+        self._redactor = redactor or Redactor()
+        self._streams: dict[tuple[LiveKind, str], RedactedStream] = {}
+        self._task = task
+        self._say = say
+        self._heard = asyncio.Event()
+        self._offsets: dict[tuple[LiveKind, str], int] = {}
+        self._waiting: dict[tuple[LiveKind, str], str] = {}
+
+    def reply(self, turn: int) -> OnDelta:
+        """Begin to show a reply anew; blocks are named `<turn>.<index>`."""
+        self._begin()
+
+        def take(kind: LiveKind, index: int, text: str) -> None:
+            self._take((kind, f"{turn}.{index}"), text)
+
+        return take
+
+    def output(self, call: CallId) -> OnOutput:
+        """Begin to show a call's output; the block is named by the call."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+        def take(chunk: bytes) -> None:
+            self._take(("output", call), decoder.decode(chunk))
+
+        return take
+
+    async def run(self, until: asyncio.Event) -> None:
+        """Say what was gathered, as it comes, until set."""
+        while not until.is_set():
+            await self._heard.wait()
+            await self.flush()
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def flush(self) -> None:
+        """Say what was gathered now."""
+        self._heard.clear()
+        waiting, self._waiting = self._waiting, {}
+        for (kind, block), text in waiting.items():
+            offset = self._offsets.get((kind, block), 0)
+            self._offsets[kind, block] = offset + len(text)
+            shown = text[-_MOST_CHARACTERS:]
+            skipped = len(text) - len(shown)
+            item = _Item(self._task, kind, block, offset + skipped, shown)
+            await self._say(msgspec.json.encode(item))
+
+    async def end(self) -> None:
+        """Say all that was held back; the next pieces begin new texts."""
+        streams, self._streams = self._streams, {}
+        for key, stream in streams.items():
+            self._put(key, stream.end())
+        await self.flush()
+
+    def _begin(self) -> None:
+        self._streams.clear()
+        self._offsets.clear()
+        self._waiting.clear()
+
+    def _take(self, key: tuple[LiveKind, str], text: str) -> None:
+        self._put(key, self._streams.setdefault(key, self._redactor.stream()).take(text))
+
+    def _put(self, key: tuple[LiveKind, str], text: str) -> None:
+        if text:
+            self._waiting[key] = self._waiting.get(key, "") + text
+            self._heard.set()

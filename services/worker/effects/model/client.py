@@ -1,0 +1,216 @@
+"""The model, over the Anthropic SDK: always streaming, one call, no retries of the SDK's own.
+
+The only importer of anthropic. What a stream brings is put together by `reply_parser` and not by
+the SDK, so that the blocks go back verbatim and nothing of another shape comes in; whatever goes
+wrong, before or in the middle of a stream, becomes a ModelFailure. Source: the Messages API.
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import anthropic
+import httpx2
+import msgspec
+
+from events import BudgetExhausted
+from services.worker.agent.model_errors import Misfortune
+from services.worker.effects.model.event_stream import EventStreamDecoder, EventTooLong, StreamEvent
+from services.worker.effects.model.json_decoder import MalformedReply
+from services.worker.effects.model.refusals import (
+    Refusal,
+    is_page,
+    misfortune_of,
+    short,
+    stream_error,
+)
+from services.worker.effects.model.reply_parser import ReplyParser, decode_event
+from services.worker.ports import (
+    Answer,
+    BudgetRefused,
+    ModelFailure,
+    OnDelta,
+    Question,
+)
+from services.worker.retry import Patience
+
+_MOST_OUTPUT_TOKENS: Final = 32_000
+_MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
+_TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0, read=300.0)
+_WITHOUT_ADAPTIVE_THINKING: Final = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
+
+
+class _Details(msgspec.Struct, frozen=True):
+    """The broker's own part of an error: the limit that stands against a call."""
+
+    scope: Literal["cost", "person", "account"]
+    spent: int
+    limit: int
+    error_code: Literal["budget_exhausted"]
+    resets_at: datetime | None = None
+
+
+class _Error(msgspec.Struct, frozen=True):
+    details: _Details
+
+
+class _Refused(msgspec.Struct, frozen=True):
+    error: _Error
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    code: str = ""
+
+
+class AnthropicModel:
+    """A server that speaks the Messages API, reached with a token."""
+
+    def __init__(self, client: anthropic.AsyncAnthropic, patience: Patience) -> None:
+        self._client = client
+        self._patience = patience
+
+    async def ready(self) -> None:
+        """Return: it can be asked at once."""
+
+    async def answer(self, question: Question, on_delta: OnDelta) -> Answer:
+        """Ask once, waiting for the gateway; see `services.worker.ports.Model`.
+
+        Raises Unreachable too, when nobody took the connection.
+        """
+        try:
+            stream = await self._connected(question)
+            async with stream:
+                return await _read_reply(stream.response, on_delta)
+        except anthropic.APIStatusError as error:
+            if met := _limit_met(error):
+                raise BudgetRefused(met) from error
+            raise ModelFailure(misfortune_of(_refusal(error.response))) from error
+        except (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
+            cause = short(str(error)) or type(error).__name__
+            detail = f"The connection to the model broke: {cause}."
+            raise ModelFailure(Misfortune("connection_lost", detail)) from error
+        except MalformedReply as error:
+            detail = f"The model's reply is malformed: {short(str(error))}."
+            raise ModelFailure(Misfortune("malformed", detail)) from error
+
+    async def _connected(self, question: Question) -> anthropic.AsyncStream[Any]:
+        """Send the request; while nobody takes the connection nothing was asked, so ask again."""
+        wait = self._patience.begin()
+        while True:
+            try:
+                stream: anthropic.AsyncStream[Any] = await self._client.messages.create(
+                    **_parameters(question), stream=True
+                )
+            except anthropic.APIConnectionError as error:
+                if not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
+                    raise
+                if not await wait.again():
+                    trouble = short(str(error.__cause__)) or type(error.__cause__).__name__
+                    raise wait.over("gateway_unreachable", trouble) from error
+            except anthropic.InternalServerError as error:
+                if not _is_starting(error):
+                    raise
+                if not await wait.again():
+                    raise wait.over("gateway_unreachable", "it waits for its servers") from error
+            else:
+                return stream
+
+
+async def _read_reply(response: httpx2.Response, on_delta: OnDelta) -> Answer:
+    """Read a stream to its end. Raises ModelFailure, MalformedReply, httpx2's errors.
+
+    The SDK's own reading of it is passed by: it takes the shape of every event for granted.
+    """
+    opening = Refusal(response.status_code, _headers(response), "")
+    if is_page(opening):
+        raise ModelFailure(misfortune_of(opening))
+    decoder, parser = EventStreamDecoder(), ReplyParser(on_delta)
+    size_bytes = 0
+    async for chunk in response.aiter_bytes():
+        size_bytes += len(chunk)
+        if size_bytes > _MAX_STREAM_BYTES:
+            raise MalformedReply("it does not end")
+        try:
+            for event in decoder.feed(chunk):
+                _take(parser, event)
+        except EventTooLong:
+            raise MalformedReply("one of its events does not end") from None
+        if parser.is_complete:
+            break
+    answer = parser.finish(response.headers.get("request-id", ""))
+    if answer is None:
+        raise ModelFailure(Misfortune("truncated", "The model's reply ended in the middle."))
+    return answer
+
+
+def _take(parser: ReplyParser, event: StreamEvent) -> None:
+    data = decode_event(event.data)
+    if event.name == "error" or data.get("type") == "error":
+        raise ModelFailure(stream_error(data))
+    parser.add_event(data)
+
+
+def _refusal(response: httpx2.Response) -> Refusal:
+    """Read an error answer; the SDK has fetched its body."""
+    return Refusal(response.status_code, _headers(response), response.text)
+
+
+def _headers(response: httpx2.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+@asynccontextmanager
+async def connect(
+    base_url: str, token: str, *, patience: Patience | None = None
+) -> AsyncIterator[AnthropicModel]:
+    """Reach the model behind the gateway's broker with the attempt's token."""
+    # Certificates take 50 ms to read. A plain address needs none: it gets a context without any.
+    verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if base_url.startswith("http://") else True
+    async with anthropic.AsyncAnthropic(
+        base_url=base_url,
+        auth_token=token,
+        max_retries=0,
+        timeout=_TIMEOUT,
+        http_client=anthropic.DefaultAsyncHttpxClient(verify=verify, timeout=_TIMEOUT),
+    ) as client:
+        yield AnthropicModel(client, patience or Patience())
+
+
+def _parameters(question: Question) -> dict[str, Any]:
+    """Spell the request: fixed order of tools, a marker for the prompt cache on the last block."""
+    parameters: dict[str, Any] = {
+        "model": question.model,
+        "max_tokens": _MOST_OUTPUT_TOKENS,
+        "system": question.system,
+        "messages": question.messages,
+        "tools": question.tools,
+        "cache_control": {"type": "ephemeral"},
+        "metadata": {"user_id": question.user},
+    }
+    if not question.model.startswith(_WITHOUT_ADAPTIVE_THINKING):
+        parameters["thinking"] = {"type": "adaptive", "display": "summarized"}
+    if question.effort:
+        parameters["output_config"] = {"effort": question.effort}
+    return parameters
+
+
+def _is_starting(error: anthropic.APIStatusError) -> bool:
+    """Return whether the gateway says that it waits for its own servers, and asked nobody."""
+    try:
+        problem = msgspec.convert(error.body, _Problem)
+    except msgspec.ValidationError:
+        return False
+    return problem.code == "gateway_starting"
+
+
+def _limit_met(error: anthropic.APIStatusError) -> BudgetExhausted | None:
+    """Read which limit the broker says is met; None of any other error."""
+    try:
+        met = msgspec.convert(error.body, _Refused).error.details
+    except msgspec.ValidationError:
+        return None
+    return BudgetExhausted(
+        scope=met.scope, spent=met.spent, limit=met.limit, resets_at=met.resets_at
+    )

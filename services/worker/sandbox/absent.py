@@ -1,0 +1,35 @@
+"""The sandbox of a machine that has none: it says why when it is made, so the task can end so."""
+
+from collections.abc import Sequence
+
+from services.worker.ports import SandboxUnavailable
+from services.worker.sandbox.backend import Entered
+
+
+class Absent:
+    """An Enclosure that cannot be made, for `reason`."""
+
+    name = "unavailable"
+
+    def __init__(self, reason: SandboxUnavailable) -> None:
+        self._reason = reason
+
+    async def create(self) -> None:
+        """Say why there is none."""
+        raise self._reason
+
+    async def enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
+        """Say why there is none."""
+        del command, is_split
+        raise self._reason
+
+    def complaint(self) -> str:
+        """Have no complaint."""
+        return ""
+
+    def take_notice(self) -> str:
+        """Have no notice."""
+        return ""
+
+    async def destroy(self) -> None:
+        """Have nothing to remove."""

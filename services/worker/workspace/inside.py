@@ -1,0 +1,135 @@
+"""git inside the sandbox: the base goes in, the tree of the work comes out."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from events import LeftOut
+from services.worker.ports import Carrier, SandboxUnavailable, Transferred
+from services.worker.workspace import scripts
+from services.worker.workspace.git_errors import malformed, said, too_large
+from services.worker.workspace.left_out_report import parse_report
+from services.worker.workspace.limits import WorkspaceLimits
+
+_TREE_ID: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+_MEBIBYTE: Final = 1024 * 1024
+_SECONDS: Final = 300.0
+_ANSWER_BYTES: Final = 64 * 1024
+_REPORT_BYTES: Final = 1024 * 1024
+_LENGTH: Final = re.compile(rb" *(\d{1,7})\n")
+_MALFORMED: Final = 65
+_NO_ROOM: Final = re.compile(
+    r"no space left|quota exceeded|cannot allocate|out of memory", re.IGNORECASE
+)
+
+
+class Damaged(SandboxUnavailable):
+    """What is kept inside for git is broken, or there is no room for git to work."""
+
+
+class Agent(NamedTuple):
+    """Who commits inside, and on which branch."""
+
+    branch: str
+    name: str
+    email: str
+
+
+class Work(NamedTuple):
+    """The work's tree, the pack of what the base does not hold, and what is left out."""
+
+    tree: str
+    pack: bytes
+    left_out: tuple[LeftOut, ...]
+
+
+class Inside:
+    """Runs services.worker.workspace.scripts. Raises SandboxUnavailable when git fails there."""
+
+    def __init__(self, carrier: Carrier, limits: WorkspaceLimits) -> None:
+        self._carrier = carrier
+        self._limits = limits
+
+    async def store(self, commit: str, shallow: str, pack: Path) -> None:
+        """Put the base's objects into the sandbox, in place of whatever was there."""
+        await self._done(scripts.STORE, commit, shallow, stdin=pack)
+
+    async def check_out(self, commit: str, shallow: str, pack: Path, agent: Agent) -> None:
+        """Put the base's objects in, and fill the empty workspace with it, under its own .git.
+
+        Raises WorkspaceRefused when git can make no files of it.
+        """
+        arguments = (commit, shallow, agent.branch, agent.name, agent.email)
+        answer = await self._run(scripts.CHECK_OUT, *arguments, stdin=pack)
+        if answer.exit_code == _MALFORMED and not _NO_ROOM.search(answer.stderr):
+            raise malformed(said(answer.stderr))
+        if answer.exit_code != 0:
+            raise _unfit(answer)
+
+    async def restore(self, tree: str, pack: bytes) -> None:
+        """Turn the base's workspace into a snapshot's."""
+        await self._done(scripts.RESTORE, tree, stdin=pack)
+
+    async def take(self, last: str, base: str, written: Iterable[str]) -> Work:
+        """Take the work: its tree, and if that is not `last`, what it adds to the base tree.
+
+        `written` are paths to take also where git ignores them. Raises Damaged when git cannot
+        work inside, WorkspaceRefused: too large.
+        """
+        limit_bytes = self._limits.snapshot_bytes
+        answer = await self._run(
+            *(scripts.TAKE, str(self._limits.file_bytes), last, base),
+            stdin=b"".join(os.fsencode(path) + b"\0" for path in sorted(written)),
+            output_limit_bytes=limit_bytes + _REPORT_BYTES,
+        )
+        if answer.is_truncated:
+            raise too_large(f"The changes are larger than {limit_bytes // _MEBIBYTE} MiB.")
+        named, _, rest = answer.stdout.partition(b"\n")
+        tree = named.decode(errors="replace")
+        if answer.exit_code != 0 or not _TREE_ID.fullmatch(tree):
+            raise _unfit(answer, Damaged)
+        header = _LENGTH.match(rest)
+        start = header.end() if header else 0
+        length = int(header[1]) if header else 0
+        report = rest[start : start + length]
+        return Work(tree, rest[start + length :], parse_report(report))
+
+    async def _done(
+        self,
+        script: str,
+        *arguments: str,
+        stdin: bytes | Path = b"",
+        output_limit_bytes: int = _ANSWER_BYTES,
+    ) -> Transferred:
+        answer = await self._run(
+            script, *arguments, stdin=stdin, output_limit_bytes=output_limit_bytes
+        )
+        if answer.exit_code != 0:
+            raise _unfit(answer)
+        return answer
+
+    async def _run(
+        self,
+        script: str,
+        *arguments: str,
+        stdin: bytes | Path = b"",
+        output_limit_bytes: int = _ANSWER_BYTES,
+    ) -> Transferred:
+        return await self._carrier.transfer(
+            ("bash", "--noprofile", "--norc", "-c", script, "bash", *arguments),
+            stdin=stdin,
+            timeout_seconds=_SECONDS,
+            output_limit_bytes=output_limit_bytes,
+        )
+
+
+def _unfit(
+    answer: Transferred, kind: type[SandboxUnavailable] = SandboxUnavailable
+) -> SandboxUnavailable:
+    heard = answer.note or said(answer.stderr)
+    return kind(
+        f"git inside the sandbox ended with {answer.exit_code}: {heard}. Its disk or memory may "
+        "be full, or its image may lack git; the next attempt begins from the last snapshot."
+    )

@@ -1,0 +1,260 @@
+"""The task's repository: a bare one on the worker's side, a tree in the sandbox.
+
+git runs here on checked objects alone, and in the sandbox on everything else. In goes a pack on
+stdin; out comes a pack on stdout, which `index-pack --strict` checks before anything looks at it.
+"""
+
+import asyncio
+import hashlib
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from events import LeftOut, SnapshotTaken
+from infra.runtime.clock import Clock
+from infra.runtime.tree_removal import remove_tree
+from services.worker.ports import (
+    Blobs,
+    Carrier,
+    Prepared,
+    Snapshot,
+    WorkspaceRefused,
+)
+from services.worker.retry import Patience
+from services.worker.workspace.bare import Author, Bare, message_of
+from services.worker.workspace.git_command import Git
+from services.worker.workspace.git_errors import snapshot_lost
+from services.worker.workspace.inside import Agent, Damaged, Inside
+from services.worker.workspace.limits import WorkspaceLimits
+from services.worker.workspace.remote import Remote
+
+_TREE_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_MOST_MOVES: Final = 6
+_PAUSE_SECONDS: Final = 1.0
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the repository is: its address at the broker, the broker's token, the task's branch.
+
+    `patience` says how long it is waited for.
+    """
+
+    url: str
+    token: str
+    branch: str
+    patience: Patience = msgspec.field(default_factory=Patience)
+
+
+class Base(msgspec.Struct, frozen=True):
+    """Where the work grows from."""
+
+    branch: str
+    commit: str
+    tree: str
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A tree that the bare repository holds, the pack that brought it, and what is not in it."""
+
+    tree: str
+    pack: bytes
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class GitWorkspace:
+    """Satisfies services.worker.ports.Workspace. `close` removes the bare repository."""
+
+    def __init__(
+        self,
+        sandbox: Carrier,
+        blobs: Blobs,
+        origin: Origin,
+        *,
+        scratch: Path,
+        clock: Clock,
+        author: Author | None = None,
+        limits: WorkspaceLimits | None = None,
+    ) -> None:
+        self._blobs = blobs
+        self._branch = origin.branch
+        self._clock = clock
+        self._author = author or Author()
+        limits = limits or WorkspaceLimits()
+        self._sandbox = sandbox
+        self._inside = Inside(sandbox, limits)
+        self._directory = Path(tempfile.mkdtemp(prefix="repository-", dir=scratch))
+        bare = self._directory / "bare.git"
+        self._git = Git(
+            bare, url=origin.url, token=origin.token, limit_bytes=limits.repository_bytes
+        )
+        self._bare = Bare(self._git, limits)
+        self._remote = Remote(self._git, url=origin.url, patience=origin.patience)
+        self._base = Base("", "", "")
+        self._fetched: tuple[str, str] | None = None
+        self._pack: Path | None = None
+        self._last = Taken("", b"")
+        self._shown: Taken | None = None
+        self._reported: tuple[str, tuple[LeftOut, ...]] = ("", ())
+        self._turn = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Remove the bare repository."""
+        await asyncio.to_thread(remove_tree, self._directory)
+
+    async def fetch(self, *, base: str, commit: str = "") -> None:
+        """Clone what `prepare` will need; the sandbox is not touched. Raises WorkspaceRefused."""
+        async with self._turn:
+            await self._fetch(base, commit)
+
+    async def prepare(
+        self, *, base: str, commit: str = "", restore: SnapshotTaken | None = None
+    ) -> Prepared:
+        """Clone, and put the tree of the base (or the snapshot's) into the sandbox.
+
+        Raises WorkspaceRefused, also when the snapshot cannot be had any more.
+        """
+        async with self._turn:
+            if self._fetched != (base, commit):
+                await self._fetch(base, commit)
+            self._fetched = self._shown = None
+            held = self._base
+            self._last = Taken(held.tree, b"")
+            self._reported = (held.tree, ())
+            agent = Agent(held.branch, self._author.name, self._author.email)
+            await self._inside.check_out(held.commit, *await self._objects(), agent)
+            if restore is not None:
+                await self._restore(restore)
+            return Prepared(commit=held.commit, base=held.branch, branch=self._branch)
+
+    async def snapshot(self) -> Snapshot | None:
+        """Take what the sandbox holds now; None when it is what the last one had and left out.
+
+        Raises WorkspaceRefused when git finds the work malformed, or it is too large.
+        """
+        async with self._turn:
+            taken, self._shown = await self._take(), None
+            if (taken.tree, taken.left_out) == self._reported:
+                return None
+            counts = await self._bare.counts(self._base.tree, taken.tree)
+            self._reported = (taken.tree, taken.left_out)
+            return Snapshot(
+                tree=taken.tree,
+                pack=taken.pack,
+                files=counts.files,
+                insertions=counts.insertions,
+                deletions=counts.deletions,
+                left_out=taken.left_out,
+                guarded=await self._bare.guarded(self._base.tree, taken.tree),
+            )
+
+    async def diff(self) -> str:
+        """Return the unified diff from the base to the work as it stands, at most 4 MiB of it."""
+        async with self._turn:
+            self._shown = await self._take()
+            return await self._bare.diff(self._base.tree, self._shown.tree)
+
+    async def commit_and_push(self, *, title: str, body: str, trailers: Mapping[str, str]) -> str:
+        """Commit what `diff` has shown, or else the work as it stands; return the commit's id.
+
+        It is pushed to the task's branch. Work pushed earlier by this task stays below; the same
+        work is pushed once. Raises WorkspaceRefused, with reason `no_changes` when there is nothing
+        to push; Unreachable when the gateway is away.
+        """
+        async with self._turn:
+            taken, self._shown = self._shown or await self._take(), None
+            message = message_of(title, body, trailers)
+            wait = self._remote.begin_wait()
+            # Most often nothing is pushed yet: that is tried first, and looked up if refused.
+            must_look = taken.tree == self._base.tree
+            times_moved = 0
+            while times_moved < _MOST_MOVES:
+                pushed = await self._remote.fetch_pushed(self._branch) if must_look else ""
+                if pushed and await self._bare.tree_of(pushed) == taken.tree:
+                    return pushed
+                if not pushed and taken.tree == self._base.tree:
+                    raise WorkspaceRefused(
+                        "no_changes", "Nothing was changed.", "Tell the agent what to change."
+                    )
+                commit = await self._bare.commit(
+                    taken.tree,
+                    pushed or self._base.commit,
+                    message,
+                    author=self._author,
+                    at=self._clock(),
+                )
+                match await self._remote.push(commit, self._branch, expected=pushed, wait=wait):
+                    case "done":
+                        return commit
+                    case "moved":
+                        await asyncio.sleep(_PAUSE_SECONDS * times_moved)
+                        times_moved += 1
+                    case "unanswered":
+                        pass
+                must_look = True
+            raise WorkspaceRefused(
+                "push_refused",
+                f"The branch {self._branch} was moved by others {_MOST_MOVES} times meanwhile.",
+                "Check that nobody else pushes to this branch, then say something to the task to "
+                "push again.",
+            )
+
+    async def _fetch(self, base: str, commit: str) -> None:
+        self._fetched = None
+        await asyncio.to_thread(_make_empty, self._git.directory)
+        branch, found, self._pack = await self._remote.fetch_base(base, commit)
+        self._base = Base(branch, found, await self._bare.tree_of(found))
+        self._fetched = (base, commit)
+
+    async def _objects(self) -> tuple[str, Path]:
+        """Return what the sandbox gets of the base: where its history ends, and a pack."""
+        if self._pack is None:
+            self._pack = await self._bare.pack_of(self._base.commit, self._directory)
+        return await asyncio.to_thread(_text_of, self._git.directory / "shallow"), self._pack
+
+    async def _restore(self, snapshot: SnapshotTaken) -> None:
+        try:
+            pack = await self._blobs.get(snapshot.pack.key)
+        except LookupError as error:
+            raise snapshot_lost(str(error)) from error
+        if hashlib.sha256(pack).hexdigest() != snapshot.pack.sha256:
+            raise snapshot_lost("What is stored is not what was taken.")
+        if not _TREE_ID.fullmatch(snapshot.tree):
+            raise snapshot_lost("What was taken is no tree of git's.")
+        await self._admit(snapshot.tree, pack)
+        if snapshot.tree != self._base.tree:
+            await self._inside.restore(snapshot.tree, pack)
+        self._last = Taken(snapshot.tree, pack)
+        self._reported = (snapshot.tree, ())
+
+    async def _take(self) -> Taken:
+        """Bring the sandbox's tree into the bare repository, checked."""
+        last, base, written = self._last, self._base, self._sandbox.written
+        try:
+            work = await self._inside.take(last.tree, base.tree, written)
+        except Damaged:  # perhaps the agent broke what is kept inside: put it there again
+            await self._inside.store(base.commit, *await self._objects())
+            kept = await self._bare.paths_added(base.tree, last.tree)
+            work = await self._inside.take(last.tree, base.tree, written | kept)
+        if work.tree == last.tree:
+            self._last = Taken(last.tree, last.pack, work.left_out)
+        else:
+            await self._admit(work.tree, work.pack)
+            self._last = Taken(*work)
+        return self._last
+
+    async def _admit(self, tree: str, pack: bytes) -> None:
+        if tree != self._base.tree:
+            await self._bare.admit(pack, tree=tree, base_tree=self._base.tree)
+
+
+def _make_empty(directory: Path) -> None:
+    remove_tree(directory)
+    directory.mkdir(parents=True)
+
+
+def _text_of(file: Path) -> str:
+    return file.read_text() if file.is_file() else ""

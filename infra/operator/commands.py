@@ -21,7 +21,7 @@ from infra.operator.live_states import open_states
 from infra.operator.restore import restore as restore_log
 from infra.operator.segment import Manifest
 from infra.operator.task_keys import Vault, open_vault, read_master
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.object_store import Objects, open_objects
 
 _PREFIX: Final = "archive"
@@ -113,7 +113,7 @@ async def _erase(console: Console, house: House, task: TaskId, reason: str) -> N
             vault=opened.vault,
             live=live,
             postgres_url=house.postgres_url,
-            scribe=Scribe(utc_now),
+            draft_factory=DraftFactory(utc_now),
         )
         erased = await erasing.erase(task, reason)
     for line in told(erased):

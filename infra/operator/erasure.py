@@ -34,7 +34,7 @@ from infra.log.jetstream import Connection, JetStreamLog
 from infra.log.jetstream.admin.dead_letters import forget, letters_of
 from infra.log.jetstream.admin.erasure import HistoryRoom, find_history, purge_before
 from infra.operator.task_keys import Vault
-from infra.runtime.clock import Scribe
+from infra.runtime.clock import DraftFactory
 from infra.stores.object_store import Objects
 
 _LOOK_SECONDS: Final = 0.25
@@ -80,7 +80,7 @@ class Erasing:
         vault: Vault,
         live: LiveStates,
         postgres_url: str,
-        scribe: Scribe,
+        draft_factory: DraftFactory,
         wait_seconds: float = 30.0,
     ) -> None:
         self._connection = connection
@@ -90,7 +90,7 @@ class Erasing:
         self._vault = vault
         self._live = live
         self._postgres_url = postgres_url
-        self._scribe = scribe
+        self._draft_factory = draft_factory
         self._wait_seconds = wait_seconds
 
     async def erase(self, task: TaskId, reason: str) -> Erased:
@@ -130,7 +130,7 @@ class Erasing:
             head = events[-1].head if events else await self._room.remaining_head(history)
             if is_full:
                 await self._room.make(history, head)
-            drafts = self._scribe.drafts([TaskErased(reason=reason)], by="operator")
+            drafts = self._draft_factory.drafts([TaskErased(reason=reason)], by="operator")
             with suppress(Conflict):  # it has grown: look again
                 return await self._log.append(history, drafts, after=head)
 

@@ -1,4 +1,4 @@
-"""Time and chance, as things a shell is handed: production's own, or a test's."""
+"""Clock and randomness, passed as arguments: production's own, or a test's."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -12,12 +12,12 @@ E = TypeVar("E")
 
 
 def utc_now() -> datetime:
-    """Tell the time, aware, in UTC."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(UTC)  # noqa: TID251 - the one place that reads the clock
 
 
-class Scribe:
-    """Makes drafts of one writer's facts: stamps time, identity and cause on them.
+class DraftFactory:
+    """Factory of drafts of events: sets their time, id, writer and cause.
 
     `by` is how the writer appears in the log: "scheduler", "worker:2", "person:per_…".
     """
@@ -27,15 +27,15 @@ class Scribe:
         self._entropy = entropy
 
     def now(self) -> datetime:
-        """Tell the time this scribe stamps."""
+        """Return the time that a draft made now would have."""
         return self._clock()
 
     def new_event_id(self) -> EventId:
-        """Make an id nobody can guess."""
+        """Return a new event id that nobody can guess."""
         return event_id(int(self._clock().timestamp() * 1000), self._entropy(10))
 
     def drafts(self, events: Sequence[E], *, by: str, cause: str = "") -> list[Draft[E]]:
-        """Make a draft of each event; the order is kept."""
+        """Return a draft of each event, in the same order."""
         at = self._clock()
         return [
             Draft(id=self.new_event_id(), at=at, by=by, cause=cause, event=event)

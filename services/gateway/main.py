@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from events import GatewayEvent
 from infra.log.event_key_settings import make_event_keys
 from infra.log.jetstream import Connection, JetStreamLog, connect, wait_for_stream
-from infra.runtime.clock import Clock, Scribe, utc_now
+from infra.runtime.clock import Clock, DraftFactory, utc_now
 from infra.runtime.lifecycle import collect_rarely, run_until_signalled
 from infra.runtime.settings import Misconfigured
 from infra.runtime.telemetry import logger, serve_metrics
@@ -157,7 +157,7 @@ async def gateway(
             opened.log,
             recall=recall,
             terms=_terms(settings, forges),
-            scribe=Scribe(utc_now),
+            draft_factory=DraftFactory(utc_now),
             room=Room(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
         )
         states = States(opened.log, pool=opened.pool, live=opened.live)

@@ -21,7 +21,7 @@ from infra.log.jetstream import (
     wait_for_stream,
 )
 from infra.log.jetstream.connection.connection import ApiError
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.lifecycle import run_until_signalled
 from infra.runtime.telemetry import serve_metrics
 from services.scheduler.effects import Effects
@@ -56,7 +56,7 @@ async def main(settings: Settings) -> None:
         reactor = Reactor(
             log,
             effects,
-            Scribe(utc_now),
+            DraftFactory(utc_now),
             policy,
             limits=settings.history_limits(),
             caught_up_at=last_sequence,

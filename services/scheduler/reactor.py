@@ -17,7 +17,7 @@ from events.protocol.quarantine import Broken
 from events.protocol.quarantine import attempt as attempt_step
 from infra.log.event_log import Conflict, EventLog, Unavailable
 from infra.log.invalid_message import InvalidMessage
-from infra.runtime.clock import Scribe
+from infra.runtime.clock import DraftFactory
 from infra.runtime.telemetry import logger, span
 from services.scheduler.effects import Effects
 from services.scheduler.fleet import fleet as fleets
@@ -67,7 +67,7 @@ class Reactor:
         self,
         log: EventLog[SchedulerEvent],
         effects: Effects,
-        scribe: Scribe,
+        draft_factory: DraftFactory,
         policy: Policy,
         *,
         limits: HistoryLimits | None = None,
@@ -75,13 +75,13 @@ class Reactor:
     ) -> None:
         self._log = log
         self._effects = effects
-        self._scribe = scribe
+        self._draft_factory = draft_factory
         self._policy = policy
         self._caught_up_at = caught_up_at
         self._told: list[Callable[[SchedulerEvent], None]] = []
         self._sizes = HistorySizes(limits or HistoryLimits())
-        self._fleet = Fleet(watching_since=scribe.now())
-        self._last_batch_at = scribe.now()
+        self._fleet = Fleet(watching_since=draft_factory.now())
+        self._last_batch_at = draft_factory.now()
         self._changed = asyncio.Event()
         self._watched: dict[tuple[TaskId, int], asyncio.Task[None]] = {}
         self._parked: set[TaskId] = set()
@@ -123,7 +123,7 @@ class Reactor:
 
     def _react(self, group: asyncio.TaskGroup) -> None:
         """Begin every effect that is due, and a watch on every machine that has none."""
-        for decision in plan(self._fleet, self._scribe.now(), self._policy):
+        for decision in plan(self._fleet, self._draft_factory.now(), self._policy):
             if isinstance(decision, Quarantine):
                 self._fleet = fleets.broken(self._fleet, decision.history.task, decision.reason)
                 self._changed.set()
@@ -144,7 +144,7 @@ class Reactor:
 
     async def _follow(self, until: asyncio.Event) -> None:
         async for batch in self._log.follow(BY, until=until):
-            self._last_batch_at = self._scribe.now()
+            self._last_batch_at = self._draft_factory.now()
             self._learn(batch)
             for excess in self._sizes.add_events(batch):
                 self._fence(excess)
@@ -162,7 +162,7 @@ class Reactor:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 _log.warning("heartbeat.malformed", task=history.task, error=str(error))
                 continue
-            now = self._scribe.now()
+            now = self._draft_factory.now()
             self._fleet = fleets.heard(
                 self._fleet, history.task, beat.attempt, at=now, reader=beat.reader
             )
@@ -183,7 +183,7 @@ class Reactor:
                 if _is_fencing(decision) or await self._is_current(history):
                     await self._perform(decision)
         except (Unreachable, Refused, Unavailable) as trouble:
-            resume_at = self._scribe.now() + _POSTPONE
+            resume_at = self._draft_factory.now() + _POSTPONE
             _log.warning("postponed", decision=name, task=history.task, reason=str(trouble))
         self._fleet = fleets.released(self._fleet, history.task, postponed_until=resume_at)
         self._changed.set()
@@ -229,7 +229,7 @@ class Reactor:
         """Append what came of an effect, after whatever was said meanwhile."""
         while True:
             task = self._fleet.tasks[history.task]
-            facts = attempt_step(conclude, outcome, task, self._scribe.now(), self._policy)
+            facts = attempt_step(conclude, outcome, task, self._draft_factory.now(), self._policy)
             if isinstance(facts, Broken):
                 self._fleet = fleets.broken(self._fleet, task.id, facts.reason)
                 if isinstance(outcome, Gone):
@@ -241,7 +241,7 @@ class Reactor:
     async def _append(self, history: History, head: Head, facts: Sequence[SchedulerEvent]) -> bool:
         """Append after `head` and fold it. False when the history had grown: now that is folded."""
         task = self._fleet.tasks[history.task]
-        drafts = self._scribe.drafts([*map(limits.bounded, facts)], by=BY, cause=task.cause)
+        drafts = self._draft_factory.drafts([*map(limits.bounded, facts)], by=BY, cause=task.cause)
         try:
             new = await self._log.append(history, drafts, after=head)
         except Conflict:
@@ -261,11 +261,11 @@ class Reactor:
         return not tail
 
     def _learn(self, batch: Sequence[Recorded]) -> None:
-        self._fleet = fleets.evolve(self._fleet, batch, heard_at=self._scribe.now())
+        self._fleet = fleets.evolve(self._fleet, batch, heard_at=self._draft_factory.now())
         self._changed.set()
 
     async def _sleep_until_due(self) -> None:
-        now = self._scribe.now()
+        now = self._draft_factory.now()
         due = wake_at(self._fleet, now, self._policy)
         seconds = (due - now).total_seconds() if due else _LONGEST_PAUSE_SECONDS
         await self._sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
@@ -279,7 +279,7 @@ class Reactor:
     def _is_caught_up(self) -> bool:
         if self._fleet.sequence >= self._caught_up_at:
             return True
-        pause = self._scribe.now() - self._last_batch_at
+        pause = self._draft_factory.now() - self._last_batch_at
         return pause.total_seconds() >= _CATCH_UP_SECONDS
 
     async def _wake_to_stop(self, until: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from events import AccountId, History, MachineId, TaskId, beat_subject, live_subject
 from infra.log.jetstream import AttemptLog, Connection, connect, say
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.lifecycle import run_until_signalled
 from infra.runtime.sandbox_choice import DEFAULT_IMAGE
 from infra.runtime.telemetry import logger, serve_metrics
@@ -140,7 +140,7 @@ class _Worker:
             self._log,
             self._attempt,
             world.blobs,
-            Scribe(world.clock),
+            DraftFactory(world.clock),
             redactor=world.redactor,
         )
 

@@ -30,7 +30,7 @@ from infra.log.jetstream.admin.dead_letters import letters_of
 from infra.log.jetstream.admin.invalid_messages import MAX_LETTERS
 from infra.log.jetstream.write.append import spell
 from infra.log.nats_permissions import WorkerGrant
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from tests.support.eventually import eventually
 from tests.support.nats_rights import Refusals
 from tests.support.nats_rights import signed_in as nats_signed_in
@@ -115,12 +115,12 @@ def small_junk(_task, _head):
 
 def events(task, head):
     """Yield events as a worker writes them, each the next of its history."""
-    scribe, text = Scribe(utc_now), "x" * MAX_TEXT_CHARACTERS
+    draft_factory, text = DraftFactory(utc_now), "x" * MAX_TEXT_CHARACTERS
     for version in range(head.version, head.version + MAX_FLOOD):
         event = ToolCompleted(call=f"call_{version}", output=text, diff=text)
         [message] = spell(
             history_of(task),
-            scribe.drafts([event], by="worker:1"),
+            draft_factory.drafts([event], by="worker:1"),
             Head(version, 0),
             keys=NO_KEYS,
         )

@@ -17,7 +17,7 @@ from events import (
 from infra.log.jetstream import JetStreamLog, connect
 from infra.log.jetstream.write.append import STREAM
 from infra.log.nats_permissions import WorkerGrant
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from tests.support.nats_rights import Refusals, signed_in
 
 OPEN_BATCHES = 120
@@ -33,7 +33,7 @@ async def test_open_batches_of_one_worker_stop_nobody(servers):
     grant = WorkerGrant(hostile.account, hostile.task, f"w-{hostile.task}-a1")
     expires = utc_now() + timedelta(minutes=5)
     creds = servers.worker_credentials(grant, expires=expires)
-    scribe = Scribe(utc_now)
+    draft_factory = DraftFactory(utc_now)
     async with (
         signed_in(servers.nats_url, creds, Refusals()) as attacker,
         connect(
@@ -67,13 +67,13 @@ async def test_open_batches_of_one_worker_stop_nobody(servers):
             log = JetStreamLog(connection, deadline_seconds=5)
             submitted = TaskSubmitted(prompt="Mend it", repository=Repository("u"), model="m")
             head = await log.append(
-                innocent, scribe.drafts([submitted], by="person:per_1"), after=NOWHERE
+                innocent, draft_factory.drafts([submitted], by="person:per_1"), after=NOWHERE
             )
             began = asyncio.get_running_loop().time()
             for number in range(OTHERS):
                 step = PlanUpdated(items=(PlanItem(f"s{number}", "active"),))
                 head = await log.append(
-                    innocent, scribe.drafts((step, step), by="worker:1"), after=head
+                    innocent, draft_factory.drafts((step, step), by="worker:1"), after=head
                 )
             seconds = asyncio.get_running_loop().time() - began
             stop.set()

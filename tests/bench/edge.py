@@ -35,7 +35,7 @@ from events.ids import CommandId
 from infra.local.provisioned_servers import create_database
 from infra.log.event_log import EventLog
 from infra.log.jetstream import JetStreamLog
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.settings import Settings
 from tests.bench.crowd import Address
 from tests.gateway.conftest import OPERATOR, settings_for
@@ -44,7 +44,7 @@ from tests.support.nats_connections import as_admin
 from tests.support.projectors import ROOT, projector
 from tests.support.stack import RealServers, plain_environment, real_servers
 
-_SCRIBE = Scribe(utc_now)
+_DRAFT_FACTORY = DraftFactory(utc_now)
 _AT_ONCE = 16
 _FIRST_ADDRESS = IPv4Address("127.1.0.1")
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: each client would make its own
@@ -221,16 +221,16 @@ class Busy:
         """Submit it, and let it have so many events."""
         submitted = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
         filler = [TaskInstructed(text="x" * 120)] * (events - 1)
-        await self._append(_SCRIBE.drafts([submitted, *filler], by="person:bench"))
+        await self._append(_DRAFT_FACTORY.drafts([submitted, *filler], by="person:bench"))
 
     async def say(self, text: str) -> None:
         """Append one event of about 300 bytes."""
-        await self._append(_SCRIBE.drafts([TaskInstructed(text=text)], by="person:bench"))
+        await self._append(_DRAFT_FACTORY.drafts([TaskInstructed(text=text)], by="person:bench"))
 
     async def say_many(self, texts: Sequence[str]) -> None:
         """Append several in one batch."""
         facts = [TaskInstructed(text=text) for text in texts]
-        await self._append(_SCRIBE.drafts(facts, by="person:bench"))
+        await self._append(_DRAFT_FACTORY.drafts(facts, by="person:bench"))
 
     async def _append(self, drafts: Sequence[Draft]) -> None:
         self._head = await self._log.append(self.history, drafts, after=self._head)

@@ -9,7 +9,7 @@ import pytest
 from events import NOWHERE, Head, TaskErased
 from infra.log.event_log import Conflict
 from infra.log.jetstream import JetStreamLog, connect
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from tests.support.event_logs import drafts, new_history, reading, texts, versions
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog
@@ -258,6 +258,6 @@ async def test_a_history_exists_from_its_first_event_until_it_is_erased(log):
     assert await log.exists(history)
     head = await log.append(history, drafts("b", "c"), after=head)
     assert await log.exists(history)
-    erased = Scribe(utc_now).drafts([TaskErased(reason="asked")], by="operator")
+    erased = DraftFactory(utc_now).drafts([TaskErased(reason="asked")], by="operator")
     await log.append(history, erased, after=head)
     assert not await log.exists(history)

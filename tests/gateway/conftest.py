@@ -17,7 +17,7 @@ import redis.asyncio as redis
 
 from events import AccountId, Guest, History, MachineRequested, TaskId
 from infra.log.jetstream import JetStreamLog, connect
-from infra.runtime.clock import Clock, Scribe, utc_now
+from infra.runtime.clock import Clock, DraftFactory, utc_now
 from infra.runtime.machine_claim import claim_code
 from infra.stores.live_channels import Frame, feed_channel, pack
 from infra.stores.migrations import migrate
@@ -126,7 +126,7 @@ class World:
     log: JetStreamLog[Any]
     clients: AsyncExitStack
     redis: redis.Redis
-    scribe: Scribe = field(default_factory=lambda: Scribe(utc_now))
+    draft_factory: DraftFactory = field(default_factory=lambda: DraftFactory(utc_now))
 
     async def client(self, token: str = "") -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -156,7 +156,7 @@ class World:
     async def append(self, history: History, *events: Any, by: str = "worker:1") -> int:
         """Append what another service would."""
         before = await self.log.head(history)
-        drafts = self.scribe.drafts(events, by=by)
+        drafts = self.draft_factory.drafts(events, by=by)
         head = await self.log.append(history, drafts, after=before)
         for recorded in await self.log.read(history, after=before.version):
             frame = Frame(recorded.version, recorded.body)  # as the projector's live loop does

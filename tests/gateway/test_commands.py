@@ -11,7 +11,7 @@ from events import (
     task_id,
 )
 from infra.log.event_log import Conflict
-from infra.runtime.clock import Scribe
+from infra.runtime.clock import DraftFactory
 from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import Commands
 from services.gateway.queries.task_cache import Recall
@@ -40,9 +40,9 @@ class House:
         self.commands = self.restarted()
 
     def restarted(self):
-        scribe = Scribe(lambda: NOON)
+        draft_factory = DraftFactory(lambda: NOON)
         recall = Recall(self.log, lambda: NOON)
-        return Commands(self.log, recall=recall, terms=TERMS, scribe=scribe)
+        return Commands(self.log, recall=recall, terms=TERMS, draft_factory=draft_factory)
 
     async def submit(self, command_id=ONE, principal=ADA):
         return await self.commands.perform(
@@ -57,7 +57,7 @@ class House:
     async def others_append(self, task, *events):
         history = History(ADA.account, task)
         known = await Recall(self.log, lambda: NOON).task(history)
-        drafts = Scribe(lambda: NOON).drafts(events, by="worker:1")
+        drafts = DraftFactory(lambda: NOON).drafts(events, by="worker:1")
         await self.log.append(history, drafts, after=known.head)
 
     def events(self, task):

@@ -20,7 +20,7 @@ from events import (
     TaskInstructed,
     TaskSubmitted,
 )
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from tests.gateway.conftest import REPOSITORY
 from tests.support.eventually import eventually
 from tests.support.wire import wire
@@ -72,7 +72,7 @@ async def test_after_a_day_everything_is_said_in_order_and_late_answers_are_expl
     assert lost.status_code == 200, lost.text
 
     yesterday = utc_now() - timedelta(days=1)
-    world.scribe = Scribe(lambda: yesterday)
+    world.draft_factory = DraftFactory(lambda: yesterday)
     answered = QuestionAnswered(request="req_1", text="Green")
     await world.append(ada.history(task), answered, by="person:other")
     await world.append(ada.history(task), TaskFinished(summary="Done", outcome="no_changes"))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from infra.log.event_log import Unavailable
-from infra.runtime.clock import Scribe
+from infra.runtime.clock import DraftFactory
 from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import Commands
 from services.gateway.queries.log_capacity import Room
@@ -79,7 +79,7 @@ async def test_a_full_log_takes_no_new_task_and_everything_else():
         house.log,
         recall=Recall(house.log, clock),
         terms=TERMS,
-        scribe=Scribe(clock),
+        draft_factory=DraftFactory(clock),
         room=Room(size, capacity_bytes=100, clock=clock),
     )
     performed = await house.submit(ONE)

@@ -15,7 +15,7 @@ from clients.cli.rules import Patience
 from clients.cli.stream import Stream
 from events import History, Recorded, TaskInstructed
 from infra.log.jetstream import JetStreamLog, connect
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from services.projector.live.loop import LiveLoop
 from tests.gateway.conftest import World, running_gateway, settings_for
 from tests.support.eventually import eventually
@@ -23,7 +23,7 @@ from tests.support.wire import wire
 
 EVENTS = int(os.environ.get("EVENTS", "600"))
 QUICK = Patience(first_pause_seconds=0.05, longest_pause_seconds=0.3)
-SCRIBE = Scribe(utc_now)
+DRAFT_FACTORY = DraftFactory(utc_now)
 
 
 class Ending:
@@ -60,7 +60,7 @@ async def write(log, history, ending) -> None:
     chance = random.Random(1)
     while head.version < EVENTS or not ending.is_wanted:
         facts = [TaskInstructed(text="On" * 200)] * chance.choice((1, 1, 1, 2, 5))
-        head = await log.append(history, SCRIBE.drafts(facts, by="t"), after=head)
+        head = await log.append(history, DRAFT_FACTORY.drafts(facts, by="t"), after=head)
         await asyncio.sleep(0.02)
     ending.version = head.version
 

@@ -15,7 +15,7 @@ import pytest
 
 from events import NOWHERE, AccountId, GatewayEvent, History, PersonId, TaskId, uuid7
 from infra.log.jetstream import Connection, JetStreamLog, provision
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import Commands, Performed
 from services.gateway.queries.task_cache import Recall
@@ -46,7 +46,7 @@ class Gateway:
         log = JetStreamLog[GatewayEvent](connection, deadline_seconds=seconds)
         self._ada = ada
         self._commands = Commands(
-            log, recall=Recall(log, utc_now), terms=TERMS, scribe=Scribe(utc_now)
+            log, recall=Recall(log, utc_now), terms=TERMS, draft_factory=DraftFactory(utc_now)
         )
 
     async def submit(self, command: str) -> Performed:

@@ -36,7 +36,7 @@ from events import (
 )
 from infra.log.event_log import Conflict
 from infra.log.jetstream import JetStreamLog
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from services.scheduler.fleet.machine import Machine
 from services.scheduler.fleet.worker_machine import OWNER
 from services.scheduler.machines.client import Machines
@@ -146,14 +146,14 @@ class Task:
     def __init__(self, log: JetStreamLog[Any]) -> None:
         self.history: History = new_history()
         self._log = log
-        self._scribe = Scribe(utc_now)
+        self._draft_factory = DraftFactory(utc_now)
 
     async def submit(self) -> None:
-        drafts = self._scribe.drafts([SUBMITTED], by="person:per_1")
+        drafts = self._draft_factory.drafts([SUBMITTED], by="person:per_1")
         await self._log.append(self.history, drafts, after=NOWHERE)
 
     async def say(self, *facts: GatewayEvent | Any, by: str) -> None:
-        drafts = self._scribe.drafts(facts, by=by)
+        drafts = self._draft_factory.drafts(facts, by=by)
         while True:
             try:
                 await self._log.append(

@@ -14,7 +14,7 @@ from infra.log.jetstream.admin.dead_letters import Letter, letters_of
 from infra.log.jetstream.admin.streams import MAX_MESSAGE_BYTES
 from infra.log.jetstream.read.decode import Illegible, read_event
 from infra.log.nats_permissions import Role
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from services.projector.projections.task import decode
 from tests.support.cluster import LogPlace
 from tests.support.eventually import eventually
@@ -94,14 +94,18 @@ async def at_version(url: str, history: History, version: int) -> TaskState:
 async def test_poison_is_parked_once_with_its_reason_and_the_projector_goes_on(
     log_place: LogPlace, servers: RealServers, fresh_database: str
 ) -> None:
-    history, place, scribe = strange_history(), Place(log_place, servers), Scribe(utc_now)
+    history, place, draft_factory = (
+        strange_history(),
+        Place(log_place, servers),
+        DraftFactory(utc_now),
+    )
     async with (
         as_role(log_place, "gateway") as gateway,
         as_role(log_place, "operator") as operator,
         as_admin(log_place) as admin,
     ):
         log = JetStreamLog[TaskSubmitted | TaskInstructed](gateway)
-        head = await log.append(history, scribe.drafts([SUBMITTED], by="t"), after=NOWHERE)
+        head = await log.append(history, draft_factory.drafts([SUBMITTED], by="t"), after=NOWHERE)
         stored = {
             await put(admin, history, content): (reason, content)
             for reason, content in poisons(history).items()
@@ -116,7 +120,7 @@ async def test_poison_is_parked_once_with_its_reason_and_the_projector_goes_on(
         }
 
         async with projector(place, fresh_database, log_level="CRITICAL") as process:  # type: ignore[arg-type]
-            said = scribe.drafts([TaskInstructed(text="go on")], by="t")
+            said = draft_factory.drafts([TaskInstructed(text="go on")], by="t")
             head = await log.append(history, said, after=head)
             state = await at_version(fresh_database, history, 2)
             assert (state.version, state.title) == (2, "Mend")
@@ -133,7 +137,7 @@ async def test_poison_is_parked_once_with_its_reason_and_the_projector_goes_on(
             await process.wait()
 
         async with projector(place, fresh_database, log_level="CRITICAL"):  # type: ignore[arg-type]
-            said = scribe.drafts([TaskInstructed(text="and on")], by="t")
+            said = draft_factory.drafts([TaskInstructed(text="and on")], by="t")
             await log.append(history, said, after=head)
             await at_version(fresh_database, history, 3)
             again = await parked(operator, history)

@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from events import NOWHERE, Head, History, Repository, TaskInstructed, TaskSubmitted
 from events.protocol.task_state import TaskState, evolve
 from infra.log.jetstream import JetStreamLog
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.live_channels import Frame, feed_channel, pack, state_key
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import RedisReader
@@ -36,7 +36,7 @@ from tests.support.nats_connections import as_role
 from tests.support.stack import RealServers
 
 ENOUGH = 25
-SCRIBE = Scribe(utc_now)
+DRAFT_FACTORY = DraftFactory(utc_now)
 SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
 
 
@@ -65,7 +65,7 @@ class Scene:
         await self._has_ended.wait()
 
     async def _append(self, log: JetStreamLog[Any], *facts: Any) -> Head:
-        return await log.append(self.history, SCRIBE.drafts(facts, by="t"), after=self.head)
+        return await log.append(self.history, DRAFT_FACTORY.drafts(facts, by="t"), after=self.head)
 
     async def more(self) -> None:
         """Wait until some more is written."""

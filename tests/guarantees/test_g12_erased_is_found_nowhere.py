@@ -35,7 +35,7 @@ from infra.local.sample_repositories import PROMPTS
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin import streams as settings
 from infra.log.jetstream.admin.erasure import Purged, purge_before
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.object_store import Objects, Storage, open_objects
 from tests.support import canaries
 from tests.support.cluster import Cluster, _running
@@ -94,7 +94,7 @@ async def output_with(stack: RealStack, task: dict[str, Any], canary: str) -> No
     async with as_admin(stack) as admin, bucket(stack) as objects:
         log = JetStreamLog[ToolCompleted](admin)
         output = ToolCompleted(call=CallId("c_canary"), output=f"{canary} output")
-        said = Scribe(utc_now).drafts([output], by="worker:1")
+        said = DraftFactory(utc_now).drafts([output], by="worker:1")
         await log.append(history, said, after=await log.head(history))
         await objects.put(f"tasks/{task['id']}/canary.txt", f"{canary} blob".encode())
 
@@ -217,7 +217,7 @@ async def erased(place: Any, directory: Path, canary: str) -> Purged:
         head = await log.append(history, said, after=NOWHERE)
         await log.append(new_history(), drafts(*["something else"] * 200), after=NOWHERE)
         assert canaries.in_files(directory, [canary])
-        tombstone = Scribe(utc_now).drafts([TaskErased(reason="asked")], by="operator")
+        tombstone = DraftFactory(utc_now).drafts([TaskErased(reason="asked")], by="operator")
         head = await log.append(history, tombstone, after=head)
         purged = await purge_before(admin, history, head.sequence)
 

@@ -1,9 +1,9 @@
-"""The scribe: stamps time, identity and cause on a writer's facts."""
+"""Drafts of events: time, id, writer and cause are set by the factory."""
 
 from datetime import UTC, datetime, timedelta
 
 from events import TaskCancelled, TaskInterrupted
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -12,8 +12,8 @@ def test_now_is_aware_and_in_utc() -> None:
     assert utc_now().utcoffset() == timedelta(0)
 
 
-def test_drafts_bear_the_scribes_time_the_writer_and_the_cause() -> None:
-    drafts = Scribe(lambda: NOON).drafts(
+def test_drafts_bear_the_factorys_time_the_writer_and_the_cause() -> None:
+    drafts = DraftFactory(lambda: NOON).drafts(
         [TaskInterrupted(), TaskCancelled()], by="person:per_1", cause="c1"
     )
 
@@ -22,15 +22,15 @@ def test_drafts_bear_the_scribes_time_the_writer_and_the_cause() -> None:
 
 
 def test_every_draft_has_an_id_of_its_own() -> None:
-    scribe = Scribe(lambda: NOON)
+    draft_factory = DraftFactory(lambda: NOON)
 
-    ids = {draft.id for draft in scribe.drafts([TaskInterrupted()] * 100, by="operator")}
+    ids = {draft.id for draft in draft_factory.drafts([TaskInterrupted()] * 100, by="operator")}
 
     assert len(ids) == 100
 
 
 def test_two_writers_at_the_same_moment_never_make_the_same_id() -> None:
-    writers = [Scribe(lambda: NOON) for _ in range(2)]
+    writers = [DraftFactory(lambda: NOON) for _ in range(2)]
 
     ids = [writer.new_event_id() for writer in writers for _ in range(5000)]
 
@@ -38,6 +38,6 @@ def test_two_writers_at_the_same_moment_never_make_the_same_id() -> None:
 
 
 def test_time_and_chance_alone_make_an_id() -> None:
-    one, other = (Scribe(lambda: NOON, bytes) for _ in range(2))
+    one, other = (DraftFactory(lambda: NOON, bytes) for _ in range(2))
 
     assert one.new_event_id() == other.new_event_id()

@@ -22,7 +22,7 @@ from infra.log.event_mac import (
     read_mac,
     spell_key,
 )
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.settings import Misconfigured
 from tests.support.event_logs import new_history
 from tests.support.signing import KEYS_TEXT
@@ -33,7 +33,7 @@ SUBJECT = event_subject(HISTORY)
 
 
 def stored(fact, *, version=3, sequence=9):
-    [draft] = Scribe(utc_now).drafts([fact], by="person:per_1")
+    [draft] = DraftFactory(utc_now).drafts([fact], by="person:per_1")
     return decode(HISTORY, sequence, encode(HISTORY, version, draft))
 
 

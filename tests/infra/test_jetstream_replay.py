@@ -9,7 +9,7 @@ import pytest
 from events import NOWHERE, BudgetRaised, TaskCancelled, TaskInstructed, event_subject
 from infra.log.jetstream import JetStreamLog, Selection
 from infra.log.jetstream.read import replay
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from tests.support.event_logs import drafts, new_history, texts
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_admin, as_role
@@ -52,7 +52,7 @@ async def test_an_account_is_read_and_no_other(log, analyst):
 
 async def test_the_wanted_types_are_told_apart_by_their_header(servers, log, analyst):
     history = new_history()
-    made = Scribe(utc_now).drafts(
+    made = DraftFactory(utc_now).drafts(
         [TaskInstructed(text="a"), BudgetRaised(cost_microusd=1), TaskCancelled()], by="x"
     )
     head = await log.append(history, made, after=NOWHERE)
@@ -139,7 +139,7 @@ async def test_the_events_keep_their_pace(log, analyst, speed):
     made = [
         draft
         for moment in moments
-        for draft in Scribe(lambda at=moment: at).drafts([TaskInstructed(text="x")], by="x")
+        for draft in DraftFactory(lambda at=moment: at).drafts([TaskInstructed(text="x")], by="x")
     ]
     last = await log.append(history, made, after=NOWHERE)
     loop, arrivals = asyncio.get_running_loop(), []
@@ -151,8 +151,8 @@ async def test_the_events_keep_their_pace(log, analyst, speed):
 
 async def test_a_slow_pace_can_be_broken_off(log, analyst):
     history, until = new_history(), asyncio.Event()
-    early = Scribe(lambda: datetime(2026, 1, 1, tzinfo=UTC)).drafts([TaskCancelled()], by="x")
-    late = Scribe(lambda: datetime(2026, 1, 2, tzinfo=UTC)).drafts([TaskCancelled()], by="x")
+    early = DraftFactory(lambda: datetime(2026, 1, 1, tzinfo=UTC)).drafts([TaskCancelled()], by="x")
+    late = DraftFactory(lambda: datetime(2026, 1, 2, tzinfo=UTC)).drafts([TaskCancelled()], by="x")
     last = await log.append(history, [*early, *late], after=NOWHERE)
     selection = Selection(account=history.account, up_to=last.sequence, speed=1.0)
     seen = []

@@ -25,7 +25,7 @@ from events import (
     TaskId,
 )
 from infra.log.event_log import Conflict
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.machine_claim import is_claim
 from services.scheduler.effects import Effects
 from services.scheduler.fleet.plan import Policy
@@ -85,14 +85,14 @@ class Office:
         self.app = app
         self.log = InMemoryLog()
         self.readers = Readers()
-        self.scribe = Scribe(utc_now)
+        self.draft_factory = DraftFactory(utc_now)
         self.beats = asyncio.Queue()
         self.history = History(AccountId("acc_home"), TaskId("task_one"))
 
     async def say(self, *facts, by="person:per_1"):
         while True:
             head = await self.log.head(self.history)
-            drafts = self.scribe.drafts(facts, by=by)
+            drafts = self.draft_factory.drafts(facts, by=by)
             try:
                 return await self.log.append(self.history, drafts, after=head)
             except Conflict:
@@ -144,7 +144,7 @@ class Office:
             effects = Effects(machines, self.readers, TERMS, utc_now)
             info = await self.log.info()
             reactor = Reactor(
-                self.log, effects, self.scribe, policy, caught_up_at=info.last_sequence
+                self.log, effects, self.draft_factory, policy, caught_up_at=info.last_sequence
             )
             async with asyncio.TaskGroup() as group:
                 running = group.create_task(reactor.run(beats(), until))

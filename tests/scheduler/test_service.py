@@ -21,7 +21,7 @@ from events import (
     task_id,
 )
 from infra.log.jetstream import JetStreamLog, connect
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from tests.scheduler.history import FINISHED, SUBMITTED
 from tests.support.eventually import eventually
 from tests.support.machines import TOKEN, local_machines
@@ -94,11 +94,11 @@ def scheduler(servers, api):
 class Place:
     def __init__(self, log, name):
         self.log = log
-        self.scribe = Scribe(utc_now)
+        self.draft_factory = DraftFactory(utc_now)
         self.history = History(ACCOUNT, task_id(ACCOUNT, CommandId(f"{name}{os.getpid()}")))
 
     async def say(self, fact, by):
-        [draft] = self.scribe.drafts([fact], by=by)
+        [draft] = self.draft_factory.drafts([fact], by=by)
         assert isinstance(draft, Draft)
         await self.log.append(self.history, [draft], after=await self.log.head(self.history))
 

@@ -25,7 +25,7 @@ from events import (
 )
 from events.ids import CommandId
 from events.protocol.task_state import TaskState, evolve
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.live_channels import EPHEMERAL, Frame, feed_channel, pack
 from services.gateway.http.serving.connection_limits import ConnectionLimits
 from services.gateway.http.serving.server import bound, make_server, serve
@@ -39,7 +39,7 @@ from services.gateway.stream.session import Patience
 from services.gateway.tasks.access import Principal
 from tests.support.in_memory_log import InMemoryLog
 
-SCRIBE = Scribe(utc_now)
+DRAFT_FACTORY = DraftFactory(utc_now)
 PATIENCE = Patience()
 
 
@@ -121,7 +121,9 @@ class Logbook:
 
     async def append(self, history: History, text: str = "", *, is_told: bool = True) -> Recorded:
         head = self._heads.get(history, NOWHERE)
-        drafts = SCRIBE.drafts([TaskInstructed(text=text or f"event {head.version + 1}")], by="t")
+        drafts = DRAFT_FACTORY.drafts(
+            [TaskInstructed(text=text or f"event {head.version + 1}")], by="t"
+        )
         self._heads[history] = await self.log.append(history, drafts, after=head)
         recorded = self.log.recorded[-1]
         if is_told:

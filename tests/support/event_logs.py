@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from events import AccountId, Draft, History, Recorded, TaskId, TaskInstructed
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 
 
 def new_history() -> History:
@@ -16,7 +16,7 @@ def new_history() -> History:
 
 
 def drafts(*texts: str, by: str = "person:per_1") -> list[Draft[Any]]:
-    return Scribe(utc_now).drafts([TaskInstructed(text=text) for text in texts], by=by)
+    return DraftFactory(utc_now).drafts([TaskInstructed(text=text) for text in texts], by=by)
 
 
 def texts(recorded: Sequence[Recorded]) -> list[str]:

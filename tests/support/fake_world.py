@@ -8,7 +8,7 @@ from typing import Any
 
 from events import AccountId, Blob, Draft, History, MachineId, Recorded, TaskId, Usage
 from infra.log.event_log import Conflict
-from infra.runtime.clock import Scribe
+from infra.runtime.clock import DraftFactory
 from services.worker.agent.model_errors import Misfortune
 from services.worker.agent.state import Attempt
 from services.worker.effects.live_output import Live
@@ -191,7 +191,7 @@ class Bench:
     def __init__(self, *replies: Any, files: dict[str, str] | None = None) -> None:
         self.log: InMemoryLog[Any] = InMemoryLog()
         self.clock = Ticking()
-        self.scribe = Scribe(self.clock)
+        self.draft_factory = DraftFactory(self.clock)
         self.sandbox = FakeSandbox(files)
         self.blobs = MemoryBlobs()
         self.workspace = FakeWorkspace(self.sandbox, self.blobs)
@@ -202,7 +202,7 @@ class Bench:
 
     async def append(self, *events: Any, by: str = "person:per_1") -> list[Draft[Any]]:
         """Append as somebody other than the worker: who loses a race reads again, as a gateway."""
-        drafts = self.scribe.drafts(events, by=by)
+        drafts = self.draft_factory.drafts(events, by=by)
         while True:
             try:
                 await self.log.append(HISTORY, drafts, after=await self.log.head(HISTORY))
@@ -215,7 +215,7 @@ class Bench:
 
     def book(self, number: int = 1) -> Logbook:
         attempt = Attempt(number=number, machine=MachineId(f"m{number}"), sandbox="fake")
-        return Logbook(self.log.attempt(HISTORY), attempt, self.blobs, self.scribe)
+        return Logbook(self.log.attempt(HISTORY), attempt, self.blobs, self.draft_factory)
 
     def world(self) -> World:
         return World(

@@ -13,19 +13,19 @@ from websockets.asyncio.client import connect as connect_stream
 from events import History, PlanItem, PlanUpdated, Recorded
 from events.codec import decode
 from infra.log.jetstream import JetStreamLog
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 
 PAGE_EVENTS = 500
 
 
 async def grow(log: JetStreamLog[Any], history: History, count: int) -> None:
     """Append events of the size that most have, until the history has so many."""
-    scribe = Scribe(utc_now)
+    draft_factory = DraftFactory(utc_now)
     head = await log.head(history)
     while head.version < count:
         some = min(500, count - head.version)
         facts = [PlanUpdated(items=(PlanItem("x" * 300, "active"),))] * some
-        head = await log.append(history, scribe.drafts(facts, by="worker:1"), after=head)
+        head = await log.append(history, draft_factory.drafts(facts, by="worker:1"), after=head)
 
 
 async def open_task(http: httpx.AsyncClient, token: str, task: str, length: int) -> list[int]:

@@ -22,7 +22,7 @@ from events.protocol.task_state import TaskState
 from infra.log.event_log import EventLog
 from services.projector.history.loop import HistoryLoop
 from services.projector.projections.task import decode
-from tests.support.devices import SCRIBE
+from tests.support.devices import DRAFT_FACTORY
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog
 from tests.support.postgres_rows import checkpoint, read_models
@@ -46,7 +46,7 @@ def deed(number: int) -> list[Any]:
 
 
 async def tell(log: EventLog[Any], history: History, *facts: Any, after: Head = NOWHERE) -> Head:
-    return await log.append(history, SCRIBE.drafts(facts, by="t"), after=after)
+    return await log.append(history, DRAFT_FACTORY.drafts(facts, by="t"), after=after)
 
 
 async def whole_story(log: EventLog[Any], history: History, turns: int = 3) -> Head:

@@ -19,7 +19,7 @@ from events import (
 from events.protocol.task_state import TaskState
 from infra.stores.live_channels import Frame, feed_channel, inbox_channel, state_key, unpack
 from services.projector.live.loop import LiveLoop
-from tests.support.devices import SCRIBE
+from tests.support.devices import DRAFT_FACTORY
 from tests.support.eventually import eventually
 
 SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
@@ -73,7 +73,7 @@ async def listening(client: redis.Redis, history: History) -> AsyncIterator[Ear]
 
 
 async def append(log: Any, history: History, *facts: Any, after: Head = NOWHERE) -> Head:
-    head: Head = await log.append(history, SCRIBE.drafts(facts, by="t"), after=after)
+    head: Head = await log.append(history, DRAFT_FACTORY.drafts(facts, by="t"), after=after)
     return head
 
 

@@ -49,7 +49,7 @@ class Place(NamedTuple):
     token: str
 
     async def submit(self, prompt: str) -> None:
-        self.bench.scribe = type(self.bench.scribe)(utc_now)
+        self.bench.draft_factory = type(self.bench.draft_factory)(utc_now)
         await self.bench.append(
             TaskSubmitted(prompt=prompt, repository=Repository(self.url), model="claude-sonnet-5-5")
         )

@@ -8,7 +8,7 @@ import msgspec
 from events import CommandId, GatewayEvent, History, TaskId, task_id
 from infra.log.event_log import Conflict, EventLog, Unavailable
 from infra.log.event_log import Refused as LogRefused
-from infra.runtime.clock import Scribe
+from infra.runtime.clock import DraftFactory
 from services.gateway.problems import not_found, refused, unavailable
 from services.gateway.queries.log_capacity import Room
 from services.gateway.queries.task_cache import Recall
@@ -37,13 +37,13 @@ class Commands:
         *,
         recall: Recall,
         terms: Terms,
-        scribe: Scribe,
+        draft_factory: DraftFactory,
         room: Room | None = None,
     ) -> None:
         self._log = log
         self._recall = recall
         self._terms = terms
-        self._scribe = scribe
+        self._draft_factory = draft_factory
         self._room = room
 
     async def perform(
@@ -65,7 +65,7 @@ class Commands:
         """
         require(principal, _SCOPES.get(op, "write"))
         cause = command_of(command_id)
-        command = self._terms.read(op, arguments, self._scribe.now())
+        command = self._terms.read(op, arguments, self._draft_factory.now())
         if isinstance(command, Submit):
             history = History(principal.account, task_id(principal.account, cause))
         elif task is None:
@@ -79,7 +79,7 @@ class Commands:
                 return Performed(history.task, decision.version)
             if self._room is not None and isinstance(command, Submit):
                 await self._room.require()
-            drafts = self._scribe.drafts(decision.facts, by=principal.by, cause=cause)
+            drafts = self._draft_factory.drafts(decision.facts, by=principal.by, cause=cause)
             try:
                 head = await self._log.append(history, drafts, after=known.head)
             except Conflict:

@@ -16,7 +16,7 @@ from events import ArtifactStored, Block, Draft, Head, History, ModelReplied, Re
 from events.codec import Unwritable
 from events.limits import is_too_deep
 from infra.log.event_log import Conflict, Unavailable
-from infra.runtime.clock import Scribe
+from infra.runtime.clock import DraftFactory
 from infra.runtime.telemetry import logger
 from services.worker.agent.next_step import settle, settle_merged, stop
 from services.worker.agent.outage import Unreachable
@@ -42,14 +42,14 @@ class Logbook:
         log: AttemptLog,
         attempt: Attempt,
         blobs: Blobs,
-        scribe: Scribe,
+        draft_factory: DraftFactory,
         *,
         redactor: Redactor | None = None,
     ) -> None:
         self._redactor = redactor or Redactor()
         self._log = log
         self._blobs = blobs
-        self._scribe = scribe
+        self._draft_factory = draft_factory
         self._by = f"worker:{attempt.number}"
         self._stirred = asyncio.Event()
         self._pen = asyncio.Lock()
@@ -94,7 +94,7 @@ class Logbook:
         if self.turn.head != after:
             raise Conflict(f"the history of {self.turn.task} has grown beyond {after.version}")
         changes = self.changes
-        drafts = self._scribe.drafts(stored, by=self._by, cause=self.turn.last)
+        drafts = self._draft_factory.drafts(stored, by=self._by, cause=self.turn.last)
         try:
             head = await self._store(drafts, after)
         except Conflict:
@@ -108,7 +108,7 @@ class Logbook:
 
     async def changed(self, since: int, until: datetime | None = None) -> None:
         """Return when `turn` has changed since the count `since`, or at a time."""
-        seconds = None if until is None else (until - self._scribe.now()).total_seconds()
+        seconds = None if until is None else (until - self._draft_factory.now()).total_seconds()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self.changes == since:

@@ -22,7 +22,7 @@ from events import (
     TaskSubmitted,
 )
 from infra.log.jetstream import JetStreamLog, connect
-from infra.runtime.clock import Scribe
+from infra.runtime.clock import DraftFactory
 from services.gateway.push.assembly import Push, pushing
 from services.gateway.push.devices import Device
 from services.gateway.push.notification.address import ApnsAddress, FcmAddress
@@ -122,7 +122,7 @@ class Rig:
 
     async def say(self, history: History, *events: Any, by: str = "worker:1") -> int:
         """Append events."""
-        drafts = Scribe(self.clock).drafts(events, by=by)
+        drafts = DraftFactory(self.clock).drafts(events, by=by)
         head = await self.log.append(history, drafts, after=await self.log.head(history))
         return head.version
 

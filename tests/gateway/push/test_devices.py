@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from events import CallId, QuestionAsked, RequestId
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.push.devices import MOST_DEVICES
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem
@@ -159,7 +159,7 @@ async def test_a_question_reaches_the_browser_of_who_asked_for_the_work(world, a
     browser, device = await browser_of(ada, outside)
     bobs, _ = await browser_of(bob, outside)
     task = await ada.submit("Mend the parser")
-    world.scribe = Scribe(lambda: utc_now() - timedelta(seconds=3))  # the wait is over
+    world.draft_factory = DraftFactory(lambda: utc_now() - timedelta(seconds=3))  # the wait is over
     version = await world.append(ada.history(task), ASKED)
     await eventually(lambda: len(outside.to(browser)), seconds=30)
     [read] = outside.to(browser)

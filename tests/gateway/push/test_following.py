@@ -10,7 +10,7 @@ from services.gateway.problems import unavailable
 from services.gateway.push.log_follower import Follower
 from services.gateway.push.notification.state import NO_TALE, fold_notices
 from services.gateway.queries.fold_cache import FoldCache
-from tests.support.devices import SCRIBE, new_history
+from tests.support.devices import DRAFT_FACTORY, new_history
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog
 from tests.support.telling import SUBMITTED
@@ -64,7 +64,7 @@ async def announced(log: InMemoryLog[Any], book: Book, count: int) -> list[tuple
 async def test_a_history_that_is_met_in_its_middle_is_read_once() -> None:
     log = CountingLog()
     history = new_history()
-    await log.append(history, SCRIBE.drafts(STORY, by="t"), after=NOWHERE)
+    await log.append(history, DRAFT_FACTORY.drafts(STORY, by="t"), after=NOWHERE)
 
     news = await announced(log, Book(begins_after=log.recorded[1].sequence), 2)
 
@@ -79,7 +79,7 @@ async def test_a_history_that_begins_meanwhile_is_not_read_however_much_of_it_is
     history = new_history()
     for fact in [*STORY, TaskFinished(summary="Done", outcome="branch")]:
         stored = log.recorded[-1].head if log.recorded else NOWHERE
-        await log.append(history, SCRIBE.drafts([fact], by="t"), after=stored)
+        await log.append(history, DRAFT_FACTORY.drafts([fact], by="t"), after=stored)
 
     news = await announced(log, Book(), 4)
 
@@ -89,7 +89,7 @@ async def test_a_history_that_begins_meanwhile_is_not_read_however_much_of_it_is
 
 async def test_a_push_that_could_not_be_stored_is_made_when_the_database_is_back() -> None:
     log = CountingLog()
-    await log.append(new_history(), SCRIBE.drafts(STORY, by="t"), after=NOWHERE)
+    await log.append(new_history(), DRAFT_FACTORY.drafts(STORY, by="t"), after=NOWHERE)
 
     news = await announced(log, Book(refusals=1), 3)
 

@@ -16,7 +16,7 @@ from infra.stores.live_channels import feed_channel
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.stream.rules.ephemeral import Passing
-from tests.support.devices import SCRIBE, Folded, Logbook, new_history
+from tests.support.devices import DRAFT_FACTORY, Folded, Logbook, new_history
 from tests.support.event_logs import drafts
 from tests.support.eventually import eventually
 from tests.support.in_memory_log import InMemoryLog
@@ -268,7 +268,7 @@ async def test_it_stands_on_the_real_log(servers: RealServers) -> None:
     submitted = TaskSubmitted(prompt="p", repository=Repository("u"), model="m")
     async with as_admin(servers) as nats:
         log = JetStreamLog[Any](nats)
-        head = await log.append(history, SCRIBE.drafts([submitted], by="t"), after=NOWHERE)
+        head = await log.append(history, DRAFT_FACTORY.drafts([submitted], by="t"), after=NOWHERE)
         lists = Folded(InMemoryLog())
         hub = Hub(log, RedisReader(servers.redis_url), lists, check_seconds=0.2)
         stopping = asyncio.Event()

@@ -6,7 +6,7 @@ from events import TaskFinished, TaskSubmitted
 from events.gateway import Repository
 from events.protocol.task_state import evolve
 from infra.stores.live_channels import inbox_channel
-from tests.support.devices import SCRIBE, Place, new_history, serving
+from tests.support.devices import DRAFT_FACTORY, Place, new_history, serving
 from tests.support.stack import RealServers
 
 SUBMITTED = TaskSubmitted(prompt="Mend the parser", repository=Repository("u"), model="m")
@@ -26,7 +26,9 @@ class Desk:
         log = self.place.logbook.log
         after = self.heads.get(history, msgspec.UNSET)
         head = await log.head(history) if after is msgspec.UNSET else after
-        self.heads[history] = await log.append(history, SCRIBE.drafts(facts, by="t"), after=head)
+        self.heads[history] = await log.append(
+            history, DRAFT_FACTORY.drafts(facts, by="t"), after=head
+        )
         if is_told:
             state = None
             for recorded in await log.read(history):

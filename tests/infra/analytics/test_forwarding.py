@@ -21,7 +21,7 @@ from infra.operator.analytics.forwarding import (
     Refused,
     read_endpoints,
 )
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from tests.support.event_logs import drafts, new_history
 from tests.support.eventually import eventually
 from tests.support.nats_connections import as_role
@@ -163,7 +163,7 @@ async def test_a_sequence_or_a_time_replays_from_there(log, forward, receiver, h
 
 async def test_only_the_wanted_types_are_sent(log, forward, receiver, history):
     head = await log.append(history, drafts("a"), after=NOWHERE)
-    ended = Scribe(utc_now).drafts([TaskCancelled(reason="enough")], by="x")
+    ended = DraftFactory(utc_now).drafts([TaskCancelled(reason="enough")], by="x")
     head = await log.append(history, ended, after=head)
     await forward(up_to=head.sequence, types=frozenset({"task.cancelled"}))
     assert [delivery.event["reason"] for delivery in receiver.deliveries] == ["enough"]
@@ -184,7 +184,7 @@ async def test_a_killed_forwarder_repeats_only_what_was_not_known_as_taken(
 
 async def test_a_cursor_of_another_log_is_refused(log, forward, history, tmp_path):
     head = await log.append(history, drafts("a"), after=NOWHERE)
-    CursorFile(tmp_path / "there.json").keep(Cursor(1, Scribe(utc_now).now()))
+    CursorFile(tmp_path / "there.json").keep(Cursor(1, DraftFactory(utc_now).now()))
     with pytest.raises(ValueError, match="cursor of another log"):
         await forward(up_to=head.sequence)
 

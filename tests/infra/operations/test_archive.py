@@ -21,7 +21,7 @@ from infra.operator.archive import Archiving, Shelf
 from infra.operator.restore import restore
 from infra.operator.segment import Damaged, Manifest
 from infra.operator.task_keys import WrongKeyFile, open_vault, read_master
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.encryption import NotOpened
 from infra.stores.object_store import Storage, StorageFailed, open_objects
 from tests.support.event_logs import drafts, new_history, texts, versions
@@ -75,7 +75,7 @@ async def everything(connection):
 async def erased(connection, history):
     """Erase a history as the operator does, its tombstone first."""
     log = JetStreamLog(connection)
-    drafts_ = Scribe(utc_now).drafts([TaskErased(reason="asked")], by="operator")
+    drafts_ = DraftFactory(utc_now).drafts([TaskErased(reason="asked")], by="operator")
     head = await log.append(history, drafts_, after=await log.head(history))
     await purge_before(connection, history, head.sequence)
     return head

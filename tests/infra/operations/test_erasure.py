@@ -20,7 +20,7 @@ from infra.log.event_log import Refused
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin.erasure import HistoryRoom
 from infra.log.jetstream.admin.streams import MAX_EVENTS_OF_A_TASK
-from infra.runtime.clock import Scribe, utc_now
+from infra.runtime.clock import DraftFactory, utc_now
 from tests.support.nats_connections import as_admin
 from tests.support.operating import house, operate
 
@@ -46,7 +46,7 @@ async def full(admin):
     history = History(AccountId("acc_full"), TaskId(f"task_{secrets.token_hex(8)}"))
     log = JetStreamLog(admin)
     for fact in BEGINNING:
-        drafts = Scribe(utc_now).drafts([fact], by="test")
+        drafts = DraftFactory(utc_now).drafts([fact], by="test")
         await log.append(history, drafts, after=await log.head(history))
     subject, junk = event_subject(history), b"junk " + CANARY
     for _ in range(MAX_EVENTS_OF_A_TASK - len(BEGINNING) - 1):
@@ -56,7 +56,7 @@ async def full(admin):
 
 
 async def is_full(log, history):
-    drafts = Scribe(utc_now).drafts([TaskErased(reason="")], by="test")
+    drafts = DraftFactory(utc_now).drafts([TaskErased(reason="")], by="test")
     head = (await log.read(history))[-1].head
     with pytest.raises(Refused):
         await log.append(history, drafts, after=head)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.gateway.broker.git.test_proxy import an_errand, forges
 from tests.gateway.conftest import a_world
-from tests.gateway.test_broker_git import an_errand, forges
 from tests.support.forge import git_ok
 
 

@@ -19,7 +19,7 @@ from services.gateway.broker.model.request import (
     read,
 )
 from services.gateway.broker.model.usage_parser import Tally
-from tests.gateway.test_broker_counting import START, event, fed
+from tests.gateway.broker.model.test_accounting import START, event, fed
 
 BODY = (
     b'{"model":"claude-haiku-5-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":'

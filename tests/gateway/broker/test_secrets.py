@@ -11,9 +11,9 @@ from services.gateway.broker.secrets.key_encryption import read_keys
 from services.gateway.broker.secrets.vault import Vault
 from services.gateway.problems import Refused
 from services.gateway.stores.database import create_pool, prepare_schema
+from tests.gateway.broker.git.test_proxy import an_errand, forges
+from tests.gateway.broker.model.test_ledger import a_worker, say, spelled
 from tests.gateway.conftest import OPERATOR, REPOSITORY, a_world
-from tests.gateway.test_broker_git import an_errand, forges
-from tests.gateway.test_broker_ledger import a_worker, say, spelled
 from tests.gateway.test_routes import is_problem
 from tests.support.model import KEY, running_model
 from tests.support.spending import calls, rows

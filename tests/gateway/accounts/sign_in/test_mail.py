@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from tests.gateway.accounts.test_members import invited
 from tests.gateway.conftest import a_world
-from tests.gateway.test_members import invited
 from tests.gateway.test_routes import is_problem
 from tests.support.accounts_rows import dump, execute, fetch
 from tests.support.eventually import eventually

@@ -15,8 +15,8 @@ from infra.runtime.clock import utc_now
 from services.gateway.broker.forge.github_app import PERMISSIONS, GitHubApp
 from services.gateway.problems import Refused
 from services.gateway.tasks.repository_url import Forge, locate
+from tests.gateway.broker.git.test_proxy import an_errand
 from tests.gateway.conftest import a_world
-from tests.gateway.test_broker_git import an_errand
 from tests.gateway.test_routes import is_problem
 from tests.support.forge import git, running_forge
 from tests.support.spending import rows

@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from services.gateway.accounts.sign_in.github import search_terms
+from tests.gateway.accounts.test_members import joined
 from tests.gateway.conftest import a_world
-from tests.gateway.test_members import joined
 from tests.gateway.test_routes import is_problem
 from tests.support.accounts_rows import dump, execute
 from tests.support.forge import OAUTH_CLIENT, OAUTH_SECRET

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.gateway.test_broker_ledger import (
+from tests.gateway.broker.model.test_ledger import (
     HEADERS,
     MESSAGES,
     a_house,

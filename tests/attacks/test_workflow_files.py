@@ -19,14 +19,7 @@ from tests.support.eventually import eventually
 from tests.support.fake_world import Bench, called, said
 from tests.support.forge import git_ok
 from tests.support.worker_history import SUBMITTED
-from tests.worker.test_repository_workspace import (  # noqa: F401 - its fixtures are used here
-    BRANCH,
-    place,
-    publish,
-    scratch,
-    shelf,
-    source,
-)
+from tests.worker.workspace.test_workspace import BRANCH, place, publish, scratch, shelf, source  # noqa: F401 - its fixtures are used here
 
 SUBMIT = ("s", "submit", {"summary": "done", "title": "T", "body": "B"})
 

@@ -6,7 +6,7 @@ import pytest
 
 from services.worker.agent.model_errors import gave_up
 from services.worker.effects.model.refusals import Refusal, misfortune_of, retry_after_seconds
-from tests.worker.test_spending import failure
+from tests.worker.agent.test_budget import failure
 
 HTML = "<!DOCTYPE html><html><body>" + "<p>Bad Gateway</p>" * 1_000
 

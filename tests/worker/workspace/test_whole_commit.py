@@ -8,7 +8,7 @@ import pytest
 from services.worker.workspace.limits import WorkspaceLimits
 from tests.support.forge import git, git_ok
 from tests.support.sandboxes import running_sandbox
-from tests.worker.test_repository_workspace import (  # noqa: F401 - its fixtures are used here
+from tests.worker.workspace.test_workspace import (  # noqa: F401 - its fixtures are used here
     BRANCH,
     KIND,
     Place,

@@ -123,7 +123,7 @@ asyncio.run(main())
 async def test_a_container_ends_with_its_worker_however_that_ended():
     task = f"task_{secrets.token_hex(6)}"
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", KILLED, DEFAULT_IMAGE, task, cwd=Path(__file__).parents[2]
+        sys.executable, "-c", KILLED, DEFAULT_IMAGE, task, cwd=Path(__file__).parents[3]
     )
     assert await worker.wait() == -9
     client = docker.from_env()

@@ -26,7 +26,7 @@ from tests.support.worker_history import (
     replied,
     requested,
 )
-from tests.worker.test_model import failing, question
+from tests.worker.effects.test_model_client import failing, question
 
 OWN = BudgetExhausted(scope="cost", spent=90, limit=100)
 SHARED = BudgetExhausted(scope="account", spent=90, limit=100, resets_at=NOW + timedelta(hours=3))

@@ -21,7 +21,7 @@ from tests.support.driving import SUBMIT, WRITE, driven, last_words
 from tests.support.fake_world import Bench, answered, called, said
 from tests.support.model import running_model
 from tests.support.worker_history import NOW, SUBMITTED
-from tests.worker.test_model import Deltas, ask, failing, question
+from tests.worker.effects.test_model_client import Deltas, ask, failing, question
 
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "valid"}
 UNSIGNED = {"type": "thinking", "thinking": "Hm, I"}

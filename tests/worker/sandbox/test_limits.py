@@ -177,7 +177,7 @@ asyncio.run(main())
 def test_an_ordinary_user_has_the_same_sandbox_with_the_same_limits():
     python = Path("/usr/bin/python3")
     packages = Path(pytest.__file__).parents[1]
-    project = Path(__file__).parents[2]
+    project = Path(__file__).parents[3]
     if not python.exists():
         pytest.skip("no Python that every user can run")
     version = subprocess.run(

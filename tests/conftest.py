@@ -6,11 +6,11 @@ from collections import defaultdict
 import pytest
 
 pytest_plugins = (
-    "tests.support.docker_engine",
-    "tests.support.stack",
-    "tests.support.forge",
-    "tests.support.cluster",
-    "tests.support.read_once",
+    "tests.kit.servers.docker_engine",
+    "tests.kit.servers.stack",
+    "tests.kit.servers.forge",
+    "tests.kit.servers.cluster",
+    "tests.kit.servers.shared_certificates",
 )
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

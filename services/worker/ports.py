@@ -3,7 +3,7 @@
 Protocols only, and the plain values that cross them. Who satisfies them:
 `services.worker.effects.model.client`, `services.worker.sandbox`, `services.worker.workspace`,
 `services.worker.effects.broker_client`, `infra.log.jetstream.worker.reader`; in tests the small
-classes of tests/support.
+classes of tests/kit.
 """
 
 import asyncio

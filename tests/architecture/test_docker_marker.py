@@ -6,7 +6,7 @@ import pytest
 
 from services.worker.sandbox.choice import DEFAULT_IMAGE
 from services.worker.sandbox.docker import engine_answers
-from tests.support.docker_engine import NO_ENGINE
+from tests.kit.servers.docker_engine import NO_ENGINE
 
 
 def test_a_test_that_is_not_marked_finds_no_engine():

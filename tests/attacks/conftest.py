@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.support.server_directory import server_directory
-from tests.support.stack import RealStack, real_stack
-from tests.support.whole import Phone, signed_in
+from tests.kit.run.phone import Phone, signed_in
+from tests.kit.servers.server_directory import server_directory
+from tests.kit.servers.stack import RealStack, real_stack
 
 PATIENT = {"RETRY_BACKOFF_SECONDS": "120,120,120", "TASKS_PER_ACCOUNT": "40"}
 

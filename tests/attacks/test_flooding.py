@@ -31,12 +31,12 @@ from infra.log.jetstream.admin.invalid_messages import MAX_LETTERS
 from infra.log.jetstream.write.append import spell
 from infra.log.nats_permissions import WorkerGrant
 from infra.runtime.clock import DraftFactory, utc_now
-from tests.support.eventually import eventually
-from tests.support.nats_rights import Refusals
-from tests.support.nats_rights import signed_in as nats_signed_in
-from tests.support.server_directory import server_directory
-from tests.support.stack import real_stack
-from tests.support.whole import Phone, repository, signed_in, stored
+from tests.kit.laws.nats_rights import Refusals
+from tests.kit.laws.nats_rights import signed_in as nats_signed_in
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.phone import Phone, repository, signed_in, stored
+from tests.kit.servers.server_directory import server_directory
+from tests.kit.servers.stack import real_stack
 
 WAITS = "Clear away what running the tests leaves behind."  # asks a person before `rm -rf`
 HISTORY_BYTES = 12 * 1024 * 1024

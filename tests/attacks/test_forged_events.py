@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from clients.cli.gateway import new_command
-from tests.support.attacker import Attacker, beside, is_genuine, machines, raw, rows, taken_over
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin
-from tests.support.whole import repository, stored
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.attacker import Attacker, beside, is_genuine, machines, raw, rows, taken_over
+from tests.kit.run.phone import repository, stored
+from tests.kit.servers.nats_connections import as_admin
 
 LATER = "2099-01-01T00:00:00Z"
 GUEST = {"cpu_kind": "performance", "cpus": 16, "memory_mb": 131_072}

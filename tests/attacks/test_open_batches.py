@@ -18,7 +18,7 @@ from infra.log.jetstream import JetStreamLog, connect
 from infra.log.jetstream.write.append import STREAM
 from infra.log.nats_permissions import WorkerGrant
 from infra.runtime.clock import DraftFactory, utc_now
-from tests.support.nats_rights import Refusals, signed_in
+from tests.kit.laws.nats_rights import Refusals, signed_in
 
 OPEN_BATCHES = 120
 OTHERS = 20

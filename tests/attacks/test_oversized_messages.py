@@ -29,10 +29,10 @@ from events import (
 )
 from infra.log.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
 from infra.runtime.clock import utc_now
-from tests.support.eventually import eventually
-from tests.support.nats_rights import Refusals
-from tests.support.nats_rights import signed_in as nats_signed_in
-from tests.support.whole import repository, stored
+from tests.kit.laws.nats_rights import Refusals
+from tests.kit.laws.nats_rights import signed_in as nats_signed_in
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.phone import repository, stored
 
 SERVICES = ("gateway", "scheduler", "projector")
 ROOM_BYTES = 1024

@@ -29,10 +29,10 @@ from infra.log.jetstream import JetStreamLog, connect
 from infra.log.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
 from infra.runtime.clock import utc_now
 from tests.attacks.poisons import ENDED_AS, FAMILIES, FLOODS, SAMPLE, envelope
-from tests.support import nats_rights
-from tests.support.eventually import eventually
-from tests.support.stack import real_stack
-from tests.support.whole import repository, signed_in
+from tests.kit.laws import nats_rights
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.phone import repository, signed_in
+from tests.kit.servers.stack import real_stack
 
 SERVICES = ("gateway", "scheduler", "projector")
 LONG_WORK = "rehearse 1 tool calls of 300 seconds"

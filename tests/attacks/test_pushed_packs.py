@@ -15,8 +15,8 @@ from events import ApprovalRequested, CallId, WorkspacePrepared, request_id
 from infra.git.forge_files import push_digest
 from infra.runtime.clock import utc_now
 from services.gateway.broker.git import push_reception
-from tests.support.forge import git_ok
-from tests.support.pushing import clone, commit, errand, put, refs, tree_of  # noqa: F401
+from tests.kit.run.git_push import clone, commit, errand, put, refs, tree_of  # noqa: F401
+from tests.kit.servers.forge import git_ok
 
 EVIL = ".github/workflows/evil.yml"
 

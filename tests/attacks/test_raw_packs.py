@@ -9,8 +9,8 @@ from hashlib import sha1
 
 import pytest
 
-from tests.support.forge import git_ok
-from tests.support.pushing import clone, commit, errand, put, refs, tree_of  # noqa: F401
+from tests.kit.run.git_push import clone, commit, errand, put, refs, tree_of  # noqa: F401
+from tests.kit.servers.forge import git_ok
 
 
 def packet(content):

@@ -28,11 +28,11 @@ from events import Recorded, ToolCompleted
 from infra.log.jetstream.read.live import hear
 from infra.stores.object_store import Storage, open_objects
 from services.worker.agent.text.redaction import secrets_in
-from tests.support import canaries
-from tests.support.forge import git
-from tests.support.nats_connections import as_role
-from tests.support.stack import RealStack
-from tests.support.whole import ENDS, Phone, repository, signed_in
+from tests.kit.probe import secret_search
+from tests.kit.run.phone import ENDS, Phone, repository, signed_in
+from tests.kit.servers.forge import git
+from tests.kit.servers.nats_connections import as_role
+from tests.kit.servers.stack import RealStack
 
 PLACES = ("keys", "stack.json", "machines")
 MARKS = ("anthropic-key", "github-token", "aws-key", "private-key")
@@ -205,7 +205,7 @@ async def test_what_a_command_prints_of_secrets_is_kept_nowhere(
     found = passing.holding([plain]) | await kept(stack, [plain])
     assert found.issuperset(PLACES_OF_OUTPUT), f"what is no secret is found only in {found}"
     wanted = [part for key in keys for part in searched_for(key)]
-    wanted += sorted({each for secret in own for each in canaries.spellings(secret)})
+    wanted += sorted({each for secret in own for each in secret_search.spellings(secret)})
     assert passing.holding(wanted) | await kept(stack, wanted) == set()
 
     printed = "\n".join(outputs)
@@ -225,11 +225,11 @@ async def kept(stack: RealStack, wanted: Collection[str]) -> set[str]:
     )
     async with as_role(stack, "operator") as operator, open_objects(storage) as objects:
         found = {
-            "log": await canaries.in_log(operator, wanted),
-            "objects": await canaries.in_objects(objects, wanted),
+            "log": await secret_search.in_log(operator, wanted),
+            "objects": await secret_search.in_objects(objects, wanted),
         }
-    found["Postgres"] = await canaries.in_postgres(stack.postgres_url, wanted)
-    found["Redis"] = await canaries.in_redis(stack.redis_url, wanted)
+    found["Postgres"] = await secret_search.in_postgres(stack.postgres_url, wanted)
+    found["Redis"] = await secret_search.in_redis(stack.redis_url, wanted)
     files = stack.servers.home.directory
-    found["files"] = await asyncio.to_thread(canaries.in_files, files, wanted, but=PLACES)
+    found["files"] = await asyncio.to_thread(secret_search.in_files, files, wanted, but=PLACES)
     return {place for place, where in found.items() if where}

@@ -15,10 +15,10 @@ from events import (
     ToolCompleted,
 )
 from services.worker.loop import drive
-from tests.support.eventually import eventually
-from tests.support.fake_world import Bench, called, said
-from tests.support.forge import git_ok
-from tests.support.worker_history import SUBMITTED
+from tests.kit.build.worker_history import SUBMITTED
+from tests.kit.fakes.worker_world import Bench, called, said
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.forge import git_ok
 from tests.worker.workspace.test_workspace import BRANCH, place, publish, scratch, shelf, source  # noqa: F401 - its fixtures are used here
 
 SUBMIT = ("s", "submit", {"summary": "done", "title": "T", "body": "B"})

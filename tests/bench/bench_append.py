@@ -19,9 +19,9 @@ from events import NOWHERE, event_subject
 from events.codec import encode
 from infra.log.jetstream import JetStreamLog
 from tests.bench.measure import percentile, say
-from tests.support.event_logs import drafts, new_history
-from tests.support.nats_connections import as_role
-from tests.support.stack import RealServers, real_servers
+from tests.kit.build.event_logs import drafts, new_history
+from tests.kit.servers.nats_connections import as_role
+from tests.kit.servers.stack import RealServers, real_servers
 
 ROUNDS = 40
 SINGLES_A_ROUND = 50

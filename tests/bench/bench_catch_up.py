@@ -1,7 +1,8 @@
 """`catch_up`: a projector process from zero over a recorded log, its checkpoint in the transaction.
 
-The log is as real work leaves it (tests.support.realistic), the process is the service itself, and
-the figure runs from its first commit to its last. `floor` is how fast the same log is only read.
+The log is as real work leaves it (tests.kit.build.realistic_log), the process is the service
+itself, and the figure runs from its first commit to its last. `floor` is how fast the same log is
+only read.
 """
 
 import asyncio
@@ -16,12 +17,12 @@ import psutil
 from infra.local.provisioned_servers import create_database
 from infra.log.jetstream import JetStreamLog
 from tests.bench.measure import say
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.postgres_rows import checkpoint
-from tests.support.projectors import projector
-from tests.support.realistic import record
-from tests.support.stack import RealServers, real_servers
+from tests.kit.build.realistic_log import record
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint
+from tests.kit.run.projector_processes import projector
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.stack import RealServers, real_servers
 
 EVENTS = 200_000
 LONGEST_SECONDS = 300

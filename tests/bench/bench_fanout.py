@@ -15,8 +15,8 @@ from tests.bench.crowd import Address, crowd
 from tests.bench.edge import Busy, edge, stamp
 from tests.bench.measure import say
 from tests.bench.phones import Told, Wish
-from tests.support.projectors import ROOT
-from tests.support.stack import plain_environment
+from tests.kit.run.projector_processes import ROOT
+from tests.kit.servers.stack import plain_environment
 
 PHONES = 2_000
 EVENTS = 2_000

@@ -27,12 +27,12 @@ from infra.log.jetstream import Connection, JetStreamLog, connect
 from infra.operator.analytics.consumer import follow_events
 from services.projector.live import loop as live
 from tests.bench.measure import say
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin
-from tests.support.postgres_rows import checkpoint
-from tests.support.projectors import ROOT, projector
-from tests.support.realistic import record
-from tests.support.stack import RealServers, plain_environment, real_servers
+from tests.kit.build.realistic_log import record
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint
+from tests.kit.run.projector_processes import ROOT, projector
+from tests.kit.servers.nats_connections import as_admin
+from tests.kit.servers.stack import RealServers, plain_environment, real_servers
 
 EVENTS = int(os.environ.get("EVENTS", "1000000"))
 LONGEST_SECONDS = 1800

@@ -10,7 +10,7 @@ import httpx
 
 from tests.bench.edge import Busy, edge
 from tests.bench.measure import say
-from tests.support.opening import at_rest, cpu_seconds, grow, open_task
+from tests.kit.run.opened_task import at_rest, cpu_seconds, grow, open_task
 
 EVENTS = 10_000
 

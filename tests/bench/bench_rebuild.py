@@ -19,12 +19,12 @@ from events import NOWHERE
 from infra.local.provisioned_servers import create_database
 from infra.log.jetstream import JetStreamLog
 from tests.bench.measure import percentile, say
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin
-from tests.support.postgres_rows import checkpoint
-from tests.support.projectors import ROOT, projector
-from tests.support.realistic import record, story
-from tests.support.stack import RealServers, plain_environment, real_servers
+from tests.kit.build.realistic_log import record, story
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint
+from tests.kit.run.projector_processes import ROOT, projector
+from tests.kit.servers.nats_connections import as_admin
+from tests.kit.servers.stack import RealServers, plain_environment, real_servers
 
 EVENTS = 200_000
 LIVE_EVENTS_PER_SECOND = 200

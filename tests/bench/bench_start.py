@@ -5,8 +5,8 @@ What is between: scheduler, Machines API, a process that starts, its claim, clon
 
 from events import ModelRequested
 from tests.bench.measure import carried_out, on_a_stack, percentile, say
-from tests.support.stack import RealStack
-from tests.support.whole import Phone
+from tests.kit.run.phone import Phone
+from tests.kit.servers.stack import RealStack
 
 TASKS = 12
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from tests.bench.phones import Order, Told, Wish
-from tests.support.projectors import ROOT
-from tests.support.stack import plain_environment
+from tests.kit.run.projector_processes import ROOT
+from tests.kit.servers.stack import plain_environment
 
 _LINE_BYTES = 1 << 26
 

@@ -39,10 +39,10 @@ from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.settings import Settings
 from tests.bench.crowd import Address
 from tests.gateway.conftest import OPERATOR, settings_for
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin
-from tests.support.projectors import ROOT, projector
-from tests.support.stack import RealServers, plain_environment, real_servers
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.projector_processes import ROOT, projector
+from tests.kit.servers.nats_connections import as_admin
+from tests.kit.servers.stack import RealServers, plain_environment, real_servers
 
 _DRAFT_FACTORY = DraftFactory(utc_now)
 _AT_ONCE = 16

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 from events import Recorded
 from infra.local.settings import Settings
-from tests.support.stack import RealStack, real_stack
-from tests.support.whole import Phone, repository, signed_in
+from tests.kit.run.phone import Phone, repository, signed_in
+from tests.kit.servers.stack import RealStack, real_stack
 
 LONGEST_SECONDS = 300
 

@@ -9,7 +9,7 @@ from clients.cli.checkout import Lent, bring_back, lend
 from clients.cli.git import explained
 from clients.cli.local_stacks import Forge
 from clients.cli.trouble import Trouble
-from tests.support.forge import LocalForge, git_ok
+from tests.kit.servers.forge import LocalForge, git_ok
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "SECRET": "not git's business"}
 

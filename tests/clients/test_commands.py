@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scripted_http import ScriptedHttp, scripted_http
+from tests.kit.fakes.scripted_http import ScriptedHttp, scripted_http
 
 ROOT = Path(__file__).parents[2]
 ME = (200, b'{"account":"acc_1"}')

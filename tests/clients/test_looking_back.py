@@ -11,7 +11,7 @@ from clients.cli.history import Message, Past
 from clients.cli.output import console_of
 from clients.cli.past import changes, edits_of, state_of, whole_diff
 from events import ArtifactStored, Blob, CallId, TaskInstructed, ToolCompleted, ToolStarted
-from tests.support.any_event import BEGINNING, story
+from tests.kit.build.any_event import BEGINNING, story
 
 DIFF = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
 

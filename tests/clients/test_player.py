@@ -17,7 +17,7 @@ from rich.console import Console
 from clients.cli.player import FASTEST, SLOWEST, Player, keys, press, stepped, wait_seconds
 from clients.cli.playing import Playback
 from events import ModelRequested, PlanItem, PlanUpdated, TaskInstructed
-from tests.support.any_event import BEGINNING, recorded
+from tests.kit.build.any_event import BEGINNING, recorded
 
 
 def pressed(*typed, player=None):

@@ -36,7 +36,7 @@ from events import (
     UndoneCall,
     Usage,
 )
-from tests.support.any_event import BEGINNING, HISTORY, any_fact, recorded
+from tests.kit.build.any_event import BEGINNING, HISTORY, any_fact, recorded
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe\u2066\x00\r\x9b31m\u200b"
 

@@ -15,8 +15,8 @@ from clients.cli.sign_in import KeptSession, Renewal, SessionFile, sign_in
 from clients.cli.trouble import Trouble
 from infra.local.registration import registered
 from infra.runtime.clock import utc_now
-from tests.support.scripted_gateway import Visitor, scripted_gateway
-from tests.support.scripted_http import scripted_http
+from tests.kit.fakes.scripted_gateway import Visitor, scripted_gateway
+from tests.kit.fakes.scripted_http import scripted_http
 
 REFUSED = (401, b'{"detail":"This needs a valid session token."}')
 WELCOME = (200, b'{"account":"acc_1"}')

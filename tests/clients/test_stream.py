@@ -15,7 +15,7 @@ from clients.cli.shown import CaughtUp, Line, LiveItem, Lost, Missing
 from clients.cli.stream import Stream
 from clients.cli.trouble import Trouble
 from events import Recorded
-from tests.support.scripted_gateway import TASK, Visitor, event, scripted_gateway
+from tests.kit.fakes.scripted_gateway import TASK, Visitor, event, scripted_gateway
 
 QUICK = Patience(first_pause_seconds=0.02, longest_pause_seconds=0.1)
 

@@ -10,7 +10,7 @@ import pytest
 
 from clients.cli.outbox import Outbox
 from tests.clients.test_commands import ME, TASK, errand
-from tests.support.scripted_gateway import ScriptedGateway, Visitor, scripted_gateway
+from tests.kit.fakes.scripted_gateway import ScriptedGateway, Visitor, scripted_gateway
 
 NO_QUESTION = (200, b'{"question":null}')
 AWAY = (503, b'{"detail":"The database is away.","retryable":true}')

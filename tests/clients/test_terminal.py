@@ -21,8 +21,8 @@ from events import (
     TaskFinished,
 )
 from tests.clients.test_commands import ME, command, environment
-from tests.support.any_event import BEGINNING, recorded
-from tests.support.scripted_gateway import TASK, ScriptedGateway, Visitor, scripted_gateway
+from tests.kit.build.any_event import BEGINNING, recorded
+from tests.kit.fakes.scripted_gateway import TASK, ScriptedGateway, Visitor, scripted_gateway
 
 ENDED = {"id": TASK, "phase": "finished", "turns": 1, "tool_calls": 0, "files_changed": 1}
 QUESTION = QuestionAsked(

@@ -13,8 +13,8 @@ from clients.cli.outbox import Outbox
 from clients.cli.trouble import Trouble
 from clients.cli.watching import Watch
 from events import TaskFinished, TaskInstructed
-from tests.support.any_event import recorded
-from tests.support.scripted_gateway import TASK, Visit, Visitor, scripted_gateway
+from tests.kit.build.any_event import recorded
+from tests.kit.fakes.scripted_gateway import TASK, Visit, Visitor, scripted_gateway
 
 ENDED = {"id": TASK, "phase": "finished"}
 

@@ -10,9 +10,9 @@ from events import NOWHERE, Head, TaskErased
 from infra.log.event_log import Conflict
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import DraftFactory, utc_now
-from tests.support.event_logs import drafts, new_history, reading, texts, versions
-from tests.support.eventually import eventually
-from tests.support.in_memory_log import InMemoryLog
+from tests.kit.build.event_logs import drafts, new_history, reading, texts, versions
+from tests.kit.fakes.in_memory_log import InMemoryLog
+from tests.kit.probe.eventually import eventually
 
 
 @pytest.fixture(params=["in memory", "R1", "R3"])

@@ -9,14 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import Draft, EventId, TaskInterrupted, codec
-from tests.support.any_event import (
-    BEGINNING,
-    HISTORY,
-    TASK_EVENTS,
-    any_draft,
-    facts,
-    recorded,
-)
+from tests.kit.build.any_event import BEGINNING, HISTORY, TASK_EVENTS, any_draft, facts, recorded
 
 ENVELOPE = ["id", "task", "version", "at", "by", "cause"]
 

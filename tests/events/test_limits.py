@@ -40,7 +40,7 @@ from events.limits import (
 )
 from infra.log.jetstream.read.decode import Illegible, read_event
 from tests.events.specimens import specimens
-from tests.support.any_event import BEGINNING, HISTORY, TASK_EVENTS, facts, recorded
+from tests.kit.build.any_event import BEGINNING, HISTORY, TASK_EVENTS, facts, recorded
 
 APPROVAL = ApprovalRequested(
     request=RequestId("req_1"),

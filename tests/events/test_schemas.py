@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 
 from events import Draft, codec
 from events.upcast import newest_schema
-from tests.support.any_event import HISTORY, TASK_EVENTS, any_draft, facts, recorded
-from tests.support.documents import require_message, require_stored, stored_schema
+from tests.kit.build.any_event import HISTORY, TASK_EVENTS, any_draft, facts, recorded
+from tests.kit.laws.documents import require_message, require_stored, stored_schema
 
 TAGS = [event.__struct_config__.tag for event in TASK_EVENTS]
 

@@ -9,7 +9,7 @@ import pytest
 from events import BudgetRaised, TaskInterrupted, codec
 from events.upcast import UPCASTERS, Unreadable, newest_schema, upcast
 from tests.events.specimens import TASK_EVENTS
-from tests.support.any_event import HISTORY, recorded
+from tests.kit.build.any_event import HISTORY, recorded
 
 # Once, a raise was said in dollars, then in cents, and only then in millionths of a dollar.
 DOLLARS = recorded(BudgetRaised(cost_microusd=1)).body.replace(b'"cost_microusd":1', b'"dollars":2')

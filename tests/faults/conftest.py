@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.stack import RealStack
-from tests.support.whole import Phone, signed_in
+from tests.kit.run.phone import Phone, signed_in
+from tests.kit.servers.stack import RealStack
 
 
 @pytest.fixture

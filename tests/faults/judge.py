@@ -16,7 +16,7 @@ import httpx
 import nats
 
 from infra.local.sample_repositories import SampleRepository
-from tests.support.stack import RealStack
+from tests.kit.servers.stack import RealStack
 
 ENDS = {"task.finished", "task.failed", "task.cancelled", "task.abandoned"}
 TOKENS = (

@@ -27,9 +27,9 @@ from tests.faults.judge import (
     judge_read_models,
     machines_of,
 )
-from tests.support.eventually import eventually
-from tests.support.stack import RealStack
-from tests.support.whole import Phone, repository
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.phone import Phone, repository
+from tests.kit.servers.stack import RealStack
 
 T = TypeVar("T")
 Point = int | str

@@ -19,8 +19,9 @@ from infra.local import servers as programs
 from infra.local.home import inhabited
 from infra.local.provisioned_servers import create_database
 from tests.gateway.conftest import OPERATOR
-from tests.support.eventually import eventually
-from tests.support.service_processes import (
+from tests.kit.faults.small_disk import SmallDisk, small_disk
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.service_processes import (
     Service,
     a_task_is_taken_up_and_listed,
     seen,
@@ -29,8 +30,7 @@ from tests.support.service_processes import (
     sign_in,
     submit,
 )
-from tests.support.small_disk import SmallDisk, small_disk
-from tests.support.stack import RealServers, plain_environment, real_servers
+from tests.kit.servers.stack import RealServers, plain_environment, real_servers
 
 PORTS = ("gateway", "scheduler", "projector")
 

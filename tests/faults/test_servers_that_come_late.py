@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 
 from infra.local import ports
-from tests.support.eventually import eventually
-from tests.support.late_nats import late_nats
-from tests.support.outages import halted
-from tests.support.service_processes import (
+from tests.kit.faults.late_nats import late_nats
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.service_processes import (
     Service,
     a_task_is_taken_up_and_listed,
     seen,
@@ -18,7 +18,7 @@ from tests.support.service_processes import (
     settings_of_services,
     sign_in,
 )
-from tests.support.stack import RealServers
+from tests.kit.servers.stack import RealServers
 
 DATABASE_AWAY = "The database does not answer at the moment."
 PORTS = ("gateway", "scheduler", "projector")

@@ -9,16 +9,16 @@ import httpx
 import pytest
 
 from infra.local import ports
-from tests.support.eventually import eventually
-from tests.support.late_nats import late_nats
-from tests.support.service_processes import (
+from tests.kit.faults.late_nats import late_nats
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.service_processes import (
     a_task_is_taken_up_and_listed,
     seen,
     service,
     settings_of_services,
     sign_in,
 )
-from tests.support.stack import RealServers
+from tests.kit.servers.stack import RealServers
 
 PORTS = ("gateway", "scheduler", "projector")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from events import History, TaskSubmitted
 from events.limits import MAX_COUNT, MAX_NAME_CHARACTERS
 from tests.events.specimens import specimens
-from tests.support.any_event import HISTORY, TASK_EVENTS, recorded, texts
+from tests.kit.build.any_event import HISTORY, TASK_EVENTS, recorded, texts
 
 CALLS = ("toolu_1", "toolu_2", "", "c" * MAX_NAME_CHARACTERS, "🙂", "\x00")
 TIMES = (

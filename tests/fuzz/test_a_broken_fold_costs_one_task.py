@@ -34,6 +34,8 @@ from services.worker.agent import unreadable_history
 from services.worker.agent.next_step import next_step
 from services.worker.agent.state import Attempt, Turn
 from services.worker.agent.steps import Record, Rest
+from tests.kit.build.any_event import BEGINNING, recorded
+from tests.kit.build.any_event import story as told
 from tests.scheduler.history import (
     HOME,
     NOON,
@@ -43,8 +45,6 @@ from tests.scheduler.history import (
     requested,
     started,
 )
-from tests.support.any_event import BEGINNING, recorded
-from tests.support.any_event import story as told
 
 OTHER = History(HOME, TaskId("task_two"))
 MINE = History(HOME, TASK)

@@ -32,9 +32,9 @@ from services.worker.agent.messages import messages
 from services.worker.agent.next_step import beside, next_step
 from services.worker.agent.state import Attempt, Turn
 from tests.fuzz.odd_histories import EVENTS_PER_HISTORY, beginning, odd_histories, spell
+from tests.kit.build.any_event import HISTORY
+from tests.kit.laws.reference_fold import read_models_of
 from tests.scheduler.history import POLICY
-from tests.support.any_event import HISTORY
-from tests.support.reference_fold import read_models_of
 
 EVENTS: Final = int(os.environ.get("EVENTS", "1500"))
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)

@@ -24,7 +24,7 @@ from infra.stores.migrations import migrate
 from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.main import gateway
 from services.gateway.settings import Settings
-from tests.support.described import require_described
+from tests.kit.laws.documented_answers import require_described
 
 OPERATOR = "operator-token-for-tests"
 CLAIM_SECRET = "claim-secret-for-tests"

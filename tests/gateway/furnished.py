@@ -9,7 +9,7 @@ from events import CallId, QuestionAsked, RequestId
 from infra.stores.migrations import migrate
 from tests.gateway.conftest import a_world
 from tests.gateway.test_history import artifact, put
-from tests.support.push import Browser
+from tests.kit.fakes.push_services import Browser
 
 DIFF = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
 

@@ -19,7 +19,7 @@ from services.gateway.tasks.access import Principal
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.requests import Terms
 from tests.gateway.spec import NOON
-from tests.support.in_memory_log import InMemoryLog
+from tests.kit.fakes.in_memory_log import InMemoryLog
 
 ADA = Principal(AccountId("acc_a"), PersonId("per_a"), "ses_a")
 BOB = Principal(AccountId("acc_b"), PersonId("per_b"), "ses_b")

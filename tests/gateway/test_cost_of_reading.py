@@ -6,8 +6,8 @@ import pytest
 
 from events import ArtifactStored, Blob
 from tests.gateway.conftest import a_world
-from tests.support.event_reads import counted_reads
-from tests.support.opening import grow, open_task
+from tests.kit.probe.decoded_events import counted_reads
+from tests.kit.run.opened_task import grow, open_task
 
 EVENTS = 3_000
 

@@ -19,7 +19,7 @@ from services.gateway.problems import Problem
 from tests.gateway.conftest import OPERATOR
 from tests.gateway.furnished import a_full_task, a_furnished_world
 from tests.gateway.test_routes import UNKNOWN
-from tests.support.described import described_offline
+from tests.kit.laws.documented_answers import described_offline
 
 REQUESTS = int(os.environ.get("REQUESTS", "600"))
 PHASES = "examples,coverage,fuzzing" if REQUESTS >= 5_000 else "examples,fuzzing"

@@ -12,8 +12,8 @@ from infra.log.jetstream import JetStreamLog
 from infra.stores.live_channels import state_key
 from tests.gateway.conftest import REPOSITORY, a_world
 from tests.gateway.test_routes import is_problem
-from tests.support.eventually import eventually
-from tests.support.outages import halted
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
 
 
 def step(text):

@@ -10,9 +10,9 @@ from events import event_subject
 from infra.log.jetstream import JetStreamLog
 from tests.gateway.conftest import World, settings_for
 from tests.gateway.test_process import environment, free_port, spawn
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin
-from tests.support.opening import at_rest, cpu_seconds, decoding_seconds, grow, open_task
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.opened_task import at_rest, cpu_seconds, decoding_seconds, grow, open_task
+from tests.kit.servers.nats_connections import as_admin
 
 EVENTS = 10_000
 FIRST, SECOND = 12, 7

@@ -21,7 +21,7 @@ from events.protocol.task_state import evolve
 from services.gateway.problems import Refused
 from services.gateway.tasks.time_travel import as_it_was
 from tests.gateway.test_routes import is_problem
-from tests.support.any_event import BEGINNING, any_fact, recorded, story
+from tests.kit.build.any_event import BEGINNING, any_fact, recorded, story
 
 PLAN = PlanUpdated(items=(PlanItem("look", "active"),))
 REPLY = ModelReplied(

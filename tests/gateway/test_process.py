@@ -13,8 +13,8 @@ import pytest
 from infra.runtime.settings import Misconfigured
 from services.gateway.settings import Settings, read_forges
 from tests.gateway.conftest import OPERATOR, settings_for
-from tests.support.eventually import eventually
-from tests.support.stack import plain_environment
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.stack import plain_environment
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -6,8 +6,8 @@ import pytest
 
 from infra.log.event_log import Unavailable
 from services.gateway.http.serving.readiness import Readiness
-from tests.support.eventually import eventually
-from tests.support.outages import halted
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
 
 
 async def _away():

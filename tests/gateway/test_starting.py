@@ -6,9 +6,9 @@ import signal
 import msgspec
 
 from tests.gateway.conftest import settings_for
-from tests.support.eventually import eventually
-from tests.support.late_nats import late_nats
-from tests.support.service_processes import service
+from tests.kit.faults.late_nats import late_nats
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.service_processes import service
 
 
 async def test_a_gateway_that_waits_ends_at_once_when_told_to(servers, fresh_database, tmp_path):

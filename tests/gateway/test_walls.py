@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from services.gateway.stores.database import across_accounts, connected, create_pool, within
-from tests.support.accounts_rows import fetch
+from tests.kit.probe.accounts_rows import fetch
 
 WALLED = [
     "account",

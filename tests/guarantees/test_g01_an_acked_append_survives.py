@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.cluster import Cluster, LogPlace
-from tests.support.event_logs import new_history
-from tests.support.eventually import eventually
-from tests.support.histories import Promise, Writer, require_linear
-from tests.support.nats_connections import as_role
+from tests.kit.build.event_logs import new_history
+from tests.kit.laws.linear_histories import Promise, Writer, require_linear
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.cluster import Cluster, LogPlace
+from tests.kit.servers.nats_connections import as_role
 
 ROLES = ("gateway", "scheduler")
 ENOUGH = 10

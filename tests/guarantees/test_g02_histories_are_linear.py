@@ -11,12 +11,12 @@ from events import NOWHERE, Head, History, event_id, event_subject
 from infra.log.event_log import Conflict
 from infra.log.jetstream import Connection, JetStreamLog
 from infra.runtime.clock import utc_now
-from tests.support.cluster import LogPlace
-from tests.support.event_logs import drafts, new_history, texts, versions
-from tests.support.eventually import eventually
-from tests.support.histories import PATIENCE_SECONDS, Writer, raw, require_linear
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.tampering import is_ack, once, tampered
+from tests.kit.build.event_logs import drafts, new_history, texts, versions
+from tests.kit.faults.tampering import is_ack, once, tampered
+from tests.kit.laws.linear_histories import PATIENCE_SECONDS, Writer, raw, require_linear
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.cluster import LogPlace
+from tests.kit.servers.nats_connections import as_admin, as_role
 
 ENOUGH = 15
 PAUSE_SECONDS = 0.05

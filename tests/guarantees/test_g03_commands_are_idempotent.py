@@ -22,11 +22,11 @@ from services.gateway.queries.task_cache import Recall
 from services.gateway.tasks.access import Principal
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.requests import Terms
-from tests.support.cluster import LogPlace
-from tests.support.event_logs import drafts, new_history
-from tests.support.histories import PATIENCE_SECONDS, raw
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.tampering import is_ack, once, tampered
+from tests.kit.build.event_logs import drafts, new_history
+from tests.kit.faults.tampering import is_ack, once, tampered
+from tests.kit.laws.linear_histories import PATIENCE_SECONDS, raw
+from tests.kit.servers.cluster import LogPlace
+from tests.kit.servers.nats_connections import as_admin, as_role
 
 TERMS = Terms((Forge(kind="github", url="https://github.com", api_url="https://x"),), "house")
 SUBMISSION: dict[str, Any] = {

@@ -13,13 +13,13 @@ from typing import Any, Never
 
 from events import Recorded
 from infra.log.jetstream import JetStreamLog
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin
-from tests.support.postgres_rows import checkpoint, rows_by_name
-from tests.support.projectors import projector
-from tests.support.realistic import record
-from tests.support.reference_fold import read_models_of
-from tests.support.stack import RealServers
+from tests.kit.build.realistic_log import record
+from tests.kit.laws.reference_fold import read_models_of
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint, rows_by_name
+from tests.kit.run.projector_processes import projector
+from tests.kit.servers.nats_connections import as_admin
+from tests.kit.servers.stack import RealServers
 
 KILLS = int(os.environ.get("KILLS", "5"))
 EVENTS = int(os.environ.get("EVENTS", "10000"))

@@ -15,12 +15,12 @@ import pytest
 from events import NOWHERE, Head, History
 from infra.log.jetstream import Connection, JetStreamLog
 from infra.log.jetstream.read.follow import follow
-from tests.support.cluster import LogPlace
-from tests.support.event_logs import drafts, new_history, reading, versions
-from tests.support.eventually import eventually
-from tests.support.histories import PATIENCE_SECONDS
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.tampering import Fate, is_delivery, once, tampered
+from tests.kit.build.event_logs import drafts, new_history, reading, versions
+from tests.kit.faults.tampering import Fate, is_delivery, once, tampered
+from tests.kit.laws.linear_histories import PATIENCE_SECONDS
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.cluster import LogPlace
+from tests.kit.servers.nats_connections import as_admin, as_role
 
 HEARTBEAT_SECONDS = 0.3
 MANY = 20_000

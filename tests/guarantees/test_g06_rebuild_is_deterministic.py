@@ -12,13 +12,13 @@ from services.projector.history.store import PREVIOUS
 from services.projector.projections import TABLES, usage
 from services.projector.rebuild import swap
 from services.projector.rebuild.rebuild import Progress, Rebuild, Refused
+from tests.kit.build.realistic_log import record
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint, read_models
+from tests.kit.run.devices import new_history
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.stack import RealServers
 from tests.projector.test_history import SUBMITTED, deed, projecting, tell
-from tests.support.devices import new_history
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.postgres_rows import checkpoint, read_models
-from tests.support.realistic import record
-from tests.support.stack import RealServers
 
 
 class Traffic:

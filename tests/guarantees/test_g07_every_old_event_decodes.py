@@ -10,9 +10,9 @@ from events.upcast import newest_schema
 from infra.log.event_mac import read_keys
 from infra.log.jetstream import JetStreamLog, connect
 from tests.events.specimens import GOLDEN, TASK_EVENTS, golden_name, golden_path, missing
-from tests.support.documents import require_stored
-from tests.support.event_logs import new_history, reading
-from tests.support.eventually import eventually
+from tests.kit.build.event_logs import new_history, reading
+from tests.kit.laws.documents import require_stored
+from tests.kit.probe.eventually import eventually
 
 FILES = sorted(GOLDEN.glob("*.jsonl"))
 LINES = [

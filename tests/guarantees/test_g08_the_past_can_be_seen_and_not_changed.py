@@ -18,11 +18,11 @@ from events.protocol.task_state import TaskState, evolve
 from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog, Selection, connect
 from infra.log.jetstream.read import replay
-from tests.support.errand import errand, finished_task
-from tests.support.event_logs import drafts, new_history
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.passage import passage
-from tests.support.whole import signed_in
+from tests.kit.build.event_logs import drafts, new_history
+from tests.kit.probe.recording_proxy import passage
+from tests.kit.run.errand_command import errand, finished_task
+from tests.kit.run.phone import signed_in
+from tests.kit.servers.nats_connections import as_admin, as_role
 
 _MACHINES = "/v1/apps/errand/machines"
 

@@ -41,14 +41,14 @@ from services.scheduler.fleet.machine import Machine
 from services.scheduler.fleet.worker_machine import OWNER
 from services.scheduler.machines.client import Machines
 from services.scheduler.machines.rate_limiter import Limits
-from tests.support.cluster import Cluster, LogPlace, _running
-from tests.support.event_logs import new_history
-from tests.support.eventually import eventually
-from tests.support.histories import PATIENCE_SECONDS
-from tests.support.machines import TOKEN, LocalMachines, local_machines
-from tests.support.nats_connections import as_admin
-from tests.support.server_directory import server_directory
-from tests.support.stack import OwnThread, plain_environment, real_servers
+from tests.kit.build.event_logs import new_history
+from tests.kit.laws.linear_histories import PATIENCE_SECONDS
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.cluster import Cluster, LogPlace, _running
+from tests.kit.servers.machines_api import TOKEN, LocalMachines, local_machines
+from tests.kit.servers.nats_connections import as_admin
+from tests.kit.servers.server_directory import server_directory
+from tests.kit.servers.stack import OwnThread, plain_environment, real_servers
 
 TASKS = int(os.environ.get("TASKS", "3"))
 KILLS = int(os.environ.get("KILLS", "4"))

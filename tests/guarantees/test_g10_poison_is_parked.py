@@ -16,12 +16,12 @@ from infra.log.jetstream.read.decode import Illegible, read_event
 from infra.log.nats_permissions import Role
 from infra.runtime.clock import DraftFactory, utc_now
 from services.projector.projections.task import decode
-from tests.support.cluster import LogPlace
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.poison import body, put, strange_history
-from tests.support.projectors import projector
-from tests.support.stack import RealServers
+from tests.kit.build.poison_messages import body, put, strange_history
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.projector_processes import projector
+from tests.kit.servers.cluster import LogPlace
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.stack import RealServers
 
 SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
 READERS = ("history", "live")

@@ -26,14 +26,14 @@ from infra.stores.live_channels import Frame, feed_channel, pack, state_key
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import RedisReader
 from services.projector.live.loop import LiveLoop
-from tests.support.cluster import LogPlace
-from tests.support.devices import Folded
-from tests.support.event_logs import new_history
-from tests.support.eventually import eventually
-from tests.support.histories import PATIENCE_SECONDS
-from tests.support.in_memory_log import InMemoryLog
-from tests.support.nats_connections import as_role
-from tests.support.stack import RealServers
+from tests.kit.build.event_logs import new_history
+from tests.kit.fakes.in_memory_log import InMemoryLog
+from tests.kit.laws.linear_histories import PATIENCE_SECONDS
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import Folded
+from tests.kit.servers.cluster import LogPlace
+from tests.kit.servers.nats_connections import as_role
+from tests.kit.servers.stack import RealServers
 
 ENOUGH = 25
 DRAFT_FACTORY = DraftFactory(utc_now)

@@ -37,17 +37,17 @@ from infra.log.jetstream.admin import streams as settings
 from infra.log.jetstream.admin.erasure import Purged, purge_before
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.object_store import Objects, Storage, open_objects
-from tests.support import canaries
-from tests.support.cluster import Cluster, _running
-from tests.support.event_logs import drafts, new_history
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.operating import house, operate
-from tests.support.postgres_rows import checkpoint, read_models
-from tests.support.projectors import projector
-from tests.support.server_directory import server_directory
-from tests.support.stack import OwnThread, RealServers, RealStack, real_servers, real_stack
-from tests.support.whole import Phone, repository, signed_in, stored
+from tests.kit.build.event_logs import drafts, new_history
+from tests.kit.probe import secret_search
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint, read_models
+from tests.kit.run.operator_commands import house, operate
+from tests.kit.run.phone import Phone, repository, signed_in, stored
+from tests.kit.run.projector_processes import projector
+from tests.kit.servers.cluster import Cluster, _running
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.server_directory import server_directory
+from tests.kit.servers.stack import OwnThread, RealServers, RealStack, real_servers, real_stack
 
 NOT_OURS = ("forge", "postgres", "nats")
 """`nats` is looked at apart, by tests of its own."""
@@ -103,11 +103,11 @@ async def places(stack: RealStack, canary: str) -> dict[str, list[str]]:
     """Where the canary is."""
     async with as_role(stack, "operator") as operator, bucket(stack) as objects:
         return {
-            "log": await canaries.in_log(operator, [canary]),
-            "postgres": await canaries.in_postgres(stack.postgres_url, [canary]),
-            "redis": await canaries.in_redis(stack.redis_url, [canary]),
-            "objects": await canaries.in_objects(objects, [canary]),
-            "files": canaries.in_files(stack.servers.home.directory, [canary], but=NOT_OURS),
+            "log": await secret_search.in_log(operator, [canary]),
+            "postgres": await secret_search.in_postgres(stack.postgres_url, [canary]),
+            "redis": await secret_search.in_redis(stack.redis_url, [canary]),
+            "objects": await secret_search.in_objects(objects, [canary]),
+            "files": secret_search.in_files(stack.servers.home.directory, [canary], but=NOT_OURS),
         }
 
 
@@ -216,7 +216,7 @@ async def erased(place: Any, directory: Path, canary: str) -> Purged:
         said = drafts(*(f"{canary} {number}" for number in range(50)))
         head = await log.append(history, said, after=NOWHERE)
         await log.append(new_history(), drafts(*["something else"] * 200), after=NOWHERE)
-        assert canaries.in_files(directory, [canary])
+        assert secret_search.in_files(directory, [canary])
         tombstone = DraftFactory(utc_now).drafts([TaskErased(reason="asked")], by="operator")
         head = await log.append(history, tombstone, after=head)
         purged = await purge_before(admin, history, head.sequence)
@@ -225,7 +225,9 @@ async def erased(place: Any, directory: Path, canary: str) -> Purged:
             return [recorded.version for recorded in await log.read(history)]
 
         await eventually(left, until=lambda versions: versions == [51])  # replicas may lag
-        await eventually(lambda: canaries.in_log(admin, [canary]), until=lambda found: not found)
+        await eventually(
+            lambda: secret_search.in_log(admin, [canary]), until=lambda found: not found
+        )
     return purged
 
 
@@ -241,7 +243,7 @@ async def test_where_messages_may_be_overwritten_the_files_of_the_log_hold_nothi
 
     async def files() -> list[str]:
         await asyncio.sleep(0)
-        return [f for f in canaries.in_files(directory, [canary]) if "/_js_/" not in f]
+        return [f for f in secret_search.in_files(directory, [canary]) if "/_js_/" not in f]
 
     await eventually(files, until=lambda found: not found)
 

@@ -20,11 +20,9 @@ from infra.log.jetstream import (
 )
 from infra.log.nats_permissions import ROLES, Role
 from infra.runtime.clock import utc_now
-from tests.support.cluster import LogPlace
-from tests.support.event_logs import drafts, new_history, texts
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role, as_worker
-from tests.support.nats_rights import (
+from tests.kit.build.event_logs import drafts, new_history, texts
+from tests.kit.build.signing_keys import verifying
+from tests.kit.laws.nats_rights import (
     A_WORKER_MAY_NOT_HEAR,
     A_WORKER_MAY_NOT_PUBLISH,
     A_WORKER_MAY_PUBLISH,
@@ -37,7 +35,9 @@ from tests.support.nats_rights import (
     refused_to_publish,
     signed_in,
 )
-from tests.support.signing import verifying
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.cluster import LogPlace
+from tests.kit.servers.nats_connections import as_admin, as_role, as_worker
 
 
 @pytest.fixture

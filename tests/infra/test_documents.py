@@ -14,9 +14,9 @@ from infra.documents import Message, Part, Schemas, changes, document, event_sch
 from infra.documents.files import Refused, spell
 from infra.log.jetstream import JetStreamLog, connect
 from infra.log.jetstream.admin.streams import DEAD_LETTERS
-from tests.support.documents import require_message
-from tests.support.event_logs import new_history, reading
-from tests.support.eventually import eventually
+from tests.kit.build.event_logs import new_history, reading
+from tests.kit.laws.documents import require_message
+from tests.kit.probe.eventually import eventually
 
 TAG = "budget.exhausted"
 PATH = f"schemas/{TAG}.1.json"

@@ -24,8 +24,8 @@ from infra.log.event_mac import (
 )
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.settings import Misconfigured
-from tests.support.event_logs import new_history
-from tests.support.signing import KEYS_TEXT
+from tests.kit.build.event_logs import new_history
+from tests.kit.build.signing_keys import KEYS_TEXT
 
 KEYS = read_keys(KEYS_TEXT)
 HISTORY = new_history()

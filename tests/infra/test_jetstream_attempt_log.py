@@ -14,11 +14,11 @@ from infra.log.jetstream import (
     reader_name,
     recreate_reader,
 )
-from tests.support.event_logs import drafts, new_history, texts, versions
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role, as_worker
-from tests.support.signing import verifying
-from tests.support.tampering import is_delivery, once, tampered
+from tests.kit.build.event_logs import drafts, new_history, texts, versions
+from tests.kit.build.signing_keys import verifying
+from tests.kit.faults.tampering import is_delivery, once, tampered
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.nats_connections import as_admin, as_role, as_worker
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from nats.protocol.parser import Parser
 
 from infra.log.event_log import Unavailable
 from infra.log.jetstream.connection.client import QuickClient
-from tests.support.nats_connections import as_role
+from tests.kit.servers.nats_connections import as_role
 
 TAKEN = (1, 2)
 """The subscriptions that somebody takes deliveries of."""

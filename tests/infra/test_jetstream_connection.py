@@ -12,10 +12,10 @@ from infra.log.event_log import Unavailable
 from infra.log.jetstream import AttemptLog, Connection, JetStreamLog, connect, reader_name
 from infra.log.nats_users import seed, service_user
 from infra.runtime.clock import utc_now
-from tests.support.event_logs import drafts, new_history
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_role, as_worker
-from tests.support.signing import verifying
+from tests.kit.build.event_logs import drafts, new_history
+from tests.kit.build.signing_keys import verifying
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.nats_connections import as_role, as_worker
 
 
 async def test_credentials_may_be_a_path_or_its_text(servers):

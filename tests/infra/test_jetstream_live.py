@@ -4,9 +4,9 @@ import asyncio
 
 from events import beat_subject, live_subject
 from infra.log.jetstream import hear, say
-from tests.support.event_logs import new_history
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_role, as_worker
+from tests.kit.build.event_logs import new_history
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.nats_connections import as_role, as_worker
 
 
 async def collect(connection, subject, heard, until, **settings):

@@ -17,9 +17,9 @@ from infra.log.event_log import Conflict, Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.read.follow import follow
 from tests.infra.test_jetstream_streams import settings_of
-from tests.support.event_logs import drafts, new_history, reading, texts, versions
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role
+from tests.kit.build.event_logs import drafts, new_history, reading, texts, versions
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.nats_connections import as_admin, as_role
 
 _ENVELOPE = (
     b'"id":"evt_1","task":"task_x","version":2,"at":"2026-01-01T00:00:00Z","by":"x","cause":""'

@@ -9,8 +9,8 @@ from events import Head
 from infra.log.event_log import Conflict, Refused, Unavailable
 from infra.log.event_mac import read_keys
 from infra.log.jetstream.write.append import Appender, Contended, Growth, Mark
-from tests.support.event_logs import drafts, new_history
-from tests.support.signing import KEYS_TEXT
+from tests.kit.build.event_logs import drafts, new_history
+from tests.kit.build.signing_keys import KEYS_TEXT
 
 AFTER = Head(3, 30)
 

@@ -10,9 +10,9 @@ from events import NOWHERE, BudgetRaised, TaskCancelled, TaskInstructed, event_s
 from infra.log.jetstream import JetStreamLog, Selection
 from infra.log.jetstream.read import replay
 from infra.runtime.clock import DraftFactory, utc_now
-from tests.support.event_logs import drafts, new_history, texts
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role
+from tests.kit.build.event_logs import drafts, new_history, texts
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.nats_connections import as_admin, as_role
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from infra.log.jetstream import provision
 from infra.log.jetstream.connection.connection import ApiError
-from tests.support.nats_connections import as_admin, as_role
+from tests.kit.servers.nats_connections import as_admin, as_role
 
 
 async def settings_of(connection, stream):

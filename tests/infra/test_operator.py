@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from infra.operator.context import LogAddress, log_address
-from tests.support.signing import KEYS_TEXT
+from tests.kit.build.signing_keys import KEYS_TEXT
 
 
 def operator(folder, **environment):

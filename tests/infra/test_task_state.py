@@ -48,7 +48,7 @@ from events import (
     WorkspacePrepared,
 )
 from events.protocol.task_state import ENDED, Failure, PullRequest, TaskState, evolve, title_of
-from tests.support.any_event import BEGINNING, any_fact, recorded, story
+from tests.kit.build.any_event import BEGINNING, any_fact, recorded, story
 
 SUBMITTED = TaskSubmitted(
     prompt="Mend the tests", repository=Repository("https://f/o/r.git"), model="m"

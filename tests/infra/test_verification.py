@@ -6,7 +6,7 @@ from events import event_subject
 from infra.log.event_mac import header_block
 from infra.log.jetstream.connection.client import Delivered
 from infra.log.jetstream.worker.verification import VerifiedWriters
-from tests.support.event_logs import new_history
+from tests.kit.build.event_logs import new_history
 
 MAC = f"1.gateway.1.{'A' * 43}"
 

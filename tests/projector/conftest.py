@@ -5,7 +5,7 @@ import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from tests.support.stack import RealServers
+from tests.kit.servers.stack import RealServers
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from rich.console import Console
 from infra.log.jetstream import JetStreamLog
 from services.projector.commands import projector
 from services.projector.history.store import Store
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint
+from tests.kit.run.devices import new_history
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.stack import RealServers
 from tests.projector.test_history import projecting, whole_story
-from tests.support.devices import new_history
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.postgres_rows import checkpoint
-from tests.support.stack import RealServers
 
 Errand = Callable[..., Any]
 

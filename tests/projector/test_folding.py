@@ -21,7 +21,7 @@ from events import (
 )
 from services.projector.projections import TABLES, task, tool_calls, usage
 from services.projector.projections.fold import CACHED_TASKS, Changes, Fold
-from tests.support.any_event import any_fact, recorded, story
+from tests.kit.build.any_event import any_fact, recorded, story
 
 SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
 CALL = CallId("c1")

@@ -24,12 +24,11 @@ from events import (
 from infra.log.jetstream import JetStreamLog
 from services.projector.history import store
 from services.projector.projections import TABLES
-from tests.support.devices import new_history
-from tests.support.eventually import eventually
-from tests.support.in_memory_log import CREATED, InMemoryLog, LogInfo
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.postgres_rows import checkpoint, read_models
-from tests.support.projecting import (
+from tests.kit.fakes.in_memory_log import CREATED, InMemoryLog, LogInfo
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint, read_models
+from tests.kit.run.devices import new_history
+from tests.kit.run.history_loop import (
     SUBMITTED,
     caught_up,
     deed,
@@ -39,7 +38,8 @@ from tests.support.projecting import (
     tell,
     whole_story,
 )
-from tests.support.stack import RealServers
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.stack import RealServers
 
 
 async def test_the_log_becomes_rows(fresh_database: str) -> None:

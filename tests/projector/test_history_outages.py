@@ -10,12 +10,12 @@ from events import (
     TaskInstructed,
 )
 from services.projector.history import store
-from tests.support.devices import new_history
-from tests.support.eventually import eventually
-from tests.support.in_memory_log import InMemoryLog
-from tests.support.outages import halted
-from tests.support.postgres_rows import checkpoint, read_models
-from tests.support.projecting import (
+from tests.kit.fakes.in_memory_log import InMemoryLog
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint, read_models
+from tests.kit.run.devices import new_history
+from tests.kit.run.history_loop import (
     SUBMITTED,
     caught_up,
     deed,
@@ -25,7 +25,7 @@ from tests.support.projecting import (
     tell,
     whole_story,
 )
-from tests.support.stack import RealServers
+from tests.kit.servers.stack import RealServers
 
 
 async def test_a_killed_postgres_loses_nothing_and_repeats_nothing(

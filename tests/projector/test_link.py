@@ -8,7 +8,7 @@ import pytest
 
 from infra.stores.postgres_errors import PostgresUnavailable
 from services.projector.history.reconnecting_postgres import Link
-from tests.support.eventually import eventually
+from tests.kit.probe.eventually import eventually
 
 
 @pytest.fixture

@@ -19,21 +19,13 @@ from events.protocol.task_state import TaskState, evolve
 from infra.log.jetstream import JetStreamLog, hear, say
 from infra.stores.live_channels import EPHEMERAL, Frame, state_key
 from services.projector.live.loop import LiveLoop
-from tests.support.devices import new_history
-from tests.support.eventually import eventually
-from tests.support.in_memory_log import InMemoryLog
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.outages import halted
-from tests.support.stack import RealServers
-from tests.support.telling import (
-    DONE,
-    SUBMITTED,
-    append,
-    listening,
-    reached,
-    state_of,
-    telling,
-)
+from tests.kit.fakes.in_memory_log import InMemoryLog
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import new_history
+from tests.kit.run.live_loop import DONE, SUBMITTED, append, listening, reached, state_of, telling
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.stack import RealServers
 
 
 async def test_every_event_is_told_as_it_is_stored(client: redis.Redis) -> None:

@@ -19,19 +19,12 @@ from events.protocol.task_state import evolve
 from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.stores.live_channels import state_key
-from tests.support.devices import new_history
-from tests.support.eventually import eventually
-from tests.support.in_memory_log import InMemoryLog
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.stack import RealServers
-from tests.support.telling import (
-    DONE,
-    SUBMITTED,
-    append,
-    listening,
-    reached,
-    telling,
-)
+from tests.kit.fakes.in_memory_log import InMemoryLog
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import new_history
+from tests.kit.run.live_loop import DONE, SUBMITTED, append, listening, reached, telling
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.stack import RealServers
 
 GIANT = int(os.environ.get("GIANT", "19000"))
 

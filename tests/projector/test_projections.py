@@ -43,7 +43,7 @@ from services.projector.projections.rows import (
     storable,
     storable_json,
 )
-from tests.support.any_event import BEGINNING, HISTORY, any_fact, recorded, texts
+from tests.kit.build.any_event import BEGINNING, HISTORY, any_fact, recorded, texts
 
 CALL = CallId("c1")
 AT = recorded(TaskInstructed(text="x"), 3).at

@@ -12,14 +12,14 @@ import redis.asyncio as redis
 from events import NOWHERE, History
 from infra.log.jetstream import JetStreamLog
 from infra.stores.live_channels import state_key
-from tests.support.devices import new_history
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin
-from tests.support.outages import halted
-from tests.support.postgres_rows import checkpoint
-from tests.support.projecting import SUBMITTED, deed, tell
-from tests.support.projectors import projector
-from tests.support.stack import RealServers
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.postgres_rows import checkpoint
+from tests.kit.run.devices import new_history
+from tests.kit.run.history_loop import SUBMITTED, deed, tell
+from tests.kit.run.projector_processes import projector
+from tests.kit.servers.nats_connections import as_admin
+from tests.kit.servers.stack import RealServers
 
 
 @pytest.fixture

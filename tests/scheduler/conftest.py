@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.machines import local_machines
+from tests.kit.servers.machines_api import local_machines
 
 
 @pytest.fixture(scope="session")

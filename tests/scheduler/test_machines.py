@@ -8,8 +8,8 @@ from services.scheduler.fleet.machine import Machine, Wanted, billed_seconds, en
 from services.scheduler.fleet.machine_errors import NoMachine, remedy_of
 from services.scheduler.machines.client import Machines, Refused, Unreachable
 from services.scheduler.machines.rate_limiter import Limits
-from tests.support.eventually import eventually
-from tests.support.machines import SLEEP
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.machines_api import SLEEP
 
 METADATA = {"task": "task_1", "attempt": "1", "owner": "errand-scheduler"}
 

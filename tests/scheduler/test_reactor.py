@@ -33,10 +33,10 @@ from services.scheduler.fleet.worker_machine import WorkerTerms
 from services.scheduler.machines.client import Machines
 from services.scheduler.machines.rate_limiter import Limits
 from services.scheduler.reactor import Reactor
+from tests.kit.fakes.in_memory_log import InMemoryLog
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.machines_api import local_machines
 from tests.scheduler.history import FINISHED, INSTRUCTED, SUBMITTED
-from tests.support.eventually import eventually
-from tests.support.in_memory_log import InMemoryLog
-from tests.support.machines import local_machines
 
 POLICY = Policy(
     regions=("local", "elsewhere"),

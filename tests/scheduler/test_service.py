@@ -22,11 +22,11 @@ from events import (
 )
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import DraftFactory, utc_now
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.machines_api import TOKEN, local_machines
+from tests.kit.servers.server_directory import server_directory
+from tests.kit.servers.stack import real_servers
 from tests.scheduler.history import FINISHED, SUBMITTED
-from tests.support.eventually import eventually
-from tests.support.machines import TOKEN, local_machines
-from tests.support.server_directory import server_directory
-from tests.support.stack import real_servers
 
 ACCOUNT = AccountId("acc_scheduler")
 

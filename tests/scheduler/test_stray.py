@@ -2,9 +2,9 @@
 
 from events import MachineDestroyed, MachineId, MachineStarted
 from services.scheduler.fleet.outcome import Obtained, stray
+from tests.kit.probe.eventually import eventually
 from tests.scheduler.history import FINISHED, SUBMITTED, given, lost, requested, started
 from tests.scheduler.test_reactor import api, office  # noqa: F401 - fixtures
-from tests.support.eventually import eventually
 
 OTHER = MachineId("another")
 

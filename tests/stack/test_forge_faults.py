@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from services.worker.workspace.git_errors import refusal_of
-from tests.support.forge import LocalForge, git, git_ok, running_forge
+from tests.kit.servers.forge import LocalForge, git, git_ok, running_forge
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.forge import LocalForge, git, git_ok, running_forge
+from tests.kit.servers.forge import LocalForge, git, git_ok, running_forge
 
 
 def clone(forge: LocalForge, name: str, to: Path) -> Path:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from infra.simulators.github.oauth import App, OAuth, OAuthError, is_callback
-from tests.support.forge import CALLBACK, OAUTH_CLIENT, OAUTH_SECRET, LocalForge
+from tests.kit.servers.forge import CALLBACK, OAUTH_CLIENT, OAUTH_SECRET, LocalForge
 
 HERE = f"http://127.0.0.1:4711{CALLBACK}"
 VERIFIER = "v" * 43

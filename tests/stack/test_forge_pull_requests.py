@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.forge import LocalForge, git_ok
+from tests.kit.servers.forge import LocalForge, git_ok
 
 PULLS = "/repos/errand/road/pulls"
 

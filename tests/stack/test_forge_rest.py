@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.support.forge import LocalForge
+from tests.kit.servers.forge import LocalForge
 
 
 def test_the_token_says_who_one_is(forge: LocalForge) -> None:

@@ -12,7 +12,7 @@ from infra.local import sample_repositories
 from infra.local.sample_repositories import CannotMake, ForgeAccount
 from infra.runtime.clock import utc_now
 from infra.simulators import anthropic
-from tests.support.forge import LocalForge, git_ok
+from tests.kit.servers.forge import LocalForge, git_ok
 
 
 def run_tests(tree: Path) -> subprocess.CompletedProcess[str]:

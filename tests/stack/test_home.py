@@ -16,7 +16,7 @@ from infra.local.home import AlreadyRunning, Home, inhabited
 from infra.local.provisioned_servers import Servers, running_servers
 from infra.log.event_mac import read_keys
 from infra.runtime.clock import utc_now
-from tests.support.stack import plain_environment
+from tests.kit.servers.stack import plain_environment
 
 LONG = "a-directory-with-quite-a-long-name-indeed"
 

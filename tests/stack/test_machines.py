@@ -5,8 +5,8 @@ import time
 import psutil
 import pytest
 
-from tests.support.eventually import eventually
-from tests.support.machines import SLEEP, local_machines
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.machines_api import SLEEP, local_machines
 
 IGNORE_TERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); " + SLEEP
 GUEST = {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256}

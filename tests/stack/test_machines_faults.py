@@ -1,9 +1,9 @@
 import httpx
 import pytest
 
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.machines_api import local_machines
 from tests.stack.test_machines import Api
-from tests.support.eventually import eventually
-from tests.support.machines import local_machines
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
 
-from tests.support.machines import TOKEN, local_machines
+from tests.kit.servers.machines_api import TOKEN, local_machines
 
 SCHEMA = Path(__file__).with_name("fly-machines-openapi.json")
 document = schemathesis.openapi.from_path(SCHEMA)

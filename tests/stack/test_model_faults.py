@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from anthropic import AsyncAnthropic
 
-from tests.support.eventually import eventually
-from tests.support.model import RehearsalModel, rehearsal_model, running_model, sdk
-from tests.support.model_requests import HEADERS, SMALL_LOAD, ask, history, shared_model
+from tests.kit.build.model_requests import HEADERS, SMALL_LOAD, ask, history, shared_model
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.rehearsal_model import RehearsalModel, rehearsal_model, running_model, sdk
 
 __all__ = ["rehearsal_model", "sdk", "shared_model"]
 

@@ -8,7 +8,8 @@ from anthropic import AsyncAnthropic
 from infra.simulators.anthropic.cache import PromptCache
 from infra.simulators.anthropic.catalog import MODELS
 from infra.simulators.anthropic.tokens import count_text, pieces
-from tests.support.model import (
+from tests.kit.build.model_requests import EPHEMERAL, HOUR, ask, history, post, text
+from tests.kit.run.rehearsal_model import (
     TOOLS,
     Agent,
     RehearsalModel,
@@ -17,7 +18,6 @@ from tests.support.model import (
     running_model,
     sdk,
 )
-from tests.support.model_requests import EPHEMERAL, HOUR, ask, history, post, text
 
 __all__ = ["rehearsal_model", "sdk"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.eventually import eventually
-from tests.support.model import KEY, RehearsalModel
-from tests.support.model_requests import ask, post
+from tests.kit.build.model_requests import ask, post
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.rehearsal_model import KEY, RehearsalModel
 
 
 def free_port() -> int:

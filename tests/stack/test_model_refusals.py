@@ -7,8 +7,7 @@ from anthropic import AsyncAnthropic
 
 from infra.simulators.anthropic.catalog import MODELS
 from infra.simulators.anthropic.tokens import pieces
-from tests.support.model import KEY, TOOLS, RehearsalModel, rehearsal_model, sdk
-from tests.support.model_requests import (
+from tests.kit.build.model_requests import (
     EPHEMERAL,
     HEADERS,
     HOUR,
@@ -20,6 +19,7 @@ from tests.support.model_requests import (
     text,
     use,
 )
+from tests.kit.run.rehearsal_model import KEY, TOOLS, RehearsalModel, rehearsal_model, sdk
 
 __all__ = ["rehearsal_model", "sdk", "shared_model"]
 

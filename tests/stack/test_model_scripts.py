@@ -9,7 +9,7 @@ from anthropic import AsyncAnthropic
 from infra.simulators.anthropic.conversation import Errand, errand_of
 from infra.simulators.anthropic.engine import play
 from infra.simulators.anthropic.script import BadScript, read
-from tests.support.model import Agent, ToolFailed, Workspace, rehearsal_model, sdk
+from tests.kit.run.rehearsal_model import Agent, ToolFailed, Workspace, rehearsal_model, sdk
 
 __all__ = ["rehearsal_model", "sdk"]
 

@@ -8,8 +8,8 @@ import anthropic
 import pytest
 from anthropic import AsyncAnthropic
 
-from tests.support.model import Agent, Workspace, rehearsal_model, running_model, sdk
-from tests.support.model_requests import EPHEMERAL, SMALL_LOAD, text
+from tests.kit.build.model_requests import EPHEMERAL, SMALL_LOAD, text
+from tests.kit.run.rehearsal_model import Agent, Workspace, rehearsal_model, running_model, sdk
 
 __all__ = ["rehearsal_model", "sdk"]
 

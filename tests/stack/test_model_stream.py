@@ -7,8 +7,16 @@ from typing import Any
 import httpx
 from anthropic import AsyncAnthropic
 
-from tests.support.model import Agent, RehearsalModel, Workspace, rehearsal_model, sdk
-from tests.support.model_requests import SMALL_LOAD, ask, history, post, result, shared_model, text
+from tests.kit.build.model_requests import (
+    SMALL_LOAD,
+    ask,
+    history,
+    post,
+    result,
+    shared_model,
+    text,
+)
+from tests.kit.run.rehearsal_model import Agent, RehearsalModel, Workspace, rehearsal_model, sdk
 
 __all__ = ["rehearsal_model", "sdk", "shared_model"]
 

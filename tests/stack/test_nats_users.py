@@ -14,8 +14,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from infra.runtime.clock import utc_now
-from tests.support.eventually import eventually
-from tests.support.nats_rights import (
+from tests.kit.laws.nats_rights import (
     ACCOUNT,
     GRANT,
     MINE,
@@ -27,8 +26,9 @@ from tests.support.nats_rights import (
     answered,
     signed_in,
 )
-from tests.support.server_directory import server_directory
-from tests.support.stack import RealServers, real_servers
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.server_directory import server_directory
+from tests.kit.servers.stack import RealServers, real_servers
 
 PULL = json.dumps({"batch": 10, "expires": 500_000_000}).encode()
 

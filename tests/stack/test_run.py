@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.eventually import eventually
-from tests.support.stack import plain_environment
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.stack import plain_environment
 
 COMMAND = (sys.executable, "-m", "infra.local", "run")
 PROGRAMS = {

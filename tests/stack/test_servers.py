@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as Unreachable
 
-from tests.support.stack import RealServers
+from tests.kit.servers.stack import RealServers
 
 
 async def test_postgres_answers_on_a_unix_socket(servers: RealServers) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from infra.local.child import FailedToStart, Program, Unhealthy
 from infra.local.supervisor import Supervisor, supervised
-from tests.support.eventually import eventually
+from tests.kit.probe.eventually import eventually
 
 PYTHON = sys.executable
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"

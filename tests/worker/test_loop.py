@@ -17,11 +17,20 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
-from tests.support.driving import SLOW, SLOW_TOO, SUBMIT, WRITE, driven, driving, last_words, until
-from tests.support.eventually import eventually
-from tests.support.fake_sandbox import printed
-from tests.support.fake_world import HISTORY, Bench, called, said
-from tests.support.worker_history import SUBMITTED
+from tests.kit.build.worker_history import SUBMITTED
+from tests.kit.fakes.fake_sandbox import printed
+from tests.kit.fakes.worker_world import HISTORY, Bench, called, said
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.driven_workers import (
+    SLOW,
+    SLOW_TOO,
+    SUBMIT,
+    WRITE,
+    driven,
+    driving,
+    last_words,
+    until,
+)
 
 
 async def test_a_task_runs_from_its_prompt_to_a_pull_request():

@@ -16,10 +16,10 @@ from events import (
 from services.worker.agent.approvals.approvals import wanted
 from services.worker.agent.tool_calls import Call
 from services.worker.tools.request import request_of
-from tests.support.driving import WRITE, driven, driving, last_words, until
-from tests.support.fake_sandbox import FakeSandbox, printed
-from tests.support.fake_world import Bench, called, said
-from tests.support.worker_history import BEGAN, SUBMITTED, TASK
+from tests.kit.build.worker_history import BEGAN, SUBMITTED, TASK
+from tests.kit.fakes.fake_sandbox import FakeSandbox, printed
+from tests.kit.fakes.worker_world import Bench, called, said
+from tests.kit.run.driven_workers import WRITE, driven, driving, last_words, until
 
 RISKY = replace(SUBMITTED, policy="risky")
 REMOVE = ("c1", "bash", {"command": "rm -rf build"})

@@ -22,9 +22,18 @@ from services.worker.agent.outage import Unreachable
 from services.worker.effects.task_history import LONGEST_BLOCKS_BYTES
 from services.worker.loop import LAST_SECONDS
 from services.worker.ports import SandboxUnavailable, WorkspaceRefused
-from tests.support.driving import SLOW, SLOW_TOO, SUBMIT, WRITE, driven, driving, last_words, until
-from tests.support.fake_world import Bench, called, out_of_luck, said
-from tests.support.worker_history import SECOND, SUBMITTED
+from tests.kit.build.worker_history import SECOND, SUBMITTED
+from tests.kit.fakes.worker_world import Bench, called, out_of_luck, said
+from tests.kit.run.driven_workers import (
+    SLOW,
+    SLOW_TOO,
+    SUBMIT,
+    WRITE,
+    driven,
+    driving,
+    last_words,
+    until,
+)
 
 LONG_TEXT = "x" * 2 * LONGEST_BLOCKS_BYTES
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.worker.agent.outage import silence
 from services.worker.retry import Patience, Policy
-from tests.support.virtual_time import run_virtually
+from tests.kit.fakes.virtual_time import run_virtually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from events import TaskFinished, ToolCompleted
 from services.worker.loop import drive
 from services.worker.ports import Completed, Snapshot
-from tests.support.fake_world import Bench, FakeWorkspace, called, said
-from tests.support.worker_history import SUBMITTED
+from tests.kit.build.worker_history import SUBMITTED
+from tests.kit.fakes.worker_world import Bench, FakeWorkspace, called, said
 
 CALLS = st.sampled_from(["write", "bash", "idle", "read", "plan"])
 REPLIES = st.lists(

@@ -30,11 +30,11 @@ from services.worker.effects.perform import World
 from services.worker.loop import drive
 from services.worker.workspace.instruction_files import Rules
 from services.worker.workspace.workspace import GitWorkspace, Origin
-from tests.support.eventually import eventually
-from tests.support.fake_world import HISTORY, Bench
-from tests.support.forge import LocalForge, git_ok
-from tests.support.model import RehearsalModel, running_model
-from tests.support.sandboxes import running_sandbox
+from tests.kit.fakes.worker_world import HISTORY, Bench
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.rehearsal_model import RehearsalModel, running_model
+from tests.kit.servers.forge import LocalForge, git_ok
+from tests.kit.servers.sandboxes import running_sandbox
 
 KIND = "bubblewrap" if sys.platform == "linux" else "docker"
 BRANCH = f"errand/{HISTORY.task}"

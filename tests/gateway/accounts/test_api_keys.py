@@ -7,7 +7,7 @@ from services.gateway.accounts.tokens import is_key
 from tests.gateway.accounts.test_members import joined
 from tests.gateway.conftest import REPOSITORY
 from tests.gateway.test_routes import UNKNOWN, is_problem
-from tests.support.accounts_rows import dump, execute
+from tests.kit.probe.accounts_rows import dump, execute
 
 
 async def made(person, **wish):

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.gateway.conftest import Person
 from tests.gateway.test_routes import is_problem
-from tests.support.accounts_rows import execute
+from tests.kit.probe.accounts_rows import execute
 
 
 async def invited(owner, name="bea", **more):

@@ -8,8 +8,8 @@ import jwt
 from services.gateway.tasks.access import REVOKED
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem
-from tests.support.accounts_rows import dump, execute, fetch
-from tests.support.eventually import eventually
+from tests.kit.probe.accounts_rows import dump, execute, fetch
+from tests.kit.probe.eventually import eventually
 
 
 async def renew(world, refresh_token):

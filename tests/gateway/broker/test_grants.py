@@ -10,7 +10,7 @@ from infra.log.jetstream import connect
 from infra.log.nats_users import inbox_prefix
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem
-from tests.support.eventually import eventually
+from tests.kit.probe.eventually import eventually
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from tests.gateway.broker.git.test_proxy import an_errand, forges
 from tests.gateway.broker.model.test_ledger import a_house, a_worker, say, spelled
 from tests.gateway.conftest import OPERATOR, a_world
 from tests.gateway.test_routes import is_problem
-from tests.support.model import running_model
-from tests.support.spending import billed, calls
+from tests.kit.probe.spend import billed, calls
+from tests.kit.run.rehearsal_model import running_model
 
 SWITCHES = "/v1/operator/switches"
 

@@ -15,8 +15,8 @@ from tests.gateway.broker.git.test_proxy import an_errand, forges
 from tests.gateway.broker.model.test_ledger import a_worker, say, spelled
 from tests.gateway.conftest import OPERATOR, REPOSITORY, a_world
 from tests.gateway.test_routes import is_problem
-from tests.support.model import KEY, running_model
-from tests.support.spending import calls, rows
+from tests.kit.probe.spend import calls, rows
+from tests.kit.run.rehearsal_model import KEY, running_model
 
 OLD, NEW = (b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 SECRET = "sk-ant-a-secret-of-adas-wxyz"

@@ -8,8 +8,8 @@ from operator import lt
 import asyncpg
 
 from tests.gateway.push.conftest import ASKED, Rig
-from tests.support.eventually import eventually
-from tests.support.stack import RealServers
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.stack import RealServers
 
 PUSHES = 20
 

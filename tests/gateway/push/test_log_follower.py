@@ -10,10 +10,10 @@ from services.gateway.problems import unavailable
 from services.gateway.push.log_follower import Follower
 from services.gateway.push.notification.state import NO_TALE, fold_notices
 from services.gateway.queries.fold_cache import FoldCache
-from tests.support.devices import DRAFT_FACTORY, new_history
-from tests.support.eventually import eventually
-from tests.support.in_memory_log import InMemoryLog
-from tests.support.telling import SUBMITTED
+from tests.kit.fakes.in_memory_log import InMemoryLog
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import DRAFT_FACTORY, new_history
+from tests.kit.run.live_loop import SUBMITTED
 
 ASKED = QuestionAsked(request=RequestId("req_1"), call=CallId("call_1"), text="Which?")
 STORY = [SUBMITTED, ASKED, QuestionAnswered(request=RequestId("req_1"), text="This"), ASKED]

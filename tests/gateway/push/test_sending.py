@@ -14,9 +14,9 @@ from events import (
 )
 from services.gateway.push.notification.outcome import MOST_TRIES
 from tests.gateway.push.conftest import ASKED
-from tests.support.eventually import eventually
-from tests.support.outages import halted
-from tests.support.push import web_address
+from tests.kit.fakes.push_services import web_address
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
 
 ANSWERED = QuestionAnswered(request=RequestId("req_1"), text="the first")
 DONE = TaskFinished(summary="s", outcome="branch")

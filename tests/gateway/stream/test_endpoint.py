@@ -14,9 +14,9 @@ from infra.runtime.clock import utc_now
 from services.gateway.problems import unavailable
 from services.gateway.stream.session import Patience
 from services.gateway.tasks.access import REVOKED
-from tests.support.devices import new_history, serving
-from tests.support.eventually import eventually
-from tests.support.stack import RealServers
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import new_history, serving
+from tests.kit.servers.stack import RealServers
 
 COMMAND = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e11"
 LONG = "€" * MAX_TEXT_CHARACTERS  # 192 KiB: sockets and the ring of a feed fill soon

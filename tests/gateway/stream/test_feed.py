@@ -7,8 +7,8 @@ import pytest
 from infra.log.event_log import Unavailable
 from infra.stores.live_channels import EPHEMERAL, Frame
 from services.gateway.stream.feed import HELD_BYTES, Feed
-from tests.support.any_event import HISTORY
-from tests.support.feed_log import Log, Phone, bodies, event, frame, loaded
+from tests.kit.build.any_event import HISTORY
+from tests.kit.fakes.feed_log import Log, Phone, bodies, event, frame, loaded
 
 
 async def test_a_feed_begins_with_what_the_log_has() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.stores.live_channels import Frame
-from tests.support.feed_log import Log, Phone, bodies, frame, loaded
+from tests.kit.fakes.feed_log import Log, Phone, bodies, frame, loaded
 
 fates = st.lists(
     st.tuples(

@@ -16,13 +16,13 @@ from infra.stores.live_channels import feed_channel
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.stream.rules.ephemeral import Passing
-from tests.support.devices import DRAFT_FACTORY, Folded, Logbook, new_history
-from tests.support.event_logs import drafts
-from tests.support.eventually import eventually
-from tests.support.in_memory_log import InMemoryLog
-from tests.support.nats_connections import as_admin
-from tests.support.outages import halted
-from tests.support.stack import RealServers
+from tests.kit.build.event_logs import drafts
+from tests.kit.fakes.in_memory_log import InMemoryLog
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import DRAFT_FACTORY, Folded, Logbook, new_history
+from tests.kit.servers.nats_connections import as_admin
+from tests.kit.servers.stack import RealServers
 
 
 class Watching:

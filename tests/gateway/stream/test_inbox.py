@@ -6,8 +6,8 @@ from events import TaskFinished, TaskSubmitted
 from events.gateway import Repository
 from events.protocol.task_state import evolve
 from infra.stores.live_channels import inbox_channel
-from tests.support.devices import DRAFT_FACTORY, Place, new_history, serving
-from tests.support.stack import RealServers
+from tests.kit.run.devices import DRAFT_FACTORY, Place, new_history, serving
+from tests.kit.servers.stack import RealServers
 
 SUBMITTED = TaskSubmitted(prompt="Mend the parser", repository=Repository("u"), model="m")
 DONE = TaskFinished(summary="Done", outcome="branch")

@@ -23,9 +23,9 @@ from infra.log.jetstream import JetStreamLog, connect
 from services.gateway.stream import frames
 from tests.gateway.conftest import World, settings_for
 from tests.gateway.test_process import environment, free_port, spawn
-from tests.support.devices import Device, serving
-from tests.support.eventually import eventually
-from tests.support.malformed import Frame, malformed
+from tests.kit.build.malformed_frames import Frame, malformed
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import Device, serving
 
 FRAMES = int(os.environ.get("FRAMES", "2000"))
 SEED = int(os.environ.get("SEED", "7"))

@@ -22,8 +22,8 @@ from events import (
 )
 from infra.runtime.clock import DraftFactory, utc_now
 from tests.gateway.conftest import REPOSITORY
-from tests.support.eventually import eventually
-from tests.support.wire import wire
+from tests.kit.faults.network_link import wire
+from tests.kit.probe.eventually import eventually
 
 QUICK = Patience(first_pause_seconds=0.05, longest_pause_seconds=0.2)
 ASKED = QuestionAsked(request="req_1", call="call_1", text="Which colour?")

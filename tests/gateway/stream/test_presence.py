@@ -12,10 +12,10 @@ from redis.backoff import NoBackoff
 from events import PersonId, TaskId
 from infra.runtime.clock import utc_now
 from services.gateway.stream.presence import KEPT_SECONDS, Look, Presence, Spot
-from tests.support.devices import new_history
-from tests.support.eventually import eventually
-from tests.support.outages import halted
-from tests.support.stack import RealServers
+from tests.kit.faults.outages import halted
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import new_history
+from tests.kit.servers.stack import RealServers
 
 
 class Gateways:

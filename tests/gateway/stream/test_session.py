@@ -8,9 +8,9 @@ import pytest
 
 from infra.log.event_log import Unavailable
 from services.gateway.stream.session import Patience
-from tests.support.devices import new_history, serving
-from tests.support.eventually import eventually
-from tests.support.stack import RealServers
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.devices import new_history, serving
+from tests.kit.servers.stack import RealServers
 
 COMMAND = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e11"
 

@@ -18,8 +18,8 @@ from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import DraftFactory, utc_now
 from services.projector.live.loop import LiveLoop
 from tests.gateway.conftest import World, running_gateway, settings_for
-from tests.support.eventually import eventually
-from tests.support.wire import wire
+from tests.kit.faults.network_link import wire
+from tests.kit.probe.eventually import eventually
 
 EVENTS = int(os.environ.get("EVENTS", "600"))
 QUICK = Patience(first_pause_seconds=0.05, longest_pause_seconds=0.3)

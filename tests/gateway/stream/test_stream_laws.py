@@ -10,8 +10,8 @@ import pytest
 
 from infra.stores.live_channels import Frame
 from services.gateway.stream.feed import Feed
-from tests.support.stream_model import Lost, schedule
-from tests.support.virtual_time import run_virtually
+from tests.kit.fakes.stream_world import Lost, schedule
+from tests.kit.fakes.virtual_time import run_virtually
 
 SCHEDULES = int(os.environ.get("SCHEDULES", "10000"))
 SHARES = 10

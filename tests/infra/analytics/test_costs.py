@@ -22,7 +22,7 @@ from events import (
 )
 from events.codec import tag_of
 from infra.operator.analytics.costs import TYPES, Costs, Key, Line, write
-from tests.support.any_event import BEGINNING, recorded
+from tests.kit.build.any_event import BEGINNING, recorded
 
 FIRST = BEGINNING.date()
 DAY = timedelta(days=1)

@@ -14,9 +14,9 @@ from infra.log.jetstream.read import replay
 from infra.operator.analytics.destination import NotWritten, destination
 from infra.operator.analytics.export import export, json_line, writing
 from infra.operator.analytics.parquet import ParquetFile
-from tests.support.any_event import any_fact, recorded
-from tests.support.event_logs import drafts, new_history
-from tests.support.nats_connections import as_role
+from tests.kit.build.any_event import any_fact, recorded
+from tests.kit.build.event_logs import drafts, new_history
+from tests.kit.servers.nats_connections import as_role
 
 
 async def exported(servers, history, head, path, form):

@@ -22,10 +22,10 @@ from infra.operator.analytics.forwarding import (
     read_endpoints,
 )
 from infra.runtime.clock import DraftFactory, utc_now
-from tests.support.event_logs import drafts, new_history
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_role
-from tests.support.receiver import receiving
+from tests.kit.build.event_logs import drafts, new_history
+from tests.kit.fakes.webhook_receiver import receiving
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.nats_connections import as_role
 
 SECRET = b"a secret of this test's own"
 

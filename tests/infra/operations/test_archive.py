@@ -24,11 +24,11 @@ from infra.operator.task_keys import WrongKeyFile, open_vault, read_master
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.encryption import NotOpened
 from infra.stores.object_store import Storage, StorageFailed, open_objects
-from tests.support.event_logs import drafts, new_history, texts, versions
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.operating import house, operate
-from tests.support.poison import body, put
-from tests.support.stack import real_servers
+from tests.kit.build.event_logs import drafts, new_history, texts, versions
+from tests.kit.build.poison_messages import body, put
+from tests.kit.run.operator_commands import house, operate
+from tests.kit.servers.nats_connections import as_admin, as_role
+from tests.kit.servers.stack import real_servers
 
 MASTER = secrets.token_bytes(32)
 SMALL = Size(messages=40, size_bytes=1024 * 1024)

@@ -8,11 +8,11 @@ import pytest
 from events import NOWHERE
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin.dead_letters import letters, letters_of
-from tests.support.event_logs import drafts, new_history, reading, texts
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_admin, as_role
-from tests.support.operating import house, operate
-from tests.support.poison import body, put
+from tests.kit.build.event_logs import drafts, new_history, reading, texts
+from tests.kit.build.poison_messages import body, put
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.operator_commands import house, operate
+from tests.kit.servers.nats_connections import as_admin, as_role
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin.erasure import HistoryRoom
 from infra.log.jetstream.admin.streams import MAX_EVENTS_OF_A_TASK
 from infra.runtime.clock import DraftFactory, utc_now
-from tests.support.nats_connections import as_admin
-from tests.support.operating import house, operate
+from tests.kit.run.operator_commands import house, operate
+from tests.kit.servers.nats_connections import as_admin
 
 CANARY = secrets.token_hex(8).encode()
 BEGINNING = (

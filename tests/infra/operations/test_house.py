@@ -10,9 +10,9 @@ from rich.console import Console
 from infra.local.keys import Storage
 from infra.operator.installation import find_house
 from infra.operator.task_keys import read_master
-from tests.support.operating import operate
-from tests.support.signing import KEYS_TEXT
-from tests.support.stack import RealServers
+from tests.kit.build.signing_keys import KEYS_TEXT
+from tests.kit.run.operator_commands import operate
+from tests.kit.servers.stack import RealServers
 
 
 def operator(folder, **environment):

@@ -19,10 +19,10 @@ from events import (
 )
 from infra.local.sample_repositories import PROMPTS
 from infra.log.jetstream.admin.dead_letters import letters
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_role
-from tests.support.operating import house, operate
-from tests.support.whole import repository, signed_in, stored
+from tests.kit.probe.eventually import eventually
+from tests.kit.run.operator_commands import house, operate
+from tests.kit.run.phone import repository, signed_in, stored
+from tests.kit.servers.nats_connections import as_role
 
 FAULTY = """
 import os, runpy

@@ -13,7 +13,7 @@ from services.worker.agent.model_errors import (
     Misfortune,
     failed,
 )
-from tests.support.worker_history import BEGAN, NOW
+from tests.kit.build.worker_history import BEGAN, NOW
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from hashlib import sha256
 
 from events import ModelReplied, ToolCompleted
 from services.worker.agent.tool_calls import calls_of, with_own_ids
-from tests.support.driving import driven
-from tests.support.fake_sandbox import printed
-from tests.support.fake_world import Bench, called, said
-from tests.support.worker_history import SUBMITTED
+from tests.kit.build.worker_history import SUBMITTED
+from tests.kit.fakes.fake_sandbox import printed
+from tests.kit.fakes.worker_world import Bench, called, said
+from tests.kit.run.driven_workers import driven
 
 
 def call(id_, script):

@@ -19,9 +19,9 @@ from events import (
     Usage,
 )
 from services.worker.agent.text.event_limits import MAX_EVENT_BYTES, fit
-from tests.support.driving import driven
-from tests.support.fake_world import Bench, called, said
-from tests.support.worker_history import NOW, SUBMITTED
+from tests.kit.build.worker_history import NOW, SUBMITTED
+from tests.kit.fakes.worker_world import Bench, called, said
+from tests.kit.run.driven_workers import driven
 
 LONG = "<p>\U0001f600é" * 200_000
 

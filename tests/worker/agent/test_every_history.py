@@ -29,8 +29,7 @@ from services.worker.agent.state import Attempt, Turn
 from services.worker.agent.steps import Rest
 from services.worker.loop import drive
 from services.worker.ports import Completed
-from tests.support.fake_world import Bench, called, said
-from tests.support.worker_history import (
+from tests.kit.build.worker_history import (
     NOW,
     PREPARED,
     SNAPSHOT,
@@ -44,6 +43,7 @@ from tests.support.worker_history import (
     requested,
     started,
 )
+from tests.kit.fakes.worker_world import Bench, called, said
 
 CALLS = st.sampled_from(["a", "b", "q", "s"])
 TOOLS = {

@@ -6,7 +6,7 @@ from events import (
     ToolInterrupted,
 )
 from services.worker.agent.messages import messages
-from tests.support.worker_history import (
+from tests.kit.build.worker_history import (
     PREPARED,
     SNAPSHOT,
     SUBMIT,

@@ -31,7 +31,7 @@ from services.worker.agent.next_step import (
     beside,
     next_step,
 )
-from tests.support.worker_history import (
+from tests.kit.build.worker_history import (
     ASKED,
     ASKING,
     BASH,

@@ -29,7 +29,7 @@ from services.worker.agent.next_step import (
     settle,
     stop,
 )
-from tests.support.worker_history import (
+from tests.kit.build.worker_history import (
     ASKED,
     ASKING,
     BASH,

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from events import ModelReplied, ToolCompleted, Usage
 from services.worker.agent.text.redaction import Redactor, secrets_in
 from services.worker.effects.live_output import Live
-from tests.support.driving import driven
-from tests.support.fake_sandbox import printed
-from tests.support.fake_world import Bench, called, said
-from tests.support.worker_history import SUBMITTED
+from tests.kit.build.worker_history import SUBMITTED
+from tests.kit.fakes.fake_sandbox import printed
+from tests.kit.fakes.worker_world import Bench, called, said
+from tests.kit.run.driven_workers import driven
 
 TOKEN = "bt_3+/=&%?f00dcafe" + "Zz9-" * 9
 SEED = "SU" + b32encode(b"\1" * 35).decode()

@@ -11,9 +11,9 @@ from infra.runtime.clock import utc_now
 from services.worker.effects.attempt_end import AttemptOver, end_when_over
 from services.worker.effects.broker_client import Broker
 from tests.gateway.conftest import ada, world  # noqa: F401 - fixtures
-from tests.support.event_logs import drafts
-from tests.support.eventually import eventually
-from tests.support.nats_connections import as_role, as_worker
+from tests.kit.build.event_logs import drafts
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.nats_connections import as_role, as_worker
 
 
 def in_seconds(seconds):

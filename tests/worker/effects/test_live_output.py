@@ -5,7 +5,7 @@ import msgspec
 from events import CallId, MachineId, TaskId
 from services.worker.effects.heartbeat import Beat, Beats
 from services.worker.effects.live_output import Live
-from tests.support.eventually import eventually
+from tests.kit.probe.eventually import eventually
 
 
 class Heard(list):

@@ -14,7 +14,7 @@ from services.worker.effects.model.client import AnthropicModel
 from services.worker.ports import Answer, ModelFailure, Question
 from services.worker.retry import Patience, Policy
 from services.worker.tools.toolbox import specs
-from tests.support.model import running_model
+from tests.kit.run.rehearsal_model import running_model
 
 PROMPT = "the tests fail, mend it"
 

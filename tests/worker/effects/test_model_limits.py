@@ -10,8 +10,7 @@ from services.worker.agent.model_errors import gave_up
 from services.worker.agent.next_step import AskModel, Wait, next_step
 from services.worker.effects.model import client as model
 from services.worker.ports import BudgetRefused, ModelFailure
-from tests.support.scripted_http import scripted_http
-from tests.support.worker_history import (
+from tests.kit.build.worker_history import (
     ASKED,
     NOW,
     READS,
@@ -26,6 +25,7 @@ from tests.support.worker_history import (
     replied,
     requested,
 )
+from tests.kit.fakes.scripted_http import scripted_http
 from tests.worker.effects.test_model_client import failing, question
 
 OWN = BudgetExhausted(scope="cost", spent=90, limit=100)

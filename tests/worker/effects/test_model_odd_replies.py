@@ -17,10 +17,10 @@ from services.worker.agent.model_errors import MAX_PAID_FAILURES, Misfortune, fa
 from services.worker.agent.progress_guard import MAX_FRUITLESS, MAX_NUDGES
 from services.worker.effects.model import client as model
 from services.worker.ports import ModelFailure
-from tests.support.driving import SUBMIT, WRITE, driven, last_words
-from tests.support.fake_world import Bench, answered, called, said
-from tests.support.model import running_model
-from tests.support.worker_history import NOW, SUBMITTED
+from tests.kit.build.worker_history import NOW, SUBMITTED
+from tests.kit.fakes.worker_world import Bench, answered, called, said
+from tests.kit.run.driven_workers import SUBMIT, WRITE, driven, last_words
+from tests.kit.run.rehearsal_model import running_model
 from tests.worker.effects.test_model_client import Deltas, ask, failing, question
 
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "valid"}

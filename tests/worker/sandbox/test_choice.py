@@ -15,8 +15,8 @@ from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.choice import DEFAULT_IMAGE, choose
 from services.worker.sandbox.docker import TASK_LABEL, Docker, engine_answers
 from services.worker.sandbox.sandbox import ConfinedSandbox
-from tests.support.eventually import eventually
-from tests.support.sandboxes import running_sandbox
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.sandboxes import running_sandbox
 
 
 async def test_a_sandbox_asked_for_by_name_is_taken(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from services.worker.ports import SandboxError
 from services.worker.sandbox.sandbox import ConfinedSandbox
-from tests.support.sandboxes import running_sandbox
+from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker), "none"]
 

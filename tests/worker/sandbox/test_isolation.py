@@ -12,7 +12,7 @@ import pytest
 
 from services.worker.sandbox.backend import Limits
 from services.worker.sandbox.sandbox import ConfinedSandbox
-from tests.support.sandboxes import running_sandbox
+from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
 LIMITS = Limits(

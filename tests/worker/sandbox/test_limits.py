@@ -14,8 +14,8 @@ from services.worker.sandbox.backend import Limits
 from services.worker.sandbox.cgroup import ControlGroups
 from services.worker.sandbox.sandbox import ConfinedSandbox
 from services.worker.sandbox.usage import measure, memory_of
-from tests.support.eventually import eventually
-from tests.support.sandboxes import running_sandbox
+from tests.kit.probe.eventually import eventually
+from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
 MEBIBYTE = 1024**2

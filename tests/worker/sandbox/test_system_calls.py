@@ -8,7 +8,7 @@ import pytest
 
 from services.worker.sandbox.sandbox import ConfinedSandbox
 from services.worker.sandbox.syscalls import ARCHITECTURES, docker_profile, seccomp_filter
-from tests.support.sandboxes import running_sandbox
+from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
 

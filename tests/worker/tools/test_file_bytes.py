@@ -10,9 +10,9 @@ from services.worker.ports import FILE_LIMIT_BYTES
 from services.worker.tools.request import request_of
 from services.worker.tools.text.file_text import decode_file
 from services.worker.tools.toolbox import run_call
-from tests.support.fake_sandbox import FakeSandbox
-from tests.support.fake_world import BEGAN
-from tests.support.sandboxes import running_sandbox
+from tests.kit.fakes.fake_sandbox import FakeSandbox
+from tests.kit.fakes.worker_world import BEGAN
+from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
 

@@ -7,8 +7,8 @@ from services.worker.ports import Completed
 from services.worker.tools.search.patterns import PathPattern, expand_braces
 from services.worker.tools.search_runner import search
 from services.worker.tools.toolbox import run_call
-from tests.support.fake_sandbox import FakeSandbox
-from tests.support.sandboxes import running_sandbox
+from tests.kit.fakes.fake_sandbox import FakeSandbox
+from tests.kit.servers.sandboxes import running_sandbox
 
 REPOSITORY = r"""
 git init -q . && git config user.email a@b.c && git config user.name A

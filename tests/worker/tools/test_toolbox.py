@@ -5,7 +5,7 @@ from services.worker.agent.tool_calls import MUTATING, READ_ONLY, Call
 from services.worker.ports import Completed
 from services.worker.tools.text.diff import difference, measure
 from services.worker.tools.toolbox import TOOLS, run_call, specs, title_of
-from tests.support.fake_sandbox import FakeSandbox, printed
+from tests.kit.fakes.fake_sandbox import FakeSandbox, printed
 
 
 async def run(sandbox, name, **arguments):

@@ -7,7 +7,7 @@ import pytest
 
 from services.worker.ports import WorkspaceRefused
 from services.worker.workspace.limits import WorkspaceLimits
-from tests.support.forge import git_ok
+from tests.kit.servers.forge import git_ok
 from tests.worker.workspace.test_workspace import (  # noqa: F401 - its fixtures are used here
     place,
     publish,

@@ -7,7 +7,7 @@ import pytest
 
 from services.worker.ports import WorkspaceRefused
 from services.worker.workspace.git_command import Git
-from tests.support.forge import git_ok
+from tests.kit.servers.forge import git_ok
 from tests.worker.workspace.test_workspace import place, scratch, shelf, source  # noqa: F401 - its fixtures are used here
 
 

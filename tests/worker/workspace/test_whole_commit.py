@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.worker.workspace.limits import WorkspaceLimits
-from tests.support.forge import git, git_ok
-from tests.support.sandboxes import running_sandbox
+from tests.kit.servers.forge import git, git_ok
+from tests.kit.servers.sandboxes import running_sandbox
 from tests.worker.workspace.test_workspace import (  # noqa: F401 - its fixtures are used here
     BRANCH,
     KIND,

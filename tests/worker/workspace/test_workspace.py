@@ -20,8 +20,8 @@ from services.worker.retry import Patience, Policy
 from services.worker.sandbox.sandbox import ConfinedSandbox
 from services.worker.workspace.limits import WorkspaceLimits
 from services.worker.workspace.workspace import GitWorkspace, Origin
-from tests.support.forge import TOKEN, LocalForge, git_ok
-from tests.support.sandboxes import running_sandbox
+from tests.kit.servers.forge import TOKEN, LocalForge, git_ok
+from tests.kit.servers.sandboxes import running_sandbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BRANCH = "errand/task_a"

@@ -8,8 +8,8 @@ from services.gateway.accounts.sign_in.github import search_terms
 from tests.gateway.accounts.test_members import joined
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem
-from tests.support.accounts_rows import dump, execute
-from tests.support.forge import OAUTH_CLIENT, OAUTH_SECRET
+from tests.kit.probe.accounts_rows import dump, execute
+from tests.kit.servers.forge import OAUTH_CLIENT, OAUTH_SECRET
 
 
 def app_at(forge, **more):

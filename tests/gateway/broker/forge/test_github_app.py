@@ -18,8 +18,8 @@ from services.gateway.tasks.repository_url import Forge, locate
 from tests.gateway.broker.git.test_proxy import an_errand
 from tests.gateway.conftest import a_world
 from tests.gateway.test_routes import is_problem
-from tests.support.forge import git, running_forge
-from tests.support.spending import rows
+from tests.kit.probe.spend import rows
+from tests.kit.servers.forge import git, running_forge
 
 APP = "4711"
 

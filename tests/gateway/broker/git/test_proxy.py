@@ -9,7 +9,7 @@ import pytest
 from services.worker.effects.broker_client import Broker
 from services.worker.ports import NothingToMerge
 from tests.gateway.conftest import a_world
-from tests.support.forge import git, git_ok
+from tests.kit.servers.forge import git, git_ok
 
 
 def forges(forge, **changes):

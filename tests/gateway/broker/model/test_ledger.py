@@ -20,10 +20,10 @@ from services.gateway.broker.model.request import counting, read
 from services.gateway.stores.database import create_pool
 from tests.gateway.conftest import a_world, settings_for
 from tests.gateway.test_process import environment, free_port, spawn
-from tests.support.eventually import eventually
-from tests.support.model import running_model
-from tests.support.model_requests import VERSION
-from tests.support.spending import billed, calls, purses, tokens
+from tests.kit.build.model_requests import VERSION
+from tests.kit.probe.eventually import eventually
+from tests.kit.probe.spend import billed, calls, purses, tokens
+from tests.kit.run.rehearsal_model import running_model
 
 CALLS = int(os.environ.get("CALLS", "60"))
 """How many calls at once meet a budget for 20; issue 4 asks for 200."""

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.gateway.conftest import a_world
-from tests.support.model import Agent, Workspace, running_model
+from tests.kit.run.rehearsal_model import Agent, Workspace, running_model
 
 HELLO = {
     "model": "claude-sonnet-5-5",

@@ -12,7 +12,7 @@ from tests.gateway.broker.model.test_ledger import (
     say,
     spelled,
 )
-from tests.support.spending import calls, purses
+from tests.kit.probe.spend import calls, purses
 
 __all__ = ["model"]
 

@@ -14,7 +14,7 @@ from services.gateway.push.notification.address import (
     read,
     spell,
 )
-from tests.support.push import Browser
+from tests.kit.fakes.push_services import Browser
 
 HOSTS = ("push.example", "*.push.example.org", "127.0.0.1:4433")
 

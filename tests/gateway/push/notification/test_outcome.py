@@ -16,7 +16,7 @@ from services.gateway.push.notification.outcome import (
 )
 from services.gateway.push.notification.policy import Due, after_a_try, why_not
 from services.gateway.push.notification.state import NO_TALE, Notice, Tale
-from tests.support.push import message
+from tests.kit.fakes.push_services import message
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 

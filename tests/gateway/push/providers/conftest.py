@@ -3,10 +3,7 @@
 import pytest
 
 from services.gateway.push.assembly import carried
-from tests.support.push import (
-    MovableClock,
-    push_world,
-)
+from tests.kit.fakes.push_services import MovableClock, push_world
 
 
 @pytest.fixture

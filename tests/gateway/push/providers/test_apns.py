@@ -5,10 +5,7 @@ import pytest
 
 from services.gateway.push.notification.address import ApnsAddress
 from services.gateway.push.notification.outcome import Accepted, Again, Dead, Declined
-from tests.support.push import (
-    header,
-    message,
-)
+from tests.kit.fakes.push_services import header, message
 
 
 async def test_apple_is_told_all_it_wants_to_know(outside, carriers, clock):

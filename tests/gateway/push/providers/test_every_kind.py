@@ -8,12 +8,7 @@ from services.gateway.push.assembly import carried
 from services.gateway.push.notification.address import ApnsAddress, FcmAddress, WebAddress
 from services.gateway.push.notification.outcome import Accepted, Again, Declined
 from services.gateway.push.settings import PushSettings
-from tests.support.push import (
-    VAPID_KEY,
-    header,
-    message,
-    web_address,
-)
+from tests.kit.fakes.push_services import VAPID_KEY, header, message, web_address
 
 
 @pytest.fixture(params=["web", "apns", "fcm"])

@@ -8,9 +8,7 @@ import pytest
 from services.gateway.push.assembly import carried
 from services.gateway.push.notification.address import FcmAddress
 from services.gateway.push.notification.outcome import Accepted, Again, Dead, Declined
-from tests.support.push import (
-    message,
-)
+from tests.kit.fakes.push_services import message
 
 
 async def test_google_is_told_all_it_wants_to_know(outside, carriers, clock):

@@ -5,13 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.gateway.push.notification.address import WebAddress
 from services.gateway.push.notification.outcome import Accepted, Dead, Declined
 from services.gateway.push.providers.web import Vapid, encrypted
-from tests.support.push import (
-    Browser,
-    header,
-    message,
-    unbase64url,
-    web_address,
-)
+from tests.kit.fakes.push_services import Browser, header, message, unbase64url, web_address
 
 
 async def test_a_browser_reads_ids_and_a_title_and_knows_what_to_open(

@@ -47,7 +47,7 @@ from events.scheduler import (
     SchedulerEvent,
     TaskAbandoned,
 )
-from events.subjects import beat_subject, event_subject, history_of, live_subject
+from events.subjects import event_subject, heartbeat_subject, history_of, live_subject
 from events.worker import (
     ApprovalRequested,
     ArtifactStored,
@@ -145,9 +145,9 @@ __all__ = [
     "Verdict",
     "WorkerEvent",
     "WorkspacePrepared",
-    "beat_subject",
     "event_id",
     "event_subject",
+    "heartbeat_subject",
     "history_of",
     "live_subject",
     "request_id",

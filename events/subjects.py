@@ -18,7 +18,7 @@ def event_subject(history: History) -> str:
     return f"{EVENTS}.{history.account}.{history.task}"
 
 
-def beat_subject(history: History) -> str:
+def heartbeat_subject(history: History) -> str:
     """Spell the subject of a worker's heartbeats; nothing said there is stored."""
     return f"{BEAT}.{history.account}.{history.task}"
 

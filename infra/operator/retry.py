@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Any, Final, NamedTuple
 
 from events import Recorded, history_of
+from events.protocol import readers
 from events.protocol.task_state import evolve
 from infra.log.event_mac import header_block
 from infra.log.jetstream import Connection, JetStreamLog
@@ -16,16 +17,18 @@ from infra.log.jetstream.admin.dead_letters import Letter
 from infra.log.jetstream.read.decode import Illegible, read_event
 
 REMEDIES: Final[Mapping[str, str]] = {
-    "history": "The read models passed it over: `errand projector rebuild` brings it in.",
-    "live": "The projector's live states passed it over: restart it.",
-    "scheduler": "The scheduler passed it over: restart it, it reads the log from the beginning.",
+    readers.HISTORY: "The read models passed it over: `errand projector rebuild` brings it in.",
+    readers.LIVE: "The projector's live states passed it over: restart it.",
+    readers.SCHEDULER: "The scheduler passed it over: restart it, it reads the log from its start.",
 }
 _RESTART: Final = (
     "Restart the service that runs this reader: it folds the history again with its code of today. "
     "The task's owner then sends an instruction to go on."
 )
 _TASK_REMEDIES: Final[Mapping[str, str]] = {
-    "history": "The read models hold the broken state: `errand projector rebuild` folds it again.",
+    readers.HISTORY: (
+        "The read models hold the broken state: `errand projector rebuild` folds it again."
+    ),
 }
 _ANY_READER: Final = "That reader passed it over: let it read the log from {sequence} on."
 

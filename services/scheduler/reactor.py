@@ -13,6 +13,8 @@ from typing import assert_never
 import msgspec
 
 from events import Draft, Head, History, MachineRequested, Recorded, SchedulerEvent, TaskId, limits
+from events.protocol import readers
+from events.protocol.heartbeat import Heartbeat
 from events.protocol.quarantine import Broken
 from events.protocol.quarantine import attempt as attempt_step
 from infra.log.event_log import Conflict, EventLog, Unavailable
@@ -41,19 +43,12 @@ from services.scheduler.fleet.plan import (
 from services.scheduler.fleet.violations import FENCED
 from services.scheduler.machines.client import Refused, Unreachable
 
-BY = "scheduler"
+_WRITER = "scheduler"
 _POSTPONE = timedelta(seconds=2)
 _LONGEST_PAUSE_SECONDS = 60.0
 _CATCH_UP_SECONDS = 3.0
 
 _log = logger(__name__)
-
-
-class Beat(msgspec.Struct, frozen=True):
-    """What a worker says every few seconds; `reader` counts the readers it asked for."""
-
-    attempt: int
-    reader: int = 1
 
 
 class Reactor:
@@ -140,10 +135,12 @@ class Reactor:
 
     async def _park(self, task: Task) -> None:
         """Show the operator a task that broke; its owner reads it in the task's history."""
-        await self._log.quarantine(BY, task.history, task.quarantined_at, task.quarantine)
+        await self._log.quarantine(
+            readers.SCHEDULER, task.history, task.quarantined_at, task.quarantine
+        )
 
     async def _follow(self, until: asyncio.Event) -> None:
-        async for batch in self._log.follow(BY, until=until):
+        async for batch in self._log.follow(readers.SCHEDULER, until=until):
             self._last_batch_at = self._draft_factory.now()
             self._learn(batch)
             for excess in self._sizes.add_events(batch):
@@ -158,7 +155,7 @@ class Reactor:
     async def _listen(self, beats: AsyncIterator[tuple[History, bytes]]) -> None:
         async for history, body in beats:
             try:
-                beat = msgspec.json.decode(body, type=Beat)
+                beat = msgspec.json.decode(body, type=Heartbeat)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 _log.warning("heartbeat.malformed", task=history.task, error=str(error))
                 continue
@@ -241,7 +238,9 @@ class Reactor:
     async def _append(self, history: History, head: Head, facts: Sequence[SchedulerEvent]) -> bool:
         """Append after `head` and fold it. False when the history had grown: now that is folded."""
         task = self._fleet.tasks[history.task]
-        drafts = self._draft_factory.drafts([*map(limits.bounded, facts)], by=BY, cause=task.cause)
+        drafts = self._draft_factory.drafts(
+            [*map(limits.bounded, facts)], by=_WRITER, cause=task.cause
+        )
         try:
             new = await self._log.append(history, drafts, after=head)
         except Conflict:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from events.protocol.heartbeat import HEARTBEAT_SECONDS, Heartbeat
 from events.subjects import BEAT, LIVE
 from infra.documents import Channel, Message, Operation, Part, Schemas
 from infra.documents.log import ADDRESS
-from services.worker.effects.heartbeat import EVERY_SECONDS, Beat
 from services.worker.effects.live_output import _Item as LiveItem
 
 _LIVE_WORDS: Final = (
@@ -13,8 +13,8 @@ _LIVE_WORDS: Final = (
     "final event carries the whole text, so a lost piece costs nothing."
 )
 _BEAT_WORDS: Final = (
-    f"Core NATS, stored nowhere: every {EVERY_SECONDS:g} seconds that the worker lives, how far it "
-    "has read, and which of its readers it needs."
+    f"Core NATS, stored nowhere: every {HEARTBEAT_SECONDS:g} seconds that the worker lives, how "
+    "far it has read, and which of its readers it needs."
 )
 
 
@@ -33,6 +33,6 @@ def worker_part(schemas: Schemas) -> Part:
         ),
         messages=(
             Message("eph", "One piece of a block.", schemas.of(LiveItem)),
-            Message("beat", "One heartbeat.", schemas.of(Beat)),
+            Message("beat", "One heartbeat.", schemas.of(Heartbeat)),
         ),
     )

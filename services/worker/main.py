@@ -8,7 +8,8 @@ from pathlib import Path
 
 import structlog
 
-from events import AccountId, History, MachineId, TaskId, beat_subject, live_subject
+from events import AccountId, History, MachineId, TaskId, heartbeat_subject, live_subject
+from events.protocol.heartbeat import Heartbeat
 from infra.log.jetstream import AttemptLog, Connection, connect, say
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.lifecycle import run_until_signalled
@@ -19,7 +20,7 @@ from services.worker.agent.state import Attempt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.effects.attempt_end import end_when_over
 from services.worker.effects.broker_client import Broker, Claimed, claim, gateway_client
-from services.worker.effects.heartbeat import Beat, Beats
+from services.worker.effects.heartbeat import Beats
 from services.worker.effects.live_output import Live
 from services.worker.effects.model.lazy_client import Connect, LateModel
 from services.worker.effects.perform import World
@@ -130,7 +131,7 @@ class _Worker:
         self._log = AttemptLog(nats, history, reader, verify=broker.verify, asked=self._ask)
         self._book: Logbook | None = None
         self._beats = Beats(
-            partial(say, nats, beat_subject(history)),
+            partial(say, nats, heartbeat_subject(history)),
             self._beat,
             lambda: self._log.is_waiting_for_reader,
         )
@@ -165,8 +166,8 @@ class _Worker:
     def _ask(self, reader: int) -> None:
         self._beats.ask(reader)
 
-    def _beat(self) -> Beat:
-        return Beat(
+    def _beat(self) -> Heartbeat:
+        return Heartbeat(
             attempt=self._attempt.number,
             machine=self._attempt.machine,
             version=self._book.turn.head.version if self._book else 0,

@@ -24,6 +24,7 @@ from events import (
     event_subject,
 )
 from events.limits import MAX_TEXT_CHARACTERS
+from events.protocol.readers import reader_name
 from infra.log.event_mac import NO_KEYS
 from infra.log.jetstream import connect
 from infra.log.jetstream.admin.dead_letters import letters_of
@@ -92,7 +93,7 @@ async def waiting_task(stack, phone):
 @asynccontextmanager
 async def worker_of(stack, task):
     """NATS as the task's worker has it."""
-    grant = WorkerGrant(task["account"], task["id"], f"w-{task['id']}-a1")
+    grant = WorkerGrant(task["account"], task["id"], reader_name(task["id"], 1))
     credentials = stack.worker_credentials(grant, expires=utc_now() + timedelta(minutes=5))
     async with nats_signed_in(stack.nats_url, credentials, Refusals()) as client:
         yield client

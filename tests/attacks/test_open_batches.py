@@ -14,6 +14,7 @@ from events import (
     TaskSubmitted,
     event_subject,
 )
+from events.protocol.readers import reader_name
 from infra.log.jetstream import JetStreamLog, connect
 from infra.log.jetstream.write.append import STREAM
 from infra.log.nats_permissions import WorkerGrant
@@ -30,7 +31,7 @@ def history(name):
 
 async def test_open_batches_of_one_worker_stop_nobody(servers):
     hostile, innocent = history("openbatches"), history("innocent")
-    grant = WorkerGrant(hostile.account, hostile.task, f"w-{hostile.task}-a1")
+    grant = WorkerGrant(hostile.account, hostile.task, reader_name(hostile.task, 1))
     expires = utc_now() + timedelta(minutes=5)
     creds = servers.worker_credentials(grant, expires=expires)
     draft_factory = DraftFactory(utc_now)

@@ -23,10 +23,11 @@ from events import (
     TaskFinished,
     TaskId,
     ToolStarted,
-    beat_subject,
     event_subject,
+    heartbeat_subject,
     live_subject,
 )
+from events.protocol.readers import reader_name
 from infra.log.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
 from infra.runtime.clock import utc_now
 from tests.kit.laws.nats_rights import Refusals
@@ -38,7 +39,7 @@ SERVICES = ("gateway", "scheduler", "projector")
 ROOM_BYTES = 1024
 """For the headers of a request."""
 LONG_WORK = "rehearse 1 tool calls of 300 seconds"
-SUBJECTS = {"event": event_subject, "beat": beat_subject, "live": live_subject}
+SUBJECTS = {"event": event_subject, "beat": heartbeat_subject, "live": live_subject}
 TOO_LONG = [
     ("event", MAX_WORKER_MESSAGE_BYTES + 1),
     ("event", 64 * 1024 * 1024),
@@ -65,7 +66,7 @@ async def at_work(stack, phone):
 
 def unlimited(stack, task, refusals):
     """NATS with the credentials of the task's worker, by a client that checks no length."""
-    grant = WorkerGrant(task["account"], task["id"], f"w-{task['id']}-a1")
+    grant = WorkerGrant(task["account"], task["id"], reader_name(task["id"], 1))
     creds = stack.worker_credentials(grant, expires=utc_now() + timedelta(minutes=5))
     return nats_signed_in(stack.nats_url, creds, refusals)
 

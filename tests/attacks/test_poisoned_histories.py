@@ -25,6 +25,7 @@ from events import (
     ToolStarted,
     event_subject,
 )
+from events.protocol.readers import reader_name
 from infra.log.jetstream import JetStreamLog, connect
 from infra.log.nats_permissions import MAX_WORKER_MESSAGE_BYTES, WorkerGrant
 from infra.runtime.clock import utc_now
@@ -84,7 +85,7 @@ class Poisoner:
     async def as_worker(self):
         """Connect with the credentials of the task's worker."""
         task = self.history.task
-        grant = WorkerGrant(self.history.account, task, f"w-{task}-a1")
+        grant = WorkerGrant(self.history.account, task, reader_name(task, 1))
         creds = self.stack.worker_credentials(grant, expires=utc_now() + timedelta(minutes=5))
         refusals = nats_rights.Refusals()
         async with nats_rights.signed_in(self.stack.nats_url, creds, refusals) as worker:

@@ -13,9 +13,9 @@ from events import (
     CommandId,
     History,
     TaskId,
-    beat_subject,
     event_id,
     event_subject,
+    heartbeat_subject,
     history_of,
     live_subject,
     request_id,
@@ -88,7 +88,7 @@ def test_two_accounts_with_the_same_command_have_two_tasks() -> None:
 def test_a_history_comes_back_from_each_of_its_subjects(account: str, task: str) -> None:
     history = History(AccountId(account), TaskId(task))
 
-    for subject in (event_subject(history), beat_subject(history), live_subject(history)):
+    for subject in (event_subject(history), heartbeat_subject(history), live_subject(history)):
         assert history_of(subject) == history
 
 

@@ -9,6 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from events import NOWHERE, event_subject
+from events.protocol.readers import reader_name
 from infra.log.event_log import Unavailable
 from infra.log.jetstream import (
     AttemptLog,
@@ -16,7 +17,6 @@ from infra.log.jetstream import (
     JetStreamLog,
     create_reader,
     delete_reader,
-    reader_name,
 )
 from infra.log.nats_permissions import ROLES, Role
 from infra.runtime.clock import utc_now

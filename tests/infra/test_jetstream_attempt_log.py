@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from events import NOWHERE, event_subject
+from events.protocol.readers import reader_name
 from infra.log.event_log import Conflict, Unavailable
 from infra.log.jetstream import (
     AttemptLog,
     JetStreamLog,
     create_reader,
     delete_reader,
-    reader_name,
     recreate_reader,
 )
 from tests.kit.build.event_logs import drafts, new_history, texts, versions

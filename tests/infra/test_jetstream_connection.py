@@ -8,8 +8,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 
 from events import NOWHERE
+from events.protocol.readers import reader_name
 from infra.log.event_log import Unavailable
-from infra.log.jetstream import AttemptLog, Connection, JetStreamLog, connect, reader_name
+from infra.log.jetstream import AttemptLog, Connection, JetStreamLog, connect
 from infra.log.nats_users import seed, service_user
 from infra.runtime.clock import utc_now
 from tests.kit.build.event_logs import drafts, new_history

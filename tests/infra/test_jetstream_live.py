@@ -2,7 +2,7 @@
 
 import asyncio
 
-from events import beat_subject, live_subject
+from events import heartbeat_subject, live_subject
 from infra.log.jetstream import hear, say
 from tests.kit.build.event_logs import new_history
 from tests.kit.probe.eventually import eventually
@@ -27,7 +27,7 @@ async def test_a_workers_beats_and_live_items_are_heard(servers):
         group.create_task(collect(projector, "live.>", items, until))
 
         async def both_heard():
-            await say(worker, beat_subject(history), b"alive")
+            await say(worker, heartbeat_subject(history), b"alive")
             await say(worker, live_subject(history), b"delta")
             return (history, b"alive") in beats and (history, b"delta") in items
 
@@ -43,7 +43,7 @@ async def test_hearing_goes_on_after_a_restart(servers):
             await servers.kill("nats")
 
             async def heard_again():
-                await say(worker, beat_subject(history), b"still alive")
+                await say(worker, heartbeat_subject(history), b"still alive")
                 return heard
 
             await eventually(heard_again)
@@ -57,18 +57,18 @@ async def test_a_slow_hearer_loses_the_oldest(servers):
         as_role(servers, "scheduler") as scheduler,
         as_worker(servers, history) as worker,
     ):
-        heard = hear(scheduler, beat_subject(history), until=until, keep=3)
+        heard = hear(scheduler, heartbeat_subject(history), until=until, keep=3)
 
         async with asyncio.TaskGroup() as group:
             opened = group.create_task(anext(heard))
 
             async def heard_one():
-                await say(worker, beat_subject(history), b"first")
+                await say(worker, heartbeat_subject(history), b"first")
                 return opened.done()
 
             await eventually(heard_one)
         for number in range(10):
-            await say(worker, beat_subject(history), b"%d" % number)
+            await say(worker, heartbeat_subject(history), b"%d" % number)
         await worker.client.flush()
         await eventually(lambda: scheduler.client.stats["in_msgs"], until=lambda n: n >= 11)
         await scheduler.client.flush()

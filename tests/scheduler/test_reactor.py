@@ -24,6 +24,7 @@ from events import (
     TaskCancelled,
     TaskId,
 )
+from events.protocol.readers import reader_name
 from infra.log.event_log import Conflict
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.machine_claim import is_claim
@@ -67,7 +68,7 @@ class Readers:
     async def create_reader(self, history, attempt):
         self.made.append((history.task, attempt))
         self.present.add((history.task, attempt))
-        return f"w-{history.task}-a{attempt}"
+        return reader_name(history.task, attempt)
 
     async def recreate_reader(self, history, attempt):
         await self.delete_reader(history, attempt)

@@ -15,7 +15,6 @@ from infra.log.jetstream.worker.attempt_log import AttemptLog
 from infra.log.jetstream.worker.reader import (
     create_reader,
     delete_reader,
-    reader_name,
     recreate_reader,
 )
 from infra.log.jetstream.worker.verification import SignedEvent, Verify
@@ -34,7 +33,6 @@ __all__ = [
     "follows",
     "hear",
     "provision",
-    "reader_name",
     "recreate_reader",
     "replay",
     "say",

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from events import AccountId, History, PersonId, TaskId
+from events.protocol.readers import reader_name
 from infra.log.nats_permissions import WorkerGrant
 from infra.log.nats_users import SEED_BYTES, Signer, seed, worker_user
 from infra.runtime.clock import Clock
@@ -136,7 +137,7 @@ class Attempts:
         token = await self._grants.claim(grant, machine=claim.machine[:100], now=now)
         if token is None:
             raise _refused("the code was used before")
-        reader = f"w-{task}-a{attempt}"
+        reader = reader_name(task, attempt)
         credentials = worker_user(
             self._minter.signer,
             WorkerGrant(history.account, task, reader),

@@ -8,6 +8,7 @@ from typing import Final, Never
 import asyncpg
 from prometheus_client import Counter, Gauge
 
+from events.protocol import readers
 from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.connection.connection import ApiError
@@ -16,8 +17,6 @@ from infra.stores.postgres_errors import PostgresUnavailable
 from services.projector.history.batch_writer import Applying
 from services.projector.history.reconnecting_postgres import RETRY_SECONDS
 from services.projector.history.store import Checkpoint, Fenced, Occupied, Store
-
-READER = "history"
 
 _applied = Counter("errand_projector_events", "Events applied to the read models.")
 _position = Gauge("errand_projector_sequence", "The last sequence taken for the read models.")
@@ -95,10 +94,12 @@ class HistoryLoop:
 
     async def _follow(self, at: int, stopping: asyncio.Event) -> None:
         _log.info("history loop follows", after=at)
-        applying = Applying(self._store, partial(self._event_log.quarantine, READER), at=at)
+        applying = Applying(
+            self._store, partial(self._event_log.quarantine, readers.HISTORY), at=at
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(applying.write())
-            async for batch in self._event_log.follow(READER, after=at, until=stopping):
+            async for batch in self._event_log.follow(readers.HISTORY, after=at, until=stopping):
                 await applying.take(batch)
                 _applied.inc(len(batch))
                 _position.set(batch[-1].sequence)

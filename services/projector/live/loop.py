@@ -23,6 +23,7 @@ from prometheus_client import Counter
 from redis.exceptions import NoScriptError
 
 from events import History, Recorded, TaskId
+from events.protocol import readers
 from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.connection.connection import ApiError
@@ -81,7 +82,9 @@ class LiveLoop:
         info = await _insist(self._event_log.info)
         self._after = max(0, info.last_sequence - _TOLD_AGAIN)
         _log.info("live loop follows", after=self._after)
-        follow = self._event_log.follow("live", after=self._after, until=stopping, is_placed=False)
+        follow = self._event_log.follow(
+            readers.LIVE, after=self._after, until=stopping, is_placed=False
+        )
         async with asyncio.TaskGroup() as group:
             beside: set[asyncio.Task[None]] = set()
             async for batch in follow:

@@ -14,10 +14,11 @@ from typing import Any, Final, NamedTuple, Never, cast
 import asyncpg
 
 from events import Recorded
+from events.protocol import readers
 from infra.log.jetstream import JetStreamLog
 from infra.runtime.telemetry import logger
 from services.projector.history.batch_writer import Applying
-from services.projector.history.loop import READER, checkpoint_of
+from services.projector.history.loop import checkpoint_of
 from services.projector.history.store import NEXT, PREVIOUS, Store, load_checkpoint
 from services.projector.projections import TABLES
 from services.projector.projections.rows import Table
@@ -227,9 +228,9 @@ class _Shadow:
 async def _building(log: JetStreamLog[Never], store: Store, at: int) -> AsyncIterator[_Shadow]:
     """Follow the log as the history loop does: what it left out is left out here."""
     until = asyncio.Event()
-    applying = Applying(store, partial(log.quarantine, READER), at=at)
+    applying = Applying(store, partial(log.quarantine, readers.HISTORY), at=at)
     # The protocol's iterator is a generator, and is closed as one.
-    batches = cast("Any", log.follow(READER, after=at, until=until))
+    batches = cast("Any", log.follow(readers.HISTORY, after=at, until=until))
     async with asyncio.TaskGroup() as group, aclosing(batches):
         group.create_task(applying.write())
         yield _Shadow(batches, applying, at)

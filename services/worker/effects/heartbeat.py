@@ -7,19 +7,9 @@ from typing import Final
 
 import msgspec
 
-from events import MachineId
+from events.protocol.heartbeat import HEARTBEAT_SECONDS, Heartbeat
 
-EVERY_SECONDS: Final = 5.0
 _ASKING_SECONDS: Final = 1.0
-
-
-class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """One heartbeat: who, how far it has read, and which of its readers it needs (1, 2, 3 …)."""
-
-    attempt: int
-    machine: MachineId
-    version: int
-    reader: int
 
 
 class Beats:
@@ -28,7 +18,7 @@ class Beats:
     def __init__(
         self,
         say: Callable[[bytes], Awaitable[None]],
-        look: Callable[[], Beat],
+        look: Callable[[], Heartbeat],
         is_asking: Callable[[], bool],
     ) -> None:
         self._say = say
@@ -45,7 +35,7 @@ class Beats:
         while True:
             self._stirred.clear()
             await self._say(msgspec.json.encode(self._look()))
-            seconds = _ASKING_SECONDS if self._is_asking() else EVERY_SECONDS
+            seconds = _ASKING_SECONDS if self._is_asking() else HEARTBEAT_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._stirred.wait()

@@ -47,6 +47,7 @@ from events import (
     event_id,
     request_id,
 )
+from events.protocol.readers import reader_name
 from infra.log.event_log import EventLog
 
 TURNS: Final = 38
@@ -79,7 +80,7 @@ def _beginning(task: TaskId, chance: random.Random) -> Iterator[Any]:
     )
     yield MachineRequested(
         attempt=1,
-        name=f"w-{task}-a1",
+        name=reader_name(task, 1),
         region="ams",
         guest=Guest("shared", 2, 2048),
         deadline=_BEGINNING + timedelta(hours=3),

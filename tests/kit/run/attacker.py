@@ -19,6 +19,7 @@ import asyncpg
 import httpx
 from nats.aio.client import Client
 
+from events.protocol.readers import reader_name
 from infra.log.nats_permissions import WorkerGrant
 from tests.kit.laws.nats_rights import Refusals, signed_in
 from tests.kit.probe.eventually import eventually
@@ -167,7 +168,7 @@ async def taken_over(
 @asynccontextmanager
 async def beside(stack: RealStack, task: Mapping[str, Any]) -> AsyncIterator[Attacker]:
     """The NATS rights of a task's first attempt, beside the honest worker that has them too."""
-    grant = WorkerGrant(task["account"], task["id"], f"w-{task['id']}-a1")
+    grant = WorkerGrant(task["account"], task["id"], reader_name(task["id"], 1))
     expires = datetime.now(UTC) + timedelta(hours=1)
     credentials = stack.worker_credentials(grant, expires=expires)
     async with signed_in(stack.nats_url, credentials, Refusals()) as nats:

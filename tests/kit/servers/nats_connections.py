@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from events import History
+from events.protocol.readers import reader_name
 from infra.log.event_mac import EventKeys
-from infra.log.jetstream import Connection, connect, reader_name
+from infra.log.jetstream import Connection, connect
 from infra.log.nats_permissions import Role, WorkerGrant
 from infra.runtime.clock import utc_now
 

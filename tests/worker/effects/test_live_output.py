@@ -3,7 +3,8 @@ import asyncio
 import msgspec
 
 from events import CallId, MachineId, TaskId
-from services.worker.effects.heartbeat import Beat, Beats
+from events.protocol.heartbeat import Heartbeat
+from services.worker.effects.heartbeat import Beats
 from services.worker.effects.live_output import Live
 from tests.kit.probe.eventually import eventually
 
@@ -93,7 +94,7 @@ async def test_beats_say_who_lives_and_at_once_when_a_reader_is_needed():
     reader = [1]
     beats = Beats(
         heard,
-        lambda: Beat(attempt=1, machine=MachineId("m"), version=4, reader=reader[0]),
+        lambda: Heartbeat(attempt=1, machine=MachineId("m"), version=4, reader=reader[0]),
         lambda: False,
     )
     async with asyncio.TaskGroup() as group:

@@ -7,18 +7,14 @@ lives in the server's memory and is gone after a restart.
 
 from typing import Final
 
-from events import History, TaskId, event_subject
+from events import History, event_subject
+from events.protocol.readers import reader_name
 from infra.log.jetstream.admin.streams import STREAM
 from infra.log.jetstream.connection.connection import ApiError, Connection
 
 _UNKNOWN_CONSUMER: Final = 10014
 _IDLE_SECONDS: Final = 3600
 _NANOSECONDS: Final = 1_000_000_000
-
-
-def reader_name(task: TaskId, attempt: int) -> str:
-    """Name the reader of an attempt."""
-    return f"w-{task}-a{attempt}"
 
 
 async def create_reader(connection: Connection, history: History, attempt: int) -> str:

@@ -6,7 +6,7 @@ from uuid import uuid4
 from services.gateway.accounts.tokens import is_key
 from tests.gateway.accounts.test_members import joined
 from tests.gateway.conftest import REPOSITORY
-from tests.gateway.test_routes import UNKNOWN, is_problem
+from tests.gateway.kit.problems import UNKNOWN, is_problem
 from tests.kit.probe.accounts_rows import dump, execute
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.gateway.conftest import Person
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.accounts_rows import execute
 
 

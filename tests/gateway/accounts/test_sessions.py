@@ -7,7 +7,7 @@ import jwt
 
 from services.gateway.tasks.access import REVOKED
 from tests.gateway.conftest import a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.accounts_rows import dump, execute, fetch
 from tests.kit.probe.eventually import eventually
 

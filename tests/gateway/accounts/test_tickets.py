@@ -13,7 +13,7 @@ from services.gateway.accounts.tokens import Digests
 from services.gateway.http.allowed_origins import origin_allowed, origins
 from services.gateway.stores.database import create_pool
 from tests.gateway.conftest import CLAIM_SECRET
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 
 
 @pytest.fixture

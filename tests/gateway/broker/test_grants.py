@@ -9,7 +9,7 @@ from events import MachineRequested, TaskCancelled, TaskFinished, TaskId
 from infra.log.jetstream import connect
 from infra.log.nats_users import inbox_prefix
 from tests.gateway.conftest import a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.eventually import eventually
 
 

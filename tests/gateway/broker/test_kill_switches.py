@@ -5,7 +5,7 @@ import pytest
 from tests.gateway.broker.git.test_proxy import an_errand, forges
 from tests.gateway.broker.model.test_ledger import a_house, a_worker, say, spelled
 from tests.gateway.conftest import OPERATOR, a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.spend import billed, calls
 from tests.kit.run.rehearsal_model import running_model
 

@@ -14,7 +14,7 @@ from services.gateway.stores.database import create_pool, prepare_schema
 from tests.gateway.broker.git.test_proxy import an_errand, forges
 from tests.gateway.broker.model.test_ledger import a_worker, say, spelled
 from tests.gateway.conftest import OPERATOR, REPOSITORY, a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.spend import calls, rows
 from tests.kit.run.rehearsal_model import KEY, running_model
 

@@ -7,7 +7,7 @@ from events import CallId, QuestionAsked, RequestId
 from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.push.devices import MOST_DEVICES
 from tests.gateway.conftest import a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.eventually import eventually
 
 ASKED = QuestionAsked(request=RequestId("req_1"), call=CallId("call_1"), text="Which one?")

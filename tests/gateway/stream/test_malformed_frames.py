@@ -22,7 +22,7 @@ from events import PlanItem, PlanUpdated
 from infra.log.jetstream import JetStreamLog, connect
 from services.gateway.stream import frames
 from tests.gateway.conftest import World, settings_for
-from tests.gateway.test_process import environment, free_port, spawn
+from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.build.malformed_frames import Frame, malformed
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.devices import Device, serving

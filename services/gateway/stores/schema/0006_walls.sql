@@ -1,6 +1,6 @@
 -- Row-level security on every table that holds an account's rows. A table without an account of its
 -- own is reached by what it hangs on: a device, a person, or a task that was claimed for an account.
--- Which tables need none, and why, stands in tests/gateway/test_walls.py.
+-- Which tables need none, and why, stands in tests/gateway/stores/test_row_level_security.py.
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     accounts.claim, accounts.broker_token, accounts.purse, accounts.spending_limit,

@@ -7,7 +7,7 @@ import pytest
 from services.gateway.accounts.sign_in.github import search_terms
 from tests.gateway.accounts.test_members import joined
 from tests.gateway.conftest import a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.accounts_rows import dump, execute
 from tests.kit.servers.forge import OAUTH_CLIENT, OAUTH_SECRET
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.gateway.accounts.tokens import Digests, new_code, new_token, plain_code
 from tests.gateway.conftest import OPERATOR, SetClock, a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 
 
 @pytest.fixture

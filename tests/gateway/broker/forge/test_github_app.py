@@ -17,7 +17,7 @@ from services.gateway.problems import Refused
 from services.gateway.tasks.repository_url import Forge, locate
 from tests.gateway.broker.git.test_proxy import an_errand
 from tests.gateway.conftest import a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.spend import rows
 from tests.kit.servers.forge import git, running_forge
 

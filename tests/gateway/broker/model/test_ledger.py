@@ -19,7 +19,7 @@ from services.gateway.broker.model.provider_report import Reconciliation, UsageR
 from services.gateway.broker.model.request import counting, read
 from services.gateway.stores.database import create_pool
 from tests.gateway.conftest import a_world, settings_for
-from tests.gateway.test_process import environment, free_port, spawn
+from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.build.model_requests import VERSION
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.spend import billed, calls, purses, tokens

@@ -23,8 +23,8 @@ from events import (
     ToolInterrupted,
 )
 from services.gateway.tasks.task import AnswerApproval
-from tests.gateway.spec import NOON, Scenario
-from tests.gateway.test_task import SUBMITTED
+from tests.gateway.kit.facts import SUBMITTED
+from tests.gateway.kit.scenario import NOON, Scenario
 
 REQUEST, DIGEST = RequestId("req_1"), "d" * 64
 ASKED = ApprovalRequested(

@@ -2,10 +2,7 @@
 
 import asyncio
 import signal
-import socket
-import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,26 +10,8 @@ import pytest
 from infra.runtime.settings import Misconfigured
 from services.gateway.settings import Settings, read_forges
 from tests.gateway.conftest import OPERATOR, settings_for
+from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.probe.eventually import eventually
-from tests.kit.servers.stack import plain_environment
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    names = settings.__struct_fields__
-    return {name.upper(): str(getattr(settings, name)) for name in names}
-
-
-async def spawn(variables):
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.gateway"),
-        env={**plain_environment(), "PYTHONPATH": str(Path.cwd()), **variables},
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 async def test_it_serves_until_told_to_stop_and_then_leaves_at_once(servers, fresh_database):

@@ -8,8 +8,8 @@ from events import TaskErased
 from infra.log.jetstream import connect
 from infra.log.jetstream.admin.erasure import purge_before
 from services.gateway.http.routes.task import events as routes
-from tests.gateway.test_history import seen, step
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.histories import seen, step
+from tests.gateway.kit.problems import is_problem
 
 SSE = {"Accept": "text/event-stream"}
 

@@ -8,7 +8,6 @@ from events import (
     MachineRequested,
     QuestionAnswered,
     QuestionAsked,
-    Repository,
     RequestId,
     TaskAbandoned,
     TaskArchived,
@@ -29,11 +28,9 @@ from services.gateway.tasks.task import (
     RaiseBudget,
     Submit,
 )
-from tests.gateway.spec import NOON, Scenario, folded
+from tests.gateway.kit.facts import REPOSITORY, SUBMIT, SUBMITTED
+from tests.gateway.kit.scenario import NOON, Scenario, folded
 
-REPOSITORY = Repository("https://forge.test/ada/app", "main")
-SUBMIT = Submit(prompt="fix it", repository=REPOSITORY, default_model="house")
-SUBMITTED = TaskSubmitted(prompt="fix it", repository=REPOSITORY, model="house")
 FINISHED = TaskFinished(summary="done", outcome="branch")
 FAILED = TaskFailed(reason="deadline", detail="", remedy="")
 ASKED = QuestionAsked(request=RequestId("req_1"), call=CallId("c"), text="Which?")

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.gateway.furnished import a_furnished_world
-from tests.gateway.test_other_accounts import fitting
-from tests.gateway.test_routes import UNKNOWN
+from tests.gateway.kit.full_task import a_furnished_world
+from tests.gateway.kit.problems import UNKNOWN
+from tests.gateway.kit.schemas import fitting
 
 NOT_UTF8 = [
     b"\xff",

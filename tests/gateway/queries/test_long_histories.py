@@ -9,7 +9,7 @@ import redis.asyncio as redis
 from events import event_subject
 from infra.log.jetstream import JetStreamLog
 from tests.gateway.conftest import World, settings_for
-from tests.gateway.test_process import environment, free_port, spawn
+from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.opened_task import at_rest, cpu_seconds, decoding_seconds, grow, open_task
 from tests.kit.servers.nats_connections import as_admin

@@ -12,7 +12,7 @@ from services.gateway.accounts.tokens import new_key
 from services.gateway.http.request_guards import depth
 from services.gateway.stores.rate_limiter import Bucket, Limits, Taken, network, take
 from tests.gateway.conftest import SetClock, a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.faults.outages import halted
 
 MOST = {"reads": 3, "commands": 2, "anonymous": 1000}

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import psutil
 
-from tests.gateway.test_routes import UNKNOWN
+from tests.gateway.kit.problems import UNKNOWN
 
 MALFORMED = int(os.environ.get("MALFORMED", "1500"))
 SEED = int(os.environ.get("SEED", "1"))

@@ -1,67 +1,14 @@
-import msgspec
 import pytest
 
 from events import (
-    AccountId,
-    History,
-    PersonId,
     TaskCancelled,
     TaskFinished,
     TaskInstructed,
     task_id,
 )
 from infra.log.event_log import Conflict
-from infra.runtime.clock import DraftFactory
 from services.gateway.problems import Refused
-from services.gateway.queries.command_handler import Commands
-from services.gateway.queries.task_cache import Recall
-from services.gateway.tasks.access import Principal
-from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import Terms
-from tests.gateway.spec import NOON
-from tests.kit.fakes.in_memory_log import InMemoryLog
-
-ADA = Principal(AccountId("acc_a"), PersonId("per_a"), "ses_a")
-BOB = Principal(AccountId("acc_b"), PersonId("per_b"), "ses_b")
-ONE = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e11"
-TWO = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e12"
-THREE = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e13"
-SUBMISSION = msgspec.json.encode(
-    {"prompt": "fix it", "repository": {"url": "https://github.com/ada/app"}}
-)
-TERMS = Terms((Forge(kind="github", url="https://github.com", api_url="https://x"),), "house")
-
-
-class House:
-    """Commands over a log in memory."""
-
-    def __init__(self):
-        self.log = InMemoryLog()
-        self.commands = self.restarted()
-
-    def restarted(self):
-        draft_factory = DraftFactory(lambda: NOON)
-        recall = Recall(self.log, lambda: NOON)
-        return Commands(self.log, recall=recall, terms=TERMS, draft_factory=draft_factory)
-
-    async def submit(self, command_id=ONE, principal=ADA):
-        return await self.commands.perform(
-            principal, None, command_id=command_id, op="submit", arguments=SUBMISSION
-        )
-
-    async def say(self, task, op, command_id=TWO, principal=ADA, **arguments):
-        return await self.commands.perform(
-            principal, task, command_id=command_id, op=op, arguments=msgspec.json.encode(arguments)
-        )
-
-    async def others_append(self, task, *events):
-        history = History(ADA.account, task)
-        known = await Recall(self.log, lambda: NOON).task(history)
-        drafts = DraftFactory(lambda: NOON).drafts(events, by="worker:1")
-        await self.log.append(history, drafts, after=known.head)
-
-    def events(self, task):
-        return self.log.events(History(ADA.account, task))
+from tests.gateway.kit.commands import ADA, BOB, ONE, THREE, House
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from events import TaskFinished
 from services.gateway.http.openapi import EXAMPLES
 from services.gateway.problems import Problem
 from tests.gateway.conftest import OPERATOR
-from tests.gateway.furnished import a_full_task, a_furnished_world
-from tests.gateway.test_routes import UNKNOWN
+from tests.gateway.kit.full_task import a_full_task, a_furnished_world
+from tests.gateway.kit.problems import UNKNOWN
 from tests.kit.laws.documented_answers import described_offline
 
 REQUESTS = int(os.environ.get("REQUESTS", "600"))

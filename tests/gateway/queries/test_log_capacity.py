@@ -11,7 +11,8 @@ from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import Commands
 from services.gateway.queries.log_capacity import Room
 from services.gateway.queries.task_cache import Recall
-from tests.gateway.test_commands import ADA, NOON, ONE, TERMS, THREE, TWO, House
+from tests.gateway.kit.commands import ADA, ONE, TERMS, THREE, TWO, House
+from tests.gateway.kit.scenario import NOON
 
 
 class Size(NamedTuple):

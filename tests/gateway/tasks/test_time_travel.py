@@ -20,7 +20,7 @@ from events import (
 from events.protocol.task_state import evolve
 from services.gateway.problems import Refused
 from services.gateway.tasks.time_travel import as_it_was
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.problems import is_problem
 from tests.kit.build.any_event import BEGINNING, any_fact, recorded, story
 
 PLAN = PlanUpdated(items=(PlanItem("look", "active"),))

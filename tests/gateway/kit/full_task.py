@@ -8,7 +8,7 @@ import asyncpg
 from events import CallId, QuestionAsked, RequestId
 from infra.stores.migrations import migrate
 from tests.gateway.conftest import a_world
-from tests.gateway.test_history import artifact, put
+from tests.gateway.kit.histories import artifact, put
 from tests.kit.fakes.push_services import Browser
 
 DIFF = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"

@@ -14,8 +14,8 @@ from services.gateway.tasks.task import (
     Submit,
     decide,
 )
-from tests.gateway.spec import appended, folded
-from tests.gateway.test_task import SUBMIT, SUBMITTED
+from tests.gateway.kit.facts import SUBMIT, SUBMITTED
+from tests.gateway.kit.scenario import appended, folded
 
 requests = st.sampled_from([RequestId("req_1"), RequestId("req_2")])
 texts = st.sampled_from(["yes", "no"])

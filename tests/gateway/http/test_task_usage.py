@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.gateway.furnished import a_full_task
-from tests.gateway.test_history import projected
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.full_task import a_full_task
+from tests.gateway.kit.histories import projected
+from tests.gateway.kit.problems import is_problem
 
 AT = "2026-01-02T03:04:05Z"
 

@@ -6,19 +6,7 @@ import pytest
 
 from events import CallId, QuestionAsked, RequestId, TaskFinished
 from tests.gateway.conftest import REPOSITORY
-
-UNKNOWN = "task_" + "a" * 26
-
-
-def is_problem(answer, status, code):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].startswith("application/problem+json")
-    problem = answer.json()
-    assert (problem["status"], problem["code"]) == (status, code)
-    assert problem["request_id"] == answer.headers["x-request-id"]
-    assert problem["title"]
-    assert problem["detail"]
-    return problem
+from tests.gateway.kit.problems import UNKNOWN, is_problem
 
 
 async def test_a_task_is_submitted_and_looked_at(ada):

@@ -1,38 +1,17 @@
 """A task's events over HTTP: pages, long polls, server-sent events; artifacts and lists."""
 
 import asyncio
-from hashlib import sha256
 from uuid import uuid4
 
-import aioboto3
 import msgspec
 
-from events import ArtifactStored, Blob, PlanItem, PlanUpdated
 from infra.log.jetstream import JetStreamLog
 from infra.stores.live_channels import state_key
 from tests.gateway.conftest import REPOSITORY, a_world
-from tests.gateway.test_routes import is_problem
+from tests.gateway.kit.histories import artifact, projected, put, seen, step
+from tests.gateway.kit.problems import is_problem
 from tests.kit.faults.outages import halted
 from tests.kit.probe.eventually import eventually
-
-
-def step(text):
-    return PlanUpdated(items=(PlanItem(text, "active"),))
-
-
-async def seen(answer, count):
-    """Read so many server-sent events: their ids and data."""
-    events, last = [], {}
-    async for line in answer.aiter_lines():
-        name, _, value = line.partition(": ")
-        if line and name:
-            last[name] = value
-        elif "data" in last:
-            events.append((int(last["id"]), msgspec.json.decode(last["data"])))
-            last = {}
-        if len(events) == count:
-            return events
-    raise AssertionError(f"the stream ended after {events}")
 
 
 async def test_events_come_by_the_page_as_they_were_stored(ada, world):
@@ -80,27 +59,6 @@ async def test_events_are_streamed_as_they_come_and_resumed(ada, world):
         assert [version for version, _ in await seen(answer, 1)] == [4]
     answer = await ada.http.get(path, headers={**accept, "Last-Event-ID": "x"})
     is_problem(answer, 400, "last_event_id_invalid")
-
-
-async def put(servers, key, content):
-    s3 = servers.s3
-    async with aioboto3.Session().client(
-        "s3",
-        endpoint_url=s3.endpoint,
-        region_name=s3.region,
-        aws_access_key_id=s3.key,
-        aws_secret_access_key=s3.secret,
-    ) as client:
-        await client.put_object(Bucket=s3.bucket, Key=key, Body=content)
-
-
-def artifact(task, name, media_type, content=b"", *, key="", digest=""):
-    blob = Blob(
-        key=key or f"tasks/{task}/artifacts/{name}",
-        size_bytes=len(content),
-        sha256=digest or sha256(content).hexdigest(),
-    )
-    return ArtifactStored(name=name, media_type=media_type, blob=blob)
 
 
 async def test_artifacts_and_the_diff_are_sent_as_what_they_are_and_harmless(ada, world, servers):
@@ -195,22 +153,6 @@ async def test_an_artifact_that_was_changed_afterwards_is_not_sent(ada, world, s
     is_problem(await ada.http.get(f"/v1/tasks/{task}/files"), 409, "artifact_changed")
     listed = (await ada.http.get(f"/v1/tasks/{task}/artifacts")).json()["data"]
     assert [each["name"] for each in listed] == ["longer", "other.diff"]
-
-
-async def projected(connection, person, task):
-    """Put a task into the read model as the projector would."""
-    state = (await person.http.get(f"/v1/tasks/{task}")).json()
-    await connection.execute(
-        "INSERT INTO read.task (task, account, version, phase, repository, submitted_at, state)"
-        " VALUES ($1, $2, $3, $4, $5, $6::text::timestamptz, $7)",
-        task,
-        state["account"],
-        state["version"],
-        state["phase"],
-        state["repository"]["url"],
-        state["submitted_at"],
-        msgspec.json.encode(state).decode(),
-    )
 
 
 async def test_tasks_are_listed_by_the_page_newest_first_and_only_ones_own(ada, bob, read_model):

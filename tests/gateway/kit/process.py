@@ -1,0 +1,27 @@
+"""The gateway as a process of its own."""
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+
+from services.gateway.settings import Settings
+from tests.kit.servers.stack import plain_environment
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    names = settings.__struct_fields__
+    return {name.upper(): str(getattr(settings, name)) for name in names}
+
+
+async def spawn(variables):
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.gateway"),
+        env={**plain_environment(), "PYTHONPATH": str(Path.cwd()), **variables},
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]

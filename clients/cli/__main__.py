@@ -5,10 +5,10 @@ import sys
 
 import click
 
-from clients.cli.commands import errand
-from clients.cli.output import write_what_fits
-from clients.cli.screen import plain
-from clients.cli.trouble import Stopped, Trouble
+from clients.cli.command_group import errand
+from clients.cli.errors import Stopped, Trouble
+from clients.cli.terminal.output import write_what_fits
+from clients.cli.view.event_view import plain
 
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141

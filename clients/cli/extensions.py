@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
-from clients.cli.trouble import Trouble
+from clients.cli.errors import Trouble
 
 GROUP = "errand.commands"
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from clients.cli.trouble import Trouble
+from clients.cli.errors import Trouble
 
 _ANSWER_SECONDS: Final = 1.0
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from nats.aio.client import Client
 
-from clients.cli.gateway import Gateway, new_command
+from clients.cli.gateway.client import Gateway, new_command
 from events import (
     AccountId,
     ApprovalRequested,

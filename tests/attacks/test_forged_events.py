@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clients.cli.gateway import new_command
+from clients.cli.gateway.client import new_command
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.attacker import Attacker, beside, is_genuine, machines, raw, rows, taken_over
 from tests.kit.run.phone import repository, stored

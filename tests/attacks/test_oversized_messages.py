@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from clients.cli.gateway import new_command
+from clients.cli.gateway.client import new_command
 from events import (
     AccountId,
     AttemptEnded,

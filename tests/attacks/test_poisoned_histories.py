@@ -13,9 +13,9 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from clients.cli.gateway import new_command
-from clients.cli.shown import CaughtUp
-from clients.cli.stream import Stream
+from clients.cli.gateway.client import new_command
+from clients.cli.stream.client import Stream
+from clients.cli.stream.items import CaughtUp
 from events import (
     AccountId,
     History,

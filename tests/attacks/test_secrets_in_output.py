@@ -22,8 +22,8 @@ import psutil
 import pytest
 import redis.asyncio as redis
 
-from clients.cli.shown import LiveItem
-from clients.cli.stream import Stream
+from clients.cli.stream.client import Stream
+from clients.cli.stream.items import LiveItem
 from events import Recorded, ToolCompleted
 from infra.log.jetstream.read.live import hear
 from infra.stores.object_store import Storage, open_objects

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from clients.cli import extensions
-from clients.cli.commands import errand
+from clients.cli.command_group import errand
+from clients.cli.errors import Trouble
 from clients.cli.extensions import GROUP, Extensible
-from clients.cli.trouble import Trouble
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_an_offered_command_is_loaded_only_when_asked_for(group):
 
 
 def test_one_that_cannot_be_loaded_says_so_and_the_others_go_on(group):
-    made = group(broken="nowhere.at.all:command", strange="clients.cli.trouble:Trouble")
+    made = group(broken="nowhere.at.all:command", strange="clients.cli.errors:Trouble")
     shown = CliRunner().invoke(made, ["--help"])
     assert shown.exit_code == 0
     assert shown.output.count("(cannot be loaded here)") == 2

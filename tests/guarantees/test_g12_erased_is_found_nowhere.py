@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from clients.cli.gateway import new_command
-from clients.cli.trouble import Trouble
+from clients.cli.errors import Trouble
+from clients.cli.gateway.client import new_command
 from events import (
     NOWHERE,
     AccountId,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from clients.cli.gateway import new_command
-from clients.cli.trouble import Trouble
+from clients.cli.errors import Trouble
+from clients.cli.gateway.client import new_command
 from events import ApprovalRequested, ModelReplied, TaskFinished, ToolCompleted
 from tests.kit.run.errand_command import errand
 from tests.kit.run.phone import repository

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.client import connect as websocket
 from websockets.typing import Subprotocol
 
-from clients.cli.gateway import new_command
+from clients.cli.gateway.client import new_command
 from events import History
 from infra.local.sample_repositories import PROMPTS
 from infra.log.jetstream import connect, hear

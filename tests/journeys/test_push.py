@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.cli.gateway import new_command
+from clients.cli.gateway.client import new_command
 from events import QuestionAsked
 from infra.local.sample_repositories import PROMPTS
 from tests.kit.fakes.push_services import push_world

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from clients.cli.gateway import new_command
+from clients.cli.gateway.client import new_command
 from events import (
     AttemptStarted,
     BranchPushed,

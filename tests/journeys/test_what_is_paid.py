@@ -2,7 +2,7 @@
 
 import httpx
 
-from clients.cli.gateway import new_command
+from clients.cli.gateway.client import new_command
 from events import BudgetExhausted, ModelReplied, TaskFailed, TaskFinished
 from infra.local.sample_repositories import PROMPTS
 from tests.kit.probe.spend import TOKENS

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from clients.cli.trouble import Trouble
+from clients.cli.errors import Trouble
 from events import TaskFailed
 from infra.local.sample_repositories import PROMPTS
 from infra.local.settings import Settings

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from clients.cli.gateway import Gateway, new_command
-from clients.cli.outbox import Outbox, command
-from clients.cli.rules import Patience
-from clients.cli.sending import Done, NotDone
-from clients.cli.shown import CaughtUp
-from clients.cli.stream import Stream
+from clients.cli.gateway.client import Gateway, new_command
+from clients.cli.protocol.reconnect_policy import Patience
+from clients.cli.stream.client import Stream
+from clients.cli.stream.command_sender import Done, NotDone
+from clients.cli.stream.items import CaughtUp
+from clients.cli.stream.outbox import Outbox, command
 from events import (
     QuestionAnswered,
     QuestionAsked,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from clients.cli.rules import judge
+from clients.cli.protocol.reconnect_policy import judge
 from services.gateway.stream import frames
 
 PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()

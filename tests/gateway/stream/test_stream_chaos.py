@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import redis.asyncio as redis
 
-from clients.cli.gateway import Gateway
-from clients.cli.rules import Patience
-from clients.cli.stream import Stream
+from clients.cli.gateway.client import Gateway
+from clients.cli.protocol.reconnect_policy import Patience
+from clients.cli.stream.client import Stream
 from events import History, Recorded, TaskInstructed
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import DraftFactory, utc_now

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from clients.cli.gateway import new_command
+from clients.cli.gateway.client import new_command
 from events import (
     AttemptStarted,
     MachineDestroyed,

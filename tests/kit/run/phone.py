@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import psutil
 
-from clients.cli.gateway import Gateway, new_command
-from clients.cli.shown import CaughtUp
-from clients.cli.stream import Stream
+from clients.cli.gateway.client import Gateway, new_command
+from clients.cli.stream.client import Stream
+from clients.cli.stream.items import CaughtUp
 from events import (
     AccountId,
     History,

@@ -1,0 +1,116 @@
+"""`errand list`: the newest tasks, in as many columns as the terminal has room for."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from clients.cli.context import Person, person_of
+from clients.cli.gateway.client import JSON
+from clients.cli.gateway.task_ids import short_ids
+from clients.cli.view import event_view
+from clients.cli.view.phase_text import short_phase_of
+
+PHASES: Final = ("queued", "starting", "working", "waiting", "finished", "failed", "cancelled")
+_MAX_LIMIT: Final = 200
+_COST_COLUMNS: Final = 72
+_REPOSITORY_COLUMNS: Final = 96
+_AGES: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+@click.command("list")
+@click.option("--phase", type=click.Choice(PHASES), default=None, help="Only tasks in this phase.")
+@click.option(
+    "--limit", type=click.IntRange(1, _MAX_LIMIT), default=20, show_default=True, help="How many."
+)
+@person_of
+def list_tasks(person: Person, phase: str | None, limit: int) -> int:
+    """List the newest tasks."""
+
+    async def work() -> JSON:
+        async with await person.sign_in() as gateway:
+            return await gateway.get("/v1/tasks", state=phase or "", limit=limit)
+
+    tasks = asyncio.run(work())["data"]
+    if not tasks:
+        none = f"No task is {phase} now." if phase else 'No tasks yet. `errand run "…"` sends one.'
+        person.console.print(Text(none))
+        return 0
+    show_table(table_of(tasks, person.console, now_seconds=time.time_ns() / 1e9), person.console)
+    return 0
+
+
+def show_table(table: Table, console: Console) -> None:
+    """Show a table; in a file nothing follows the last word of a line."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    console.print(Text("\n".join(lines)))
+
+
+def table_of(tasks: Sequence[JSON], console: Console, *, now_seconds: float) -> Table:
+    """Make the table. A terminal has short ids and no folded line; a file has everything."""
+    is_whole = not console.is_terminal
+    has_cost = is_whole or console.width >= _COST_COLUMNS
+    has_repository = is_whole or console.width >= _REPOSITORY_COLUMNS
+    title = Column("title", ratio=None if is_whole else 1, no_wrap=True, overflow="ellipsis")
+    columns = [Column(name, no_wrap=True) for name in ("task", "age", "phase")]
+    table = Table(*columns, title, box=None, pad_edge=False, expand=not is_whole)
+    for name in [*["repository"] * has_repository, *["cost", "pull request"] * has_cost]:
+        table.add_column(
+            name, no_wrap=True, overflow="ellipsis", max_width=None if is_whole else 24
+        )
+    ids = [str(task["id"]) for task in tasks]
+    for task, short in zip(tasks, short_ids(ids), strict=True):
+        cells = [task["id"] if is_whole else short, _age(task, now_seconds), short_phase_of(task)]
+        cells += [_one_line(task["title"]), *[_repository(task)] * has_repository]
+        cells += [event_view.money(int(task.get("cost_microusd", 0)))] * has_cost
+        cells += [_pull_request(task, is_whole=is_whole)] * has_cost
+        table.add_row(*map(Text, cells))
+        for line in _asked(task):
+            table.add_row("", "", "", Text(line, style="dim"))
+    return table
+
+
+def _asked(task: Mapping[str, Any]) -> Iterator[str]:
+    for asked in ("question", "approval"):
+        about = task.get(asked) or {}
+        if text := about.get("text") or about.get("title"):
+            yield f"? {_one_line(text)}"
+
+
+def _one_line(text: object) -> str:
+    return " ".join(event_view.plain(str(text)).split())
+
+
+def _age(task: Mapping[str, Any], now_seconds: float) -> str:
+    try:
+        since = datetime.fromisoformat(str(task.get("submitted_at", "")))
+    except ValueError:
+        return ""
+    seconds = max(0.0, now_seconds - since.replace(tzinfo=since.tzinfo or UTC).timestamp())
+    for unit_seconds, unit in _AGES:
+        if seconds >= unit_seconds:
+            return f"{int(seconds // unit_seconds)} {unit}"
+    return "now"
+
+
+def _repository(task: Mapping[str, Any]) -> str:
+    url = str((task.get("repository") or {}).get("url", ""))
+    return _one_line("/".join(url.removesuffix(".git").split("/")[-2:]))
+
+
+def _pull_request(task: Mapping[str, Any], *, is_whole: bool) -> str:
+    request = task.get("pull_request") or {}
+    if not request:
+        return ""
+    return _one_line(request.get("url", "")) if is_whole else f"#{request.get('number', '')}"

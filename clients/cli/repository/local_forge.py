@@ -1,0 +1,177 @@
+"""Sends a local repository to the stack's forge, and brings the task's branch back.
+
+A worker is another machine: it can only clone from a forge. So the repository's current branch is
+pushed to the local forge over the same API a GitHub client uses, and when the task has ended its
+branch is fetched into the local repository.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from clients.cli.errors import Trouble
+from clients.cli.local_stacks import Forge
+from clients.cli.repository import working_tree
+from clients.cli.repository.git import NO_ENVIRONMENT, Git, GitFailed
+
+_CREATED, _EXISTS = 201, 422
+
+Tell = Callable[[str], None]
+
+
+class Lent(NamedTuple):
+    """A local repository and where the forge has it; `inside` is the folder one stands in."""
+
+    path: Path
+    url: str
+    base: str
+    inside: str = ""
+
+
+def _silent(_: str) -> None:
+    return
+
+
+async def lend(
+    path: Path,
+    base: str,
+    forge: Forge,
+    *,
+    environment: Mapping[str, str] = NO_ENVIRONMENT,
+    with_changes: bool = False,
+    tell: Tell = _silent,
+) -> Lent:
+    """Push a local repository's branch to the forge. Raises Trouble with cause and remedy.
+
+    `with_changes`: also what is not committed, as a commit that exists on the forge alone. What is
+    left out is told.
+    """
+    if not forge.url:
+        raise Trouble(
+            f"{path} is a folder of this machine, and no local stack runs here to send it to.",
+            "Start one with `make run` in Errand's folder, or give the repository's URL.",
+        )
+    git = Git(path, environment)
+    is_bare = await git.run("rev-parse", "--is-bare-repository") == "true"
+    top = Path(await git.run("rev-parse", "--absolute-git-dir" if is_bare else "--show-toplevel"))
+    if not is_bare:
+        git = Git(top, environment)
+    branch, reference = await _branch(git, top, base)
+    await _deepen(git, top, tell)
+    pushed = reference
+    if not is_bare:
+        is_current = reference == await git.says("symbolic-ref", "--quiet", "HEAD")
+        if with_changes and not is_current:
+            raise Trouble(
+                f"The changes that are not committed are not on the branch {branch}.",
+                "Leave out --base, or leave out --include-changes.",
+            )
+        pushed = await working_tree.prepare(git, reference, with_changes=with_changes, tell=tell)
+    elif with_changes:
+        raise Trouble(f"{top} is a bare repository: it has no changes to include.")
+    name = f"{_slug(top.name)}-{hashlib.sha256(str(top).encode()).hexdigest()[:6]}"
+    owner = await _create(forge, name)
+    url = f"{forge.url}/{owner}/{name}.git"
+    await git.run(
+        *("push", "--quiet", "--no-verify", "--no-signed", "--no-follow-tags"),
+        *("--recurse-submodules=no", url, f"+{pushed}:refs/heads/{branch}"),
+        token=forge.token,
+    )
+    return Lent(top, url, branch, "" if is_bare else _inside(path, top))
+
+
+async def _branch(git: Git, top: Path, base: str) -> tuple[str, str]:
+    """Return the branch to start from, and the local reference that has it."""
+    branch = base or (await git.says("symbolic-ref", "--quiet", "--short", "HEAD"))
+    if not branch:
+        commit = await git.says("rev-parse", "--short", "HEAD")
+        raise Trouble(
+            f"{top} is not on a branch (detached at {commit}).",
+            "Say which one with --base, or make one here: git switch -c NAME",
+        )
+    for reference in (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}"):
+        if await git.says("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"):
+            return branch, reference
+    raise Trouble(
+        f"{top} has no branch {branch} with a commit on it.",
+        "Commit something there, or say which branch with --base.",
+    )
+
+
+async def _deepen(git: Git, top: Path, tell: Tell) -> None:
+    """Fetch what a shallow clone lacks from where it came: no forge takes it without."""
+    if await git.run("rev-parse", "--is-shallow-repository") != "true":
+        return
+    remotes = (await git.run("remote")).splitlines()
+    if not remotes:
+        raise Trouble(
+            f"{top} is a shallow clone without a remote: its older history is nowhere to be had,"
+            " and a forge needs it.",
+            "Clone it again without --depth, or add the remote it came from: git remote add",
+        )
+    remote = "origin" if "origin" in remotes else remotes[0]
+    tell(f"{top} is a shallow clone; its older history is fetched from {remote} first.")
+    try:
+        await git.run("fetch", "--quiet", "--unshallow", remote, is_for_remote=True)
+    except GitFailed as failed:
+        raise Trouble(
+            f"{top} is a shallow clone, and its older history could not be fetched from {remote}:"
+            f" {failed.said}",
+            f"`git fetch --unshallow {remote}` in it must work; then send the task again.",
+        ) from None
+
+
+async def bring_back(
+    lent: Lent, branch: str, forge: Forge, *, environment: Mapping[str, str] = NO_ENVIRONMENT
+) -> None:
+    """Fetch the task's branch into the local repository, under the same name.
+
+    Commits a person has made on it meanwhile are never lost: then the task's are put beside them,
+    and Trouble says where.
+    """
+    git = Git(lent.path, environment)
+    beside, here = f"refs/remotes/errand/{branch}", f"refs/heads/{branch}"
+    await git.run("fetch", "--quiet", lent.url, f"+{here}:{beside}", token=forge.token)
+    try:
+        if await git.says("symbolic-ref", "--quiet", "HEAD") == here:
+            await git.run("merge", "--quiet", "--ff-only", beside)
+        else:
+            await git.run("fetch", "--quiet", ".", f"{beside}:{here}")
+    except GitFailed as failed:
+        raise Trouble(
+            f"{branch} in {lent.path} was left as it is, for it has changes of your own"
+            f" (rejected: {failed.said.splitlines()[-1]}).",
+            f"The task's work is beside it: git merge errand/{branch}",
+        ) from None
+    await git.run("update-ref", "-d", beside)
+
+
+async def _create(forge: Forge, name: str) -> str:
+    headers = {"Authorization": f"Bearer {forge.token}", "User-Agent": "errand"}
+    async with httpx.AsyncClient(
+        base_url=forge.api_url, headers=headers, timeout=20, trust_env=False
+    ) as client:
+        try:
+            owner = str((await client.get("/user")).raise_for_status().json()["login"])
+            answer = await client.post("/user/repos", json={"name": name, "private": True})
+        except httpx.HTTPError as error:
+            raise Trouble(
+                f"The local forge did not answer: {error}", "`errand doctor` looks."
+            ) from None
+    if answer.status_code not in (_CREATED, _EXISTS):
+        raise Trouble(f"The forge refused to make {name}: {answer.text[:200]}")
+    return owner
+
+
+def _inside(path: Path, top: Path) -> str:
+    inside = path.resolve()
+    return "" if inside == top.resolve() else inside.relative_to(top.resolve()).as_posix()
+
+
+def _slug(name: str) -> str:
+    name = name.removesuffix(".git")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "repository"

@@ -1,0 +1,49 @@
+"""Which folder each repository on the local forge came from, so that its branches find back."""
+
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from clients.cli.errors import Trouble
+
+_PRIVATE: Final = 0o700
+
+
+class SentRepositories:
+    """A file of paths, by owner and name: the forge may have another port tomorrow."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def keep(self, url: str, folder: Path) -> None:
+        """Write down where a repository came from. Raises Trouble when that cannot be done."""
+        kept = self._read() | {name_of(url): os.fspath(folder)}
+        draft = self._path.with_suffix(f".{os.getpid()}")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
+            draft.write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
+            draft.replace(self._path)
+        except OSError as error:
+            raise Trouble(
+                f"{self._path} cannot be written: {error}",
+                "--config names another folder for what `errand` keeps.",
+            ) from None
+
+    def folder(self, url: str) -> Path | None:
+        """Give the folder a repository came from; None when it is not known or gone."""
+        kept = self._read().get(name_of(url))
+        return Path(kept) if kept and Path(kept).is_dir() else None
+
+    def _read(self) -> dict[str, str]:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.DecodeError):
+            return {}
+
+
+def name_of(url: str) -> str:
+    """Return owner and name of a repository's URL."""
+    return urlsplit(url).path.strip("/").removesuffix(".git")

@@ -1,0 +1,103 @@
+"""Commands that are not yet answered, in a file that outlives the program: in order, none twice."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from clients.cli.errors import Trouble
+from clients.cli.protocol import frames
+
+_WAIT_SECONDS: Final = 5.0
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS outbox (
+    place   INTEGER PRIMARY KEY AUTOINCREMENT,
+    gateway TEXT NOT NULL,
+    id      TEXT NOT NULL UNIQUE,
+    op      TEXT NOT NULL,
+    task    TEXT NOT NULL,
+    args    BLOB NOT NULL
+)
+"""
+
+
+class Command(NamedTuple):
+    """What a person asked for. `id` is a UUIDv7, `args` the JSON body; a submit has no `task`."""
+
+    id: str
+    op: str
+    args: bytes
+    task: str = ""
+
+
+def command(command_id: str, op: str, args: object, *, task: str = "") -> Command:
+    """Make a command of its arguments as they are."""
+    return Command(command_id, op, msgspec.json.encode(args), task)
+
+
+class Outbox:
+    """The commands kept for one gateway. Several programs may share the file.
+
+    Raises Trouble when the file cannot be used.
+    """
+
+    def __init__(self, path: Path, gateway: str) -> None:
+        self._path = path
+        self._gateway = gateway
+
+    def keep(self, kept: Command) -> None:
+        """Write a command down, last in the line; one that is there already stays where it is.
+
+        Raises Trouble when the command is longer than a frame.
+        """
+        size = len(frames.cmd(kept.id, op=kept.op, task=kept.task, args=kept.args).encode())
+        if size > frames.FRAME_BYTES:
+            raise Trouble(
+                f"This is too long: {size} bytes, and {frames.FRAME_BYTES} are taken.",
+                "Put long material into a file of the repository and name it.",
+            )
+        with self._open() as file:
+            file.execute(
+                "INSERT OR IGNORE INTO outbox (gateway, id, op, task, args) VALUES (?, ?, ?, ?, ?)",
+                (self._gateway, kept.id, kept.op, kept.task, kept.args),
+            )
+
+    def waiting(self) -> list[Command]:
+        """List what is kept, the oldest first."""
+        return list(self._select(-1))
+
+    def first(self) -> Command | None:
+        """Give what is to be sent next; None when nothing is kept."""
+        return next(self._select(1), None)
+
+    def remove(self, command_id: str) -> bool:
+        """Take a command out: it is answered. Tell whether it was there."""
+        with self._open() as file:
+            return file.execute("DELETE FROM outbox WHERE id = ?", (command_id,)).rowcount > 0
+
+    def _select(self, limit: int) -> Iterator[Command]:
+        with self._open() as file:
+            rows = file.execute(
+                "SELECT id, op, args, task FROM outbox WHERE gateway = ? ORDER BY place LIMIT ?",
+                (self._gateway, limit),
+            ).fetchall()
+        return map(Command._make, rows)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction; it is written through before this returns."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            with closing(sqlite3.connect(self._path, timeout=_WAIT_SECONDS)) as file, file:
+                file.execute(_TABLE)
+                yield file
+        except (OSError, sqlite3.Error) as error:
+            raise Trouble(
+                f"The outbox {self._path} cannot be used: {error}",
+                "If it is damaged, move it away: what it kept is lost then.",
+            ) from None

@@ -1,0 +1,319 @@
+"""Events as lines in a terminal. Pure: a fact in, renderables out.
+
+Whatever comes from the agent, its tools or the repository is shown as plain text: control
+characters and the marks that reverse text are shown as escapes, so that output cannot lie.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from clients.cli.terminal.output import Indented
+from clients.cli.view.phase_text import raise_budget
+from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
+    ArtifactStored,
+    AttemptStarted,
+    BranchPushed,
+    BudgetExhausted,
+    MachineLost,
+    MachineRefused,
+    MachineRequested,
+    MachineStarted,
+    ModelFailed,
+    ModelReplied,
+    PlanItem,
+    PlanUpdated,
+    PullRequestOpened,
+    QuestionAnswered,
+    QuestionAsked,
+    Recorded,
+    TaskAbandoned,
+    TaskArchived,
+    TaskCancelled,
+    TaskFailed,
+    TaskFinished,
+    TaskInstructed,
+    TaskInterrupted,
+    TaskSubmitted,
+    ToolCompleted,
+    ToolInterrupted,
+    ToolStarted,
+    WorkspacePrepared,
+    display,
+)
+
+_OUTPUT_LINES = 12
+_DIFF_LINES = 40
+_COMMAND_LINES = 20
+_INDENT = 9
+_TAB = 4
+_CUT_OFF = {
+    "machine_lost": "The call was cut off: its machine was lost",
+    "drained": "The call was cut off: its machine had to stop",
+    "deadline": "The call was cut off: its machine's time was up",
+    "gateway_unreachable": "The call was cut off: its machine lost its connection",
+    "object_store_unreachable": "The call was cut off: its machine could not store its work",
+    "gateway_refused": "The call was cut off: its machine could not go on",
+    "interrupted": "You interrupted the call",
+    "cancelled": "The call was dropped: the task was cancelled",
+    "abandoned": "The call was dropped: the task was given up",
+    "failed": "The call was dropped: the task had ended before",
+    "finished": "The call was dropped: the task had ended before",
+    "not_run": "Not run: a call before it was cut off, or its work was lost",
+}
+_CENT_MICROUSD = 10_000
+_STATES = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
+
+
+def plain(text: str) -> str:
+    """Return text with all that hides or reorders shown as escapes; tabs become spaces."""
+    return display.plain(text).expandtabs(_TAB)
+
+
+def money(microusd: int) -> str:
+    """Spell millionths of a US dollar in cents; what is less than one is not called nothing."""
+    if 0 < microusd < _CENT_MICROUSD:
+        return "<$0.01"
+    return f"${microusd / 1_000_000:,.2f}"
+
+
+def counted(number: int, one: str) -> str:
+    """Spell a number of things: "1 file", "2 files"."""
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
+def elapsed(since: datetime, at: datetime) -> str:
+    """Spell a time span as minutes and seconds."""
+    seconds = max(0.0, (at - since).total_seconds())
+    return f"{int(seconds // 60):02d}:{seconds % 60:04.1f}"
+
+
+def show(recorded: Recorded, since: datetime, *, said: str = "") -> RenderableType | None:
+    """Show one event under its time since `since`; None for one that says nothing to a person.
+
+    `said` is the agent's text shown last: a summary that is the same is not shown again.
+    """
+    parts = _parts(recorded)
+    if isinstance(recorded.event, TaskFinished) and said_by(recorded.event.summary) == said != "":
+        parts = [_line("✔", "Done", "bold green")]
+    if not parts:
+        return None
+    head = Text.assemble((f"{elapsed(since, recorded.at)}  ", "dim"), parts[0])
+    if len(parts) == 1:
+        return head
+    return Group(head, *(Indented(part, _INDENT) for part in parts[1:]))
+
+
+def text_of(reply: ModelReplied) -> str:
+    """Return what the agent says in a reply, as it is shown; empty when it only calls tools."""
+    blocks = (str(b.get("text", "")) for b in reply.blocks if b.get("type") == "text")
+    return next((said_by(text) for text in blocks if text.strip()), "")
+
+
+def said_by(text: str) -> str:
+    """Return a text of the agent's as it is shown."""
+    return plain(text).strip()
+
+
+def _parts(recorded: Recorded) -> Sequence[Text]:
+    match recorded.event:
+        case ModelReplied() as reply:
+            text = text_of(reply)
+            return [Text(text, style="bold")] if text else []
+        case PlanUpdated(items=items):
+            return [Text("Plan", style="cyan"), *map(_plan_line, items)]
+        case ToolStarted(tool="plan"):
+            return []  # the plan itself follows
+        case ToolStarted() as started:
+            return _started(started)
+        case ToolCompleted() as done:
+            return _completed(done)
+        case ToolInterrupted(reason=reason):
+            return [
+                _line("⚡", _CUT_OFF.get(reason, f"The call was interrupted: {reason}"), "yellow")
+            ]
+        case QuestionAsked(text=text, options=options):
+            choices = [Text(f"{n}. {plain(o)}") for n, o in enumerate(options, 1)]
+            said = "NUMBER" if options else '"…"'
+            how = Text(f"`errand say {plain(recorded.task)} {said}` answers", style="dim")
+            return [_line("?", text, "bold magenta"), *choices, how]
+        case ApprovalRequested() as asked:
+            return _leave(asked, recorded.task)
+        case AttemptStarted(undone=undone) if undone:
+            line = _milestone(recorded)
+            head = _line(
+                "!", "Undone with the last machine; the agent is told, and asked:", "yellow"
+            )
+            titles = [_line("↶", each.title, "yellow") for each in undone]
+            return [*([line] if line else []), head, *titles]
+        case _:
+            line = _milestone(recorded)
+            return [line] if line else []
+
+
+def _milestone(recorded: Recorded) -> Text | None:
+    match recorded.event:
+        case TaskSubmitted(prompt=prompt, repository=repository):
+            return _line("●", f"{prompt.strip()[:200]}  ({repository.url})", "bold")
+        case TaskInstructed(text=text):
+            return _line("»", text, "bold blue")
+        case QuestionAnswered(text=text):
+            return _line("»", f"Answer: {text}", "blue")
+        case ApprovalAnswered(verdict="allow", scope=scope):
+            return _line("»", f"Allowed{' for the whole task' if scope == 'task' else ''}", "blue")
+        case ApprovalAnswered(reason=reason):
+            return _line("»", f"Not allowed{': ' + reason if reason else ''}", "blue")
+        case TaskInterrupted():
+            return _line("‖", "Interrupted; say what to do next", "yellow")
+        case TaskArchived():
+            return _line("▫", "Archived", "dim")
+        case MachineRequested(attempt=attempt):
+            return _line("…", f"Asking for a machine (attempt {attempt})", "dim")
+        case MachineStarted(machine=machine, seconds=seconds):
+            return _line("▲", f"Machine {machine} started in {seconds:.1f} s", "dim")
+        case MachineRefused(reason=reason):
+            return _line("!", f"No machine yet: {reason}", "yellow")
+        case MachineLost(reason=reason):
+            return _line("!", f"The machine was lost ({reason}); another takes over", "yellow")
+        case AttemptStarted(attempt=attempt, sandbox=sandbox):
+            return _line("▶", f"The worker has begun (attempt {attempt}, sandbox {sandbox})", "dim")
+        case WorkspacePrepared(branch=branch, commit=commit, base=base):
+            return _line("⎇", f"{branch} from {base} at {commit[:10]}", "dim")
+        case _:
+            return _outcome(recorded)
+
+
+def _outcome(recorded: Recorded) -> Text | None:
+    match recorded.event:
+        case ModelFailed(kind=kind, detail=detail, retry_at=retry_at):
+            then = "; trying again" if retry_at else ""
+            return _line("!", f"The model did not answer ({kind}): {detail}{then}", "yellow")
+        case BudgetExhausted():
+            return _line("$", _at_limit(recorded.event, recorded.task), "red")
+        case ArtifactStored(blob=blob) if blob.size_bytes == 0:
+            return None  # an empty diff says nothing
+        case ArtifactStored(name=name, blob=blob):
+            return _line("▤", f"Kept {name} ({counted(blob.size_bytes, 'byte')})", "dim")
+        case BranchPushed(branch=branch, commit=commit):
+            return _line("⇧", f"Pushed {branch} at {commit[:10]}", "green")
+        case PullRequestOpened(number=number, url=url):
+            return _line("⇄", f"Pull request #{number}  {url}", "green")
+        case TaskFinished(summary=summary):
+            return _line("✔", summary, "bold green")
+        case TaskCancelled(reason=reason):
+            return _line("✖", f"Cancelled{': ' + reason if reason else ''}", "yellow")
+        case TaskFailed(detail=detail, remedy=remedy) | TaskAbandoned(detail=detail, remedy=remedy):
+            return _line("✖", f"{detail} {remedy}", "bold red")
+        case _:
+            return None
+
+
+def _started(started: ToolStarted) -> Sequence[Text]:
+    """Show a call's title and, where the title is not all of it, its command."""
+    head = Text.assemble(("⚙ ", "cyan"), plain(started.title), (f"  {plain(started.tool)}", "dim"))
+    command = plain(started.command).strip()
+    if not command or started.title == f"$ {command}":
+        return [head]
+    lines = command.split("\n")
+    shown = [Text(f"$ {lines[0]}"), *(Text(f"  {line}") for line in lines[1:_COMMAND_LINES])]
+    return [head, *shown, *_rest(len(lines) - _COMMAND_LINES)]
+
+
+def _completed(done: ToolCompleted) -> Sequence[Text]:
+    mark = ("✗", "red") if done.is_error or done.exit_code else ("✓", "green")
+    code = f"exit code {done.exit_code}, " if done.exit_code else ""
+    head = Text.assemble((f"{mark[0]} ", mark[1]), (f"{code}{done.seconds:.1f} s", "dim"))
+    body = diff_lines(done.diff, _DIFF_LINES) if done.diff else _output_lines(done.output)
+    return [head, *body]
+
+
+def diff_lines(diff: str, most: int) -> list[Text]:
+    """Colour a unified diff, its `---` and `+++` headers left out; at most `most` lines of it."""
+    lines = _without_headers(plain(diff).split("\n"))
+    shown = [Text(line, style=_diff_style(line)) for line in lines[:most]]
+    return shown + _rest(len(lines) - most)
+
+
+def _without_headers(lines: Sequence[str]) -> list[str]:
+    """Leave out the two header lines before a file's first hunk; in a hunk, `---` is a change."""
+    kept = []
+    is_header = True
+    for line in lines[: len(lines) - (lines[-1] == "")]:
+        if line.startswith(("diff ", "@@")):
+            is_header = not line.startswith("@@")
+        if not (is_header and line.startswith(("--- ", "+++ "))):
+            kept.append(line)
+    return kept
+
+
+def _diff_style(line: str) -> str:
+    if line.startswith("diff "):
+        return "bold"
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+
+
+def _output_lines(output: str) -> list[Text]:
+    lines = _lines(output.rstrip())
+    hidden = len(lines) - _OUTPUT_LINES
+    return _rest(hidden) + [Text(line, style="dim") for line in lines[-_OUTPUT_LINES:]]
+
+
+def _leave(asked: ApprovalRequested, task: str) -> Sequence[Text]:
+    """Show the whole of what is asked, and how to answer: who allows it must have seen it."""
+    until = f"{asked.expires_at:%Y-%m-%d %H:%M} UTC"
+    how = f"`errand approve {task} {asked.request}` allows it; --for-task also allows similar "
+    how += f"calls for this task; --deny refuses it; unanswered until {until} it counts as denied."
+    change = [Text(line, style=_diff_style(line)) for line in _lines(asked.diff)]
+    return [
+        _line("?", f"May I? {asked.title}  ({asked.covers})", "bold magenta"),
+        *(Text(line, style="bold") for line in _lines(asked.command)),
+        *change,
+        Text(plain(how), style="dim"),
+    ]
+
+
+def _lines(text: str) -> list[str]:
+    shown = plain(text)
+    return shown.removesuffix("\n").split("\n") if shown else []
+
+
+def _rest(count: int) -> list[Text]:
+    return [Text(f"… {counted(count, 'more line')}", style="dim italic")] if count > 0 else []
+
+
+def _plan_line(item: PlanItem) -> Text:
+    mark, style = _STATES[item.state]
+    return Text.assemble((f"{mark} ", style), plain(item.text))
+
+
+def _line(mark: str, text: str, style: str) -> Text:
+    return Text(f"{mark} {plain(text).strip()}", style=style)
+
+
+def _at_limit(met: BudgetExhausted, task: str) -> str:
+    """Return which limit a task waits at, in the unit people think in, and how it goes on."""
+    match met.scope:
+        case "cost":
+            spent = f"{money(met.spent)} of {money(met.limit)} spent"
+            return f"{spent}: the rest does not pay for another reply. {raise_budget(task)}"
+        case "turns":
+            used = f"{met.spent} of {met.limit} turns are used."
+            return f"{used} {raise_budget(task)} and gives it more turns"
+        case "wall":
+            minutes = f"{met.spent / 60:.0f} of {met.limit / 60:.0f} minutes"
+            return f"{minutes} of work are used. {raise_budget(task)} and gives it more time"
+        case "person" | "account" as whose:
+            spent = f"{money(met.spent)} of {money(met.limit)} of the {whose}'s budget spent"
+            until = f"{met.resets_at:%Y-%m-%d %H:%M} UTC" if met.resets_at else "it is renewed"
+            return (
+                f"{spent}: the rest does not pay for another reply. The task waits until {until},"
+                " or until an owner raises that budget (PUT /v1/settings) and you say something"
+                " to the task"
+            )
+        case unknown:
+            assert_never(unknown)

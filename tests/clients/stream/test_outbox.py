@@ -1,0 +1,145 @@
+"""Commands outlive the program, keep their order, and leave only when they are answered."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from clients.cli.errors import Trouble
+from clients.cli.protocol.frames import Item, Problem
+from clients.cli.protocol.reconnect_policy import Patience
+from clients.cli.stream.command_sender import Done, NotDone, Sender
+from clients.cli.stream.outbox import Command, Outbox, command
+
+
+def kept(number: int) -> Command:
+    return command(f"id-{number}", "instruct", {"text": f"word {number}"}, task="task_1")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config" / "outbox.sqlite"
+
+
+def test_what_is_kept_is_there_for_the_next_program_in_order_and_once(path: Path) -> None:
+    for number in (3, 1, 2, 1):
+        Outbox(path, "here").keep(kept(number))
+
+    assert Outbox(path, "here").waiting() == [kept(3), kept(1), kept(2)]
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_gateways_have_their_own(path: Path) -> None:
+    Outbox(path, "here").keep(kept(1))
+    Outbox(path, "there").keep(kept(2))
+
+    assert Outbox(path, "there").first() == kept(2)
+
+
+def test_what_is_taken_out_does_not_come_back_first(path: Path) -> None:
+    outbox = Outbox(path, "here")
+    outbox.keep(kept(1))
+
+    assert outbox.remove("id-1")
+    assert not outbox.remove("id-1")
+    assert outbox.first() is None
+
+
+def test_what_no_frame_can_hold_is_not_kept(path: Path) -> None:
+    outbox = Outbox(path, "here")
+
+    with pytest.raises(Trouble, match="too long"):
+        outbox.keep(command("id", "instruct", {"text": "x" * 70_000}))
+    assert outbox.waiting() == []
+
+
+def test_a_damaged_outbox_is_told(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database" * 100)
+
+    with pytest.raises(Trouble, match="cannot be used") as caught:
+        Outbox(path, "here").keep(kept(1))
+    assert "move it away" in caught.value.remedy
+
+
+def test_programs_may_write_at_the_same_time(path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: Outbox(path, "here").keep(kept(number)), range(40)))
+
+    assert sorted(Outbox(path, "here").waiting()) == sorted(map(kept, range(40)))
+
+
+class Sent:
+    """A sender, and the time as the test has it."""
+
+    def __init__(self, path: Path) -> None:
+        self.outbox = Outbox(path, "here")
+        self.sender = Sender(self.outbox, Patience(between_commands_seconds=1.0))
+        self.now = 100.0
+
+    def next(self, *, after_seconds: float = 0.0) -> str | None:
+        self.now += after_seconds
+        return self.sender.next(self.now)
+
+    def hear(self, item: Item) -> Done | NotDone:
+        return self.sender.answered(item, self.now, chance=1.0)
+
+
+@pytest.fixture
+def sent(path: Path) -> Sent:
+    return Sent(path)
+
+
+def test_one_is_sent_at_a_time_and_none_too_soon(sent: Sent) -> None:
+    for number in (1, 2):
+        sent.sender.keep(kept(number))
+
+    assert '"id-1"' in (sent.next() or "")
+    assert sent.next(after_seconds=5) is None
+    assert sent.hear(Item(t="ack", id="id-1", task="task_1", version=4)) == Done(
+        "id-1", "task_1", 4
+    )
+    assert '"id-2"' in (sent.next() or "")
+    sent.hear(Item(t="ack", id="id-2"))
+    assert sent.next(after_seconds=5) is None
+    assert sent.sender.due_at() is None
+    sent.sender.keep(kept(3))
+    assert '"id-3"' in (sent.next() or "")
+    sent.hear(Item(t="ack", id="id-3"))
+    sent.sender.keep(kept(4))
+    assert sent.next(after_seconds=0.9) is None
+    assert '"id-4"' in (sent.next(after_seconds=0.1) or "")
+
+
+def test_what_was_not_answered_is_sent_again_on_the_next_connection(sent: Sent) -> None:
+    sent.sender.keep(kept(1))
+    first = sent.next()
+    sent.sender.begin()
+
+    assert sent.next(after_seconds=2) == first
+
+
+def test_a_no_for_now_keeps_the_command_and_its_place(sent: Sent) -> None:
+    for number in (1, 2):
+        sent.sender.keep(kept(number))
+    first = sent.next()
+    problem = Problem("The log is away.", 503, is_retryable=True)
+
+    for pause in (1.0, 2.0, 4.0):
+        assert sent.hear(Item(t="nak", id="id-1", problem=problem)) == NotDone(
+            "id-1", problem, is_final=False
+        )
+        assert sent.next(after_seconds=pause - 0.1) is None
+        assert sent.next(after_seconds=0.1) == first
+    assert [each.id for each in sent.outbox.waiting()] == ["id-1", "id-2"]
+
+
+def test_a_no_for_good_takes_the_command_out(sent: Sent) -> None:
+    sent.sender.keep(kept(1))
+    sent.next()
+    problem = Problem("Answered already.", 409)
+
+    assert sent.hear(Item(t="nak", id="id-1", problem=problem)) == NotDone(
+        "id-1", problem, is_final=True
+    )
+    assert sent.outbox.waiting() == []

@@ -1,0 +1,169 @@
+"""A task as it was, as text: what is shown, what is compared, and what is honestly left out."""
+
+import io
+from io import StringIO
+
+import msgspec
+from rich.console import Console
+
+from clients.cli.gateway.task_history import Message, Past
+from clients.cli.terminal.output import console_of
+from clients.cli.view.edits import Edit, edits, stored_diff
+from clients.cli.view.task_view import changes, edits_of, state_of, whole_diff
+from events import ArtifactStored, Blob, CallId, TaskInstructed, ToolCompleted, ToolStarted
+from tests.kit.build.any_event import BEGINNING, story
+
+DIFF = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
+
+
+def text(shown):
+    out = StringIO()
+    Console(file=out, width=100).print(shown)
+    return out.getvalue()
+
+
+def past(version, *, said=(), **state):
+    known = {
+        "id": "task_1",
+        "title": "Mend it",
+        "version": version,
+        "phase": "working",
+        "updated_at": "2026-01-01T00:00:00Z",
+    }
+    conversation = [Message(v, BEGINNING, role, words) for v, role, words in said]
+    return Past({**known, **state}, conversation, 9)
+
+
+def call(name, diff=""):
+    return (
+        ToolStarted(call=CallId(name), tool="edit", title=f"Edit {name}"),
+        ToolCompleted(call=CallId(name), output="", diff=diff),
+    )
+
+
+def artifact(name, media_type="text/x-diff"):
+    return ArtifactStored(name=name, media_type=media_type, blob=Blob("k", 1, "0"))
+
+
+def test_edits_are_the_calls_that_told_a_diff_under_their_titles():
+    history = story(*call("a.py", DIFF), *call("b.py"), TaskInstructed(text="x"))
+    assert edits(history) == [Edit(2, "Edit a.py", DIFF)]
+    assert edits(story(call("c", DIFF)[1])) == [Edit(1, "an edit", DIFF)]
+
+
+def test_the_newest_diff_of_the_branch_is_found():
+    history = story(artifact("one"), artifact("two"), artifact("log", "text/plain"))
+    assert stored_diff(history) == (2, "two")
+    assert stored_diff(story(TaskInstructed(text="x"))) is None
+
+
+def test_a_state_is_shown_with_all_it_holds():
+    shown = text(
+        state_of(
+            past(
+                4,
+                said=[(1, "person", "Mend it"), (3, "agent", "I look.")],
+                phase="waiting",
+                waiting="question",
+                question={"request": "req_7", "text": "Which?", "options": ["red", "green"]},
+                cost_microusd=1_500_000,
+                turns=2,
+                plan=[{"text": "look", "state": "done"}],
+                pull_request={"number": 1, "url": "http://f/1"},
+            )
+        )
+    )
+    assert "at version 4 of 9" in shown
+    assert "waiting for your answer · 2 turns · $1.50 model" in shown
+    assert "Asks: Which?" in shown
+    assert "Choices: 1. red; 2. green" in shown
+    assert "Request: req_7" in shown
+    assert "To answer: `errand say task_1 NUMBER`\n" in shown
+    assert "✔ look" in shown
+    assert "I look." in shown
+    assert "http://f/1" in shown
+
+
+def test_an_approval_is_shown_with_its_request_and_the_command_that_answers():
+    approval = {"request": "req_9", "title": "Run rm", "command": "rm -rf docs"}
+    shown = text(state_of(past(4, phase="waiting", waiting="approval", approval=approval)))
+    assert "waiting for your approval" in shown
+    assert "It would: rm -rf docs" in shown
+    assert "`errand approve task_1 req_9` allows it" in shown
+
+
+def test_a_task_that_waits_at_its_budget_is_shown_with_the_command_that_raises_it():
+    shown = text(state_of(past(4, phase="waiting", waiting="budget")))
+    assert "To go on: `errand budget task_1 +2` lets it spend $2 more\n" in shown
+
+
+def test_one_of_a_thing_is_not_many():
+    shown = text(state_of(past(4, turns=1, files_changed=1, insertions=2)))
+    assert "1 turn, 1 changed file, 2 insertions" in shown
+
+
+def test_in_a_file_no_line_is_folded_or_padded():
+    out = io.StringIO()
+    line = "+" + "x" * 500
+    console_of(out).print(whole_diff(f"@@ -1,2 +1,2 @@\n{line}\n+a\n", "The branch"))
+    assert out.getvalue().splitlines()[2:] == ["  @@ -1,2 +1,2 @@", f"  {line}", "  +a"]
+
+
+def test_a_failure_is_shown_with_its_remedy():
+    failure = {"reason": "r", "detail": "No.", "remedy": "Allow it."}
+    assert "Failed: No. Allow it." in text(state_of(past(4, failure=failure)))
+
+
+def test_nothing_that_came_from_outside_can_move_the_cursor():
+    evil = "\x1b[2Jx\u202e"
+    shown = text(state_of(past(1, said=[(1, "agent", evil)], title=evil, activity=evil))) + text(
+        edits_of([Edit(1, evil, DIFF + evil)], "Edits")
+    )
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+def test_two_versions_differ_in_phase_spend_plan_and_words():
+    before = past(
+        2, said=[(1, "person", "Mend it")], plan=[{"text": "a", "state": "active"},
+        {"text": "b", "state": "pending"}], cost_microusd=100,
+    )  # fmt: skip
+    after = past(
+        6,
+        said=[(1, "person", "Mend it"), (5, "agent", "Done")],
+        phase="finished",
+        plan=[{"text": "a", "state": "done"}, {"text": "c", "state": "pending"}],
+        cost_microusd=1_000_100,
+        insertions=3,
+        branch="errand/x",
+        pull_request={"url": "http://f/1"},
+    )
+    shown = text(changes(before, after))
+    for line in (
+        "phase: working → finished",
+        "model: +$1.00",
+        "insertions: +3",
+        "branch: none → errand/x",
+        "pull request: http://f/1",
+        "a: active → done",
+        "+ c (pending)",
+        "- b",
+        "Done",
+    ):
+        assert line in shown, line
+    assert "Mend it" not in shown
+
+
+def test_what_did_not_change_is_said_too():
+    assert "phase: working, as before" in text(changes(past(2), past(2)))
+
+
+def test_a_diff_is_shown_under_what_it_is():
+    shown = text(whole_diff(DIFF, "The branch against its base"))
+    assert shown.strip().startswith("The branch against its base")
+    assert "+new" in shown
+
+
+def test_the_past_is_read_from_the_gateways_json():
+    content = msgspec.json.encode(past(3, said=[(1, "person", "x")]))
+    assert msgspec.json.decode(content, type=Past).version == 3

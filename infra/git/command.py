@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from infra.git.old_history_checks import forgiving
+from infra.git.old_history_checks import tolerant_settings
 
 _LOCAL_SECONDS: Final = 120.0
 OUTPUT_BYTES: Final = 32 * 1024 * 1024
@@ -43,11 +43,11 @@ _SETTINGS: Final = {
     "protocol.version": "2",
     "transfer.bundleURI": "false",
     "transfer.fsckObjects": "true",
-    **forgiving("fetch"),
+    **tolerant_settings("fetch"),
 }
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
+class GitResult(msgspec.Struct, frozen=True, kw_only=True):
     """How a git command ended. `is_cut`: it wrote more than was wanted, and was ended for it."""
 
     code: int
@@ -66,11 +66,11 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
         return self.stdout.decode(errors="replace").rstrip("\n")
 
 
-class GitMissing(Exception):
+class GitNotFound(Exception):
     """There is no git on this machine. The text says what was tried."""
 
 
-class TooLarge(Exception):
+class RepositoryTooLarge(Exception):
     """The repository outgrew its limit while it came in; git was ended."""
 
 
@@ -130,7 +130,7 @@ class GitCommand:
         timeout_seconds: float = _LOCAL_SECONDS,
         output_limit_bytes: int = OUTPUT_BYTES,
         is_watched: bool = False,
-    ) -> Ended:
+    ) -> GitResult:
         """Run git, and wait for its end. A cancelled call ends git and its children.
 
         A timeout is an ending like any other (code 124), and so is output beyond the limit (code
@@ -145,7 +145,7 @@ class GitCommand:
                 )
                 await process.wait()
         except TimeoutError:
-            return Ended(code=124, stdout=b"", stderr=f"timed out after {timeout_seconds:g} s")
+            return GitResult(code=124, stdout=b"", stderr=f"timed out after {timeout_seconds:g} s")
         finally:
             if process.returncode is None:
                 _end(process)
@@ -154,7 +154,7 @@ class GitCommand:
         told = spoken.stderr.decode(errors="replace")
         if spoken.is_cut:
             told = f"wrote more than {output_limit_bytes} bytes, which is too large. {told}"
-        return Ended(code=code, stdout=spoken.stdout, stderr=told, is_cut=spoken.is_cut)
+        return GitResult(code=code, stdout=spoken.stdout, stderr=told, is_cut=spoken.is_cut)
 
     async def start(
         self, arguments: Sequence[str], environment: Mapping[str, str]
@@ -172,7 +172,7 @@ class GitCommand:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise GitMissing(str(error)) from error
+            raise GitNotFound(str(error)) from error
         if self._memory_bytes:
             _bound_memory(process.pid, self._memory_bytes)
         return process
@@ -200,11 +200,11 @@ class GitCommand:
                 is_over.set()
                 if is_watched:
                     self._check_size()
-        except* TooLarge as group_of:
+        except* RepositoryTooLarge as group_of:
             too_large = group_of
         else:
             return _Spoken(stdout, complaints.result(), is_cut)
-        raise TooLarge from too_large
+        raise RepositoryTooLarge from too_large
 
     async def _watch(self, until: asyncio.Event) -> None:
         while not until.is_set():
@@ -216,7 +216,7 @@ class GitCommand:
 
     def _check_size(self) -> None:
         if _size_of(self.directory / "objects") > self._limit_bytes:
-            raise TooLarge
+            raise RepositoryTooLarge
 
 
 class _Spoken(NamedTuple):

@@ -7,7 +7,7 @@ is odd is a date, a name or an address, or a file mode with a zero too many. All
 from collections.abc import Mapping
 from typing import Final
 
-FORGIVEN: Final = (
+TOLERATED_CHECKS: Final = (
     "badDate",
     "badDateOverflow",
     "badEmail",
@@ -24,6 +24,6 @@ FORGIVEN: Final = (
 )
 
 
-def forgiving(command: str) -> Mapping[str, str]:
+def tolerant_settings(command: str) -> Mapping[str, str]:
     """Return the configuration by which `fetch` or `receive` forgives them."""
-    return {f"{command}.fsck.{quirk}": "warn" for quirk in FORGIVEN}
+    return {f"{command}.fsck.{quirk}": "warn" for quirk in TOLERATED_CHECKS}

@@ -127,7 +127,7 @@ def with_event_keys(file: Path, keys: Keys, entropy: Entropy, *, last_sequence: 
     if keys.event_keys:
         return keys
     made = " ".join(
-        event_mac.spell_key(writer, "1", entropy(event_mac.KEY_BYTES))
+        event_mac.format_key(writer, "1", entropy(event_mac.KEY_BYTES))
         for writer in event_mac.WRITERS
     )
     keys = msgspec.structs.replace(keys, event_keys=made, events_unsigned_up_to=last_sequence)

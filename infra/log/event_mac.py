@@ -199,6 +199,6 @@ def _read_key(place: int, word: str) -> tuple[Writer, str, bytes]:
     return known, key_id, secret
 
 
-def spell_key(writer: Writer, key_id: str, secret: bytes) -> str:
+def format_key(writer: Writer, key_id: str, secret: bytes) -> str:
     """Return a key as EVENT_KEYS has it."""
     return f"{writer}:{key_id}:{urlsafe_b64encode(secret).decode().rstrip('=')}"

@@ -13,14 +13,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from infra.log.jetstream import Connection, JetStreamLog
-from infra.log.jetstream.read.range import Size, Stretch, read_stretch
+from infra.log.jetstream.read.range import LogRange, RangeLimit, read_range
 from infra.operator.segment import Manifest, chain, pack, sealed, task_of
 from infra.operator.task_keys import Vault
 from infra.runtime.clock import Clock
 from infra.stores.encryption import NONCE_BYTES
 from infra.stores.object_store import Objects
 
-SEGMENT: Final = Size(messages=10_000, size_bytes=16 * 1024 * 1024)
+SEGMENT: Final = RangeLimit(messages=10_000, size_bytes=16 * 1024 * 1024)
 
 _MANIFEST: Final = ".json"
 _SEGMENT: Final = ".jsonl.gz"
@@ -79,7 +79,7 @@ class Archiving:
         *,
         clock: Clock,
         entropy: Callable[[int], bytes],
-        most: Size = SEGMENT,
+        most: RangeLimit = SEGMENT,
     ) -> None:
         self._connection = connection
         self._shelf = shelf
@@ -106,7 +106,7 @@ class Archiving:
     async def _one(self, after: int, log_created: datetime) -> Manifest:
         """Archive the next segment; an erasure waits, so that nothing erased is sealed anew."""
         async with self._vault.alone():
-            stretch = await read_stretch(self._connection, "archive", after=after, most=self._most)
+            stretch = await read_range(self._connection, "archive", after=after, most=self._most)
             segment = await self._sealed(stretch)
             places = [message.sequence for message in stretch.messages]
             manifest = Manifest(
@@ -123,7 +123,7 @@ class Archiving:
             await self._shelf.put(manifest, segment)
             return manifest
 
-    async def _sealed(self, stretch: Stretch) -> bytes:
+    async def _sealed(self, stretch: LogRange) -> bytes:
         keys = await self._vault.keys_of(task_of(m.subject) for m in stretch.messages)
         return pack(
             sealed(message, keys[task_of(message.subject)], self._entropy(NONCE_BYTES))

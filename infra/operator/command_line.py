@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from infra.log.event_log import Refused, Unavailable
 from infra.log.jetstream.connection.connection import ApiError
-from infra.log.jetstream.write.import_log import NotEmpty, NotRefilled
+from infra.log.jetstream.write.import_log import ImportFailed, LogNotEmpty
 from infra.operator.archive import NotStored
 from infra.operator.erasure import NotErasable
 from infra.operator.segment import Damaged
@@ -22,7 +22,7 @@ from infra.stores.object_store import StorageFailed
 T = TypeVar("T")
 
 _TOLD = (
-    ApiError, Damaged, NotEmpty, NotErasable, NotOpened, NotRefilled, NotStored, Refused,
+    ApiError, Damaged, LogNotEmpty, NotErasable, NotOpened, ImportFailed, NotStored, Refused,
     StorageFailed, Unavailable, WrongKeyFile,
 )  # fmt: skip
 

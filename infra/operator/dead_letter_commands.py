@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from infra.log.jetstream import Connection, connect
-from infra.log.jetstream.admin.dead_letters import Letter, forget, letters, settle
+from infra.log.jetstream.admin.dead_letters import DeadLetter, forget, open_dead_letters, settle
 from infra.operator.command_line import run
 from infra.operator.context import LogAddress, Operator, log_address
 from infra.operator.retry import read_again, remedy
@@ -83,18 +83,18 @@ def drop(operator: Operator, number: int) -> None:
     )
 
 
-async def _all(address: LogAddress) -> list[Letter]:
+async def _all(address: LogAddress) -> list[DeadLetter]:
     async with _connected(address) as log:
-        return list(await letters(log))
+        return list(await open_dead_letters(log))
 
 
-async def _one(address: LogAddress, number: int) -> Letter:
+async def _one(address: LogAddress, number: int) -> DeadLetter:
     return _numbered(await _all(address), number)
 
 
 async def _retry(console: Console, address: LogAddress, number: int) -> int:
     async with _connected(address) as log:
-        letter = _numbered(await letters(log), number)
+        letter = _numbered(await open_dead_letters(log), number)
         again = await read_again(log, letter)
         if again.recorded is None:
             console.print(Text(f"It cannot be read yet: {again.reason}."))
@@ -109,9 +109,9 @@ async def _retry(console: Console, address: LogAddress, number: int) -> int:
     return 0
 
 
-async def _skip(address: LogAddress, sequence: int) -> list[Letter]:
+async def _skip(address: LogAddress, sequence: int) -> list[DeadLetter]:
     async with _connected(address) as log:
-        found = [letter for letter in await letters(log) if letter.sequence == sequence]
+        found = [letter for letter in await open_dead_letters(log) if letter.sequence == sequence]
         if not found:
             raise click.ClickException(
                 f"No reader has parked anything at {sequence}. `errand deadletters list` tells "
@@ -122,9 +122,9 @@ async def _skip(address: LogAddress, sequence: int) -> list[Letter]:
         return found
 
 
-async def _drop(address: LogAddress, number: int) -> Letter:
+async def _drop(address: LogAddress, number: int) -> DeadLetter:
     async with _connected(address) as log:
-        letter = _numbered(await letters(log), number)
+        letter = _numbered(await open_dead_letters(log), number)
         await settle(log, letter, "dropped")
         return letter
 
@@ -135,7 +135,7 @@ def _connected(address: LogAddress) -> AbstractAsyncContextManager[Connection]:
     )
 
 
-def _numbered(found: Sequence[Letter], number: int) -> Letter:
+def _numbered(found: Sequence[DeadLetter], number: int) -> DeadLetter:
     for letter in found:
         if letter.number == number:
             return letter
@@ -144,7 +144,7 @@ def _numbered(found: Sequence[Letter], number: int) -> Letter:
     )
 
 
-def _table(found: Sequence[Letter]) -> Table:
+def _table(found: Sequence[DeadLetter]) -> Table:
     task = Column("task", no_wrap=True)  # it is copied from here
     table = Table("letter", "reader", "event", task, "parked", "reason", box=None, pad_edge=False)
     for letter in found:
@@ -155,7 +155,7 @@ def _table(found: Sequence[Letter]) -> Table:
     return table
 
 
-def _show(console: Console, letter: Letter) -> None:
+def _show(console: Console, letter: DeadLetter) -> None:
     body = letter.body[:_EXCERPT_BYTES].decode(errors="backslashreplace")
     rest = len(letter.body) - _EXCERPT_BYTES
     lines = (

@@ -31,8 +31,8 @@ from events import (
 from events.protocol.task_state import ENDED, TaskState, evolve
 from infra.log.event_log import Conflict
 from infra.log.jetstream import Connection, JetStreamLog
-from infra.log.jetstream.admin.dead_letters import forget, letters_of
-from infra.log.jetstream.admin.erasure import HistoryRoom, find_history, purge_before
+from infra.log.jetstream.admin.dead_letters import dead_letters_of, forget
+from infra.log.jetstream.admin.erasure import HistoryCapacity, find_history, purge_before
 from infra.operator.task_keys import Vault
 from infra.runtime.clock import DraftFactory
 from infra.stores.object_store import Objects
@@ -85,7 +85,7 @@ class Erasing:
     ) -> None:
         self._connection = connection
         self._log = JetStreamLog[OperatorEvent](connection, deadline_seconds=60)
-        self._room = HistoryRoom(connection)
+        self._room = HistoryCapacity(connection)
         self._objects = objects
         self._vault = vault
         self._live = live
@@ -154,7 +154,7 @@ class Erasing:
 
     async def _drop_letters(self, history: History) -> int:
         """Delete what any reader parked of this history."""
-        own = await letters_of(self._connection, event_subject(history))
+        own = await dead_letters_of(self._connection, event_subject(history))
         for letter in own:
             await forget(self._connection, letter)
         return len(own)

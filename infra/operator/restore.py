@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from infra.log.jetstream import Connection
-from infra.log.jetstream.write.import_log import Refilling, require_empty
+from infra.log.jetstream.write.import_log import LogImport, require_empty
 from infra.operator.archive import Shelf
 from infra.operator.segment import Damaged, Manifest, chain, newest, opened, unpack
 from infra.operator.task_keys import Vault
@@ -32,13 +32,13 @@ async def restore(
 ) -> Restored:
     """Restore the newest log of an archive. `tell` is called after each segment.
 
-    Raises NotEmpty, Damaged, NotOpened, NotRefilled, StorageFailed, Unavailable.
+    Raises LogNotEmpty, Damaged, NotOpened, ImportFailed, StorageFailed, Unavailable.
     """
     await require_empty(connection)
     manifests = chain(newest(await shelf.manifests()))
     if not manifests:
         raise Damaged("There is no archive here. Name the place `errand archive` wrote to.")
-    refilling = Refilling(connection)
+    refilling = LogImport(connection)
     events = erased = 0
     for manifest in manifests:
         records = unpack(await shelf.segment(manifest), manifest)

@@ -13,8 +13,8 @@ from events.protocol import readers
 from events.protocol.task_state import evolve
 from infra.log.event_mac import header_block
 from infra.log.jetstream import Connection, JetStreamLog
-from infra.log.jetstream.admin.dead_letters import Letter
-from infra.log.jetstream.read.decode import Illegible, read_event
+from infra.log.jetstream.admin.dead_letters import DeadLetter
+from infra.log.jetstream.read.decode import InvalidEvent, read_event
 
 REMEDIES: Final[Mapping[str, str]] = {
     readers.HISTORY: "The read models passed it over: `errand projector rebuild` brings it in.",
@@ -40,7 +40,7 @@ class Reread(NamedTuple):
     reason: str
 
 
-async def read_again(connection: Connection, letter: Letter) -> Reread:
+async def read_again(connection: Connection, letter: DeadLetter) -> Reread:
     """Read the letter's event as readers do now: at its place in its history, else by itself.
 
     Raises Unavailable.
@@ -62,14 +62,14 @@ async def read_again(connection: Connection, letter: Letter) -> Reread:
             headers=header_block(letter.mac),
             proofs=connection.keys,
         )
-    except Illegible as error:
+    except InvalidEvent as error:
         return Reread(None, str(error))
     return Reread(
         None, f"version {recorded.version} is not the next of its history there, or it was erased"
     )
 
 
-async def _fold_again(connection: Connection, letter: Letter) -> Reread:
+async def _fold_again(connection: Connection, letter: DeadLetter) -> Reread:
     """Fold a quarantined task's state with the code of today. The reader's own fold is its own."""
     events = await JetStreamLog[Any](connection).read(history_of(letter.subject))
     found = next((each for each in events if each.sequence == letter.sequence), None)
@@ -81,7 +81,7 @@ async def _fold_again(connection: Connection, letter: Letter) -> Reread:
     return Reread(found, "")
 
 
-def remedy(letter: Letter) -> str:
+def remedy(letter: DeadLetter) -> str:
     """Say what lets the letter's reader have the event after all."""
     if letter.is_of_a_task:
         return _TASK_REMEDIES.get(letter.reader, _RESTART)

@@ -16,7 +16,7 @@ import msgspec
 
 from events import TaskId, history_of
 from infra.log.event_mac import Mac, read_mac
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.stores.encryption import TaskKey, seal_body, unseal_body
 
 _LEVEL: Final = 6
@@ -67,7 +67,7 @@ def task_of(subject: str) -> TaskId:
     return history_of(subject).task
 
 
-def sealed(delivered: Delivered, key: TaskKey, nonce: bytes) -> Record:
+def sealed(delivered: DeliveredMessage, key: TaskKey, nonce: bytes) -> Record:
     """Seal a message under its task's key."""
     of = f"{delivered.subject}/{delivered.sequence}"
     mac = read_mac(delivered.headers)

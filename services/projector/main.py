@@ -9,7 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from infra.log.event_key_settings import make_event_keys
-from infra.log.jetstream import JetStreamLog, connect, hear, wait_for_stream
+from infra.log.jetstream import JetStreamLog, connect, subscribe_live, wait_for_stream
 from infra.runtime.lifecycle import collect_rarely, run_until_signalled
 from infra.runtime.telemetry import serve_metrics
 from services.projector.history.loop import HistoryLoop
@@ -43,7 +43,8 @@ async def main(settings: Settings) -> None:
 
         async def relay(stopping: asyncio.Event) -> None:
             await live.relay(
-                hear(nats, "live.>", until=stopping), is_standby=lambda: history.is_standby
+                subscribe_live(nats, "live.>", until=stopping),
+                is_standby=lambda: history.is_standby,
             )
 
         await run_until_signalled(

@@ -16,8 +16,8 @@ from infra.log.jetstream import (
     connect,
     create_reader,
     delete_reader,
-    hear,
     recreate_reader,
+    subscribe_live,
     wait_for_stream,
 )
 from infra.log.jetstream.connection.connection import ApiError
@@ -65,7 +65,7 @@ async def main(settings: Settings) -> None:
         reactor.on_fact(Metrics(REGISTRY, lambda: reactor.fleet).count)
 
         async def react(stopping: asyncio.Event) -> None:
-            await reactor.run(hear(nats, _BEATS, until=stopping), stopping)
+            await reactor.run(subscribe_live(nats, _BEATS, until=stopping), stopping)
 
         await run_until_signalled(react, grace_seconds=settings.grace_seconds)
 

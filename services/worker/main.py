@@ -10,7 +10,7 @@ import structlog
 
 from events import AccountId, History, MachineId, TaskId, heartbeat_subject, live_subject
 from events.protocol.heartbeat import Heartbeat
-from infra.log.jetstream import AttemptLog, Connection, connect, say
+from infra.log.jetstream import AttemptLog, Connection, connect, publish_live
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.lifecycle import run_until_signalled
 from infra.runtime.sandbox_choice import DEFAULT_IMAGE
@@ -64,7 +64,7 @@ async def main(settings: Settings, redactor: Redactor) -> None:
         nats = await resources.enter_async_context(
             connect(claimed.nats.url, credentials=claimed.nats.credentials, name=claimed.reader)
         )
-        told = partial(say, nats, live_subject(history))
+        told = partial(publish_live, nats, live_subject(history))
         live = Live(history.task, told, redactor=redactor)
         world = await _world(
             resources,
@@ -131,7 +131,7 @@ class _Worker:
         self._log = AttemptLog(nats, history, reader, verify=broker.verify, asked=self._ask)
         self._book: Logbook | None = None
         self._beats = Beats(
-            partial(say, nats, heartbeat_subject(history)),
+            partial(publish_live, nats, heartbeat_subject(history)),
             self._beat,
             lambda: self._log.is_waiting_for_reader,
         )

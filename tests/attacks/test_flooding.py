@@ -27,9 +27,9 @@ from events.limits import MAX_TEXT_CHARACTERS
 from events.protocol.readers import reader_name
 from infra.log.event_mac import NO_KEYS
 from infra.log.jetstream import connect
-from infra.log.jetstream.admin.dead_letters import letters_of
+from infra.log.jetstream.admin.dead_letters import dead_letters_of
 from infra.log.jetstream.admin.invalid_messages import MAX_LETTERS
-from infra.log.jetstream.write.append import spell
+from infra.log.jetstream.write.append import encode_messages
 from infra.log.nats_permissions import WorkerGrant
 from infra.runtime.clock import DraftFactory, utc_now
 from tests.kit.laws.nats_rights import Refusals
@@ -119,7 +119,7 @@ def events(task, head):
     draft_factory, text = DraftFactory(utc_now), "x" * MAX_TEXT_CHARACTERS
     for version in range(head.version, head.version + MAX_FLOOD):
         event = ToolCompleted(call=f"call_{version}", output=text, diff=text)
-        [message] = spell(
+        [message] = encode_messages(
             history_of(task),
             draft_factory.drafts([event], by="worker:1"),
             Head(version, 0),
@@ -191,7 +191,7 @@ async def assert_few_letters(stack, task):
     async with connect(
         stack.nats_url, credentials=stack.credentials("operator"), name="test"
     ) as connection:
-        found = await letters_of(connection, event_subject(history_of(task)))
+        found = await dead_letters_of(connection, event_subject(history_of(task)))
     by_reader = {letter.reader for letter in found}
     for reader in by_reader:
         assert len([each for each in found if each.reader == reader]) <= MAX_LETTERS + 1

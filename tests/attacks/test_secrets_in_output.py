@@ -25,7 +25,7 @@ import redis.asyncio as redis
 from clients.cli.stream.client import Stream
 from clients.cli.stream.items import LiveItem
 from events import Recorded, ToolCompleted
-from infra.log.jetstream.read.live import hear
+from infra.log.jetstream.read.live import subscribe_live
 from infra.stores.object_store import Storage, open_objects
 from services.worker.agent.text.redaction import secrets_in
 from tests.kit.probe import secret_search
@@ -131,7 +131,7 @@ class Passing:
     async def nats(self, stack: RealStack, ready: asyncio.Event) -> None:
         async with as_role(stack, "projector") as connection:
             ready.set()
-            async for _, payload in hear(connection, "live.>"):
+            async for _, payload in subscribe_live(connection, "live.>"):
                 self.add("NATS live", payload.decode(errors="replace"))
 
     async def redis(self, stack: RealStack, ready: asyncio.Event) -> None:

@@ -38,7 +38,7 @@ from events.limits import (
     bounded,
     is_too_deep,
 )
-from infra.log.jetstream.read.decode import Illegible, read_event
+from infra.log.jetstream.read.decode import InvalidEvent, read_event
 from tests.events.specimens import specimens
 from tests.kit.build.any_event import BEGINNING, HISTORY, TASK_EVENTS, facts, recorded
 
@@ -81,7 +81,7 @@ def deep(levels: int, opening: str = "[", closing: str = "]") -> bytes:
 def refused(body: bytes) -> str:
     with pytest.raises(msgspec.DecodeError):
         codec.decode(HISTORY, 1, body)
-    with pytest.raises(Illegible) as reason:
+    with pytest.raises(InvalidEvent) as reason:
         read_event(event_subject(HISTORY), 1, body)
     return str(reason.value)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from events import CommandId, Recorded, event_subject
 from events.protocol import task_state
-from infra.log.jetstream.read.decode import Sieve, Stored
+from infra.log.jetstream.read.decode import HistoryDecoder, StoredMessage
 from services.gateway.push.notification import state as notice
 from services.gateway.tasks import task, time_travel
 from services.projector.history.store import _microseconds
@@ -56,10 +56,10 @@ class Everything:
 
 def admitted(events: Sequence[Any]) -> list[Recorded]:
     """What a reader makes of these bytes: the history's events, all else left out."""
-    sieve = Sieve(event_subject(HISTORY), proofs=Everything())
-    found = [sieve.admit(Stored(1, beginning()))]
+    sieve = HistoryDecoder(event_subject(HISTORY), proofs=Everything())
+    found = [sieve.admit(StoredMessage(1, beginning()))]
     for sequence, event in enumerate(events, 2):
-        found.append(sieve.admit(Stored(sequence, spell(event, sieve.version + 1))))
+        found.append(sieve.admit(StoredMessage(sequence, spell(event, sieve.version + 1))))
     return [recorded for recorded in found if recorded is not None]
 
 

@@ -10,9 +10,9 @@ import pytest
 from events import NOWHERE, History, Repository, TaskInstructed, TaskSubmitted, event_subject
 from events.protocol.task_state import TaskState
 from infra.log.jetstream import Connection, JetStreamLog
-from infra.log.jetstream.admin.dead_letters import Letter, letters_of
+from infra.log.jetstream.admin.dead_letters import DeadLetter, dead_letters_of
 from infra.log.jetstream.admin.streams import MAX_MESSAGE_BYTES
-from infra.log.jetstream.read.decode import Illegible, read_event
+from infra.log.jetstream.read.decode import InvalidEvent, read_event
 from infra.log.nats_permissions import Role
 from infra.runtime.clock import DraftFactory, utc_now
 from services.projector.projections.task import decode
@@ -72,8 +72,8 @@ async def state_of(url: str, history: History) -> TaskState | None:
     return decode(row) if row else None
 
 
-async def parked(operator: Connection, history: History) -> dict[tuple[str, int], Letter]:
-    found = await letters_of(operator, event_subject(history))
+async def parked(operator: Connection, history: History) -> dict[tuple[str, int], DeadLetter]:
+    found = await dead_letters_of(operator, event_subject(history))
     return {(letter.reader, letter.sequence): letter for letter in found}
 
 
@@ -161,6 +161,6 @@ async def test_what_is_longer_than_a_message_may_be_is_not_taken_by_the_log(
 async def test_nor_is_it_read_where_a_log_took_it_once() -> None:
     history = strange_history()
     longest = body(history, text="x" * MAX_MESSAGE_BYTES)
-    with pytest.raises(Illegible, match="bytes long; the most is"):
+    with pytest.raises(InvalidEvent, match="bytes long; the most is"):
         read_event(event_subject(history), 1, longest)
     assert msgspec.json.decode(longest), "there is nothing wrong with it but its length"

@@ -17,10 +17,10 @@ from infra.log.event_mac import (
     EventKeys,
     InvalidKeys,
     NoKey,
+    format_key,
     header_block,
     read_keys,
     read_mac,
-    spell_key,
 )
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.settings import Misconfigured
@@ -114,7 +114,7 @@ def test_what_was_stored_before_there_were_keys_is_taken_as_it_is():
 
 
 def test_while_a_key_is_rotated_the_last_signs_and_all_verify():
-    new = spell_key("gateway", "2026-11", b"n" * 32)
+    new = format_key("gateway", "2026-11", b"n" * 32)
     rotated = read_keys(f"{KEYS_TEXT} {new}")
     event = stored(TaskCancelled())
     assert signed(event, keys=rotated).startswith("1.gateway.2026-11.")
@@ -132,8 +132,8 @@ def test_while_a_key_is_rotated_the_last_signs_and_all_verify():
         (f"{KEYS_TEXT} gateway:a.b:{'A' * 43}", "key 4 has no id"),
         (f"{KEYS_TEXT} gateway:2:{'A' * 40}", "gateway:2, is not 32 bytes"),
         (f"{KEYS_TEXT} gateway:2:===", "gateway:2, is not 32 bytes"),
-        (f"{KEYS_TEXT} {spell_key('gateway', '1', b'x' * 32)}", "1 of gateway stands there twice"),
-        (f"{KEYS_TEXT} {spell_key('gateway', '2', bytes(32))}", "a key stands there twice"),
+        (f"{KEYS_TEXT} {format_key('gateway', '1', b'x' * 32)}", "1 of gateway stands there twice"),
+        (f"{KEYS_TEXT} {format_key('gateway', '2', bytes(32))}", "a key stands there twice"),
     ],
 )
 def test_a_malformed_setting_is_refused_in_words_and_without_a_key(text, reason):

@@ -3,14 +3,14 @@
 import asyncio
 
 from events import heartbeat_subject, live_subject
-from infra.log.jetstream import hear, say
+from infra.log.jetstream import publish_live, subscribe_live
 from tests.kit.build.event_logs import new_history
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.nats_connections import as_role, as_worker
 
 
 async def collect(connection, subject, heard, until, **settings):
-    async for said in hear(connection, subject, until=until, **settings):
+    async for said in subscribe_live(connection, subject, until=until, **settings):
         heard.append(said)
 
 
@@ -27,8 +27,8 @@ async def test_a_workers_beats_and_live_items_are_heard(servers):
         group.create_task(collect(projector, "live.>", items, until))
 
         async def both_heard():
-            await say(worker, heartbeat_subject(history), b"alive")
-            await say(worker, live_subject(history), b"delta")
+            await publish_live(worker, heartbeat_subject(history), b"alive")
+            await publish_live(worker, live_subject(history), b"delta")
             return (history, b"alive") in beats and (history, b"delta") in items
 
         await eventually(both_heard)
@@ -43,7 +43,7 @@ async def test_hearing_goes_on_after_a_restart(servers):
             await servers.kill("nats")
 
             async def heard_again():
-                await say(worker, heartbeat_subject(history), b"still alive")
+                await publish_live(worker, heartbeat_subject(history), b"still alive")
                 return heard
 
             await eventually(heard_again)
@@ -57,18 +57,18 @@ async def test_a_slow_hearer_loses_the_oldest(servers):
         as_role(servers, "scheduler") as scheduler,
         as_worker(servers, history) as worker,
     ):
-        heard = hear(scheduler, heartbeat_subject(history), until=until, keep=3)
+        heard = subscribe_live(scheduler, heartbeat_subject(history), until=until, keep=3)
 
         async with asyncio.TaskGroup() as group:
             opened = group.create_task(anext(heard))
 
             async def heard_one():
-                await say(worker, heartbeat_subject(history), b"first")
+                await publish_live(worker, heartbeat_subject(history), b"first")
                 return opened.done()
 
             await eventually(heard_one)
         for number in range(10):
-            await say(worker, heartbeat_subject(history), b"%d" % number)
+            await publish_live(worker, heartbeat_subject(history), b"%d" % number)
         await worker.client.flush()
         await eventually(lambda: scheduler.client.stats["in_msgs"], until=lambda n: n >= 11)
         await scheduler.client.flush()
@@ -83,7 +83,7 @@ async def test_what_is_said_while_the_server_is_away_is_lost_without_an_error(se
         await servers.halt("nats")
         try:
             await eventually(lambda: not worker.is_connected)
-            await say(worker, live_subject(history), b"nobody hears this")
+            await publish_live(worker, live_subject(history), b"nobody hears this")
         finally:
             await servers.resume("nats")
         await eventually(lambda: worker.is_connected)

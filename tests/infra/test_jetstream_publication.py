@@ -8,7 +8,7 @@ import pytest
 from events import Head
 from infra.log.event_log import Conflict, Refused, Unavailable
 from infra.log.event_mac import read_keys
-from infra.log.jetstream.write.append import Appender, Contended, Growth, Mark
+from infra.log.jetstream.write.append import Appender, Contended, EventMark, HistoryGrowth
 from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.build.signing_keys import KEYS_TEXT
 
@@ -80,7 +80,9 @@ async def append(connection, history, events, *, seconds=2.0):
 
 
 def own(events, first=31):
-    return Growth([Mark(d.id, n) for n, d in enumerate(events, first)], first + len(events) - 1)
+    return HistoryGrowth(
+        [EventMark(d.id, n) for n, d in enumerate(events, first)], first + len(events) - 1
+    )
 
 
 async def test_an_ack_is_the_new_head():
@@ -145,7 +147,7 @@ async def test_a_log_that_never_answers_is_unavailable_by_the_deadline():
 
 async def test_what_is_no_event_is_appended_behind():
     connection = ScriptedConnection(WRONG_LAST, stored(32))
-    assert await append(connection, History(Growth([], 31)), drafts("a")) == Head(4, 32)
+    assert await append(connection, History(HistoryGrowth([], 31)), drafts("a")) == Head(4, 32)
     guards = [h["Nats-Expected-Last-Subject-Sequence"] for h in connection.said]
     assert guards == ["30", "31"]
 
@@ -165,7 +167,7 @@ async def test_what_will_never_pass_is_refused_at_once():
 async def test_a_history_that_others_flood_says_nothing_against_the_log():
     class Flooded(History):
         async def look(self, after, last, within_seconds):
-            return Growth([], last)
+            return HistoryGrowth([], last)
 
     refusals = (refusal(400, 10071, f"wrong last sequence: {n}") for n in range(31, 10**6))
 

@@ -4,7 +4,7 @@ import pytest
 
 from events import event_subject
 from infra.log.event_mac import header_block
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.worker.verification import VerifiedWriters
 from tests.kit.build.event_logs import new_history
 
@@ -12,7 +12,7 @@ MAC = f"1.gateway.1.{'A' * 43}"
 
 
 def delivered(sequence, body):
-    return Delivered(event_subject(new_history()), body, sequence, 1, 0, header_block(MAC))
+    return DeliveredMessage(event_subject(new_history()), body, sequence, 1, 0, header_block(MAC))
 
 
 @pytest.mark.parametrize(

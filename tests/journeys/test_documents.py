@@ -10,7 +10,7 @@ from websockets.typing import Subprotocol
 from clients.cli.gateway.client import new_command
 from events import History
 from infra.local.sample_repositories import PROMPTS
-from infra.log.jetstream import connect, hear
+from infra.log.jetstream import connect, subscribe_live
 from infra.log.jetstream.admin.streams import STREAM
 from tests.kit.laws.documents import require_message, require_stored
 from tests.kit.run.phone import repository, stored
@@ -114,7 +114,7 @@ async def test_a_worker_beats_and_shows_as_documented(stack, phone):
         async with connect(
             stack.nats_url, credentials=stack.credentials(credentials[kind]), name="test"
         ) as connection:
-            async for history, said in hear(connection, f"{kind}.>", until=until):
+            async for history, said in subscribe_live(connection, f"{kind}.>", until=until):
                 heard[kind].append((history, said))
 
     until = asyncio.Event()

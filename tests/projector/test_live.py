@@ -16,7 +16,7 @@ from events import (
     live_subject,
 )
 from events.protocol.task_state import TaskState, evolve
-from infra.log.jetstream import JetStreamLog, hear, say
+from infra.log.jetstream import JetStreamLog, publish_live, subscribe_live
 from infra.stores.live_channels import EPHEMERAL, Frame, state_key
 from services.projector.live.loop import LiveLoop
 from tests.kit.fakes.in_memory_log import InMemoryLog
@@ -171,10 +171,10 @@ async def test_passing_items_are_relayed_from_nats(
         asyncio.TaskGroup() as group,
     ):
         loop = LiveLoop(JetStreamLog[Never](nats), client)
-        group.create_task(loop.relay(hear(nats, "live.>", until=until)))
+        group.create_task(loop.relay(subscribe_live(nats, "live.>", until=until)))
 
         async def heard() -> bool:
-            await say(worker, live_subject(history), b'{"t":"eph"}')
+            await publish_live(worker, live_subject(history), b'{"t":"eph"}')
             return bool(ear.frames)
 
         await eventually(heard)

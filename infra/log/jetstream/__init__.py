@@ -9,7 +9,7 @@ from infra.log.jetstream.admin.streams import provision, wait_for_stream
 from infra.log.jetstream.connection.connection import Connection, connect
 from infra.log.jetstream.log import JetStreamLog, LogInfo
 from infra.log.jetstream.read.decode import follows
-from infra.log.jetstream.read.live import hear, say
+from infra.log.jetstream.read.live import publish_live, subscribe_live
 from infra.log.jetstream.read.replay import Selection, replay
 from infra.log.jetstream.worker.attempt_log import AttemptLog
 from infra.log.jetstream.worker.reader import (
@@ -31,10 +31,10 @@ __all__ = [
     "create_reader",
     "delete_reader",
     "follows",
-    "hear",
     "provision",
+    "publish_live",
     "recreate_reader",
     "replay",
-    "say",
+    "subscribe_live",
     "wait_for_stream",
 ]

@@ -12,20 +12,20 @@ from events import NOWHERE, Draft, Head, History, Recorded, event_subject
 from events.codec import AnyEvent
 from events.limits import MAX_COUNT
 from infra.log.event_log import Unavailable
-from infra.log.jetstream.admin.dead_letters import Place, park_task
+from infra.log.jetstream.admin.dead_letters import EventPlace, park_task
 from infra.log.jetstream.admin.invalid_messages import InvalidMessages, OnInvalid, ignore
 from infra.log.jetstream.admin.streams import STREAM
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read import history as reading
-from infra.log.jetstream.read.decode import Illegible, Sieve, Stored, read_event
+from infra.log.jetstream.read.decode import HistoryDecoder, InvalidEvent, StoredMessage, read_event
 from infra.log.jetstream.read.existence import exists
 from infra.log.jetstream.read.follow import follow
-from infra.log.jetstream.read.heads import tails
+from infra.log.jetstream.read.heads import last_messages
 from infra.log.jetstream.read.history import PAGE_EVENTS
 from infra.log.jetstream.read.history_index import HistoryIndex
-from infra.log.jetstream.read.order_check import Continuity
-from infra.log.jetstream.write.append import Appender, Contended, Growth, Mark
+from infra.log.jetstream.read.order_check import OrderCheck
+from infra.log.jetstream.write.append import Appender, Contended, EventMark, HistoryGrowth
 from infra.runtime.telemetry import logger
 
 Writes = TypeVar("Writes", contravariant=True)
@@ -91,7 +91,7 @@ class JetStreamLog(Generic[Writes]):
         more than 1,000 drafts or one is longer than 255 KiB.
         """
 
-        async def look(sequence: int, _last: int | None, within_seconds: float) -> Growth:
+        async def look(sequence: int, _last: int | None, within_seconds: float) -> HistoryGrowth:
             return await self._growth(history, after.version, sequence, within_seconds)
 
         appender = Appender(
@@ -138,7 +138,7 @@ class JetStreamLog(Generic[Writes]):
         """
         head = after if isinstance(after, Head) else self._place(history, after)
         version = after.version if isinstance(after, Head) else after
-        sieve = Sieve(event_subject(history), head.version, proofs=self._connection.keys)
+        sieve = HistoryDecoder(event_subject(history), head.version, proofs=self._connection.keys)
         stored = reading.pages(
             self._connection,
             event_subject(history),
@@ -222,7 +222,7 @@ class JetStreamLog(Generic[Writes]):
             return NOWHERE
         try:
             head = self._read_event(subject, last).head
-        except Illegible:
+        except InvalidEvent:
             head = NOWHERE
         # As many messages as versions: nothing was forged or erased, and the last is the head.
         count = await reading.count(
@@ -240,14 +240,14 @@ class JetStreamLog(Generic[Writes]):
         May be a moment behind what was acknowledged; for those who ask again soon.
         """
         by_subject = {event_subject(history): history for history in histories}
-        last = await tails(
+        last = await last_messages(
             self._connection, list(by_subject), within_seconds=self._deadline_seconds
         )
         found = {}
         for subject, stored in last.items():
             try:
                 found[by_subject[subject]] = self._read_event(subject, stored).version
-            except Illegible:
+            except InvalidEvent:
                 continue  # what is no event is no head; the next event will be
         return found
 
@@ -263,7 +263,7 @@ class JetStreamLog(Generic[Writes]):
         a dead letter cannot be stored. Raises Unavailable when the connection ends for good.
         """
         continuity = (
-            Continuity(self._connection, deadline_seconds=self._deadline_seconds)
+            OrderCheck(self._connection, deadline_seconds=self._deadline_seconds)
             if is_placed
             else None
         )
@@ -280,7 +280,7 @@ class JetStreamLog(Generic[Writes]):
         await park_task(
             self._connection,
             name,
-            Place(event_subject(history), sequence),
+            EventPlace(event_subject(history), sequence),
             reason=reason,
             deadline_seconds=self._deadline_seconds,
         )
@@ -293,18 +293,18 @@ class JetStreamLog(Generic[Writes]):
 
     async def _growth(
         self, history: History, version: int, sequence: int, within_seconds: float
-    ) -> Growth:
+    ) -> HistoryGrowth:
         subject = event_subject(history)
         stored = await reading.messages(
             self._connection, subject, after=sequence, within_seconds=within_seconds
         )
-        sieve = Sieve(subject, version, proofs=self._connection.keys)
+        sieve = HistoryDecoder(subject, version, proofs=self._connection.keys)
         admitted = [r for s in stored if (r := sieve.admit(s)) is not None]
-        marks = [Mark(recorded.id, recorded.sequence) for recorded in admitted]
-        return Growth(marks, stored[-1].sequence if stored else sequence)
+        marks = [EventMark(recorded.id, recorded.sequence) for recorded in admitted]
+        return HistoryGrowth(marks, stored[-1].sequence if stored else sequence)
 
     async def _legible(
-        self, name: str, batch: Sequence[Delivered], continuity: Continuity | None
+        self, name: str, batch: Sequence[DeliveredMessage], continuity: OrderCheck | None
     ) -> Sequence[Recorded]:
         found, proofs = [], self._connection.keys
         for delivered in batch:
@@ -318,13 +318,13 @@ class JetStreamLog(Generic[Writes]):
                 )
                 if continuity is not None and not continuity.is_next(recorded):
                     await self._placed(recorded, continuity)
-            except Illegible as error:
+            except InvalidEvent as error:
                 await self._invalid.handle(name, delivered, error)
             else:
                 found.append(recorded)
         return found
 
-    def _read_event(self, subject: str, stored: Stored | Delivered) -> Recorded:
+    def _read_event(self, subject: str, stored: StoredMessage | DeliveredMessage) -> Recorded:
         return read_event(
             subject,
             stored.sequence,
@@ -333,7 +333,7 @@ class JetStreamLog(Generic[Writes]):
             proofs=self._connection.keys,
         )
 
-    async def _placed(self, recorded: Recorded, continuity: Continuity) -> None:
+    async def _placed(self, recorded: Recorded, continuity: OrderCheck) -> None:
         """Require that the event is its history's next, however long the log is away."""
         while True:
             try:

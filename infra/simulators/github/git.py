@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.git.old_history_checks import forgiving
+from infra.git.old_history_checks import tolerant_settings
 
 # In force for every git this forge starts, whatever the repository's own file says.
 CONFIGURATION = {
@@ -16,7 +16,7 @@ CONFIGURATION = {
     "http.receivepack": "true",
     "transfer.fsckObjects": "true",
     "receive.fsckObjects": "true",
-    **forgiving("receive"),
+    **tolerant_settings("receive"),
     "receive.hideRefs": "refs/pull",
     "receive.maxInputSize": "536870912",
     "receive.autogc": "false",

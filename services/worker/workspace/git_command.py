@@ -9,10 +9,17 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infra.git.command import OUTPUT_BYTES, Ended, GitCommand, GitMissing, TooLarge, access_setting
+from infra.git.command import (
+    OUTPUT_BYTES,
+    GitCommand,
+    GitNotFound,
+    GitResult,
+    RepositoryTooLarge,
+    access_setting,
+)
 from services.worker.ports import WorkspaceRefused
 
-__all__ = ["Ended", "Git", "TooLarge"]
+__all__ = ["Git", "GitResult", "RepositoryTooLarge"]
 
 
 class Git(GitCommand):
@@ -31,7 +38,7 @@ class Git(GitCommand):
         """Start git (GitCommand.start). Raises WorkspaceRefused where there is none."""
         try:
             return await super().start(arguments, environment)
-        except GitMissing as error:
+        except GitNotFound as error:
             raise WorkspaceRefused(
                 "repository_refused",
                 f"The worker cannot run git: {error}.",

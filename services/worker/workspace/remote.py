@@ -11,7 +11,7 @@ from infra.runtime.telemetry import logger
 from services.worker.agent.outage import Outage, Unreachable
 from services.worker.ports import WorkspaceRefused
 from services.worker.retry import Patience, Wait
-from services.worker.workspace.git_command import Ended, Git, TooLarge
+from services.worker.workspace.git_command import Git, GitResult, RepositoryTooLarge
 from services.worker.workspace.git_errors import (
     OTHER,
     UNREACHABLE,
@@ -150,14 +150,14 @@ class Remote:
         options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--quiet")
         await self._reach("fetch", *options, f"--depth={DEPTH}", "--", self._url, refspec)
 
-    async def _reach(self, *arguments: str) -> Ended:
+    async def _reach(self, *arguments: str) -> GitResult:
         wait = self._patience.begin()
         while True:
             try:
                 ended = await self._git.run(
                     *arguments, timeout_seconds=_NETWORK_SECONDS, is_watched=True
                 )
-            except TooLarge:
+            except RepositoryTooLarge:
                 raise too_large("The repository is larger than Errand takes.") from None
             if ended.is_done:
                 return ended

@@ -15,8 +15,8 @@ import pytest
 from events import NOWHERE, TaskErased, event_subject
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin.erasure import purge_before
-from infra.log.jetstream.read.range import Size, read_stretch
-from infra.log.jetstream.write.import_log import NotEmpty
+from infra.log.jetstream.read.range import RangeLimit, read_range
+from infra.log.jetstream.write.import_log import LogNotEmpty
 from infra.operator.archive import Archiving, Shelf
 from infra.operator.restore import restore
 from infra.operator.segment import Damaged, Manifest
@@ -31,7 +31,7 @@ from tests.kit.servers.nats_connections import as_admin, as_role
 from tests.kit.servers.stack import real_servers
 
 MASTER = secrets.token_bytes(32)
-SMALL = Size(messages=40, size_bytes=1024 * 1024)
+SMALL = RangeLimit(messages=40, size_bytes=1024 * 1024)
 
 
 @asynccontextmanager
@@ -68,7 +68,7 @@ def fresh(name):
 
 
 async def everything(connection):
-    stretch = await read_stretch(connection, "test", after=0, most=Size(10**6, 10**9))
+    stretch = await read_range(connection, "test", after=0, most=RangeLimit(10**6, 10**9))
     return [(m.sequence, m.subject, m.body) for m in stretch.messages], stretch.up_to
 
 
@@ -130,7 +130,7 @@ async def test_a_log_is_archived_and_restored_to_the_same_bodies_at_the_same_seq
             head = await restored.append(late, drafts("more"), after=await restored.head(late))
             assert head.sequence == up_to + 1
 
-            with pytest.raises(NotEmpty, match=f"come to sequence {up_to + 1}"):
+            with pytest.raises(LogNotEmpty, match=f"come to sequence {up_to + 1}"):
                 await restore(other, Shelf(objects, "archive"), vault, lambda _: None)
 
 
@@ -224,7 +224,7 @@ async def test_another_key_file_opens_nothing_and_says_so(old, tmp_path):
 
 
 async def restore_keys(vault, connection):
-    stretch = await read_stretch(connection, "test", after=0, most=Size(10**6, 10**9))
+    stretch = await read_range(connection, "test", after=0, most=RangeLimit(10**6, 10**9))
     await vault.keys_of({message.subject.rpartition(".")[2] for message in stretch.messages})
 
 

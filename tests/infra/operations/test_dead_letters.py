@@ -7,7 +7,7 @@ import pytest
 
 from events import NOWHERE
 from infra.log.jetstream import JetStreamLog
-from infra.log.jetstream.admin.dead_letters import letters, letters_of
+from infra.log.jetstream.admin.dead_letters import dead_letters_of, open_dead_letters
 from tests.kit.build.event_logs import drafts, new_history, reading, texts
 from tests.kit.build.poison_messages import body, put
 from tests.kit.probe.eventually import eventually
@@ -34,7 +34,7 @@ async def log(servers):
 
 
 async def own(operator, reader):
-    return [letter for letter in await letters(operator) if letter.reader == reader]
+    return [letter for letter in await open_dead_letters(operator) if letter.reader == reader]
 
 
 async def parked(log, operator, history, *, after):
@@ -93,7 +93,7 @@ async def test_a_letter_is_listed_shown_and_dropped_for_good(
 
     assert "stays in the log" in await errand("drop", str(letter.number))
     assert not await own(operator, name)
-    assert not any(each.body for each in await letters_of(operator, letter.subject))
+    assert not any(each.body for each in await dead_letters_of(operator, letter.subject))
     assert "no letter" in await errand("show", str(letter.number), code=1)
     async with reading(log, name, after=head.sequence) as reader:
         await log.append(history, drafts("b"), after=head)

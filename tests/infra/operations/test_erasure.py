@@ -18,8 +18,8 @@ from events import (
 )
 from infra.log.event_log import Refused
 from infra.log.jetstream import JetStreamLog
-from infra.log.jetstream.admin.erasure import HistoryRoom
-from infra.log.jetstream.admin.streams import MAX_EVENTS_OF_A_TASK
+from infra.log.jetstream.admin.erasure import HistoryCapacity
+from infra.log.jetstream.admin.streams import MAX_EVENTS_PER_TASK
 from infra.runtime.clock import DraftFactory, utc_now
 from tests.kit.run.operator_commands import house, operate
 from tests.kit.servers.nats_connections import as_admin
@@ -49,7 +49,7 @@ async def full(admin):
         drafts = DraftFactory(utc_now).drafts([fact], by="test")
         await log.append(history, drafts, after=await log.head(history))
     subject, junk = event_subject(history), b"junk " + CANARY
-    for _ in range(MAX_EVENTS_OF_A_TASK - len(BEGINNING) - 1):
+    for _ in range(MAX_EVENTS_PER_TASK - len(BEGINNING) - 1):
         await admin.publish(subject, junk)
     await admin.request(subject, junk, within_seconds=60)  # answered when all before is stored
     return history, log
@@ -78,7 +78,7 @@ async def test_a_full_history_is_erased_though_its_end_could_not_be_written(
 
     assert "`task.erased` stands at version 4" in said
     assert await remaining(log, history) == [(4, TaskErased(reason="asked"))]
-    assert await HistoryRoom(admin).remaining_head(history) == await log.head(history)
+    assert await HistoryCapacity(admin).remaining_head(history) == await log.head(history)
 
 
 async def test_an_erasure_of_a_full_history_that_broke_off_is_finished(
@@ -87,13 +87,13 @@ async def test_an_erasure_of_a_full_history_that_broke_off_is_finished(
     """It ended after it had made room, and before the tombstone was written."""
     history, log = full
     head = (await log.read(history))[-1].head
-    await HistoryRoom(admin).make(history, head)
+    await HistoryCapacity(admin).make(history, head)
     assert await log.read(history) == []
-    assert await HistoryRoom(admin).remaining_head(history) == head
+    assert await HistoryCapacity(admin).remaining_head(history) == head
 
     await operate(
         house(servers, tmp_path), tmp_path, "erase", history.task, "--reason", "asked", "--yes"
     )
 
     assert await remaining(log, history) == [(4, TaskErased(reason="asked"))]
-    assert await HistoryRoom(admin).is_full(history) is False
+    assert await HistoryCapacity(admin).is_full(history) is False

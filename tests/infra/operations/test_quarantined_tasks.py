@@ -18,7 +18,7 @@ from events import (
     TaskAbandoned,
 )
 from infra.local.sample_repositories import PROMPTS
-from infra.log.jetstream.admin.dead_letters import letters
+from infra.log.jetstream.admin.dead_letters import open_dead_letters
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.operator_commands import house, operate
 from tests.kit.run.phone import repository, signed_in, stored
@@ -74,10 +74,12 @@ class Operator:
     async def says(self, *words, code=0):
         return await operate(self._environment, self._folder, "deadletters", *words, code=code)
 
-    async def letters(self, task):
+    async def open_dead_letters(self, task):
         """What nobody has settled of a task."""
         async with as_role(self._stack, "operator") as log:
-            return [each for each in await letters(log) if each.subject.endswith(task["id"])]
+            return [
+                each for each in await open_dead_letters(log) if each.subject.endswith(task["id"])
+            ]
 
     async def letter(self, task):
         """The one letter of a task, once it is there."""

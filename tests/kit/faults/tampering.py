@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from infra.log.jetstream import Connection
-from infra.log.jetstream.connection.client import Delivered, Take
+from infra.log.jetstream.connection.client import DeliveredMessage, OnDeliveries
 
 M = TypeVar("M")
 
@@ -23,7 +23,7 @@ def tampered(connection: Connection, choose: Choose) -> Iterator[list[Fate]]:
     client: Any = connection.client
     process, takers = client._process_msg, client.takers
     befallen: list[Fate] = []
-    late_deliveries: list[Delivered] = []
+    late_deliveries: list[DeliveredMessage] = []
     late_answers: list[tuple[Any, ...]] = []
 
     def arriving(message: M, reply: str, payload: bytes, late: list[M]) -> list[M]:
@@ -44,13 +44,13 @@ def tampered(connection: Connection, choose: Choose) -> Iterator[list[Fate]]:
         for each in arriving(message, reply.decode(), payload, late_answers):
             await process(*each)
 
-    class TamperingTakers(dict[int, Take]):
+    class TamperingTakers(dict[int, OnDeliveries]):
         def get(self, sid: int, default: Any = None) -> Any:
             take = super().get(sid)
             if take is None:
                 return default
 
-            def tampering_take(run: Sequence[Delivered]) -> None:
+            def tampering_take(run: Sequence[DeliveredMessage]) -> None:
                 for one in run:
                     if come := arriving(one, "$JS.ACK.", one.body, late_deliveries):
                         take(come)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from events import NOWHERE, Draft, GatewayEvent, Head, History, event_subject
 from infra.log.event_log import Conflict
 from infra.log.jetstream import Connection, JetStreamLog
-from infra.log.jetstream.read.decode import Stored
+from infra.log.jetstream.read.decode import StoredMessage
 from infra.log.jetstream.read.history import messages
 from tests.kit.build.event_logs import drafts
 
@@ -81,7 +81,7 @@ async def require_linear(
         assert not [s for s in stored if any(i in s.body for i in ids)], "a refused event is there"
 
 
-async def raw(connection: Connection, history: History) -> Sequence[Stored]:
+async def raw(connection: Connection, history: History) -> Sequence[StoredMessage]:
     """Everything stored on a history's subject, events or not."""
     subject = event_subject(history)
     return await messages(connection, subject, after=0, within_seconds=PATIENCE_SECONDS)

@@ -10,7 +10,7 @@ import pytest
 from events import History, Recorded, event_subject
 from infra.log.jetstream import log
 from infra.log.jetstream.read import existence
-from infra.log.jetstream.read.decode import Sieve, Stored
+from infra.log.jetstream.read.decode import HistoryDecoder, StoredMessage
 
 
 class EventReads:
@@ -33,16 +33,16 @@ def counted_reads() -> Iterator[EventReads]:
     """Count from here on. What follows the whole log, as pushes do, is not counted."""
     reads = EventReads()
 
-    class CountingSieve(Sieve):
+    class CountingSieve(HistoryDecoder):
         def __init__(self, subject: str, *further: Any, **options: Any) -> None:
             super().__init__(subject, *further, **options)
             self._counted = subject
 
-        def admit(self, stored: Stored) -> Recorded | None:
+        def admit(self, stored: StoredMessage) -> Recorded | None:
             reads.add(self._counted)
             return super().admit(stored)
 
     with pytest.MonkeyPatch.context() as patch:
         for reader in (log, existence):
-            patch.setattr(reader, "Sieve", CountingSieve)
+            patch.setattr(reader, "HistoryDecoder", CountingSieve)
         yield reads

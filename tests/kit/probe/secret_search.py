@@ -11,11 +11,11 @@ import psutil
 import redis.asyncio as redis
 
 from infra.log.jetstream import Connection
-from infra.log.jetstream.admin.dead_letters import letters
-from infra.log.jetstream.read.range import Size, read_stretch
+from infra.log.jetstream.admin.dead_letters import open_dead_letters
+from infra.log.jetstream.read.range import RangeLimit, read_range
 from infra.stores.object_store import Objects
 
-_ALL = Size(messages=10**7, size_bytes=10**9)
+_ALL = RangeLimit(messages=10**7, size_bytes=10**9)
 
 
 def spellings(secret: str) -> set[str]:
@@ -62,11 +62,11 @@ def in_files(directory: Path, canaries: Iterable[str], *, but: Iterable[str] = (
 
 async def in_log(operator: Connection, canaries: Iterable[str]) -> list[str]:
     """Name the sequences and dead letters that hold one, by every way the API has to read them."""
-    stretch = await read_stretch(operator, "canaries", after=0, most=_ALL)
+    stretch = await read_range(operator, "canaries", after=0, most=_ALL)
     told = {f"event {m.sequence}": m.body + m.subject.encode() for m in stretch.messages}
     told |= {
         f"letter {letter.number}": letter.body + letter.reason.encode()
-        for letter in await letters(operator)
+        for letter in await open_dead_letters(operator)
     }
     return _holding(told, canaries)
 

@@ -20,7 +20,7 @@ from infra.log.event_log import Unavailable
 from infra.log.event_mac import HEADER, Mac, read_mac
 from infra.log.jetstream.admin.erasure import delete
 from infra.log.jetstream.admin.streams import DEAD_LETTERS, MAX_MESSAGE_BYTES
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import ApiError, Connection
 from infra.log.jetstream.read.history import NO_MESSAGE
 from infra.runtime.telemetry import logger
@@ -41,7 +41,7 @@ _quarantined = Counter(
 )
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A parked message. `number` is its place among the dead letters, the first if repeated.
 
     `sequence` is the event's place in the log, `subject` where it stood. `copies` are the places of
@@ -91,7 +91,7 @@ class _Answer(msgspec.Struct, frozen=True):
     error: object = None
 
 
-class Place(NamedTuple):
+class EventPlace(NamedTuple):
     """Where an event stands: its subject and its sequence in the log."""
 
     subject: str
@@ -106,10 +106,10 @@ class _Place(NamedTuple):
 _got = msgspec.json.Decoder(_Got)
 
 
-async def park(
+async def park_message(
     connection: Connection,
     reader: str,
-    delivered: Delivered,
+    delivered: DeliveredMessage,
     *,
     reason: str,
     deadline_seconds: float,
@@ -131,7 +131,7 @@ async def park(
 async def _store(
     connection: Connection,
     reader: str,
-    delivered: Delivered,
+    delivered: DeliveredMessage,
     *,
     reason: str,
     deadline_seconds: float,
@@ -155,7 +155,7 @@ async def _store(
 
 
 async def park_task(
-    connection: Connection, reader: str, place: Place, *, reason: str, deadline_seconds: float
+    connection: Connection, reader: str, place: EventPlace, *, reason: str, deadline_seconds: float
 ) -> None:
     """Store that a reader cannot fold a history beyond an event. Never raises.
 
@@ -169,7 +169,7 @@ async def park_task(
         sequence=place.sequence,
         reason=reason,
     )
-    delivered = Delivered(place.subject, b"", place.sequence, 0, 0, b"")
+    delivered = DeliveredMessage(place.subject, b"", place.sequence, 0, 0, b"")
     try:
         await _store(
             connection,
@@ -182,24 +182,24 @@ async def park_task(
         _log.warning("task.not_parked", reader=reader, subject=place.subject, reason=str(error))
 
 
-async def letters(connection: Connection) -> Sequence[Letter]:
+async def open_dead_letters(connection: Connection) -> Sequence[DeadLetter]:
     """Return the letters that nobody has settled, oldest first. Raises Unavailable, ApiError."""
     return [letter for letter in await _all(connection) if not letter.is_settled]
 
 
-async def letters_of(connection: Connection, subject: str) -> Sequence[Letter]:
+async def dead_letters_of(connection: Connection, subject: str) -> Sequence[DeadLetter]:
     """Return the letters of one subject, settled or not. Raises Unavailable, ApiError."""
     return [letter for letter in await _all(connection) if letter.subject == subject]
 
 
-async def _all(connection: Connection) -> Sequence[Letter]:
+async def _all(connection: Connection) -> Sequence[DeadLetter]:
     found: dict[_Place, list[_Message]] = {}
     async for message in _messages(connection):
         found.setdefault(_place(message, _headers(message.hdrs)), []).append(message)
     return [_letter(place, copies) for place, copies in found.items()]
 
 
-async def settle(connection: Connection, letter: Letter, how: Settlement) -> None:
+async def settle(connection: Connection, letter: DeadLetter, how: Settlement) -> None:
     """Delete a letter, all copies of it, and note that it is settled. Raises Unavailable, ApiError.
 
     The server overwrites what it deletes.
@@ -216,7 +216,7 @@ async def settle(connection: Connection, letter: Letter, how: Settlement) -> Non
     await forget(connection, letter)
 
 
-async def forget(connection: Connection, letter: Letter) -> None:
+async def forget(connection: Connection, letter: DeadLetter) -> None:
     """Delete a letter, all copies of it, without a note. Raises Unavailable, ApiError."""
     for number in letter.copies:
         await delete(connection, DEAD_LETTERS, number)
@@ -245,7 +245,7 @@ async def _messages(connection: Connection) -> AsyncIterator[_Message]:
         except ApiError as refusal:
             if refusal.code == NO_MESSAGE:
                 return
-            if refusal.is_passing:
+            if refusal.is_transient:
                 raise Unavailable(str(refusal)) from refusal
             raise
         message = _got.decode(answer).message
@@ -261,10 +261,10 @@ def _place(message: _Message, headers: Mapping[str, str]) -> _Place:
     return _Place(advisory.consumer, advisory.stream_seq)
 
 
-def _letter(place: _Place, copies: Sequence[_Message]) -> Letter:
+def _letter(place: _Place, copies: Sequence[_Message]) -> DeadLetter:
     eldest = copies[0]
     headers = _headers(eldest.hdrs)
-    return Letter(
+    return DeadLetter(
         number=eldest.seq,
         reader=place.reader,
         sequence=place.sequence,

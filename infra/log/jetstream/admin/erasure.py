@@ -15,10 +15,10 @@ import msgspec
 
 from events import NOWHERE, Head, History, TaskId, event_subject, history_of
 from infra.log.event_mac import Proofs
-from infra.log.jetstream.admin.streams import MAX_EVENTS_OF_A_TASK, STREAM
+from infra.log.jetstream.admin.streams import MAX_EVENTS_PER_TASK, STREAM
 from infra.log.jetstream.connection.connection import ApiError, Connection
 from infra.log.jetstream.read import history as reading
-from infra.log.jetstream.read.decode import Illegible, Sieve, Stored, read_event
+from infra.log.jetstream.read.decode import HistoryDecoder, InvalidEvent, StoredMessage, read_event
 
 _ID: Final = re.compile(r"[a-z0-9_]{1,128}")
 _READ_SECONDS: Final = 60.0
@@ -76,7 +76,7 @@ async def purge_before(connection: Connection, history: History, sequence: int) 
     return Purged(overwritten + purged, is_overwritten)
 
 
-class HistoryRoom:
+class HistoryCapacity:
     """Room for one more message in a history that is full, for its tombstone."""
 
     def __init__(self, connection: Connection) -> None:
@@ -87,7 +87,7 @@ class HistoryRoom:
         count = await reading.count(
             self._connection, event_subject(history), within_seconds=_READ_SECONDS
         )
-        return count >= MAX_EVENTS_OF_A_TASK
+        return count >= MAX_EVENTS_PER_TASK
 
     async def make(self, history: History, head: Head) -> None:
         """Take out what stands before the newest event, which stays: no history becomes empty.
@@ -113,15 +113,15 @@ class HistoryRoom:
         return head
 
 
-def _beginning_at(subject: str, stored: Stored, proofs: Proofs) -> Sieve | None:
+def _beginning_at(subject: str, stored: StoredMessage, proofs: Proofs) -> HistoryDecoder | None:
     """Make what reads a history from this message on; None when it is no event."""
     try:
         recorded = read_event(
             subject, stored.sequence, stored.body, headers=stored.headers, proofs=proofs
         )
-    except Illegible:
+    except InvalidEvent:
         return None
-    return Sieve(subject, recorded.version - 1, proofs=proofs)
+    return HistoryDecoder(subject, recorded.version - 1, proofs=proofs)
 
 
 async def _overwrite(connection: Connection, subject: str, sequence: int) -> int:

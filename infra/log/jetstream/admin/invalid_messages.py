@@ -13,10 +13,10 @@ import prometheus_client
 from events import history_of
 from infra.log.event_log import Unavailable
 from infra.log.invalid_message import InvalidMessage
-from infra.log.jetstream.admin.dead_letters import park
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.admin.dead_letters import park_message
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
-from infra.log.jetstream.read.decode import Forged, Illegible
+from infra.log.jetstream.read.decode import ForgedEvent, InvalidEvent
 from infra.runtime.telemetry import logger
 
 MAX_LETTERS: Final = 20
@@ -59,7 +59,7 @@ class InvalidMessages:
         self._counts: Counter[tuple[str, str]] = Counter()
         self.on_invalid: OnInvalid = ignore
 
-    async def handle(self, reader: str, delivered: Delivered, error: Illegible) -> None:
+    async def handle(self, reader: str, delivered: DeliveredMessage, error: InvalidEvent) -> None:
         """Report a message, then park it unless its task has enough letters.
 
         Waits for dead letters that cannot be stored. Raises Unavailable when the connection has
@@ -79,10 +79,10 @@ class InvalidMessages:
             )
         await self._park(reader, delivered, reason)
 
-    async def _park(self, reader: str, delivered: Delivered, reason: str) -> None:
+    async def _park(self, reader: str, delivered: DeliveredMessage, reason: str) -> None:
         while True:
             try:
-                return await park(
+                return await park_message(
                     self._connection,
                     reader,
                     delivered,
@@ -94,10 +94,10 @@ class InvalidMessages:
                 _WAITS.labels(reader=reader).inc()
                 _log.warning("dead_letter.waiting", reader=reader, reason=str(trouble))
 
-    def _report(self, reader: str, delivered: Delivered, error: Illegible) -> None:
+    def _report(self, reader: str, delivered: DeliveredMessage, error: InvalidEvent) -> None:
         """Count it, raise the alarm if it is forged, and tell who asked to be told."""
         _INVALID.labels(reader=reader).inc()
-        is_forged = isinstance(error, Forged)
+        is_forged = isinstance(error, ForgedEvent)
         if is_forged:
             _FORGED.labels(reader=reader).inc()
             _log.error(

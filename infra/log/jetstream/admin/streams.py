@@ -14,7 +14,7 @@ from infra.runtime.telemetry import logger
 STREAM: Final = "EVENTS"
 DEAD_LETTERS: Final = "DEADLETTERS"
 MAX_MESSAGE_BYTES: Final = 256 * 1024
-MAX_EVENTS_OF_A_TASK: Final = 20_000
+MAX_EVENTS_PER_TASK: Final = 20_000
 
 _NANOSECONDS: Final = 1_000_000_000
 _DAY_SECONDS: Final = 86_400
@@ -33,7 +33,7 @@ _EVENTS_SETTINGS: Final[Mapping[str, Any]] = {
     "retention": "limits",
     "discard": "new",
     "discard_new_per_subject": True,
-    "max_msgs_per_subject": MAX_EVENTS_OF_A_TASK,
+    "max_msgs_per_subject": MAX_EVENTS_PER_TASK,
     "max_msg_size": MAX_MESSAGE_BYTES,
     "max_msgs": -1,
     "max_bytes": -1,
@@ -95,7 +95,7 @@ async def wait_for_stream(
         try:
             answer = await connection.ask(f"STREAM.INFO.{STREAM}", {})
         except ApiError as refusal:
-            if refusal.code != _UNKNOWN_STREAM and not refusal.is_passing:
+            if refusal.code != _UNKNOWN_STREAM and not refusal.is_transient:
                 raise
             reason = f"{refusal}. If it was never made, run `python -m infra.log.jetstream`."
         except Unavailable as error:

@@ -36,7 +36,7 @@ _KIND: Final = b"\r\nErrand-Type:"
 _ACK_TOKENS: Final = 9
 
 
-class Delivered(msgspec.Struct, frozen=True, gc=False):
+class DeliveredMessage(msgspec.Struct, frozen=True, gc=False):
     """A stored message as a consumer delivers it.
 
     `sequence` is its place in the stream, `position` its place in the consumer's deliveries (1, 2,
@@ -58,7 +58,7 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
         return rest.partition(b"\r\n")[0].strip().decode(errors="replace")
 
 
-class Answer(NamedTuple):
+class DirectAnswer(NamedTuple):
     """A message with headers that wants no reply: one of a batch of direct gets, or its end."""
 
     subject: bytes
@@ -72,10 +72,10 @@ class Headers(dict[str, str]):
     raw: bytes = b""
 
 
-Take = Callable[[Sequence[Delivered]], None]
+OnDeliveries = Callable[[Sequence[DeliveredMessage]], None]
 """Takes deliveries of a consumer, all that came at once, where the socket is read."""
 
-TakeAnswers = Callable[[Sequence[Answer]], None]
+OnAnswers = Callable[[Sequence[DirectAnswer]], None]
 """Takes answers on an inbox, all that came at once, where the socket is read."""
 
 
@@ -84,8 +84,8 @@ class QuickClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self.takers: dict[int, Take] = {}
-        self.answer_takers: dict[int, TakeAnswers] = {}
+        self.takers: dict[int, OnDeliveries] = {}
+        self.answer_takers: dict[int, OnAnswers] = {}
         self._ps = _QuickParser(self)
 
     async def _send_publish(  # noqa: PLR0917 - the signature is nats-py's own
@@ -182,7 +182,7 @@ class _QuickParser(Parser):
 
         Returns 0 when none stands here.
         """
-        run: list[Delivered] = []
+        run: list[DeliveredMessage] = []
         of, take = b"", None
         while (line := _DELIVERY.match(content, at)) is not None:
             subject, sid, reply, headers_size, size = line.groups()
@@ -199,7 +199,7 @@ class _QuickParser(Parser):
             except (ValueError, IndexError):  # no consumer's
                 break
             name = subject.decode(errors="replace")
-            run.append(Delivered(name, content[body:end], *place, content[begin:body]))
+            run.append(DeliveredMessage(name, content[body:end], *place, content[begin:body]))
             at = end + 2
         if take is None or not run:
             return 0
@@ -212,7 +212,7 @@ class _QuickParser(Parser):
 
         Returns 0 when none stands here.
         """
-        run: list[Answer] = []
+        run: list[DirectAnswer] = []
         of, take = b"", None
         while (line := _ANSWER.match(content, at)) is not None:
             subject, sid, headers_size, size = line.groups()
@@ -224,7 +224,7 @@ class _QuickParser(Parser):
             body, end = begin + int(headers_size), begin + int(size)
             if take is None or end + 2 > len(content):
                 break
-            run.append(Answer(subject, content[begin:body], content[body:end]))
+            run.append(DirectAnswer(subject, content[begin:body], content[body:end]))
             at = end + 2
         if take is None or not run:
             return 0
@@ -232,7 +232,7 @@ class _QuickParser(Parser):
         take(run)
         return at
 
-    def _count(self, run: Sequence[Delivered] | Sequence[Answer]) -> None:
+    def _count(self, run: Sequence[DeliveredMessage] | Sequence[DirectAnswer]) -> None:
         self._client.stats["in_msgs"] += len(run)
         self._client.stats["in_bytes"] += sum([len(each.body) for each in run])
 

@@ -16,10 +16,10 @@ from prometheus_client import Gauge
 from infra.log.event_log import Unavailable
 from infra.log.event_mac import NO_KEYS, EventKeys
 from infra.log.jetstream.connection.client import (
-    Answer,
+    DirectAnswer,
+    OnAnswers,
+    OnDeliveries,
     QuickClient,
-    Take,
-    TakeAnswers,
     raw_headers,
 )
 from infra.log.nats_users import inbox_prefix as granted_inbox
@@ -45,7 +45,7 @@ class ApiError(Exception):
     def __init__(self, code: int, status: int, description: str) -> None:
         super().__init__(f"{description} (JetStream error {code})")
         self.code = code
-        self.is_passing = status == _UNAVAILABLE
+        self.is_transient = status == _UNAVAILABLE
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -159,7 +159,7 @@ class Connection:
 
     @asynccontextmanager
     async def listen(
-        self, inbox: str, *, take: Take, hear: Callable[[Msg], Awaitable[None]]
+        self, inbox: str, *, take: OnDeliveries, hear: Callable[[Msg], Awaitable[None]]
     ) -> AsyncIterator[None]:
         """Have a consumer's deliveries taken as they are read from the socket; `hear` the rest.
 
@@ -175,14 +175,14 @@ class Connection:
                 await subscription.unsubscribe()
 
     @asynccontextmanager
-    async def listen_for_answers(self, inbox: str, *, take: TakeAnswers) -> AsyncIterator[None]:
+    async def listen_for_answers(self, inbox: str, *, take: OnAnswers) -> AsyncIterator[None]:
         """Have the answers on `inbox` taken as they are read from the socket.
 
         `take` must neither wait nor raise. What comes is bounded by what was asked for.
         """
 
         async def hear(message: Msg) -> None:
-            take([Answer(message.subject.encode(), raw_headers(message), message.data)])
+            take([DirectAnswer(message.subject.encode(), raw_headers(message), message.data)])
 
         subscription = await self.client.subscribe(inbox, cb=hear)
         self.client.answer_takers[subscription._id] = take  # noqa: SLF001 - as above

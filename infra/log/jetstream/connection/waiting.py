@@ -27,7 +27,9 @@ class Signal:
             self._next = None
 
 
-async def first(one: asyncio.Event, other: asyncio.Event, *, seconds: float | None = None) -> None:
+async def wait_for_either(
+    one: asyncio.Event, other: asyncio.Event, *, seconds: float | None = None
+) -> None:
     """Return when either is set, or after `seconds`."""
     if one.is_set() or other.is_set():
         return

@@ -21,7 +21,7 @@ _MAX_ALARMS: Final = 20
 _log = logger(__name__)
 
 
-class Stored(NamedTuple):
+class StoredMessage(NamedTuple):
     """A message on one history's subject: its place in the stream, its bytes, its raw headers."""
 
     sequence: int
@@ -29,27 +29,27 @@ class Stored(NamedTuple):
     headers: bytes = b""
 
 
-class Illegible(Exception):
+class InvalidEvent(Exception):
     """A stored message is not an event. The text says why."""
 
 
-class Forged(Illegible):
+class ForgedEvent(InvalidEvent):
     """A stored message claims to be the control plane's, and is not. The text says why."""
 
 
 def read_event(
     subject: str, sequence: int, body: bytes, *, headers: bytes = b"", proofs: Proofs = NO_KEYS
 ) -> Recorded:
-    """Read a stored message of any history. Raises Illegible, Forged.
+    """Read a stored message of any history. Raises InvalidEvent, ForgedEvent.
 
     The type that counts is the body's: what the headers say of it may be a lie.
     """
     if len(body) > MAX_MESSAGE_BYTES:
-        raise Illegible(f"it is {len(body)} bytes long; the most is {MAX_MESSAGE_BYTES}")
+        raise InvalidEvent(f"it is {len(body)} bytes long; the most is {MAX_MESSAGE_BYTES}")
     try:
         recorded = decode(history_of(subject), sequence, body)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-        raise Illegible(str(error)) from error
+        raise InvalidEvent(str(error)) from error
     if needs_proof(recorded):
         _require_proof(subject, recorded, headers, proofs)
     return recorded
@@ -58,9 +58,9 @@ def read_event(
 def _require_proof(subject: str, recorded: Recorded, headers: bytes, proofs: Proofs) -> None:
     if objection := proofs.objection(subject, recorded, headers):
         tag = recorded.event.__struct_config__.tag
-        raise Forged(f"forged or tampered with: it says {tag}, and {objection}")
+        raise ForgedEvent(f"forged or tampered with: it says {tag}, and {objection}")
     if isinstance(recorded.event, TaskSubmitted) and recorded.version != 1:
-        raise Illegible(f"task.submitted stands at version {recorded.version}, and not at 1")
+        raise InvalidEvent(f"task.submitted stands at version {recorded.version}, and not at 1")
 
 
 def follows(version: int, recorded: Recorded) -> bool:
@@ -75,12 +75,12 @@ def follows(version: int, recorded: Recorded) -> bool:
     return is_next and (version > 0 or isinstance(recorded.event, GatewayEvent))
 
 
-def alarm_of(error: Illegible) -> str:
+def log_key(error: InvalidEvent) -> str:
     """Return the log key under which a message that is left out is told."""
-    return "event.forged" if isinstance(error, Forged) else "event.invalid"
+    return "event.forged" if isinstance(error, ForgedEvent) else "event.invalid"
 
 
-class Sieve:
+class HistoryDecoder:
     """Reads one history's messages, handed over in order, and keeps out what is no next event."""
 
     def __init__(self, subject: str, version: int = 0, *, proofs: Proofs) -> None:
@@ -89,7 +89,7 @@ class Sieve:
         self._alarms = 0
         self.version = version
 
-    def admit(self, stored: Stored) -> Recorded | None:
+    def admit(self, stored: StoredMessage) -> Recorded | None:
         """Read the next message; None when it is not the history's next event."""
         try:
             recorded = read_event(
@@ -100,18 +100,18 @@ class Sieve:
                 proofs=self._proofs,
             )
             self._require_next(recorded)
-        except Illegible as error:
+        except InvalidEvent as error:
             self._alarm(stored.sequence, error)
             return None
         self.version = recorded.version
         return recorded
 
-    def _alarm(self, sequence: int, error: Illegible) -> None:
+    def _alarm(self, sequence: int, error: InvalidEvent) -> None:
         """Log what is left out; of thousands the first few, for each reading meets them again."""
         self._alarms += 1
         if self._alarms <= _MAX_ALARMS:
-            _log.error(alarm_of(error), subject=self._subject, sequence=sequence, reason=str(error))
+            _log.error(log_key(error), subject=self._subject, sequence=sequence, reason=str(error))
 
     def _require_next(self, recorded: Recorded) -> None:
         if not follows(self.version, recorded):
-            raise Illegible(f"version {recorded.version} follows {self.version}")
+            raise InvalidEvent(f"version {recorded.version} follows {self.version}")

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from events import History, Recorded, TaskErased, event_subject
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read import history as reading
-from infra.log.jetstream.read.decode import Illegible, Sieve, Stored, read_event
+from infra.log.jetstream.read.decode import HistoryDecoder, InvalidEvent, StoredMessage, read_event
 
 
 async def exists(connection: Connection, history: History, *, within_seconds: float) -> bool:
@@ -21,7 +21,7 @@ async def exists(connection: Connection, history: History, *, within_seconds: fl
     return first is not None and not isinstance(first.event, TaskErased)
 
 
-def _is_erasure(connection: Connection, subject: str, stored: Stored) -> bool:
+def _is_erasure(connection: Connection, subject: str, stored: StoredMessage) -> bool:
     try:
         recorded = read_event(
             subject,
@@ -30,7 +30,7 @@ def _is_erasure(connection: Connection, subject: str, stored: Stored) -> bool:
             headers=stored.headers,
             proofs=connection.keys,
         )
-    except Illegible:
+    except InvalidEvent:
         return False
     return isinstance(recorded.event, TaskErased)
 
@@ -39,7 +39,7 @@ async def _first_event(
     connection: Connection, subject: str, within_seconds: float
 ) -> Recorded | None:
     """Return a history's first event. What is no event before it is passed over."""
-    sieve = Sieve(subject, proofs=connection.keys)
+    sieve = HistoryDecoder(subject, proofs=connection.keys)
     first = await reading.first_message(connection, subject, within_seconds=within_seconds)
     if first is None:
         return None

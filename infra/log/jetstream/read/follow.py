@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from infra.log.event_log import Unavailable
 from infra.log.jetstream.admin.streams import STREAM
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import ApiError, Connection
-from infra.log.jetstream.connection.waiting import Signal, first
-from infra.log.jetstream.read.pulls import Pulls
+from infra.log.jetstream.connection.waiting import Signal, wait_for_either
+from infra.log.jetstream.read.pulls import BatchPulls
 from infra.runtime.telemetry import logger
 
 _ASKED: Final = 1000
@@ -46,10 +46,10 @@ class _Passage:
         self._connection = connection
         self._reconnects = connection.reconnects
         self._position = 0
-        self._held: deque[Delivered] = deque()
+        self._held: deque[DeliveredMessage] = deque()
         self._has_gap = False
         self.signal = Signal()
-        self.pulls = Pulls(
+        self.pulls = BatchPulls(
             connection,
             consumer,
             take=self._take,
@@ -69,7 +69,7 @@ class _Passage:
             return "the connection broke"
         return "two heartbeats are missing" if self.pulls.is_silent else ""
 
-    def next_batch(self) -> list[Delivered]:
+    def next_batch(self) -> list[DeliveredMessage]:
         """Take what has come, in order and without a gap; not so much that others wait long."""
         return [self._held.popleft() for _ in range(min(_AT_ONCE, len(self._held)))]
 
@@ -78,7 +78,7 @@ class _Passage:
         if self._connection.is_connected:
             await self.pulls.top_up(held=len(self._held))
 
-    def _take(self, deliveries: Sequence[Delivered]) -> None:
+    def _take(self, deliveries: Sequence[DeliveredMessage]) -> None:
         for delivered in deliveries:
             if delivered.position != self._position + 1 or self._has_gap:
                 self._has_gap = True
@@ -95,7 +95,7 @@ async def follow(
     until: asyncio.Event,
     heartbeat_seconds: float = _HEARTBEAT_SECONDS,
     scope: Scope = EVERYTHING,
-) -> AsyncGenerator[list[Delivered], None]:
+) -> AsyncGenerator[list[DeliveredMessage], None]:
     """Yield all messages whose sequence is above `after`, in batches of up to 200.
 
     At most 2,000 are held, of 16 MiB at most; after each batch all others have their turn. Raises
@@ -119,13 +119,13 @@ async def follow(
                     else:
                         if scope.tells_when_idle:
                             yield []
-                        await first(stirred, until, seconds=heartbeat_seconds)
+                        await wait_for_either(stirred, until, seconds=heartbeat_seconds)
         except Unavailable as error:
             reason = str(error)
         if reason:
             connection.require_open()
             _log.warning("following anew", follower=name, after=last, reason=reason)
-            await first(asyncio.Event(), until, seconds=_RETRY_SECONDS)
+            await wait_for_either(asyncio.Event(), until, seconds=_RETRY_SECONDS)
 
 
 @asynccontextmanager
@@ -165,6 +165,6 @@ async def _create(connection: Connection, consumer: str, begin: Mapping[str, Any
     try:
         await connection.ask(f"CONSUMER.CREATE.{STREAM}.{consumer}", question)
     except ApiError as refusal:
-        if not refusal.is_passing:
+        if not refusal.is_transient:
             raise
         raise Unavailable(str(refusal)) from refusal

@@ -16,20 +16,20 @@ from infra.log.event_log import Unavailable
 from infra.log.jetstream.admin.streams import STREAM
 from infra.log.jetstream.connection.client import raw_headers
 from infra.log.jetstream.connection.connection import Connection
-from infra.log.jetstream.read.decode import Stored
+from infra.log.jetstream.read.decode import StoredMessage
 
-MOST_SUBJECTS: Final = 500  # the server answers for 1,024 at most
+MAX_SUBJECTS: Final = 500  # the server answers for 1,024 at most
 _LAST: Final = "204"
 
 
-async def tails(
+async def last_messages(
     connection: Connection, subjects: Sequence[str], *, within_seconds: float
-) -> dict[str, Stored]:
+) -> dict[str, StoredMessage]:
     """Tell the last message of each subject that has one. Raises Unavailable."""
-    found: dict[str, Stored] = {}
+    found: dict[str, StoredMessage] = {}
     async with _asking(connection) as (inbox, answers):
-        for start in range(0, len(subjects), MOST_SUBJECTS):
-            some = subjects[start : start + MOST_SUBJECTS]
+        for start in range(0, len(subjects), MAX_SUBJECTS):
+            some = subjects[start : start + MAX_SUBJECTS]
             question = msgspec.json.encode({"multi_last": some, "batch": len(some)})
             await connection.publish(f"$JS.API.DIRECT.GET.{STREAM}", question, reply=inbox)
             try:
@@ -40,14 +40,14 @@ async def tails(
     return found
 
 
-async def _gather(answers: "asyncio.Queue[Msg]", found: dict[str, Stored]) -> None:
+async def _gather(answers: "asyncio.Queue[Msg]", found: dict[str, StoredMessage]) -> None:
     """Take in one answer: a message a subject, closed by a status."""
     while True:
         message = await answers.get()
         headers = message.headers or {}
         status = headers.get("Status")
         if "Nats-Sequence" in headers:  # what is stored may claim to have a status too
-            found[headers["Nats-Subject"]] = Stored(
+            found[headers["Nats-Subject"]] = StoredMessage(
                 int(headers["Nats-Sequence"]), message.data, raw_headers(message)
             )
         elif status in (_LAST, "404"):

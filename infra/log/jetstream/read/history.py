@@ -14,9 +14,9 @@ import msgspec
 
 from infra.log.event_log import Unavailable
 from infra.log.jetstream.admin.streams import STREAM
-from infra.log.jetstream.connection.client import Answer
+from infra.log.jetstream.connection.client import DirectAnswer
 from infra.log.jetstream.connection.connection import ApiError, Connection
-from infra.log.jetstream.read.decode import Stored
+from infra.log.jetstream.read.decode import StoredMessage
 
 PAGE_EVENTS: Final = 500
 _MAX_PAGE: Final = 1_024
@@ -52,14 +52,14 @@ _counted = msgspec.json.Decoder(_Counted)
 
 async def last_message(
     connection: Connection, subject: str, *, within_seconds: float
-) -> Stored | None:
+) -> StoredMessage | None:
     """Ask the leader for a subject's last message. Raises Unavailable."""
     return await _message(connection, {"last_by_subj": subject}, within_seconds)
 
 
 async def _message(
     connection: Connection, question: object, within_seconds: float
-) -> Stored | None:
+) -> StoredMessage | None:
     try:
         answer = await _ask(connection, f"STREAM.MSG.GET.{STREAM}", question, within_seconds)
     except ApiError as refusal:
@@ -67,7 +67,7 @@ async def _message(
             return None
         raise
     message = _got.decode(answer).message
-    return Stored(message.seq, b64decode(message.data), b64decode(message.hdrs))
+    return StoredMessage(message.seq, b64decode(message.data), b64decode(message.hdrs))
 
 
 async def count(connection: Connection, subject: str, *, within_seconds: float) -> int:
@@ -79,19 +79,19 @@ async def count(connection: Connection, subject: str, *, within_seconds: float) 
 
 async def first_message(
     connection: Connection, subject: str, *, within_seconds: float
-) -> Stored | None:
+) -> StoredMessage | None:
     """Ask the leader for a subject's first message. Raises Unavailable."""
     return await _message(connection, {"seq": 1, "next_by_subj": subject}, within_seconds)
 
 
 async def messages(
     connection: Connection, subject: str, *, after: int, within_seconds: float
-) -> list[Stored]:
+) -> list[StoredMessage]:
     """Return a subject's messages above the sequence `after`, up to the leader's last.
 
     Raises Unavailable when the next of them have not come within the time.
     """
-    found: list[Stored] = []
+    found: list[StoredMessage] = []
     async for page in pages(connection, subject, after=after, within_seconds=within_seconds):
         found += page
     return found
@@ -104,7 +104,7 @@ async def pages(
     after: int,
     within_seconds: float,
     limit: int = PAGE_EVENTS,
-) -> AsyncGenerator[list[Stored], None]:
+) -> AsyncGenerator[list[StoredMessage], None]:
     """Yield a subject's messages above the sequence `after`, up to the leader's last, by pages.
 
     A page is of up to `limit` messages. However long the history, a page at a time is held. Raises
@@ -137,7 +137,7 @@ class _Span(NamedTuple):
 
 async def _next_page(
     connection: Connection, source: "_Pages", span: _Span, within_seconds: float
-) -> tuple[list[Stored], bool]:
+) -> tuple[list[StoredMessage], bool]:
     """Fetch the next page, and tell whether it ends with the leader's last."""
     while True:
         page = await source.after(span.after, span.limit)
@@ -164,7 +164,7 @@ async def _ask(connection: Connection, verb: str, question: object, within_secon
         try:
             return await connection.ask(verb, question, within_seconds=patience_seconds)
         except (ApiError, Unavailable) as error:
-            if isinstance(error, ApiError) and not error.is_passing:
+            if isinstance(error, ApiError) and not error.is_transient:
                 raise
             connection.require_open()
             if loop.time() >= deadline:
@@ -179,14 +179,14 @@ class _Pages:
         self._connection = connection
         self.subject = subject
         self.inbox = connection.client.new_inbox()
-        self._answers: asyncio.Queue[Sequence[Answer]] = asyncio.Queue()
+        self._answers: asyncio.Queue[Sequence[DirectAnswer]] = asyncio.Queue()
         self._asked = 0
 
-    def take(self, answers: Sequence[Answer]) -> None:
+    def take(self, answers: Sequence[DirectAnswer]) -> None:
         """Keep answers as they come, for whoever gathers them."""
         self._answers.put_nowait(answers)
 
-    async def after(self, sequence: int, limit: int) -> list[Stored]:
+    async def after(self, sequence: int, limit: int) -> list[StoredMessage]:
         """Fetch up to `limit` messages; asked again while the answer is torn by a reconnect."""
         while True:
             page = await self._fetch(sequence, limit)
@@ -195,7 +195,7 @@ class _Pages:
             self._connection.require_open()
             await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _fetch(self, sequence: int, limit: int) -> list[Stored] | None:
+    async def _fetch(self, sequence: int, limit: int) -> list[StoredMessage] | None:
         self._asked += 1
         question = {
             "seq": sequence + 1,
@@ -214,10 +214,10 @@ class _Pages:
         except TimeoutError:
             return None
 
-    async def _gather(self) -> list[Stored] | None:
+    async def _gather(self) -> list[StoredMessage] | None:
         """Collect one answer: messages chained by Nats-Last-Sequence, closed by a 204 or a 404."""
         asked = f"{self.inbox}.{self._asked}".encode()
-        page: list[Stored] = []
+        page: list[StoredMessage] = []
         before = 0
         while True:
             for subject, headers, body in await self._answers.get():
@@ -228,7 +228,7 @@ class _Pages:
                     return page if _is_end(headers, last, before) else None
                 if last != before:
                     return None
-                page.append(Stored(sequence, body, headers))
+                page.append(StoredMessage(sequence, body, headers))
                 before = sequence
 
 

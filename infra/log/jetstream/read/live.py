@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from events import History, history_of
 from infra.log.event_log import Unavailable
 from infra.log.jetstream.connection.connection import Connection
-from infra.log.jetstream.connection.waiting import Signal, first
+from infra.log.jetstream.connection.waiting import Signal, wait_for_either
 from infra.runtime.telemetry import logger
 
 _KEPT: Final = 10_000
@@ -22,7 +22,7 @@ _KEPT: Final = 10_000
 _log = logger(__name__)
 
 
-async def say(connection: Connection, subject: str, payload: bytes) -> None:
+async def publish_live(connection: Connection, subject: str, payload: bytes) -> None:
     """Say it to whoever hears now. Lost, without an error, while the connection is down."""
     if not connection.is_connected:
         return
@@ -32,7 +32,7 @@ async def say(connection: Connection, subject: str, payload: bytes) -> None:
         _log.info("live.lost", subject=subject, reason=str(reason))
 
 
-async def hear(
+async def subscribe_live(
     connection: Connection, subject: str, *, until: asyncio.Event | None = None, keep: int = _KEPT
 ) -> AsyncIterator[tuple[History, bytes]]:
     """Yield what is said on `subject` (`beat.>`, `live.>`), whose history and the payload.
@@ -60,7 +60,7 @@ async def hear(
                     yield waiting.popleft()
                 else:
                     connection.require_open()
-                    await first(stirred, until)
+                    await wait_for_either(stirred, until)
         finally:
             if not connection.is_closed:
                 await subscription.unsubscribe()

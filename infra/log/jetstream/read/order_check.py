@@ -14,7 +14,7 @@ from typing import Final
 from events import AccountId, Recorded, TaskId, event_subject
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read import history as reading
-from infra.log.jetstream.read.decode import Illegible, Sieve, follows
+from infra.log.jetstream.read.decode import HistoryDecoder, InvalidEvent, follows
 
 _MOST_HISTORIES: Final = 100_000
 
@@ -31,7 +31,7 @@ class _Place:
     is_proven: bool
 
 
-class Continuity:
+class OrderCheck:
     """The last event of each history met lately."""
 
     def __init__(self, connection: Connection, *, deadline_seconds: float) -> None:
@@ -55,7 +55,7 @@ class Continuity:
         return True
 
     async def require_next(self, recorded: Recorded) -> None:
-        """Take note of an event. Raises Illegible when it is not its history's next, Unavailable.
+        """Take note of an event. Raises InvalidEvent when it is not its history's next, Unavailable.
 
         The log is asked only about a history met in the middle, and before an event is refused.
         """
@@ -72,7 +72,7 @@ class Continuity:
             place = _Place(recorded.version, recorded.sequence, place.is_proven)
         self._remember(history, place)
         if not is_next:
-            raise Illegible(f"version {recorded.version} follows {place.version}")
+            raise InvalidEvent(f"version {recorded.version} follows {place.version}")
 
     def _remember(self, history: tuple[AccountId, TaskId], place: _Place) -> None:
         self._places[history] = place
@@ -94,7 +94,7 @@ class Continuity:
     async def _before(self, recorded: Recorded) -> _Place:
         """Read where the history stood before this event, a page at a time."""
         subject = event_subject(recorded.history)
-        sieve, sequence = Sieve(subject, proofs=self._connection.keys), 0
+        sieve, sequence = HistoryDecoder(subject, proofs=self._connection.keys), 0
         pages = reading.pages(
             self._connection, subject, after=0, within_seconds=self._deadline_seconds
         )

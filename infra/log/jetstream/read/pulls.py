@@ -14,7 +14,7 @@ import msgspec
 from nats.aio.msg import Msg
 
 from infra.log.jetstream.admin.streams import STREAM
-from infra.log.jetstream.connection.client import Delivered, Take
+from infra.log.jetstream.connection.client import DeliveredMessage, OnDeliveries
 from infra.log.jetstream.connection.connection import Connection
 
 _PULL_BYTES: Final = 8 * 1024 * 1024
@@ -23,7 +23,7 @@ _NANOSECONDS: Final = 1_000_000_000
 _PULL_ENDED: Final = ("Batch Completed", "Message Size Exceeds")
 
 
-class Pulls:
+class BatchPulls:
     """Asks one consumer for messages and hands them to `take`, in the order they come.
 
     `notice` is called after everything that came. Neither waits or raises; both run where nats-py
@@ -35,7 +35,7 @@ class Pulls:
         connection: Connection,
         consumer: str,
         *,
-        take: Take,
+        take: OnDeliveries,
         notice: Callable[[], None],
         batch: int,
         heartbeat_seconds: float,
@@ -93,7 +93,7 @@ class Pulls:
                 self._subject, msgspec.json.encode(question), reply=self._inbox
             )
 
-    def _hear(self, deliveries: Sequence[Delivered]) -> None:
+    def _hear(self, deliveries: Sequence[DeliveredMessage]) -> None:
         self._heard_at = self._time()
         self._outstanding = max(0, self._outstanding - len(deliveries))
         self._take(deliveries)

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from infra.log.jetstream.admin.streams import STREAM
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read import history
 from infra.log.jetstream.read.follow import Scope, follow
@@ -21,19 +21,19 @@ _ANSWER_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 1.0
 
 
-class Size(NamedTuple):
+class RangeLimit(NamedTuple):
     """How much is read at once, at most; at least one message is."""
 
     messages: int
     size_bytes: int
 
 
-class Stretch(NamedTuple):
+class LogRange(NamedTuple):
     """Every message with `after` < sequence <= `up_to`. What is missing there was erased."""
 
     after: int
     up_to: int
-    messages: Sequence[Delivered]
+    messages: Sequence[DeliveredMessage]
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -44,7 +44,9 @@ class _Info(msgspec.Struct, frozen=True):
     state: _State
 
 
-async def read_stretch(connection: Connection, name: str, *, after: int, most: Size) -> Stretch:
+async def read_range(
+    connection: Connection, name: str, *, after: int, most: RangeLimit
+) -> LogRange:
     """Read what the log holds above a sequence, to its end of now or as much as `most` allows.
 
     Raises Unavailable when the connection ends for good, ApiError.
@@ -52,9 +54,9 @@ async def read_stretch(connection: Connection, name: str, *, after: int, most: S
     end = await _end(connection)
     last = await history.last_message(connection, _EVERYTHING, within_seconds=_ANSWER_SECONDS)
     if last is None or last.sequence <= after:
-        return Stretch(after, max(after, end), [])
+        return LogRange(after, max(after, end), [])
     scope = Scope(subject=_EVERYTHING, tells_when_idle=True)
-    found: list[Delivered] = []
+    found: list[DeliveredMessage] = []
     size_bytes = 0
     deliveries = follow(
         connection,
@@ -68,13 +70,13 @@ async def read_stretch(connection: Connection, name: str, *, after: int, most: S
         async for batch in batches:
             for delivered in batch:
                 if delivered.sequence > end:
-                    return Stretch(after, end, found)
+                    return LogRange(after, end, found)
                 size_bytes += len(delivered.body)
                 if found and (len(found) >= most.messages or size_bytes > most.size_bytes):
-                    return Stretch(after, found[-1].sequence, found)
+                    return LogRange(after, found[-1].sequence, found)
                 found.append(delivered)
                 if delivered.sequence >= last.sequence:
-                    return Stretch(after, end, found)
+                    return LogRange(after, end, found)
     raise AssertionError("following ends only when it is told to")
 
 

@@ -19,10 +19,10 @@ from events.codec import tag_of
 from infra.log.event_log import Unavailable
 from infra.log.event_mac import Proofs
 from infra.log.jetstream.admin.streams import STREAM
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import ApiError, Connection
-from infra.log.jetstream.connection.waiting import first
-from infra.log.jetstream.read.decode import Illegible, alarm_of, read_event
+from infra.log.jetstream.connection.waiting import wait_for_either
+from infra.log.jetstream.read.decode import InvalidEvent, log_key, read_event
 from infra.log.jetstream.read.follow import Scope, follow
 from infra.log.jetstream.read.history import NO_MESSAGE
 from infra.runtime.telemetry import logger
@@ -107,7 +107,7 @@ async def replay(
                 return
 
 
-def _selected(selection: Selection, proofs: Proofs, delivered: Delivered) -> Recorded | None:
+def _selected(selection: Selection, proofs: Proofs, delivered: DeliveredMessage) -> Recorded | None:
     """Read a message; None when it is of another type, or no event."""
     if selection.types and not _may_be(selection.types, delivered.body):
         return None
@@ -119,9 +119,9 @@ def _selected(selection: Selection, proofs: Proofs, delivered: Delivered) -> Rec
             headers=delivered.headers,
             proofs=proofs,
         )
-    except Illegible as error:
+    except InvalidEvent as error:
         _log.error(
-            alarm_of(error),
+            log_key(error),
             subject=delivered.subject,
             sequence=delivered.sequence,
             reason=str(error),
@@ -173,7 +173,7 @@ class _End:
         self._last: int | None = None
         self._is_passed = False
 
-    def within(self, batch: Sequence[Delivered]) -> Sequence[Delivered]:
+    def within(self, batch: Sequence[DeliveredMessage]) -> Sequence[DeliveredMessage]:
         """Keep what is not beyond the end, and remember how far the reading came."""
         kept = [delivered for delivered in batch if not self._is_beyond(delivered)]
         self._is_passed = len(kept) < len(batch)
@@ -189,7 +189,7 @@ class _End:
             self._last = await self._find_last()
         return self._last is not None and self._reached >= self._last
 
-    def _is_beyond(self, delivered: Delivered) -> bool:
+    def _is_beyond(self, delivered: DeliveredMessage) -> bool:
         match self._up_to:
             case None:
                 return False
@@ -212,7 +212,7 @@ class _End:
                 return None
             return await self._last_on_subject()
         except (Unavailable, ApiError) as error:
-            if isinstance(error, ApiError) and not error.is_passing:
+            if isinstance(error, ApiError) and not error.is_transient:
                 raise
             self._connection.require_open()
             return None  # asked again with the next idle moment
@@ -250,7 +250,7 @@ class _Pace:
         never = asyncio.Event()
         for recorded in events:
             if (delay := self._delay(recorded.at, self._speed)) > 0:
-                await first(never, until, seconds=delay)
+                await wait_for_either(never, until, seconds=delay)
             if until.is_set():
                 return
             yield [recorded]

@@ -21,13 +21,13 @@ from typing import Final, Self, cast
 from events import Draft, Head, History, Recorded, WorkerEvent, event_subject
 from events.codec import AnyEvent
 from infra.log.event_log import Unavailable
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
-from infra.log.jetstream.connection.waiting import Signal, first
-from infra.log.jetstream.read.decode import Sieve, Stored
-from infra.log.jetstream.read.pulls import Pulls
+from infra.log.jetstream.connection.waiting import Signal, wait_for_either
+from infra.log.jetstream.read.decode import HistoryDecoder, StoredMessage
+from infra.log.jetstream.read.pulls import BatchPulls
 from infra.log.jetstream.worker.verification import VerifiedWriters, Verify
-from infra.log.jetstream.write.append import Appender, Growth, Mark, last_sequence
+from infra.log.jetstream.write.append import Appender, EventMark, HistoryGrowth, last_sequence
 from infra.runtime.telemetry import logger
 
 _BATCH: Final = 500
@@ -67,18 +67,18 @@ class AttemptLog:
         self._asked = asked
         self._history = history
         self._writers = VerifiedWriters(verify)
-        self._sieve = Sieve(event_subject(history), proofs=self._writers)
-        self._unread: deque[Delivered] = deque()
+        self._sieve = HistoryDecoder(event_subject(history), proofs=self._writers)
+        self._unread: deque[DeliveredMessage] = deque()
         self._reading = asyncio.Lock()
         self._arrived: deque[Recorded] = deque()
-        self._marks: list[Mark] = []
+        self._marks: list[EventMark] = []
         self._position = 0
         self._sequence = 0
         self._reconnects = connection.reconnects
         self._pull_at = 0.0
         self._signal = Signal()
         self._hooks = ExitStack()
-        self._pulls = Pulls(
+        self._pulls = BatchPulls(
             connection,
             reader,
             take=self._take,
@@ -136,7 +136,7 @@ class AttemptLog:
                 yield self._give()
             else:
                 await self._tend()
-                await first(stirred, until, seconds=self._tick())
+                await wait_for_either(stirred, until, seconds=self._tick())
 
     async def _reach(self, last: int | None, within_seconds: float) -> None:
         """Wait until everything up to the sequence `last` is here; None: to the history's end."""
@@ -151,7 +151,7 @@ class AttemptLog:
                     if self._sequence >= last:
                         return
                     await self._tend()
-                    await first(stirred, never, seconds=self._tick())
+                    await wait_for_either(stirred, never, seconds=self._tick())
         except TimeoutError:
             raise Unavailable(
                 "The reader of this attempt does not deliver, or the gateway does not say what is "
@@ -186,12 +186,12 @@ class AttemptLog:
                     self._unread.popleft()
                     self._admit(each)
 
-    def _admit(self, delivered: Delivered) -> None:
+    def _admit(self, delivered: DeliveredMessage) -> None:
         self._sequence = delivered.sequence
-        stored = Stored(delivered.sequence, delivered.body, delivered.headers)
+        stored = StoredMessage(delivered.sequence, delivered.body, delivered.headers)
         recorded = self._sieve.admit(stored)
         if recorded is not None:
-            self._marks.append(Mark(recorded.id, recorded.sequence))
+            self._marks.append(EventMark(recorded.id, recorded.sequence))
             self._arrived.append(recorded)
 
     def _give(self) -> list[Recorded]:
@@ -199,10 +199,12 @@ class AttemptLog:
         self._arrived.clear()
         return given
 
-    async def _look(self, after: int, last: int | None, within_seconds: float) -> Growth:
+    async def _look(self, after: int, last: int | None, within_seconds: float) -> HistoryGrowth:
         """See, by what the reader delivers, what stands in the history after a sequence."""
         await self._reach(last, within_seconds)
-        return Growth([mark for mark in self._marks if mark.sequence > after], self._sequence)
+        return HistoryGrowth(
+            [mark for mark in self._marks if mark.sequence > after], self._sequence
+        )
 
     async def _tend(self) -> None:
         """Keep the pulls going; ask for a fresh reader when what comes cannot be trusted."""
@@ -231,11 +233,11 @@ class AttemptLog:
         )
         return self._heartbeat_seconds if is_settled else _RETRY_SECONDS
 
-    def _take(self, deliveries: Sequence[Delivered]) -> None:
+    def _take(self, deliveries: Sequence[DeliveredMessage]) -> None:
         for delivered in deliveries:
             self._take_one(delivered)
 
-    def _take_one(self, delivered: Delivered) -> None:
+    def _take_one(self, delivered: DeliveredMessage) -> None:
         """Accept the next message; drop what a fresh reader repeats."""
         ahead = delivered.position - self._position
         if ahead > 1:
@@ -246,7 +248,7 @@ class AttemptLog:
         if ahead >= 0:
             self.is_waiting_for_reader = False
 
-    def _accept(self, delivered: Delivered) -> None:
+    def _accept(self, delivered: DeliveredMessage) -> None:
         self._position = delivered.position
         self._unread.append(delivered)
 

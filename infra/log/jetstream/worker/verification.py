@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from events import Recorded
 from infra.log.event_mac import parse_mac, read_mac, writer_of
-from infra.log.jetstream.connection.client import Delivered
+from infra.log.jetstream.connection.client import DeliveredMessage
 
 
 class SignedEvent(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class VerifiedWriters:
         self._verify = verify
         self._writers: dict[int, str] = {}
 
-    async def learn(self, deliveries: Sequence[Delivered]) -> None:
+    async def learn(self, deliveries: Sequence[DeliveredMessage]) -> None:
         """Ask about what carries a MAC, all at once. Raises Unavailable."""
         signed = [event for each in deliveries if (event := _signed(each)) is not None]
         if not signed:
@@ -65,7 +65,7 @@ class VerifiedWriters:
         return mac if isinstance(mac, str) else "the gateway does not confirm it"
 
 
-def _signed(delivered: Delivered) -> SignedEvent | None:
+def _signed(delivered: DeliveredMessage) -> SignedEvent | None:
     mac = read_mac(delivered.headers)
     if isinstance(mac, str):
         return None

@@ -17,7 +17,7 @@ from events import Draft, EventId, Head, History, event_subject
 from events.codec import AnyEvent, Unwritable, encode, schema_of, tag_of
 from infra.log.event_log import Conflict, Refused, Unavailable
 from infra.log.event_mac import HEADER, EventKeys, writer_of
-from infra.log.jetstream.admin.streams import MAX_EVENTS_OF_A_TASK, MAX_MESSAGE_BYTES, STREAM
+from infra.log.jetstream.admin.streams import MAX_EVENTS_PER_TASK, MAX_MESSAGE_BYTES, STREAM
 from infra.log.jetstream.connection.connection import Connection
 from infra.runtime.telemetry import inject
 
@@ -42,7 +42,7 @@ class Message(NamedTuple):
     headers: dict[str, str]
 
 
-class Mark(NamedTuple):
+class EventMark(NamedTuple):
     """An event found in the history, by its id."""
 
     id: EventId
@@ -53,14 +53,14 @@ class Contended(Unavailable):
     """The log answers, but others write into this one history faster than it can be appended to."""
 
 
-class Growth(NamedTuple):
+class HistoryGrowth(NamedTuple):
     """What stands in a history after some sequence: its events, and its last message's place."""
 
-    marks: Sequence[Mark]
+    marks: Sequence[EventMark]
     sequence: int
 
 
-Look = Callable[[int, int | None, float], Awaitable[Growth]]
+ReadGrowth = Callable[[int, int | None, float], Awaitable[HistoryGrowth]]
 """Looks what stands after a sequence: `look(after, last, within_seconds)`. `last` is the history's
 last sequence where the server told it. Raises Unavailable."""
 
@@ -106,7 +106,7 @@ async def last_sequence(connection: Connection, history: History, *, within_seco
             raise Unavailable("the log is busy with this history")
 
 
-def spell(
+def encode_messages(
     history: History, drafts: Sequence[Draft[AnyEvent]], after: Head, *, keys: EventKeys
 ) -> list[Message]:
     """Return drafts as messages with the versions that follow `after`, signed.
@@ -156,7 +156,7 @@ class Appender:
         self,
         connection: Connection,
         history: History,
-        look: Look,
+        look: ReadGrowth,
         *,
         deadline_seconds: float,
         jitter: Callable[[], float] = random.random,
@@ -175,7 +175,7 @@ class Appender:
         """
         if not drafts:
             return after
-        messages = spell(self._history, drafts, after, keys=self._connection.keys)
+        messages = encode_messages(self._history, drafts, after, keys=self._connection.keys)
         version = after.version + len(drafts)
         expected = after.sequence
         reason, failure = "no answer", Unavailable
@@ -247,14 +247,14 @@ def _outcome(ack: _Ack) -> int | _Doubt:
         return _Doubt(None)
     if error.err_code == _STORE_FAILED and "per subject" in error.description:
         raise Refused(
-            f"This task's history is full: {MAX_EVENTS_OF_A_TASK} events. Submit a new task."
+            f"This task's history is full: {MAX_EVENTS_PER_TASK} events. Submit a new task."
         )
     if error.code == _UNAVAILABLE or error.err_code in _PASSING:
         raise Unavailable(f"{error.description} (JetStream error {error.err_code})")
     raise Refused(f"{error.description} (JetStream error {error.err_code})")
 
 
-def _own(marks: Sequence[Mark], drafts: Sequence[Draft[AnyEvent]]) -> int:
+def _own(marks: Sequence[EventMark], drafts: Sequence[Draft[AnyEvent]]) -> int:
     """Find the sequence of the last draft, if the first event after the head is the first draft."""
     ours = [draft.id for draft in drafts]
     if [mark.id for mark in marks[: len(ours)]] != ours:

@@ -13,22 +13,22 @@ import msgspec
 from events.codec import tag_of
 from infra.log.event_log import Unavailable
 from infra.log.event_mac import HEADER, header_block
-from infra.log.jetstream.admin.streams import MAX_EVENTS_OF_A_TASK, STREAM
+from infra.log.jetstream.admin.streams import MAX_EVENTS_PER_TASK, STREAM
 from infra.log.jetstream.connection.connection import Connection
-from infra.log.jetstream.read.decode import Forged, Illegible, read_event
+from infra.log.jetstream.read.decode import ForgedEvent, InvalidEvent, read_event
 
 _BATCH: Final = 500
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 _ANSWER_SECONDS: Final = 30.0
 _GAP: Final = "events.gap"
-_PLACEHOLDERS_A_SUBJECT: Final = MAX_EVENTS_OF_A_TASK // 2
+_PLACEHOLDERS_A_SUBJECT: Final = MAX_EVENTS_PER_TASK // 2
 
 
-class NotEmpty(Exception):
+class LogNotEmpty(Exception):
     """The log holds something already, or held it. The text says what to do."""
 
 
-class NotRefilled(Exception):
+class ImportFailed(Exception):
     """The log did not take a message at its sequence. The text says why."""
 
 
@@ -68,14 +68,14 @@ async def require_empty(connection: Connection) -> None:
     """Raise NotEmpty unless nothing was ever stored in the log."""
     last = await _last(connection)
     if last:
-        raise NotEmpty(
+        raise LogNotEmpty(
             f"The log is not empty: it has come to sequence {last}. Only an empty one is filled: "
             "start NATS on an empty store directory, run `python -m infra.log.jetstream`, and "
             "restore again."
         )
 
 
-class Refilling:
+class LogImport:
     """Appends stored messages at their old sequences; `put` in order, then `finish`.
 
     `unproven` counts what claims to be the control plane's and is not, by the keys at hand.
@@ -93,7 +93,7 @@ class Refilling:
         return self._stored + len(self._waiting) + 1
 
     async def put(self, subject: str, sequence: int, body: bytes, *, mac: str = "") -> None:
-        """Store a message at its sequence, with its MAC. Raises NotRefilled, Unavailable."""
+        """Store a message at its sequence, with its MAC. Raises ImportFailed, Unavailable."""
         await self._fill(sequence)
         await self._add(_Waiting(subject, body, mac))
 
@@ -125,7 +125,7 @@ class Refilling:
         except Unavailable as lost:  # the answer, perhaps, and not the batch
             reached, reason = await _last(self._connection), str(lost)
         if reached != wanted:
-            raise NotRefilled(
+            raise ImportFailed(
                 f"The log is at sequence {reached} and not at {wanted}. {reason or 'Who writes?'} "
                 "Stop every service, begin with an empty store directory and restore again."
             )
@@ -154,7 +154,7 @@ class Refilling:
         )
         ack = msgspec.json.decode(answer.data, type=_Ack)
         if ack.error is not None:
-            raise NotRefilled(f"The log refused a message: {ack.error.description}.")
+            raise ImportFailed(f"The log refused a message: {ack.error.description}.")
         return ack.seq
 
     def _headers(self, place: int, message: "_Waiting") -> dict[str, str]:
@@ -171,8 +171,8 @@ class Refilling:
                 headers=header_block(message.mac),
                 proofs=self._connection.keys,
             )
-        except Illegible as error:  # it was none before either
-            self.unproven += isinstance(error, Forged)
+        except InvalidEvent as error:  # it was none before either
+            self.unproven += isinstance(error, ForgedEvent)
             return headers
         return headers | {
             "Errand-Type": tag_of(recorded.event),

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 import httpx
 
-from infra.git.command import GitMissing
+from infra.git.command import GitNotFound
 from infra.runtime.telemetry import logger
 from services.gateway.broker.git.push_inspection import ForgeUnreachable, PushInspector, PushTerms
 from services.gateway.broker.git.push_reception import PackTooLarge, PushReception
@@ -85,7 +85,7 @@ class GitProxy:
             except PackTooLarge as error:
                 _log.warning("push.refused", branch=terms.branch, cause=str(error))
                 return said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"push_refused: {error}.")
-            except GitMissing as error:
+            except GitNotFound as error:
                 _log.error("push.not_inspected", branch=terms.branch, error=str(error))
                 return said(
                     HTTPStatus.SERVICE_UNAVAILABLE,

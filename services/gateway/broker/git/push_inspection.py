@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from infra.git.command import Ended, GitCommand, TooLarge, access_setting
+from infra.git.command import GitCommand, GitResult, RepositoryTooLarge, access_setting
 from infra.git.forge_files import DIFF_OPTIONS, MAX_DIFF_BYTES, changed_forge_files, push_digest
 from services.gateway.broker.git.push_request import PushRefused, Update
 from services.gateway.tasks import approvals
@@ -164,12 +164,12 @@ class _Inspection:
     def _base_ref(self) -> str:
         return f"refs/heads/{self._task.base}" if self._task.base else "HEAD"
 
-    async def _fetch(self, *arguments: str) -> Ended:
+    async def _fetch(self, *arguments: str) -> GitResult:
         try:
             return await self._remote.run(
                 *_FETCH, *arguments, timeout_seconds=_MAX_SECONDS, is_watched=True
             )
-        except TooLarge:
+        except RepositoryTooLarge:
             raise PushRefused("the repository is larger than can be looked through") from None
 
     async def _index(self) -> None:
@@ -280,6 +280,6 @@ def _not_allowed(paths: tuple[str, ...]) -> str:
     )
 
 
-def _last_words(ended: Ended) -> str:
+def _last_words(ended: GitResult) -> str:
     lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
     return (lines[-1] if lines else f"git ended with {ended.code}")[:300]

@@ -9,8 +9,8 @@ import click
 from redis.exceptions import RedisError
 
 from infra.log.event_log import Refused, Unavailable
+from infra.log.jetstream.admin.import_log import ImportFailed, LogNotEmpty
 from infra.log.jetstream.connection.connection import ApiError
-from infra.log.jetstream.write.import_log import ImportFailed, LogNotEmpty
 from infra.operator.archive import NotStored
 from infra.operator.erasure import NotErasable
 from infra.operator.segment import Damaged

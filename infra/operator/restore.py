@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from infra.log.jetstream import Connection
-from infra.log.jetstream.write.import_log import LogImport, require_empty
+from infra.log.jetstream.admin.import_log import LogImport, require_empty
 from infra.operator.archive import Shelf
 from infra.operator.segment import Damaged, Manifest, chain, newest, opened, unpack
 from infra.operator.task_keys import Vault

@@ -25,7 +25,7 @@ import redis.asyncio as redis
 from clients.cli.stream.client import Stream
 from clients.cli.stream.items import LiveItem
 from events import Recorded, ToolCompleted
-from infra.log.jetstream.read.live import subscribe_live
+from infra.log.jetstream.connection.live import subscribe_live
 from infra.stores.object_store import Storage, open_objects
 from services.worker.agent.text.redaction import secrets_in
 from tests.kit.probe import secret_search

@@ -7,9 +7,9 @@ behaviour that is built on: events.md §2.
 
 from infra.log.jetstream.admin.streams import provision, wait_for_stream
 from infra.log.jetstream.connection.connection import Connection, connect
+from infra.log.jetstream.connection.live import publish_live, subscribe_live
 from infra.log.jetstream.log import JetStreamLog, LogInfo
 from infra.log.jetstream.read.decode import follows
-from infra.log.jetstream.read.live import publish_live, subscribe_live
 from infra.log.jetstream.read.replay import Selection, replay
 from infra.log.jetstream.worker.attempt_log import AttemptLog
 from infra.log.jetstream.worker.reader import (

@@ -15,8 +15,8 @@ import pytest
 from events import NOWHERE, TaskErased, event_subject
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin.erasure import purge_before
+from infra.log.jetstream.admin.import_log import LogNotEmpty
 from infra.log.jetstream.read.range import RangeLimit, read_range
-from infra.log.jetstream.write.import_log import LogNotEmpty
 from infra.operator.archive import Archiving, Shelf
 from infra.operator.restore import restore
 from infra.operator.segment import Damaged, Manifest

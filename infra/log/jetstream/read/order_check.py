@@ -55,7 +55,7 @@ class OrderCheck:
         return True
 
     async def require_next(self, recorded: Recorded) -> None:
-        """Take note of an event. Raises InvalidEvent when it is not its history's next, Unavailable.
+        """Record an event. Raises InvalidEvent when it is not its history's next, Unavailable.
 
         The log is asked only about a history met in the middle, and before an event is refused.
         """

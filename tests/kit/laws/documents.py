@@ -10,7 +10,7 @@ from typing import Any
 
 from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
-FOLDER = Path(__file__).parents[2] / "docs"
+FOLDER = Path(__file__).parents[3] / "docs"
 
 # RFC 3339 §5.6, in UTC as everywhere in Errand.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

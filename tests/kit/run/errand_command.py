@@ -57,7 +57,7 @@ async def errand(
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
             "HOME": str(folder),
             "ERRAND_URL": url or stack.gateway_url,
             "ERRAND_TOKEN": phone.gateway.token,

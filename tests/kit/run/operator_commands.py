@@ -41,7 +41,7 @@ async def operate(
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONPATH": str(Path(__file__).parents[3]),
             "HOME": str(folder),
             "COLUMNS": "200",
             **environment,

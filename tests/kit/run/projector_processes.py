@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.kit.servers.stack import RealServers, plain_environment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @asynccontextmanager

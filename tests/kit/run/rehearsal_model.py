@@ -20,7 +20,7 @@ from infra.runtime.clock import Clock, utc_now
 from infra.simulators.anthropic.main import Settings, server
 
 KEY = "sk-rehearsal-for-tests"
-SAMPLES = Path(__file__).parents[2] / "infra" / "stack" / "samples"
+SAMPLES = Path(__file__).parents[3] / "infra" / "local" / "samples"
 
 
 @dataclass(frozen=True)

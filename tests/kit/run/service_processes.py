@@ -15,7 +15,7 @@ from tests.gateway.conftest import OPERATOR, REPOSITORY, settings_for
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.stack import RealServers, plain_environment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Service:

@@ -87,7 +87,7 @@ def running_forge(directory: Path, **settings: str) -> Iterator[LocalForge]:
     """Run a forge on an ephemeral loopback port until the block is left."""
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
         "DIRECTORY": str(directory),
         "FORGE_TOKEN": TOKEN,
         "FAULTS": "1",

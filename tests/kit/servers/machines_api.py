@@ -44,7 +44,7 @@ class LocalMachines:
             process = subprocess.Popen(
                 [sys.executable, "-m", "infra.machines_api"],
                 env=self._environment,
-                cwd=Path(__file__).parents[2],
+                cwd=Path(__file__).parents[3],
                 stderr=log,
                 stdout=log,
             )

@@ -24,7 +24,7 @@ from services.gateway.accounts.assembly import make_accounts
 from services.gateway.accounts.sign_in.mail import Mail
 from services.gateway.accounts.tokens import Digests
 from services.gateway.artifacts import artifact_cache
-from services.gateway.broker.assembly import Parts, broker
+from services.gateway.broker.assembly import BrokerDependencies, broker
 from services.gateway.http.allowed_origins import origins
 from services.gateway.http.app import make_app
 from services.gateway.http.asgi import Edge
@@ -230,8 +230,8 @@ def _pushing(
 
 def _parts(
     opened: _Opened, *, recall: Recall, digests: Digests, forges: tuple[Forge, ...]
-) -> Parts:
-    return Parts(
+) -> BrokerDependencies:
+    return BrokerDependencies(
         pool=opened.pool,
         recall=recall,
         digests=digests,

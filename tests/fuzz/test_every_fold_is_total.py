@@ -91,7 +91,7 @@ def test_what_the_gateway_needs_to_answer_a_command(events: Sequence[Any]) -> No
 def test_what_is_shown_on_a_lock_screen(events: Sequence[Any]) -> None:
     history = admitted(events)
 
-    notice.told(history)
+    notice.fold_history(history)
     for recorded in history:
         notice.concerns(recorded)
 

@@ -35,7 +35,7 @@ _END = """
 """
 
 
-class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
+class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An API key, as it may be shown."""
 
     key: str
@@ -47,7 +47,7 @@ class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
     used_at: datetime | None
 
 
-class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """An API key just made. `token` is told this once."""
 
     key: str
@@ -57,7 +57,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
-class Keys:
+class ApiKeys:
     """A person's API keys. Every method raises Refused (503) when the database does not answer.
 
     `environment` stands in every key, so that one for trials is not taken for a real one.
@@ -87,7 +87,7 @@ class Keys:
         *,
         scopes: Collection[Scope],
         expires_at: datetime | None,
-    ) -> NewKey:
+    ) -> NewApiKey:
         """Make a key of this person's.
 
         Raises Refused: 422 for an end that has passed or scopes the asker has not, 409 when the
@@ -111,13 +111,13 @@ class Keys:
             await connection.execute(
                 _KEEP, key, digest, account, person, name, wanted, token[-4:], now, expires_at
             )
-        return NewKey(key=key, token=token, name=name, scopes=wanted, expires_at=expires_at)
+        return NewApiKey(key=key, token=token, name=name, scopes=wanted, expires_at=expires_at)
 
-    async def list(self, principal: Principal) -> tuple[KeyLine, ...]:
+    async def list(self, principal: Principal) -> tuple[ApiKeyInfo, ...]:
         """List the person's keys, oldest first."""
         async with within(self._pool, principal.account) as connection:
             rows = await connection.fetch(_LIST, principal.account, principal.person)
-        return tuple(msgspec.convert(dict(row), KeyLine) for row in rows)
+        return tuple(msgspec.convert(dict(row), ApiKeyInfo) for row in rows)
 
     async def revoke(self, principal: Principal, key: str) -> None:
         """End a key. Raises Refused (404) when the person has none such."""

@@ -8,18 +8,18 @@ import httpx
 import redis.asyncio as redis
 
 from infra.runtime.clock import Clock
-from services.gateway.accounts.api_keys import Keys
-from services.gateway.accounts.authentication import People
-from services.gateway.accounts.encryption import AesSealer
+from services.gateway.accounts.api_keys import ApiKeys
+from services.gateway.accounts.authentication import Authenticator
+from services.gateway.accounts.encryption import AesCipher
 from services.gateway.accounts.members import Members
 from services.gateway.accounts.secrets import read_secrets
-from services.gateway.accounts.session_cache import Revocations, Standings
+from services.gateway.accounts.session_cache import Revocations, SessionCache
 from services.gateway.accounts.sessions import Sessions
-from services.gateway.accounts.sign_in.github import GitHub, GitHubTerms
+from services.gateway.accounts.sign_in.github import GitHub, GitHubSettings
 from services.gateway.accounts.sign_in.identities import Identities
-from services.gateway.accounts.sign_in.mail import Mail, MailTerms
+from services.gateway.accounts.sign_in.mail import Mail, MailSettings
 from services.gateway.accounts.sign_in.pairing import Pairings
-from services.gateway.accounts.token_signing import Signing
+from services.gateway.accounts.token_signing import TokenSigner
 from services.gateway.accounts.tokens import Digests
 from services.gateway.queries.task_cache import Recall
 from services.gateway.settings import Settings
@@ -32,11 +32,11 @@ CALLBACK: Final = "/sign-in/github/callback"
 class Accounts:
     """What the routes of people, keys and sign-in stand on."""
 
-    people: People
+    people: Authenticator
     sessions: Sessions
     pairings: Pairings
     members: Members
-    keys: Keys
+    keys: ApiKeys
     identities: Identities
     mail: Mail
     ways_in: tuple[str, ...]
@@ -54,10 +54,10 @@ def make_accounts(
     """Put them together. Raises Misconfigured when ACCOUNT_SECRETS are none."""
     house_secrets = read_secrets(settings.account_secrets)
     digests, entropy = Digests(settings.claim_secret), secrets.token_bytes
-    signing = Signing(house_secrets, issuer=settings.public_url.rstrip("/"), entropy=entropy)
-    standings = Standings(clock)
+    signing = TokenSigner(house_secrets, issuer=settings.public_url.rstrip("/"), entropy=entropy)
+    standings = SessionCache(clock)
     revocations = Revocations(standings, live)
-    people = People(
+    people = Authenticator(
         pool, recall=recall, digests=digests, signing=signing, standings=standings, clock=clock
     )
     sessions = Sessions(
@@ -78,7 +78,7 @@ def make_accounts(
         clock=clock,
         entropy=entropy,
     )
-    keys = Keys(
+    keys = ApiKeys(
         pool,
         digests=digests,
         revocations=revocations,
@@ -116,7 +116,7 @@ def _identities(
         pool,
         github=github,
         pairings=pairings,
-        sealer=AesSealer(read_secrets(settings.account_secrets), secrets.token_bytes),
+        sealer=AesCipher(read_secrets(settings.account_secrets), secrets.token_bytes),
         digests=digests,
         is_open=settings.sign_up == "open",
         clock=clock,
@@ -124,8 +124,8 @@ def _identities(
     )
 
 
-def _github(settings: Settings) -> GitHubTerms:
-    return GitHubTerms(
+def _github(settings: Settings) -> GitHubSettings:
+    return GitHubSettings(
         url=settings.github_url,
         api_url=settings.github_api_url,
         client_id=settings.github_client_id,
@@ -136,7 +136,7 @@ def _github(settings: Settings) -> GitHubTerms:
 
 
 def _mail(settings: Settings, pool: Pool, pairings: Pairings, clock: Clock) -> Mail:
-    terms = MailTerms(
+    terms = MailSettings(
         host=settings.smtp_host,
         port=settings.smtp_port,
         security=settings.smtp_security,

@@ -5,8 +5,8 @@ from typing import Final
 
 from events import AccountId, PersonId, TaskId
 from infra.runtime.clock import Clock
-from services.gateway.accounts.session_cache import Standings
-from services.gateway.accounts.token_signing import Claims, Signing, Token
+from services.gateway.accounts.session_cache import SessionCache
+from services.gateway.accounts.token_signing import SignedToken, TokenClaims, TokenSigner
 from services.gateway.accounts.tokens import Digests, is_key
 from services.gateway.queries.task_cache import Recall
 from services.gateway.stores.database import Pool, across_accounts, within
@@ -41,7 +41,7 @@ _SPEND = """
 _FORGET_SPENT = "DELETE FROM accounts.spent_ticket WHERE expires_at < $1"
 
 
-class People:
+class Authenticator:
     """Implements access.Access. Every method raises Refused (503) without the database."""
 
     def __init__(
@@ -50,8 +50,8 @@ class People:
         *,
         recall: Recall,
         digests: Digests,
-        signing: Signing,
-        standings: Standings,
+        signing: TokenSigner,
+        standings: SessionCache,
         clock: Clock,
     ) -> None:
         self._pool = pool
@@ -100,7 +100,7 @@ class People:
             return found if found and self._is_good(found) else None
         return await self._session(claims)
 
-    def ticket(self, principal: Principal) -> Token:
+    def ticket(self, principal: Principal) -> SignedToken:
         """Make a ticket by which this person may enter the stream, once, within 45 s."""
         return self._signing.ticket(principal, now=self._clock())
 
@@ -110,7 +110,7 @@ class People:
             return False
         return await self._recall.exists(history_for(principal, task), age_seconds=30.0)
 
-    async def _session(self, claims: Claims) -> Principal | None:
+    async def _session(self, claims: TokenClaims) -> Principal | None:
         async def look() -> Principal | None:
             async with within(self._pool, claims.acc) as connection:
                 role = await connection.fetchval(_SESSION, claims.acc, claims.sub, claims.sid)

@@ -18,11 +18,11 @@ _NAME_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
 
 
-class NotOpened(Exception):
+class DecryptionError(Exception):
     """Sealed with a key that is no longer here, for another context, or changed since."""
 
 
-class Sealer(Protocol):
+class Cipher(Protocol):
     """Keeps secrets at rest."""
 
     def seal(self, plaintext: bytes, *, context: str) -> bytes:
@@ -34,7 +34,7 @@ class Sealer(Protocol):
         ...
 
 
-class AesSealer:
+class AesCipher:
     """Seals under the first secret, opens under any of them. NIST SP 800-38D, random nonces."""
 
     def __init__(self, secrets: Sequence[str], entropy: Entropy) -> None:
@@ -54,9 +54,9 @@ class AesSealer:
         name, rest = sealed[1 : 1 + _NAME_BYTES], sealed[1 + _NAME_BYTES :]
         key = self._keys.get(name)
         if key is None or not sealed.startswith(_FORM):
-            raise NotOpened("the key it was sealed with is not here")
+            raise DecryptionError("the key it was sealed with is not here")
         try:
             content, nonce = rest[_NONCE_BYTES:], rest[:_NONCE_BYTES]
             return AESGCM(key).decrypt(nonce, content, context.encode())
         except (InvalidTag, ValueError):
-            raise NotOpened("sealed for something else, or changed since") from None
+            raise DecryptionError("sealed for something else, or changed since") from None

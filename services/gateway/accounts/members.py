@@ -9,7 +9,7 @@ import msgspec
 from events import PersonId
 from events.ids import prefixed
 from infra.runtime.clock import Clock
-from services.gateway.accounts.session_cache import Revocations, Standings
+from services.gateway.accounts.session_cache import Revocations, SessionCache
 from services.gateway.accounts.sign_in.pairing import INVITATION, Pairing, Pairings
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.problems import Refused, invalid, not_found, refused
@@ -68,7 +68,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     joined_at: datetime | None
 
 
-class Invited(msgspec.Struct, frozen=True):
+class Invitation(msgspec.Struct, frozen=True):
     """Somebody invited, and the code by which they come in."""
 
     person: PersonId
@@ -83,7 +83,7 @@ class Members:
         pool: Pool,
         *,
         pairings: Pairings,
-        standings: Standings,
+        standings: SessionCache,
         revocations: Revocations,
         clock: Clock,
         entropy: Entropy,
@@ -103,7 +103,7 @@ class Members:
 
     async def invite(
         self, principal: Principal, name: str, *, role: Role, email: str | None
-    ) -> Invited:
+    ) -> Invitation:
         """Invite somebody; again for one who has not come yet, whose older codes end.
 
         Raises Refused (409) when the name or the address is a member's already.
@@ -132,7 +132,7 @@ class Members:
                 "A member of your account has this name or address already. To let them in on "
                 "another device they pair it themselves.",
             ) from None
-        return Invited(PersonId(person), pairing)
+        return Invitation(PersonId(person), pairing)
 
     async def change(self, principal: Principal, person: str, *, role: Role) -> None:
         """Make somebody an owner or a member. Raises Refused: 404 unknown, 409 the last owner."""

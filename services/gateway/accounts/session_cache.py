@@ -35,7 +35,7 @@ class _Lookup(NamedTuple):
     found: asyncio.Future[Principal | None]
 
 
-class Standings:
+class SessionCache:
     """The principals found lately, by whatever they were looked up with; the oldest give way."""
 
     def __init__(self, clock: Clock) -> None:
@@ -116,7 +116,7 @@ class Standings:
 class Revocations:
     """Makes an end felt: here at once, elsewhere as soon as Redis has told it."""
 
-    def __init__(self, standings: Standings, live: redis.Redis) -> None:
+    def __init__(self, standings: SessionCache, live: redis.Redis) -> None:
         self._standings = standings
         self._live = live
 

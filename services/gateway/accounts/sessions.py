@@ -16,7 +16,7 @@ from events import AccountId, PersonId
 from events.ids import prefixed
 from infra.runtime.clock import Clock
 from services.gateway.accounts.session_cache import Revocations
-from services.gateway.accounts.token_signing import Signing
+from services.gateway.accounts.token_signing import TokenSigner
 from services.gateway.accounts.tokens import Digests, Entropy, new_token, successor
 from services.gateway.problems import not_found, refused
 from services.gateway.stores.database import Connection, Pool, across_accounts, within
@@ -95,7 +95,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
 
 
-class SessionLine(msgspec.Struct, frozen=True, kw_only=True):
+class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One of a person's sessions."""
 
     session: str
@@ -114,7 +114,7 @@ class Sessions:
         pool: Pool,
         *,
         digests: Digests,
-        signing: Signing,
+        signing: TokenSigner,
         successor_secret: str,
         revocations: Revocations,
         clock: Clock,
@@ -165,14 +165,14 @@ class Sessions:
             )
         return renewed
 
-    async def list(self, principal: Principal) -> tuple[SessionLine, ...]:
+    async def list(self, principal: Principal) -> tuple[SessionInfo, ...]:
         """List the person's sessions, the one used last first."""
         async with within(self._pool, principal.account) as connection:
             rows = await connection.fetch(
                 _LIST, principal.account, principal.person, self._clock() - _IDLE
             )
         return tuple(
-            SessionLine(**dict(row), is_current=row["session"] == principal.session) for row in rows
+            SessionInfo(**dict(row), is_current=row["session"] == principal.session) for row in rows
         )
 
     async def end(self, principal: Principal, session: str) -> None:

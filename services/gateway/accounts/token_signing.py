@@ -28,7 +28,7 @@ _TICKET: Final = ("errand:stream", "ticket+jwt")
 _CHECKED: Final = ["iss", "aud", "sub", "sid", "acc", "exp", "iat", "jti"]
 
 
-class Claims(msgspec.Struct, frozen=True):
+class TokenClaims(msgspec.Struct, frozen=True):
     """Who a token is of. `until`: when the credential a ticket was bought with ends."""
 
     acc: AccountId
@@ -49,14 +49,14 @@ class Claims(msgspec.Struct, frozen=True):
         return None if self.until is None else datetime.fromtimestamp(self.until, UTC)
 
 
-class Token(NamedTuple):
+class SignedToken(NamedTuple):
     """A signed token and when it ends."""
 
     text: str
     expires_at: datetime
 
 
-class Signing:
+class TokenSigner:
     """Signs with the first secret's key, verifies with any. `issuer` is this house's URL."""
 
     def __init__(self, secrets: Sequence[str], *, issuer: str, entropy: Entropy) -> None:
@@ -71,12 +71,14 @@ class Signing:
         # A signature that was good stays good; what is no token raises, and is not remembered.
         self._verified = lru_cache(_REMEMBERED)(self._verify)
 
-    def access(self, account: AccountId, person: PersonId, session: str, *, now: datetime) -> Token:
+    def access(
+        self, account: AccountId, person: PersonId, session: str, *, now: datetime
+    ) -> SignedToken:
         """Sign an access token, good for ten minutes."""
         claims = {"acc": account, "sub": person, "sid": session}
         return self._signed(_ACCESS, claims, now + timedelta(seconds=ACCESS_SECONDS), now)
 
-    def ticket(self, principal: Principal, *, now: datetime) -> Token:
+    def ticket(self, principal: Principal, *, now: datetime) -> SignedToken:
         """Sign a ticket for the stream, good for 45 s. That it works once is for others to see."""
         claims: dict[str, str | int] = {
             "acc": principal.account,
@@ -87,17 +89,17 @@ class Signing:
             claims["until"] = int(principal.expires_at.timestamp())
         return self._signed(_TICKET, claims, now + timedelta(seconds=TICKET_SECONDS), now)
 
-    def read_access(self, token: str, *, now: datetime) -> Claims | None:
+    def read_access(self, token: str, *, now: datetime) -> TokenClaims | None:
         """Read an access token; None when it is none of ours, or has ended."""
         return self._read(token, _ACCESS, now)
 
-    def read_ticket(self, ticket: str, *, now: datetime) -> Claims | None:
+    def read_ticket(self, ticket: str, *, now: datetime) -> TokenClaims | None:
         """Read a stream ticket; None when it is none of ours, or has ended."""
         return self._read(ticket, _TICKET, now)
 
     def _signed(
         self, kind: tuple[str, str], claims: Mapping[str, str | int], until: datetime, now: datetime
-    ) -> Token:
+    ) -> SignedToken:
         audience, type_ = kind
         whole = {
             "iss": self._issuer,
@@ -109,16 +111,16 @@ class Signing:
         }
         headers = {"typ": type_, "kid": self._signer_name}
         text = jwt.encode(whole, self._signer, algorithm=_ALGORITHM, headers=headers)
-        return Token(text, datetime.fromtimestamp(int(until.timestamp()), UTC))
+        return SignedToken(text, datetime.fromtimestamp(int(until.timestamp()), UTC))
 
-    def _read(self, token: str, kind: tuple[str, str], now: datetime) -> Claims | None:
+    def _read(self, token: str, kind: tuple[str, str], now: datetime) -> TokenClaims | None:
         try:
             claims = self._verified(token, kind)
         except (jwt.InvalidTokenError, msgspec.ValidationError):
             return None
         return claims if claims.exp > now.timestamp() else None
 
-    def _verify(self, token: str, kind: tuple[str, str]) -> Claims:
+    def _verify(self, token: str, kind: tuple[str, str]) -> TokenClaims:
         """Read what we signed, ended or not. Raises InvalidTokenError, ValidationError."""
         audience, type_ = kind
         header = jwt.get_unverified_header(token)
@@ -138,4 +140,4 @@ class Signing:
                 "strict_aud": True,
             },
         )
-        return msgspec.convert(claims, Claims)
+        return msgspec.convert(claims, TokenClaims)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from events import AccountId, PersonId
-from services.gateway.broker.model.spend_limits import Per, Purse
+from services.gateway.broker.model.spend_limits import Per, SpendLimit
 from services.gateway.stores.database import Connection, Pool, across_accounts, within
 
 Grouping = Literal["day", "model", "task", "person"]
@@ -68,7 +68,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     month_microusd: Limit | None = None
 
 
-class Spent(msgspec.Struct, frozen=True, kw_only=True):
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
     """What is spent of a limit, and what is set aside for calls under way."""
 
     day_microusd: int = 0
@@ -76,7 +76,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     reserved_microusd: int = 0
 
 
-class Spending:
+class AccountUsage:
     """Every method raises Refused (503) when the database does not answer."""
 
     def __init__(self, pool: Pool, *, account_day_microusd: int = 0) -> None:
@@ -108,7 +108,7 @@ class Spending:
                 await _set(connection, owner, "day", limits.day_microusd)
                 await _set(connection, owner, "month", limits.month_microusd)
 
-    async def spent(self, purses: Sequence[Purse]) -> Mapping[str, Spent]:
+    async def spent(self, purses: Sequence[SpendLimit]) -> Mapping[str, Spend]:
         """Tell what stands in purses of a day and a month, by their owner."""
         async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_PURSES, [purse.name for purse in purses])
@@ -120,7 +120,7 @@ class Spending:
                 found[purse.owner][f"{purse.per}_microusd"] = row["spent_microusd"]
                 if purse.per == "month":
                     found[purse.owner]["reserved_microusd"] = row["reserved_microusd"]
-        return {owner: Spent(**each) for owner, each in found.items()}
+        return {owner: Spend(**each) for owner, each in found.items()}
 
 
 async def _set(connection: Connection, owner: str, per: Per, limit: int | None) -> None:

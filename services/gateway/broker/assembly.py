@@ -14,17 +14,17 @@ from infra.log.nats_users import Signer
 from infra.runtime.clock import Clock
 from infra.runtime.settings import Misconfigured
 from services.gateway.accounts.tokens import Digests, Entropy
-from services.gateway.broker.account_usage import Spending
-from services.gateway.broker.attempts import Attempts, Minter
-from services.gateway.broker.background_tasks import Background, background
+from services.gateway.broker.account_usage import AccountUsage
+from services.gateway.broker.attempts import Attempts, CredentialSettings
+from services.gateway.broker.background_tasks import BackgroundTasks, background
 from services.gateway.broker.blob_quota import BlobQuota
 from services.gateway.broker.forge.api import ForgeApi
 from services.gateway.broker.forge.credentials import ForgeCredentials
 from services.gateway.broker.forge.github_app import GitHubApp
 from services.gateway.broker.git.proxy import GitProxy
 from services.gateway.broker.grants import Grants
-from services.gateway.broker.kill_switches import Switches
-from services.gateway.broker.maintenance import Keeper, Reconcile
+from services.gateway.broker.kill_switches import KillSwitches
+from services.gateway.broker.maintenance import Maintenance, Reconcile
 from services.gateway.broker.model.keys import ModelKeys
 from services.gateway.broker.model.ledger import Ledger
 from services.gateway.broker.model.provider_report import Reconciliation, UsageReport
@@ -41,7 +41,7 @@ _GATEWAY_BYTES: Final = 8
 
 
 @dataclass(frozen=True)
-class Parts:
+class BrokerDependencies:
     """What the broker is made from."""
 
     pool: Pool
@@ -56,7 +56,7 @@ class Parts:
 
 
 @asynccontextmanager
-async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
+async def broker(settings: Settings, parts: BrokerDependencies) -> AsyncIterator[Broker]:
     """Run the broker. Calls under way get the gateway's grace to end when the block is left.
 
     Raises Misconfigured.
@@ -66,7 +66,7 @@ async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
     ledger = Ledger(parts.pool, gateway=gateway, account_day_microusd=day)
     vault = _vault(settings.secrets_key_file, parts)
     apps = _apps(parts)
-    keeper = Keeper(ledger, vault, _reconcile(settings, parts, ledger), parts.clock)
+    keeper = Maintenance(ledger, vault, _reconcile(settings, parts, ledger), parts.clock)
     await keeper.once()  # before the first call: whoever is not known to live is taken for dead
     async with background(settings.grace_seconds) as running:
         running.beside(keeper.run())
@@ -78,17 +78,17 @@ async def broker(settings: Settings, parts: Parts) -> AsyncIterator[Broker]:
             forge=ForgeApi(parts.forge),
             forges=parts.forges,
             model_kind=settings.model_kind,
-            switches=Switches(parts.pool),
+            switches=KillSwitches(parts.pool),
             credentials=ForgeCredentials(vault, apps),
-            spending=Spending(parts.pool, account_day_microusd=day),
+            spending=AccountUsage(parts.pool, account_day_microusd=day),
             quota=BlobQuota(parts.pool, settings.blob_limits),
             vault=vault,
             clock=parts.clock,
         )
 
 
-def _attempts(settings: Settings, parts: Parts) -> Attempts:
-    minter = Minter(
+def _attempts(settings: Settings, parts: BrokerDependencies) -> Attempts:
+    minter = CredentialSettings(
         settings.nats_worker_url,
         Signer(
             settings.nats_workers_account, settings.nats_workers_signing_key.read_text().strip()
@@ -106,12 +106,17 @@ def _attempts(settings: Settings, parts: Parts) -> Attempts:
 
 
 def _model(
-    settings: Settings, parts: Parts, *, ledger: Ledger, vault: Vault | None, running: Background
+    settings: Settings,
+    parts: BrokerDependencies,
+    *,
+    ledger: Ledger,
+    vault: Vault | None,
+    running: BackgroundTasks,
 ) -> ModelProxy:
     return ModelProxy(
         Upstream(parts.model, settings.model_base_url),
         keys=ModelKeys(vault, settings.model_api_key),
-        switches=Switches(parts.pool),
+        switches=KillSwitches(parts.pool),
         ledger=ledger,
         background=running,
         clock=parts.clock,
@@ -119,7 +124,7 @@ def _model(
     )
 
 
-def _reconcile(settings: Settings, parts: Parts, ledger: Ledger) -> Reconcile | None:
+def _reconcile(settings: Settings, parts: BrokerDependencies, ledger: Ledger) -> Reconcile | None:
     if not settings.model_admin_key:
         return None
     report = UsageReport(
@@ -131,14 +136,14 @@ def _reconcile(settings: Settings, parts: Parts, ledger: Ledger) -> Reconcile | 
     return Reconciliation(ledger, report, parts.clock).once
 
 
-def _vault(file: str, parts: Parts) -> Vault | None:
+def _vault(file: str, parts: BrokerDependencies) -> Vault | None:
     if not file:
         return None
     keys = read_keys(Path(file), parts.entropy)
     return Vault(parts.pool, keys, clock=parts.clock, entropy=parts.entropy)
 
 
-def _apps(parts: Parts) -> dict[str, GitHubApp]:
+def _apps(parts: BrokerDependencies) -> dict[str, GitHubApp]:
     made = partial(GitHubApp, parts.forge, clock=parts.clock)
     return {
         forge.url: made(app_id=forge.app_id, key=_app_key(forge))

@@ -19,7 +19,7 @@ from infra.runtime.clock import Clock
 from infra.runtime.machine_claim import is_claim
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.grants import Grant, Grants
-from services.gateway.broker.model.spend_limits import Payer
+from services.gateway.broker.model.spend_limits import BillingContext
 from services.gateway.problems import Refused, refused, unavailable
 from services.gateway.queries.task_cache import Recall
 from services.gateway.tasks.access import is_task_id
@@ -50,7 +50,7 @@ class NatsAccess(msgspec.Struct, frozen=True):
     credentials: str
 
 
-class Minter(NamedTuple):
+class CredentialSettings(NamedTuple):
     """What makes credentials: where workers find NATS, who signs their users, what codes prove.
 
     No credentials hold for longer than `machine_seconds`.
@@ -71,12 +71,12 @@ class Credentials(NamedTuple):
     grant: Grant
 
 
-class Holder(NamedTuple):
+class TokenHolder(NamedTuple):
     """Whose token it is: an attempt of a task, the task's repository, and who pays for it."""
 
     grant: Grant
     repository: str
-    payer: Payer
+    payer: BillingContext
 
     @property
     def history(self) -> History:
@@ -97,7 +97,7 @@ class Attempts:
         grants: Grants,
         *,
         recall: Recall,
-        minter: Minter,
+        minter: CredentialSettings,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
@@ -157,7 +157,7 @@ class Attempts:
         self._remember(token, grant)
         return grant
 
-    async def holder(self, token: str) -> Holder | None:
+    async def holder(self, token: str) -> TokenHolder | None:
         """Tell whose token this is, if it still holds. May be two seconds behind the log."""
         grant = await self.grant(token)
         if grant is None:
@@ -168,14 +168,14 @@ class Attempts:
         if known.end or known.attempt != grant.attempt:
             return None
         repository = grant.repository or known.repository
-        return Holder(grant, repository, _payer(grant, known))
+        return TokenHolder(grant, repository, _payer(grant, known))
 
-    async def payer_now(self, holder: Holder) -> Payer:
+    async def payer_now(self, holder: TokenHolder) -> BillingContext:
         """Tell who pays and how much, as the log says this moment."""
         known = (await self._recall.task(holder.history)).task
         return _payer(holder.grant, known)
 
-    async def task_now(self, holder: Holder) -> Task:
+    async def task_now(self, holder: TokenHolder) -> Task:
         """Return the holder's task, as the log says this moment."""
         return (await self._recall.task(holder.history)).task
 
@@ -194,9 +194,9 @@ class Attempts:
             self._remembered.popitem(last=False)
 
 
-def _payer(grant: Grant, known: Task) -> Payer:
+def _payer(grant: Grant, known: Task) -> BillingContext:
     """Return who pays, as it was when the attempt was claimed, and how much, as the log says."""
-    return Payer(
+    return BillingContext(
         account=grant.history.account,
         person=grant.person or _person(known),
         task=grant.history.task,

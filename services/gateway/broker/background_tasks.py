@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 
-class Background:
+class BackgroundTasks:
     """Where such tasks are started. Made by `background`."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
@@ -38,9 +38,9 @@ class Background:
 
 
 @asynccontextmanager
-async def background(grace_seconds: float) -> AsyncIterator[Background]:
+async def background(grace_seconds: float) -> AsyncIterator[BackgroundTasks]:
     """Run tasks beside the block, and for a grace after it."""
     async with asyncio.TaskGroup() as group:
-        made = Background(group)
+        made = BackgroundTasks(group)
         yield made
         await made.drain(grace_seconds)

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from services.gateway.broker.model.spend_limits import Payer
+from services.gateway.broker.model.spend_limits import BillingContext
 from services.gateway.problems import Refused, refused
 from services.gateway.stores.database import Pool, across_accounts
 
@@ -37,7 +37,7 @@ _THROW = """
 _CLEAR = "DELETE FROM accounts.switch WHERE scope = $1 AND owner = $2 RETURNING 1"
 
 
-class Switch(msgspec.Struct, frozen=True):
+class KillSwitch(msgspec.Struct, frozen=True):
     """One that is thrown. `owner` is an account, person or task; empty for the house."""
 
     level: Level
@@ -46,7 +46,7 @@ class Switch(msgspec.Struct, frozen=True):
     thrown_at: datetime
 
 
-class SwitchWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class KillSwitchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Throw one, and say why; people whose tasks it stops are told."""
 
     level: Level
@@ -54,29 +54,29 @@ class SwitchWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owner: Annotated[str, Meta(max_length=100)] = ""
 
 
-class Switches:
+class KillSwitches:
     """Every method raises Refused (503) when the database does not answer."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def check(self, payer: Payer) -> None:
+    async def check(self, payer: BillingContext) -> None:
         """Raise Refused (403, `switched_off`) when a switch over this payer is thrown."""
         async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(_STANDING, payer.account, payer.person, payer.task)
         if row is not None:
-            raise switched_off(Switch(*row))
+            raise switched_off(KillSwitch(*row))
 
-    async def all(self) -> Sequence[Switch]:
+    async def all(self) -> Sequence[KillSwitch]:
         """List those that are thrown, oldest first."""
         async with across_accounts(self._pool) as connection:
-            return [Switch(*row) for row in await connection.fetch(_ALL)]
+            return [KillSwitch(*row) for row in await connection.fetch(_ALL)]
 
-    async def throw(self, wish: SwitchWish, *, now: datetime) -> Switch:
+    async def throw(self, wish: KillSwitchRequest, *, now: datetime) -> KillSwitch:
         """Throw one; thrown before, it keeps its time and takes the new reason."""
         async with across_accounts(self._pool) as connection:
             [row] = await connection.fetch(_THROW, wish.level, wish.owner, wish.reason, now)
-        return Switch(*row)
+        return KillSwitch(*row)
 
     async def clear(self, level: Level, owner: str) -> bool:
         """Put one back; False when it was not thrown."""
@@ -84,7 +84,7 @@ class Switches:
             return bool(await connection.fetchval(_CLEAR, level, owner))
 
 
-def switched_off(switch: Switch) -> Refused:
+def switched_off(switch: KillSwitch) -> Refused:
     """Say which switch stands in the way, and why it was thrown."""
     return refused(
         403,

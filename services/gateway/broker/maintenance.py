@@ -20,7 +20,7 @@ Reconcile = Callable[[], Awaitable[None]]
 _log = logger(__name__)
 
 
-class Keeper:
+class Maintenance:
     """Runs beside the broker. `reconcile` compares with the provider's own report, if one is."""
 
     def __init__(

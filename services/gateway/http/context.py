@@ -9,15 +9,15 @@ from infra.log.event_log import EventLog
 from infra.log.event_mac import EventKeys
 from infra.runtime.clock import Clock
 from services.gateway.accounts.assembly import Accounts
-from services.gateway.accounts.authentication import People
+from services.gateway.accounts.authentication import Authenticator
 from services.gateway.artifacts import Artifacts
-from services.gateway.broker.account_usage import Spending
+from services.gateway.broker.account_usage import AccountUsage
 from services.gateway.broker.attempts import Attempts
 from services.gateway.broker.blob_quota import BlobQuota
 from services.gateway.broker.forge.api import ForgeApi
 from services.gateway.broker.forge.credentials import ForgeCredentials
 from services.gateway.broker.git.proxy import GitProxy
-from services.gateway.broker.kill_switches import Switches
+from services.gateway.broker.kill_switches import KillSwitches
 from services.gateway.broker.model.proxy import ModelProxy
 from services.gateway.broker.secrets.vault import Vault
 from services.gateway.http.serving.readiness import Readiness
@@ -65,9 +65,9 @@ class Broker:
     forge: ForgeApi
     forges: tuple[Forge, ...]
     model_kind: str
-    switches: Switches
+    switches: KillSwitches
     credentials: ForgeCredentials
-    spending: Spending
+    spending: AccountUsage
     quota: BlobQuota
     vault: Vault | None
     clock: Clock
@@ -79,7 +79,7 @@ class House:
 
     log: EventLog[GatewayEvent]
     artifacts: Artifacts
-    people: People
+    people: Authenticator
     accounts: Accounts
     commands: Commands
     states: States

@@ -20,14 +20,14 @@ from services.gateway.accounts.tokens import Entropy
 from services.gateway.push.attention import Attention
 from services.gateway.push.delivery_log import DeliveryLog
 from services.gateway.push.devices import Devices
-from services.gateway.push.log_follower import MAX_HISTORIES, Follower
-from services.gateway.push.notification.state import NO_TALE, fold_notices
-from services.gateway.push.providers.all import Carriers
+from services.gateway.push.log_follower import MAX_HISTORIES, LogFollower
+from services.gateway.push.notification.state import EMPTY_STATE, fold_notices
+from services.gateway.push.providers.all import PushProviders
 from services.gateway.push.providers.apns import Apns, ProviderToken
 from services.gateway.push.providers.fcm import AccessToken, Fcm, GoogleAccount
 from services.gateway.push.providers.web import Vapid, WebPush
-from services.gateway.push.queue import Pushes
-from services.gateway.push.sender import AT_ONCE, Sender
+from services.gateway.push.queue import PushQueue
+from services.gateway.push.sender import AT_ONCE, PushSender
 from services.gateway.push.settings import PushSettings
 from services.gateway.queries.fold_cache import FoldCache
 from services.gateway.stores.database import Pool
@@ -40,12 +40,12 @@ class Push(NamedTuple):
     """What the routes need of push, and what runs beside them."""
 
     devices: Devices
-    pushes: Pushes
+    pushes: PushQueue
     delivery_log: DeliveryLog
-    carriers: Carriers
+    carriers: PushProviders
     hosts: tuple[str, ...]
-    sender: Sender
-    follower: Follower
+    sender: PushSender
+    follower: LogFollower
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Read the log and send, until told to stop."""
@@ -67,11 +67,11 @@ async def pushing(
 ) -> AsyncIterator[Push]:
     """Open what push needs. Raises Misconfigured, never telling a secret."""
     async with carried(settings, clock) as carriers:
-        pushes = Pushes(pool, clock=clock)
+        pushes = PushQueue(pool, clock=clock)
         states = FoldCache(
-            log, fold_notices, empty=NO_TALE, clock=clock, max_histories=MAX_HISTORIES
+            log, fold_notices, empty=EMPTY_STATE, clock=clock, max_histories=MAX_HISTORIES
         )
-        sender = Sender(
+        sender = PushSender(
             pushes,
             states=states,
             carriers=carriers,
@@ -87,12 +87,12 @@ async def pushing(
             carriers=carriers,
             hosts=_hosts(settings),
             sender=sender,
-            follower=Follower(log, pushes, states),
+            follower=LogFollower(log, pushes, states),
         )
 
 
 @asynccontextmanager
-async def carried(settings: PushSettings, clock: Clock) -> AsyncIterator[Carriers]:
+async def carried(settings: PushSettings, clock: Clock) -> AsyncIterator[PushProviders]:
     """Open the client of the push services. Raises Misconfigured, never telling a secret."""
     async with httpx.AsyncClient(
         http2=True,
@@ -101,7 +101,7 @@ async def carried(settings: PushSettings, clock: Clock) -> AsyncIterator[Carrier
         limits=httpx.Limits(max_connections=4 * AT_ONCE),
         follow_redirects=False,
     ) as client:
-        yield Carriers(
+        yield PushProviders(
             web=_web(settings, client, clock),
             apns=_apns(settings, client, clock),
             fcm=_fcm(settings, client, clock),

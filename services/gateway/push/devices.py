@@ -10,11 +10,17 @@ from events.ids import prefixed
 from infra.runtime.clock import Clock
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.problems import not_found, refused, unavailable
-from services.gateway.push.notification.address import Address, Kind, digest, kind_of, spell
+from services.gateway.push.notification.address import (
+    Address,
+    Kind,
+    digest,
+    encode_address,
+    kind_of,
+)
 from services.gateway.stores.database import Pool, across_accounts, within
 from services.gateway.tasks.access import Principal
 
-MOST_DEVICES: Final = 20
+MAX_DEVICES: Final = 20
 
 _LONGEST_NAME: Final = 100
 _ID: Final = re.compile(r"dev_[a-z2-7]{26}")
@@ -63,7 +69,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     dead_reason: str
 
 
-class Registered(NamedTuple):
+class Registration(NamedTuple):
     """A device, and whether this registration made it."""
 
     device: Device
@@ -78,7 +84,7 @@ class Devices:
         self._clock = clock
         self._entropy = entropy
 
-    async def register(self, principal: Principal, address: Address, name: str) -> Registered:
+    async def register(self, principal: Principal, address: Address, name: str) -> Registration:
         """Keep a device's address; the same address again is the same device.
 
         An address that another person registered is this person's from now on: who holds the
@@ -90,11 +96,11 @@ class Devices:
         fresh = prefixed("dev", self._entropy(16))
         async with across_accounts(self._pool) as connection:  # the address may be another's
             await connection.execute(_OF_ANOTHER, key, account, person)
-            if await connection.fetchval(_COUNT, account, person, key) >= MOST_DEVICES:
+            if await connection.fetchval(_COUNT, account, person, key) >= MAX_DEVICES:
                 raise refused(
                     409,
                     "too_many_devices",
-                    f"You have {MOST_DEVICES} devices registered for pushes. Remove one with "
+                    f"You have {MAX_DEVICES} devices registered for pushes. Remove one with "
                     "`DELETE /v1/devices/{device}` first.",
                 )
             row = await connection.fetchrow(
@@ -105,14 +111,14 @@ class Devices:
                 principal.session,
                 kind_of(address),
                 name,
-                spell(address),
+                encode_address(address),
                 key,
                 now,
             )
         if row is None:  # it came after the DELETE
             raise unavailable("Another person registers this very device. Ask again.")
         device = _device(row)
-        return Registered(device, is_new=device.id == fresh)
+        return Registration(device, is_new=device.id == fresh)
 
     async def list(self, principal: Principal) -> list[Device]:
         """List the person's devices, newest first."""

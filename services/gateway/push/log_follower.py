@@ -17,8 +17,14 @@ from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
-from services.gateway.push.notification.state import NO_TALE, Tale, concerns, evolve, told
-from services.gateway.push.queue import News, Pushes
+from services.gateway.push.notification.state import (
+    EMPTY_STATE,
+    NotificationState,
+    concerns,
+    evolve,
+    fold_history,
+)
+from services.gateway.push.queue import NoticeChange, PushQueue
 from services.gateway.queries.fold_cache import UNDATED, FoldCache, Folded
 
 T = TypeVar("T")
@@ -42,10 +48,10 @@ class _Known(NamedTuple):
     """A task's tale up to a version, or up to the next event that concerns it."""
 
     version: int
-    tale: Tale
+    tale: NotificationState
 
 
-class Follower:
+class LogFollower:
     """Follows the log as `push`, and leaves in `states` what it comes to know.
 
     A history met in its middle is read once, before its first event of interest; one that begins
@@ -53,7 +59,10 @@ class Follower:
     """
 
     def __init__(
-        self, log: JetStreamLog[GatewayEvent], pushes: Pushes, states: FoldCache[Tale]
+        self,
+        log: JetStreamLog[GatewayEvent],
+        pushes: PushQueue,
+        states: FoldCache[NotificationState],
     ) -> None:
         self._log = log
         self._pushes = pushes
@@ -62,11 +71,11 @@ class Follower:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Make pushes until told to stop. A database or log that is away is waited for."""
-        began = await _patiently(self._begin, stopping)
+        began = await _retry_until_available(self._begin, stopping)
         if began is None:
             return
         async for batch in self._log.follow(NAME, after=began.noted, until=stopping):
-            took = await _patiently(partial(self._take, began, batch), stopping)
+            took = await _retry_until_available(partial(self._take, began, batch), stopping)
             if took is None:
                 return
             began = took
@@ -99,7 +108,7 @@ class Follower:
 
     def _begin_tale(self, recorded: Recorded) -> None:
         """Know a task from its submission on; a batch that is taken again changes nothing."""
-        tale = attempt(evolve, NO_TALE, recorded)
+        tale = attempt(evolve, EMPTY_STATE, recorded)
         if recorded.task not in self._tales and not isinstance(tale, Broken):
             self._keep(recorded.task, _Known(recorded.version, tale))
 
@@ -129,14 +138,16 @@ class Follower:
     async def _read_before(self, recorded: Recorded) -> _Known:
         stored = await self._log.read(recorded.history)
         before = [each for each in stored if each.version < recorded.version]
-        tale = attempt(told, before)
+        tale = attempt(fold_history, before)
         if isinstance(tale, Broken):
             await self._log.quarantine(NAME, recorded.history, recorded.sequence, tale.reason)
-            tale = NO_TALE
+            tale = EMPTY_STATE
         return _Known(0, tale)
 
 
-async def _patiently(work: Callable[[], Awaitable[T]], stopping: asyncio.Event) -> T | None:
+async def _retry_until_available(
+    work: Callable[[], Awaitable[T]], stopping: asyncio.Event
+) -> T | None:
     """Do it, as often as it takes for database and log to answer; None when told to stop."""
     while not stopping.is_set():
         try:
@@ -149,10 +160,12 @@ async def _patiently(work: Callable[[], Awaitable[T]], stopping: asyncio.Event) 
     return None
 
 
-def news_of(before: Tale, after: Tale, recorded: Recorded) -> News | None:
+def news_of(
+    before: NotificationState, after: NotificationState, recorded: Recorded
+) -> NoticeChange | None:
     """Tell what an event made of a task's notice; None when it left it as it was. Pure."""
     if after.notice == before.notice:
         return None
-    return News(
+    return NoticeChange(
         recorded.account, recorded.task, after.title, after.notice, recorded.at, after.audience
     )

@@ -12,9 +12,9 @@ from uuid import UUID, uuid5
 
 from events import AccountId, PersonId, TaskId
 from infra.runtime.clock import Clock
-from services.gateway.push.notification.message import MANNERS, WAIT
+from services.gateway.push.notification.message import DELIVERY_OPTIONS, WAIT
 from services.gateway.push.notification.outcome import Outcome
-from services.gateway.push.notification.policy import Due, Next, State
+from services.gateway.push.notification.policy import DuePush, NextState, State
 from services.gateway.push.notification.state import Notice, PushClass
 from services.gateway.stores.database import Pool, across_accounts, within
 
@@ -101,7 +101,7 @@ _ADVANCE: Final = """
 """
 
 
-class News(NamedTuple):
+class NoticeChange(NamedTuple):
     """A notice that changed: of which task, when, and whom it concerns."""
 
     account: AccountId
@@ -112,20 +112,20 @@ class News(NamedTuple):
     audience: Collection[PersonId]
 
 
-class Pushes:
+class PushQueue:
     """Every method raises Refused (503) when the database does not answer."""
 
     def __init__(self, pool: Pool, *, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
 
-    async def announce(self, news: News) -> int:
+    async def announce(self, news: NoticeChange) -> int:
         """Make the pushes a changed notice needs; tell how many there were not before.
 
         A withdrawal goes to the devices whose last push of the task asked for something, every
         other notice to all devices of those it concerns.
         """
-        notice, manner = news.notice, MANNERS[news.notice.push_class]
+        notice, manner = news.notice, DELIVERY_OPTIONS[news.notice.push_class]
         is_withdrawal = notice.push_class == "withdrawn"
         wait = timedelta(0) if is_withdrawal else WAIT
         async with within(self._pool, news.account) as connection:
@@ -157,7 +157,7 @@ class Pushes:
         The caller sends it; it is due for anybody when that has not happened within a LEASE.
         """
         push, now = uuid5(_NAMESPACE, f"{device}/test/{key}"), self._clock()
-        due_at, expires_at = now + LEASE, now + MANNERS["test"].keep
+        due_at, expires_at = now + LEASE, now + DELIVERY_OPTIONS["test"].keep
         async with within(self._pool, account) as connection:
             made = await connection.fetchval(
                 _ANNOUNCE,
@@ -165,7 +165,7 @@ class Pushes:
             )
         return push, made is not None
 
-    async def claim(self, most: int, *, only: UUID | None = None) -> Sequence[Due]:
+    async def claim(self, most: int, *, only: UUID | None = None) -> Sequence[DuePush]:
         """Claim up to `most` pushes that are due, or `only` one, due or not, for LEASE.
 
         One push a device and task is in work at a time, so that an older one never overtakes.
@@ -173,9 +173,9 @@ class Pushes:
         now = self._clock()
         async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_CLAIM, now, now + LEASE, most, only)
-        return [Due(**dict(row)) for row in rows]
+        return [DuePush(**dict(row)) for row in rows]
 
-    async def begin(self, due: Due) -> bool:
+    async def begin(self, due: DuePush) -> bool:
         """Write down that a try begins; False when the claim has run out, or the device is gone."""
         async with within(self._pool, due.account) as connection:
             begun = await connection.fetchval(
@@ -183,7 +183,7 @@ class Pushes:
             )
         return begun is not None
 
-    async def end(self, due: Due, then: Next, outcome: Outcome, seconds: float) -> None:
+    async def end(self, due: DuePush, then: NextState, outcome: Outcome, seconds: float) -> None:
         """Write down how a try ended, after how long, and what follows.
 
         A dead device loses its address, unless it has registered another one meanwhile. When the
@@ -199,7 +199,7 @@ class Pushes:
                 said = f"{status} {reason}".strip()
                 await connection.execute(_BURY, due.device, due.address, now, said)
 
-    async def leave_unsent(self, due: Due, why: State) -> None:
+    async def leave_unsent(self, due: DuePush, why: State) -> None:
         """End a claimed push without a try."""
         now = self._clock()
         async with within(self._pool, due.account) as connection:

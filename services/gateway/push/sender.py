@@ -21,10 +21,15 @@ from services.gateway.problems import Refused
 from services.gateway.push.attention import Attention
 from services.gateway.push.notification.address import read
 from services.gateway.push.notification.message import Message, headline
-from services.gateway.push.notification.policy import Due, State, after_a_try, why_not
-from services.gateway.push.notification.state import NO_TALE, Tale
-from services.gateway.push.providers.all import Carriers
-from services.gateway.push.queue import Pushes
+from services.gateway.push.notification.policy import (
+    DuePush,
+    State,
+    reason_to_skip,
+    state_after_attempt,
+)
+from services.gateway.push.notification.state import EMPTY_STATE, NotificationState
+from services.gateway.push.providers.all import PushProviders
+from services.gateway.push.queue import PushQueue
 from services.gateway.queries.fold_cache import FoldCache
 
 AT_ONCE: Final = 32
@@ -37,15 +42,15 @@ _seconds = Histogram("errand_gateway_push_seconds", "One try at a push service."
 _log = logger(__name__)
 
 
-class Sender:
+class PushSender:
     """Delivers pushes. `chance` gives numbers uniform in [0, 1)."""
 
     def __init__(
         self,
-        pushes: Pushes,
+        pushes: PushQueue,
         *,
-        states: FoldCache[Tale],
-        carriers: Carriers,
+        states: FoldCache[NotificationState],
+        carriers: PushProviders,
         attention: Attention,
         public_url: str,
         clock: Clock,
@@ -87,7 +92,7 @@ class Sender:
         for due in await self._pushes.claim(1, only=push):
             await self.deliver(due)
 
-    async def deliver(self, due: Due) -> None:
+    async def deliver(self, due: DuePush) -> None:
         """Carry a claimed push through. One that could not be judged is left to the next claim."""
         try:
             why = await self._why_not(due)
@@ -99,24 +104,24 @@ class Sender:
         except (Refused, Unavailable) as away:
             _log.warning("a push has to wait", push=due.push, reason=str(away))
 
-    async def _why_not(self, due: Due) -> State | None:
-        why = why_not(due, await self._tale(due), self._clock())
+    async def _why_not(self, due: DuePush) -> State | None:
+        why = reason_to_skip(due, await self._tale(due), self._clock())
         if why is not None or due.task is None or due.tries or due.push_class == "withdrawn":
             return why
         is_looking = await self._attention.is_looking(due.person, due.task, due.version)
         return "seen" if is_looking else None
 
-    async def _tale(self, due: Due) -> Tale:
+    async def _tale(self, due: DuePush) -> NotificationState:
         if due.task is None:
-            return NO_TALE
+            return EMPTY_STATE
         return (await self._states.get(History(due.account, due.task))).state
 
-    async def _try(self, due: Due) -> None:
+    async def _try(self, due: DuePush) -> None:
         message = self._message(due)
         begun_at = self._clock()
         outcome = await self._carriers.send(read(due.address or b""), message)
         now = self._clock()
-        then = after_a_try(outcome, message, due.tries + 1, now=now, chance=self._chance())
+        then = state_after_attempt(outcome, message, due.tries + 1, now=now, chance=self._chance())
         seconds = (now - begun_at).total_seconds()
         await self._pushes.end(due, then, outcome, seconds)
         _pushes.labels(due.kind, then.state).inc()
@@ -131,7 +136,7 @@ class Sender:
             state=then.state,
         )
 
-    def _message(self, due: Due) -> Message:
+    def _message(self, due: DuePush) -> Message:
         path = f"/tasks/{due.task}" if due.task else "/"
         return Message(
             push=due.push,

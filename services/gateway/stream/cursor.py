@@ -5,7 +5,7 @@ from typing import Final
 
 from events import TaskId
 from services.gateway.stream import frames
-from services.gateway.stream.feed import Cut, Feed
+from services.gateway.stream.feed import EventBatch, Feed
 
 LOOK_IN_THE_LOG: Final = None
 """What `Cursor.news` says when the ring does not reach back far enough."""
@@ -51,7 +51,7 @@ class Cursor:
         behind = frames.Behind(self.task, self.version, self._feed.high, url)
         return [frames.encode(behind)]
 
-    def _sent(self, cut: Cut) -> list[bytes]:
+    def _sent(self, cut: EventBatch) -> list[bytes]:
         items = [cut.joined] if cut.joined else []
         self.version = cut.last
         if self.version >= self._feed.high and not self._is_told_live:

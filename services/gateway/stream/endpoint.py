@@ -16,8 +16,13 @@ from services.gateway.problems import Refused
 from services.gateway.stream import frames
 from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.presence import Presence, Spot
-from services.gateway.stream.session import Patience, Perform, Session, Surroundings
+from services.gateway.stream.presence import DeviceKey, Presence
+from services.gateway.stream.session import (
+    CommandHandler,
+    Session,
+    SessionDependencies,
+    StreamTimeouts,
+)
 from services.gateway.tasks.access import REVOKED, Access, Principal
 
 Message = MutableMapping[str, Any]
@@ -61,10 +66,10 @@ class Stream:
         *,
         hub: Hub,
         access: Access,
-        perform: Perform,
+        perform: CommandHandler,
         presence: Presence,
         clock: Clock,
-        patience: Patience = Patience(),  # noqa: B008 - a tuple of numbers
+        patience: StreamTimeouts = StreamTimeouts(),  # noqa: B008 - a tuple of numbers
     ) -> None:
         self._hub = hub
         self._access = access
@@ -72,7 +77,7 @@ class Stream:
         self._presence = presence
         self._clock = clock
         self._patience = patience
-        self._entries: dict[Spot, _Entry] = {}
+        self._entries: dict[DeviceKey, _Entry] = {}
         self._devices: Counter[PersonId] = Counter()
         self._draining = asyncio.Event()
         hub.listen(REVOKED, self._revoke)
@@ -130,7 +135,7 @@ class Stream:
         if why is not None:
             raise why
 
-    def _surroundings(self, entry: _Entry) -> Surroundings:
+    def _surroundings(self, entry: _Entry) -> SessionDependencies:
         async def renew(token: str) -> Principal:
             principal = await self._authenticate(token)
             if principal.person != entry.principal.person:
@@ -138,7 +143,7 @@ class Stream:
             entry.principal, entry.token = principal, token
             return principal
 
-        return Surroundings(
+        return SessionDependencies(
             hub=self._hub,
             perform=self._perform,
             presence=self._presence,
@@ -198,11 +203,11 @@ class Stream:
             if entry.principal.session.encode() == session:
                 entry.close(Closed(frames.REVOKED, "This session was signed out."))
 
-    def _enter(self, entry: _Entry, device: str) -> Spot:
+    def _enter(self, entry: _Entry, device: str) -> DeviceKey:
         if self._draining.is_set():
             raise Closed(frames.GOING_AWAY, "This server is going away.")
         person = entry.principal.person
-        spot = Spot(person, device)
+        spot = DeviceKey(person, device)
         old = self._entries.get(spot)
         if old is not None:
             old.close(Closed(frames.REPLACED, "A newer connection of this device took over."))
@@ -213,7 +218,7 @@ class Stream:
         self._entries[spot] = entry
         return spot
 
-    def _leave(self, entry: _Entry, spot: Spot) -> None:
+    def _leave(self, entry: _Entry, spot: DeviceKey) -> None:
         if self._entries.get(spot) is not entry:
             return  # a newer connection stands in its place
         del self._entries[spot]

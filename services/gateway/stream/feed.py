@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from events import NOWHERE, Head, History, Recorded
 from infra.stores.live_channels import EPHEMERAL, Frame
-from services.gateway.stream.rules.ephemeral import Passing, read_passing
+from services.gateway.stream.rules.ephemeral import EphemeralItem, read_ephemeral
 
 RING_EVENTS = 2048
 RING_BYTES = 8 * 1024 * 1024
@@ -30,14 +30,14 @@ log_reads = Counter("errand_gateway_log_reads", "Questions that feeds put to the
 Page = list[tuple[int, bytes]]
 
 
-class Cut(NamedTuple):
+class EventBatch(NamedTuple):
     """The events after a version, joined by commas as a frame has them, up to version `last`."""
 
     joined: bytes
     last: int
 
 
-class Histories(Protocol):
+class HistoryReader(Protocol):
     """What a feed asks of the log."""
 
     async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
@@ -66,7 +66,7 @@ class Watcher(Protocol):
         """There is something new after your cursor."""
         ...
 
-    def hear(self, passing: Passing) -> None:
+    def hear(self, passing: EphemeralItem) -> None:
         """Take a live item now, or miss it: it is not kept."""
         ...
 
@@ -77,7 +77,7 @@ class Feed:
     def __init__(
         self,
         history: History,
-        log: Histories,
+        log: HistoryReader,
         *,
         ring_events: int = RING_EVENTS,
         ring_bytes: int = RING_BYTES,
@@ -94,7 +94,7 @@ class Feed:
         self._low = 1
         self._told = 0  # the newest version heard of, at hand or not
         self._place = NOWHERE  # the newest event whose sequence is known: reads begin behind it
-        self._cuts: dict[int, Cut] = {}  # by version, until the next event comes
+        self._cuts: dict[int, EventBatch] = {}  # by version, until the next event comes
         self._older: tuple[int, Page] = (-1, [])
         self._held: dict[int, bytes] = {}
         self._held_bytes = 0
@@ -157,7 +157,7 @@ class Feed:
     def hear(self, frame: Frame) -> None:
         """Take what Redis brought. Afterwards `is_suspect` tells whether something is missing."""
         if frame.version == EPHEMERAL:
-            passing = read_passing(frame.body)
+            passing = read_ephemeral(frame.body)
             if passing is not None:
                 for watcher in self.watchers:
                     watcher.hear(passing)
@@ -187,7 +187,7 @@ class Feed:
             size += len(body)
         return page
 
-    def cut(self, version: int) -> Cut | None:
+    def cut(self, version: int) -> EventBatch | None:
         """Give the events after `version`, a page at most, as all who stand there are sent them.
 
         Joined once for everybody. None when `version` is older than the ring.
@@ -198,13 +198,13 @@ class Feed:
         page = self.after(version, most_events=PAGE_EVENTS, most_bytes=_CUT_BYTES)
         if page is None:
             return None
-        made = Cut(b",".join([body for _, body in page]), page[-1][0] if page else version)
+        made = EventBatch(b",".join([body for _, body in page]), page[-1][0] if page else version)
         while len(self._cuts) >= _CUTS:
             del self._cuts[next(iter(self._cuts))]
         self._cuts[version] = made
         return made
 
-    async def page(self, version: int) -> Cut | None:
+    async def page(self, version: int) -> EventBatch | None:
         """Read from the log what the ring holds no more, up to a page; None when it is more.
 
         The page read last is kept, so that phones that come back together cost one read.
@@ -293,7 +293,7 @@ class Feed:
             watcher.wake()
 
 
-def _within(page: Page, most_bytes: int, version: int) -> Cut:
+def _within(page: Page, most_bytes: int, version: int) -> EventBatch:
     """Cut a page to a size, but to one event at least."""
     taken: list[bytes] = []
     size = 0
@@ -303,4 +303,4 @@ def _within(page: Page, most_bytes: int, version: int) -> Cut:
         taken.append(body)
         size += len(body)
         version = last
-    return Cut(b",".join(taken), version)
+    return EventBatch(b",".join(taken), version)

@@ -23,14 +23,14 @@ from services.gateway.stream.feed import (
     PAGE_BYTES,
     PAGE_EVENTS,
     Feed,
-    Histories,
+    HistoryReader,
     Page,
     Watcher,
     log_reads,
 )
-from services.gateway.stream.inbox import Inbox, Lists, Reader
+from services.gateway.stream.inbox import Inbox, InboxReader, TaskLists
 from services.gateway.stream.redis_reader import Listener
-from services.gateway.stream.rules.ephemeral import Passing
+from services.gateway.stream.rules.ephemeral import EphemeralItem
 
 CHECK_SECONDS = 10.0
 LINGER_SECONDS = 60.0
@@ -74,7 +74,7 @@ class _Waiter:
         except TimeoutError:
             return False
 
-    def hear(self, passing: Passing) -> None:
+    def hear(self, passing: EphemeralItem) -> None:
         """Live items are for the stream; a page of events has no place for them."""
 
 
@@ -83,9 +83,9 @@ class Hub:
 
     def __init__(
         self,
-        log: Histories,
+        log: HistoryReader,
         channels: Channels,
-        lists: Lists,
+        lists: TaskLists,
         *,
         check_seconds: float = CHECK_SECONDS,
         linger_seconds: float = LINGER_SECONDS,
@@ -135,7 +135,7 @@ class Hub:
             self._leave(channel, feed)
 
     @asynccontextmanager
-    async def look(self, account: AccountId, reader: Reader) -> AsyncIterator[Inbox]:
+    async def look(self, account: AccountId, reader: InboxReader) -> AsyncIterator[Inbox]:
         """Tell a reader the account's lines, all and then each that changes, while the block runs.
 
         While the read model is away the lines come as soon as it is back.

@@ -21,7 +21,7 @@ _log = logger(__name__)
 _state = msgspec.json.Decoder(TaskState)
 
 
-class Lists(Protocol):
+class TaskLists(Protocol):
     """Where the newest tasks of an account are listed."""
 
     async def newest(self, account: AccountId, limit: int) -> Sequence[TaskState]:
@@ -29,7 +29,7 @@ class Lists(Protocol):
         ...
 
 
-class Reader(Protocol):
+class InboxReader(Protocol):
     """Somebody who looks at the list."""
 
     def line(self, task: TaskId, line: bytes) -> None:
@@ -40,11 +40,11 @@ class Reader(Protocol):
 class Inbox:
     """The newest lines of one account."""
 
-    def __init__(self, account: AccountId, lists: Lists) -> None:
+    def __init__(self, account: AccountId, lists: TaskLists) -> None:
         self._account = account
         self._lists = lists
         self._lines: dict[TaskId, tuple[int, bytes]] = {}
-        self.readers: set[Reader] = set()
+        self.readers: set[InboxReader] = set()
         self.is_loaded = False
 
     async def load(self) -> bool:
@@ -66,7 +66,7 @@ class Inbox:
         except msgspec.DecodeError as error:
             _log.error("not a task's state", account=self._account, error=str(error))
 
-    def show(self, reader: Reader) -> None:
+    def show(self, reader: InboxReader) -> None:
         """Tell a reader all lines, the newest last."""
         for task, (_, line) in self._lines.items():
             reader.line(task, line)

@@ -20,7 +20,7 @@ KEPT_SECONDS: Final = 90
 _log = logger(__name__)
 
 
-class Look(msgspec.Struct, frozen=True):
+class DeviceView(msgspec.Struct, frozen=True):
     """What one device shows: whether it is in front of the person, which task, seen how far."""
 
     is_visible: bool
@@ -29,11 +29,11 @@ class Look(msgspec.Struct, frozen=True):
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    look: Look
+    look: DeviceView
     until: float
 
 
-class Spot(NamedTuple):
+class DeviceKey(NamedTuple):
     """One device of one person."""
 
     person: PersonId
@@ -49,16 +49,16 @@ class Presence:
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
         self._redis = client
         self._clock = clock
-        self._here: dict[Spot, Look] = {}
-        self._untold: dict[Spot, Look | None] = {}
+        self._here: dict[DeviceKey, DeviceView] = {}
+        self._untold: dict[DeviceKey, DeviceView | None] = {}
         self._stirred = asyncio.Event()
 
-    def keep(self, spot: Spot, look: Look) -> None:
+    def keep(self, spot: DeviceKey, look: DeviceView) -> None:
         """Take note of what a device shows. Never waits."""
         self._here[spot] = look
         self._tell(spot, look)
 
-    def forget(self, spot: Spot) -> None:
+    def forget(self, spot: DeviceKey) -> None:
         """Take note that a device is gone."""
         if self._here.pop(spot, None) is not None:
             self._tell(spot, None)
@@ -97,7 +97,7 @@ class Presence:
                 except RedisUnavailable as error:
                     _log.warning("presence is not told", error=repr(error))
 
-    async def _write(self, untold: dict[Spot, Look | None]) -> None:
+    async def _write(self, untold: dict[DeviceKey, DeviceView | None]) -> None:
         until = self._clock().timestamp() + KEPT_SECONDS
         async with self._redis.pipeline(transaction=False) as pipe:
             for spot, look in untold.items():
@@ -110,12 +110,12 @@ class Presence:
                     pipe.expire(_key(spot.person), KEPT_SECONDS)
             await pipe.execute()
 
-    def _tell(self, spot: Spot, look: Look | None) -> None:
+    def _tell(self, spot: DeviceKey, look: DeviceView | None) -> None:
         self._untold[spot] = look
         self._stirred.set()
 
 
-def _sees(look: Look, task: TaskId, version: int) -> bool:
+def _sees(look: DeviceView, task: TaskId, version: int) -> bool:
     return look.is_visible and look.focus == task and look.version >= version
 
 

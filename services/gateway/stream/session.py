@@ -16,9 +16,9 @@ from services.gateway.stream import frames
 from services.gateway.stream.cursor import LOOK_IN_THE_LOG, Cursor
 from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.presence import Look, Presence, Spot
-from services.gateway.stream.rules.ephemeral import Passing, Waiting
-from services.gateway.stream.rules.token_bucket import Allowance
+from services.gateway.stream.presence import DeviceKey, DeviceView, Presence
+from services.gateway.stream.rules.ephemeral import EphemeralBuffer, EphemeralItem
+from services.gateway.stream.rules.token_bucket import TokenBucket
 from services.gateway.tasks.access import Principal, is_task_id
 
 _FLUSH_SECONDS = 0.025
@@ -28,7 +28,7 @@ _SUBSCRIPTIONS_PER_SECOND = 20
 _SILENT_BEATS = 2.5
 
 
-class Patience(NamedTuple):
+class StreamTimeouts(NamedTuple):
     """How long a device is waited for, in seconds."""
 
     hello_seconds: float = 10.0
@@ -38,7 +38,7 @@ class Patience(NamedTuple):
     recheck_seconds: float = 60.0
 
 
-class Performed(Protocol):
+class CommandResult(Protocol):
     """Where a command's facts stand."""
 
     @property
@@ -47,7 +47,7 @@ class Performed(Protocol):
     def version(self) -> int: ...  # noqa: D102
 
 
-class Perform(Protocol):
+class CommandHandler(Protocol):
     """Carries a command out, once, and says where it stands. Raises Refused."""
 
     async def __call__(  # noqa: D102
@@ -58,17 +58,17 @@ class Perform(Protocol):
         command_id: str,
         op: str,
         arguments: bytes,
-    ) -> Performed: ...
+    ) -> CommandResult: ...
 
 
-class Surroundings(NamedTuple):
+class SessionDependencies(NamedTuple):
     """What a session needs of the house. `renew` takes a newer token; raises Closed."""
 
     hub: Hub
-    perform: Perform
+    perform: CommandHandler
     presence: Presence
     clock: Clock
-    patience: Patience
+    patience: StreamTimeouts
     renew: Callable[[str], Awaitable[Principal]]
 
 
@@ -79,7 +79,7 @@ class Session:
         self,
         principal: Principal,
         hello: frames.Hello,
-        house: Surroundings,
+        house: SessionDependencies,
         send: Callable[[bytes], Awaitable[None]],
     ) -> None:
         now = asyncio.get_running_loop().time()
@@ -87,20 +87,20 @@ class Session:
         self._hello = hello
         self._house = house
         self._send = send
-        self._spot = Spot(principal.person, hello.device.id)
-        self._look = Look(is_visible=hello.vis == "active")
+        self._spot = DeviceKey(principal.person, hello.device.id)
+        self._look = DeviceView(is_visible=hello.vis == "active")
         self._cursors: dict[TaskId, Cursor] = {}
         self._inbox = AsyncExitStack()
         self._answers: list[bytes] = []
         self._lines: dict[TaskId, bytes] = {}
-        self._passing = Waiting()
+        self._passing = EphemeralBuffer()
         self._woken = asyncio.Event()
         self._is_beating = False
         self._heard_at = now
-        self._commands = Allowance(
+        self._commands = TokenBucket(
             at_once=_COMMANDS_PER_SECOND, a_second=_COMMANDS_PER_SECOND, now=now
         )
-        self._subscriptions = Allowance(
+        self._subscriptions = TokenBucket(
             at_once=frames.SUBSCRIPTIONS, a_second=_SUBSCRIPTIONS_PER_SECOND, now=now
         )
 
@@ -108,7 +108,7 @@ class Session:
         """Something is new in a feed this device watches."""
         self._woken.set()
 
-    def hear(self, passing: Passing) -> None:
+    def hear(self, passing: EphemeralItem) -> None:
         """Take a live item; older ones of its block give way when the device does not keep up."""
         self._passing.put(passing)
         self._woken.set()
@@ -173,7 +173,7 @@ class Session:
                 case frames.Seen(cursors=cursors):
                     self._look_at(self._look.focus, cursors.get(self._look.focus, 0))
                 case frames.Vis(state=state, focus=focus):
-                    self._look = Look(is_visible=state == "active", focus=focus[:64])
+                    self._look = DeviceView(is_visible=state == "active", focus=focus[:64])
                     self._house.presence.keep(self._spot, self._look)
                 case frames.Pong():
                     pass
@@ -184,7 +184,7 @@ class Session:
 
     def _look_at(self, focus: str, version: int) -> None:
         if version > self._look.version:
-            self._look = Look(self._look.is_visible, focus, version)
+            self._look = DeviceView(self._look.is_visible, focus, version)
             self._house.presence.keep(self._spot, self._look)
 
     async def _subscribe(self, task: str, version: int) -> None:

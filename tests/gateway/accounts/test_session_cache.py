@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from events import AccountId, PersonId
-from services.gateway.accounts.session_cache import Standings
+from services.gateway.accounts.session_cache import SessionCache
 from services.gateway.problems import Refused, unavailable
 from services.gateway.tasks.access import Principal
 
@@ -20,7 +20,7 @@ class Register:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.principal: Principal | None = ADA
         self.asked = 0
-        self.standings = Standings(lambda: self.now)
+        self.standings = SessionCache(lambda: self.now)
 
     async def look(self) -> Principal | None:
         self.asked += 1

@@ -6,9 +6,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from infra.runtime.clock import utc_now
-from services.gateway.accounts.authentication import People
-from services.gateway.accounts.session_cache import Standings
-from services.gateway.accounts.token_signing import Signing
+from services.gateway.accounts.authentication import Authenticator
+from services.gateway.accounts.session_cache import SessionCache
+from services.gateway.accounts.token_signing import TokenSigner
 from services.gateway.accounts.tokens import Digests
 from services.gateway.http.allowed_origins import origin_allowed, origins
 from services.gateway.stores.database import create_pool
@@ -21,12 +21,12 @@ async def people(world, fresh_database):
     """What the stream asks, as another process of the same house would have it."""
     async with create_pool(fresh_database) as pool:
         secrets = ["account-secret-for-tests"]
-        yield People(
+        yield Authenticator(
             pool,
             recall=None,
             digests=Digests(CLAIM_SECRET),
-            signing=Signing(secrets, issuer=world.url, entropy=bytes),
-            standings=Standings(utc_now),
+            signing=TokenSigner(secrets, issuer=world.url, entropy=bytes),
+            standings=SessionCache(utc_now),
             clock=utc_now,
         )
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from events import AccountId, PersonId
 from infra.runtime.settings import Misconfigured
-from services.gateway.accounts.encryption import AesSealer, NotOpened
+from services.gateway.accounts.encryption import AesCipher, DecryptionError
 from services.gateway.accounts.secrets import derive, name_of, read_secrets
-from services.gateway.accounts.token_signing import ACCESS_SECONDS, TICKET_SECONDS, Signing
+from services.gateway.accounts.token_signing import ACCESS_SECONDS, TICKET_SECONDS, TokenSigner
 from services.gateway.accounts.tokens import is_key, new_key, successor
 from services.gateway.tasks.access import Principal
 
@@ -31,7 +31,7 @@ def counted(n):
 
 
 def signing(*secrets, issuer=ISSUER):
-    return Signing(secrets or (NEW,), issuer=issuer, entropy=counted)
+    return TokenSigner(secrets or (NEW,), issuer=issuer, entropy=counted)
 
 
 def public_bytes(secret):
@@ -151,18 +151,18 @@ def test_what_is_no_token_at_all_is_nobodys(token):
 
 
 def test_what_is_sealed_opens_only_where_it_belongs():
-    old, new = AesSealer([OLD], counted), AesSealer([NEW, OLD], counted)
+    old, new = AesCipher([OLD], counted), AesCipher([NEW, OLD], counted)
     sealed = old.seal(b"gho_secret", context="identity|acc_a")
     assert b"gho_secret" not in sealed
     assert new.open(sealed, context="identity|acc_a") == b"gho_secret"
     for sealer, text, context in [
         (new, sealed, "identity|acc_b"),
-        (AesSealer([NEW], counted), sealed, "identity|acc_a"),
+        (AesCipher([NEW], counted), sealed, "identity|acc_a"),
         (old, sealed[:-1] + bytes([sealed[-1] ^ 1]), "identity|acc_a"),
         (old, b"\x02" + sealed[1:], "identity|acc_a"),
         (old, b"", "identity|acc_a"),
     ]:
-        with pytest.raises(NotOpened):
+        with pytest.raises(DecryptionError):
             sealer.open(text, context=context)
 
 

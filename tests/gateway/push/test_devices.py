@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from events import CallId, QuestionAsked, RequestId
 from infra.runtime.clock import DraftFactory, utc_now
-from services.gateway.push.devices import MOST_DEVICES
+from services.gateway.push.devices import MAX_DEVICES
 from tests.gateway.conftest import a_world
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.eventually import eventually
@@ -103,7 +103,7 @@ async def test_a_house_says_which_pushes_it_sends(servers, fresh_database, outsi
 
 
 async def test_a_person_has_so_many_devices_and_no_more(world, ada, outside):
-    for _ in range(MOST_DEVICES):
+    for _ in range(MAX_DEVICES):
         await browser_of(ada, outside)
     body = {"kind": "apns", "token": outside.services.apple.install()}
     is_problem(await ada.http.post("/v1/devices", json=body), 409, "too_many_devices")

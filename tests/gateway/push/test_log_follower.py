@@ -7,8 +7,8 @@ from events import NOWHERE, QuestionAnswered, QuestionAsked, RequestId, TaskFini
 from events.ids import CallId
 from infra.runtime.clock import utc_now
 from services.gateway.problems import unavailable
-from services.gateway.push.log_follower import Follower
-from services.gateway.push.notification.state import NO_TALE, fold_notices
+from services.gateway.push.log_follower import LogFollower
+from services.gateway.push.notification.state import EMPTY_STATE, fold_notices
 from services.gateway.queries.fold_cache import FoldCache
 from tests.kit.fakes.in_memory_log import InMemoryLog
 from tests.kit.probe.eventually import eventually
@@ -53,8 +53,8 @@ class Book:
 async def announced(log: InMemoryLog[Any], book: Book, count: int) -> list[tuple[int, str]]:
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        states = FoldCache(log, fold_notices, empty=NO_TALE, clock=utc_now, max_histories=9)
-        follower = Follower(log, book, states)  # type: ignore[arg-type]
+        states = FoldCache(log, fold_notices, empty=EMPTY_STATE, clock=utc_now, max_histories=9)
+        follower = LogFollower(log, book, states)  # type: ignore[arg-type]
         group.create_task(follower.run(stopping))
         await eventually(lambda: len(book.news) >= count)
         stopping.set()

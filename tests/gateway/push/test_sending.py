@@ -12,7 +12,7 @@ from events import (
     TaskFinished,
     TaskInstructed,
 )
-from services.gateway.push.notification.outcome import MOST_TRIES
+from services.gateway.push.notification.outcome import MAX_ATTEMPTS
 from tests.gateway.push.conftest import ASKED
 from tests.kit.fakes.push_services import web_address
 from tests.kit.faults.outages import halted
@@ -192,11 +192,11 @@ async def test_it_is_given_up_in_the_end(rig, ada, browser):
     rig.outside.order("web", status=503, times=100)
     async with rig.following():
         await rig.ask(ada)
-        for _ in range(MOST_TRIES + 3):
+        for _ in range(MAX_ATTEMPTS + 3):
             await rig.send()
             rig.clock.move(seconds=3700)
     assert await rig.states(ada, browser[1]) == [("needs_input", "given_up")]
-    assert rig.outside.services.asked["web"] == MOST_TRIES
+    assert rig.outside.services.asked["web"] == MAX_ATTEMPTS
 
 
 async def test_a_gateway_killed_while_sending_leaves_a_push_to_the_others(rig, ada, browser):

@@ -12,7 +12,7 @@ from events import PersonId
 from events.limits import MAX_TEXT_CHARACTERS
 from infra.runtime.clock import utc_now
 from services.gateway.problems import unavailable
-from services.gateway.stream.session import Patience
+from services.gateway.stream.session import StreamTimeouts
 from services.gateway.tasks.access import REVOKED
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.devices import new_history, serving
@@ -70,7 +70,7 @@ async def test_a_frame_too_long_ends_that_connection_alone(servers: RealServers)
 
 
 async def test_who_does_not_say_hello_is_let_go(servers: RealServers) -> None:
-    patience = Patience(hello_seconds=0.1)
+    patience = StreamTimeouts(hello_seconds=0.1)
     async with (
         serving(servers.redis_url, patience=patience) as place,
         place.connection() as phone,
@@ -100,7 +100,7 @@ async def test_a_token_nobody_has_is_refused(servers: RealServers) -> None:
 
 
 async def test_a_session_that_is_revoked_loses_its_stream(servers: RealServers) -> None:
-    patience = Patience(recheck_seconds=0.1)
+    patience = StreamTimeouts(recheck_seconds=0.1)
     async with serving(servers.redis_url, patience=patience) as place, place.device() as phone:
         await phone.first("welcome")
         place.tokens.refusal = unavailable("The database is away.")
@@ -195,14 +195,14 @@ async def test_a_server_that_stops_ends_every_connection(servers: RealServers) -
 
 
 async def test_who_answers_no_ping_is_let_go(servers: RealServers) -> None:
-    patience = Patience(heartbeat_seconds=0.1)
+    patience = StreamTimeouts(heartbeat_seconds=0.1)
     async with serving(servers.redis_url, patience=patience) as place, place.device() as phone:
         assert (await phone.end())[0] == 4012
 
 
 async def test_who_takes_nothing_is_let_go_and_nobody_else_suffers(servers: RealServers) -> None:
     history = new_history()
-    patience = Patience(stalled_seconds=0.5, goodbye_seconds=5)
+    patience = StreamTimeouts(stalled_seconds=0.5, goodbye_seconds=5)
     async with serving(servers.redis_url, patience=patience) as place:
         await place.logbook.append(history)
         async with (
@@ -229,7 +229,7 @@ async def test_who_takes_nothing_is_let_go_and_nobody_else_suffers(servers: Real
 
 async def test_a_goodbye_nobody_takes_does_not_keep_the_connection(servers: RealServers) -> None:
     history = new_history()
-    patience = Patience(stalled_seconds=0.2, goodbye_seconds=0.2)
+    patience = StreamTimeouts(stalled_seconds=0.2, goodbye_seconds=0.2)
     async with serving(servers.redis_url, patience=patience) as place:
         await place.logbook.append(history)
         async with place.device(subs={history.task: 0}) as slow:

@@ -15,7 +15,7 @@ from infra.log.jetstream import JetStreamLog
 from infra.stores.live_channels import feed_channel
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import RedisReader
-from services.gateway.stream.rules.ephemeral import Passing
+from services.gateway.stream.rules.ephemeral import EphemeralItem
 from tests.kit.build.event_logs import drafts
 from tests.kit.fakes.in_memory_log import InMemoryLog
 from tests.kit.faults.outages import halted
@@ -35,7 +35,7 @@ class Watching:
     def wake(self) -> None:
         self.wakes += 1
 
-    def hear(self, passing: Passing) -> None:
+    def hear(self, passing: EphemeralItem) -> None:
         self.heard.append(passing.item)
 
 

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 
 from events import PersonId, TaskId
 from infra.runtime.clock import utc_now
-from services.gateway.stream.presence import KEPT_SECONDS, Look, Presence, Spot
+from services.gateway.stream.presence import KEPT_SECONDS, DeviceKey, DeviceView, Presence
 from tests.kit.faults.outages import halted
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.devices import new_history
@@ -54,7 +54,9 @@ async def test_a_person_looks_at_what_a_device_shows_as_far_as_it_was_seen(
     person, task = somebody()
     async with gateways(servers) as two:
         assert not await two.here.is_looking(person, task, 1)
-        two.here.keep(Spot(person, "phone"), Look(is_visible=True, focus=task, version=7))
+        two.here.keep(
+            DeviceKey(person, "phone"), DeviceView(is_visible=True, focus=task, version=7)
+        )
 
         assert await two.here.is_looking(person, task, 7)
         assert not await two.here.is_looking(person, task, 8)
@@ -65,7 +67,9 @@ async def test_a_person_looks_at_what_a_device_shows_as_far_as_it_was_seen(
 async def test_an_open_socket_alone_is_no_look(servers: RealServers) -> None:
     person, task = somebody()
     async with gateways(servers) as two:
-        two.here.keep(Spot(person, "phone"), Look(is_visible=False, focus=task, version=7))
+        two.here.keep(
+            DeviceKey(person, "phone"), DeviceView(is_visible=False, focus=task, version=7)
+        )
 
         assert not await two.here.is_looking(person, task, 7)
 
@@ -73,9 +77,11 @@ async def test_an_open_socket_alone_is_no_look(servers: RealServers) -> None:
 async def test_other_gateways_know_until_the_device_is_gone(servers: RealServers) -> None:
     person, task = somebody()
     async with gateways(servers) as two:
-        two.here.keep(Spot(person, "phone"), Look(is_visible=True, focus=task, version=7))
+        two.here.keep(
+            DeviceKey(person, "phone"), DeviceView(is_visible=True, focus=task, version=7)
+        )
         await eventually(lambda: two.there.is_looking(person, task, 7))
-        two.here.forget(Spot(person, "phone"))
+        two.here.forget(DeviceKey(person, "phone"))
 
         async def gone() -> bool:
             return not await two.there.is_looking(person, task, 7)
@@ -86,7 +92,9 @@ async def test_other_gateways_know_until_the_device_is_gone(servers: RealServers
 async def test_a_look_that_nobody_repeats_is_forgotten(servers: RealServers) -> None:
     person, task = somebody()
     async with gateways(servers) as two:
-        two.here.keep(Spot(person, "phone"), Look(is_visible=True, focus=task, version=7))
+        two.here.keep(
+            DeviceKey(person, "phone"), DeviceView(is_visible=True, focus=task, version=7)
+        )
         await eventually(lambda: two.there.is_looking(person, task, 7))
         two.later = timedelta(seconds=KEPT_SECONDS + 1)
 
@@ -96,10 +104,14 @@ async def test_a_look_that_nobody_repeats_is_forgotten(servers: RealServers) -> 
 async def test_without_redis_the_own_devices_are_known(servers: RealServers) -> None:
     person, task = somebody()
     async with gateways(servers) as two, halted(servers, "redis") as resume:
-        two.here.keep(Spot(person, "phone"), Look(is_visible=True, focus=task, version=7))
+        two.here.keep(
+            DeviceKey(person, "phone"), DeviceView(is_visible=True, focus=task, version=7)
+        )
 
         assert await two.here.is_looking(person, task, 7)
         assert not await two.there.is_looking(person, task, 7)
         await resume()
-        two.here.keep(Spot(person, "phone"), Look(is_visible=True, focus=task, version=8))
+        two.here.keep(
+            DeviceKey(person, "phone"), DeviceView(is_visible=True, focus=task, version=8)
+        )
         await eventually(lambda: two.there.is_looking(person, task, 8))

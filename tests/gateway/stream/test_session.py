@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.log.event_log import Unavailable
-from services.gateway.stream.session import Patience
+from services.gateway.stream.session import StreamTimeouts
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.devices import new_history, serving
 from tests.kit.servers.stack import RealServers
@@ -289,7 +289,7 @@ async def test_with_each_heartbeat_a_device_is_told_what_it_should_have(
     servers: RealServers,
 ) -> None:
     history = new_history()
-    patience = Patience(heartbeat_seconds=0.5)
+    patience = StreamTimeouts(heartbeat_seconds=0.5)
     async with serving(servers.redis_url, patience=patience) as place:
         await place.logbook.append(history)
         async with place.device(subs={history.task: 0}) as phone:

@@ -7,7 +7,7 @@ from events import Head, History, Recorded, TaskErased, TaskInstructed
 from infra.log.event_log import Unavailable
 from infra.stores.live_channels import Frame
 from services.gateway.stream.feed import Feed
-from services.gateway.stream.rules.ephemeral import Passing
+from services.gateway.stream.rules.ephemeral import EphemeralItem
 from tests.kit.build.any_event import HISTORY, recorded
 
 
@@ -86,7 +86,7 @@ class Phone:
         self.wakes += 1
         self.take()
 
-    def hear(self, passing: Passing) -> None:
+    def hear(self, passing: EphemeralItem) -> None:
         self.heard.append(passing.item)
 
     def take(self, *, most_events: int = 500) -> None:

@@ -23,14 +23,14 @@ from services.gateway.stream import frames
 from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import Listener
-from services.gateway.stream.session import Patience, Session, Surroundings
+from services.gateway.stream.session import Session, SessionDependencies, StreamTimeouts
 from services.gateway.tasks.access import Principal
 from tests.kit.build.any_event import HISTORY
 from tests.kit.fakes.feed_log import event as _event
 
 QUIET_SECONDS = 10.0
 SETTLING_SECONDS = 3.0  # for what is under way when the faults stop
-_PATIENCE = Patience()
+_PATIENCE = StreamTimeouts()
 event = cache(_event)
 
 
@@ -171,7 +171,7 @@ class Phone:
                 subs=(frames.Subscription(HISTORY.task, self.version),),
             )
             principal = Principal(HISTORY.account, PersonId("per_1"), "ses_1")
-            house = Surroundings(hub, _nothing, NoPresence(), utc_now, _PATIENCE, _nobody)  # type: ignore[arg-type]
+            house = SessionDependencies(hub, _nothing, NoPresence(), utc_now, _PATIENCE, _nobody)  # type: ignore[arg-type]
             try:
                 await Session(principal, hello, house, self._take).run(self._say)
             except* (Closed, _Gone):

@@ -35,12 +35,12 @@ from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
-from services.gateway.stream.session import Patience
+from services.gateway.stream.session import StreamTimeouts
 from services.gateway.tasks.access import Principal
 from tests.kit.fakes.in_memory_log import InMemoryLog
 
 DRAFT_FACTORY = DraftFactory(utc_now)
-PATIENCE = Patience()
+PATIENCE = StreamTimeouts()
 
 
 def new_history(account: str = "acc_1") -> History:
@@ -273,7 +273,7 @@ class Device:
 async def serving(
     redis_url: str,
     *,
-    patience: Patience = PATIENCE,
+    patience: StreamTimeouts = PATIENCE,
     check_seconds: float = 10.0,
     linger_seconds: float = 60.0,
 ) -> AsyncIterator[Place]:

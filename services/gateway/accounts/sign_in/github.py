@@ -25,7 +25,7 @@ _UNPROCESSABLE: Final = 422
 T = TypeVar("T")
 
 
-class GitHubTerms(msgspec.Struct, frozen=True, kw_only=True):
+class GitHubSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which GitHub, and as which app. Without an id nobody signs in that way."""
 
     url: str
@@ -39,14 +39,14 @@ class GitHubTerms(msgspec.Struct, frozen=True, kw_only=True):
         return f"GitHubTerms(url={self.url!r}, …)"
 
 
-class Somebody(msgspec.Struct, frozen=True):
+class GitHubUser(msgspec.Struct, frozen=True):
     """An account at GitHub. The number stays, the login may change."""
 
     id: int
     login: str
 
 
-class RepositoryLine(msgspec.Struct, frozen=True, kw_only=True):
+class RepositoryInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A repository the person may see."""
 
     full_name: str
@@ -60,7 +60,7 @@ class RepositoryLine(msgspec.Struct, frozen=True, kw_only=True):
 class RepositoryPage(NamedTuple):
     """Some repositories, and whether there are more."""
 
-    repositories: tuple[RepositoryLine, ...]
+    repositories: tuple[RepositoryInfo, ...]
     has_more: bool
 
 
@@ -71,13 +71,13 @@ class _Token(msgspec.Struct):
 
 
 class _Found(msgspec.Struct):
-    items: tuple[RepositoryLine, ...]
+    items: tuple[RepositoryInfo, ...]
 
 
 class GitHub:
     """Speaks to one GitHub. Raises Refused: 503 when it does not answer, or does in nonsense."""
 
-    def __init__(self, client: httpx.AsyncClient, terms: GitHubTerms) -> None:
+    def __init__(self, client: httpx.AsyncClient, terms: GitHubSettings) -> None:
         self._client = client
         self._terms = terms
 
@@ -126,9 +126,9 @@ class GitHub:
             )
         return told.access_token
 
-    async def whoami(self, token: str) -> Somebody:
+    async def whoami(self, token: str) -> GitHubUser:
         """Tell whose token it is."""
-        return _read(await self._get("/user", token), Somebody)
+        return _read(await self._get("/user", token), GitHubUser)
 
     async def repositories(
         self, token: str, query: str, *, page: int, limit: int
@@ -140,7 +140,7 @@ class GitHub:
         size = {"per_page": limit, "page": page}
         if not query.strip():
             answer = await self._get("/user/repos", token, sort="pushed", **size)
-            lines = _read(answer, tuple[RepositoryLine, ...])
+            lines = _read(answer, tuple[RepositoryInfo, ...])
         else:
             asked = search_terms(query)
             answer = await self._get("/search/repositories", token, q=asked, sort="updated", **size)

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from infra.runtime.clock import Clock
-from services.gateway.accounts.encryption import NotOpened, Sealer
+from services.gateway.accounts.encryption import Cipher, DecryptionError
 from services.gateway.accounts.sign_in.github import (
     PROVIDER,
     GitHub,
+    GitHubUser,
     RepositoryPage,
-    Somebody,
     link_again,
 )
 from services.gateway.accounts.sign_in.pairing import ARRIVAL, Pairings
@@ -60,14 +60,14 @@ _LINKED = """
 """
 
 
-class Departure(NamedTuple):
+class SignInRedirect(NamedTuple):
     """Where the person's browser goes now, and what its cookie must hold when it comes back."""
 
     url: str
     browser: str
 
 
-class Arrival(NamedTuple):
+class SignInResult(NamedTuple):
     """Back from GitHub: a code to sign in with, or (empty) the identity is linked now."""
 
     code: str
@@ -88,7 +88,7 @@ class Identities:
         *,
         github: GitHub,
         pairings: Pairings,
-        sealer: Sealer,
+        sealer: Cipher,
         digests: Digests,
         is_open: bool,
         clock: Clock,
@@ -103,7 +103,7 @@ class Identities:
         self._clock = clock
         self._entropy = entropy
 
-    async def begin(self, principal: Principal | None) -> Departure:
+    async def begin(self, principal: Principal | None) -> SignInRedirect:
         """Begin to sign in, or, for a person who is signed in, to link."""
         if not self._github.is_configured:
             raise refused(
@@ -127,9 +127,9 @@ class Identities:
                 principal.person if principal else None,
                 now + _ATTEMPT,
             )
-        return Departure(self._github.authorize_url(state, verifier), browser)
+        return SignInRedirect(self._github.authorize_url(state, verifier), browser)
 
-    async def finish(self, *, state: str, browser: str, code: str, issuer: str) -> Arrival:
+    async def finish(self, *, state: str, browser: str, code: str, issuer: str) -> SignInResult:
         """Take up where `begin` left off. Raises Refused (403) unless all of it fits together.
 
         `browser` is what the browser's cookie holds, `issuer` the `iss` it came with, or empty.
@@ -167,7 +167,7 @@ class Identities:
         try:
             context = _token_of(principal.account, principal.person, row["subject"])
             token = self._sealer.open(row["token"], context=context).decode()
-        except NotOpened:
+        except DecryptionError:
             raise link_again() from None
         return await self._github.repositories(token, query, page=page, limit=limit)
 
@@ -188,13 +188,13 @@ class Identities:
             )
         try:
             verifier = self._sealer.open(row["verifier"], context=_verifier_of(digest)).decode()
-        except NotOpened:
+        except DecryptionError:
             raise refused(403, "state_refused", "This sign-in cannot go on. Begin again.") from None
         return _Attempt(verifier, row["account"], row["person"])
 
     async def _arrive(
-        self, connection: Connection, attempt: _Attempt, somebody: Somebody, token: str
-    ) -> Arrival:
+        self, connection: Connection, attempt: _Attempt, somebody: GitHubUser, token: str
+    ) -> SignInResult:
         subject = str(somebody.id)
         known = await connection.fetchrow(_OWNER_OF, PROVIDER, subject)
         owner = (known["account"], known["person"]) if known else None
@@ -213,9 +213,9 @@ class Identities:
             _LINK, PROVIDER, subject, *mine, somebody.login, sealed, self._clock()
         )
         if attempt.person is not None:
-            return Arrival("")
+            return SignInResult("")
         pairing = await self._pairings.for_person(connection, *mine, good_for=ARRIVAL)
-        return Arrival(pairing.code)
+        return SignInResult(pairing.code)
 
 
 def _verifier_of(state: bytes) -> str:

@@ -36,7 +36,7 @@ _LATELY = """
 _log = logger(__name__)
 
 
-class MailTerms(msgspec.Struct, frozen=True, kw_only=True):
+class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The server that takes our mail. Without a host none is sent."""
 
     host: str
@@ -61,7 +61,7 @@ class Mail:
     def __init__(
         self,
         pool: Pool,
-        terms: MailTerms,
+        terms: MailSettings,
         *,
         pairings: Pairings,
         public_url: str,

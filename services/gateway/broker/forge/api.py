@@ -22,7 +22,7 @@ _GITHUB: Final = {
 }
 
 
-class PullRequestWish(msgspec.Struct, frozen=True, kw_only=True):
+class PullRequestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the pull request shall say, from which branch into which."""
 
     title: str
@@ -67,7 +67,7 @@ class ForgeApi:
             case kind:
                 assert_never(kind)
 
-    async def pull_request(self, place: Place, wish: PullRequestWish) -> PullRequest | None:
+    async def pull_request(self, place: Place, wish: PullRequestRequest) -> PullRequest | None:
         """Open the branch's pull request or bring it up to date; None where there are none."""
         match place.forge.kind:
             case "github":
@@ -79,7 +79,7 @@ class ForgeApi:
             case kind:
                 assert_never(kind)
 
-    async def _github_pull(self, place: Place, wish: PullRequestWish) -> PullRequest:
+    async def _github_pull(self, place: Place, wish: PullRequestRequest) -> PullRequest:
         owner = place.owner
         query = {"head": f"{owner}:{wish.branch}", "state": "open"}
         text = {
@@ -93,7 +93,7 @@ class ForgeApi:
         made = await self._github(place, "POST", "/pulls", json=new)
         return PullRequest(made["number"], made["html_url"], created=True)
 
-    async def _gitlab_merge(self, place: Place, wish: PullRequestWish) -> PullRequest:
+    async def _gitlab_merge(self, place: Place, wish: PullRequestRequest) -> PullRequest:
         query = {"source_branch": wish.branch, "state": "opened"}
         before = DRAFT if wish.draft else ""
         title = before + fit_title(wish.title, wish.branch, "gitlab", room=len(before))

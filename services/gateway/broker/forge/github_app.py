@@ -33,7 +33,7 @@ _HEADERS: Final = {
 }
 
 
-class Minted(msgspec.Struct, frozen=True):
+class InstallationToken(msgspec.Struct, frozen=True):
     """An installation's token."""
 
     token: str
@@ -52,7 +52,7 @@ class GitHubApp:
         self._app_id = app_id
         self._key = key
         self._clock = clock
-        self._minted: dict[str, Minted] = {}
+        self._minted: dict[str, InstallationToken] = {}
 
     async def token(self, place: Place) -> str:
         """Give a token for this one repository.
@@ -65,7 +65,7 @@ class GitHubApp:
             self._minted[place.url] = await self._mint(place, now)
         return self._minted[place.url].token
 
-    async def _mint(self, place: Place, now: datetime) -> Minted:
+    async def _mint(self, place: Place, now: datetime) -> InstallationToken:
         headers = {**_HEADERS, "Authorization": f"Bearer {self._proof(now)}"}
         api_url = place.forge.api_url.rstrip("/")
         ask = partial(self._client.request, headers=headers)
@@ -80,7 +80,7 @@ class GitHubApp:
             )
         except httpx.TransportError:
             raise unavailable(f"The forge {place.forge.url} does not answer.") from None
-        return msgspec.json.decode(_fine(made, place).content, type=Minted)
+        return msgspec.json.decode(_fine(made, place).content, type=InstallationToken)
 
     def _proof(self, now: datetime) -> str:
         """Make the App's own token, a JWT."""

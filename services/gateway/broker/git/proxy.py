@@ -16,7 +16,7 @@ import httpx
 
 from infra.git.command import GitNotFound
 from infra.runtime.telemetry import logger
-from services.gateway.broker.git.push_inspection import ForgeUnreachable, PushInspector, PushTerms
+from services.gateway.broker.git.push_inspection import ForgeUnreachable, PushInspector, PushPolicy
 from services.gateway.broker.git.push_reception import PackTooLarge, PushReception
 from services.gateway.broker.git.push_request import PushRefused
 from services.gateway.broker.git.receive_pack import offered, report_refusal
@@ -32,7 +32,7 @@ _USERS: Final = {"github": "x-access-token", "gitlab": "oauth2", "git": "x-acces
 _log = logger(__name__)
 
 
-class Ask(NamedTuple):
+class GitRequest(NamedTuple):
     """One request of git's: `path` and `query` after the repository's address."""
 
     method: str
@@ -42,7 +42,7 @@ class Ask(NamedTuple):
     body: AsyncIterator[bytes]
 
 
-class Answered(NamedTuple):
+class GitResponse(NamedTuple):
     """An answer on its way through."""
 
     status: int
@@ -58,7 +58,7 @@ class GitProxy:
         self._inspector = PushInspector()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def pass_on(self, ask: Ask, place: Place, terms: PushTerms) -> Answered:
+    async def pass_on(self, ask: GitRequest, place: Place, terms: PushPolicy) -> GitResponse:
         """Pass a request on. What the forge refuses is told as text, which git shows.
 
         Raises Refused (503) when the log does not answer.
@@ -72,7 +72,7 @@ class GitProxy:
             return answer._replace(content=_offered(answer.content))
         return answer
 
-    async def _push(self, ask: Ask, place: Place, terms: PushTerms) -> Answered:
+    async def _push(self, ask: GitRequest, place: Place, terms: PushPolicy) -> GitResponse:
         async with PushReception(ask.headers, ask.body, branch=terms.branch) as reception:
             try:
                 push = await reception.receive()
@@ -100,11 +100,11 @@ class GitProxy:
 
     async def _forward(
         self,
-        ask: Ask,
+        ask: GitRequest,
         place: Place,
         body: AsyncIterator[bytes] | None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answered:
+    ) -> GitResponse:
         request = self._client.build_request(
             ask.method,
             f"{place.git_url}/{ask.path}{'?' if ask.query else ''}{ask.query}",
@@ -129,7 +129,7 @@ class GitProxy:
             await answer.aclose()
             return _refusal(answer.status_code, place)
         answered = {name: text for name, text in answer.headers.items() if name in _ANSWERED}
-        return Answered(answer.status_code, answered, _through(answer))
+        return GitResponse(answer.status_code, answered, _through(answer))
 
 
 def credential(place: Place) -> dict[str, str]:
@@ -141,7 +141,7 @@ def credential(place: Place) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(pair).decode()}"}
 
 
-def _refused_push(reception: PushReception, text: str) -> Answered:
+def _refused_push(reception: PushReception, text: str) -> GitResponse:
     """Report a refused push as a forge does, so that git shows why; in plain text if it cannot."""
     report = report_refusal(reception.ref, text, reception.capabilities)
     if report is None or not reception.is_whole:
@@ -151,7 +151,7 @@ def _refused_push(reception: PushReception, text: str) -> Answered:
         yield report
 
     headers = {"content-type": "application/x-git-receive-pack-result", "cache-control": "no-cache"}
-    return Answered(HTTPStatus.OK, headers, content())
+    return GitResponse(HTTPStatus.OK, headers, content())
 
 
 async def _offered(content: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -183,7 +183,7 @@ async def _through(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
         await answer.aclose()
 
 
-def _refusal(status: int, place: Place) -> Answered:
+def _refusal(status: int, place: Place) -> GitResponse:
     """Tell in words why the forge refused. Its 401 must not reach git, which would ask again."""
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND) and not place.forge.token:
         return said(
@@ -206,10 +206,10 @@ def _refusal(status: int, place: Place) -> Answered:
     return said(HTTPStatus.BAD_GATEWAY, f"forge_unreachable: {place.forge.url} answered {status}.")
 
 
-def said(status: int, text: str, headers: Mapping[str, str] | None = None) -> Answered:
+def said(status: int, text: str, headers: Mapping[str, str] | None = None) -> GitResponse:
     """Answer with a line of text, which git shows to its user as the remote's words."""
 
     async def content() -> AsyncGenerator[bytes, None]:
         yield text.encode() + b"\n"
 
-    return Answered(status, {"content-type": "text/plain", **(headers or {})}, content())
+    return GitResponse(status, {"content-type": "text/plain", **(headers or {})}, content())

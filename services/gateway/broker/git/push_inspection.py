@@ -42,7 +42,7 @@ class ForgeUnreachable(Exception):
     """The branch a push grows from could not be fetched. The text says why."""
 
 
-class PushTerms(NamedTuple):
+class PushPolicy(NamedTuple):
     """What a push is judged by: the task's one branch, and the task as the log has it now."""
 
     branch: str
@@ -60,7 +60,7 @@ class ReceivedPush(NamedTuple):
     repository: Path
 
 
-class Known(NamedTuple):
+class KnownCommits(NamedTuple):
     """Commits whose trees the forge gave: the base's head, the worker's base, the branch's tip."""
 
     head: str
@@ -80,7 +80,7 @@ class PushInspector:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def inspect(
-        self, push: ReceivedPush, place: Place, terms: PushTerms, *, authorization: str
+        self, push: ReceivedPush, place: Place, terms: PushPolicy, *, authorization: str
     ) -> None:
         """Let a push pass. Raises PushRefused, ForgeUnreachable; Refused (503) without a log."""
         task = await terms.task()
@@ -139,7 +139,7 @@ class _Inspection:
             changed = [(tree, await self._changed(known.claimed, tree)) for tree, _ in changed]
         return {push_digest(paths, tree): paths for tree, paths in changed if paths}
 
-    async def _fetch_known(self) -> Known:
+    async def _fetch_known(self) -> KnownCommits:
         base = f"+{self._base_ref}:{_BASE}"
         update, claimed = self._push.update, self._task.base_commit
         more = []
@@ -158,7 +158,7 @@ class _Inspection:
             )
         listed = await _done(self._local, "for-each-ref", "--format=%(refname) %(objectname)")
         refs = dict(line.split(" ") for line in listed.decode().splitlines())
-        return Known(refs[_BASE], refs.get(_CLAIMED, ""), refs.get(_PUSHED, ""))
+        return KnownCommits(refs[_BASE], refs.get(_CLAIMED, ""), refs.get(_PUSHED, ""))
 
     @property
     def _base_ref(self) -> str:
@@ -181,7 +181,7 @@ class _Inspection:
                 "(git push --no-thin)"
             )
 
-    async def _new_trees(self, known: Known) -> list[str]:
+    async def _new_trees(self, known: KnownCommits) -> list[str]:
         """Return the trees of all commits the push brings.
 
         Raises PushRefused when they do not grow from what the forge gave.
@@ -223,7 +223,7 @@ class _Inspection:
             )
         return changed_forge_files(ended.stdout)
 
-    async def _is_on_base(self, known: Known) -> bool:
+    async def _is_on_base(self, known: KnownCommits) -> bool:
         """Return whether the commit the worker says it began from is of the base's history."""
         base = f"+{self._base_ref}:{_BASE}"
         for depth in _DEPTHS:

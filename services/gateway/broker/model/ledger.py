@@ -12,16 +12,16 @@ from typing import Final, Literal
 import asyncpg
 
 from events import Usage
-from services.gateway.broker.model.reconciliation import LOOK_BACK, Made
+from services.gateway.broker.model.reconciliation import LOOK_BACK, RecordedCall
 from services.gateway.broker.model.spend_limits import (
-    Broke,
-    Payer,
+    BillingContext,
+    LimitExceeded,
     Per,
-    purses_of,
     resets_at,
     scope_of,
+    spend_limits_of,
 )
-from services.gateway.broker.model.token_usage import Count, Estimate
+from services.gateway.broker.model.token_usage import CostEstimate, TokenUsage
 from services.gateway.stores.database import Pool, across_accounts
 
 CALL_SECONDS: Final = 900.0
@@ -71,10 +71,16 @@ class Ledger:
         self._gateway = gateway
 
     async def reserve(
-        self, call: str, payer: Payer, *, estimate: Estimate, is_own_key: bool, now: datetime
-    ) -> Broke | None:
+        self,
+        call: str,
+        payer: BillingContext,
+        *,
+        estimate: CostEstimate,
+        is_own_key: bool,
+        now: datetime,
+    ) -> LimitExceeded | None:
         """Set aside what a call may cost, on every purse it draws on; or say which is too small."""
-        purses = purses_of(payer, now, self._account_day_microusd)
+        purses = spend_limits_of(payer, now, self._account_day_microusd)
         async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(
                 _RESERVE,
@@ -97,7 +103,7 @@ class Ledger:
         if row is None:
             return None
         per: Per = next(purse.per for purse in purses if purse.name == row["purse"])
-        return Broke(
+        return LimitExceeded(
             scope=scope_of(row["purse"]),
             per=per,
             spent_microusd=row["spent"],
@@ -107,13 +113,15 @@ class Ledger:
             resets_at=resets_at(per, now),
         )
 
-    async def begin(self, call: str, estimate: Estimate, count: Count, *, request: str) -> None:
+    async def begin(
+        self, call: str, estimate: CostEstimate, count: TokenUsage, *, request: str
+    ) -> None:
         """Take note of what is known once an answer begins."""
         async with across_accounts(self._pool) as connection:
             await connection.execute(_BEGIN, call, estimate.most_microusd, count.columns(), request)
 
     async def close(
-        self, call: str, state: State, count: Count, *, cost: int, request: str, now: datetime
+        self, call: str, state: State, count: TokenUsage, *, cost: int, request: str, now: datetime
     ) -> bool:
         """Put what a call cost in place of what was reserved; False when it was closed before.
 
@@ -140,12 +148,12 @@ class Ledger:
                 swept.append(row["call"])
         return swept
 
-    async def made(self, now: datetime) -> Sequence[Made]:
+    async def made(self, now: datetime) -> Sequence[RecordedCall]:
         """Tell the last day's calls on the house's key, if there are presumed ones among them."""
         async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_MADE, now - LOOK_BACK)
         return [
-            Made(
+            RecordedCall(
                 call=row["call"],
                 model=row["model"],
                 is_presumed=row["state"] == "presumed",
@@ -158,7 +166,7 @@ class Ledger:
         ]
 
 
-def _count_in(row: asyncpg.Record) -> Count:
+def _count_in(row: asyncpg.Record) -> TokenUsage:
     """Read a call's tokens from its row."""
     names = Usage.__struct_fields__
-    return Count(Usage(**{name: row[name] for name in names}), row["hourly_tokens"])
+    return TokenUsage(Usage(**{name: row[name] for name in names}), row["hourly_tokens"])

@@ -17,8 +17,8 @@ from events.protocol.model_prices import billed_model
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.gateway.broker.model.ledger import CALL_SECONDS, Ledger, State
-from services.gateway.broker.model.request import Priced
-from services.gateway.broker.model.usage_parser import Tally
+from services.gateway.broker.model.request import PricedCall
+from services.gateway.broker.model.usage_parser import UsageParser
 from services.gateway.problems import Refused
 
 _PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -27,22 +27,22 @@ _calls = Counter("errand_gateway_model_calls", "Model calls, by how they were cl
 _log = logger(__name__)
 
 
-class Head(NamedTuple):
+class ResponseHead(NamedTuple):
     """The beginning of the provider's answer; without one, `unreachable` says why."""
 
     answer: httpx.Response | None
     unreachable: str = ""
 
 
-class Pipe:
+class ResponsePipe:
     """From the pump to the worker. What nobody takes any more is dropped."""
 
     def __init__(self) -> None:
-        self.head: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
+        self.head: asyncio.Future[ResponseHead] = asyncio.get_running_loop().create_future()
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()  # as long as one answer
         self._is_left = False
 
-    def begin(self, head: Head) -> None:
+    def begin(self, head: ResponseHead) -> None:
         """Hand over the head, once; it is nobody's when the worker is gone already."""
         if not self.head.done():
             self.head.set_result(head)
@@ -61,24 +61,34 @@ class Pipe:
             self._is_left = True
 
 
-class Pump:
+class MeteredCall:
     """One call that was reserved under the id `call`: made, passed on, and closed in the ledger."""
 
     def __init__(
-        self, client: httpx.AsyncClient, ledger: Ledger, clock: Clock, *, call: str, priced: Priced
+        self,
+        client: httpx.AsyncClient,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        call: str,
+        priced: PricedCall,
     ) -> None:
         self._client = client
         self._ledger = ledger
         self._clock = clock
         self._call = call
         self._priced = priced
-        self._tally = Tally(is_stream=False)
+        self._tally = UsageParser(is_stream=False)
         self._state: State = "presumed"
         self._request = ""
         self._is_closed = False
 
     async def run(
-        self, request: httpx.Request, pipe: Pipe, *, broken_off: Callable[[httpx.Response], bytes]
+        self,
+        request: httpx.Request,
+        pipe: ResponsePipe,
+        *,
+        broken_off: Callable[[httpx.Response], bytes],
     ) -> None:
         """Make the call. `broken_off` says what a worker is told when the answer breaks off."""
         try:
@@ -89,23 +99,26 @@ class Pump:
             if isinstance(error, _NOT_SENT):
                 self._state = "released"
             await self._close()
-            pipe.begin(Head(None, type(error).__name__))
+            pipe.begin(ResponseHead(None, type(error).__name__))
         finally:
             pipe.put(None)
         await self._close_surely()
 
     async def _make(
-        self, request: httpx.Request, pipe: Pipe, broken_off: Callable[[httpx.Response], bytes]
+        self,
+        request: httpx.Request,
+        pipe: ResponsePipe,
+        broken_off: Callable[[httpx.Response], bytes],
     ) -> None:
         answer = await self._client.send(request, stream=True)
         try:
             self._request = answer.headers.get("request-id", "")
             kind = answer.headers.get("content-type", "")
-            self._tally = Tally(is_stream=kind.startswith("text/event-stream"))
+            self._tally = UsageParser(is_stream=kind.startswith("text/event-stream"))
             if not answer.is_success:
                 self._state = "released"
                 await self._close()
-            pipe.begin(Head(answer))
+            pipe.begin(ResponseHead(answer))
             try:
                 async for piece in answer.aiter_raw():
                     await self._count(piece)

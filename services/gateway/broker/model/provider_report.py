@@ -15,8 +15,8 @@ from events import Usage
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.gateway.broker.model.ledger import Ledger
-from services.gateway.broker.model.reconciliation import Stretch, shares, stretches
-from services.gateway.broker.model.token_usage import Count
+from services.gateway.broker.model.reconciliation import CallPeriod, attribute_usage, call_periods
+from services.gateway.broker.model.token_usage import TokenUsage
 
 _PATH: Final = "/v1/organizations/usage_report/messages"
 _MOST_BUCKETS: Final = 1440
@@ -62,7 +62,7 @@ class UsageReport:
         self._headers = {"x-api-key": admin_key, "anthropic-version": "2023-06-01"}
         self._key_id = key_id
 
-    async def read(self, since: datetime, until: datetime) -> Mapping[str, Count]:
+    async def read(self, since: datetime, until: datetime) -> Mapping[str, TokenUsage]:
         """Sum what was billed by model. Raises ReportUnavailable."""
         query: dict[str, str | int | list[str]] = {
             "starting_at": since.isoformat(),
@@ -77,11 +77,13 @@ class UsageReport:
         while True:
             page = await self._page(query)
             for result in (each for bucket in page.data for each in bucket.results):
-                kept = sums.setdefault(result.model or "", Count().columns())
+                kept = sums.setdefault(result.model or "", TokenUsage().columns())
                 for place, tokens in enumerate(_count(result).columns()):
                     kept[place] += tokens
             if not page.has_more or not page.next_page:
-                return {model: Count(Usage(*sum_[:4]), sum_[4]) for model, sum_ in sums.items()}
+                return {
+                    model: TokenUsage(Usage(*sum_[:4]), sum_[4]) for model, sum_ in sums.items()
+                }
             query["page"] = page.next_page
 
     async def _page(self, query: Mapping[str, str | int | list[str]]) -> _Page:
@@ -114,7 +116,7 @@ class Reconciliation:
         now = self._clock()
         if self._asked_at is not None and now - self._asked_at < _PAUSE:
             return
-        for stretch in stretches(await self._ledger.made(now), now):
+        for stretch in call_periods(await self._ledger.made(now), now):
             self._asked_at = now
             try:
                 reported = await self._report.read(stretch.since, stretch.until)
@@ -123,8 +125,10 @@ class Reconciliation:
                 return
             await self._settle(stretch, reported, now)
 
-    async def _settle(self, stretch: Stretch, reported: Mapping[str, Count], now: datetime) -> None:
-        found, models = shares(stretch, reported), {c.call: c.model for c in stretch.calls}
+    async def _settle(
+        self, stretch: CallPeriod, reported: Mapping[str, TokenUsage], now: datetime
+    ) -> None:
+        found, models = attribute_usage(stretch, reported), {c.call: c.model for c in stretch.calls}
         for call, count in found.items():
             cost = count.cost(models[call])
             await self._ledger.close(call, "settled", count, cost=cost, request="", now=now)
@@ -132,7 +136,7 @@ class Reconciliation:
         _log.info("calls were settled by the provider's report", calls=sorted(found), left=left)
 
 
-def _count(result: _Result) -> Count:
+def _count(result: _Result) -> TokenUsage:
     hourly = result.cache_creation.ephemeral_1h_input_tokens
     usage = Usage(
         input_tokens=result.uncached_input_tokens,
@@ -140,4 +144,4 @@ def _count(result: _Result) -> Count:
         cache_creation_input_tokens=result.cache_creation.ephemeral_5m_input_tokens + hourly,
         cache_read_input_tokens=result.cache_read_input_tokens,
     )
-    return Count(usage, hourly)
+    return TokenUsage(usage, hourly)

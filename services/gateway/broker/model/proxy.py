@@ -16,13 +16,18 @@ import msgspec
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.gateway.accounts.tokens import Entropy
-from services.gateway.broker.background_tasks import Background
-from services.gateway.broker.kill_switches import Switches
+from services.gateway.broker.background_tasks import BackgroundTasks
+from services.gateway.broker.kill_switches import KillSwitches
 from services.gateway.broker.model.keys import ModelKeys
 from services.gateway.broker.model.ledger import Ledger
-from services.gateway.broker.model.metered_call import Pipe, Pump
-from services.gateway.broker.model.request import ModelRequest, NotPriced, Priced, check_betas
-from services.gateway.broker.model.spend_limits import Broke, Payer
+from services.gateway.broker.model.metered_call import MeteredCall, ResponsePipe
+from services.gateway.broker.model.request import (
+    ModelRequest,
+    PricedCall,
+    UnsupportedCall,
+    check_betas,
+)
+from services.gateway.broker.model.spend_limits import BillingContext, LimitExceeded
 
 MESSAGES: Final = "v1/messages"
 COUNT_TOKENS: Final = "v1/messages/count_tokens"
@@ -42,7 +47,7 @@ _ROUNDS: Final = 8  # one for each limit, and some for what others set aside mea
 _log = logger(__name__)
 
 
-class Passed(NamedTuple):
+class ProxiedResponse(NamedTuple):
     """An answer on its way through."""
 
     status: int
@@ -69,9 +74,9 @@ class ModelProxy:
         upstream: Upstream,
         *,
         keys: ModelKeys,
-        switches: Switches,
+        switches: KillSwitches,
         ledger: Ledger,
-        background: Background,
+        background: BackgroundTasks,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
@@ -84,8 +89,8 @@ class ModelProxy:
         self._entropy = entropy
 
     async def call(
-        self, path: str, headers: Mapping[str, str], body: bytes, *, payer: Payer
-    ) -> Passed | Broke:
+        self, path: str, headers: Mapping[str, str], body: bytes, *, payer: BillingContext
+    ) -> ProxiedResponse | LimitExceeded:
         """Pass one call on; or say which purse does not hold what it may cost.
 
         `path` is one of PATHS, `headers` have lower-case names. An API that cannot be reached is
@@ -97,7 +102,7 @@ class ModelProxy:
         try:
             check_betas(headers.get("anthropic-beta", ""))
             asked = await asyncio.to_thread(ModelRequest, body)  # up to 32 MiB
-        except NotPriced as error:
+        except UnsupportedCall as error:
             return refusal(400, "invalid_request_error", str(error))
         if payer.model and asked.priced.model != payer.model:
             return _other_model(asked.priced.model, payer.model)
@@ -113,17 +118,17 @@ class ModelProxy:
             return self._request(COUNT_TOKENS, headers, asked.counting(), key.text)
 
         paid = await self._paid(reserve, asked.priced, count)
-        if isinstance(paid, Broke):
+        if isinstance(paid, LimitExceeded):
             return paid
         sent = asked.encoded(paid)
         return await self._metered(self._request(path, headers, sent, key.text), call, paid)
 
     async def _paid(
         self,
-        reserve: Callable[..., Awaitable[Broke | None]],
-        priced: Priced,
+        reserve: Callable[..., Awaitable[LimitExceeded | None]],
+        priced: PricedCall,
         count: Callable[[], httpx.Request],
-    ) -> Priced | Broke:
+    ) -> PricedCall | LimitExceeded:
         """Set aside what a call may cost; where that is too much, for as long an answer as it pays.
 
         Before the answer is cut, or the call refused, the prompt is counted by the provider.
@@ -144,7 +149,7 @@ class ModelProxy:
             priced = shorter
         return broke
 
-    async def _counted(self, request: httpx.Request, priced: Priced) -> Priced:
+    async def _counted(self, request: httpx.Request, priced: PricedCall) -> PricedCall:
         """Have the prompt counted by the provider; if it does not, the count of bytes stands."""
         passed = await self._free(request)
         body = b"".join([piece async for piece in passed.content])
@@ -153,22 +158,26 @@ class ModelProxy:
         except msgspec.DecodeError:
             return priced
 
-    async def _metered(self, request: httpx.Request, call: str, priced: Priced) -> Passed:
-        pipe = Pipe()
-        pump = Pump(self._upstream.client, self._ledger, self._clock, call=call, priced=priced)
+    async def _metered(
+        self, request: httpx.Request, call: str, priced: PricedCall
+    ) -> ProxiedResponse:
+        pipe = ResponsePipe()
+        pump = MeteredCall(
+            self._upstream.client, self._ledger, self._clock, call=call, priced=priced
+        )
         self._background.start(pump.run(request, pipe, broken_off=_broken_off))
         head = await pipe.head
         if head.answer is None:
             return _unreachable(head.unreachable)
-        return Passed(head.answer.status_code, _passed_headers(head.answer), pipe.pieces())
+        return ProxiedResponse(head.answer.status_code, _passed_headers(head.answer), pipe.pieces())
 
-    async def _free(self, request: httpx.Request) -> Passed:
+    async def _free(self, request: httpx.Request) -> ProxiedResponse:
         try:
             answer = await self._upstream.client.send(request)
         except httpx.TransportError as error:
             _log.warning("the model's API is not reachable", error=repr(error))
             return _unreachable(type(error).__name__)
-        return Passed(answer.status_code, _passed_headers(answer), _whole(answer.content))
+        return ProxiedResponse(answer.status_code, _passed_headers(answer), _whole(answer.content))
 
     def _request(
         self, path: str, headers: Mapping[str, str], body: bytes, key: str
@@ -206,17 +215,17 @@ def _passed_headers(answer: httpx.Response) -> dict[str, str]:
     }
 
 
-def _other_model(asked: str, own: str) -> Passed:
+def _other_model(asked: str, own: str) -> ProxiedResponse:
     detail = f"This task's model is {own}; its worker may not ask {asked}."
     return refusal(403, "permission_error", detail, details={"error_code": "model_not_allowed"})
 
 
-def _unreachable(cause: str) -> Passed:
+def _unreachable(cause: str) -> ProxiedResponse:
     detail = f"The gateway cannot reach the model's API ({cause})."
     return refusal(_OVERLOADED, "overloaded_error", detail, headers={"retry-after": "2"})
 
 
-def broke_answer(broke: Broke) -> Passed:
+def broke_answer(broke: LimitExceeded) -> ProxiedResponse:
     """Say, in the API's shape, that a purse is too small: 402; or 429 while calls hold it."""
     if broke.is_held:
         headers = {"retry-after": str(_HELD_SECONDS)}
@@ -239,10 +248,12 @@ def refusal(
     *,
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Passed:
+) -> ProxiedResponse:
     """Answer with an error in the Messages API's shape."""
     body = error_body(kind, message, details)
-    return Passed(status, {"content-type": "application/json", **(headers or {})}, _whole(body))
+    return ProxiedResponse(
+        status, {"content-type": "application/json", **(headers or {})}, _whole(body)
+    )
 
 
 def error_body(kind: str, message: str, details: Mapping[str, Any] | None = None) -> bytes:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from events import Usage
-from services.gateway.broker.model.token_usage import Count
+from services.gateway.broker.model.token_usage import TokenUsage
 
 REPORT_DELAY: Final = timedelta(minutes=6)  # the provider needs up to five
 LOOK_BACK: Final = timedelta(hours=24)
@@ -22,7 +22,7 @@ _MINUTE: Final = timedelta(minutes=1)
 _MARGIN: Final = timedelta(seconds=5)
 
 
-class Made(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call on the house's key that was made; `closed_at` None while it is under way.
 
     `cost_microusd` is, of a presumed one, the most it can have cost.
@@ -31,32 +31,32 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     call: str
     model: str
     is_presumed: bool
-    count: Count
+    count: TokenUsage
     cost_microusd: int
     opened_at: datetime
     closed_at: datetime | None
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class CallPeriod(msgspec.Struct, frozen=True):
     """Calls that have the minutes from `since` to before `until` to themselves."""
 
     since: datetime
     until: datetime
-    calls: tuple[Made, ...]
+    calls: tuple[RecordedCall, ...]
 
 
-def stretches(calls: Sequence[Made], now: datetime) -> list[Stretch]:
+def call_periods(calls: Sequence[RecordedCall], now: datetime) -> list[CallPeriod]:
     """Gather calls; answer the stretches that have presumed ones and can be asked about."""
-    found: list[Stretch] = []
+    found: list[CallPeriod] = []
     for call in sorted(calls, key=lambda each: each.opened_at):
         since = _minute(call.opened_at)
         until = _minute((call.closed_at or now) + _MARGIN) + _MINUTE
         if found and since < found[-1].until:
             last = found.pop()
             since, until = last.since, max(last.until, until)
-            found.append(Stretch(since, until, (*last.calls, call)))
+            found.append(CallPeriod(since, until, (*last.calls, call)))
         else:
-            found.append(Stretch(since, until, (call,)))
+            found.append(CallPeriod(since, until, (call,)))
     return [
         each
         for each in found
@@ -67,14 +67,16 @@ def stretches(calls: Sequence[Made], now: datetime) -> list[Stretch]:
     ]
 
 
-def shares(stretch: Stretch, reported: Mapping[str, Count]) -> dict[str, Count]:
+def attribute_usage(
+    stretch: CallPeriod, reported: Mapping[str, TokenUsage]
+) -> dict[str, TokenUsage]:
     """Find what each presumed call of a stretch used, by its id.
 
     `reported` are the provider's sums by model. A model whose report says less than is known of
     its calls, or more than they can have cost, is left out: others use the key too, or something
     else is wrong, and nothing is guessed.
     """
-    found: dict[str, Count] = {}
+    found: dict[str, TokenUsage] = {}
     for model in {call.model for call in stretch.calls if call.is_presumed}:
         mine = [call for call in stretch.calls if call.model == model]
         billed = _sum(c for name, c in reported.items() if _is_same(model, name))
@@ -86,7 +88,7 @@ def shares(stretch: Stretch, reported: Mapping[str, Count]) -> dict[str, Count]:
     return found
 
 
-def _split(rest: Sequence[int], calls: Sequence[Made]) -> dict[str, Count]:
+def _split(rest: Sequence[int], calls: Sequence[RecordedCall]) -> dict[str, TokenUsage]:
     """Give each call its equal part of what is left, beside what is known of it."""
     found = {}
     for number, call in enumerate(calls):
@@ -101,14 +103,14 @@ def _is_same(model: str, reported: str) -> bool:
     return reported == model or reported.startswith(f"{model}-20")
 
 
-def _sum(counts: Iterable[Count]) -> list[int]:
+def _sum(counts: Iterable[TokenUsage]) -> list[int]:
     columns = [count.columns() for count in counts]
-    return [sum(parts) for parts in zip(*columns, strict=True)] or Count().columns()
+    return [sum(parts) for parts in zip(*columns, strict=True)] or TokenUsage().columns()
 
 
-def _count(columns: Sequence[int]) -> Count:
+def _count(columns: Sequence[int]) -> TokenUsage:
     fresh, output, written, read, hourly = columns
-    return Count(Usage(fresh, output, written, read), hourly)
+    return TokenUsage(Usage(fresh, output, written, read), hourly)
 
 
 def _minute(at: datetime) -> datetime:

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Meta
 
 from events.protocol.model_prices import affordable_output_tokens, most_microusd
-from services.gateway.broker.model.token_usage import Count, Estimate
+from services.gateway.broker.model.token_usage import CostEstimate, TokenUsage
 
-LONGEST_PROMPT_TOKENS: Final = 1_000_000
+MAX_PROMPT_TOKENS: Final = 1_000_000
 _OVERHEAD_TOKENS: Final = 2_000  # what the provider adds for tools and thinking
 _ROOM_TOKENS: Final = 200
 MIN_OUTPUT_TOKENS: Final = 512
@@ -53,7 +53,7 @@ _SOURCES: Final = ("base64", "text")
 _CLIENT_TOOLS: Final = ("custom", "bash_", "text_editor_", "memory_")
 
 
-class NotPriced(Exception):
+class UnsupportedCall(Exception):
     """The call is malformed, or asks for what the broker does not pass on; the text says which."""
 
 
@@ -103,7 +103,7 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
 
-class Priced(msgspec.Struct, frozen=True, kw_only=True):
+class PricedCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call that may be made: what it may take at most."""
 
     model: str
@@ -111,17 +111,17 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int
     is_hourly: bool
 
-    def counted(self, prompt_tokens: int) -> "Priced":
+    def counted(self, prompt_tokens: int) -> "PricedCall":
         """Reckon with the provider's own count of the prompt, which it calls an estimate."""
         roomy = prompt_tokens + prompt_tokens // 50 + _ROOM_TOKENS
         return msgspec.structs.replace(self, prompt_tokens=min(self.prompt_tokens, roomy))
 
-    def least(self) -> "Priced":
+    def least(self) -> "PricedCall":
         """Return the call with the shortest answer that is of use."""
         tokens = min(self.output_tokens, MIN_OUTPUT_TOKENS)
         return msgspec.structs.replace(self, output_tokens=tokens)
 
-    def within(self, left_microusd: int) -> "Priced":
+    def within(self, left_microusd: int) -> "PricedCall":
         """Return the call with an answer as long as the money left pays for, or the least."""
         tokens = affordable_output_tokens(
             self.model,
@@ -132,7 +132,7 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
         tokens = max(self.least().output_tokens, min(self.output_tokens, tokens))
         return msgspec.structs.replace(self, output_tokens=tokens)
 
-    def estimate(self, begun: Count | None = None) -> Estimate:
+    def estimate(self, begun: TokenUsage | None = None) -> CostEstimate:
         """Say what it may cost; once it has begun, with the prompt as it was counted."""
         if begun is None:
             most = most_microusd(
@@ -143,8 +143,8 @@ class Priced(msgspec.Struct, frozen=True, kw_only=True):
             )
         else:
             usage = msgspec.structs.replace(begun.usage, output_tokens=self.output_tokens)
-            most = Count(usage, begun.hourly_tokens).cost(self.model)
-        return Estimate(self.model, most, self.output_tokens)
+            most = TokenUsage(usage, begun.hourly_tokens).cost(self.model)
+        return CostEstimate(self.model, most, self.output_tokens)
 
 
 class ModelRequest:
@@ -160,7 +160,7 @@ class ModelRequest:
         self.priced = _price(self._tree, size_bytes=len(body))
         self._whole = _encoded(self._tree)
 
-    def encoded(self, priced: Priced) -> bytes:
+    def encoded(self, priced: PricedCall) -> bytes:
         """Write the call with the answer's length that was paid for."""
         if "max_tokens" not in self._tree or priced.output_tokens == self.priced.output_tokens:
             return self._whole
@@ -171,7 +171,7 @@ class ModelRequest:
         return _encoded({name: self._tree[name] for name in _COUNTED if name in self._tree})
 
 
-def read(body: bytes) -> Priced:
+def read(body: bytes) -> PricedCall:
     """Read the body of a call. Raises NotPriced."""
     return ModelRequest(body).priced
 
@@ -180,7 +180,7 @@ def check_betas(header: str) -> None:
     """Let through only betas that leave a call's price as it is. Raises NotPriced."""
     for beta in filter(None, (part.strip() for part in header.split(","))):
         if beta not in _BETAS:
-            raise NotPriced(f"The broker does not pass the beta {beta[:60]!r} on.")
+            raise UnsupportedCall(f"The broker does not pass the beta {beta[:60]!r} on.")
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -192,9 +192,9 @@ def _parsed(body: bytes) -> dict[str, Any]:
             parse_constant=_no_constant,
         )
     except (ValueError, RecursionError) as error:
-        raise NotPriced(f"The request is not JSON: {str(error)[:200]}.") from None
+        raise UnsupportedCall(f"The request is not JSON: {str(error)[:200]}.") from None
     if not isinstance(tree, dict):
-        raise NotPriced("The request is not a JSON object.")
+        raise UnsupportedCall("The request is not a JSON object.")
     return tree
 
 
@@ -214,10 +214,10 @@ def _encoded(tree: dict[str, Any]) -> bytes:
     try:
         return _encoder.encode(tree)
     except (ValueError, RecursionError) as error:  # half a surrogate pair, or too deep
-        raise NotPriced(f"The request cannot be passed on: {str(error)[:200]}.") from None
+        raise UnsupportedCall(f"The request cannot be passed on: {str(error)[:200]}.") from None
 
 
-def _price(tree: dict[str, Any], *, size_bytes: int) -> Priced:
+def _price(tree: dict[str, Any], *, size_bytes: int) -> PricedCall:
     """Price a call.
 
     A prompt has no more tokens than its body has bytes, as every token of a text stands for at
@@ -226,20 +226,18 @@ def _price(tree: dict[str, Any], *, size_bytes: int) -> Priced:
     try:
         asked = msgspec.convert(tree, MessagesRequest)
     except msgspec.ValidationError as error:
-        raise NotPriced(f"The broker does not pass this on: {error}.") from None
+        raise UnsupportedCall(f"The broker does not pass this on: {error}.") from None
     except RecursionError:
-        raise NotPriced("The request is nested too deeply.") from None
+        raise UnsupportedCall("The request is nested too deeply.") from None
     for tool in asked.tools or ():
         if tool.type and not tool.type.startswith(_CLIENT_TOOLS):
-            raise NotPriced(f"The broker does not pass tools of type {tool.type[:50]} on.")
+            raise UnsupportedCall(f"The broker does not pass tools of type {tool.type[:50]} on.")
     blocks = [*_all_blocks(asked)]
     marks = [asked.cache_control, *(tool.cache_control for tool in asked.tools or ())]
     marks += [block.cache_control for block in blocks]
-    return Priced(
+    return PricedCall(
         model=asked.model,
-        prompt_tokens=min(
-            LONGEST_PROMPT_TOKENS, size_bytes + _OVERHEAD_TOKENS + _compressed(blocks)
-        ),
+        prompt_tokens=min(MAX_PROMPT_TOKENS, size_bytes + _OVERHEAD_TOKENS + _compressed(blocks)),
         output_tokens=asked.max_tokens,
         is_hourly=any(mark is not None and mark.ttl == "1h" for mark in marks),
     )
@@ -266,11 +264,13 @@ def _compressed(blocks: Sequence[_Block]) -> int:
     tokens = 0
     for block in blocks:
         if block.type not in _BLOCKS:
-            raise NotPriced(f"The broker does not pass blocks of type {block.type[:50]!r} on.")
+            raise UnsupportedCall(
+                f"The broker does not pass blocks of type {block.type[:50]!r} on."
+            )
         if not isinstance(block.source, _Source):
             continue
         if block.source.type not in _SOURCES:
             kind = block.source.type[:50]
-            raise NotPriced(f"The broker does not pass sources of type {kind!r} on.")
-        tokens += _IMAGE_TOKENS if block.type == "image" else LONGEST_PROMPT_TOKENS
+            raise UnsupportedCall(f"The broker does not pass sources of type {kind!r} on.")
+        tokens += _IMAGE_TOKENS if block.type == "image" else MAX_PROMPT_TOKENS
     return tokens

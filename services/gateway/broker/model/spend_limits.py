@@ -18,7 +18,7 @@ _SCOPES: Final[dict[str, Scope]] = {"task": "cost", "person": "person", "account
 _A_MILLION: Final = 1_000_000
 
 
-class Payer(msgspec.Struct, frozen=True, kw_only=True):
+class BillingContext(msgspec.Struct, frozen=True, kw_only=True):
     """Who pays for a call: an attempt of a task, its person and account.
 
     `limit_microusd` is what the task may spend; 0 means no limit. `model` is the one model that its
@@ -33,7 +33,7 @@ class Payer(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
 
 
-class Purse(NamedTuple):
+class SpendLimit(NamedTuple):
     """One limit a call is held to: what is set for the owner, else `most_microusd`, else none."""
 
     name: str
@@ -42,7 +42,7 @@ class Purse(NamedTuple):
     most_microusd: int | None = None
 
 
-class Broke(msgspec.Struct, frozen=True, kw_only=True):
+class LimitExceeded(msgspec.Struct, frozen=True, kw_only=True):
     """A purse that does not hold what a call may cost.
 
     `is_held`: it would, if it were not for calls that are under way.
@@ -80,7 +80,9 @@ class Broke(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def purses_of(payer: Payer, now: datetime, account_day_microusd: int = 0) -> tuple[Purse, ...]:
+def spend_limits_of(
+    payer: BillingContext, now: datetime, account_day_microusd: int = 0
+) -> tuple[SpendLimit, ...]:
     """Name what a call that begins now draws on.
 
     `account_day_microusd` limits an account's day unless it has set a limit of its own.
@@ -88,11 +90,13 @@ def purses_of(payer: Payer, now: datetime, account_day_microusd: int = 0) -> tup
     day, month = f"{now:%Y-%m-%d}", f"{now:%Y-%m}"
     limit = payer.limit_microusd or None
     return (
-        Purse(f"task:{payer.task}", payer.task, "task", limit),
-        Purse(f"person:{payer.person}:{day}", payer.person, "day"),
-        Purse(f"person:{payer.person}:{month}", payer.person, "month"),
-        Purse(f"account:{payer.account}:{day}", payer.account, "day", account_day_microusd or None),
-        Purse(f"account:{payer.account}:{month}", payer.account, "month"),
+        SpendLimit(f"task:{payer.task}", payer.task, "task", limit),
+        SpendLimit(f"person:{payer.person}:{day}", payer.person, "day"),
+        SpendLimit(f"person:{payer.person}:{month}", payer.person, "month"),
+        SpendLimit(
+            f"account:{payer.account}:{day}", payer.account, "day", account_day_microusd or None
+        ),
+        SpendLimit(f"account:{payer.account}:{month}", payer.account, "month"),
     )
 
 

@@ -8,7 +8,7 @@ from events import Usage
 from events.protocol.model_prices import cost_microusd
 
 
-class Estimate(NamedTuple):
+class CostEstimate(NamedTuple):
     """What a call may take at most."""
 
     model: str
@@ -16,7 +16,7 @@ class Estimate(NamedTuple):
     most_output_tokens: int
 
 
-class Count(msgspec.Struct, frozen=True):
+class TokenUsage(msgspec.Struct, frozen=True):
     """Tokens as the provider counts them, of which `hourly_tokens` are cached for an hour."""
 
     usage: Usage = Usage()

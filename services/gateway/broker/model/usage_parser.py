@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from events import Usage
-from services.gateway.broker.model.token_usage import Count
+from services.gateway.broker.model.token_usage import TokenUsage
 
 _TOLD: Final = frozenset({b"message_start", b"message_delta", b"message_stop", b"error"})
 
@@ -41,12 +41,12 @@ class _Event(msgspec.Struct, frozen=True):
     usage: _Usage | None = None
 
 
-class Tally:
+class UsageParser:
     """One answer. `feed` it every chunk; `is_whole` once nothing more can be billed for it."""
 
     def __init__(self, *, is_stream: bool) -> None:
         self.model = ""
-        self.count = Count()
+        self.count = TokenUsage()
         self.has_begun = False
         self.is_whole = False
         self._is_stream = is_stream
@@ -114,4 +114,4 @@ class Tally:
         }
         cached = usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else None
         hourly = max(self.count.hourly_tokens, cached or 0)
-        self.count = Count(Usage(**largest), hourly)
+        self.count = TokenUsage(Usage(**largest), hourly)

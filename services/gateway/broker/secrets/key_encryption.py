@@ -19,7 +19,7 @@ from infra.stores.encryption import KEY_BYTES, NONCE_BYTES, NotOpened, seal, uns
 from services.gateway.accounts.tokens import Entropy
 
 
-class Wrapped(NamedTuple):
+class WrappedKey(NamedTuple):
     """A wrapped key, and the name of the key that wrapped it."""
 
     by: str
@@ -31,11 +31,11 @@ class KeyEncryption(Protocol):
 
     current: str
 
-    async def wrap(self, key: bytes, *, of: str) -> Wrapped:
+    async def wrap(self, key: bytes, *, of: str) -> WrappedKey:
         """Wrap a key as being `of` something."""
         ...
 
-    async def unwrap(self, wrapped: Wrapped, *, of: str) -> bytes:
+    async def unwrap(self, wrapped: WrappedKey, *, of: str) -> bytes:
         """Open a wrapped key. Raises NotOpened."""
         ...
 
@@ -48,12 +48,12 @@ class FileKeys:
         self._entropy = entropy
         self.current = _name(keys[0])
 
-    async def wrap(self, key: bytes, *, of: str) -> Wrapped:
+    async def wrap(self, key: bytes, *, of: str) -> WrappedKey:
         """Wrap a key with the current one."""
         nonce = self._entropy(NONCE_BYTES)
-        return Wrapped(self.current, seal(self._keys[self.current], key, of=of, nonce=nonce))
+        return WrappedKey(self.current, seal(self._keys[self.current], key, of=of, nonce=nonce))
 
-    async def unwrap(self, wrapped: Wrapped, *, of: str) -> bytes:
+    async def unwrap(self, wrapped: WrappedKey, *, of: str) -> bytes:
         """Open a wrapped key. Raises NotOpened, also when its key is no longer in the file."""
         key = self._keys.get(wrapped.by)
         if key is None:

@@ -17,7 +17,7 @@ from events.ids import prefixed
 from infra.runtime.clock import Clock
 from infra.stores.encryption import KEY_BYTES, NONCE_BYTES, NotOpened, seal, unseal
 from services.gateway.accounts.tokens import Entropy
-from services.gateway.broker.secrets.key_encryption import KeyEncryption, Wrapped
+from services.gateway.broker.secrets.key_encryption import KeyEncryption, WrappedKey
 from services.gateway.problems import not_found, refused
 from services.gateway.stores.database import Pool, across_accounts, within
 
@@ -45,7 +45,7 @@ _REWRAP = """
 _WRAPPED = "SELECT wrapped_by, count(*) FROM accounts.secret GROUP BY 1"
 
 
-class SecretKept(msgspec.Struct, frozen=True):
+class SecretInfo(msgspec.Struct, frozen=True):
     """What is told of a secret: all but the secret. `last4` is empty when it is very short."""
 
     id: str
@@ -70,7 +70,7 @@ class Vault:
         """The name of the key-encryption key in use."""
         return self._keys.current
 
-    async def put(self, account: AccountId, provider: str, name: str, text: str) -> SecretKept:
+    async def put(self, account: AccountId, provider: str, name: str, text: str) -> SecretInfo:
         """Keep a secret, in place of one of the same name."""
         last4 = text[-_SHOWN:] if len(text) >= _LEAST_TO_SHOW else ""
         fresh, now = prefixed("sec", self._entropy(16)), self._clock()
@@ -95,7 +95,7 @@ class Vault:
             return None
         of = _of(row)
         try:
-            key = await self._keys.unwrap(Wrapped(row["wrapped_by"], row["wrapped"]), of=of)
+            key = await self._keys.unwrap(WrappedKey(row["wrapped_by"], row["wrapped"]), of=of)
             return unseal(key, row["sealed"], of=of).decode()
         except NotOpened:
             raise refused(
@@ -105,7 +105,7 @@ class Vault:
                 "key file lacks the key that sealed it. Store the secret again.",
             ) from None
 
-    async def all(self, account: AccountId) -> Sequence[SecretKept]:
+    async def all(self, account: AccountId) -> Sequence[SecretInfo]:
         """List what an account keeps."""
         async with within(self._pool, account) as connection:
             return [_kept(row) for row in await connection.fetch(_LIST, account)]
@@ -125,7 +125,7 @@ class Vault:
         async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_OLD, self.current)
         for row in rows:
-            of, old = _of(row), Wrapped(row["wrapped_by"], row["wrapped"])
+            of, old = _of(row), WrappedKey(row["wrapped_by"], row["wrapped"])
             try:
                 key = await self._keys.unwrap(old, of=of)
             except NotOpened:
@@ -144,9 +144,9 @@ class Vault:
             return {row[0]: row[1] for row in await connection.fetch(_WRAPPED)}
 
 
-def _kept(row: asyncpg.Record) -> SecretKept:
+def _kept(row: asyncpg.Record) -> SecretInfo:
     names = ("provider", "name", "version", "last4", "created_at")
-    return SecretKept(row["secret"], *(row[name] for name in names))
+    return SecretInfo(row["secret"], *(row[name] for name in names))
 
 
 def _of(row: asyncpg.Record) -> str:

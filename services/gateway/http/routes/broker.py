@@ -18,12 +18,18 @@ from msgspec import Meta
 from events import event_subject
 from infra.log.event_mac import EventKeys, parse_mac
 from infra.stores.object_keys import blob_key, is_blob_name
-from services.gateway.broker.attempts import Claim, Holder, NatsAccess
-from services.gateway.broker.forge.api import ForgeRepository, PullRequestWish
-from services.gateway.broker.git.proxy import SERVICES, Answered, Ask, said
-from services.gateway.broker.git.push_inspection import PushTerms
-from services.gateway.broker.model.proxy import MOST_BYTES, PATHS, Passed, broke_answer, refusal
-from services.gateway.broker.model.spend_limits import Broke
+from services.gateway.broker.attempts import Claim, NatsAccess, TokenHolder
+from services.gateway.broker.forge.api import ForgeRepository, PullRequestRequest
+from services.gateway.broker.git.proxy import SERVICES, GitRequest, GitResponse, said
+from services.gateway.broker.git.push_inspection import PushPolicy
+from services.gateway.broker.model.proxy import (
+    MOST_BYTES,
+    PATHS,
+    ProxiedResponse,
+    broke_answer,
+    refusal,
+)
+from services.gateway.broker.model.spend_limits import LimitExceeded
 from services.gateway.http.context import House
 from services.gateway.http.dependencies import Asked, TheHouse, bearer
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
@@ -101,7 +107,7 @@ async def model(request: Asked, house: TheHouse, path: FromPath[str]) -> Respons
     return _stream(passed.status, passed.headers, passed.content)
 
 
-async def _model(request: Asked, house: House, address: str) -> Passed:
+async def _model(request: Asked, house: House, address: str) -> ProxiedResponse:
     holder = await _holder(request, house)
     if address not in PATHS:
         detail = f"The broker does not pass {address[:100]} on."
@@ -109,13 +115,13 @@ async def _model(request: Asked, house: House, address: str) -> Passed:
     headers = {name.lower(): value for name, value in request.headers.items()}
     body, payer = await request.body(), holder.payer
     answer = await house.broker.model.call(address, headers, body, payer=payer)
-    if isinstance(answer, Broke) and answer.scope == "cost":
+    if isinstance(answer, LimitExceeded) and answer.scope == "cost":
         payer = await house.broker.attempts.payer_now(
             holder
         )  # its budget may just have been raised
         if payer != holder.payer:
             answer = await house.broker.model.call(address, headers, body, payer=payer)
-    return broke_answer(answer) if isinstance(answer, Broke) else answer
+    return broke_answer(answer) if isinstance(answer, LimitExceeded) else answer
 
 
 @route(
@@ -132,7 +138,7 @@ async def git(
     return _stream(answered.status, answered.headers, answered.content)
 
 
-async def _git(request: Asked, house: House, repository: str, path: str) -> Answered:
+async def _git(request: Asked, house: House, repository: str, path: str) -> GitResponse:
     try:
         holder = await _holder(request, house)
     except Refused as refused_:
@@ -150,8 +156,8 @@ async def _git(request: Asked, house: House, repository: str, path: str) -> Answ
     except Refused as refused_:
         return _said(refused_)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    ask = Ask(request.method, path, query, headers, request.stream())
-    terms = PushTerms(holder.branch, partial(house.broker.attempts.task_now, holder))
+    ask = GitRequest(request.method, path, query, headers, request.stream())
+    terms = PushPolicy(holder.branch, partial(house.broker.attempts.task_now, holder))
     try:
         return await house.broker.git.pass_on(ask, place, terms)
     except Refused as refused_:
@@ -160,7 +166,7 @@ async def _git(request: Asked, house: House, repository: str, path: str) -> Answ
 
 @post("/forge/pull-request", status_code=200)
 async def pull_request(
-    request: Asked, house: TheHouse, data: JSONBody[PullRequestWish]
+    request: Asked, house: TheHouse, data: JSONBody[PullRequestRequest]
 ) -> Response[Any]:
     """Open or update the task's one pull request; 204 when the forge has none."""
     holder = await _holder(request, house)
@@ -230,7 +236,7 @@ def _is_genuine(keys: EventKeys, subject: str, event: EventToVerify) -> bool:
     return mac is not None and not keys.mac_objection(mac, subject, event.version, event.digest)
 
 
-async def _holder(request: Asked, house: House) -> Holder:
+async def _holder(request: Asked, house: House) -> TokenHolder:
     token = bearer(request) or _password(request)
     holder = await house.broker.attempts.holder(token) if token else None
     if holder is None:
@@ -249,12 +255,12 @@ def _password(request: Asked) -> str:
         return ""
 
 
-async def _place(house: House, holder: Holder) -> Place:
+async def _place(house: House, holder: TokenHolder) -> Place:
     place = locate(holder.repository, house.broker.forges)
     return await house.broker.credentials.placed(holder.history.account, place)
 
 
-def _said(refused_: Refused) -> Answered:
+def _said(refused_: Refused) -> GitResponse:
     """Tell git, in a line it shows: an address that is no longer taken counts as not there."""
     problem = refused_.problem
     if problem.status == HTTPStatus.UNPROCESSABLE_ENTITY:
@@ -262,7 +268,7 @@ def _said(refused_: Refused) -> Answered:
     return said(problem.status, f"{problem.code}: {problem.detail}")
 
 
-def _key(holder: Holder, name: str) -> str:
+def _key(holder: TokenHolder, name: str) -> str:
     plain = name.lstrip("/")
     if not is_blob_name(plain):
         raise refused(400, "blob_name_refused", "A blob's name is like `snapshots/0007.pack`.")

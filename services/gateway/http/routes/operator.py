@@ -8,7 +8,7 @@ from litestar import delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from services.gateway.accounts.authentication import is_operator
-from services.gateway.broker.kill_switches import Level, Switch, SwitchWish
+from services.gateway.broker.kill_switches import KillSwitch, KillSwitchRequest, Level
 from services.gateway.http.context import House
 from services.gateway.http.dependencies import Asked, TheHouse, bearer
 from services.gateway.problems import invalid, not_found, unauthenticated
@@ -19,7 +19,7 @@ _TAGS: Final = ["operator"]
 class SwitchList(msgspec.Struct, frozen=True):
     """The switches that are thrown."""
 
-    data: Sequence[Switch]
+    data: Sequence[KillSwitch]
 
 
 class KeyEncryptionState(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ async def switches(request: Asked, house: TheHouse) -> SwitchList:
 
 
 @put("/v1/operator/switches", tags=_TAGS, summary="Throw a kill switch")
-async def throw(request: Asked, house: TheHouse, data: JSONBody[SwitchWish]) -> Switch:
+async def throw(request: Asked, house: TheHouse, data: JSONBody[KillSwitchRequest]) -> KillSwitch:
     """Stop model calls, pushes and pull requests of the house, an account, a person or a task."""
     _require_operator(request, house)
     if (data.level == "house") == bool(data.owner):

@@ -70,7 +70,7 @@ def kind_of(address: Address) -> Kind:
             return "fcm"
 
 
-def spell(address: Address) -> bytes:
+def encode_address(address: Address) -> bytes:
     """Spell an address for storage."""
     return msgspec.json.encode(address)
 
@@ -86,7 +86,7 @@ def digest(address: Address) -> bytes:
     return sha256(f"{kind_of(address)}\n{named}".encode()).digest()
 
 
-def judge(address: Address, hosts: Sequence[str]) -> Address:
+def validate_address(address: Address, hosts: Sequence[str]) -> Address:
     """Return the address, in its usual spelling. Raises Refused (422) when it cannot be one."""
     match address:
         case WebAddress(endpoint=endpoint, keys=keys):

@@ -13,19 +13,19 @@ WAIT: Final = timedelta(seconds=3)
 """How long an event waits before it is pushed: who is looking has seen it by then."""
 
 
-class Manner(NamedTuple):
+class DeliveryOptions(NamedTuple):
     """How a class of pushes is sent: how long it is worth delivering, how hard it knocks."""
 
     keep: timedelta
     is_urgent: bool
 
 
-MANNERS: Final[Mapping[PushClass, Manner]] = {
-    "needs_input": Manner(timedelta(days=3), is_urgent=True),
-    "failed": Manner(timedelta(days=1), is_urgent=False),
-    "done": Manner(timedelta(days=1), is_urgent=False),
-    "withdrawn": Manner(timedelta(days=1), is_urgent=False),
-    "test": Manner(timedelta(minutes=5), is_urgent=True),
+DELIVERY_OPTIONS: Final[Mapping[PushClass, DeliveryOptions]] = {
+    "needs_input": DeliveryOptions(timedelta(days=3), is_urgent=True),
+    "failed": DeliveryOptions(timedelta(days=1), is_urgent=False),
+    "done": DeliveryOptions(timedelta(days=1), is_urgent=False),
+    "withdrawn": DeliveryOptions(timedelta(days=1), is_urgent=False),
+    "test": DeliveryOptions(timedelta(minutes=5), is_urgent=True),
 }
 
 _HEADLINES: Final[Mapping[str, str]] = {
@@ -65,7 +65,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_urgent(self) -> bool:
         """Tell whether the person is waited for."""
-        return MANNERS[self.push_class].is_urgent
+        return DELIVERY_OPTIONS[self.push_class].is_urgent
 
     @property
     def ids(self) -> dict[str, str]:

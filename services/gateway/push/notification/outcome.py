@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-MOST_TRIES: Final = 12
+MAX_ATTEMPTS: Final = 12
 """Over about two hours."""
 
 _FIRST_SECONDS: Final = 2.0
@@ -18,28 +18,28 @@ _REASON_CHARACTERS: Final = 200
 _DEAD: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
-class Accepted(msgspec.Struct, frozen=True, tag=True):
+class Success(msgspec.Struct, frozen=True, tag=True):
     """The push service took it. Whether the device shows it is not told to anybody."""
 
     status: int
     reason: str = ""
 
 
-class Dead(msgspec.Struct, frozen=True, tag=True):
+class InvalidAddress(msgspec.Struct, frozen=True, tag=True):
     """The device's address is no more: it is to be forgotten."""
 
     status: int
     reason: str
 
 
-class Declined(msgspec.Struct, frozen=True, tag=True):
+class Rejection(msgspec.Struct, frozen=True, tag=True):
     """The push service will not take it, however often it is asked."""
 
     status: int
     reason: str
 
 
-class Again(msgspec.Struct, frozen=True, tag=True):
+class Retry(msgspec.Struct, frozen=True, tag=True):
     """It may work later. Status 0: no answer came. `after_seconds` is what the answer asked for."""
 
     status: int
@@ -47,25 +47,25 @@ class Again(msgspec.Struct, frozen=True, tag=True):
     after_seconds: float | None = None
 
 
-Outcome = Accepted | Dead | Declined | Again
+Outcome = Success | InvalidAddress | Rejection | Retry
 
 
-def is_passing(status: int) -> bool:
+def is_temporary(status: int) -> bool:
     """Tell whether a status says: not now (RFC 9110 §15; RFC 8030 §8.4)."""
     passing = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
     return status in passing or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def judged(status: int, reason: str, *, after_seconds: float | None, is_dead: bool) -> Outcome:
+def outcome_of(status: int, reason: str, *, after_seconds: float | None, is_dead: bool) -> Outcome:
     """Read a push service's answer. `is_dead` is what its own words say of the address."""
     reason = " ".join(reason.split())[:_REASON_CHARACTERS]
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Accepted(status, reason)
+        return Success(status, reason)
     if is_dead:
-        return Dead(status, reason)
-    if is_passing(status):
-        return Again(status, reason, after_seconds)
-    return Declined(status, reason)
+        return InvalidAddress(status, reason)
+    if is_temporary(status):
+        return Retry(status, reason, after_seconds)
+    return Rejection(status, reason)
 
 
 def is_dead_by_status(status: int) -> bool:

@@ -8,15 +8,15 @@ import msgspec
 from events import AccountId, PersonId, TaskId
 from services.gateway.push.notification.message import Message
 from services.gateway.push.notification.outcome import (
-    MOST_TRIES,
-    Accepted,
-    Again,
-    Dead,
-    Declined,
+    MAX_ATTEMPTS,
+    InvalidAddress,
     Outcome,
+    Rejection,
+    Retry,
+    Success,
     wait_before,
 )
-from services.gateway.push.notification.state import PushClass, Tale
+from services.gateway.push.notification.state import NotificationState, PushClass
 
 State = Literal[
     "waiting",
@@ -32,7 +32,7 @@ State = Literal[
 Unsent = Literal["overtaken", "expired", "signed_out", "dead"]
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class DuePush(msgspec.Struct, frozen=True, kw_only=True):
     """A push whose time has come, claimed by this process until `leased_until`.
 
     `tries` were begun before. `was_shown`: an earlier push for the same task may have reached the
@@ -57,7 +57,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     is_signed_out: bool
 
 
-class Next(NamedTuple):
+class NextState(NamedTuple):
     """What becomes of a push: its state, when it is due again if waiting, the device's fate."""
 
     state: State
@@ -65,7 +65,7 @@ class Next(NamedTuple):
     is_device_dead: bool = False
 
 
-def why_not(due: Due, tale: Tale, now: datetime) -> Unsent | None:
+def reason_to_skip(due: DuePush, tale: NotificationState, now: datetime) -> Unsent | None:
     """Say why a push is not to be sent (any more); None when it is.
 
     A withdrawal is for devices that may be showing something; others need none.
@@ -82,21 +82,21 @@ def why_not(due: Due, tale: Tale, now: datetime) -> Unsent | None:
     return None if is_needed and tale.notice.version == due.version else "overtaken"
 
 
-def after_a_try(
+def state_after_attempt(
     outcome: Outcome, message: Message, tries: int, *, now: datetime, chance: float
-) -> Next:
+) -> NextState:
     """Decide what follows a try. `tries` counts it; `chance` is uniform in [0, 1)."""
     match outcome:
-        case Accepted():
-            return Next("accepted", now)
-        case Declined():
-            return Next("declined", now)
-        case Dead():
-            return Next("dead", now, is_device_dead=True)
-        case Again(after_seconds=asked):
+        case Success():
+            return NextState("accepted", now)
+        case Rejection():
+            return NextState("declined", now)
+        case InvalidAddress():
+            return NextState("dead", now, is_device_dead=True)
+        case Retry(after_seconds=asked):
             due_at = now + wait_before(tries, asked, chance)
-            if tries >= MOST_TRIES or due_at >= message.expires_at:
-                return Next("given_up", now)
-            return Next("waiting", due_at)
+            if tries >= MAX_ATTEMPTS or due_at >= message.expires_at:
+                return NextState("given_up", now)
+            return NextState("waiting", due_at)
         case _:
             assert_never(outcome)

@@ -68,7 +68,7 @@ class Notice(msgspec.Struct, frozen=True):
     about: str = ""
 
 
-class Tale(msgspec.Struct, frozen=True):
+class NotificationState(msgspec.Struct, frozen=True):
     """What pushes need to know of a task. `open_asks` are the asks nobody has settled yet."""
 
     title: str = ""
@@ -84,15 +84,15 @@ class Tale(msgspec.Struct, frozen=True):
         return frozenset(PersonId(name) for name in (self.submitter, self.instructor) if name)
 
 
-NO_TALE: Final = Tale()
+EMPTY_STATE: Final = NotificationState()
 
 
-def told(history: Sequence[Recorded]) -> Tale:
+def fold_history(history: Sequence[Recorded]) -> NotificationState:
     """Fold a history from its beginning."""
-    return fold_notices(NO_TALE, history)
+    return fold_notices(EMPTY_STATE, history)
 
 
-def fold_notices(tale: Tale, events: Sequence[Recorded]) -> Tale:
+def fold_notices(tale: NotificationState, events: Sequence[Recorded]) -> NotificationState:
     """Apply events that follow."""
     return reduce(evolve, events, tale)
 
@@ -105,14 +105,14 @@ def concerns(recorded: Recorded) -> bool:
     return tag in ASKS or tag in SETTLES or tag in ENDS or isinstance(event, changes)
 
 
-def evolve(tale: Tale, recorded: Recorded) -> Tale:
+def evolve(tale: NotificationState, recorded: Recorded) -> NotificationState:
     """Apply one event. Total: no history makes it raise."""
     event, tag = recorded.event, tag_of(recorded.event)
     if isinstance(event, TaskSubmitted):
         title = _cut(event.title or title_of(event.prompt))
-        return Tale(title=title, submitter=_person(recorded.by))
+        return NotificationState(title=title, submitter=_person(recorded.by))
     if isinstance(event, TaskErased):
-        return NO_TALE
+        return EMPTY_STATE
     if isinstance(event, TaskInstructed):
         tale = replace(tale, instructor=_person(recorded.by) or tale.instructor)
         if tale.has_ended:
@@ -134,7 +134,7 @@ def evolve(tale: Tale, recorded: Recorded) -> Tale:
     return tale
 
 
-def _asked(tale: Tale, recorded: Recorded, ask: Ask) -> Tale:
+def _asked(tale: NotificationState, recorded: Recorded, ask: Ask) -> NotificationState:
     """Note an ask. A worker that takes a task up again asks again: that is no news."""
     if ask in tale.open_asks:
         return tale
@@ -142,7 +142,9 @@ def _asked(tale: Tale, recorded: Recorded, ask: Ask) -> Tale:
     return replace(tale, open_asks=tale.open_asks | {ask}, notice=notice)
 
 
-def _withdraw(tale: Tale, recorded: Recorded, still_open: frozenset[Ask]) -> Tale:
+def _withdraw(
+    tale: NotificationState, recorded: Recorded, still_open: frozenset[Ask]
+) -> NotificationState:
     """Take the notice back when nothing is asked any more; while something is, it stays true."""
     tale = replace(tale, open_asks=still_open)
     if still_open or tale.notice.push_class == "withdrawn":
@@ -154,7 +156,7 @@ def _ask(ask: Ask, event: object) -> Ask:
     return Ask(ask.kind, str(getattr(event, ask.request, "")) if ask.request else "")
 
 
-def _of_kind(tale: Tale, kind: str) -> frozenset[Ask]:
+def _of_kind(tale: NotificationState, kind: str) -> frozenset[Ask]:
     return frozenset(ask for ask in tale.open_asks if ask.kind == kind)
 
 

@@ -11,13 +11,13 @@ from services.gateway.push.notification.address import (
     WebAddress,
 )
 from services.gateway.push.notification.message import Message
-from services.gateway.push.notification.outcome import Declined, Outcome
+from services.gateway.push.notification.outcome import Outcome, Rejection
 from services.gateway.push.providers.apns import Apns
 from services.gateway.push.providers.fcm import Fcm
 from services.gateway.push.providers.web import WebPush
 
 
-class Carriers(NamedTuple):
+class PushProviders(NamedTuple):
     """What there is of each kind; None where the operator has set nothing up."""
 
     web: WebPush | None
@@ -53,4 +53,4 @@ class Carriers(NamedTuple):
             return await self.apns.send(address, message)
         if isinstance(address, FcmAddress) and self.fcm:
             return await self.fcm.send(address, message)
-        return Declined(0, "This house no longer sends pushes of this kind.")
+        return Rejection(0, "This house no longer sends pushes of this kind.")

@@ -18,7 +18,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from infra.runtime.clock import Clock
 from services.gateway.push.notification.address import ApnsAddress
 from services.gateway.push.notification.message import Message
-from services.gateway.push.notification.outcome import Again, Outcome, judged, retry_after_seconds
+from services.gateway.push.notification.outcome import (
+    Outcome,
+    Retry,
+    outcome_of,
+    retry_after_seconds,
+)
 
 _REUSED: Final = timedelta(minutes=50)  # a token older than an hour is refused
 _KEPT: Final = timedelta(minutes=21)  # one changed within 20 minutes is, too
@@ -93,7 +98,7 @@ class Apns:
         try:
             answer = await self._client.post(url, headers=headers, content=payload(message))
         except httpx.TransportError as error:
-            return Again(0, type(error).__name__)
+            return Retry(0, type(error).__name__)
         return self._judged(answer)
 
     def _judged(self, answer: httpx.Response) -> Outcome:
@@ -101,9 +106,9 @@ class Apns:
         after_seconds = retry_after_seconds(answer.headers.get("retry-after", ""), self._clock())
         if answer.status_code == HTTPStatus.FORBIDDEN and reason in _STALE:
             self._token.doubt()
-            return Again(answer.status_code, reason, after_seconds)
+            return Retry(answer.status_code, reason, after_seconds)
         is_dead = answer.status_code == HTTPStatus.GONE or reason in _DEAD
-        return judged(answer.status_code, reason, after_seconds=after_seconds, is_dead=is_dead)
+        return outcome_of(answer.status_code, reason, after_seconds=after_seconds, is_dead=is_dead)
 
 
 def payload(message: Message) -> bytes:

@@ -17,7 +17,12 @@ import msgspec
 from infra.runtime.clock import Clock
 from services.gateway.push.notification.address import FcmAddress
 from services.gateway.push.notification.message import Message
-from services.gateway.push.notification.outcome import Again, Outcome, judged, retry_after_seconds
+from services.gateway.push.notification.outcome import (
+    Outcome,
+    Retry,
+    outcome_of,
+    retry_after_seconds,
+)
 
 _SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -38,7 +43,7 @@ class GoogleAccount(msgspec.Struct, frozen=True):
         return f"GoogleAccount(client_email={self.client_email!r}, …)"
 
 
-class NoToken(Exception):
+class TokenUnavailable(Exception):
     """The authorization server gave no token."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -97,10 +102,12 @@ class AccessToken:
             if answer.status_code == HTTPStatus.OK:
                 return msgspec.json.decode(answer.content, type=_Granted)
         except httpx.TransportError as error:
-            raise NoToken(Again(0, f"no access token: {type(error).__name__}")) from None
+            raise TokenUnavailable(Retry(0, f"no access token: {type(error).__name__}")) from None
         except msgspec.DecodeError:
-            raise NoToken(Again(HTTPStatus.OK, "no access token: not understood")) from None
-        raise NoToken(Again(answer.status_code, "no access token: refused"))
+            raise TokenUnavailable(
+                Retry(HTTPStatus.OK, "no access token: not understood")
+            ) from None
+        raise TokenUnavailable(Retry(answer.status_code, "no access token: refused"))
 
 
 class _Detail(msgspec.Struct, frozen=True, rename={"error_code": "errorCode"}):
@@ -139,24 +146,24 @@ class Fcm:
                     address.token, message, seconds=message.seconds_left(self._clock())
                 ),
             )
-        except NoToken as none:
+        except TokenUnavailable as none:
             return none.outcome
         except httpx.TransportError as error:
-            return Again(0, type(error).__name__)
+            return Retry(0, type(error).__name__)
         return self._judged(answer, token)
 
     def _judged(self, answer: httpx.Response, token: str) -> Outcome:
         after_seconds = retry_after_seconds(answer.headers.get("retry-after", ""), self._clock())
         if answer.status_code < HTTPStatus.BAD_REQUEST:
-            return judged(answer.status_code, "", after_seconds=None, is_dead=False)
+            return outcome_of(answer.status_code, "", after_seconds=None, is_dead=False)
         error = _error(answer.content)
         code = next((d.error_code for d in error.details if d.error_code), error.status)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             self._token.doubt(token)
-            return Again(answer.status_code, code, after_seconds)
+            return Retry(answer.status_code, code, after_seconds)
         is_dead = code in {"UNREGISTERED", "NOT_FOUND"}
         said = f"{code}: {error.message}" if code else error.message
-        return judged(answer.status_code, said, after_seconds=after_seconds, is_dead=is_dead)
+        return outcome_of(answer.status_code, said, after_seconds=after_seconds, is_dead=is_dead)
 
 
 def payload(token: str, message: Message, *, seconds: int) -> bytes:

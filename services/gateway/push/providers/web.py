@@ -21,11 +21,11 @@ from infra.runtime.clock import Clock
 from services.gateway.push.notification.address import WebAddress, decoded, is_allowed
 from services.gateway.push.notification.message import Message
 from services.gateway.push.notification.outcome import (
-    Again,
-    Dead,
+    InvalidAddress,
     Outcome,
+    Retry,
     is_dead_by_status,
-    judged,
+    outcome_of,
     retry_after_seconds,
 )
 
@@ -89,7 +89,7 @@ class WebPush(NamedTuple):
     async def send(self, address: WebAddress, message: Message) -> Outcome:
         """Try once. 404 and 410 mean that the subscription is over."""
         if not is_allowed(address.endpoint, self.hosts):
-            return Dead(0, "The push service is not on this house's list any more.")
+            return InvalidAddress(0, "The push service is not on this house's list any more.")
         headers = {
             "TTL": str(message.seconds_left(self.clock())),
             "Urgency": "high" if message.is_urgent else "normal",
@@ -102,8 +102,8 @@ class WebPush(NamedTuple):
         try:
             answer = await self.client.post(address.endpoint, headers=headers, content=body)
         except httpx.TransportError as error:
-            return Again(0, type(error).__name__)
-        return judged(
+            return Retry(0, type(error).__name__)
+        return outcome_of(
             answer.status_code,
             answer.text,
             after_seconds=retry_after_seconds(answer.headers.get("retry-after", ""), self.clock()),

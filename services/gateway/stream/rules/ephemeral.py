@@ -13,7 +13,7 @@ _BLOCK_BYTES: Final = 16 * 1024
 _MOST_BLOCKS: Final = 64
 
 
-class Passing(NamedTuple):
+class EphemeralItem(NamedTuple):
     """One item as it is sent, and which block it is of."""
 
     block: str
@@ -29,22 +29,22 @@ class _Place(msgspec.Struct):
 _place = msgspec.json.Decoder(_Place)
 
 
-def read_passing(item: bytes) -> Passing | None:
+def read_ephemeral(item: bytes) -> EphemeralItem | None:
     """Tell which block an item is of; None for what is none (workers may say anything)."""
     try:
         place = _place.decode(item)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return Passing(f"{place.task}/{place.kind}/{place.block}", item)
+    return EphemeralItem(f"{place.task}/{place.kind}/{place.block}", item)
 
 
-class Waiting:
+class EphemeralBuffer:
     """The pieces that wait for one device: bounded, whatever the device does."""
 
     def __init__(self) -> None:
         self._blocks: dict[str, list[bytes]] = {}
 
-    def put(self, passing: Passing) -> None:
+    def put(self, passing: EphemeralItem) -> None:
         """Let a piece wait; beyond 16 KiB of a block, only its newest."""
         waiting = self._blocks.setdefault(passing.block, [])
         waiting.append(passing.item)

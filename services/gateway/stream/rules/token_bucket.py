@@ -1,7 +1,7 @@
 """How much a device may ask in how little time: a bucket that fills steadily. Pure."""
 
 
-class Allowance:
+class TokenBucket:
     """So many a second, and that many at once after a pause."""
 
     def __init__(self, *, at_once: int, a_second: float, now: float) -> None:

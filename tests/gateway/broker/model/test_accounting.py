@@ -7,11 +7,16 @@ import pytest
 
 from events import Usage
 from events.protocol.model_prices import cost_microusd, most_microusd
-from services.gateway.broker.model.reconciliation import Made, shares, stretches
-from services.gateway.broker.model.request import LONGEST_PROMPT_TOKENS, NotPriced, read
-from services.gateway.broker.model.spend_limits import Broke, Payer, purses_of, resets_at
-from services.gateway.broker.model.token_usage import Count
-from services.gateway.broker.model.usage_parser import Tally
+from services.gateway.broker.model.reconciliation import RecordedCall, attribute_usage, call_periods
+from services.gateway.broker.model.request import MAX_PROMPT_TOKENS, UnsupportedCall, read
+from services.gateway.broker.model.spend_limits import (
+    BillingContext,
+    LimitExceeded,
+    resets_at,
+    spend_limits_of,
+)
+from services.gateway.broker.model.token_usage import TokenUsage
+from services.gateway.broker.model.usage_parser import UsageParser
 
 NOW = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
 USAGE = {
@@ -33,7 +38,7 @@ END = event("message_delta", delta={}, usage={"output_tokens": 40}) + event("mes
 
 
 def fed(*pieces, is_stream=True):
-    tally = Tally(is_stream=is_stream)
+    tally = UsageParser(is_stream=is_stream)
     for piece in pieces:
         tally.feed(piece)
     return tally
@@ -46,7 +51,7 @@ def test_a_stream_is_counted_however_it_is_cut(size, line_end):
     tally = fed(*[whole[at : at + size] for at in range(0, len(whole), size)])
     assert tally.is_whole
     assert tally.model == "claude-sonnet-5-5"
-    assert tally.count == Count(Usage(7, 40, 5, 3), hourly_tokens=2)
+    assert tally.count == TokenUsage(Usage(7, 40, 5, 3), hourly_tokens=2)
 
 
 def test_a_stream_that_breaks_off_has_its_prompt_counted_and_is_not_whole():
@@ -82,7 +87,7 @@ def test_a_prompt_has_no_more_tokens_than_bytes_and_what_is_added():
     assert read(more).prompt_tokens > 10_000
     document = {"type": "document", "source": {"type": "base64", "data": "aa"}}
     whole = body(messages=[{"role": "user", "content": [document]}])
-    assert read(whole).prompt_tokens == LONGEST_PROMPT_TOKENS
+    assert read(whole).prompt_tokens == MAX_PROMPT_TOKENS
 
 
 def test_a_prompt_that_is_kept_for_an_hour_is_dearer():
@@ -95,13 +100,13 @@ def test_a_prompt_that_is_kept_for_an_hour_is_dearer():
 
 def test_once_it_has_begun_only_the_answer_is_uncertain():
     priced = read(body(max_tokens=100))
-    begun = priced.estimate(Count(Usage(50, 1, 0, 1000)))
+    begun = priced.estimate(TokenUsage(Usage(50, 1, 0, 1000)))
     assert begun.most_microusd == 50 * 2 + 1000 // 10 + 100 * 10 < priced.estimate().most_microusd
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b"\xff", b'{"model": 1}', b"[" * 100_000])
 def test_what_is_no_request_is_refused(text):
-    with pytest.raises(NotPriced):
+    with pytest.raises(UnsupportedCall):
         read(text)
 
 
@@ -122,8 +127,8 @@ def test_an_hour_in_the_cache_has_its_price():
 
 
 def test_a_call_draws_on_five_purses():
-    payer = Payer(account="acc", person="per", task="task", attempt=1, limit_microusd=5)
-    assert [(p.name, p.most_microusd) for p in purses_of(payer, NOW)] == [
+    payer = BillingContext(account="acc", person="per", task="task", attempt=1, limit_microusd=5)
+    assert [(p.name, p.most_microusd) for p in spend_limits_of(payer, NOW)] == [
         ("task:task", 5),
         ("person:per:2026-12-31", None),
         ("person:per:2026-12", None),
@@ -143,18 +148,18 @@ def test_purses_are_full_again_at_midnight_and_on_the_first():
 
 def test_a_purse_that_only_calls_under_way_hold_is_told_apart():
     fields = {"scope": "person", "per": "day", "needed_microusd": 10, "limit_microusd": 100}
-    held = Broke(spent_microusd=50, reserved_microusd=50, **fields)
+    held = LimitExceeded(spent_microusd=50, reserved_microusd=50, **fields)
     assert held.is_held
-    assert not Broke(spent_microusd=91, reserved_microusd=0, **fields).is_held
+    assert not LimitExceeded(spent_microusd=91, reserved_microusd=0, **fields).is_held
     assert "Your budget of this day is $0.0001" in held.detail
 
 
 def made(call, at, seconds=5, *, is_presumed=False, closes=True, **usage):
-    return Made(
+    return RecordedCall(
         call=call,
         model="claude-sonnet-5-5",
         is_presumed=is_presumed,
-        count=Count(Usage(**usage)),
+        count=TokenUsage(Usage(**usage)),
         cost_microusd=1_000,
         opened_at=NOON + timedelta(seconds=at),
         closed_at=NOON + timedelta(seconds=at + seconds) if closes else None,
@@ -167,34 +172,36 @@ LATER = NOON + timedelta(hours=1)
 
 def test_calls_that_share_a_minute_make_a_stretch_of_their_own():
     apart = [made("a", 0), made("b", 15, is_presumed=True), made("c", 200), made("d", 300)]
-    [stretch] = stretches(apart, LATER)
+    [stretch] = call_periods(apart, LATER)
     assert [call.call for call in stretch.calls] == ["a", "b"]
     assert (stretch.since.minute, stretch.until.minute) == (0, 1)
-    [stretch] = stretches([*apart, made("e", 10, seconds=250)], LATER)
+    [stretch] = call_periods([*apart, made("e", 10, seconds=250)], LATER)
     assert [call.call for call in stretch.calls] == ["a", "e", "b", "c"]
 
 
 def test_a_stretch_is_not_asked_about_too_early_too_late_or_while_a_call_is_under_way():
     lost = made("a", 0, is_presumed=True)
-    assert stretches([lost], LATER)
-    assert not stretches([lost], NOON + timedelta(minutes=6))
-    assert not stretches([lost], NOON + timedelta(days=2))
-    assert not stretches([lost, made("b", 1, closes=False)], LATER)
-    assert not stretches([made("a", 0)], LATER)
+    assert call_periods([lost], LATER)
+    assert not call_periods([lost], NOON + timedelta(minutes=6))
+    assert not call_periods([lost], NOON + timedelta(days=2))
+    assert not call_periods([lost, made("b", 1, closes=False)], LATER)
+    assert not call_periods([made("a", 0)], LATER)
 
 
 def test_what_the_report_has_beyond_what_was_settled_is_the_presumed_calls():
     settled = made("a", 0, input_tokens=10, output_tokens=20)
     begun = made("b", 1, is_presumed=True, input_tokens=10, output_tokens=1)
     unseen = made("c", 2, is_presumed=True)
-    [stretch] = stretches([settled, begun, unseen], LATER)
-    found = shares(stretch, {"claude-sonnet-5-5-20261001": Count(Usage(30, 52, 4, 0), 3)})
+    [stretch] = call_periods([settled, begun, unseen], LATER)
+    found = attribute_usage(
+        stretch, {"claude-sonnet-5-5-20261001": TokenUsage(Usage(30, 52, 4, 0), 3)}
+    )
     assert sum(count.usage.input_tokens for count in found.values()) == 20
     assert sum(count.usage.output_tokens for count in found.values()) == 32
     assert sum(count.usage.cache_creation_input_tokens for count in found.values()) == 4
     assert sum(count.hourly_tokens for count in found.values()) == 3
     assert found["b"].usage.input_tokens >= 10
-    assert shares(stretch, {"claude-sonnet-5-5": Count(Usage(19, 52))}) == {}
-    assert shares(stretch, {"claude-opus-5": Count(Usage(30, 52))}) == {}
-    others_too = Count(Usage(30, 1_000))  # more than these calls can have cost
-    assert shares(stretch, {"claude-sonnet-5-5": others_too}) == {}
+    assert attribute_usage(stretch, {"claude-sonnet-5-5": TokenUsage(Usage(19, 52))}) == {}
+    assert attribute_usage(stretch, {"claude-opus-5": TokenUsage(Usage(30, 52))}) == {}
+    others_too = TokenUsage(Usage(30, 1_000))  # more than these calls can have cost
+    assert attribute_usage(stretch, {"claude-sonnet-5-5": others_too}) == {}

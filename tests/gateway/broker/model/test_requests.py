@@ -14,11 +14,11 @@ from events.protocol.model_prices import (
 from services.gateway.broker.model.request import (
     MIN_OUTPUT_TOKENS,
     ModelRequest,
-    NotPriced,
+    UnsupportedCall,
     check_betas,
     read,
 )
-from services.gateway.broker.model.usage_parser import Tally
+from services.gateway.broker.model.usage_parser import UsageParser
 from tests.gateway.broker.model.test_accounting import START, event, fed
 
 BODY = (
@@ -58,7 +58,7 @@ def test_what_is_sent_on_is_what_was_parsed_with_every_number_as_it_was():
     ],
 )
 def test_what_could_be_read_in_two_ways_or_not_at_all_is_refused(body):
-    with pytest.raises(NotPriced):
+    with pytest.raises(UnsupportedCall):
         passed_on(body)
 
 
@@ -66,7 +66,7 @@ def test_only_betas_that_leave_the_price_alone_pass():
     check_betas("")
     check_betas("interleaved-thinking-2025-05-14, fine-grained-tool-streaming-2025-05-14")
     for beta in ("context-1m-2025-08-07", "files-api-2025-04-14", "a,b", "x" * 9_000):
-        with pytest.raises(NotPriced):
+        with pytest.raises(UnsupportedCall):
             check_betas(f"interleaved-thinking-2025-05-14,{beta}")
 
 
@@ -146,7 +146,7 @@ def test_an_answer_whose_counts_are_missing_or_odd_is_not_whole(odd):
 
 
 def test_a_message_without_its_total_is_not_whole():
-    tally = Tally(is_stream=False)
+    tally = UsageParser(is_stream=False)
     tally.feed(b'{"model": "m", "usage": {"input_tokens": 5}}')
     tally.end()
     assert not tally.is_whole
@@ -157,7 +157,7 @@ def test_a_repeated_name_among_very_many_is_found_at_once():
     body = BODY[:-1] + b',"metadata":{' + names + b',"n59999":1}}'
 
     began = process_time()
-    with pytest.raises(NotPriced, match="'n59999' stands twice"):
+    with pytest.raises(UnsupportedCall, match="'n59999' stands twice"):
         ModelRequest(body)
 
     assert process_time() - began < 5  # comparing each with each takes a minute
@@ -167,5 +167,5 @@ def test_a_repeated_name_among_very_many_is_found_at_once():
 def test_what_cannot_be_written_is_refused_before_it_is_paid_for(field):
     body = BODY[:-1] + b',"%s":["\\ud800"]}' % field.encode()
 
-    with pytest.raises(NotPriced):
+    with pytest.raises(UnsupportedCall):
         ModelRequest(body)

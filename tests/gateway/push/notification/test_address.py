@@ -9,10 +9,10 @@ from services.gateway.push.notification.address import (
     WebAddress,
     WebKeys,
     digest,
+    encode_address,
     is_allowed,
-    judge,
     read,
-    spell,
+    validate_address,
 )
 from tests.kit.fakes.push_services import Browser
 
@@ -71,7 +71,7 @@ def test_a_listed_push_service_may_be_called(endpoint):
 def test_nothing_else_may_be(endpoint):
     assert not is_allowed(endpoint, HOSTS)
     with pytest.raises(Refused) as refused:
-        judge(web(endpoint), HOSTS)
+        validate_address(web(endpoint), HOSTS)
     assert refused.value.problem.code == "endpoint_refused"
 
 
@@ -87,7 +87,7 @@ def test_nothing_else_may_be(endpoint):
 )
 def test_keys_nobody_could_encrypt_for_are_refused(keys):
     with pytest.raises(Refused) as refused:
-        judge(web(**keys), HOSTS)
+        validate_address(web(**keys), HOSTS)
     assert refused.value.problem.code == "subscription_invalid"
 
 
@@ -96,13 +96,13 @@ def test_keys_nobody_could_encrypt_for_are_refused(keys):
 )
 def test_tokens_of_no_push_service_are_refused(address):
     with pytest.raises(Refused) as refused:
-        judge(address, HOSTS)
+        validate_address(address, HOSTS)
     assert refused.value.problem.code == "token_invalid"
 
 
 def test_an_address_is_kept_as_it_is_and_known_by_what_names_it():
     one, same_place = web(), web()
-    assert read(spell(one)) == one
+    assert read(encode_address(one)) == one
     assert digest(one) == digest(same_place)
     assert digest(ApnsAddress("ab")) != digest(FcmAddress("ab"))
-    assert judge(ApnsAddress("AB" * 32), HOSTS) == ApnsAddress("ab" * 32)
+    assert validate_address(ApnsAddress("AB" * 32), HOSTS) == ApnsAddress("ab" * 32)

@@ -5,17 +5,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.gateway.push.notification.outcome import (
-    MOST_TRIES,
-    Accepted,
-    Again,
-    Dead,
-    Declined,
-    judged,
+    MAX_ATTEMPTS,
+    InvalidAddress,
+    Rejection,
+    Retry,
+    Success,
+    outcome_of,
     retry_after_seconds,
     wait_before,
 )
-from services.gateway.push.notification.policy import Due, after_a_try, why_not
-from services.gateway.push.notification.state import NO_TALE, Notice, Tale
+from services.gateway.push.notification.policy import DuePush, reason_to_skip, state_after_attempt
+from services.gateway.push.notification.state import EMPTY_STATE, Notice, NotificationState
 from tests.kit.fakes.push_services import message
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -40,22 +40,22 @@ def due(**changes):
         "was_shown": False,
         "is_signed_out": False,
     }
-    return Due(**{**known, **changes})
+    return DuePush(**{**known, **changes})
 
 
-ASKED = Tale(notice=Notice(7, "needs_input", "question.asked"))
-SETTLED = Tale(notice=Notice(8, "withdrawn", "question.answered"))
+ASKED = NotificationState(notice=Notice(7, "needs_input", "question.asked"))
+SETTLED = NotificationState(notice=Notice(8, "withdrawn", "question.answered"))
 
 
 def test_what_is_still_so_is_sent():
-    assert why_not(due(), ASKED, NOON) is None
+    assert reason_to_skip(due(), ASKED, NOON) is None
 
 
 @pytest.mark.parametrize(
     ("push", "tale", "why"),
     [
         (due(), SETTLED, "overtaken"),
-        (due(), NO_TALE, "overtaken"),
+        (due(), EMPTY_STATE, "overtaken"),
         (due(expires_at=NOON), ASKED, "expired"),
         (due(is_signed_out=True), ASKED, "signed_out"),
         (due(address=None), ASKED, "dead"),
@@ -63,43 +63,43 @@ def test_what_is_still_so_is_sent():
     ],
 )
 def test_what_is_no_longer_so_is_not(push, tale, why):
-    assert why_not(push, tale, NOON) == why
+    assert reason_to_skip(push, tale, NOON) == why
 
 
 def test_a_withdrawal_is_for_devices_that_may_show_something():
     withdrawal = due(version=8, push_class="withdrawn", was_shown=True)
-    assert why_not(withdrawal, SETTLED, NOON) is None
+    assert reason_to_skip(withdrawal, SETTLED, NOON) is None
 
 
 def test_a_test_needs_no_task():
-    assert why_not(due(task=None, version=0, push_class="test"), NO_TALE, NOON) is None
+    assert reason_to_skip(due(task=None, version=0, push_class="test"), EMPTY_STATE, NOON) is None
 
 
 def follows(outcome, tries=1):
-    return after_a_try(outcome, message(NOON), tries, now=NOON, chance=0.5)
+    return state_after_attempt(outcome, message(NOON), tries, now=NOON, chance=0.5)
 
 
 def test_what_follows_a_try():
-    assert follows(Accepted(201)).state == "accepted"
-    assert follows(Declined(400, "x")).state == "declined"
-    assert follows(Dead(410, "x")) == ("dead", NOON, True)
-    assert follows(Again(503, "x")) == ("waiting", NOON + timedelta(seconds=2), False)
-    assert follows(Again(0, "ConnectError"), tries=3).due_at == NOON + timedelta(seconds=8)
+    assert follows(Success(201)).state == "accepted"
+    assert follows(Rejection(400, "x")).state == "declined"
+    assert follows(InvalidAddress(410, "x")) == ("dead", NOON, True)
+    assert follows(Retry(503, "x")) == ("waiting", NOON + timedelta(seconds=2), False)
+    assert follows(Retry(0, "ConnectError"), tries=3).due_at == NOON + timedelta(seconds=8)
 
 
 def test_what_a_push_service_asks_for_is_waited_for():
-    assert follows(Again(429, "x", 90.0)).due_at == NOON + timedelta(seconds=90)
-    assert follows(Again(429, "x", 10**9)).due_at == NOON + timedelta(hours=1)
+    assert follows(Retry(429, "x", 90.0)).due_at == NOON + timedelta(seconds=90)
+    assert follows(Retry(429, "x", 10**9)).due_at == NOON + timedelta(hours=1)
 
 
 def test_it_is_given_up_after_so_many_tries_or_when_it_would_come_too_late():
-    assert follows(Again(503, "x"), tries=MOST_TRIES).state == "given_up"
+    assert follows(Retry(503, "x"), tries=MAX_ATTEMPTS).state == "given_up"
     late = message(NOON, expires_at=NOON + timedelta(seconds=30))
-    then = after_a_try(Again(429, "x", 60.0), late, 1, now=NOON, chance=0.0)
+    then = state_after_attempt(Retry(429, "x", 60.0), late, 1, now=NOON, chance=0.0)
     assert then.state == "given_up"
 
 
-@pytest.mark.parametrize("tries", range(1, MOST_TRIES + 1))
+@pytest.mark.parametrize("tries", range(1, MAX_ATTEMPTS + 1))
 @pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
 def test_waits_double_within_bounds(tries, chance):
     seconds = wait_before(tries, None, chance).total_seconds()
@@ -110,23 +110,23 @@ def test_waits_double_within_bounds(tries, chance):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (200, Accepted),
-        (201, Accepted),
-        (301, Declined),
-        (400, Declined),
-        (403, Declined),
-        (408, Again),
-        (429, Again),
-        (500, Again),
-        (503, Again),
+        (200, Success),
+        (201, Success),
+        (301, Rejection),
+        (400, Rejection),
+        (403, Rejection),
+        (408, Retry),
+        (429, Retry),
+        (500, Retry),
+        (503, Retry),
     ],
 )
 def test_statuses_are_read(status, kind):
-    assert isinstance(judged(status, "x", after_seconds=None, is_dead=False), kind)
+    assert isinstance(outcome_of(status, "x", after_seconds=None, is_dead=False), kind)
 
 
 def test_a_long_answer_is_cut_and_put_on_one_line():
-    outcome = judged(400, "a\n" * 1000, after_seconds=None, is_dead=False)
+    outcome = outcome_of(400, "a\n" * 1000, after_seconds=None, is_dead=False)
     assert len(outcome.reason) == 200
     assert "\n" not in outcome.reason
 

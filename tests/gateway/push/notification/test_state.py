@@ -29,7 +29,7 @@ from events import (
     TaskSubmitted,
 )
 from services.gateway.push.log_follower import news_of
-from services.gateway.push.notification.state import ASKS, ENDS, SETTLES, concerns, told
+from services.gateway.push.notification.state import ASKS, ENDS, SETTLES, concerns, fold_history
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ADA, BOB = "person:per_ada", "person:per_bob"
@@ -70,7 +70,7 @@ def history(*events, by=ADA):
 def notices(*events):
     """What is pushed along a history: version and class."""
     recorded = history(*events)
-    tales = [told(recorded[:count]) for count in range(len(recorded) + 1)]
+    tales = [fold_history(recorded[:count]) for count in range(len(recorded) + 1)]
     found = map(news_of, tales, tales[1:], recorded)
     return [(news.notice.version, news.notice.push_class) for news in found if news]
 
@@ -142,19 +142,19 @@ def test_a_task_that_goes_on_takes_its_end_back_and_ends_again():
 
 def test_who_submitted_and_who_instructed_last_are_told():
     first, second = history(SUBMITTED), history(SUBMITTED, TaskInstructed(text="x"), by=BOB)
-    assert told(first).audience == {"per_ada"}
-    assert told([*first, second[1]]).audience == {"per_ada", "per_bob"}
-    assert told(history(SUBMITTED, by="worker:1")).audience == set()
+    assert fold_history(first).audience == {"per_ada"}
+    assert fold_history([*first, second[1]]).audience == {"per_ada", "per_bob"}
+    assert fold_history(history(SUBMITTED, by="worker:1")).audience == set()
 
 
 def test_of_the_prompt_only_its_title_is_told():
-    assert told(history(SUBMITTED)).title == "Mend the parser"
+    assert fold_history(history(SUBMITTED)).title == "Mend the parser"
     long = TaskSubmitted(prompt="x", title="t" * 200, repository=Repository(""), model="m")
-    assert len(told(history(long)).title) == 80
+    assert len(fold_history(history(long)).title) == 80
 
 
 def test_an_erased_task_has_nothing_to_tell():
-    tale = told(history(SUBMITTED, DONE, TaskErased(reason="r")))
+    tale = fold_history(history(SUBMITTED, DONE, TaskErased(reason="r")))
     assert (tale.title, tale.audience) == ("", set())
 
 
@@ -191,9 +191,9 @@ EVENTS = st.sampled_from(
 @given(st.lists(EVENTS, max_size=30))
 def test_a_notice_changes_only_at_events_that_concern_it_and_says_what_is_so(events):
     recorded = history(SUBMITTED, *events)
-    before = told(recorded[:1])
+    before = fold_history(recorded[:1])
     for upto in range(2, len(recorded) + 1):
-        tale = told(recorded[:upto])
+        tale = fold_history(recorded[:upto])
         newest = recorded[upto - 1]
         if tale.notice != before.notice:
             assert concerns(newest)

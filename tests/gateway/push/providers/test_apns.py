@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from services.gateway.push.notification.address import ApnsAddress
-from services.gateway.push.notification.outcome import Accepted, Again, Dead, Declined
+from services.gateway.push.notification.outcome import InvalidAddress, Rejection, Retry, Success
 from tests.kit.fakes.push_services import header, message
 
 
@@ -35,7 +35,7 @@ async def test_apples_token_is_used_for_an_hour_at_most_and_never_changed_too_so
     for minutes in (0, 30, 19, 2, 45, 10):  # 0, 30, 49, 51, 96, 106
         clock.move(minutes=minutes)
         outcome = await carriers.send(address, message(clock()))
-        assert isinstance(outcome, Accepted), outcome
+        assert isinstance(outcome, Success), outcome
     assert outside.services.apple.provider_tokens == 3
 
 
@@ -44,20 +44,20 @@ async def test_a_doubted_token_is_made_anew_when_that_is_allowed(outside, carrie
     for minutes, tokens in ((0, 1), (5, 1), (20, 2)):
         clock.move(minutes=minutes)
         outside.order("apns", status=403, reason="ExpiredProviderToken")
-        assert isinstance(await carriers.send(address, message(clock())), Again)
-        assert isinstance(await carriers.send(address, message(clock())), Accepted)
+        assert isinstance(await carriers.send(address, message(clock())), Retry)
+        assert isinstance(await carriers.send(address, message(clock())), Success)
         assert outside.services.apple.provider_tokens == tokens
 
 
 @pytest.mark.parametrize(
     ("status", "reason", "kind"),
     [
-        (400, "BadDeviceToken", Dead),
-        (410, "Unregistered", Dead),
-        (410, "ExpiredToken", Dead),
-        (400, "DeviceTokenNotForTopic", Declined),
-        (403, "InvalidProviderToken", Again),
-        (403, "BadCertificate", Declined),
+        (400, "BadDeviceToken", InvalidAddress),
+        (410, "Unregistered", InvalidAddress),
+        (410, "ExpiredToken", InvalidAddress),
+        (400, "DeviceTokenNotForTopic", Rejection),
+        (403, "InvalidProviderToken", Retry),
+        (403, "BadCertificate", Rejection),
     ],
 )
 async def test_apples_reasons_are_understood(outside, carriers, clock, status, reason, kind):
@@ -69,4 +69,4 @@ async def test_apples_reasons_are_understood(outside, carriers, clock, status, r
 async def test_an_app_that_was_removed_is_dead(outside, carriers, clock):
     token = outside.services.apple.install()
     outside.services.apple.remove(token)
-    assert isinstance(await carriers.send(ApnsAddress(token), message(clock())), Dead)
+    assert isinstance(await carriers.send(ApnsAddress(token), message(clock())), InvalidAddress)

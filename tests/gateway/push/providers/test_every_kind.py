@@ -6,7 +6,7 @@ import pytest
 from infra.runtime.settings import Misconfigured
 from services.gateway.push.assembly import carried
 from services.gateway.push.notification.address import ApnsAddress, FcmAddress, WebAddress
-from services.gateway.push.notification.outcome import Accepted, Again, Declined
+from services.gateway.push.notification.outcome import Rejection, Retry, Success
 from services.gateway.push.settings import PushSettings
 from tests.kit.fakes.push_services import VAPID_KEY, header, message, web_address
 
@@ -25,14 +25,14 @@ def device(request, outside, browser):
 
 async def test_every_kind_is_taken_by_its_push_service(outside, carriers, device, clock):
     kind, address = device
-    assert isinstance(await carriers.send(address, message(clock())), Accepted)
+    assert isinstance(await carriers.send(address, message(clock())), Success)
     withdrawal = message(clock(), push_class="withdrawn", headline="Nothing to do any more")
-    assert isinstance(await carriers.send(address, withdrawal), Accepted)
+    assert isinstance(await carriers.send(address, withdrawal), Success)
     assert [taken.service for taken in outside.services.taken] == [kind, kind]
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(429, Again), (500, Again), (503, Again), (400, Declined)]
+    ("status", "kind"), [(429, Retry), (500, Retry), (503, Retry), (400, Rejection)]
 )
 async def test_an_unwilling_push_service_is_understood(
     outside, carriers, device, clock, status, kind
@@ -43,7 +43,7 @@ async def test_an_unwilling_push_service_is_understood(
     assert isinstance(outcome, kind)
     assert outcome.status == status
     assert "Busy" in outcome.reason
-    if isinstance(outcome, Again):
+    if isinstance(outcome, Retry):
         assert outcome.after_seconds == 17.0
 
 
@@ -51,9 +51,9 @@ async def test_a_lost_answer_may_be_asked_for_again(outside, carriers, device, c
     service, address = device
     outside.order(service, is_lost=True)
     outcome = await carriers.send(address, message(clock()))
-    assert isinstance(outcome, Again)
+    assert isinstance(outcome, Retry)
     assert outcome.status == 0
-    assert isinstance(await carriers.send(address, message(clock())), Accepted)
+    assert isinstance(await carriers.send(address, message(clock())), Success)
     first, second = outside.services.taken
     names = {"web": ["topic"], "apns": ["apns-id", "apns-collapse-id"], "fcm": []}[service]
     assert header(first, *names) == header(second, *names)
@@ -71,7 +71,7 @@ async def test_a_push_service_that_is_not_there_may_come_back(carriers, device, 
             outcome = await hosts.send(moved, message(clock()))
         else:
             outcome = await elsewhere.send(address, message(clock()))
-    assert isinstance(outcome, Again)
+    assert isinstance(outcome, Retry)
 
 
 async def test_a_server_that_nobody_vouches_for_is_told_nothing(outside, device, clock):
@@ -79,7 +79,7 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(outside, device,
     settings = msgspec.structs.replace(outside.settings, push_ca_file="")
     async with carried(settings, clock) as unaware:
         outcome = await unaware.send(address, message(clock()))
-    assert isinstance(outcome, Again)
+    assert isinstance(outcome, Retry)
     assert set(outside.services.asked.values()) == {0}
 
 
@@ -118,4 +118,4 @@ async def test_settings_that_make_no_sense_are_named_and_not_told(outside, clock
 async def test_without_settings_nothing_is_sent(clock):
     async with carried(PushSettings(), clock) as none:
         assert none.kinds == ()
-        assert isinstance(await none.send(ApnsAddress("ab" * 32), message(clock())), Declined)
+        assert isinstance(await none.send(ApnsAddress("ab" * 32), message(clock())), Rejection)

@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.push.assembly import carried
 from services.gateway.push.notification.address import FcmAddress
-from services.gateway.push.notification.outcome import Accepted, Again, Dead, Declined
+from services.gateway.push.notification.outcome import InvalidAddress, Rejection, Retry, Success
 from tests.kit.fakes.push_services import message
 
 
@@ -27,7 +27,7 @@ async def test_googles_token_is_asked_for_once_and_renewed_before_its_end(outsid
     address = FcmAddress(outside.services.google.install())
 
     async def sent():
-        assert isinstance(await carriers.send(address, message(clock())), Accepted)
+        assert isinstance(await carriers.send(address, message(clock())), Success)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(20):
@@ -42,8 +42,8 @@ async def test_a_token_google_no_longer_honours_is_replaced(outside, carriers, c
     address = FcmAddress(outside.services.google.install())
     await carriers.send(address, message(clock()))
     outside.services.google.revoke()
-    assert isinstance(await carriers.send(address, message(clock())), Again)
-    assert isinstance(await carriers.send(address, message(clock())), Accepted)
+    assert isinstance(await carriers.send(address, message(clock())), Retry)
+    assert isinstance(await carriers.send(address, message(clock())), Success)
     assert outside.services.google.grants == 2
 
 
@@ -51,17 +51,17 @@ async def test_a_token_google_no_longer_honours_is_replaced(outside, carriers, c
 async def test_no_token_from_google_means_later(outside, carriers, clock, status, reason):
     outside.order("oauth", status=status, reason=reason)
     address = FcmAddress(outside.services.google.install())
-    assert isinstance(await carriers.send(address, message(clock())), Again)
+    assert isinstance(await carriers.send(address, message(clock())), Retry)
     assert outside.services.asked["fcm"] == 0
 
 
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (404, "UNREGISTERED", Dead),
-        (400, "INVALID_ARGUMENT", Declined),
-        (403, "SENDER_ID_MISMATCH", Declined),
-        (429, "QUOTA_EXCEEDED", Again),
+        (404, "UNREGISTERED", InvalidAddress),
+        (400, "INVALID_ARGUMENT", Rejection),
+        (403, "SENDER_ID_MISMATCH", Rejection),
+        (429, "QUOTA_EXCEEDED", Retry),
     ],
 )
 async def test_googles_codes_are_understood(outside, carriers, clock, status, code, kind):
@@ -76,4 +76,4 @@ async def test_a_wrong_address_of_fcm_kills_no_device(outside, carriers, clock):
     settings = msgspec.structs.replace(outside.settings, fcm_url=f"{outside.origin}/nowhere")
     async with carried(settings, clock) as lost:
         outcome = await lost.send(FcmAddress("x" * 40), message(clock()))
-    assert outcome == Declined(404, "")
+    assert outcome == Rejection(404, "")

@@ -3,7 +3,7 @@
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.gateway.push.notification.address import WebAddress
-from services.gateway.push.notification.outcome import Accepted, Dead, Declined
+from services.gateway.push.notification.outcome import InvalidAddress, Rejection, Success
 from services.gateway.push.providers.web import Vapid, encrypted
 from tests.kit.fakes.push_services import Browser, header, message, unbase64url, web_address
 
@@ -50,21 +50,21 @@ async def test_a_withdrawal_replaces_what_is_shown_without_a_sound(
 async def test_a_subscription_that_ended_is_dead(outside, carriers, browser, clock):
     address = web_address(browser)
     outside.services.browsers.unsubscribe(browser.endpoint.removeprefix(outside.origin))
-    assert isinstance(await carriers.send(address, message(clock())), Dead)
+    assert isinstance(await carriers.send(address, message(clock())), InvalidAddress)
     unknown = WebAddress(f"{outside.origin}/wp/unknown", address.keys)
-    assert isinstance(await carriers.send(unknown, message(clock())), Dead)
+    assert isinstance(await carriers.send(unknown, message(clock())), InvalidAddress)
 
 
 async def test_a_push_service_taken_off_the_list_is_not_called(outside, carriers, browser, clock):
     narrowed = carriers.web._replace(hosts=("push.example",))
-    assert isinstance(await narrowed.send(web_address(browser), message(clock())), Dead)
+    assert isinstance(await narrowed.send(web_address(browser), message(clock())), InvalidAddress)
     assert outside.services.asked["web"] == 0
 
 
 async def test_a_redirect_is_not_followed(outside, carriers, browser, clock):
     outside.order("web", status=307)
     outcome = await carriers.send(web_address(browser), message(clock()))
-    assert outcome == Declined(307, "")
+    assert outcome == Rejection(307, "")
     assert outside.services.asked["web"] == 1
 
 
@@ -74,7 +74,7 @@ async def test_one_vapid_token_serves_for_hours_and_is_renewed_in_time(
     for hours in (0, 10, 2):
         clock.move(hours=hours)
         outcome = await carriers.send(web_address(browser), message(clock()))
-        assert isinstance(outcome, Accepted), outcome
+        assert isinstance(outcome, Success), outcome
     first, second, third = (t.request.headers["authorization"] for t in outside.services.taken)
     assert first == second != third
 
@@ -82,7 +82,7 @@ async def test_one_vapid_token_serves_for_hours_and_is_renewed_in_time(
 async def test_a_subscription_of_another_house_is_refused(outside, carriers, clock):
     browser = outside.browser(Vapid("A" * 42 + "c", "mailto:eve@example.com", clock).public_key)
     outcome = await carriers.send(web_address(browser), message(clock()))
-    assert isinstance(outcome, Declined)
+    assert isinstance(outcome, Rejection)
     assert outcome.status == 403
 
 

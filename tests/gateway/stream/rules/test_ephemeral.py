@@ -2,18 +2,18 @@
 
 import msgspec
 
-from services.gateway.stream.rules.ephemeral import Passing, Waiting, read_passing
+from services.gateway.stream.rules.ephemeral import EphemeralBuffer, EphemeralItem, read_ephemeral
 
 
-def piece(offset: int, text: str, block: str = "1.0") -> Passing:
+def piece(offset: int, text: str, block: str = "1.0") -> EphemeralItem:
     item = {"t": "eph", "task": "task_1", "kind": "text", "block": block, "offset": offset}
-    passing = read_passing(msgspec.json.encode({**item, "text": text}))
+    passing = read_ephemeral(msgspec.json.encode({**item, "text": text}))
     assert passing is not None
     return passing
 
 
 def test_pieces_of_a_block_are_kept_in_order() -> None:
-    waiting = Waiting()
+    waiting = EphemeralBuffer()
     pieces = [piece(0, "a"), piece(1, "b"), piece(2, "c")]
     for one in pieces:
         waiting.put(one)
@@ -23,7 +23,7 @@ def test_pieces_of_a_block_are_kept_in_order() -> None:
 
 
 def test_who_does_not_keep_up_gets_the_newest_of_each_block_and_sees_the_hole() -> None:
-    waiting = Waiting()
+    waiting = EphemeralBuffer()
     for number in range(100):
         waiting.put(piece(number * 1000, "x" * 1000))
     waiting.put(piece(0, "other", block="2.0"))
@@ -38,7 +38,7 @@ def test_who_does_not_keep_up_gets_the_newest_of_each_block_and_sees_the_hole() 
 
 
 def test_no_number_of_blocks_is_too_many() -> None:
-    waiting = Waiting()
+    waiting = EphemeralBuffer()
     for number in range(1000):
         waiting.put(piece(0, "x", block=str(number)))
 
@@ -47,4 +47,4 @@ def test_no_number_of_blocks_is_too_many() -> None:
 
 def test_what_is_no_piece_is_none() -> None:
     for nonsense in (b"", b"\xff", b"[" * 5000, b"{}", b'{"t":"eph","task":3}'):
-        assert read_passing(nonsense) is None
+        assert read_ephemeral(nonsense) is None

@@ -10,8 +10,8 @@ from litestar.params import FromQuery, JSONBody
 from msgspec.structs import replace
 
 from events import TaskId
-from services.gateway.broker.account_usage import Grouping, Limits, Spent, UsageLine
-from services.gateway.broker.model.spend_limits import Payer, purses_of
+from services.gateway.broker.account_usage import Grouping, Limits, Spend, UsageLine
+from services.gateway.broker.model.spend_limits import BillingContext, spend_limits_of
 from services.gateway.http.context import House
 from services.gateway.http.dependencies import TheHouse, ThePerson, needs
 from services.gateway.problems import invalid
@@ -35,7 +35,7 @@ class Allowance(msgspec.Struct, frozen=True):
     """What an account or a person may spend, and has spent of it this day and month."""
 
     limits: Limits
-    spent: Spent
+    spent: Spend
 
 
 class SettingsKept(msgspec.Struct, frozen=True):
@@ -96,8 +96,10 @@ async def put_settings(
 
 
 async def _settings(house: House, principal: Principal) -> SettingsKept:
-    payer = Payer(account=principal.account, person=principal.person, task=TaskId(""), attempt=0)
-    purses = [p for p in purses_of(payer, house.broker.clock()) if p.per != "task"]
+    payer = BillingContext(
+        account=principal.account, person=principal.person, task=TaskId(""), attempt=0
+    )
+    purses = [p for p in spend_limits_of(payer, house.broker.clock()) if p.per != "task"]
     limits = await house.broker.spending.limits([principal.account, principal.person])
     own, default = limits[principal.account], house.broker.spending.account_day_microusd
     if own.day_microusd is None and default:

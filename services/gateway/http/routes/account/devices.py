@@ -19,7 +19,7 @@ from services.gateway.push.notification.address import (
     Kind,
     WebAddress,
     WebKeys,
-    judge,
+    validate_address,
 )
 from services.gateway.queries.command_handler import command_of
 from services.gateway.tasks.access import Principal
@@ -80,7 +80,7 @@ async def register(
     when this house sends no pushes of the kind.
     """
     house.push.carriers.require(data.kind)
-    address = judge(_address(data), house.push.hosts)
+    address = validate_address(_address(data), house.push.hosts)
     made = await house.push.devices.register(principal, address, data.name)
     return Response(
         made.device,

@@ -9,7 +9,7 @@ from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from events import PersonId
-from services.gateway.accounts.api_keys import KeyLine, NewKey
+from services.gateway.accounts.api_keys import ApiKeyInfo, NewApiKey
 from services.gateway.accounts.members import Member, plain_email
 from services.gateway.http.dependencies import TheHouse, ThePerson, needs
 from services.gateway.http.routes.account.sessions import offer
@@ -62,7 +62,7 @@ class KeyWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class KeyPage(msgspec.Struct, frozen=True):
     """The person's keys; all of them fit."""
 
-    data: tuple[KeyLine, ...]
+    data: tuple[ApiKeyInfo, ...]
     next: str | None = None
 
 
@@ -116,7 +116,7 @@ async def keys(house: TheHouse, principal: ThePerson) -> KeyPage:
 
 
 @post("/v1/keys", tags=_KEYS, summary="Make an API key", opt=needs("admin", 409))
-async def make_key(house: TheHouse, principal: ThePerson, data: JSONBody[KeyWish]) -> NewKey:
+async def make_key(house: TheHouse, principal: ThePerson, data: JSONBody[KeyWish]) -> NewApiKey:
     """Make a key for a program: send it as `Authorization: Bearer <token>`. It is told once."""
     end = data.expires_at
     if end is not None and end.tzinfo is None:

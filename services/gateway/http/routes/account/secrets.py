@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from services.gateway.broker.model import keys
-from services.gateway.broker.secrets.vault import SecretKept, Vault
+from services.gateway.broker.secrets.vault import SecretInfo, Vault
 from services.gateway.http.context import House
 from services.gateway.http.dependencies import TheHouse, ThePerson, needs
 from services.gateway.problems import invalid, refused
@@ -38,13 +38,13 @@ class SecretWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SecretList(msgspec.Struct, frozen=True):
     """What the account keeps."""
 
-    data: Sequence[SecretKept]
+    data: Sequence[SecretInfo]
 
 
 @put("/v1/secrets", tags=_TAGS, summary="Keep a secret (owner)", opt=_FOR_OWNERS)
 async def put_secret(
     house: TheHouse, principal: ThePerson, data: JSONBody[SecretWish]
-) -> SecretKept:
+) -> SecretInfo:
     """Seal a secret and keep it, in place of one of the same provider and name."""
     require_owner(principal)
     if not _TEXT.fullmatch(data.text):

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from events import AccountId, PersonId
 from services.gateway.accounts.authentication import is_operator
-from services.gateway.accounts.sessions import Device, Session, SessionLine
+from services.gateway.accounts.sessions import Device, Session, SessionInfo
 from services.gateway.accounts.sign_in.pairing import Pairing
 from services.gateway.http.dependencies import (
     Asked,
@@ -59,7 +59,7 @@ class Renewal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SessionPage(msgspec.Struct, frozen=True):
     """The person's sessions; all of them fit."""
 
-    data: tuple[SessionLine, ...]
+    data: tuple[SessionInfo, ...]
     next: str | None = None
 
 

@@ -10,7 +10,7 @@ from litestar.params import JSONBody, QueryParameter
 
 from services.gateway.accounts.assembly import CALLBACK
 from services.gateway.accounts.members import plain_email
-from services.gateway.accounts.sign_in.github import RepositoryLine
+from services.gateway.accounts.sign_in.github import RepositoryInfo
 from services.gateway.http.dependencies import (
     Asked,
     TheHouse,
@@ -50,7 +50,7 @@ class Elsewhere(msgspec.Struct, frozen=True):
 class RepositoryPage(msgspec.Struct, frozen=True):
     """Some of the person's repositories; `next` is what `after` must be for more."""
 
-    data: tuple[RepositoryLine, ...]
+    data: tuple[RepositoryInfo, ...]
     next: str | None
 
 

@@ -1,6 +1,6 @@
 """`python -m infra.local run`: the whole of Errand on this machine, until Ctrl-C.
 
-`python -m infra.local demo` shows one real task from end to end (`infra.local.demo`).
+`python -m infra.local demo` shows one real task from end to end (`infra.local.demo.command`).
 """
 
 import argparse
@@ -17,17 +17,17 @@ from pathlib import Path
 import httpx
 
 from infra.local.banner import banner
-from infra.local.child import FailedToStart
 from infra.local.home import AlreadyRunning, inhabited
 from infra.local.ports import PortTaken
-from infra.local.registration import registered
+from infra.local.process.child import FailedToStart
 from infra.local.settings import Settings, passed_on
 from infra.local.stack import Wish, running_stack
+from infra.local.stack_file import registered
 from infra.runtime import telemetry
 from infra.runtime.clock import utc_now
 from infra.runtime.settings import Misconfigured, read
 
-_DEMO = "infra.local.demo"
+_DEMO = "infra.local.demo.command"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -6,7 +6,6 @@ their environment or as the path of a file.
 
 import os
 from base64 import b32encode, b64encode, urlsafe_b64encode
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -14,8 +13,7 @@ import msgspec
 
 from infra.log import event_mac, nats_users
 from infra.log.nats_permissions import ROLES, Role
-
-Entropy = Callable[[int], bytes]
+from infra.runtime.clock import Entropy
 
 KEYS_FILE = "keys.json"
 SECRETS_KEY = "secrets.key"

@@ -11,11 +11,11 @@ from typing import Final
 
 import msgspec
 
-from infra.local import probes
-from infra.local.child import Program
 from infra.local.home import Home
 from infra.local.keys import SECRETS_KEY, Keys
-from infra.local.provisioned_servers import Servers
+from infra.local.process.child import Program
+from infra.local.servers import probes
+from infra.local.servers.provisioning import Servers
 from infra.local.settings import Settings
 
 PORTS = ("gateway", "forge", "machines", "model", "scheduler-metrics", "projector-metrics")
@@ -26,6 +26,8 @@ _STAND_INS: Final = {
     "machines": "infra.machines_api",
     "model": "infra.simulators.anthropic",
 }
+_SERVICES: Final = {name: f"services.{name}" for name in ("projector", "scheduler", "gateway")}
+_NAMES: Final = {module: name for name, module in (*_STAND_INS.items(), *_SERVICES.items())}
 
 _LOOPBACK = "127.0.0.1"
 _OAUTH_CLIENT = "errand-local"
@@ -249,7 +251,7 @@ def _model(up: Servers, settings: Settings) -> dict[str, str]:
 def _program(home: Home, module: str, environment: Mapping[str, str], *, health: str) -> Program:
     grace = {"GRACE_SECONDS": _GRACE_SECONDS, "PYTHONUNBUFFERED": "1"}
     return Program(
-        name=module.rpartition(".")[2],
+        name=_NAMES[module],
         command=(sys.executable, "-m", module),
         environment={**home.environment, **grace, **environment},
         directory=home.directory,

@@ -14,13 +14,13 @@ import httpx
 import msgspec
 
 from infra.local import ports, sandbox
-from infra.local.child import Announce
 from infra.local.home import Home
 from infra.local.keys import write_private
-from infra.local.provisioned_servers import Servers, running_servers
+from infra.local.process.child import Announce
+from infra.local.process.supervisor import Supervisor
+from infra.local.servers.provisioning import Servers, running_servers
 from infra.local.services import PORTS, Address, Forge, local_forge, services, stand_ins
 from infra.local.settings import Settings
-from infra.local.supervisor import Supervisor
 from infra.runtime.clock import Clock
 
 _NOWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: asking for a route to it sends nothing

@@ -1,7 +1,7 @@
 """Who may say what on NATS: the table of roles, and what one attempt of one task is granted.
 
-Pure. `infra.log.nats_users` signs these into users; `tests/stack/test_nats_users.py` tries what
-they refuse.
+Pure. `infra.log.nats_users` signs these into users; `tests/stack/local/test_nats_users.py` tries
+what they refuse.
 """
 
 import re

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from infra.machines_api.driver import Driver, Exit
+from infra.machines_api.drivers.driver import Driver, Exit
 from infra.machines_api.faults import Faults
-from infra.machines_api.life import DIED_WITH_HOST, Life, bury
+from infra.machines_api.machine import DIED_WITH_HOST, Life, bury
 from infra.machines_api.registry import Change, Registry
 from infra.machines_api.shapes import (
     ApiError,

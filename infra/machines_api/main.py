@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import uvicorn
 
-from infra.machines_api.api import MachinesApi
+from infra.machines_api.drivers.process import ProcessDriver
 from infra.machines_api.faults import Faults
 from infra.machines_api.host import Host
-from infra.machines_api.process import ProcessDriver
+from infra.machines_api.http.app import MachinesApi
 from infra.machines_api.settings import Settings
 from infra.machines_api.store import Store
 from infra.runtime.clock import utc_now
@@ -24,7 +24,7 @@ from infra.runtime.lifecycle import run_until_signalled
 from infra.runtime.settings import Misconfigured
 from infra.runtime.telemetry import logger
 
-_SOURCE = Path(__file__).parents[3]
+_SOURCE = Path(__file__).parents[2]
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _LOG = logger(__name__)
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from events import Draft, EventId, event_id
 
 Clock = Callable[[], datetime]
+Entropy = Callable[[int], bytes]
 E = TypeVar("E")
 
 
@@ -22,7 +23,7 @@ class DraftFactory:
     `by` is how the writer appears in the log: "scheduler", "worker:2", "person:per_…".
     """
 
-    def __init__(self, clock: Clock, entropy: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(self, clock: Clock, entropy: Entropy = secrets.token_bytes) -> None:
         self._clock = clock
         self._entropy = entropy
 

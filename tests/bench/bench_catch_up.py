@@ -14,7 +14,7 @@ from typing import Any, Never
 import asyncpg
 import psutil
 
-from infra.local.provisioned_servers import create_database
+from infra.local.servers.provisioning import create_database
 from infra.log.jetstream import JetStreamLog
 from tests.bench.measure import say
 from tests.kit.build.realistic_log import record

@@ -21,7 +21,7 @@ import psutil
 import redis.asyncio as redis
 
 from events import Recorded
-from infra.local.provisioned_servers import create_database
+from infra.local.servers.provisioning import create_database
 from infra.log.event_key_settings import event_keys
 from infra.log.jetstream import Connection, JetStreamLog, connect
 from infra.operator.analytics.consumer import follow_events

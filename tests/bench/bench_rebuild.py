@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from events import NOWHERE
-from infra.local.provisioned_servers import create_database
+from infra.local.servers.provisioning import create_database
 from infra.log.jetstream import JetStreamLog
 from tests.bench.measure import percentile, say
 from tests.kit.build.realistic_log import record, story

@@ -32,7 +32,7 @@ from events import (
     task_id,
 )
 from events.ids import CommandId
-from infra.local.provisioned_servers import create_database
+from infra.local.servers.provisioning import create_database
 from infra.log.event_log import EventLog
 from infra.log.jetstream import JetStreamLog
 from infra.runtime.clock import DraftFactory, utc_now

@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import nats
 
-from infra.local.sample_repositories import SampleRepository
+from infra.local.demo.sample_repositories import SampleRepository
 from tests.kit.servers.stack import RealStack
 
 ENDS = {"task.finished", "task.failed", "task.cancelled", "task.abandoned"}

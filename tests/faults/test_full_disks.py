@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from infra.local import ports
-from infra.local import servers as programs
 from infra.local.home import inhabited
-from infra.local.provisioned_servers import create_database
+from infra.local.servers import programs
+from infra.local.servers.provisioning import create_database
 from tests.gateway.conftest import OPERATOR
 from tests.kit.faults.small_disk import SmallDisk, small_disk
 from tests.kit.probe.eventually import eventually

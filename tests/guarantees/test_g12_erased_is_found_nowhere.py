@@ -31,7 +31,7 @@ from events import (
     TaskId,
     ToolCompleted,
 )
-from infra.local.sample_repositories import PROMPTS
+from infra.local.demo.sample_repositories import PROMPTS
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin import streams as settings
 from infra.log.jetstream.admin.erasure import Purged, purge_before

@@ -9,7 +9,7 @@ from websockets.typing import Subprotocol
 
 from clients.cli.gateway.client import new_command
 from events import History
-from infra.local.sample_repositories import PROMPTS
+from infra.local.demo.sample_repositories import PROMPTS
 from infra.log.jetstream import connect, subscribe_live
 from infra.log.jetstream.admin.streams import STREAM
 from tests.kit.laws.documents import require_message, require_stored

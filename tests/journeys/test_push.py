@@ -4,7 +4,7 @@ import pytest
 
 from clients.cli.gateway.client import new_command
 from events import QuestionAsked
-from infra.local.sample_repositories import PROMPTS
+from infra.local.demo.sample_repositories import PROMPTS
 from tests.kit.fakes.push_services import push_world
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.phone import repository, signed_in, stored

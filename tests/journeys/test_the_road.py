@@ -15,7 +15,7 @@ from events import (
     TaskSubmitted,
     ToolCompleted,
 )
-from infra.local.sample_repositories import PROMPTS
+from infra.local.demo.sample_repositories import PROMPTS
 from infra.local.settings import Settings
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.phone import pull_requests, repository, signed_in, stored

@@ -4,7 +4,7 @@ import httpx
 
 from clients.cli.gateway.client import new_command
 from events import BudgetExhausted, ModelReplied, TaskFailed, TaskFinished
-from infra.local.sample_repositories import PROMPTS
+from infra.local.demo.sample_repositories import PROMPTS
 from tests.kit.probe.spend import TOKENS
 from tests.kit.run.phone import repository
 

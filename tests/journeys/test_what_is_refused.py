@@ -8,7 +8,7 @@ import pytest
 
 from clients.cli.errors import Trouble
 from events import TaskFailed
-from infra.local.sample_repositories import PROMPTS
+from infra.local.demo.sample_repositories import PROMPTS
 from infra.local.settings import Settings
 from tests.kit.run.phone import repository, signed_in
 from tests.kit.servers.stack import real_stack

@@ -5,7 +5,7 @@ import sys
 
 from infra.runtime.settings import Misconfigured, read
 from infra.simulators.anthropic.main import Settings, server
-from infra.simulators.anthropic.script import BadScript
+from infra.simulators.anthropic.scripts.script import BadScript
 
 if __name__ == "__main__":
     try:

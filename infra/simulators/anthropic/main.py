@@ -8,14 +8,14 @@ import msgspec
 import uvicorn
 
 from infra.runtime.clock import Clock, utc_now
-from infra.simulators.anthropic.cache import PromptCache
-from infra.simulators.anthropic.faults import Faults
-from infra.simulators.anthropic.http import Api, ApiKeys
-from infra.simulators.anthropic.ledger import Ledger
-from infra.simulators.anthropic.limits import Limits
+from infra.simulators.anthropic.api.app import Api, ApiKeys
+from infra.simulators.anthropic.api.faults import Faults
+from infra.simulators.anthropic.api.signature import Seal
+from infra.simulators.anthropic.billing.ledger import Ledger
+from infra.simulators.anthropic.billing.prompt_cache import PromptCache
+from infra.simulators.anthropic.billing.rate_limits import Limits
 from infra.simulators.anthropic.rehearsal import Rehearsal
-from infra.simulators.anthropic.script import load
-from infra.simulators.anthropic.signature import Seal
+from infra.simulators.anthropic.scripts.script import load
 
 GRACE_SECONDS = 3
 
@@ -43,7 +43,7 @@ def compose(settings: Settings, *, clock: Clock) -> Api:
     directory = Path(settings.directory)
     directory.mkdir(parents=True, exist_ok=True)
     rehearsal = Rehearsal(
-        load(files("infra.simulators.anthropic") / "scripts"),
+        load(files("infra.simulators.anthropic.scripts")),
         Seal(settings.model_api_key),
         PromptCache(clock),
         entropy=secrets.token_bytes,

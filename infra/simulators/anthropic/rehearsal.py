@@ -4,22 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from infra.simulators.anthropic.cache import PromptCache
-from infra.simulators.anthropic.catalog import find
-from infra.simulators.anthropic.conversation import errand_of
-from infra.simulators.anthropic.engine import Move, play
-from infra.simulators.anthropic.refusal import Refused
-from infra.simulators.anthropic.reply import Reply, content_of, cut, output_tokens, thinks
-from infra.simulators.anthropic.request import Prompt, Request, prompt_of, request_of
-from infra.simulators.anthropic.rules import (
+from infra.simulators.anthropic.api.errors import Refused
+from infra.simulators.anthropic.api.models import find
+from infra.simulators.anthropic.api.reply import Reply, content_of, cut, output_tokens, thinks
+from infra.simulators.anthropic.api.request import Prompt, Request, prompt_of, request_of
+from infra.simulators.anthropic.api.rules import (
     check_cache_marks,
     check_last_blocks,
     check_prompt,
     check_request,
 )
-from infra.simulators.anthropic.script import Script
-from infra.simulators.anthropic.signature import Seal
-from infra.simulators.anthropic.tokens import Piece, count_text, pieces
+from infra.simulators.anthropic.api.signature import Seal
+from infra.simulators.anthropic.billing.prompt_cache import PromptCache
+from infra.simulators.anthropic.billing.tokens import Piece, count_text, pieces
+from infra.simulators.anthropic.scripts.conversation import errand_of
+from infra.simulators.anthropic.scripts.engine import Move, play
+from infra.simulators.anthropic.scripts.script import Script
 
 JsonObject = dict[str, Any]
 

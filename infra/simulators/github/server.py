@@ -9,7 +9,7 @@ import uvicorn
 
 from infra.runtime.clock import Clock
 from infra.runtime.lifecycle import run_until_signalled
-from infra.simulators.github.app import Application
+from infra.simulators.github.http.app import Application
 from infra.simulators.github.settings import Settings
 
 

@@ -10,8 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from infra.local.keys import Entropy
-from infra.runtime.clock import Clock
+from infra.runtime.clock import Clock, Entropy
 from infra.simulators.push.http2 import Answer, Request
 
 KEY_ID: Final = "ABC123DEFG"

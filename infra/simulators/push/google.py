@@ -15,8 +15,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from infra.local.keys import Entropy
-from infra.runtime.clock import Clock
+from infra.runtime.clock import Clock, Entropy
 from infra.simulators.push.http2 import Answer, Request
 
 PROJECT: Final = "errand-test"

@@ -9,8 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from infra.local.keys import Entropy
-from infra.runtime.clock import Clock
+from infra.runtime.clock import Clock, Entropy
 from infra.simulators.push.apns import Apple
 from infra.simulators.push.certificate import make_authority
 from infra.simulators.push.google import Google, error_body

@@ -13,8 +13,7 @@ from typing import Final
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from infra.local.keys import Entropy
-from infra.runtime.clock import Clock
+from infra.runtime.clock import Clock, Entropy
 from infra.simulators.push.http2 import Answer, Request
 
 _VAPID: Final = re.compile(r"vapid t=(?P<token>[\w.-]+), ?k=(?P<key>[\w-]+)")

@@ -13,7 +13,7 @@ from clients.cli.errors import Trouble
 from clients.cli.gateway.client import Gateway, Unreachable
 from clients.cli.gateway.sign_in import KeptSession, Renewal, SessionFile, sign_in
 from clients.cli.local_stacks import is_same_gateway, local_stack, named_stack, running_stacks
-from infra.local.registration import registered
+from infra.local.stack_file import registered
 from infra.runtime.clock import utc_now
 from tests.kit.fakes.scripted_gateway import Visitor, scripted_gateway
 from tests.kit.fakes.scripted_http import scripted_http

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from infra.local import keys as secret_keys
-from infra.local import ports, servers
+from infra.local import ports
 from infra.local.home import Home, inhabited
 from infra.local.keys import KEYS_FILE, Keys
-from infra.local.supervisor import Supervisor, supervised
+from infra.local.process.supervisor import Supervisor, supervised
+from infra.local.servers import programs
 from infra.log.event_mac import EventKeys, read_keys
 from infra.log.jetstream import provision
 from infra.log.nats_permissions import Role
@@ -52,7 +53,7 @@ class LateNats:
 
     async def start(self) -> None:
         """Start the server, without streams."""
-        program = servers.nats(self._home, self.keys, self._port, now=utc_now())
+        program = programs.nats(self._home, self.keys, self._port, now=utc_now())
         await self._supervisor.start([program])
 
     async def make_streams(self) -> None:

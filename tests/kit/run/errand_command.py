@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from events import MachineDestroyed, MachineStarted, Recorded
-from infra.local.sample_repositories import PROMPTS
+from infra.local.demo.sample_repositories import PROMPTS
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.phone import Phone, repository, signed_in, stored
 from tests.kit.servers.stack import RealStack

@@ -22,7 +22,7 @@ from events import (
     TaskFinished,
     TaskId,
 )
-from infra.local.sample_repositories import ForgeAccount, SampleRepository, create
+from infra.local.demo.sample_repositories import ForgeAccount, SampleRepository, create
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import utc_now
 from tests.kit.servers.stack import RealStack

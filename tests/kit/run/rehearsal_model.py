@@ -20,7 +20,7 @@ from infra.runtime.clock import Clock, utc_now
 from infra.simulators.anthropic.main import Settings, server
 
 KEY = "sk-rehearsal-for-tests"
-SAMPLES = Path(__file__).parents[3] / "infra" / "local" / "samples"
+SAMPLES = Path(__file__).parents[3] / "infra" / "local" / "demo" / "samples"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RehearsalModel:
         return httpx.get(f"{self.url}/ledger", params=params, headers=self._headers()).json()
 
     def order(self, kind: str, **fields: object) -> None:
-        """Order a fault for the next request (infra/simulators/anthropic/faults.py)."""
+        """Order a fault for the next request (infra/simulators/anthropic/api/faults.py)."""
         answer = httpx.post(
             f"{self.url}/faults", json={"kind": kind, **fields}, headers=self._headers()
         )

@@ -18,11 +18,13 @@ import msgspec
 import pytest
 
 from infra.local import keys as secret_keys
-from infra.local import ports, probes, servers
-from infra.local.child import Program
+from infra.local import ports
 from infra.local.home import Home, inhabited
 from infra.local.keys import Keys
-from infra.local.supervisor import Supervisor, supervised
+from infra.local.process.child import Program
+from infra.local.process.supervisor import Supervisor, supervised
+from infra.local.servers import probes
+from infra.local.servers import programs as servers
 from infra.log.event_log import Unavailable
 from infra.log.event_mac import EventKeys, read_keys
 from infra.log.jetstream import Connection, provision

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.local import sample_repositories
-from infra.local.sample_repositories import ForgeAccount, SampleRepository
+from infra.local.demo import sample_repositories
+from infra.local.demo.sample_repositories import ForgeAccount, SampleRepository
 from infra.runtime.clock import utc_now
 
 TOKEN = "ghp_a-token-for-tests-only"

@@ -22,11 +22,11 @@ import pytest
 
 from infra.local.home import inhabited
 from infra.local.keys import Storage
-from infra.local.provisioned_servers import Servers, create_database, running_servers
+from infra.local.process.supervisor import Supervisor
+from infra.local.servers.provisioning import Servers, create_database, running_servers
 from infra.local.services import Forge
 from infra.local.settings import Settings
 from infra.local.stack import Pairing, Stack, Wish, running_stack
-from infra.local.supervisor import Supervisor
 from infra.log.event_mac import EventKeys, read_keys
 from infra.log.nats_permissions import Role, WorkerGrant
 from infra.runtime.clock import utc_now

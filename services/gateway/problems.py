@@ -5,37 +5,10 @@ Pure: nothing here knows of HTTP but the status numbers.
 """
 
 from http import HTTPStatus
-from typing import Final
 
-import msgspec
+from events.protocol.problem import Fault, Problem
 
-MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:errand:problem:"
-
-OBJECT_STORE: Final = "object_store_unreachable"
-FORGE: Final = "forge_unreachable"
-"""The codes of a 503 when one of them is away: workers name their reason after it."""
-
-
-class Fault(msgspec.Struct, frozen=True):
-    """One thing wrong in a request. `pointer` is a JSON pointer (RFC 6901) into its body."""
-
-    pointer: str
-    detail: str
-    code: str = "invalid"
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Problem details. `retryable` means: the very same request may succeed later."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: tuple[Fault, ...] = ()
-    retryable: bool = False
-    request_id: str = ""
 
 
 class Refused(Exception):

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from events import AccountId, History, MachineId, TaskId, heartbeat_subject, live_subject
+from events.protocol.broker import ClaimResponse
 from events.protocol.heartbeat import Heartbeat
 from infra.log.jetstream import AttemptLog, Connection, connect, publish_live
 from infra.runtime.clock import DraftFactory, utc_now
@@ -19,7 +20,7 @@ from infra.runtime.tree_removal import temporary_directory
 from services.worker.agent.state import Attempt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.effects.attempt_end import end_when_over
-from services.worker.effects.broker_client import Broker, Claimed, claim, gateway_client
+from services.worker.effects.broker_client import Broker, claim, gateway_client
 from services.worker.effects.heartbeat import Beats
 from services.worker.effects.live_output import Live
 from services.worker.effects.model.lazy_client import Connect, LateModel
@@ -90,7 +91,7 @@ async def _world(
     settings: Settings,
     patience: Patience,
     *,
-    claimed: Claimed,
+    claimed: ClaimResponse,
     broker: Broker,
     live: Live,
     model: Model,
@@ -208,7 +209,7 @@ async def _sandbox(settings: Settings, scratch: Path) -> ConfinedSandbox:
         return ConfinedSandbox(Absent(reason))
 
 
-def _origin(settings: Settings, claimed: Claimed, patience: Patience) -> Origin:
+def _origin(settings: Settings, claimed: ClaimResponse, patience: Patience) -> Origin:
     return Origin(
         url=f"{settings.gateway_url.rstrip('/')}/broker/git/{settings.task_id}.git",
         token=claimed.token,

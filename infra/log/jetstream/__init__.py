@@ -17,7 +17,7 @@ from infra.log.jetstream.worker.reader import (
     delete_reader,
     recreate_reader,
 )
-from infra.log.jetstream.worker.verification import SignedEvent, Verify
+from infra.log.jetstream.worker.verification import Verify
 
 __all__ = [
     "AttemptLog",
@@ -25,7 +25,6 @@ __all__ = [
     "JetStreamLog",
     "LogInfo",
     "Selection",
-    "SignedEvent",
     "Verify",
     "connect",
     "create_reader",

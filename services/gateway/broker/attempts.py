@@ -9,9 +9,8 @@ from collections import OrderedDict
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-import msgspec
-
 from events import AccountId, History, PersonId, TaskId
+from events.protocol.broker import ClaimRequest, NatsAccess
 from events.protocol.readers import reader_name
 from infra.log.nats_permissions import WorkerGrant
 from infra.log.nats_users import SEED_BYTES, Signer, seed, worker_user
@@ -28,26 +27,6 @@ from services.gateway.tasks.task import Task
 _ACCOUNT: Final = re.compile(r"[a-z0-9_]{1,64}")
 _TRUSTED_SECONDS: Final = 2.0
 _MOST_REMEMBERED: Final = 2_000
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """A machine says which attempt it is, and proves it with the one-time code.
-
-    `account` may be left out; it is then looked up in the read model.
-    """
-
-    task: str
-    attempt: int
-    code: str
-    machine: str
-    account: str = ""
-
-
-class NatsAccess(msgspec.Struct, frozen=True):
-    """Where the log is, and the text of the attempt's own `.creds` file."""
-
-    url: str
-    credentials: str
 
 
 class CredentialSettings(NamedTuple):
@@ -108,7 +87,7 @@ class Attempts:
         self._entropy = entropy
         self._remembered: OrderedDict[str, Grant] = OrderedDict()
 
-    async def claim(self, claim: Claim) -> Credentials:
+    async def claim(self, claim: ClaimRequest) -> Credentials:
         """Give an attempt its credentials, once.
 
         Raises Refused: 403 when the code is wrong, the attempt is not the newest, its task has

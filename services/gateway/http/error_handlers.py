@@ -7,10 +7,11 @@ from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 from msgspec.structs import replace
 
+from events.protocol.problem import MEDIA_TYPE, Fault, Problem
 from infra.runtime.telemetry import logger
 from services.gateway.http.dependencies import Asked
 from services.gateway.http.response_middleware import CutShort
-from services.gateway.problems import MEDIA_TYPE, Fault, Problem, Refused, problem
+from services.gateway.problems import Refused, problem
 
 _log = logger(__name__)
 

@@ -13,7 +13,8 @@ from typing import Any, Final, get_args
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from services.gateway.problems import MEDIA_TYPE, Problem, problem
+from events.protocol.problem import MEDIA_TYPE, Problem
+from services.gateway.problems import problem
 
 Json = dict[str, Any]
 

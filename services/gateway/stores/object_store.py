@@ -8,9 +8,10 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
 
+from events.protocol.broker import OBJECT_STORE_UNREACHABLE
 from infra.runtime.telemetry import logger
 from infra.stores.object_store_errors import ObjectStoreUnavailable, s3_errors
-from services.gateway.problems import OBJECT_STORE, not_found, unreachable
+from services.gateway.problems import not_found, unreachable
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -77,14 +78,16 @@ def _named() -> Iterator[None]:
             yield
     except ObjectStoreUnavailable as error:
         _log.warning("object_store.unavailable", error=str(error))
-        raise unreachable(OBJECT_STORE, "The object store does not answer at the moment.") from None
+        raise unreachable(
+            OBJECT_STORE_UNREACHABLE, "The object store does not answer at the moment."
+        ) from None
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code")
         if code in _MISSING:
             raise not_found("object") from None
         _log.error("object_store.refused", error=str(error))
         detail = f"The object store refuses: {code}. The operator checks S3_BUCKET and its keys."
-        raise unreachable(OBJECT_STORE, detail) from None
+        raise unreachable(OBJECT_STORE_UNREACHABLE, detail) from None
 
 
 def connect(bucket: Bucket) -> "AbstractAsyncContextManager[S3Client]":

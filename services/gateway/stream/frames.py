@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from events.protocol.problem import Problem
 from events.protocol.task_state import Phase, Waiting
-from services.gateway.problems import Problem
 
 SUBPROTOCOL = "errand.v1+json"
 FRAME_BYTES = 64 * 1024

@@ -8,7 +8,8 @@ import msgspec
 
 from events import Budget, InstructionMode, Policy, Repository, RequestId, Scope, Verdict
 from events.protocol.model_prices import undated
-from services.gateway.problems import Fault, Refused, invalid, refused
+from events.protocol.problem import Fault
+from services.gateway.problems import Refused, invalid, refused
 from services.gateway.tasks.repository_url import Forge, locate
 from services.gateway.tasks.task import (
     AnswerApproval,

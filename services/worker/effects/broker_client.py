@@ -6,15 +6,28 @@ task, so what fails for want of them is said again, as patience has it.
 
 import ssl
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Final
 
 import httpx
 import msgspec
 
 from events import Blob
+from events.protocol.broker import (
+    BROKER_PATH,
+    FORGE_RATE_LIMITED,
+    FORGE_UNREACHABLE,
+    OBJECT_STORE_UNREACHABLE,
+    PULL_REQUEST_EMPTY,
+    ClaimRequest,
+    ClaimResponse,
+    PullRequestRequest,
+    PullRequestResponse,
+    SignedEvent,
+    VerifyEventsRequest,
+    VerifyEventsResponse,
+)
+from events.protocol.problem import Problem
 from infra.log.event_log import Unavailable
-from infra.log.jetstream import SignedEvent
 from infra.runtime.telemetry import logger
 from infra.stores.object_keys import is_blob_name
 from services.worker.agent.outage import Outage, Unreachable
@@ -25,10 +38,9 @@ from services.worker.workspace.git_errors import pull_request_refused
 
 _RATE_LIMIT_SECONDS: Final = 45.0  # a forge's limit may stand for an hour: a person is told
 _VERIFY_SECONDS: Final = 5.0  # asked again for as long as the history is followed
-_RATE_LIMITED: Final = "forge_rate_limited"
 _AWAY: Final[dict[str, Outage]] = {
-    "object_store_unreachable": "object_store_unreachable",
-    "forge_unreachable": "forge_unreachable",
+    OBJECT_STORE_UNREACHABLE: "object_store_unreachable",
+    FORGE_UNREACHABLE: "forge_unreachable",
 }
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
 
@@ -37,35 +49,6 @@ _log = logger(__name__)
 
 class ClaimRefused(Exception):
     """The gateway gives this machine no credentials; the text says why."""
-
-
-class NatsAccess(msgspec.Struct, frozen=True):
-    """Where the log is, and the text of the attempt's own `.creds` file."""
-
-    url: str
-    credentials: str
-
-
-class Claimed(msgspec.Struct, frozen=True):
-    """What an attempt works with."""
-
-    nats: NatsAccess
-    token: str
-    account: str
-    reader: str
-    expires_at: datetime
-    model_kind: str = ""
-
-
-class _Verified(msgspec.Struct, frozen=True):
-    genuine: list[bool]
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    """What is read of a problem (RFC 9457)."""
-
-    detail: str = ""
-    code: str = ""
 
 
 _NO_BLOB: Final = (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
@@ -109,7 +92,7 @@ class Broker:
 
     async def verify(self, events: Sequence[SignedEvent]) -> Sequence[bool]:
         """Ask which events of the control plane are genuine. Raises Unavailable."""
-        content = msgspec.json.encode({"events": events})
+        content = msgspec.json.encode(VerifyEventsRequest(tuple(events)))
         request = self._request("POST", "events/verify", content=content)
         try:
             wait = self._patience.begin(most_seconds=_VERIFY_SECONDS)
@@ -121,7 +104,7 @@ class Broker:
                 f"The gateway does not say which events are genuine: {answer.status_code}: "
                 f"{_problem(answer)}"
             )
-        return msgspec.json.decode(answer.content, type=_Verified).genuine
+        return msgspec.json.decode(answer.content, type=VerifyEventsResponse).genuine
 
     async def pull_request(
         self, *, title: str, body: str, branch: str, base: str
@@ -130,12 +113,12 @@ class Broker:
 
         Raises NothingToMerge, WorkspaceRefused, Unreachable.
         """
-        wish = {"title": title, "body": body, "branch": branch, "base": base, "draft": False}
-        request = self._request("POST", "forge/pull-request", content=msgspec.json.encode(wish))
+        wanted = PullRequestRequest(title=title, body=body, branch=branch, base=base)
+        request = self._request("POST", "forge/pull-request", content=msgspec.json.encode(wanted))
         try:
             answer = await _say(self._client, request, self._patience.begin())
         except Unreachable as away:
-            if away.reason != "forge_unreachable":
+            if away.reason != FORGE_UNREACHABLE:
                 raise
             raise pull_request_refused(
                 httpx.codes.SERVICE_UNAVAILABLE, away.reason, away.detail, branch
@@ -143,9 +126,10 @@ class Broker:
         if answer.status_code == httpx.codes.NO_CONTENT:
             return None
         if answer.is_success:
-            return msgspec.json.decode(answer.content, type=PullRequest)
+            made = msgspec.json.decode(answer.content, type=PullRequestResponse)
+            return PullRequest(made.number, made.url)
         code, detail = _problem_of(answer)
-        if code == "pull_request_empty":
+        if code == PULL_REQUEST_EMPTY:
             raise NothingToMerge(detail)
         raise pull_request_refused(answer.status_code, code, detail, branch)
 
@@ -155,7 +139,7 @@ class Broker:
         if method == "PUT":
             headers["Content-Type"] = "application/octet-stream"
         return lambda: self._client.build_request(
-            method, f"/broker/{path}", content=content or None, headers=headers
+            method, f"{BROKER_PATH}/{path}", content=content or None, headers=headers
         )
 
     async def _ask(self, request: Callable[[], httpx.Request]) -> httpx.Response:
@@ -165,26 +149,29 @@ class Broker:
         return answer
 
 
-async def claim(client: httpx.AsyncClient, settings: Settings, patience: Patience) -> Claimed:
+async def claim(client: httpx.AsyncClient, settings: Settings, patience: Patience) -> ClaimResponse:
     """Trade the one-time code for credentials. Raises ClaimRefused, Unreachable."""
-    asked = {
-        "task": settings.task_id,
-        "account": settings.account_id,
-        "attempt": settings.attempt,
-        "code": settings.claim_code,
-        "machine": settings.fly_machine_id,
-    }
+    asked = ClaimRequest(
+        task=settings.task_id,
+        account=settings.account_id,
+        attempt=settings.attempt,
+        code=settings.claim_code,
+        machine=settings.fly_machine_id,
+    )
     body = msgspec.json.encode(asked)
     answer = await _say(
         client,
         lambda: client.build_request(
-            "POST", "/broker/claim", content=body, headers={"Content-Type": "application/json"}
+            "POST",
+            f"{BROKER_PATH}/claim",
+            content=body,
+            headers={"Content-Type": "application/json"},
         ),
         patience.begin(),
     )
     if not answer.is_success:
         raise ClaimRefused(f"{answer.status_code}: {_problem(answer)}")
-    return msgspec.json.decode(answer.content, type=Claimed)
+    return msgspec.json.decode(answer.content, type=ClaimResponse)
 
 
 def gateway_client(url: str) -> httpx.AsyncClient:
@@ -211,7 +198,7 @@ async def _say(
             if not (answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS):
                 return answer
             code, _ = _problem_of(answer)
-            if code == _RATE_LIMITED and wait.waited_seconds > _RATE_LIMIT_SECONDS:
+            if code == FORGE_RATE_LIMITED and wait.waited_seconds > _RATE_LIMIT_SECONDS:
                 return answer
             reason = _AWAY.get(code, reason)
             trouble = f"{answer.status_code}: {_problem(answer)}"
@@ -235,7 +222,7 @@ def _problem(answer: httpx.Response) -> str:
 def _problem_of(answer: httpx.Response) -> tuple[str, str]:
     """Return an answer's code and detail; of one that is no problem, only that it is none."""
     try:
-        problem = msgspec.json.decode(answer.content, type=_Problem)
+        problem = msgspec.json.decode(answer.content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
         is_page = answer.content.lstrip()[:1] == b"<"
         what = "a web page" if is_page else "something else than the gateway's answer"

@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 from prometheus_client import REGISTRY
 
 from events import TaskFinished
+from events.protocol.problem import Problem
 from services.gateway.http.openapi import EXAMPLES
-from services.gateway.problems import Problem
 from tests.gateway.conftest import OPERATOR
 from tests.gateway.kit.full_task import a_full_task, a_furnished_world
 from tests.gateway.kit.problems import UNKNOWN

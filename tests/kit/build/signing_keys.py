@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from events import History, event_subject
+from events.protocol.broker import SignedEvent
 from infra.log.event_mac import KEY_BYTES, WRITERS, EventKeys, format_key, parse_mac
-from infra.log.jetstream import SignedEvent, Verify
+from infra.log.jetstream import Verify
 
 KEYS_TEXT = " ".join(format_key(w, "1", bytes([n]) * KEY_BYTES) for n, w in enumerate(WRITERS))
 """EVENT_KEYS where any will do."""

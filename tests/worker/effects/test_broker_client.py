@@ -57,7 +57,8 @@ class Gateway:
 
 
 def problem(status, detail="because", code="c"):
-    return httpx.Response(status, json={"detail": detail, "code": code, "status": status})
+    body = {"type": "urn:errand:problem:c", "title": "No", "status": status}
+    return httpx.Response(status, json={**body, "detail": detail, "code": code})
 
 
 @pytest.fixture

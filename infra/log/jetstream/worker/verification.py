@@ -12,18 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from events import Recorded
+from events.protocol.broker import SignedEvent
 from infra.log.event_mac import parse_mac, read_mac, writer_of
 from infra.log.jetstream.connection.client import DeliveredMessage
-
-
-class SignedEvent(msgspec.Struct, frozen=True):
-    """A stored event that carries a MAC: enough of it to tell whether the MAC is genuine."""
-
-    sequence: int
-    version: int
-    mac: str
-    digest: bytes
-
 
 Verify = Callable[[Sequence[SignedEvent]], Awaitable[Sequence[bool]]]
 """Returns for each event whether its MAC is genuine. Raises Unavailable without an answer."""

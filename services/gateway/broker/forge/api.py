@@ -10,9 +10,15 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from events.protocol.broker import (
+    FORGE_UNREACHABLE,
+    ForgeRepository,
+    PullRequestRequest,
+    PullRequestResponse,
+)
 from services.gateway.broker.forge.refusals import existing_number, refusal_of
 from services.gateway.broker.forge.text_limits import DRAFT, fit_body, fit_title
-from services.gateway.problems import FORGE, Refused, problem, refused, unreachable
+from services.gateway.problems import Refused, problem, refused, unreachable
 from services.gateway.tasks.repository_url import Place
 
 _GITHUB: Final = {
@@ -20,31 +26,6 @@ _GITHUB: Final = {
     "X-GitHub-Api-Version": "2022-11-28",
     "User-Agent": "errand",
 }
-
-
-class PullRequestRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pull request shall say, from which branch into which."""
-
-    title: str
-    body: str
-    branch: str
-    base: str
-    draft: bool = False
-
-
-class PullRequest(msgspec.Struct, frozen=True):
-    """The pull request as it stands; `created` tells whether it is new."""
-
-    number: int
-    url: str
-    created: bool
-
-
-class ForgeRepository(msgspec.Struct, frozen=True):
-    """What the forge says of a repository; an empty branch means: ask git."""
-
-    default_branch: str
-    kind: str
 
 
 class ForgeApi:
@@ -67,42 +48,44 @@ class ForgeApi:
             case kind:
                 assert_never(kind)
 
-    async def pull_request(self, place: Place, wish: PullRequestRequest) -> PullRequest | None:
+    async def pull_request(
+        self, place: Place, request: PullRequestRequest
+    ) -> PullRequestResponse | None:
         """Open the branch's pull request or bring it up to date; None where there are none."""
         match place.forge.kind:
             case "github":
-                return await self._github_pull(place, wish)
+                return await self._github_pull(place, request)
             case "gitlab":
-                return await self._gitlab_merge(place, wish)
+                return await self._gitlab_merge(place, request)
             case "git":
                 return None
             case kind:
                 assert_never(kind)
 
-    async def _github_pull(self, place: Place, wish: PullRequestRequest) -> PullRequest:
+    async def _github_pull(self, place: Place, request: PullRequestRequest) -> PullRequestResponse:
         owner = place.owner
-        query = {"head": f"{owner}:{wish.branch}", "state": "open"}
+        query = {"head": f"{owner}:{request.branch}", "state": "open"}
         text = {
-            "title": fit_title(wish.title, wish.branch, "github"),
-            "body": fit_body(wish.body, "github"),
+            "title": fit_title(request.title, request.branch, "github"),
+            "body": fit_body(request.body, "github"),
         }
-        new = {**text, "head": wish.branch, "base": wish.base, "draft": wish.draft}
+        new = {**text, "head": request.branch, "base": request.base, "draft": request.draft}
         for found in await self._github(place, "GET", "/pulls", query=query):
             changed = await self._github(place, "PATCH", f"/pulls/{found['number']}", json=text)
-            return PullRequest(changed["number"], changed["html_url"], created=False)
+            return PullRequestResponse(changed["number"], changed["html_url"], created=False)
         made = await self._github(place, "POST", "/pulls", json=new)
-        return PullRequest(made["number"], made["html_url"], created=True)
+        return PullRequestResponse(made["number"], made["html_url"], created=True)
 
-    async def _gitlab_merge(self, place: Place, wish: PullRequestRequest) -> PullRequest:
-        query = {"source_branch": wish.branch, "state": "opened"}
-        before = DRAFT if wish.draft else ""
-        title = before + fit_title(wish.title, wish.branch, "gitlab", room=len(before))
-        text = {"title": title, "description": fit_body(wish.body, "gitlab")}
+    async def _gitlab_merge(self, place: Place, request: PullRequestRequest) -> PullRequestResponse:
+        query = {"source_branch": request.branch, "state": "opened"}
+        before = DRAFT if request.draft else ""
+        title = before + fit_title(request.title, request.branch, "gitlab", room=len(before))
+        text = {"title": title, "description": fit_body(request.body, "gitlab")}
         for found in await self._gitlab(place, "GET", "/merge_requests", query=query):
             path = f"/merge_requests/{found['iid']}"
             changed = await self._gitlab(place, "PUT", path, json=text)
-            return PullRequest(changed["iid"], changed["web_url"], created=False)
-        new = {**text, "source_branch": wish.branch, "target_branch": wish.base}
+            return PullRequestResponse(changed["iid"], changed["web_url"], created=False)
+        new = {**text, "source_branch": request.branch, "target_branch": request.base}
         try:
             made = await self._gitlab(place, "POST", "/merge_requests", json=new)
         except Refused as error:
@@ -110,8 +93,8 @@ class ForgeApi:
             if error.problem.code != "pull_request_exists" or number is None:
                 raise
             changed = await self._gitlab(place, "PUT", f"/merge_requests/{number}", json=text)
-            return PullRequest(changed["iid"], changed["web_url"], created=False)
-        return PullRequest(made["iid"], made["web_url"], created=True)
+            return PullRequestResponse(changed["iid"], changed["web_url"], created=False)
+        return PullRequestResponse(made["iid"], made["web_url"], created=True)
 
     async def _github(
         self,
@@ -153,12 +136,16 @@ class ForgeApi:
         try:
             answer = await self._client.send(request)
         except httpx.TransportError:
-            raise unreachable(FORGE, f"The forge {place.forge.url} does not answer.") from None
+            raise unreachable(
+                FORGE_UNREACHABLE, f"The forge {place.forge.url} does not answer."
+            ) from None
         if answer.is_success:
             try:
                 return msgspec.json.decode(answer.content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                raise unreachable(FORGE, f"The forge {place.forge.url} answered no JSON.") from None
+                raise unreachable(
+                    FORGE_UNREACHABLE, f"The forge {place.forge.url} answered no JSON."
+                ) from None
         raise _refused(place, answer)
 
 
@@ -173,7 +160,7 @@ def _refused(place: Place, answer: httpx.Response) -> Refused:
             return Refused(limited, retry_after_seconds=wait)
         case "unavailable":
             detail = f"The forge {place.forge.url} answered {answer.status_code}: {refusal.words}"
-            return unreachable(FORGE, detail)
+            return unreachable(FORGE_UNREACHABLE, detail)
         case "repository_not_found":
             return refused(404, refusal.code, f"{place.url} was not found: {refusal.words}")
         case "repository_refused":

@@ -9,12 +9,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from events.protocol.broker import FORGE_RATE_LIMITED, PULL_REQUEST_EMPTY
+
 _MAX_CHARACTERS: Final = 400
 _MEANINGS: Final[tuple[tuple[str, str, int], ...]] = (
-    (r"rate limit|abuse detection|too many requests", "forge_rate_limited", 503),
+    (r"rate limit|abuse detection|too many requests", FORGE_RATE_LIMITED, 503),
     (r"archived|read-only", "repository_archived", 403),
     (r"(pull|open merge) request already exists", "pull_request_exists", 422),
-    (r"no commits between", "pull_request_empty", 422),
+    (r"no commits between", PULL_REQUEST_EMPTY, 422),
     (r"no history in common", "pull_request_unrelated", 422),
     (r"\bbase\b.*\binvalid\b|branch not found", "base_not_found", 422),
     (r"target[ _]branch.*(does not exist|invalid)", "base_not_found", 422),
@@ -38,7 +40,7 @@ def refusal_of(status: int, headers: Mapping[str, str], content: bytes) -> Forge
     """Name what an error answer of a forge means."""
     words = _words(status, headers, content)
     if headers.get("x-ratelimit-remaining") == "0" or status == 429:  # noqa: PLR2004 - Too Many Requests
-        return ForgeRefusal(503, "forge_rate_limited", words, _retry_after(headers))
+        return ForgeRefusal(503, FORGE_RATE_LIMITED, words, _retry_after(headers))
     if 400 <= status < 500:  # noqa: PLR2004 - client errors
         for pattern, code, told in _MEANINGS:
             if re.search(pattern, words, re.IGNORECASE | re.DOTALL):

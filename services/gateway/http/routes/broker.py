@@ -3,23 +3,29 @@
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import msgspec
 from litestar import Response, Router, get, post, put, route
 from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
-from msgspec import Meta
 
-from events import event_subject
+from events import Blob, event_subject
+from events.protocol.broker import (
+    BROKER_PATH,
+    ClaimRequest,
+    ClaimResponse,
+    ForgeRepository,
+    PullRequestRequest,
+    SignedEvent,
+    VerifyEventsRequest,
+    VerifyEventsResponse,
+)
 from infra.log.event_mac import EventKeys, parse_mac
 from infra.stores.object_keys import blob_key, is_blob_name
-from services.gateway.broker.attempts import Claim, NatsAccess, TokenHolder
-from services.gateway.broker.forge.api import ForgeRepository, PullRequestRequest
+from services.gateway.broker.attempts import TokenHolder
 from services.gateway.broker.git.proxy import SERVICES, GitRequest, GitResponse, said
 from services.gateway.broker.git.push_inspection import PushPolicy
 from services.gateway.broker.model.proxy import (
@@ -35,57 +41,16 @@ from services.gateway.http.dependencies import Asked, TheHouse, bearer
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.tasks.repository_url import Place, locate
 
-MOST_EVENTS_TO_VERIFY: Final = 500
 MOST_BYTES_TO_VERIFY: Final = 512 * 1024
 MOST_BLOB_BYTES: Final = 64 * 1024 * 1024
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
 
 
-class Claimed(msgspec.Struct, frozen=True):
-    """What a worker needs to begin. The token is told this once."""
-
-    nats: NatsAccess
-    token: str
-    account: str
-    reader: str
-    expires_at: datetime
-    model_kind: str
-
-
-class StoredBlob(msgspec.Struct, frozen=True):
-    """Where bytes were put."""
-
-    key: str
-    size_bytes: int
-    sha256: str
-
-
-class EventToVerify(msgspec.Struct, frozen=True):
-    """An event as a worker found it: its place, its `Errand-Mac`, the SHA-256 of its body."""
-
-    sequence: Annotated[int, Meta(ge=1)]
-    version: Annotated[int, Meta(ge=1, lt=2**31)]
-    mac: Annotated[str, Meta(max_length=200)]
-    digest: Annotated[bytes, Meta(min_length=32, max_length=32)]
-
-
-class EventsToVerify(msgspec.Struct, frozen=True):
-    """What a worker asks about at once."""
-
-    events: Annotated[tuple[EventToVerify, ...], Meta(max_length=MOST_EVENTS_TO_VERIFY)]
-
-
-class VerifiedEvents(msgspec.Struct, frozen=True):
-    """Whether each event was written by whoever its MAC names, in their order."""
-
-    genuine: list[bool]
-
-
 @post("/claim", status_code=200)
-async def claim(house: TheHouse, data: JSONBody[Claim]) -> Claimed:
+async def claim(house: TheHouse, data: JSONBody[ClaimRequest]) -> ClaimResponse:
     """Trade an attempt's one-time code for its credentials."""
     given = await house.broker.attempts.claim(data)
-    return Claimed(
+    return ClaimResponse(
         nats=given.nats,
         token=given.token,
         account=given.grant.history.account,
@@ -191,7 +156,7 @@ async def attempt(request: Asked, house: TheHouse) -> None:
 
 
 @put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
-async def put_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> StoredBlob:
+async def put_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Blob:
     """Keep bytes in the task's corner of the object store."""
     holder = await _holder(request, house)
     key = _key(holder, name)
@@ -202,7 +167,7 @@ async def put_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Stor
     except Refused:
         await house.broker.quota.take_off(holder.history, len(content))
         raise
-    return StoredBlob(key, len(content), sha256(content).hexdigest())
+    return Blob(key, len(content), sha256(content).hexdigest())
 
 
 @get("/blobs/{name:path}")
@@ -218,18 +183,20 @@ async def get_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Stre
 
 @post("/events/verify", status_code=200, request_max_body_size=MOST_BYTES_TO_VERIFY)
 async def verify_events(
-    request: Asked, house: TheHouse, data: JSONBody[EventsToVerify]
-) -> VerifiedEvents:
+    request: Asked, house: TheHouse, data: JSONBody[VerifyEventsRequest]
+) -> VerifyEventsResponse:
     """Tell which events of the token's own task are genuine; also after the attempt is over."""
     token = bearer(request)
     grant = await house.broker.attempts.grant(token) if token else None
     if grant is None:
         raise unauthenticated()
     subject, keys = event_subject(grant.history), house.broker.event_keys
-    return VerifiedEvents(genuine=[_is_genuine(keys, subject, event) for event in data.events])
+    return VerifyEventsResponse(
+        genuine=[_is_genuine(keys, subject, event) for event in data.events]
+    )
 
 
-def _is_genuine(keys: EventKeys, subject: str, event: EventToVerify) -> bool:
+def _is_genuine(keys: EventKeys, subject: str, event: SignedEvent) -> bool:
     if event.sequence <= keys.unsigned_up_to:
         return True
     mac = parse_mac(event.mac)
@@ -300,4 +267,4 @@ BROKER: Final = (
 
 def router() -> Router:
     """Make the routes under /broker; they are no part of the public API's description."""
-    return Router(path="/broker", route_handlers=list(BROKER), include_in_schema=False)
+    return Router(path=BROKER_PATH, route_handlers=list(BROKER), include_in_schema=False)

@@ -11,7 +11,7 @@ from litestar import MediaType, Response, get
 from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 
-from services.gateway.problems import Problem
+from events.protocol.problem import Problem
 
 _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 

@@ -16,8 +16,9 @@ from uvicorn.middleware.proxy_headers import _TrustedHosts
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from events.protocol.problem import MEDIA_TYPE
 from services.gateway.http.asgi import Application, Receive, Scope, Send
-from services.gateway.problems import MEDIA_TYPE, problem
+from services.gateway.problems import problem
 from services.gateway.stores.rate_limiter import network
 
 MAX_HEAD_BYTES: Final = 64 * 1024

@@ -7,15 +7,16 @@ from typing import Final
 
 import msgspec
 
+from events.protocol.broker import GATEWAY_STARTING
+from events.protocol.problem import MEDIA_TYPE, Problem
 from services.gateway.http.asgi import Application, Receive, Scope, Send
 from services.gateway.http.serving.readiness import OK, Health
-from services.gateway.problems import MEDIA_TYPE, Problem, problem
+from services.gateway.problems import problem
 
 Report = Callable[[str, str], None]
 """Called with the name of a server and what is waited for there."""
 
 PARTS: Final = ("nats", "postgres")
-CODE: Final = "gateway_starting"
 _RETRY_AFTER_SECONDS: Final = b"2"
 _TRY_AGAIN: Final = 1013  # Try Again Later, of IANA's registry of close codes
 
@@ -79,7 +80,7 @@ class Startup:
             body = Health("unavailable", dict(self._parts))
         else:
             kind = MEDIA_TYPE.encode()
-            body = problem(status, CODE, self._trouble(), retryable=True)
+            body = problem(status, GATEWAY_STARTING, self._trouble(), retryable=True)
         content = msgspec.json.encode(body)
         headers = [
             (b"content-type", kind),

@@ -16,6 +16,7 @@ import httpx2
 import msgspec
 
 from events import BudgetExhausted
+from events.protocol.broker import GATEWAY_STARTING
 from services.worker.agent.model_errors import Misfortune
 from services.worker.effects.model.event_stream import EventStreamDecoder, EventTooLong, StreamEvent
 from services.worker.effects.model.json_decoder import MalformedReply
@@ -202,7 +203,7 @@ def _is_starting(error: anthropic.APIStatusError) -> bool:
         problem = msgspec.convert(error.body, _Problem)
     except msgspec.ValidationError:
         return False
-    return problem.code == "gateway_starting"
+    return problem.code == GATEWAY_STARTING
 
 
 def _limit_met(error: anthropic.APIStatusError) -> BudgetExhausted | None:

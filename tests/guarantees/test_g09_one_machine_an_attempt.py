@@ -14,7 +14,6 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -43,6 +42,7 @@ from services.scheduler.machines.client import Machines
 from services.scheduler.machines.rate_limiter import Limits
 from tests.kit.build.event_logs import new_history
 from tests.kit.laws.linear_histories import PATIENCE_SECONDS
+from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.cluster import Cluster, LogPlace, _running
 from tests.kit.servers.machines_api import TOKEN, LocalMachines, local_machines
@@ -103,7 +103,7 @@ class Schedulers:
         return subprocess.Popen(
             [sys.executable, "-m", "services.scheduler"],
             env=self._environment,
-            cwd=Path(__file__).parents[2],
+            cwd=ROOT,
         )
 
     def kill(self) -> None:

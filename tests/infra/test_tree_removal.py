@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.runtime.tree_removal import remove_tree, temporary_directory
-
-ROOT = Path(__file__).parents[2]
+from tests.kit.paths import ROOT
 
 
 def deep(directory: Path, levels: int) -> None:

@@ -4,9 +4,8 @@ import asyncio
 import json
 import os
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.kit.paths import ROOT
 
 
 def quick_start():

@@ -4,12 +4,12 @@ import asyncio
 import json
 import os
 import sys
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from tests.kit.fakes.webhook_receiver import receiving
+from tests.kit.paths import ROOT
 from tests.kit.run.errand_command import errand, finished_task
 
 
@@ -141,7 +141,7 @@ async def test_the_log_of_the_stack_that_runs_here_is_found(stack, phone, done, 
 
 
 async def test_the_example_of_the_documentation_runs(stack, done):
-    page = Path(__file__).parents[2] / "docs" / "consumers.md"
+    page = ROOT / "docs" / "consumers.md"
     code = page.read_text().split("```python\n")[1].split("```")[0]
     code = code.replace("nats://…", stack.nats_url)
     code = code.replace("analytics.creds", str(stack.credentials("analytics")))

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import psutil
 import pytest
@@ -22,6 +21,7 @@ from events import (
 )
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import DraftFactory, utc_now
+from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.machines_api import TOKEN, local_machines
 from tests.kit.servers.server_directory import server_directory
@@ -56,7 +56,7 @@ class Scheduler:
         return subprocess.Popen(
             [sys.executable, "-m", "services.scheduler"],
             env=self._environment,
-            cwd=Path(__file__).parents[2],
+            cwd=ROOT,
             stderr=subprocess.DEVNULL,
         )
 

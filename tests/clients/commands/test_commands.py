@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.kit.fakes.scripted_http import ScriptedHttp, scripted_http
+from tests.kit.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 ME = (200, b'{"account":"acc_1"}')
 TASK = "task_" + "b" * 26
 

@@ -4,12 +4,13 @@ import asyncio
 import json
 import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "services" / "gateway" / "pages" / "pair.html"
+from tests.kit.paths import ROOT
+
+PAGE = ROOT / "services" / "gateway" / "http" / "pages" / "pair.html"
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
 

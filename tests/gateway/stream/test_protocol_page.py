@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,8 +9,9 @@ import pytest
 
 from clients.cli.protocol.reconnect_policy import judge
 from services.gateway.stream import frames
+from tests.kit.paths import ROOT
 
-PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
+PAGE = (ROOT / "docs" / "protocol.md").read_text()
 SAID, TOLD = (block.splitlines() for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
 TELLS = {kind.__struct_config__.tag: kind for kind in frames.ToDevice.__subclasses__()}
 CODES = re.findall(r"^\| (\d{4}) \| .* \| (.*) \|$", PAGE, re.MULTILINE)

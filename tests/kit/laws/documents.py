@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
-FOLDER = Path(__file__).parents[3] / "docs"
+from tests.kit.paths import ROOT
+
+FOLDER = ROOT / "docs"
 
 # RFC 3339 §5.6, in UTC as everywhere in Errand.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

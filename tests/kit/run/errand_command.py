@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from infra.local.sample_repositories import PROMPTS
+
 from events import MachineDestroyed, MachineStarted, Recorded
-from infra.local.demo.sample_repositories import PROMPTS
+from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.phone import Phone, repository, signed_in, stored
 from tests.kit.servers.stack import RealStack
@@ -57,7 +59,7 @@ async def errand(
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "PYTHONPATH": str(ROOT),
             "HOME": str(folder),
             "ERRAND_URL": url or stack.gateway_url,
             "ERRAND_TOKEN": phone.gateway.token,

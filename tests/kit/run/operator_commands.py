@@ -6,6 +6,7 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 
+from tests.kit.paths import ROOT
 from tests.kit.servers.stack import RealServers
 
 
@@ -41,7 +42,7 @@ async def operate(
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "PYTHONPATH": str(ROOT),
             "HOME": str(folder),
             "COLUMNS": "200",
             **environment,

@@ -4,11 +4,9 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
+from tests.kit.paths import ROOT
 from tests.kit.servers.stack import RealServers, plain_environment
-
-ROOT = Path(__file__).parents[3]
 
 
 @asynccontextmanager

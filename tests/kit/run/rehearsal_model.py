@@ -18,9 +18,10 @@ import pytest
 
 from infra.runtime.clock import Clock, utc_now
 from infra.simulators.anthropic.main import Settings, server
+from tests.kit.paths import ROOT
 
 KEY = "sk-rehearsal-for-tests"
-SAMPLES = Path(__file__).parents[3] / "infra" / "local" / "demo" / "samples"
+SAMPLES = ROOT / "infra" / "local" / "samples"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ import httpx
 import msgspec
 
 from tests.gateway.conftest import OPERATOR, REPOSITORY, settings_for
+from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.stack import RealServers, plain_environment
-
-ROOT = Path(__file__).parents[3]
 
 
 class Service:

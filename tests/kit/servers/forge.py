@@ -19,6 +19,7 @@ import pytest
 from infra.local.demo import sample_repositories
 from infra.local.demo.sample_repositories import ForgeAccount, SampleRepository
 from infra.runtime.clock import utc_now
+from tests.kit.paths import ROOT
 
 TOKEN = "ghp_a-token-for-tests-only"
 LOGIN = "errand"
@@ -87,7 +88,7 @@ def running_forge(directory: Path, **settings: str) -> Iterator[LocalForge]:
     """Run a forge on an ephemeral loopback port until the block is left."""
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONPATH": str(ROOT),
         "DIRECTORY": str(directory),
         "FORGE_TOKEN": TOKEN,
         "FAULTS": "1",

@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from tests.kit.paths import ROOT
+
 TOKEN = "a-token-for-tests"
 
 # Stands in for services.worker: what it does is in BEHAVE, a statement.
@@ -44,7 +46,7 @@ class LocalMachines:
             process = subprocess.Popen(
                 [sys.executable, "-m", "infra.machines_api"],
                 env=self._environment,
-                cwd=Path(__file__).parents[3],
+                cwd=ROOT,
                 stderr=log,
                 stdout=log,
             )

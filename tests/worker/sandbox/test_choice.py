@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import sys
-from pathlib import Path
 
 import docker
 import pytest
@@ -15,6 +14,7 @@ from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.choice import DEFAULT_IMAGE, choose
 from services.worker.sandbox.docker import TASK_LABEL, Docker, engine_answers
 from services.worker.sandbox.sandbox import ConfinedSandbox
+from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.sandboxes import running_sandbox
 
@@ -123,7 +123,7 @@ asyncio.run(main())
 async def test_a_container_ends_with_its_worker_however_that_ended():
     task = f"task_{secrets.token_hex(6)}"
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", KILLED, DEFAULT_IMAGE, task, cwd=Path(__file__).parents[3]
+        sys.executable, "-c", KILLED, DEFAULT_IMAGE, task, cwd=ROOT
     )
     assert await worker.wait() == -9
     client = docker.from_env()

@@ -12,6 +12,7 @@ import pytest
 
 from services.worker.sandbox.backend import Limits
 from services.worker.sandbox.sandbox import ConfinedSandbox
+from tests.kit.paths import ROOT
 from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
@@ -45,14 +46,14 @@ async def test_the_workers_secrets_are_out_of_reach(sandbox, monkeypatch):
     monkeypatch.setenv("BROKER_TOKEN", secret)
     with tempfile.TemporaryDirectory(prefix="worker-") as directory:
         (Path(directory) / "credentials").write_text(secret)
-        places = f"{directory} {Path.home()} {Path(__file__).parents[3]} /proc /home /etc /tmp /var"
+        places = f"{directory} {Path.home()} {ROOT} /proc /home /etc /tmp /var"
         ended = await bash(sandbox, f"env; cat /proc/*/environ; grep -rsI {secret} {places}; true")
     lines = [line for line in ended.output.decode(errors="replace").splitlines() if secret in line]
     assert [line for line in lines if "grep" not in line] == []
 
 
 async def test_the_workers_files_are_not_there(sandbox):
-    repository = Path(__file__).parents[3]
+    repository = ROOT
     listed = await bash(sandbox, f"ls -A /root {repository} /var/run/docker.sock 2>/dev/null; true")
     assert b"pyproject.toml" not in listed.output
     assert b"docker.sock" not in listed.output

@@ -14,6 +14,7 @@ from services.worker.sandbox.backend import Limits
 from services.worker.sandbox.cgroup import ControlGroups
 from services.worker.sandbox.sandbox import ConfinedSandbox
 from services.worker.sandbox.usage import measure, memory_of
+from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.sandboxes import running_sandbox
 
@@ -177,7 +178,7 @@ asyncio.run(main())
 def test_an_ordinary_user_has_the_same_sandbox_with_the_same_limits():
     python = Path("/usr/bin/python3")
     packages = Path(pytest.__file__).parents[1]
-    project = Path(__file__).parents[3]
+    project = ROOT
     if not python.exists():
         pytest.skip("no Python that every user can run")
     version = subprocess.run(

@@ -19,6 +19,8 @@ Report = Callable[[str, str], None]
 PARTS: Final = ("nats", "postgres")
 _RETRY_AFTER_SECONDS: Final = b"2"
 _TRY_AGAIN: Final = 1013  # Try Again Later, of IANA's registry of close codes
+DENIAL: Final = "websocket.http.response"
+"""ASGI's extension that refuses a WebSocket with an HTTP answer: without it, that is always 403."""
 
 
 def ignore_report(_part: str, _reason: str) -> None:
@@ -66,12 +68,16 @@ class Startup:
         if self._application is not None:
             await self._application(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope["path"], send)
+            await self._answer("http.response", scope["path"], send)
         else:
             await receive()
-            await send({"type": "websocket.close", "code": _TRY_AGAIN, "reason": self._trouble()})
+            if DENIAL in (scope.get("extensions") or {}):
+                await self._answer(DENIAL, scope["path"], send)
+            else:
+                reason = self._trouble()
+                await send({"type": "websocket.close", "code": _TRY_AGAIN, "reason": reason})
 
-    async def _answer(self, path: str, send: Send) -> None:
+    async def _answer(self, prefix: str, path: str, send: Send) -> None:
         kind, status = b"application/json", 503
         body: Health | Problem
         if path == "/health/live":
@@ -88,8 +94,8 @@ class Startup:
             (b"cache-control", b"no-store"),
             (b"retry-after", _RETRY_AFTER_SECONDS),
         ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await send({"type": f"{prefix}.start", "status": status, "headers": headers})
+        await send({"type": f"{prefix}.body", "body": content})
 
     def _trouble(self) -> str:
         away = ", ".join(part for part, reason in self._parts.items() if reason != OK)

@@ -4,7 +4,11 @@ import asyncio
 import signal
 
 import msgspec
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
+from infra.local import ports
 from tests.gateway.conftest import settings_for
 from tests.kit.faults.late_nats import late_nats
 from tests.kit.probe.eventually import eventually
@@ -19,6 +23,22 @@ async def test_a_gateway_that_waits_ends_at_once_when_told_to(servers, fresh_dat
             running.process.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(running.process.wait(), 5) == 0
     assert "Traceback" not in (tmp_path / "gateway.log").read_text()
+
+
+async def test_a_stream_is_told_to_come_back_while_the_gateway_waits(
+    servers, fresh_database, tmp_path
+):
+    async with late_nats(tmp_path / "nats") as nats:
+        with ports.chosen(("gateway",), {}) as free:
+            port = free["gateway"]
+            given = settings_for(servers, fresh_database, port, **nats.settings)
+            async with service("gateway", tmp_path, msgspec.structs.asdict(given)) as running:
+                await eventually(lambda: running.logs("nats.error"))
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(f"ws://127.0.0.1:{port}/v1/stream")
+    answer = refused.value.response
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert b"gateway_starting" in answer.body
 
 
 async def test_a_setting_that_is_found_wrong_late_is_named(servers, fresh_database, tmp_path):

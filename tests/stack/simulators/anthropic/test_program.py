@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.kit.build.model_requests import ask, post
+from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.rehearsal_model import KEY, RehearsalModel
 
@@ -24,7 +25,7 @@ async def test_the_program_starts_from_its_environment_and_stops_when_told(tmp_p
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[4]),
+        "PYTHONPATH": str(ROOT),
         "PORT": str(port),
         "DIRECTORY": str(tmp_path / "made"),
         "MODEL_API_KEY": KEY,
@@ -50,7 +51,7 @@ async def test_the_program_starts_from_its_environment_and_stops_when_told(tmp_p
 
 
 def test_the_program_says_which_setting_is_missing() -> None:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[4])}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
         [sys.executable, "-m", "infra.simulators.anthropic"],
         env=environment,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from infra.local.sample_repositories import PROMPTS
+from infra.local.demo.sample_repositories import PROMPTS
 
 from events import MachineDestroyed, MachineStarted, Recorded
 from tests.kit.paths import ROOT

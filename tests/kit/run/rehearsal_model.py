@@ -21,7 +21,7 @@ from infra.simulators.anthropic.main import Settings, server
 from tests.kit.paths import ROOT
 
 KEY = "sk-rehearsal-for-tests"
-SAMPLES = ROOT / "infra" / "local" / "samples"
+SAMPLES = ROOT / "infra" / "local" / "demo" / "samples"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from infra.local.demo.sample_repositories import PROMPTS
-
 from events import MachineDestroyed, MachineStarted, Recorded
+from infra.local.demo.sample_repositories import PROMPTS
 from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.phone import Phone, repository, signed_in, stored

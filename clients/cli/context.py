@@ -10,8 +10,6 @@ from rich.console import Console
 from clients.cli.gateway.client import Gateway
 from clients.cli.gateway.sign_in import SessionFile, sign_in
 from clients.cli.local_stacks import (
-    Forge,
-    LocalStack,
     is_same_gateway,
     local_stack,
     named_stack,
@@ -20,6 +18,7 @@ from clients.cli.local_stacks import (
 from clients.cli.repository.sent_repositories import SentRepositories
 from clients.cli.stream.outbox import Outbox
 from clients.cli.view.event_view import plain
+from events.protocol.local_stack import LocalForge, LocalStack
 
 
 class Person(msgspec.Struct):
@@ -67,10 +66,16 @@ class Person(msgspec.Struct):
             self._stack, self._has_looked = self._find_stack(), True
         return self._stack
 
-    def forge(self) -> Forge:
+    def stack_here(self) -> LocalStack | None:
+        """Return the stack that --stack names, or that runs in this folder or one above it."""
+        if self.stack_directory:
+            return named_stack(self.path(self.stack_directory))
+        return local_stack(self.folder)
+
+    def forge(self) -> LocalForge:
         """Give the forge of the stack that runs here, if one does."""
         stack = self.stack()
-        return stack.forge if stack else Forge()
+        return stack.forge if stack else LocalForge()
 
     def tell(self, note: str) -> None:
         """Say something beside the output, so that a pipe does not get it."""

@@ -19,43 +19,26 @@ from urllib.parse import urlsplit
 import msgspec
 
 from clients.cli.errors import Trouble
+from events.protocol.local_stack import (
+    STACK_DIRECTORY,
+    STACK_FILE,
+    LocalStack,
+    StackPointer,
+    decode_local_stack,
+)
 
 _ANSWER_SECONDS: Final = 1.0
-
-
-class Forge(msgspec.Struct, frozen=True):
-    """The stack's own forge, to which local repositories are sent."""
-
-    url: str = ""
-    api_url: str = ""
-    token: str = ""
-
-
-class LocalStack(msgspec.Struct, frozen=True):
-    """What a running stack says of itself in `stack.json`; `sandbox`: which it uses, and why."""
-
-    gateway: str
-    operator_token: str = ""
-    forge: Forge = Forge()
-    sandbox: str = ""
-    directory: str = ""
 
 
 class Elsewhere(Exception):
     """A file claims to be a local stack, and leads away from this machine. The text says where."""
 
 
-class _Pointer(msgspec.Struct, frozen=True):
-    """A registered stack: its `stack.json`."""
-
-    file: str
-
-
 def local_stack(start: Path) -> LocalStack | None:
     """Find the stack that runs in this folder or above it; None when there is none."""
     for folder in (start, *start.parents):
         try:
-            return _read(folder / ".errand" / "stack.json")
+            return _read(folder / STACK_DIRECTORY / STACK_FILE)
         except (FileNotFoundError, Elsewhere):
             continue
         except (OSError, msgspec.DecodeError):
@@ -65,9 +48,9 @@ def local_stack(start: Path) -> LocalStack | None:
 
 def named_stack(directory: Path) -> LocalStack:
     """Read the stack that runs in a directory, or in its `.errand`. Raises Trouble without one."""
-    for folder in (directory, directory / ".errand"):
+    for folder in (directory, directory / STACK_DIRECTORY):
         try:
-            return _read(folder / "stack.json")
+            return _read(folder / STACK_FILE)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, msgspec.DecodeError, Elsewhere) as error:
@@ -92,14 +75,15 @@ def _registered(environment: Mapping[str, str]) -> Iterator[LocalStack]:
         return
     for pointer in pointers:
         try:
-            yield _read(Path(msgspec.json.decode(pointer.read_bytes(), type=_Pointer).file))
+            yield _read(Path(msgspec.json.decode(pointer.read_bytes(), type=StackPointer).file))
         except (OSError, msgspec.DecodeError, Elsewhere):  # killed, or not ours to read
             continue
 
 
 def _read(file: Path) -> LocalStack:
-    stack = msgspec.json.decode(file.read_bytes(), type=LocalStack)
-    for url in filter(None, (stack.gateway, stack.forge.url, stack.forge.api_url)):
+    stack = decode_local_stack(file.read_bytes())
+    addresses = (stack.gateway, stack.nats, stack.storage.endpoint_url)
+    for url in filter(None, (*addresses, stack.forge.url, stack.forge.api_url)):
         if not _is_own_address(url):
             raise Elsewhere(f"{url} is not an address of this machine")
     return msgspec.structs.replace(stack, directory=os.fspath(file.parent))

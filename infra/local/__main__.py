@@ -56,7 +56,7 @@ async def _run(directory: Path, wish: Wish) -> None:
         _say("Starting …")
         async with running_stack(home, settings, _say, clock=utc_now, wish=wish) as stack:
             pairing = await stack.pair()
-            with registered(home.pairing_file, os.environ, _say):
+            with registered(home.stack_file, os.environ, _say):
                 print(banner(stack, pairing, now=utc_now()), flush=True)
                 try:
                     await asyncio.Event().wait()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from events.protocol.local_stack import STACK_FILE
 from infra.runtime.tree_removal import remove_tree
 
 _LONGEST_SOCKET_DIRECTORY_BYTES = 80  # leaves room for the names in it, on Linux (107) and macOS
@@ -42,9 +43,9 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
         return self.directory / "logs"
 
     @property
-    def pairing_file(self) -> Path:
-        """What a client on this machine needs to pair itself; there while the stack runs."""
-        return self.directory / "stack.json"
+    def stack_file(self) -> Path:
+        """The description of the stack for its clients on this machine; there while it runs."""
+        return self.directory / STACK_FILE
 
 
 @contextmanager

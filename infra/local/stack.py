@@ -3,24 +3,22 @@
 Callers: `python -m infra.local run`, the demo, the journey tests.
 """
 
-import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import httpx
 import msgspec
 
 from infra.local import ports, sandbox
 from infra.local.home import Home
-from infra.local.keys import write_private
 from infra.local.process.child import Announce
 from infra.local.process.supervisor import Supervisor
 from infra.local.servers.provisioning import Servers, running_servers
 from infra.local.services import PORTS, Address, Forge, local_forge, services, stand_ins
 from infra.local.settings import Settings
+from infra.local.stack_file import describe_stack, published
 from infra.runtime.clock import Clock
 
 _NOWHERE = ("192.0.2.1", 9)  # TEST-NET-1, RFC 5737: asking for a route to it sends nothing
@@ -122,7 +120,14 @@ async def running_stack(
             supervisor=supervisor,
             sandbox=sandbox.described(choice, settings.sandbox_image),
         )
-        with _findable(stack):
+        description = describe_stack(
+            up,
+            stack.forge,
+            gateway=stack.gateway_url,
+            model="rehearsal" if settings.is_rehearsal else "anthropic",
+            sandbox=stack.sandbox,
+        )
+        with published(home.stack_file, description):
             yield stack
 
 
@@ -138,28 +143,3 @@ def _own_address() -> str:
         except OSError:  # no network: only this machine can reach it
             return "127.0.0.1"
         return str(asking.getsockname()[0])
-
-
-@contextmanager
-def _findable(stack: Stack) -> Iterator[None]:
-    """Keep stack.json, by which a client on this machine finds and pairs with the stack."""
-    file: Path = stack.servers.home.pairing_file
-    content = {
-        "gateway": stack.gateway_url,
-        "nats": stack.servers.nats_url,
-        "operator_token": stack.operator_token,
-        "forge": {
-            "url": stack.forge.url,
-            "api_url": stack.forge.api_url,
-            "token": stack.forge.token,
-        },
-        "model": "rehearsal" if stack.settings.is_rehearsal else "anthropic",
-        "sandbox": stack.sandbox,
-        "logs": str(stack.servers.home.logs),
-        "pid": os.getpid(),
-    }
-    write_private(file, msgspec.json.encode(content))
-    try:
-        yield
-    finally:
-        file.unlink(missing_ok=True)

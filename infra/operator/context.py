@@ -6,18 +6,17 @@ Callers: the commands that stand in the entry points `errand.commands` (pyprojec
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import click
 import msgspec
 from rich.console import Console
 
+from events.protocol.local_stack import LocalStack
 from infra.log.event_key_settings import event_keys, make_event_keys
 from infra.log.event_mac import EventKeys
 from infra.log.nats_permissions import Role
 from infra.runtime.settings import Misconfigured, read
-
-_HOME: Final = ".errand"
 
 
 class Operator(Protocol):
@@ -31,6 +30,10 @@ class Operator(Protocol):
     @property
     def folder(self) -> Path:
         """The folder the command was typed in."""
+        ...
+
+    def stack_here(self) -> LocalStack | None:
+        """Return the stack that runs in that folder or one above it, if one does."""
         ...
 
     @property
@@ -60,15 +63,6 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: str = ""
 
 
-class _Stack(msgspec.Struct, frozen=True):
-    nats: str = ""
-
-
-class _Keys(msgspec.Struct, frozen=True):
-    event_keys: str
-    events_unsigned_up_to: int
-
-
 def log_address(operator: Operator, role: Role) -> LogAddress:
     """Find the log: as NATS_URL, NATS_CREDENTIALS and EVENT_KEYS say, else that of the stack here.
 
@@ -82,31 +76,16 @@ def log_address(operator: Operator, role: Role) -> LogAddress:
             return read(LogAddress, operator.environment)
     except Misconfigured as error:
         raise click.UsageError(str(error)) from None
-    found = _running(operator.folder)
-    if found is None:
+    stack = operator.stack_here()
+    if stack is None or not stack.nats:
         raise click.UsageError(
-            "Where is the event log? Set NATS_URL, NATS_CREDENTIALS (the path of a .creds "
+            "The event log is not known. Set NATS_URL, NATS_CREDENTIALS (the path of a .creds "
             f"file of the role {role}) and EVENT_KEYS, or start a stack in this folder with "
             "`make run`."
         )
-    home, stack = found
-    kept = msgspec.json.decode((home / "keys" / "keys.json").read_bytes(), type=_Keys)
     return LogAddress(
         nats_url=stack.nats,
-        nats_credentials=str(home / "keys" / f"{role}.creds"),
-        event_keys=kept.event_keys,
-        events_unsigned_up_to=kept.events_unsigned_up_to,
+        nats_credentials=str(Path(stack.credentials) / f"{role}.creds"),
+        event_keys=stack.event_keys,
+        events_unsigned_up_to=stack.events_unsigned_up_to,
     )
-
-
-def _running(start: Path) -> tuple[Path, _Stack] | None:
-    for folder in (start, *start.parents):
-        home = folder / _HOME
-        try:
-            stack = msgspec.json.decode((home / "stack.json").read_bytes(), type=_Stack)
-        except FileNotFoundError:
-            continue
-        except (OSError, msgspec.DecodeError):
-            return None
-        return (home, stack) if stack.nats else None
-    return None

@@ -1,24 +1,21 @@
-"""Where the servers of the house are, for an operator's command.
+"""The servers of an installation, found for an operator's command.
 
 From the environment, by the names the services use; or, with a stack running in the folder, from
-its `.errand/`: ports.json and keys/.
+its description (`events.protocol.local_stack`).
 """
 
 import secrets
 from base64 import b64encode
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
 
+from events.protocol.local_stack import LocalStack
 from infra.operator.context import LogAddress, Operator, log_address
 from infra.runtime.settings import Misconfigured, read
 from infra.stores.encryption import KEY_BYTES
 from infra.stores.object_store import Storage
-
-_BUCKET: Final = "errand"
-_REGION: Final = "us-east-1"
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,20 +41,12 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_key_file: Path
 
 
-class _Keys(msgspec.Struct, frozen=True):
-    storage_key: str
-    storage_secret: str
-
-
-class _Ports(msgspec.Struct, frozen=True):
-    storage: int
-
-
 def find_house(operator: Operator) -> House:
     """Find the servers. Raises click.UsageError naming what must be set."""
     log = log_address(operator, "operator")
-    if not operator.environment.get("NATS_URL"):
-        return _local(log)
+    stack = None if operator.environment.get("NATS_URL") else operator.stack_here()
+    if stack is not None:
+        return _local(log, stack)
     try:
         settings = read(_Settings, operator.environment)
     except Misconfigured as error:
@@ -77,24 +66,20 @@ def find_house(operator: Operator) -> House:
     )
 
 
-def _local(log: LogAddress) -> House:
-    """Read the running stack's directory; its key file is made at its first use."""
-    home = Path(log.nats_credentials).parents[1]
-    keys = msgspec.json.decode((home / "keys" / "keys.json").read_bytes(), type=_Keys)
-    ports = msgspec.json.decode((home / "ports.json").read_bytes(), type=_Ports)
-    sockets = home / "run"
-    key_file = home / "keys" / "archive.key"
+def _local(log: LogAddress, stack: LocalStack) -> House:
+    """Return the servers of the running stack; its key file is made at its first use."""
+    key_file = Path(stack.credentials) / "archive.key"
     _make(key_file)
     return House(
         log=log,
-        postgres_url=f"postgresql://errand_service@/errand?host={sockets}",
-        redis_url=f"unix://{sockets}/redis.sock",
+        postgres_url=stack.postgres_url,
+        redis_url=stack.redis_url,
         storage=Storage(
-            endpoint_url=f"http://127.0.0.1:{ports.storage}",
-            region=_REGION,
-            bucket=_BUCKET,
-            access_key_id=keys.storage_key,
-            secret_access_key=keys.storage_secret,
+            endpoint_url=stack.storage.endpoint_url,
+            region=stack.storage.region,
+            bucket=stack.storage.bucket,
+            access_key_id=stack.storage.access_key_id,
+            secret_access_key=stack.storage.secret_access_key,
         ),
         archive_key_file=key_file,
     )

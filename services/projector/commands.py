@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Final, Never, Self
 
 import asyncpg
@@ -130,10 +129,9 @@ def _postgres_url(operator: Operator) -> str:
     given = read(_Settings, operator.environment).postgres_url
     if given:
         return given
-    for folder in (operator.folder, *operator.folder.parents):
-        home = folder / ".errand"
-        if (home / "stack.json").exists():
-            return f"postgresql://errand_service@/errand?host={Path(home / 'run').resolve()}"
+    stack = operator.stack_here()
+    if stack is not None and stack.postgres_url:
+        return stack.postgres_url
     raise click.UsageError(
         "Where are the read models? Set POSTGRES_URL, or start a stack in this folder with "
         "`make run`."

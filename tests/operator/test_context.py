@@ -6,26 +6,26 @@ from types import SimpleNamespace
 
 import click
 import pytest
-from rich.console import Console
 
+from clients.cli.local_stacks import local_stack
 from infra.operator.context import LogAddress, log_address
 from tests.kit.build.signing_keys import KEYS_TEXT
 
+LOCAL = "nats://127.0.0.1:4"
+
 
 def operator(folder, **environment):
-    return SimpleNamespace(environment=environment, folder=folder, console=Console())
+    return SimpleNamespace(environment=environment, stack_here=lambda: local_stack(folder))
 
 
 def running(folder: Path, content: object) -> Path:
-    (folder / ".errand" / "keys").mkdir(parents=True)
-    keys = {"event_keys": KEYS_TEXT, "events_unsigned_up_to": 7}
-    (folder / ".errand" / "keys" / "keys.json").write_text(json.dumps(keys))
+    (folder / ".errand").mkdir(parents=True)
     (folder / ".errand" / "stack.json").write_text(json.dumps(content))
     return folder / ".errand"
 
 
 def test_the_environment_is_asked_first(tmp_path):
-    running(tmp_path, {"nats": "nats://local"})
+    running(tmp_path, {"nats": LOCAL, "gateway": "http://127.0.0.1:80"})
     log = {"NATS_URL": "nats://there", "NATS_CREDENTIALS": "/x.creds"}
     who = operator(tmp_path, **log, EVENT_KEYS=KEYS_TEXT)
     assert log_address(who, "analytics") == LogAddress(
@@ -40,18 +40,19 @@ def test_the_environment_is_asked_first(tmp_path):
 
 
 def test_else_the_stack_that_runs_in_this_folder_or_above(tmp_path):
-    home = running(tmp_path, {"nats": "nats://local", "gateway": "http://x"})
+    keys = {"credentials": "/keys", "event_keys": KEYS_TEXT, "events_unsigned_up_to": 7}
+    running(tmp_path, {"nats": LOCAL, "gateway": "http://127.0.0.1:80", **keys})
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     assert log_address(operator(below), "analytics") == LogAddress(
-        nats_url="nats://local",
-        nats_credentials=str(home / "keys" / "analytics.creds"),
+        nats_url=LOCAL,
+        nats_credentials="/keys/analytics.creds",
         event_keys=KEYS_TEXT,
         events_unsigned_up_to=7,
     )
 
 
-@pytest.mark.parametrize("content", [None, {"gateway": "http://x"}, "nonsense"])
+@pytest.mark.parametrize("content", [None, {"gateway": "http://127.0.0.1:80"}, "nonsense"])
 def test_without_either_it_says_what_to_set(tmp_path, content):
     if content is not None:
         running(tmp_path, content)

@@ -1,13 +1,14 @@
 """Where an operator's command finds the servers."""
 
-import json
 from types import SimpleNamespace
 
 import click
+import msgspec
 import pytest
-from rich.console import Console
 
-from infra.local.keys import Storage
+from clients.cli.local_stacks import local_stack
+from events.protocol.local_stack import STACK_FILE, LocalStack, LocalStorage
+from infra.local.stack_file import describe_servers, published
 from infra.operator.installation import find_house
 from infra.operator.task_keys import read_master
 from tests.kit.build.signing_keys import KEYS_TEXT
@@ -16,17 +17,23 @@ from tests.kit.servers.stack import RealServers
 
 
 def operator(folder, **environment):
-    return SimpleNamespace(environment=environment, folder=folder, console=Console())
+    return SimpleNamespace(environment=environment, stack_here=lambda: local_stack(folder))
 
 
 def a_running_stack(folder):
     home = folder / ".errand"
     (home / "keys").mkdir(parents=True)
-    (home / "stack.json").write_text(json.dumps({"nats": "nats://127.0.0.1:1"}))
-    (home / "ports.json").write_text(json.dumps({"nats": 1, "storage": 2}))
-    keys = {"storage_key": "k", "storage_secret": "s", "claim_secret": "x"}
-    keys |= {"event_keys": KEYS_TEXT, "events_unsigned_up_to": 0}
-    (home / "keys" / "keys.json").write_text(json.dumps(keys))
+    storage = LocalStorage("http://127.0.0.1:2", "us-east-1", "errand", "k", "s")
+    stack = LocalStack(
+        gateway="http://127.0.0.1:3",
+        nats="nats://127.0.0.1:1",
+        credentials=str(home / "keys"),
+        event_keys=KEYS_TEXT,
+        postgres_url="postgresql://here",
+        redis_url="unix://there",
+        storage=storage,
+    )
+    (home / STACK_FILE).write_bytes(msgspec.json.encode(stack))
     return home
 
 
@@ -38,11 +45,10 @@ def test_a_running_stack_is_found_and_its_key_file_made_once(tmp_path):
 
     assert house == again
     assert house.log.nats_credentials == str(home / "keys" / "operator.creds")
-    assert house.postgres_url == f"postgresql://errand_service@/errand?host={home}/run"
-    assert house.redis_url == f"unix://{home}/run/redis.sock"
-    offered = Storage(endpoint="http://127.0.0.1:2", key="k", secret="s")
-    assert house.storage.endpoint_url == offered.endpoint
-    assert (house.storage.bucket, house.storage.region) == (offered.bucket, offered.region)
+    assert house.postgres_url == "postgresql://here"
+    assert house.redis_url == "unix://there"
+    assert house.storage.endpoint_url == "http://127.0.0.1:2"
+    assert (house.storage.bucket, house.storage.region) == ("errand", "us-east-1")
     assert house.archive_key_file.stat().st_mode & 0o777 == 0o600
     assert len(read_master(house.archive_key_file)) == 32
     assert "k" not in repr(house.storage).replace("bucket", "")
@@ -61,10 +67,9 @@ def test_a_missing_setting_is_named(tmp_path, missing):
 async def test_a_folder_with_a_running_stack_needs_no_settings(servers: RealServers, tmp_path):
     home = servers.servers.home
     (tmp_path / ".errand").symlink_to(home.directory)
-    stack_file = home.directory / "stack.json"
-    stack_file.write_text(json.dumps({"nats": servers.nats_url}))
-    try:
+    description = msgspec.structs.replace(
+        describe_servers(servers.servers), gateway="http://127.0.0.1:1"
+    )
+    with published(home.stack_file, description):
         said = await operate({}, tmp_path, "archive", "--to", f"s3://{servers.s3.bucket}/found")
-    finally:
-        stack_file.unlink()
     assert "The archive reaches sequence" in said

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from clients.cli.errors import Trouble
 from clients.cli.gateway.client import Gateway
-from clients.cli.local_stacks import LocalStack
+from events.protocol.local_stack import LocalStack
 
 _OLDEST_PYTHON = (3, 11)
 _TRIAL_SECONDS = 10

@@ -13,9 +13,10 @@ from clients.cli.commands.watch import follow, run_following
 from clients.cli.context import Person, person_of
 from clients.cli.errors import Trouble
 from clients.cli.gateway.client import JSON, Gateway, Unreachable, new_command
-from clients.cli.local_stacks import Forge, is_same_gateway
+from clients.cli.local_stacks import is_same_gateway
 from clients.cli.repository import local_forge
 from clients.cli.stream.outbox import command
+from events.protocol.local_stack import LocalForge
 
 _OWN_SOURCE: Final = "infra/local/__main__.py"
 _SSH: Final = re.compile(r"(?:ssh://)?[\w.-]+@(?P<host>[\w.-]+)(?::\d+/|[:/])(?P<path>[^:]+)")
@@ -114,7 +115,7 @@ async def _send_repository(
     forge = person.forge()
     stack = person.stack()
     if stack is not None and not is_same_gateway(stack.gateway, gateway.url):
-        forge = Forge()
+        forge = LocalForge()
     lent = await local_forge.lend(
         path,
         repository.get("base", ""),

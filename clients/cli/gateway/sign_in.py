@@ -22,7 +22,7 @@ import msgspec
 
 from clients.cli.errors import Trouble
 from clients.cli.gateway.client import Gateway, SignedOut, Unreachable
-from clients.cli.local_stacks import LocalStack
+from events.protocol.local_stack import LocalStack
 
 _SPARE_SECONDS = 30.0
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import httpx
 
 from clients.cli.errors import Trouble
-from clients.cli.local_stacks import Forge
 from clients.cli.repository import working_tree
 from clients.cli.repository.git import NO_ENVIRONMENT, Git, GitFailed
+from events.protocol.local_stack import LocalForge
 
 _CREATED, _EXISTS = 201, 422
 
@@ -39,7 +39,7 @@ def _silent(_: str) -> None:
 async def lend(
     path: Path,
     base: str,
-    forge: Forge,
+    forge: LocalForge,
     *,
     environment: Mapping[str, str] = NO_ENVIRONMENT,
     with_changes: bool = False,
@@ -126,7 +126,7 @@ async def _deepen(git: Git, top: Path, tell: Tell) -> None:
 
 
 async def bring_back(
-    lent: Lent, branch: str, forge: Forge, *, environment: Mapping[str, str] = NO_ENVIRONMENT
+    lent: Lent, branch: str, forge: LocalForge, *, environment: Mapping[str, str] = NO_ENVIRONMENT
 ) -> None:
     """Fetch the task's branch into the local repository, under the same name.
 
@@ -150,7 +150,7 @@ async def bring_back(
     await git.run("update-ref", "-d", beside)
 
 
-async def _create(forge: Forge, name: str) -> str:
+async def _create(forge: LocalForge, name: str) -> str:
     headers = {"Authorization": f"Bearer {forge.token}", "User-Agent": "errand"}
     async with httpx.AsyncClient(
         base_url=forge.api_url, headers=headers, timeout=20, trust_env=False

@@ -187,7 +187,7 @@ def test_a_stack_without_a_home_says_where_it_is_found(tmp_path: Path) -> None:
     said: list[str] = []
     (tmp_path / "file").write_text("")
     with registered(tmp_path / "e" / "stack.json", {"HOME": str(tmp_path / "file")}, said.append):
-        assert "finds this stack only in or below" in said[0]
+        assert "or a folder below it" in said[0]
 
 
 async def test_a_token_that_is_good_is_used(tmp_path: Path) -> None:

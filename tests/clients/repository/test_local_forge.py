@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from clients.cli.errors import Trouble
-from clients.cli.local_stacks import Forge
 from clients.cli.repository.git import explained
 from clients.cli.repository.local_forge import Lent, bring_back, lend
+from events.protocol.local_stack import LocalForge as Forge
 from tests.kit.servers.forge import LocalForge, git_ok
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "SECRET": "not git's business"}

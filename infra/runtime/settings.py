@@ -1,5 +1,6 @@
-"""Settings: one struct a service, read once from the environment and passed down."""
+"""Settings: one type per service, read once from the environment and passed down."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,12 +8,19 @@ from typing import TypeVar
 
 import msgspec
 
-Settings = TypeVar("Settings", bound=msgspec.Struct)
+Settings = TypeVar("Settings")
 _VALUE = re.compile(r"Invalid enum value .+?(?= - at|$)", re.DOTALL)
 
 
 class Misconfigured(Exception):
     """The environment lacks a setting or holds a malformed one; the text says which."""
+
+
+def variables(kind: type) -> list[str]:
+    """Return the names of the fields of a struct or a dataclass."""
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
 
 
 def read(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
@@ -21,7 +29,7 @@ def read(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
     Unknown variables are passed over, empty ones count as absent. Raises Misconfigured, naming the
     variable and never its value.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = variables(kind)
     present = {name: environment.get(name.upper(), "") for name in fields}
     try:
         given = {name: value for name, value in present.items() if value}

@@ -23,27 +23,36 @@ from infra.stores.postgres_errors import refused_writes
 from services.gateway.accounts.assembly import make_accounts
 from services.gateway.accounts.sign_in.mail import Mail
 from services.gateway.accounts.tokens import Digests
-from services.gateway.artifacts import artifact_cache
 from services.gateway.broker.assembly import BrokerDependencies, broker
+from services.gateway.broker.settings import microusd
 from services.gateway.http.allowed_origins import origins
 from services.gateway.http.app import make_app
 from services.gateway.http.asgi import Edge
-from services.gateway.http.context import About, ForgeOffered, House, ModelOffered
+from services.gateway.http.context import (
+    About,
+    ForgeOffered,
+    GatewayContext,
+    ModelOffered,
+    TaskContext,
+)
 from services.gateway.http.response_middleware import Answers
-from services.gateway.http.serving.readiness import OK, Readiness
+from services.gateway.http.serving.readiness import Readiness
 from services.gateway.http.serving.server import bound, make_server, serve
-from services.gateway.http.serving.startup import Report, Startup, ignore_report
+from services.gateway.http.serving.startup import Startup
+from services.gateway.http.settings import read_origins
 from services.gateway.push.assembly import Push, pushing
+from services.gateway.queries.artifacts import artifact_cache
 from services.gateway.queries.command_handler import Commands
 from services.gateway.queries.log_capacity import Room
 from services.gateway.queries.task_cache import Recall
 from services.gateway.queries.task_queries import States
 from services.gateway.queries.usage_queries import Reading
-from services.gateway.settings import Settings, microusd, read_forges, read_models, read_origins
+from services.gateway.settings import Settings, read_forges, read_models
 from services.gateway.stores import object_store as storage
 from services.gateway.stores.database import Pool, connected, create_pool, prepare_schema
 from services.gateway.stores.object_store import Bucket, Storage
-from services.gateway.stores.rate_limiter import Kind, Limits
+from services.gateway.stores.rate_limiter import Limits
+from services.gateway.stores.server_report import OK, Report, ignore_report
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
@@ -166,17 +175,18 @@ async def gateway(
         push = await resources.enter_async_context(_pushing(settings, opened, presence))
         parts = _parts(opened, recall=recall, digests=digests, forges=forges)
         brokering = await resources.enter_async_context(broker(settings, parts))
-        house = House(
-            log=opened.log,
-            artifacts=artifact_cache(opened.log, utc_now),
-            people=accounts.people,
+        context = GatewayContext(
+            tasks=TaskContext(
+                log=opened.log,
+                commands=commands,
+                states=states,
+                usage=Reading(opened.pool),
+                artifacts=artifact_cache(opened.log, utc_now),
+                feeds=hub,
+                storage=opened.storage,
+            ),
             accounts=accounts,
-            commands=commands,
-            states=states,
-            reading=Reading(opened.pool),
-            feeds=hub,
-            storage=opened.storage,
-            limits=Limits(opened.live, _most(settings)),
+            limits=Limits(opened.live, settings.requests_per_minute),
             broker=brokering,
             push=push,
             about=_about(settings, forges, accounts.ways_in),
@@ -185,29 +195,29 @@ async def gateway(
             allowed_origins=tuple(sorted(allowed)),
             readiness=_readiness(opened),
         )
-        stream = _stream(house, hub, presence)
+        stream = _stream(context, hub, presence)
         edge = Edge(
             stream=stream,
-            routes=_routes(settings, house),
+            routes=_routes(settings, context),
             origins=allowed,
             new_id=lambda: secrets.token_hex(8),
         )
         yield Gateway(edge, stream, hub, presence, push, accounts.mail)
 
 
-def _stream(house: House, hub: Hub, presence: Presence) -> Stream:
+def _stream(context: GatewayContext, hub: Hub, presence: Presence) -> Stream:
     return Stream(
         hub=hub,
-        access=house.people,
-        perform=house.commands.perform,
+        access=context.accounts.people,
+        perform=context.tasks.commands.perform,
         presence=presence,
         clock=utc_now,
     )
 
 
-def _routes(settings: Settings, house: House) -> Answers:
+def _routes(settings: Settings, context: GatewayContext) -> Answers:
     return Answers(
-        make_app(house),
+        make_app(context),
         is_https=settings.public_url.startswith("https:"),
         body_seconds=settings.body_seconds,
         body_bytes_per_second=settings.body_bytes_per_second,
@@ -241,6 +251,7 @@ def _parts(
         clock=utc_now,
         entropy=secrets.token_bytes,
         event_keys=opened.nats.keys,
+        storage=opened.storage,
     )
 
 
@@ -285,14 +296,6 @@ async def _opened(settings: Settings, report: Report) -> AsyncIterator[_Opened]:
 def _client(timeout: httpx.Timeout) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=50)
     return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
-
-
-def _most(settings: Settings) -> dict[Kind, int]:
-    return {
-        "reads": settings.reads_a_minute,
-        "commands": settings.commands_a_minute,
-        "anonymous": settings.anonymous_a_minute,
-    }
 
 
 def _terms(settings: Settings, forges: tuple[Forge, ...]) -> Terms:

@@ -11,6 +11,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import asdict, fields
 from ipaddress import IPv4Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,6 @@ from typing import Any, NamedTuple
 
 import httpx
 import psutil
-from msgspec.structs import fields
 
 from events import (
     NOWHERE,
@@ -175,7 +175,7 @@ async def _gateway(
         metrics_port=metrics_port,
         **{field.name: field.default for field in fields(Settings) if field.name in _LIMITS},
     )
-    values = {name.upper(): str(getattr(settings, name)) for name in settings.__struct_fields__}
+    values = {name.upper(): str(value) for name, value in asdict(settings).items()}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.gateway"),
         env={**plain_environment(), **values},

@@ -15,6 +15,7 @@ from services.gateway.accounts.members import Members
 from services.gateway.accounts.secrets import read_secrets
 from services.gateway.accounts.session_cache import Revocations, SessionCache
 from services.gateway.accounts.sessions import Sessions
+from services.gateway.accounts.settings import AccountSettings
 from services.gateway.accounts.sign_in.github import GitHub, GitHubSettings
 from services.gateway.accounts.sign_in.identities import Identities
 from services.gateway.accounts.sign_in.mail import Mail, MailSettings
@@ -22,7 +23,6 @@ from services.gateway.accounts.sign_in.pairing import Pairings
 from services.gateway.accounts.token_signing import TokenSigner
 from services.gateway.accounts.tokens import Digests
 from services.gateway.queries.task_cache import Recall
-from services.gateway.settings import Settings
 from services.gateway.stores.database import Pool
 
 CALLBACK: Final = "/sign-in/github/callback"
@@ -43,7 +43,7 @@ class Accounts:
 
 
 def make_accounts(
-    settings: Settings,
+    settings: AccountSettings,
     pool: Pool,
     *,
     recall: Recall,
@@ -104,7 +104,7 @@ def make_accounts(
 
 
 def _identities(
-    settings: Settings,
+    settings: AccountSettings,
     pool: Pool,
     pairings: Pairings,
     *,
@@ -124,7 +124,7 @@ def _identities(
     )
 
 
-def _github(settings: Settings) -> GitHubSettings:
+def _github(settings: AccountSettings) -> GitHubSettings:
     return GitHubSettings(
         url=settings.github_url,
         api_url=settings.github_api_url,
@@ -135,7 +135,7 @@ def _github(settings: Settings) -> GitHubSettings:
     )
 
 
-def _mail(settings: Settings, pool: Pool, pairings: Pairings, clock: Clock) -> Mail:
+def _mail(settings: AccountSettings, pool: Pool, pairings: Pairings, clock: Clock) -> Mail:
     terms = MailSettings(
         host=settings.smtp_host,
         port=settings.smtp_port,

@@ -31,13 +31,33 @@ from services.gateway.broker.model.provider_report import Reconciliation, UsageR
 from services.gateway.broker.model.proxy import ModelProxy, Upstream
 from services.gateway.broker.secrets.key_encryption import read_keys
 from services.gateway.broker.secrets.vault import Vault
-from services.gateway.http.context import Broker
+from services.gateway.broker.settings import BrokerSettings, microusd
 from services.gateway.queries.task_cache import Recall
-from services.gateway.settings import Settings, microusd
 from services.gateway.stores.database import Pool
+from services.gateway.stores.object_store import Storage
 from services.gateway.tasks.repository_url import Forge
 
 _GATEWAY_BYTES: Final = 8
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What workers reach: the parts that know keys. Without a key file there is no vault."""
+
+    attempts: Attempts
+    event_keys: EventKeys
+    model: ModelProxy
+    git: GitProxy
+    forge: ForgeApi
+    forges: tuple[Forge, ...]
+    model_kind: str
+    switches: KillSwitches
+    credentials: ForgeCredentials
+    spending: AccountUsage
+    quota: BlobQuota
+    storage: Storage
+    vault: Vault | None
+    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -53,10 +73,11 @@ class BrokerDependencies:
     clock: Clock
     entropy: Entropy
     event_keys: EventKeys
+    storage: Storage
 
 
 @asynccontextmanager
-async def broker(settings: Settings, parts: BrokerDependencies) -> AsyncIterator[Broker]:
+async def broker(settings: BrokerSettings, parts: BrokerDependencies) -> AsyncIterator[Broker]:
     """Run the broker. Calls under way get the gateway's grace to end when the block is left.
 
     Raises Misconfigured.
@@ -82,12 +103,13 @@ async def broker(settings: Settings, parts: BrokerDependencies) -> AsyncIterator
             credentials=ForgeCredentials(vault, apps),
             spending=AccountUsage(parts.pool, account_day_microusd=day),
             quota=BlobQuota(parts.pool, settings.blob_limits),
+            storage=parts.storage,
             vault=vault,
             clock=parts.clock,
         )
 
 
-def _attempts(settings: Settings, parts: BrokerDependencies) -> Attempts:
+def _attempts(settings: BrokerSettings, parts: BrokerDependencies) -> Attempts:
     minter = CredentialSettings(
         settings.nats_worker_url,
         Signer(
@@ -106,7 +128,7 @@ def _attempts(settings: Settings, parts: BrokerDependencies) -> Attempts:
 
 
 def _model(
-    settings: Settings,
+    settings: BrokerSettings,
     parts: BrokerDependencies,
     *,
     ledger: Ledger,
@@ -124,7 +146,9 @@ def _model(
     )
 
 
-def _reconcile(settings: Settings, parts: BrokerDependencies, ledger: Ledger) -> Reconcile | None:
+def _reconcile(
+    settings: BrokerSettings, parts: BrokerDependencies, ledger: Ledger
+) -> Reconcile | None:
     if not settings.model_admin_key:
         return None
     report = UsageReport(

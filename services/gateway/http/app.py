@@ -12,8 +12,9 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
+from services.gateway.broker.assembly import Broker
 from services.gateway.http.api_reference import DocsJson, DocsPage, Document
-from services.gateway.http.context import House
+from services.gateway.http.context import GatewayContext
 from services.gateway.http.error_handlers import (
     on_bug,
     on_cut_short,
@@ -40,11 +41,14 @@ from services.gateway.problems import Refused
 MOST_BODY_BYTES: Final = 256 * 1024
 
 
-def make_app(house: House) -> Litestar:
+def make_app(context: GatewayContext) -> Litestar:
     """Put the routes together. Errors of every kind are answered as problems (RFC 9457)."""
 
-    def the_house() -> House:
-        return house
+    def gateway_context() -> GatewayContext:
+        return context
+
+    def broker() -> Broker:
+        return context.broker
 
     config = AppConfig(
         route_handlers=[
@@ -61,15 +65,16 @@ def make_app(house: House) -> Litestar:
             *members.ROUTES,
             *sign_in.ROUTES,
             *server_info.ROUTES,
-            pair_page(house.public_url),
+            pair_page(context.public_url),
             router(),
         ],
         dependencies={
-            "house": Provide(the_house, sync_to_thread=False),
+            "context": Provide(gateway_context, sync_to_thread=False),
+            "broker": Provide(broker, sync_to_thread=False),
             "principal": Provide(person_allowed),
         },
-        before_request=Before(house),
-        cors_config=_cors(house.allowed_origins),
+        before_request=Before(context),
+        cors_config=_cors(context.allowed_origins),
         exception_handlers={
             Refused: on_refused,
             HTTPException: on_http_exception,

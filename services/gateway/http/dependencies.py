@@ -6,7 +6,8 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
 
-from services.gateway.http.context import House
+from services.gateway.broker.assembly import Broker
+from services.gateway.http.context import GatewayContext
 from services.gateway.problems import refused, unauthenticated
 from services.gateway.tasks.access import Principal, Scope, require
 
@@ -15,7 +16,8 @@ _LOOKING: Final = ("GET", "HEAD", "OPTIONS")
 
 Asked = Request[Any, Any, Any]
 
-TheHouse = NamedDependency[SkipValidation[House]]
+TheBroker = NamedDependency[SkipValidation[Broker]]
+TheContext = NamedDependency[SkipValidation[GatewayContext]]
 ThePerson = NamedDependency[SkipValidation[Principal]]
 CommandKey = Annotated[
     str | None,
@@ -42,13 +44,13 @@ def needs(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple[int, ..
     return {_SCOPE: scope, "answers": answers}
 
 
-async def person_asking(request: Asked, house: TheHouse) -> Principal:
+async def person_asking(request: Asked, context: TheContext) -> Principal:
     """Tell who asks.
 
     Raises Refused: 401 when it is nobody known, 403 when their key has not the route's scope.
     """
     token = bearer(request)
-    principal = await house.people.authenticate(token) if token else None
+    principal = await context.accounts.people.authenticate(token) if token else None
     if principal is None:
         raise unauthenticated()
     usual: Scope = "read" if request.method in _LOOKING else "write"

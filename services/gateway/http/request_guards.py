@@ -8,8 +8,8 @@ from urllib.parse import unquote_to_bytes
 from litestar import Response
 from litestar.routes import HTTPRoute
 
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import Asked, TheHouse, bearer, person_asking
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import Asked, TheContext, bearer, person_asking
 from services.gateway.problems import Refused, refused, too_many
 from services.gateway.stores.rate_limiter import Kind, Taken, network
 from services.gateway.tasks.access import Principal
@@ -21,33 +21,33 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
-async def person_allowed(request: Asked, house: TheHouse) -> Principal:
+async def person_allowed(request: Asked, context: TheContext) -> Principal:
     """Tell who asks, and count it. Raises Refused: 401 for nobody known, 429 when it is too often.
 
     Who is not known is counted by address; an API key before it is looked up, so that many at once
     are not all looked up before the first is counted.
     """
-    is_guess = house.people.must_look_up(bearer(request))
+    is_guess = context.accounts.people.must_look_up(bearer(request))
     if is_guess:
-        await _count(request, house, "anonymous", _address(request))
+        await _count(request, context, "anonymous", _address(request))
     try:
-        principal = await person_asking(request, house)
+        principal = await person_asking(request, context)
     except Refused as refusal:
         if refusal.problem.status == HTTPStatus.UNAUTHORIZED and not is_guess:
-            await _count(request, house, "anonymous", _address(request))
+            await _count(request, context, "anonymous", _address(request))
         raise
     if is_guess:
-        await house.limits.give_back("anonymous", _address(request))
+        await context.limits.give_back("anonymous", _address(request))
     kind: Kind = "reads" if request.method == "GET" else "commands"
-    await _count(request, house, kind, principal.person)
+    await _count(request, context, kind, principal.person)
     return principal
 
 
 class Before:
     """Runs before each route. Routes that do not ask who it is are counted by address."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, context: GatewayContext) -> None:
+        self._context = context
 
     async def __call__(self, request: Asked) -> Response[None] | None:
         """Let a request through (None).
@@ -65,7 +65,7 @@ class Before:
                 await _read_body(request)
             return None
         if "principal" not in request.route_handler.parsed_fn_signature.parameters:
-            await _count(request, self._house, "anonymous", _address(request))
+            await _count(request, self._context, "anonymous", _address(request))
         names = [name for name, _ in request.query_params.multi_items()]
         if len(names) > len(set(names)):
             raise refused(400, "parameter_repeated", "Give each parameter of the query once.")
@@ -129,8 +129,8 @@ def _methods(request: Asked) -> str:
     return ", ".join(sorted({m for r in routes if isinstance(r, HTTPRoute) for m in r.methods}))
 
 
-async def _count(request: Asked, house: House, kind: Kind, caller: str) -> None:
-    taken = await house.limits.take(kind, caller)
+async def _count(request: Asked, context: GatewayContext, kind: Kind, caller: str) -> None:
+    taken = await context.limits.take(kind, caller)
     _tell(request, taken)
     if not taken.is_allowed:
         raise too_many(

@@ -1,9 +1,10 @@
 """What an operator can tell of the push services; nothing is required."""
 
-import msgspec
+from dataclasses import dataclass
 
 
-class PushSettings(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PushSettings:
     """A kind whose settings are empty is not offered to devices.
 
     Web: `vapid_private_key` (base64url of 32 bytes), `vapid_contact` (mailto: or https:), and

@@ -12,9 +12,8 @@ from infra.runtime.telemetry import logger
 from infra.stores import postgres_errors
 from infra.stores.migrations import migrate
 from infra.stores.postgres_errors import PostgresUnavailable
-from services.gateway.http.serving.readiness import OK
-from services.gateway.http.serving.startup import Report, ignore_report
 from services.gateway.problems import refused, unavailable
+from services.gateway.stores.server_report import OK, Report, ignore_report
 
 Pool = asyncpg.Pool
 Connection = asyncpg.pool.PoolConnectionProxy

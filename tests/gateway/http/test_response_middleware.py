@@ -9,7 +9,7 @@ import zstandard
 from events import PlanItem, PlanUpdated
 from infra.runtime.settings import Misconfigured
 from services.gateway.http.response_middleware import accepted
-from services.gateway.settings import read_origins
+from services.gateway.http.settings import read_origins
 from tests.gateway.conftest import a_world
 
 ORIGIN = "https://app.example.com"

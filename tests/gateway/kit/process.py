@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from services.gateway.settings import Settings
@@ -10,8 +11,7 @@ from tests.kit.servers.stack import plain_environment
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    names = settings.__struct_fields__
-    return {name.upper(): str(getattr(settings, name)) for name in names}
+    return {name.upper(): str(value) for name, value in asdict(settings).items()}
 
 
 async def spawn(variables):

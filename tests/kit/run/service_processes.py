@@ -1,6 +1,7 @@
 """Services as processes of their own, their log lines in files."""
 
 import asyncio
+import dataclasses
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,7 +10,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import msgspec
 
 from tests.gateway.conftest import OPERATOR, REPOSITORY, settings_for
 from tests.kit.paths import ROOT
@@ -70,7 +70,7 @@ def settings_of_services(
     shared = {"nats_url": gateway.nats_url, "event_keys": gateway.event_keys, "grace_seconds": 5}
     keys = Path(gateway.nats_credentials).parent
     return {
-        "gateway": msgspec.structs.asdict(gateway),
+        "gateway": dataclasses.asdict(gateway),
         "scheduler": {
             **shared,
             "nats_credentials": keys / "scheduler.creds",

@@ -25,6 +25,7 @@ from events.protocol.broker import (
 )
 from infra.log.event_mac import EventKeys, parse_mac
 from infra.stores.object_keys import blob_key, is_blob_name
+from services.gateway.broker.assembly import Broker
 from services.gateway.broker.attempts import TokenHolder
 from services.gateway.broker.git.proxy import SERVICES, GitRequest, GitResponse, said
 from services.gateway.broker.git.push_inspection import PushPolicy
@@ -36,8 +37,7 @@ from services.gateway.broker.model.proxy import (
     refusal,
 )
 from services.gateway.broker.model.spend_limits import LimitExceeded
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import Asked, TheHouse, bearer
+from services.gateway.http.dependencies import Asked, TheBroker, bearer
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.tasks.repository_url import Place, locate
 
@@ -47,24 +47,24 @@ _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "per
 
 
 @post("/claim", status_code=200)
-async def claim(house: TheHouse, data: JSONBody[ClaimRequest]) -> ClaimResponse:
+async def claim(broker: TheBroker, data: JSONBody[ClaimRequest]) -> ClaimResponse:
     """Trade an attempt's one-time code for its credentials."""
-    given = await house.broker.attempts.claim(data)
+    given = await broker.attempts.claim(data)
     return ClaimResponse(
         nats=given.nats,
         token=given.token,
         account=given.grant.history.account,
         reader=given.reader,
         expires_at=given.grant.expires_at,
-        model_kind=house.broker.model_kind,
+        model_kind=broker.model_kind,
     )
 
 
 @post("/model/{path:path}", status_code=200, request_max_body_size=MOST_BYTES)
-async def model(request: Asked, house: TheHouse, path: FromPath[str]) -> Response[Any]:
+async def model(request: Asked, broker: TheBroker, path: FromPath[str]) -> Response[Any]:
     """Pass a model call through; every refusal has the Messages API's shape."""
     try:
-        passed = await _model(request, house, path.lstrip("/"))
+        passed = await _model(request, broker, path.lstrip("/"))
     except Refused as refused_:
         problem = refused_.problem
         kind = _KINDS.get(problem.status, "overloaded_error")
@@ -72,20 +72,18 @@ async def model(request: Asked, house: TheHouse, path: FromPath[str]) -> Respons
     return _stream(passed.status, passed.headers, passed.content)
 
 
-async def _model(request: Asked, house: House, address: str) -> ProxiedResponse:
-    holder = await _holder(request, house)
+async def _model(request: Asked, broker: Broker, address: str) -> ProxiedResponse:
+    holder = await _holder(request, broker)
     if address not in PATHS:
         detail = f"The broker does not pass {address[:100]} on."
         return refusal(404, "not_found_error", detail)
     headers = {name.lower(): value for name, value in request.headers.items()}
     body, payer = await request.body(), holder.payer
-    answer = await house.broker.model.call(address, headers, body, payer=payer)
+    answer = await broker.model.call(address, headers, body, payer=payer)
     if isinstance(answer, LimitExceeded) and answer.scope == "cost":
-        payer = await house.broker.attempts.payer_now(
-            holder
-        )  # its budget may just have been raised
+        payer = await broker.attempts.payer_now(holder)  # its budget may just have been raised
         if payer != holder.payer:
-            answer = await house.broker.model.call(address, headers, body, payer=payer)
+            answer = await broker.model.call(address, headers, body, payer=payer)
     return broke_answer(answer) if isinstance(answer, LimitExceeded) else answer
 
 
@@ -96,16 +94,16 @@ async def _model(request: Asked, house: House, address: str) -> ProxiedResponse:
     request_max_body_size=None,
 )
 async def git(
-    request: Asked, house: TheHouse, repository: FromPath[str], path: FromPath[str]
+    request: Asked, broker: TheBroker, repository: FromPath[str], path: FromPath[str]
 ) -> Response[Any]:
     """Pass git's smart HTTP through to the task's own repository."""
-    answered = await _git(request, house, repository, path.lstrip("/"))
+    answered = await _git(request, broker, repository, path.lstrip("/"))
     return _stream(answered.status, answered.headers, answered.content)
 
 
-async def _git(request: Asked, house: House, repository: str, path: str) -> GitResponse:
+async def _git(request: Asked, broker: Broker, repository: str, path: str) -> GitResponse:
     try:
-        holder = await _holder(request, house)
+        holder = await _holder(request, broker)
     except Refused as refused_:
         challenge = {"WWW-Authenticate": 'Basic realm="errand"'}
         return said(refused_.problem.status, refused_.problem.detail, challenge)
@@ -116,64 +114,64 @@ async def _git(request: Asked, house: House, repository: str, path: str) -> GitR
     if (request.method == "GET") != (path == "info/refs"):
         return said(405, "Git asks for info/refs with GET, and for the rest with POST.")
     try:
-        await house.broker.switches.check(holder.payer)
-        place = await _place(house, holder)
+        await broker.switches.check(holder.payer)
+        place = await _place(broker, holder)
     except Refused as refused_:
         return _said(refused_)
     headers = {name.lower(): value for name, value in request.headers.items()}
     ask = GitRequest(request.method, path, query, headers, request.stream())
-    terms = PushPolicy(holder.branch, partial(house.broker.attempts.task_now, holder))
+    terms = PushPolicy(holder.branch, partial(broker.attempts.task_now, holder))
     try:
-        return await house.broker.git.pass_on(ask, place, terms)
+        return await broker.git.pass_on(ask, place, terms)
     except Refused as refused_:
         return _said(refused_)
 
 
 @post("/forge/pull-request", status_code=200)
 async def pull_request(
-    request: Asked, house: TheHouse, data: JSONBody[PullRequestRequest]
+    request: Asked, broker: TheBroker, data: JSONBody[PullRequestRequest]
 ) -> Response[Any]:
     """Open or update the task's one pull request; 204 when the forge has none."""
-    holder = await _holder(request, house)
-    await house.broker.switches.check(holder.payer)
+    holder = await _holder(request, broker)
+    await broker.switches.check(holder.payer)
     if data.branch != holder.branch:
         raise invalid("branch_refused", "/branch", f"Only {holder.branch} may be proposed.")
-    made = await house.broker.forge.pull_request(await _place(house, holder), data)
+    made = await broker.forge.pull_request(await _place(broker, holder), data)
     return Response(made, status_code=200) if made else Response(None, status_code=204)
 
 
 @get("/forge/repository")
-async def repository(request: Asked, house: TheHouse) -> ForgeRepository:
+async def repository(request: Asked, broker: TheBroker) -> ForgeRepository:
     """Tell what the forge says of the task's repository."""
-    holder = await _holder(request, house)
-    return await house.broker.forge.repository(await _place(house, holder))
+    holder = await _holder(request, broker)
+    return await broker.forge.repository(await _place(broker, holder))
 
 
 @get("/attempt", status_code=204)
-async def attempt(request: Asked, house: TheHouse) -> None:
+async def attempt(request: Asked, broker: TheBroker) -> None:
     """Answer 204 while the attempt holds, 401 when it is over."""
-    await _holder(request, house)
+    await _holder(request, broker)
 
 
 @put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
-async def put_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Blob:
+async def put_blob(request: Asked, broker: TheBroker, name: FromPath[str]) -> Blob:
     """Keep bytes in the task's corner of the object store."""
-    holder = await _holder(request, house)
+    holder = await _holder(request, broker)
     key = _key(holder, name)
     content = await request.body()
-    await house.broker.quota.count(holder.history, len(content))
+    await broker.quota.count(holder.history, len(content))
     try:
-        await house.storage.put(key, content)
+        await broker.storage.put(key, content)
     except Refused:
-        await house.broker.quota.take_off(holder.history, len(content))
+        await broker.quota.take_off(holder.history, len(content))
         raise
     return Blob(key, len(content), sha256(content).hexdigest())
 
 
 @get("/blobs/{name:path}")
-async def get_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Stream:
+async def get_blob(request: Asked, broker: TheBroker, name: FromPath[str]) -> Stream:
     """Send bytes from the task's corner of the object store."""
-    stored = await house.storage.get(_key(await _holder(request, house), name))
+    stored = await broker.storage.get(_key(await _holder(request, broker), name))
     return Stream(
         stored.content,
         media_type="application/octet-stream",
@@ -183,14 +181,14 @@ async def get_blob(request: Asked, house: TheHouse, name: FromPath[str]) -> Stre
 
 @post("/events/verify", status_code=200, request_max_body_size=MOST_BYTES_TO_VERIFY)
 async def verify_events(
-    request: Asked, house: TheHouse, data: JSONBody[VerifyEventsRequest]
+    request: Asked, broker: TheBroker, data: JSONBody[VerifyEventsRequest]
 ) -> VerifyEventsResponse:
     """Tell which events of the token's own task are genuine; also after the attempt is over."""
     token = bearer(request)
-    grant = await house.broker.attempts.grant(token) if token else None
+    grant = await broker.attempts.grant(token) if token else None
     if grant is None:
         raise unauthenticated()
-    subject, keys = event_subject(grant.history), house.broker.event_keys
+    subject, keys = event_subject(grant.history), broker.event_keys
     return VerifyEventsResponse(
         genuine=[_is_genuine(keys, subject, event) for event in data.events]
     )
@@ -203,9 +201,9 @@ def _is_genuine(keys: EventKeys, subject: str, event: SignedEvent) -> bool:
     return mac is not None and not keys.mac_objection(mac, subject, event.version, event.digest)
 
 
-async def _holder(request: Asked, house: House) -> TokenHolder:
+async def _holder(request: Asked, broker: Broker) -> TokenHolder:
     token = bearer(request) or _password(request)
-    holder = await house.broker.attempts.holder(token) if token else None
+    holder = await broker.attempts.holder(token) if token else None
     if holder is None:
         raise unauthenticated()
     return holder
@@ -222,9 +220,9 @@ def _password(request: Asked) -> str:
         return ""
 
 
-async def _place(house: House, holder: TokenHolder) -> Place:
-    place = locate(holder.repository, house.broker.forges)
-    return await house.broker.credentials.placed(holder.history.account, place)
+async def _place(broker: Broker, holder: TokenHolder) -> Place:
+    place = locate(holder.repository, broker.forges)
+    return await broker.credentials.placed(holder.history.account, place)
 
 
 def _said(refused_: Refused) -> GitResponse:

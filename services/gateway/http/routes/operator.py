@@ -9,8 +9,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from services.gateway.accounts.authentication import is_operator
 from services.gateway.broker.kill_switches import KillSwitch, KillSwitchRequest, Level
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import Asked, TheHouse, bearer
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import Asked, TheContext, bearer
 from services.gateway.problems import invalid, not_found, unauthenticated
 
 _TAGS: Final = ["operator"]
@@ -30,28 +30,30 @@ class KeyEncryptionState(msgspec.Struct, frozen=True):
 
 
 @get("/v1/operator/switches", tags=_TAGS, summary="Kill switches")
-async def switches(request: Asked, house: TheHouse) -> SwitchList:
+async def switches(request: Asked, context: TheContext) -> SwitchList:
     """List the switches that are thrown, oldest first."""
-    _require_operator(request, house)
-    return SwitchList(await house.broker.switches.all())
+    _require_operator(request, context)
+    return SwitchList(await context.broker.switches.all())
 
 
 @put("/v1/operator/switches", tags=_TAGS, summary="Throw a kill switch")
-async def throw(request: Asked, house: TheHouse, data: JSONBody[KillSwitchRequest]) -> KillSwitch:
-    """Stop model calls, pushes and pull requests of the house, an account, a person or a task."""
-    _require_operator(request, house)
+async def throw(
+    request: Asked, context: TheContext, data: JSONBody[KillSwitchRequest]
+) -> KillSwitch:
+    """Stop model calls, pushes and pull requests of everybody, an account, a person or a task."""
+    _require_operator(request, context)
     if (data.level == "house") == bool(data.owner):
         raise invalid("owner_refused", "/owner", "The house has no owner; all else needs one.")
-    return await house.broker.switches.throw(data, now=house.broker.clock())
+    return await context.broker.switches.throw(data, now=context.broker.clock())
 
 
 @delete("/v1/operator/switches/{level:str}", tags=_TAGS, summary="Clear a kill switch")
 async def clear(
-    request: Asked, house: TheHouse, *, level: FromPath[Level], owner: FromQuery[str] = ""
+    request: Asked, context: TheContext, *, level: FromPath[Level], owner: FromQuery[str] = ""
 ) -> None:
     """Let go on what the switch stopped. Tasks that failed of it go on when they are told to."""
-    _require_operator(request, house)
-    if not await house.broker.switches.clear(level, owner):
+    _require_operator(request, context)
+    if not await context.broker.switches.clear(level, owner):
         raise not_found("switch")
 
 
@@ -61,17 +63,17 @@ async def clear(
     summary="How far a rotation of keys has come",
     opt={"answers": (404,)},
 )
-async def key_encryption(request: Asked, house: TheHouse) -> KeyEncryptionState:
+async def key_encryption(request: Asked, context: TheContext) -> KeyEncryptionState:
     """Count the secrets by the key-encryption key that wraps theirs."""
-    _require_operator(request, house)
-    vault = house.broker.vault
+    _require_operator(request, context)
+    vault = context.broker.vault
     if vault is None:
         raise not_found("key file")
     return KeyEncryptionState(vault.current, await vault.counted())
 
 
-def _require_operator(request: Asked, house: House) -> None:
-    if not is_operator(bearer(request), house.operator_token):
+def _require_operator(request: Asked, context: GatewayContext) -> None:
+    if not is_operator(bearer(request), context.operator_token):
         raise unauthenticated()
 
 

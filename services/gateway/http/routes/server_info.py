@@ -6,14 +6,14 @@ from litestar import MediaType, Response, get
 from litestar.openapi import ResponseSpec
 
 from services.gateway.http.context import About
-from services.gateway.http.dependencies import TheHouse
+from services.gateway.http.dependencies import TheContext
 from services.gateway.http.serving.readiness import Health
 
 
 @get("/v1/about", tags=["about"], summary="What this house offers", security=[])
-async def about(house: TheHouse) -> About:
+async def about(context: TheContext) -> About:
     """Tell which model and forges are in use. Needs no session."""
-    return house.about
+    return context.about
 
 
 @get("/health/live", tags=["about"], summary="Is the process alive", security=[])
@@ -29,12 +29,12 @@ async def live() -> Health:
     security=[],
     responses={503: ResponseSpec(Health, description="A part does not answer.")},
 )
-async def ready(house: TheHouse) -> Response[Health]:
+async def ready(context: TheContext) -> Response[Health]:
     """Tell whether log, Postgres and object store can be used, as of a few seconds ago.
 
     503 when one of them cannot. Without Redis it is `degraded`: everything works, and slower.
     """
-    health = await house.readiness.health()
+    health = await context.readiness.health()
     status = 503 if health.status == "unavailable" else 200
     return Response(health, status_code=status, media_type=MediaType.JSON)
 

@@ -12,10 +12,10 @@ import msgspec
 from infra.log.event_log import Unavailable
 from infra.log.jetstream.connection.connection import ApiError
 from services.gateway.problems import Refused
+from services.gateway.stores.server_report import OK
 
 Check = Callable[[], Awaitable[None]]
 
-OK: Final = "ok"
 CHECK_SECONDS: Final = 2.0
 AGE_SECONDS: Final = 3.0
 

@@ -1,7 +1,7 @@
 """What is served while the gateway waits for its servers: readiness that names them, else 503."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -10,21 +10,15 @@ import msgspec
 from events.protocol.broker import GATEWAY_STARTING
 from events.protocol.problem import MEDIA_TYPE, Problem
 from services.gateway.http.asgi import Application, Receive, Scope, Send
-from services.gateway.http.serving.readiness import OK, Health
+from services.gateway.http.serving.readiness import Health
 from services.gateway.problems import problem
-
-Report = Callable[[str, str], None]
-"""Called with the name of a server and what is waited for there."""
+from services.gateway.stores.server_report import OK
 
 PARTS: Final = ("nats", "postgres")
 _RETRY_AFTER_SECONDS: Final = b"2"
 _TRY_AGAIN: Final = 1013  # Try Again Later, of IANA's registry of close codes
 DENIAL: Final = "websocket.http.response"
 """ASGI's extension that refuses a WebSocket with an HTTP answer: without it, that is always 403."""
-
-
-def ignore_report(_part: str, _reason: str) -> None:
-    """Drop it, where nobody asks meanwhile."""
 
 
 class Startup:

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from infra.runtime.settings import Misconfigured
+from infra.runtime.settings import Misconfigured, variables
 from services.gateway.settings import Settings, read_forges
 from tests.gateway.conftest import OPERATOR, settings_for
 from tests.gateway.kit.process import environment, free_port, spawn
@@ -67,5 +67,5 @@ def test_forges_that_make_no_sense_are_refused_without_telling_their_tokens(text
 
 
 def test_settings_do_not_show_their_secrets():
-    fields = dict.fromkeys(Settings.__struct_fields__, "s3cret")
+    fields = dict.fromkeys(variables(Settings), "s3cret")
     assert "s3cret-token" not in repr(Settings(**{**fields, "operator_token": "s3cret-token"}))

@@ -2,8 +2,8 @@
 
 import asyncio
 import signal
+from dataclasses import asdict
 
-import msgspec
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -17,7 +17,7 @@ from tests.kit.run.service_processes import service
 
 async def test_a_gateway_that_waits_ends_at_once_when_told_to(servers, fresh_database, tmp_path):
     async with late_nats(tmp_path / "nats") as nats:
-        settings = msgspec.structs.asdict(settings_for(servers, fresh_database, 0, **nats.settings))
+        settings = asdict(settings_for(servers, fresh_database, 0, **nats.settings))
         async with service("gateway", tmp_path, settings) as running:
             await eventually(lambda: running.logs("nats.error"))
             running.process.send_signal(signal.SIGTERM)
@@ -32,7 +32,7 @@ async def test_a_stream_is_told_to_come_back_while_the_gateway_waits(
         with ports.chosen(("gateway",), {}) as free:
             port = free["gateway"]
             given = settings_for(servers, fresh_database, port, **nats.settings)
-            async with service("gateway", tmp_path, msgspec.structs.asdict(given)) as running:
+            async with service("gateway", tmp_path, asdict(given)) as running:
                 await eventually(lambda: running.logs("nats.error"))
                 with pytest.raises(InvalidStatus) as refused:
                     await connect(f"ws://127.0.0.1:{port}/v1/stream")
@@ -42,9 +42,7 @@ async def test_a_stream_is_told_to_come_back_while_the_gateway_waits(
 
 
 async def test_a_setting_that_is_found_wrong_late_is_named(servers, fresh_database, tmp_path):
-    settings = msgspec.structs.asdict(
-        settings_for(servers, fresh_database, 0, account_secrets="short")
-    )
+    settings = asdict(settings_for(servers, fresh_database, 0, account_secrets="short"))
     async with service("gateway", tmp_path, settings) as running:
         assert await asyncio.wait_for(running.process.wait(), 30) == 1
     assert (tmp_path / "gateway.log").read_text().splitlines()[-1].startswith("gateway: ")

@@ -1,5 +1,7 @@
 """What holds for all three ways out."""
 
+import dataclasses
+
 import msgspec
 import pytest
 
@@ -61,7 +63,7 @@ async def test_a_lost_answer_may_be_asked_for_again(outside, carriers, device, c
 
 async def test_a_push_service_that_is_not_there_may_come_back(carriers, device, clock, outside):
     _, address = device
-    settings = msgspec.structs.replace(
+    settings = dataclasses.replace(
         outside.settings, apns_url="https://127.0.0.1:1", fcm_url="https://127.0.0.1:1"
     )
     async with carried(settings, clock) as elsewhere:
@@ -76,7 +78,7 @@ async def test_a_push_service_that_is_not_there_may_come_back(carriers, device, 
 
 async def test_a_server_that_nobody_vouches_for_is_told_nothing(outside, device, clock):
     _, address = device
-    settings = msgspec.structs.replace(outside.settings, push_ca_file="")
+    settings = dataclasses.replace(outside.settings, push_ca_file="")
     async with carried(settings, clock) as unaware:
         outcome = await unaware.send(address, message(clock()))
     assert isinstance(outcome, Retry)
@@ -106,7 +108,7 @@ async def test_no_secret_of_the_house_is_shown(outside, carriers):
     ],
 )
 async def test_settings_that_make_no_sense_are_named_and_not_told(outside, clock, changes):
-    settings = msgspec.structs.replace(outside.settings, **changes)
+    settings = dataclasses.replace(outside.settings, **changes)
     with pytest.raises(Misconfigured) as misconfigured:
         async with carried(settings, clock):
             pass

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from events import TaskId
 from services.gateway.broker.account_usage import Grouping, Limits, Spend, UsageLine
 from services.gateway.broker.model.spend_limits import BillingContext, spend_limits_of
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import TheHouse, ThePerson, needs
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import TheContext, ThePerson, needs
 from services.gateway.problems import invalid
 from services.gateway.tasks.access import Principal, require_owner
 
@@ -57,7 +57,7 @@ class SettingsWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @get("/v1/usage", tags=_TAGS, summary="What was spent")
 async def usage(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     by: FromQuery[Grouping] = "day",
@@ -68,43 +68,43 @@ async def usage(
 
     These are the broker's own figures: what the provider counted, priced by the house's table.
     """
-    last = until or house.broker.clock().date()
+    last = until or context.broker.clock().date()
     first = since or last - timedelta(days=min(_DAYS - 1, last.toordinal() - 1))
     if last == date.max or not 0 <= (last - first).days < _MOST_DAYS:
         raise invalid("dates_refused", "/since", f"Ask for 1 to {_MOST_DAYS} days, in their order.")
-    lines = await house.broker.spending.used(
+    lines = await context.broker.spending.used(
         principal.account, by, since=_midnight(first), until=_midnight(last) + timedelta(days=1)
     )
     return UsagePage(first, last, by, lines)
 
 
 @get("/v1/settings", tags=_TAGS, summary="Budgets")
-async def settings(house: TheHouse, principal: ThePerson) -> SettingsKept:
+async def settings(context: TheContext, principal: ThePerson) -> SettingsKept:
     """Tell the budgets of the account and of the person, and what is spent of them."""
-    return await _settings(house, principal)
+    return await _settings(context, principal)
 
 
 @put("/v1/settings", tags=_TAGS, summary="Set budgets (owner)", opt=needs("admin"))
 async def put_settings(
-    house: TheHouse, principal: ThePerson, data: JSONBody[SettingsWish]
+    context: TheContext, principal: ThePerson, data: JSONBody[SettingsWish]
 ) -> SettingsKept:
     """Set the budgets. Each model call is held to them from now on."""
     require_owner(principal)
     wishes = {principal.account: data.account, principal.person: data.person}
-    await house.broker.spending.set_limits(wishes)
-    return await _settings(house, principal)
+    await context.broker.spending.set_limits(wishes)
+    return await _settings(context, principal)
 
 
-async def _settings(house: House, principal: Principal) -> SettingsKept:
+async def _settings(context: GatewayContext, principal: Principal) -> SettingsKept:
     payer = BillingContext(
         account=principal.account, person=principal.person, task=TaskId(""), attempt=0
     )
-    purses = [p for p in spend_limits_of(payer, house.broker.clock()) if p.per != "task"]
-    limits = await house.broker.spending.limits([principal.account, principal.person])
-    own, default = limits[principal.account], house.broker.spending.account_day_microusd
+    purses = [p for p in spend_limits_of(payer, context.broker.clock()) if p.per != "task"]
+    limits = await context.broker.spending.limits([principal.account, principal.person])
+    own, default = limits[principal.account], context.broker.spending.account_day_microusd
     if own.day_microusd is None and default:
         limits = {**limits, principal.account: replace(own, day_microusd=default)}
-    spent = await house.broker.spending.spent(purses)
+    spent = await context.broker.spending.spent(purses)
     account, person = (
         Allowance(limits[owner], spent[owner]) for owner in (principal.account, principal.person)
     )

@@ -7,8 +7,8 @@ from litestar import Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import CommandKey, TheHouse, ThePerson, required
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import CommandKey, TheContext, ThePerson, required
 from services.gateway.problems import invalid, refused
 from services.gateway.push.delivery_log import PushPage, SentPush
 from services.gateway.push.devices import Device
@@ -58,10 +58,10 @@ class PushKey(msgspec.Struct, frozen=True):
 
 
 @get("/v1/push/key", tags=_TAGS, summary="Which pushes there are", security=[])
-async def push_key(house: TheHouse) -> PushKey:
+async def push_key(context: TheContext) -> PushKey:
     """Tell the kinds a device may register for, and the key a browser subscribes with."""
-    web = house.push.carriers.web
-    return PushKey(house.push.carriers.kinds, web.vapid.public_key if web else "")
+    web = context.push.carriers.web
+    return PushKey(context.push.carriers.kinds, web.vapid.public_key if web else "")
 
 
 @post(
@@ -72,16 +72,16 @@ async def push_key(house: TheHouse) -> PushKey:
     responses={200: ResponseSpec(Device, description="The device was registered already.")},
 )
 async def register(
-    house: TheHouse, principal: ThePerson, data: JSONBody[DeviceWish]
+    context: TheContext, principal: ThePerson, data: JSONBody[DeviceWish]
 ) -> Response[Device]:
     """Register this device for pushes; again whenever the app starts, its token may be new.
 
     The same subscription or token is the same device: 201 the first time, 200 after that. 422
     when this house sends no pushes of the kind.
     """
-    house.push.carriers.require(data.kind)
-    address = validate_address(_address(data), house.push.hosts)
-    made = await house.push.devices.register(principal, address, data.name)
+    context.push.carriers.require(data.kind)
+    address = validate_address(_address(data), context.push.hosts)
+    made = await context.push.devices.register(principal, address, data.name)
     return Response(
         made.device,
         status_code=201 if made.is_new else 200,
@@ -90,20 +90,20 @@ async def register(
 
 
 @get("/v1/devices", tags=_TAGS, summary="List devices")
-async def list_devices(house: TheHouse, principal: ThePerson) -> DeviceList:
+async def list_devices(context: TheContext, principal: ThePerson) -> DeviceList:
     """List one's own devices. A dead one has a `dead_reason`, in the push service's words."""
-    return DeviceList(await house.push.devices.list(principal))
+    return DeviceList(await context.push.devices.list(principal))
 
 
 @delete("/v1/devices/{device:str}", tags=_TAGS, summary="Forget a device")
-async def forget(house: TheHouse, principal: ThePerson, device: FromPath[str]) -> None:
+async def forget(context: TheContext, principal: ThePerson, device: FromPath[str]) -> None:
     """Send nothing to one of one's own devices any more, and forget what was sent."""
-    await house.push.devices.delete(principal, device)
+    await context.push.devices.delete(principal, device)
 
 
 @get("/v1/devices/{device:str}/pushes", tags=_TAGS, summary="What was sent to a device")
 async def list_pushes(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     device: FromPath[str],
     *,
@@ -111,28 +111,28 @@ async def list_pushes(
     limit: Limit = 50,
 ) -> PushPage:
     """Tell every push of the last 30 days and what the push service said at every try."""
-    await house.push.devices.get(principal, device)
-    return await house.push.delivery_log.page(principal, device, after=after, limit=limit)
+    await context.push.devices.get(principal, device)
+    return await context.push.delivery_log.page(principal, device, after=after, limit=limit)
 
 
 @post("/v1/devices/{device:str}/test", status_code=200, tags=_TAGS, summary="Try a device")
 async def try_device(
-    house: TheHouse, principal: ThePerson, device: FromPath[str], *, key: CommandKey = None
+    context: TheContext, principal: ThePerson, device: FromPath[str], *, key: CommandKey = None
 ) -> SentPush:
     """Send a test push now and tell what the push service said to it.
 
     The same Idempotency-Key sends nothing twice. 409 when the device is dead.
     """
     command = command_of(required(key))
-    await _require_live(house, principal, device)
-    push, is_new = await house.push.pushes.test(principal.account, device, command)
+    await _require_live(context, principal, device)
+    push, is_new = await context.push.pushes.test(principal.account, device, command)
     if is_new:
-        await house.push.sender.send_now(push)
-    return await house.push.delivery_log.one(principal, device, push)
+        await context.push.sender.send_now(push)
+    return await context.push.delivery_log.one(principal, device, push)
 
 
-async def _require_live(house: House, principal: Principal, device: str) -> None:
-    found = await house.push.devices.get(principal, device)
+async def _require_live(context: GatewayContext, principal: Principal, device: str) -> None:
+    found = await context.push.devices.get(principal, device)
     if found.dead_at is not None:
         raise refused(
             409,

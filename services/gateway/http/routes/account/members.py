@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from events import PersonId
 from services.gateway.accounts.api_keys import ApiKeyInfo, NewApiKey
 from services.gateway.accounts.members import Member, plain_email
-from services.gateway.http.dependencies import TheHouse, ThePerson, needs
+from services.gateway.http.dependencies import TheContext, ThePerson, needs
 from services.gateway.http.routes.account.sessions import offer
 from services.gateway.problems import invalid
 from services.gateway.tasks.access import Role, Scope, an_id
@@ -67,21 +67,21 @@ class KeyPage(msgspec.Struct, frozen=True):
 
 
 @get("/v1/members", tags=_PEOPLE, summary="List the account's members")
-async def members(house: TheHouse, principal: ThePerson) -> MemberPage:
+async def members(context: TheContext, principal: ThePerson) -> MemberPage:
     """List who belongs to the account, and who is invited."""
-    return MemberPage(await house.accounts.members.list(principal))
+    return MemberPage(await context.accounts.members.list(principal))
 
 
 @post("/v1/members", tags=_PEOPLE, summary="Invite somebody (owner)", opt=needs("admin", 409))
 async def invite(
-    house: TheHouse, principal: ThePerson, data: JSONBody[Invitation]
+    context: TheContext, principal: ThePerson, data: JSONBody[Invitation]
 ) -> InvitationOffer:
     """Invite somebody into the account. Said again before they came, it makes another code."""
     email = plain_email(data.email, "/email") if data.email else None
-    made = await house.accounts.members.invite(
+    made = await context.accounts.members.invite(
         principal, _named(data.name), role=data.role, email=email
     )
-    shown = offer(house, made.pairing)
+    shown = offer(context, made.pairing)
     return InvitationOffer(made.person, shown.code, shown.expires_at, shown.url)
 
 
@@ -92,10 +92,10 @@ async def invite(
     opt=needs("admin", 409),
 )
 async def change_role(
-    house: TheHouse, principal: ThePerson, person: FromPath[str], data: JSONBody[RoleChange]
+    context: TheContext, principal: ThePerson, person: FromPath[str], data: JSONBody[RoleChange]
 ) -> None:
     """Make somebody an owner or a member, at once."""
-    await house.accounts.members.change(principal, an_id(person, of="member"), role=data.role)
+    await context.accounts.members.change(principal, an_id(person, of="member"), role=data.role)
 
 
 @delete(
@@ -104,32 +104,32 @@ async def change_role(
     summary="Remove somebody (owner)",
     opt=needs("admin", 409),
 )
-async def remove(house: TheHouse, principal: ThePerson, person: FromPath[str]) -> None:
+async def remove(context: TheContext, principal: ThePerson, person: FromPath[str]) -> None:
     """Remove somebody, or leave: their sessions and keys end. Their tasks stay the account's."""
-    await house.accounts.members.remove(principal, an_id(person, of="member"))
+    await context.accounts.members.remove(principal, an_id(person, of="member"))
 
 
 @get("/v1/keys", tags=_KEYS, summary="List one's API keys", opt=needs("admin"))
-async def keys(house: TheHouse, principal: ThePerson) -> KeyPage:
+async def keys(context: TheContext, principal: ThePerson) -> KeyPage:
     """List one's API keys by their last four characters."""
-    return KeyPage(await house.accounts.keys.list(principal))
+    return KeyPage(await context.accounts.keys.list(principal))
 
 
 @post("/v1/keys", tags=_KEYS, summary="Make an API key", opt=needs("admin", 409))
-async def make_key(house: TheHouse, principal: ThePerson, data: JSONBody[KeyWish]) -> NewApiKey:
+async def make_key(context: TheContext, principal: ThePerson, data: JSONBody[KeyWish]) -> NewApiKey:
     """Make a key for a program: send it as `Authorization: Bearer <token>`. It is told once."""
     end = data.expires_at
     if end is not None and end.tzinfo is None:
         raise invalid("expiry_refused", "/expires_at", "Say the time zone, as in …T12:00:00Z.")
-    return await house.accounts.keys.make(
+    return await context.accounts.keys.make(
         principal, _named(data.name), scopes=data.scopes, expires_at=end
     )
 
 
 @delete("/v1/keys/{key:str}", tags=_KEYS, summary="Revoke an API key", opt=needs("admin"))
-async def revoke_key(house: TheHouse, principal: ThePerson, key: FromPath[str]) -> None:
+async def revoke_key(context: TheContext, principal: ThePerson, key: FromPath[str]) -> None:
     """End a key at once."""
-    await house.accounts.keys.revoke(principal, an_id(key, of="key"))
+    await context.accounts.keys.revoke(principal, an_id(key, of="key"))
 
 
 def _named(name: str) -> str:

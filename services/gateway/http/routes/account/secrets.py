@@ -11,8 +11,8 @@ from msgspec import Meta
 
 from services.gateway.broker.model import keys
 from services.gateway.broker.secrets.vault import SecretInfo, Vault
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import TheHouse, ThePerson, needs
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import TheContext, ThePerson, needs
 from services.gateway.problems import invalid, refused
 from services.gateway.tasks.access import require_owner
 from services.gateway.tasks.repository_url import locate
@@ -43,7 +43,7 @@ class SecretList(msgspec.Struct, frozen=True):
 
 @put("/v1/secrets", tags=_TAGS, summary="Keep a secret (owner)", opt=_FOR_OWNERS)
 async def put_secret(
-    house: TheHouse, principal: ThePerson, data: JSONBody[SecretWish]
+    context: TheContext, principal: ThePerson, data: JSONBody[SecretWish]
 ) -> SecretInfo:
     """Seal a secret and keep it, in place of one of the same provider and name."""
     require_owner(principal)
@@ -53,14 +53,14 @@ async def put_secret(
             "/text",
             "A secret has from 8 to 4,096 visible ASCII characters and no spaces.",
         )
-    name = _name(house, data)
-    return await _vault(house).put(principal.account, data.provider, name, data.text)
+    name = _name(context, data)
+    return await _vault(context).put(principal.account, data.provider, name, data.text)
 
 
 @get("/v1/secrets", tags=_TAGS, summary="List secrets", opt=_NOT_SET_UP)
-async def list_secrets(house: TheHouse, principal: ThePerson) -> SecretList:
+async def list_secrets(context: TheContext, principal: ThePerson) -> SecretList:
     """List what is kept; of the secrets themselves the last four characters."""
-    return SecretList(await _vault(house).all(principal.account))
+    return SecretList(await _vault(context).all(principal.account))
 
 
 @delete(
@@ -69,30 +69,30 @@ async def list_secrets(house: TheHouse, principal: ThePerson) -> SecretList:
     summary="Destroy a secret (owner)",
     opt=_FOR_OWNERS,
 )
-async def delete_secret(house: TheHouse, principal: ThePerson, secret: FromPath[str]) -> None:
+async def delete_secret(context: TheContext, principal: ThePerson, secret: FromPath[str]) -> None:
     """Destroy a secret. What it was used for falls back on the house's own, if it has one."""
     require_owner(principal)
-    await _vault(house).delete(principal.account, secret)
+    await _vault(context).delete(principal.account, secret)
 
 
-def _vault(house: House) -> Vault:
-    if house.broker.vault is None:
+def _vault(context: GatewayContext) -> Vault:
+    if context.broker.vault is None:
         raise refused(
             409,
             "secrets_not_set_up",
             "This house keeps no secrets of its accounts: the operator sets SECRETS_KEY_FILE.",
         )
-    return house.broker.vault
+    return context.broker.vault
 
 
-def _name(house: House, wish: SecretWish) -> str:
+def _name(context: GatewayContext, wish: SecretWish) -> str:
     if wish.provider == keys.PROVIDER:
         if wish.name:
             raise invalid("secret_name_refused", "/name", "An account has one key; leave it out.")
         return ""
-    urls = {forge.url.rstrip("/") for forge in house.broker.forges}
+    urls = {forge.url.rstrip("/") for forge in context.broker.forges}
     plain = wish.name.rstrip("/")
-    return plain if plain in urls else locate(wish.name, house.broker.forges).url
+    return plain if plain in urls else locate(wish.name, context.broker.forges).url
 
 
 ROUTES: list[Any] = [put_secret, list_secrets, delete_secret]

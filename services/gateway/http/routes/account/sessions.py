@@ -14,7 +14,7 @@ from services.gateway.accounts.sessions import Device, Session, SessionInfo
 from services.gateway.accounts.sign_in.pairing import Pairing
 from services.gateway.http.dependencies import (
     Asked,
-    TheHouse,
+    TheContext,
     ThePerson,
     bearer,
     needs,
@@ -80,36 +80,36 @@ class Ticket(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-def offer(house: TheHouse, pairing: Pairing) -> PairingOffer:
+def offer(context: TheContext, pairing: Pairing) -> PairingOffer:
     """Show a code with the address that carries it."""
-    url = f"{house.public_url.rstrip('/')}/pair#{pairing.code}"
+    url = f"{context.public_url.rstrip('/')}/pair#{pairing.code}"
     return PairingOffer(pairing.code, pairing.expires_at, url)
 
 
 @post("/v1/pairings", tags=_TAGS, summary="Make a code to pair a device with", opt=needs("admin"))
 async def pair(
-    request: Asked, house: TheHouse, data: JSONBody[PairingWish | None] = None
+    request: Asked, context: TheContext, data: JSONBody[PairingWish | None] = None
 ) -> PairingOffer:
     """Make a one-time code: for another device of one's own, or (operator) for an account."""
     wanted = data.account if data else ""
-    pairings = house.accounts.pairings
-    if is_operator(bearer(request), house.operator_token):
+    pairings = context.accounts.pairings
+    if is_operator(bearer(request), context.operator_token):
         name = wanted or _HOME
         if not _NAME.fullmatch(name):
             raise invalid("account_name_refused", "/account", "Use letters, digits and ` ._@-`.")
-        return offer(house, await pairings.for_account(name))
-    principal = await person_asking(request, house)
+        return offer(context, await pairings.for_account(name))
+    principal = await person_asking(request, context)
     if wanted:
         raise invalid(
             "account_refused", "/account", "Only the operator may pair for another account."
         )
-    return offer(house, await pairings.for_another_device(principal))
+    return offer(context, await pairings.for_another_device(principal))
 
 
 @post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[], opt={"answers": (403,)})
-async def sign_in(request: Asked, house: TheHouse, data: JSONBody[SignIn]) -> Session:
+async def sign_in(request: Asked, context: TheContext, data: JSONBody[SignIn]) -> Session:
     """Trade a code for a session. Its tokens are told this once."""
-    return await house.accounts.pairings.sign_in(data.code, data.device, source=place(request))
+    return await context.accounts.pairings.sign_in(data.code, data.device, source=place(request))
 
 
 @post(
@@ -120,31 +120,31 @@ async def sign_in(request: Asked, house: TheHouse, data: JSONBody[SignIn]) -> Se
     status_code=200,
     opt={"answers": (401,)},
 )
-async def refresh(house: TheHouse, data: JSONBody[Renewal]) -> Session:
+async def refresh(context: TheContext, data: JSONBody[Renewal]) -> Session:
     """Trade a refresh token for the next one, and a fresh access token.
 
     Repeating the request within 30 s, because its answer was lost, gives the same refresh token.
     A refresh token that was used before ends the session: somebody else may have it.
     """
-    return await house.accounts.sessions.refresh(data.refresh_token)
+    return await context.accounts.sessions.refresh(data.refresh_token)
 
 
 @get("/v1/sessions", tags=_TAGS, summary="List one's sessions", opt=needs("admin"))
-async def sessions(house: TheHouse, principal: ThePerson) -> SessionPage:
+async def sessions(context: TheContext, principal: ThePerson) -> SessionPage:
     """List the devices on which one is signed in, the one used last first."""
-    return SessionPage(await house.accounts.sessions.list(principal))
+    return SessionPage(await context.accounts.sessions.list(principal))
 
 
 @delete("/v1/sessions/{session:str}", tags=_TAGS, summary="Sign a device out", opt=needs("admin"))
-async def sign_out(house: TheHouse, principal: ThePerson, session: FromPath[str]) -> None:
+async def sign_out(context: TheContext, principal: ThePerson, session: FromPath[str]) -> None:
     """End one of one's own sessions; its stream is disconnected."""
-    await house.accounts.sessions.end(principal, an_id(session, of="session"))
+    await context.accounts.sessions.end(principal, an_id(session, of="session"))
 
 
 @delete("/v1/sessions", tags=_TAGS, summary="Sign all other devices out", opt=needs("admin"))
-async def sign_others_out(house: TheHouse, principal: ThePerson) -> None:
+async def sign_others_out(context: TheContext, principal: ThePerson) -> None:
     """End every session of one's own but the one that asks."""
-    await house.accounts.sessions.end_others(principal)
+    await context.accounts.sessions.end_others(principal)
 
 
 @get("/v1/me", tags=_TAGS, summary="Who am I", opt=needs(None))
@@ -160,10 +160,10 @@ async def me(principal: ThePerson) -> Me:
 
 
 @post("/v1/stream/tickets", tags=_TAGS, summary="Get a ticket for the stream", opt=needs("read"))
-async def ticket(house: TheHouse, principal: ThePerson) -> Ticket:
+async def ticket(context: TheContext, principal: ThePerson) -> Ticket:
     """Make a ticket that lets this credential enter the stream once, within 45 s."""
     require(principal, "read")
-    made = house.people.ticket(principal)
+    made = context.accounts.people.ticket(principal)
     return Ticket(made.text, made.expires_at)
 
 

@@ -13,7 +13,7 @@ from services.gateway.accounts.members import plain_email
 from services.gateway.accounts.sign_in.github import RepositoryInfo
 from services.gateway.http.dependencies import (
     Asked,
-    TheHouse,
+    TheContext,
     ThePerson,
     bearer,
     needs,
@@ -65,8 +65,8 @@ class _CookieTerms:
     is_secure: bool
 
     @classmethod
-    def of(cls, house: TheHouse) -> "_CookieTerms":
-        is_secure = house.public_url.startswith("https://")
+    def of(cls, context: TheContext) -> "_CookieTerms":
+        is_secure = context.public_url.startswith("https://")
         return cls("__Host-errand-oauth" if is_secure else "errand-oauth", is_secure)
 
     def cookie(self, value: str) -> Cookie:
@@ -89,12 +89,12 @@ class _CookieTerms:
     status_code=202,
     opt={"answers": (409,)},
 )
-async def magic_link(request: Asked, house: TheHouse, data: JSONBody[MailWish]) -> MailTaken:
+async def magic_link(request: Asked, context: TheContext, data: JSONBody[MailWish]) -> MailTaken:
     """Have a link mailed that signs in once, within ten minutes, if the address is known here.
 
     The answer does not tell whether it is.
     """
-    await house.accounts.mail.ask(plain_email(data.email, "/email"), source=place(request))
+    await context.accounts.mail.ask(plain_email(data.email, "/email"), source=place(request))
     return MailTaken("If this address is known here, a link is on its way to it.")
 
 
@@ -105,22 +105,22 @@ async def magic_link(request: Asked, house: TheHouse, data: JSONBody[MailWish]) 
     security=[{}, {"session": []}],
     opt={"answers": (409,)},
 )
-async def begin(request: Asked, house: TheHouse) -> Response[Elsewhere]:
+async def begin(request: Asked, context: TheContext) -> Response[Elsewhere]:
     """Begin to sign in with GitHub, or, with a session, to link it. Send the browser to `url`."""
-    principal = await person_asking(request, house) if bearer(request) else None
+    principal = await person_asking(request, context) if bearer(request) else None
     if principal is not None:
         require(principal, "admin")
-    departure = await house.accounts.identities.begin(principal)
-    cookie = _CookieTerms.of(house).cookie(departure.browser)
+    departure = await context.accounts.identities.begin(principal)
+    cookie = _CookieTerms.of(context).cookie(departure.browser)
     return Response(Elsewhere(departure.url), cookies=[cookie])
 
 
 @get(CALLBACK, include_in_schema=False)
-async def callback(request: Asked, house: TheHouse) -> Response[str]:
+async def callback(request: Asked, context: TheContext) -> Response[str]:
     """Take a browser back from GitHub. What signs it in is in the fragment, which nobody logs."""
-    terms = _CookieTerms.of(house)
+    terms = _CookieTerms.of(context)
     try:
-        arrival = await house.accounts.identities.finish(
+        arrival = await context.accounts.identities.finish(
             state=_once(request, "state"),
             browser=request.cookies.get(terms.name, ""),
             code=_once(request, "code"),
@@ -142,9 +142,9 @@ async def callback(request: Asked, house: TheHouse) -> Response[str]:
 
 
 @delete("/v1/oauth/github", tags=_TAGS, summary="Unlink GitHub", opt=needs("admin", 404))
-async def unlink(house: TheHouse, principal: ThePerson) -> None:
+async def unlink(context: TheContext, principal: ThePerson) -> None:
     """Forget who one is at GitHub, and one's token there."""
-    await house.accounts.identities.unlink(principal)
+    await context.accounts.identities.unlink(principal)
 
 
 @get(
@@ -154,7 +154,7 @@ async def unlink(house: TheHouse, principal: ThePerson) -> None:
     opt={"answers": (409,)},
 )
 async def repositories(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     words: Annotated[
@@ -171,7 +171,7 @@ async def repositories(
     409 when the person is not linked to GitHub.
     """
     page = _page(after)
-    found = await house.accounts.identities.repositories(principal, words, page=page, limit=limit)
+    found = await context.accounts.identities.repositories(principal, words, page=page, limit=limit)
     more = found.has_more and page < _MOST_PAGES
     return RepositoryPage(found.repositories, str(page + 1) if more else None)
 

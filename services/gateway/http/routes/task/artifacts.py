@@ -12,10 +12,10 @@ from litestar.response import Stream
 
 from events import TaskId
 from infra.log.event_log import Unavailable
-from services.gateway.artifacts import Artifact, StoredArtifact
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import TheHouse, ThePerson
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import TheContext, ThePerson
 from services.gateway.problems import Refused, not_found, refused, unavailable
+from services.gateway.queries.artifacts import Artifact, StoredArtifact
 from services.gateway.tasks.access import Principal, history_for
 from services.gateway.tasks.diff import ChangedFile, changed_files
 
@@ -44,10 +44,10 @@ class FileList(msgspec.Struct, frozen=True):
 
 @get("/v1/tasks/{task:str}/artifacts", tags=_TAGS, summary="What a task left behind")
 async def list_artifacts(
-    house: TheHouse, principal: ThePerson, task: FromPath[str]
+    context: TheContext, principal: ThePerson, task: FromPath[str]
 ) -> ArtifactList:
     """List a task's artifacts."""
-    return ArtifactList([kept.artifact for kept in await _kept(house, principal, task)])
+    return ArtifactList([kept.artifact for kept in await _kept(context, principal, task)])
 
 
 @get(
@@ -57,13 +57,13 @@ async def list_artifacts(
     opt={"content": {"*/*": {}}, "answers": (409,)},
 )
 async def get_artifact(
-    house: TheHouse, principal: ThePerson, task: FromPath[str], name: FromPath[str]
+    context: TheContext, principal: ThePerson, task: FromPath[str], name: FromPath[str]
 ) -> Response[Any]:
     """Send an artifact's bytes, for saving."""
     wanted = name.lstrip("/")
-    for kept in await _kept(house, principal, task):
+    for kept in await _kept(context, principal, task):
         if kept.artifact.name == wanted:
-            return await _sent(house, kept, {"Content-Disposition": "attachment"})
+            return await _sent(context, kept, {"Content-Disposition": "attachment"})
     raise not_found("artifact")
 
 
@@ -73,9 +73,9 @@ async def get_artifact(
     summary="The diff of a task's work",
     opt={"content": {DIFF: {"type": "string"}}, "answers": (409,)},
 )
-async def get_diff(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> Response[Any]:
+async def get_diff(context: TheContext, principal: ThePerson, task: FromPath[str]) -> Response[Any]:
     """Send the newest diff of the task's branch against its base, as text/x-diff."""
-    return await _sent(house, await _newest_diff(house, principal, task), {})
+    return await _sent(context, await _newest_diff(context, principal, task), {})
 
 
 @get(
@@ -84,13 +84,13 @@ async def get_diff(house: TheHouse, principal: ThePerson, task: FromPath[str]) -
     summary="The files a task changed",
     opt={"answers": (409,)},
 )
-async def get_files(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> FileList:
+async def get_files(context: TheContext, principal: ThePerson, task: FromPath[str]) -> FileList:
     """List the files of the newest diff, with the lines added and taken away; 404 before one.
 
     A diff beyond 4 MiB is cut by the worker; the files after the cut are not in the list.
     """
-    kept = await _newest_diff(house, principal, task)
-    stored = await house.storage.get(kept.key)
+    kept = await _newest_diff(context, principal, task)
+    stored = await context.tasks.storage.get(kept.key)
     if stored.size_bytes > _MAX_DIFF_BYTES:
         raise refused(
             409,
@@ -106,15 +106,15 @@ def _files_in(diff: bytes) -> list[ChangedFile]:
     return list(changed_files(diff.decode(errors="replace")))
 
 
-async def _newest_diff(house: House, principal: Principal, task: str) -> StoredArtifact:
-    diffs = [k for k in await _kept(house, principal, task) if k.artifact.media_type == DIFF]
+async def _newest_diff(context: GatewayContext, principal: Principal, task: str) -> StoredArtifact:
+    diffs = [k for k in await _kept(context, principal, task) if k.artifact.media_type == DIFF]
     if not diffs:
         raise not_found("diff")
     return max(diffs, key=lambda kept: kept.artifact.version)
 
 
-async def _sent(house: House, kept: StoredArtifact, headers: dict[str, str]) -> Stream:
-    stored = await house.storage.get(kept.key)
+async def _sent(context: GatewayContext, kept: StoredArtifact, headers: dict[str, str]) -> Stream:
+    stored = await context.tasks.storage.get(kept.key)
     if stored.size_bytes != kept.artifact.size_bytes:
         raise _changed()
     parts = _verified(stored.content, kept.artifact.sha256)
@@ -157,12 +157,14 @@ def _changed() -> Refused:
     )
 
 
-async def _kept(house: House, principal: Principal, task: str) -> Sequence[StoredArtifact]:
+async def _kept(
+    context: GatewayContext, principal: Principal, task: str
+) -> Sequence[StoredArtifact]:
     history = history_for(principal, task)
-    if not await house.people.allowed(principal, TaskId(task)):
+    if not await context.accounts.people.allowed(principal, TaskId(task)):
         raise not_found()
     try:
-        stored = await house.artifacts.get(history)
+        stored = await context.tasks.artifacts.get(history)
     except Unavailable:
         raise unavailable("The event log does not answer at the moment.") from None
     return list(stored.state.values())

@@ -13,8 +13,8 @@ from litestar.response import Stream
 
 from events import History
 from infra.log.event_log import Unavailable
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import Asked, TheHouse, ThePerson, bearer
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import Asked, TheContext, ThePerson, bearer
 from services.gateway.problems import Refused, not_found, position_lost, refused, unavailable
 from services.gateway.tasks.access import history_for
 from services.gateway.tasks.event_feed import Feeds
@@ -50,7 +50,7 @@ class EventPage(msgspec.Struct, frozen=True):
 )
 async def events(
     request: Asked,
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     task: FromPath[str],
     *,
@@ -69,46 +69,46 @@ async def events(
     `Link` leads to the task as it stands.
     """
     history = history_for(principal, task)
-    if not await house.people.allowed(principal, history.task):
+    if not await context.accounts.people.allowed(principal, history.task):
         raise not_found()
     if "text/event-stream" in request.headers.get("accept", ""):
         after = _resume(request.headers.get("last-event-id", ""), after)
-        await _require(house.feeds, history, after)
+        await _require(context.tasks.feeds, history, after)
 
         async def still() -> bool:
             """Tell whether the caller is still signed in, and may still see the task."""
             try:
-                now = await house.people.authenticate(bearer(request))
-                return now is not None and await house.people.allowed(now, history.task)
+                now = await context.accounts.people.authenticate(bearer(request))
+                return now is not None and await context.accounts.people.allowed(now, history.task)
             except Refused:
                 return True  # a part is away, where it would have been revoked
 
         return Stream(
-            _server_sent(house.feeds, history, after, still=still),
+            _server_sent(context.tasks.feeds, history, after, still=still),
             media_type="text/event-stream",
             headers=_STREAM_HEADERS,
         )
-    news = await _read(house, history, after, limit)
+    news = await _read(context, history, after, limit)
     if not news:
-        await _require(house.feeds, history, after)
+        await _require(context.tasks.feeds, history, after)
         if wait:
-            await _first_news(house.feeds, history, after, seconds=wait)
-            news = await _read(house, history, after, limit)
+            await _first_news(context.tasks.feeds, history, after, seconds=wait)
+            news = await _read(context, history, after, limit)
     head = news[-1][0] if news else after
     if len(news) > limit:
-        head = max(head, await _head(house.feeds, history, after))
+        head = max(head, await _head(context.tasks.feeds, history, after))
     return Response(_page(news, limit, head), media_type="application/json")
 
 
 async def _read(
-    house: House, history: History, after: int, limit: int
+    context: GatewayContext, history: History, after: int, limit: int
 ) -> Sequence[tuple[int, bytes]]:
     """Read what stands after a version, one event more than `limit` if there is more.
 
     Raises Refused: 410 when what follows it is erased, 503.
     """
     try:
-        news = await house.log.bodies(history, after=after, limit=limit + 1)
+        news = await context.tasks.log.bodies(history, after=after, limit=limit + 1)
     except Unavailable:
         raise _away() from None
     if news and news[0][0] > after + 1:

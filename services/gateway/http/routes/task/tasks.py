@@ -8,8 +8,8 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from events import TaskId
 from events.protocol.task_state import Phase, TaskState
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import CommandKey, TheHouse, ThePerson, needs, required
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import CommandKey, TheContext, ThePerson, needs, required
 from services.gateway.queries.command_handler import Performed
 from services.gateway.queries.task_queries import Wanted
 from services.gateway.tasks.access import Principal, history_for
@@ -45,23 +45,23 @@ class TaskPage(msgspec.Struct, frozen=True):
 
 @post("/v1/tasks", tags=_TAGS, summary="Ask for work")
 async def submit(
-    house: TheHouse, principal: ThePerson, data: JSONBody[TaskWish], *, key: CommandKey = None
+    context: TheContext, principal: ThePerson, data: JSONBody[TaskWish], *, key: CommandKey = None
 ) -> Response[TaskState]:
     """Submit a task. Asking again with the same Idempotency-Key answers the same task."""
-    done = await house.commands.perform(
+    done = await context.tasks.commands.perform(
         principal,
         None,
         command_id=required(key),
         op="submit",
         arguments=msgspec.json.encode(data),
     )
-    state = await house.states.get(history_for(principal, done.task), at_least=done.version)
+    state = await context.tasks.states.get(history_for(principal, done.task), at_least=done.version)
     return Response(state, status_code=201, headers={"Location": f"/v1/tasks/{done.task}"})
 
 
 @get("/v1/tasks", tags=_TAGS, summary="List tasks")
 async def list_tasks(  # noqa: PLR0913 - one parameter a filter
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     phase: InPhase = None,
@@ -77,24 +77,24 @@ async def list_tasks(  # noqa: PLR0913 - one parameter a filter
     of its last change to `GET /v1/tasks/{task}` as `wait_version`.
     """
     wanted = Wanted(phase, repository, after, limit, archived, id_prefix)
-    page = await house.states.page(principal.account, wanted)
+    page = await context.tasks.states.page(principal.account, wanted)
     return TaskPage(page.tasks, page.next or None)
 
 
 @get("/v1/tasks/{task:str}", tags=_TAGS, summary="Look at a task")
 async def get_task(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     task: FromPath[str],
     wait_version: Annotated[int, QueryParameter(ge=0, description="Read your writes.")] = 0,
 ) -> TaskState:
     """Tell a task as it stands, at `wait_version` or later if its history has come that far."""
-    return await house.states.get(history_for(principal, task), at_least=wait_version)
+    return await context.tasks.states.get(history_for(principal, task), at_least=wait_version)
 
 
 @post("/v1/tasks/{task:str}/instructions", status_code=200, tags=_TAGS, summary="Say more")
 async def instruct(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
@@ -102,12 +102,12 @@ async def instruct(
     key: CommandKey = None,
 ) -> Performed:
     """Instruct the agent: before its next model call (steer), or after its work (queue)."""
-    return await _say(house, principal, task, key=key, op="instruct", data=data)
+    return await _say(context, principal, task, key=key, op="instruct", data=data)
 
 
 @post("/v1/tasks/{task:str}/interrupt", status_code=200, tags=_TAGS, summary="Stop what runs")
 async def interrupt(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
@@ -115,12 +115,12 @@ async def interrupt(
     key: CommandKey = None,
 ) -> Performed:
     """Stop what runs now; the task waits for a word."""
-    return await _say(house, principal, task, key=key, op="interrupt", data=data)
+    return await _say(context, principal, task, key=key, op="interrupt", data=data)
 
 
 @post("/v1/tasks/{task:str}/cancel", status_code=200, tags=_TAGS, summary="Withdraw the work")
 async def cancel(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
@@ -128,12 +128,12 @@ async def cancel(
     key: CommandKey = None,
 ) -> Performed:
     """Cancel a task. Cancelling one that has ended is harmless."""
-    return await _say(house, principal, task, key=key, op="cancel", data=data)
+    return await _say(context, principal, task, key=key, op="cancel", data=data)
 
 
 @post("/v1/tasks/{task:str}/archive", status_code=200, tags=_TAGS, summary="Put out of sight")
 async def archive(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
@@ -141,12 +141,12 @@ async def archive(
     key: CommandKey = None,
 ) -> Performed:
     """Archive a task that has ended: lists leave it out. Instructing it brings it back."""
-    return await _say(house, principal, task, key=key, op="archive", data=data)
+    return await _say(context, principal, task, key=key, op="archive", data=data)
 
 
 @post("/v1/tasks/{task:str}/budget", status_code=200, tags=_TAGS, summary="Allow more")
 async def raise_budget(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
@@ -154,12 +154,12 @@ async def raise_budget(
     key: CommandKey = None,
 ) -> Performed:
     """Let a task spend this much more."""
-    return await _say(house, principal, task, key=key, op="budget", data=data)
+    return await _say(context, principal, task, key=key, op="budget", data=data)
 
 
 @post("/v1/tasks/{task:str}/questions/{request_id:str}", status_code=200, tags=_TAGS)
 async def answer(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
@@ -169,7 +169,7 @@ async def answer(
 ) -> Performed:
     """Answer what the agent asked. 409 when it was answered otherwise meanwhile."""
     said = QuestionAnswerWish(request=request_id, text=data.text)
-    return await _say(house, principal, task, key=key, op="answer", data=said)
+    return await _say(context, principal, task, key=key, op="answer", data=said)
 
 
 @post(
@@ -179,7 +179,7 @@ async def answer(
     opt=needs("approve"),
 )
 async def approve(
-    house: TheHouse,
+    context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
@@ -195,11 +195,11 @@ async def approve(
         reason=data.reason,
         scope=data.scope,
     )
-    return await _say(house, principal, task, key=key, op="approve", data=said)
+    return await _say(context, principal, task, key=key, op="approve", data=said)
 
 
 async def _say(
-    house: House,
+    context: GatewayContext,
     principal: Principal,
     task: str,
     *,
@@ -209,7 +209,7 @@ async def _say(
 ) -> Performed:
     history = history_for(principal, task)
     arguments = msgspec.json.encode(data) if data is not None else b"{}"
-    return await house.commands.perform(
+    return await context.tasks.commands.perform(
         principal, TaskId(history.task), command_id=required(key), op=op, arguments=arguments
     )
 

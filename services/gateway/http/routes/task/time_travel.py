@@ -6,7 +6,7 @@ from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from infra.log.event_log import Unavailable
-from services.gateway.http.dependencies import TheHouse, ThePerson
+from services.gateway.http.dependencies import TheContext, ThePerson
 from services.gateway.problems import not_found, unavailable
 from services.gateway.tasks.access import history_for
 from services.gateway.tasks.time_travel import Past, as_it_was, moment
@@ -18,7 +18,7 @@ At = Annotated[
 
 @get("/v1/tasks/{task:str}/state", tags=["tasks"], summary="A task as it was")
 async def get_state(
-    house: TheHouse, principal: ThePerson, task: FromPath[str], at: At = ""
+    context: TheContext, principal: ThePerson, task: FromPath[str], at: At = ""
 ) -> Past:
     """Fold a task's history to `at` (inclusive): phase, plan, spend, conversation as they were.
 
@@ -27,10 +27,10 @@ async def get_state(
     """
     history = history_for(principal, task)
     wanted = moment(at) if at else None
-    if not await house.people.allowed(principal, history.task):
+    if not await context.accounts.people.allowed(principal, history.task):
         raise not_found()
     try:
-        past = as_it_was(await house.log.read(history), wanted)
+        past = as_it_was(await context.tasks.log.read(history), wanted)
     except Unavailable:
         raise unavailable("The event log does not answer at the moment.") from None
     if past is None:

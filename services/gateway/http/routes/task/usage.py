@@ -8,8 +8,8 @@ from litestar import get
 from litestar.params import FromPath
 
 from events import History
-from services.gateway.http.context import House
-from services.gateway.http.dependencies import TheHouse, ThePerson
+from services.gateway.http.context import GatewayContext
+from services.gateway.http.dependencies import TheContext, ThePerson
 from services.gateway.problems import not_found
 from services.gateway.queries.usage_queries import AttemptMachine, ModelReply
 from services.gateway.tasks.access import Principal, history_for
@@ -33,9 +33,9 @@ class MachineList(msgspec.Struct, frozen=True):
 
 
 @get("/v1/tasks/{task:str}/usage", tags=_TAGS, summary="What a task cost")
-async def get_usage(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> TaskUsage:
+async def get_usage(context: TheContext, principal: ThePerson, task: FromPath[str]) -> TaskUsage:
     """Tell what the task's model calls cost. `input_tokens` counts those from the cache too."""
-    replies = await house.reading.usage(await _own(house, principal, task))
+    replies = await context.tasks.usage.usage(await _own(context, principal, task))
     prompts = (
         r.input_tokens + r.cache_creation_input_tokens + r.cache_read_input_tokens for r in replies
     )
@@ -48,14 +48,16 @@ async def get_usage(house: TheHouse, principal: ThePerson, task: FromPath[str]) 
 
 
 @get("/v1/tasks/{task:str}/machines", tags=_TAGS, summary="Where a task ran")
-async def get_machines(house: TheHouse, principal: ThePerson, task: FromPath[str]) -> MachineList:
+async def get_machines(
+    context: TheContext, principal: ThePerson, task: FromPath[str]
+) -> MachineList:
     """List the machines that worked on the task."""
-    return MachineList(await house.reading.machines(await _own(house, principal, task)))
+    return MachineList(await context.tasks.usage.machines(await _own(context, principal, task)))
 
 
-async def _own(house: House, principal: Principal, task: str) -> History:
+async def _own(context: GatewayContext, principal: Principal, task: str) -> History:
     history = history_for(principal, task)
-    if not await house.people.allowed(principal, history.task):
+    if not await context.accounts.people.allowed(principal, history.task):
         raise not_found()
     return history
 

@@ -198,7 +198,7 @@ def test_a_projection_that_breaks_leaves_out_its_rows_and_names_the_event(monkey
 
 
 def test_a_worker_fails_a_task_whose_history_it_cannot_fold(monkeypatch) -> None:
-    monkeypatch.setattr(unreadable_history, "evolve", breaks_on_odd(unreadable_history.evolve))
+    monkeypatch.setattr(unreadable_history, "fold", breaks_on_odd(unreadable_history.fold))
     turn = Turn(attempt=Attempt(number=1))
     history = told(SUBMITTED, requested(), ODD)
     for event in history:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from infra.log.event_log import Refused, Unavailable
 from infra.log.jetstream.admin.import_log import ImportFailed, LogNotEmpty
-from infra.log.jetstream.connection.connection import ApiError
+from infra.log.jetstream.connection.api import ApiError
 from infra.operator.archive import NotStored
 from infra.operator.erasure import NotErasable
 from infra.operator.segment import Damaged

@@ -20,7 +20,7 @@ from infra.log.jetstream import (
     subscribe_live,
     wait_for_stream,
 )
-from infra.log.jetstream.connection.connection import ApiError
+from infra.log.jetstream.connection.api import ApiError
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.lifecycle import run_until_signalled
 from infra.runtime.telemetry import serve_metrics

@@ -16,7 +16,7 @@ from events import (
 )
 from events.protocol.readers import reader_name
 from infra.log.jetstream import JetStreamLog, connect
-from infra.log.jetstream.write.append import STREAM
+from infra.log.jetstream.connection.api import STREAM
 from infra.log.nats_permissions import WorkerGrant
 from infra.runtime.clock import DraftFactory, utc_now
 from tests.kit.laws.nats_rights import Refusals, signed_in

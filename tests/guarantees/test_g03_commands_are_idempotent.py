@@ -15,6 +15,7 @@ import pytest
 
 from events import NOWHERE, AccountId, GatewayEvent, History, PersonId, TaskId, uuid7
 from infra.log.jetstream import Connection, JetStreamLog, provision
+from infra.log.jetstream.connection import api
 from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import Commands, Performed
@@ -194,10 +195,10 @@ async def test_the_same_append_is_found_after_the_logs_own_memory_of_it_is_gone(
     history, same = new_history(), drafts("a", "b")
     async with as_admin(log_place) as admin, as_role(log_place, "gateway") as connection:
         log = JetStreamLog[object](connection, deadline_seconds=PATIENCE_SECONDS)
-        answer = msgspec.json.decode(await admin.ask("STREAM.INFO.EVENTS", {}))
+        answer = msgspec.json.decode(await api.request(admin, "STREAM.INFO.EVENTS", {}))
         short = answer["config"] | {"duplicate_window": 100_000_000}
         try:
-            await admin.ask("STREAM.UPDATE.EVENTS", short)
+            await api.request(admin, "STREAM.UPDATE.EVENTS", short)
             head = await log.append(history, same, after=NOWHERE)
             await log.append(history, drafts("c"), after=head)
             await asyncio.sleep(0.5)  # the window passes; nothing tells when

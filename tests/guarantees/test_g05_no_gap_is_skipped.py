@@ -14,6 +14,7 @@ import pytest
 
 from events import NOWHERE, Head, History
 from infra.log.jetstream import Connection, JetStreamLog
+from infra.log.jetstream.connection import api
 from infra.log.jetstream.read.follow import follow
 from tests.kit.build.event_logs import drafts, new_history, reading, versions
 from tests.kit.faults.tampering import Fate, is_delivery, once, tampered
@@ -154,14 +155,14 @@ async def test_a_deleted_consumer_is_made_anew_where_it_was(
         for _ in range(2):
             gone = await eventually(lambda: consumers(admin), seconds=60)
             for name in gone:
-                await admin.ask(f"CONSUMER.DELETE.EVENTS.{name}", {})
+                await api.request(admin, f"CONSUMER.DELETE.EVENTS.{name}", {})
             middle = await fill(log, history, middle, 500)
             await reach(seen, middle.sequence)
     assert seen.sequences == list(range(head.sequence + 1, middle.sequence + 1))
 
 
 async def consumers(admin: Connection) -> list[str]:
-    answer = msgspec.json.decode(await admin.ask("CONSUMER.NAMES.EVENTS", {}))
+    answer = msgspec.json.decode(await api.request(admin, "CONSUMER.NAMES.EVENTS", {}))
     return [name for name in answer["consumers"] or [] if name.startswith("g05-")]
 
 

@@ -16,8 +16,7 @@ from nats.errors import TimeoutError as NoAnswer
 from events import NOWHERE
 from events.protocol.task_state import TaskState, evolve
 from infra.log.event_log import Unavailable
-from infra.log.jetstream import JetStreamLog, Selection, connect
-from infra.log.jetstream.read import replay
+from infra.log.jetstream import JetStreamLog, Selection, connect, replay
 from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.probe.recording_proxy import passage
 from tests.kit.run.errand_command import errand, finished_task

@@ -35,6 +35,7 @@ from infra.local.demo.sample_repositories import PROMPTS
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin import streams as settings
 from infra.log.jetstream.admin.erasure import Purged, purge_before
+from infra.log.jetstream.connection import api
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.object_store import Objects, Storage, open_objects
 from tests.kit.build.event_logs import drafts, new_history
@@ -204,8 +205,8 @@ async def without_deny_delete(place: Any) -> None:
     replicas = 3 if isinstance(place, Cluster) else 1
     wanted = {**settings._EVENTS_SETTINGS, "deny_delete": False, "num_replicas": replicas}
     async with as_admin(place) as admin:
-        await admin.ask("STREAM.DELETE.EVENTS", {})
-        await admin.ask("STREAM.CREATE.EVENTS", wanted)
+        await api.request(admin, "STREAM.DELETE.EVENTS", {})
+        await api.request(admin, "STREAM.CREATE.EVENTS", wanted)
 
 
 async def erased(place: Any, directory: Path, canary: str) -> Purged:

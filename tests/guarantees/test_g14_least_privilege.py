@@ -18,6 +18,7 @@ from infra.log.jetstream import (
     create_reader,
     delete_reader,
 )
+from infra.log.jetstream.connection import api
 from infra.log.nats_permissions import ROLES, Role
 from infra.runtime.clock import utc_now
 from tests.kit.build.event_logs import drafts, new_history, texts
@@ -50,7 +51,7 @@ async def state_of(admin: Connection) -> tuple[Any, ...]:
     """All that a call could change: both streams' settings, what they hold, and who reads them."""
     told = []
     for stream in ("EVENTS", "DEADLETTERS"):
-        found = msgspec.json.decode(await admin.ask(f"STREAM.INFO.{stream}", {}))
+        found = msgspec.json.decode(await api.request(admin, f"STREAM.INFO.{stream}", {}))
         told.append((found["config"], found["created"], found["state"]["last_seq"]))
         told.append((found["state"]["messages"], found["state"].get("num_deleted", 0)))
     return tuple(told)

@@ -13,7 +13,7 @@ from events import event_subject
 from infra.documents import Message, Part, Schemas, changes, document, event_schemas, stale, write
 from infra.documents.files import Refused, spell
 from infra.log.jetstream import JetStreamLog, connect
-from infra.log.jetstream.admin.streams import DEAD_LETTERS
+from infra.log.jetstream.connection.api import DEAD_LETTERS
 from tests.kit.build.event_logs import new_history, reading
 from tests.kit.laws.documents import require_message
 from tests.kit.probe.eventually import eventually

@@ -66,8 +66,8 @@ class Heard:
         self.by_subscription = {}
         self.others = []
         self.stats = {"in_msgs": 0, "in_bytes": 0}
-        self.takers = {sid: self._taker(sid) for sid in TAKEN}
-        self.answer_takers = {ANSWERED: self._take_answers}
+        self.on_deliveries = {sid: self._taker(sid) for sid in TAKEN}
+        self.on_answers = {ANSWERED: self._take_answers}
         self.taken = 0
 
     def _taker(self, sid):

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from events import NOWHERE, Head, ModelReplied, Usage, event_subject
 from infra.log.event_log import Conflict, Unavailable
 from infra.log.jetstream import JetStreamLog
+from infra.log.jetstream.connection import api
 from infra.log.jetstream.read.follow import follow
 from tests.infra.test_jetstream_streams import settings_of
 from tests.kit.build.event_logs import drafts, new_history, reading, texts, versions
@@ -179,15 +180,15 @@ async def test_dead_letters_that_cannot_be_stored_are_waited_for(connection, adm
     def waits():
         return tries("errand_dead_letter_waits_total", {"reader": follower}) or 0
 
-    await admin.ask("STREAM.UPDATE.DEADLETTERS", {**usual, "max_msg_size": 1})
+    await api.request(admin, "STREAM.UPDATE.DEADLETTERS", {**usual, "max_msg_size": 1})
     try:
         async with reading(log, follower, after=head.sequence - 1) as reader:
             await eventually(waits, until=lambda n: n >= 2)
-            await admin.ask("STREAM.UPDATE.DEADLETTERS", usual)
+            await api.request(admin, "STREAM.UPDATE.DEADLETTERS", usual)
             await log.append(history, drafts("after"), after=head)
             await eventually(lambda: len(reader.of(history)), until=lambda n: n >= 2)
     finally:
-        await admin.ask("STREAM.UPDATE.DEADLETTERS", usual)
+        await api.request(admin, "STREAM.UPDATE.DEADLETTERS", usual)
 
     assert texts(reader.of(history)) == ["before", "after"]
     assert (await dead_letters(admin, follower)).data == b"poison"

@@ -7,8 +7,7 @@ import msgspec
 import pytest
 
 from events import NOWHERE, BudgetRaised, TaskCancelled, TaskInstructed, event_subject
-from infra.log.jetstream import JetStreamLog, Selection
-from infra.log.jetstream.read import replay
+from infra.log.jetstream import JetStreamLog, Selection, replay
 from infra.runtime.clock import DraftFactory, utc_now
 from tests.kit.build.event_logs import drafts, new_history, texts
 from tests.kit.probe.eventually import eventually

@@ -4,12 +4,13 @@ import msgspec
 import pytest
 
 from infra.log.jetstream import provision
-from infra.log.jetstream.connection.connection import ApiError
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import ApiError
 from tests.kit.servers.nats_connections import as_admin, as_role
 
 
 async def settings_of(connection, stream):
-    answer = await connection.ask(f"STREAM.INFO.{stream}", {})
+    answer = await api.request(connection, f"STREAM.INFO.{stream}", {})
     return msgspec.json.decode(answer)["config"]
 
 
@@ -32,9 +33,9 @@ async def test_the_events_are_kept_for_ever_and_guarded(servers):
 
 async def test_provisioning_again_changes_nothing(servers):
     async with as_admin(servers) as admin:
-        before = await admin.ask("STREAM.INFO.EVENTS", {})
+        before = await api.request(admin, "STREAM.INFO.EVENTS", {})
         await provision(servers.nats_url, servers.credentials("operator"))
-        after = await admin.ask("STREAM.INFO.EVENTS", {})
+        after = await api.request(admin, "STREAM.INFO.EVENTS", {})
     was, now = msgspec.json.decode(before), msgspec.json.decode(after)
     assert (was["config"], was["created"]) == (now["config"], now["created"])
 
@@ -42,7 +43,7 @@ async def test_provisioning_again_changes_nothing(servers):
 async def test_provisioning_mends_a_setting(servers):
     async with as_admin(servers) as admin:
         wrong = {**await settings_of(admin, "DEADLETTERS"), "max_age": 3600 * 10**9}
-        await admin.ask("STREAM.UPDATE.DEADLETTERS", wrong)
+        await api.request(admin, "STREAM.UPDATE.DEADLETTERS", wrong)
         await provision(servers.nats_url, servers.credentials("operator"))
         assert (await settings_of(admin, "DEADLETTERS"))["max_age"] == 90 * 86400 * 10**9
 
@@ -50,10 +51,10 @@ async def test_provisioning_mends_a_setting(servers):
 async def test_an_event_cannot_be_deleted_even_by_the_admin(servers):
     async with as_admin(servers) as admin:
         with pytest.raises(ApiError, match="delete not permitted"):
-            await admin.ask("STREAM.MSG.DELETE.EVENTS", {"seq": 1})
+            await api.request(admin, "STREAM.MSG.DELETE.EVENTS", {"seq": 1})
 
 
 async def test_a_service_may_not_change_the_streams(servers):
     async with as_role(servers, "gateway") as gateway:
         with pytest.raises(Exception, match="did not answer"):
-            await gateway.ask("STREAM.PURGE.EVENTS", {}, within_seconds=0.3)
+            await api.request(gateway, "STREAM.PURGE.EVENTS", {}, within_seconds=0.3)

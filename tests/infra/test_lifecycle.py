@@ -12,7 +12,7 @@ from infra.runtime.lifecycle import run_until_signalled
 
 PROGRAM = """
 import asyncio, sys
-from infra.lifecycle import run_until_signalled
+from infra.runtime.lifecycle import run_until_signalled
 
 async def polite(stopping):
     print("up", flush=True)

@@ -15,7 +15,7 @@ from infra.runtime.telemetry import LossyStream
 def told(program: str, *, level: str = "INFO") -> list[dict[str, Any]]:
     """Run a program whose telemetry is set up; return its log lines."""
     setup = (
-        "from infra import telemetry\n"
+        "from infra.runtime import telemetry\n"
         f"telemetry.configure('tester', level={level!r})\n"
         "log = telemetry.logger('a.module')\n"
     )
@@ -104,7 +104,7 @@ def test_port_zero_serves_no_metrics() -> None:
 
 WRITES = (
     "import logging, sys\n"
-    "from infra import telemetry\n"
+    "from infra.runtime import telemetry\n"
     "telemetry.configure('tester')\n"
     "log = telemetry.logger('a.module')\n"
     "for number in range(100):\n"

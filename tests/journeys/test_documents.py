@@ -11,7 +11,7 @@ from clients.cli.gateway.client import new_command
 from events import History
 from infra.local.demo.sample_repositories import PROMPTS
 from infra.log.jetstream import connect, subscribe_live
-from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection.api import STREAM
 from tests.kit.laws.documents import require_message, require_stored
 from tests.kit.run.phone import repository, stored
 

@@ -19,7 +19,7 @@ from events import (
 from infra.log.event_log import Refused
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin.erasure import HistoryCapacity
-from infra.log.jetstream.admin.streams import MAX_EVENTS_PER_TASK
+from infra.log.jetstream.connection.api import MAX_EVENTS_PER_TASK
 from infra.runtime.clock import DraftFactory, utc_now
 from tests.kit.run.operator_commands import house, operate
 from tests.kit.servers.nats_connections import as_admin

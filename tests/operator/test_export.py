@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 
 from events import NOWHERE
-from infra.log.jetstream import JetStreamLog, Selection
-from infra.log.jetstream.read import replay
+from infra.log.jetstream import JetStreamLog, Selection, replay
 from infra.operator.analytics.destination import NotWritten, destination
 from infra.operator.analytics.export import export, json_line, writing
 from infra.operator.analytics.parquet import ParquetFile

@@ -6,15 +6,13 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Final, Generic, NamedTuple, TypeVar, cast
 
-import msgspec
-
 from events import NOWHERE, Draft, Head, History, Recorded, event_subject
 from events.codec import AnyEvent
 from events.limits import MAX_COUNT
 from infra.log.event_log import Unavailable
 from infra.log.jetstream.admin.dead_letters import EventPlace, park_task
 from infra.log.jetstream.admin.invalid_messages import InvalidMessages, OnInvalid, ignore
-from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection import api
 from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read import history as reading
@@ -44,16 +42,6 @@ class LogInfo(NamedTuple):
     created: datetime
     last_sequence: int
     size_bytes: int = 0
-
-
-class _State(msgspec.Struct, frozen=True):
-    last_seq: int
-    bytes: int = 0
-
-
-class _Info(msgspec.Struct, frozen=True):
-    created: datetime
-    state: _State
 
 
 class JetStreamLog(Generic[Writes]):
@@ -286,9 +274,8 @@ class JetStreamLog(Generic[Writes]):
         )
 
     async def info(self) -> LogInfo:
-        """Tell which log this is, where it ends, how large it is. Raises Unavailable, ApiError."""
-        answer = await self._connection.ask(f"STREAM.INFO.{STREAM}", {})
-        info = msgspec.json.decode(answer, type=_Info)
+        """Return which log this is, its end and its size. Raises Unavailable, ApiError."""
+        info = await api.stream_info(self._connection)
         return LogInfo(info.created, info.state.last_seq, info.state.bytes)
 
     async def _growth(

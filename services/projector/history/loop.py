@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge
 from events.protocol import readers
 from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog
-from infra.log.jetstream.connection.connection import ApiError
+from infra.log.jetstream.connection.api import ApiError
 from infra.runtime.telemetry import logger
 from infra.stores.postgres_errors import PostgresUnavailable
 from services.projector.history.batch_writer import Applying

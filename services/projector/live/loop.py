@@ -26,7 +26,7 @@ from events import History, Recorded, TaskId
 from events.protocol import readers
 from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog
-from infra.log.jetstream.connection.connection import ApiError
+from infra.log.jetstream.connection.api import ApiError
 from infra.runtime.telemetry import logger
 from infra.stores.live_channels import (
     EPHEMERAL,

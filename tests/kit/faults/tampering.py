@@ -21,7 +21,7 @@ def tampered(connection: Connection, choose: Choose) -> Iterator[list[Fate]]:
     "late" is delivered right behind the next message of its kind.
     """
     client: Any = connection.client
-    process, takers = client._process_msg, client.takers
+    process, takers = client._process_msg, client.on_deliveries
     befallen: list[Fate] = []
     late_deliveries: list[DeliveredMessage] = []
     late_answers: list[tuple[Any, ...]] = []
@@ -57,11 +57,11 @@ def tampered(connection: Connection, choose: Choose) -> Iterator[list[Fate]]:
 
             return tampering_take
 
-    client._process_msg, client.takers = tampering_process, TamperingTakers(takers)
+    client._process_msg, client.on_deliveries = tampering_process, TamperingTakers(takers)
     try:
         yield befallen
     finally:
-        client._process_msg, client.takers = process, dict(client.takers)
+        client._process_msg, client.on_deliveries = process, dict(client.on_deliveries)
 
 
 def once(fate: Fate, where: Callable[[str, bytes], bool]) -> Choose:

@@ -28,7 +28,8 @@ from infra.local.servers import programs as servers
 from infra.log.event_log import Unavailable
 from infra.log.event_mac import EventKeys, read_keys
 from infra.log.jetstream import Connection, provision
-from infra.log.jetstream.connection.connection import ApiError
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import ApiError
 from infra.log.nats_permissions import Role, WorkerGrant
 from infra.runtime.clock import utc_now
 from tests.kit.build import nats_identities
@@ -169,7 +170,7 @@ class _Info(msgspec.Struct, frozen=True):
 async def _standing(admin: Connection) -> _Standing:
     """Ask who leads the log, empty while nobody does, and how its copies stand."""
     try:
-        answer = await admin.ask("STREAM.INFO.EVENTS", {}, within_seconds=1)
+        answer = await api.request(admin, "STREAM.INFO.EVENTS", {}, within_seconds=1)
     except (Unavailable, ApiError):
         return _Standing()
     return msgspec.json.decode(answer, type=_Info).cluster

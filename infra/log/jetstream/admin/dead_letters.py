@@ -8,7 +8,6 @@ settled. Callers: JetStreamLog.follow parks; `errand deadletters` looks and sett
 """
 
 import asyncio
-from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
@@ -18,11 +17,16 @@ from prometheus_client import Counter
 
 from infra.log.event_log import Unavailable
 from infra.log.event_mac import HEADER, Mac, read_mac
-from infra.log.jetstream.admin.erasure import delete
-from infra.log.jetstream.admin.streams import DEAD_LETTERS, MAX_MESSAGE_BYTES
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import (
+    DEAD_LETTERS,
+    MAX_MESSAGE_BYTES,
+    ApiError,
+    ApiMessage,
+    MessageRequest,
+)
 from infra.log.jetstream.connection.client import DeliveredMessage
-from infra.log.jetstream.connection.connection import ApiError, Connection
-from infra.log.jetstream.read.history import NO_MESSAGE
+from infra.log.jetstream.connection.connection import Connection
 from infra.runtime.telemetry import logger
 
 Settlement = Literal["dropped", "reads", "skipped"]
@@ -66,18 +70,6 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return self.reason.startswith(QUARANTINED)
 
 
-class _Message(msgspec.Struct, frozen=True):
-    subject: str
-    seq: int
-    time: datetime
-    hdrs: str = ""
-    data: str = ""
-
-
-class _Got(msgspec.Struct, frozen=True):
-    message: _Message
-
-
 class _Advisory(msgspec.Struct, frozen=True):
     """$JS.EVENT.ADVISORY.CONSUMER.*: a consumer gave a message up (ADR-4, jetstream advisories)."""
 
@@ -85,10 +77,6 @@ class _Advisory(msgspec.Struct, frozen=True):
     stream_seq: int = 0
     deliveries: int = 0
     reason: str = ""
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    error: object = None
 
 
 class EventPlace(NamedTuple):
@@ -101,9 +89,6 @@ class EventPlace(NamedTuple):
 class _Place(NamedTuple):
     reader: str
     sequence: int
-
-
-_got = msgspec.json.Decoder(_Got)
 
 
 async def park_message(
@@ -193,9 +178,9 @@ async def dead_letters_of(connection: Connection, subject: str) -> Sequence[Dead
 
 
 async def _all(connection: Connection) -> Sequence[DeadLetter]:
-    found: dict[_Place, list[_Message]] = {}
+    found: dict[_Place, list[ApiMessage]] = {}
     async for message in _messages(connection):
-        found.setdefault(_place(message, _headers(message.hdrs)), []).append(message)
+        found.setdefault(_place(message, _headers(message.headers)), []).append(message)
     return [_letter(place, copies) for place, copies in found.items()]
 
 
@@ -219,7 +204,7 @@ async def settle(connection: Connection, letter: DeadLetter, how: Settlement) ->
 async def forget(connection: Connection, letter: DeadLetter) -> None:
     """Delete a letter, all copies of it, without a note. Raises Unavailable, ApiError."""
     for number in letter.copies:
-        await delete(connection, DEAD_LETTERS, number)
+        await api.delete_message(connection, DEAD_LETTERS, number)
 
 
 async def _is_stored(
@@ -232,28 +217,27 @@ async def _is_stored(
     except Unavailable as reason:
         _log.warning("dead letter not stored yet", reader=reader, reason=str(reason))
         return False
-    return msgspec.json.decode(answer.data, type=_Answer).error is None
+    return api.decode_publish_answer(answer.data).error is None
 
 
-async def _messages(connection: Connection) -> AsyncIterator[_Message]:
+async def _messages(connection: Connection) -> AsyncIterator[ApiMessage]:
     """Read the stream of dead letters; they are few, so one by one."""
     after = 0
     while True:
-        question = {"seq": after + 1, "next_by_subj": ">"}
+        wanted = MessageRequest(seq=after + 1, next_by_subj=">")
         try:
-            answer = await connection.ask(f"STREAM.MSG.GET.{DEAD_LETTERS}", question)
+            message = await api.get_message(connection, wanted, stream=DEAD_LETTERS)
         except ApiError as refusal:
-            if refusal.code == NO_MESSAGE:
-                return
             if refusal.is_transient:
                 raise Unavailable(str(refusal)) from refusal
             raise
-        message = _got.decode(answer).message
+        if message is None:
+            return
         yield message
         after = message.seq
 
 
-def _place(message: _Message, headers: Mapping[str, str]) -> _Place:
+def _place(message: ApiMessage, headers: Mapping[str, str]) -> _Place:
     kind, _, reader = message.subject.partition(".")
     if kind == _DEAD:
         return _Place(reader, int(headers.get("Errand-Sequence", "0")))
@@ -261,37 +245,37 @@ def _place(message: _Message, headers: Mapping[str, str]) -> _Place:
     return _Place(advisory.consumer, advisory.stream_seq)
 
 
-def _letter(place: _Place, copies: Sequence[_Message]) -> DeadLetter:
-    eldest = copies[0]
-    headers = _headers(eldest.hdrs)
+def _letter(place: _Place, copies: Sequence[ApiMessage]) -> DeadLetter:
+    oldest = copies[0]
+    headers = _headers(oldest.headers)
     return DeadLetter(
-        number=eldest.seq,
+        number=oldest.seq,
         reader=place.reader,
         sequence=place.sequence,
         subject=headers.get("Errand-Subject", ""),
-        reason=headers.get("Errand-Reason") or _given_up(eldest),
-        at=eldest.time,
-        body=b64decode(eldest.data) if eldest.subject.startswith(f"{_DEAD}.") else b"",
+        reason=headers.get("Errand-Reason") or _given_up(oldest),
+        at=oldest.stored_at,
+        body=oldest.body if oldest.subject.startswith(f"{_DEAD}.") else b"",
         copies=tuple(copy.seq for copy in copies),
         mac=headers.get(HEADER, ""),
-        is_settled=any("Errand-Settled" in _headers(copy.hdrs) for copy in copies),
+        is_settled=any("Errand-Settled" in _headers(copy.headers) for copy in copies),
     )
 
 
-def _given_up(message: _Message) -> str:
+def _given_up(message: ApiMessage) -> str:
     advisory = _advisory(message)
     return advisory.reason or f"given up after {advisory.deliveries} deliveries"
 
 
-def _advisory(message: _Message) -> _Advisory:
+def _advisory(message: ApiMessage) -> _Advisory:
     try:
-        return msgspec.json.decode(b64decode(message.data), type=_Advisory)
+        return msgspec.json.decode(message.body, type=_Advisory)
     except msgspec.DecodeError:
         return _Advisory(reason="no advisory that this edition knows")
 
 
-def _headers(encoded: str) -> dict[str, str]:
-    """Read NATS headers as STREAM.MSG.GET answers them: `NATS/1.0` and lines, in base64."""
-    lines = b64decode(encoded).decode(errors="replace").split("\r\n")[1:]
+def _headers(raw: bytes) -> dict[str, str]:
+    """Return the headers of a raw block: `NATS/1.0` and lines."""
+    lines = raw.decode(errors="replace").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines)
     return {name.strip(): value.strip() for name, found, value in pairs if found}

@@ -9,21 +9,19 @@ was. Caller: `errand erase`.
 
 import re
 from contextlib import aclosing
-from typing import Any, Final, NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from events import NOWHERE, Head, History, TaskId, event_subject, history_of
 from infra.log.event_mac import Proofs
-from infra.log.jetstream.admin.streams import MAX_EVENTS_PER_TASK, STREAM
-from infra.log.jetstream.connection.connection import ApiError, Connection
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import MAX_EVENTS_PER_TASK, STREAM
+from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read import history as reading
 from infra.log.jetstream.read.decode import HistoryDecoder, InvalidEvent, StoredMessage, read_event
 
 _ID: Final = re.compile(r"[a-z0-9_]{1,128}")
 _READ_SECONDS: Final = 60.0
 _PURGE_SECONDS: Final = 60.0
-NO_SUCH_MESSAGE: Final = 10057  # what STREAM.MSG.DELETE answers for a message that is gone
 
 
 class Purged(NamedTuple):
@@ -31,19 +29,6 @@ class Purged(NamedTuple):
 
     messages: int
     is_overwritten: bool
-
-
-class _State(msgspec.Struct, frozen=True):
-    subjects: dict[str, int] | None = None
-
-
-class _Info(msgspec.Struct, frozen=True):
-    state: _State
-    config: dict[str, Any]
-
-
-class _PurgeAnswer(msgspec.Struct, frozen=True):
-    purged: int = 0
 
 
 async def find_history(connection: Connection, task: TaskId) -> History | None:
@@ -54,7 +39,7 @@ async def find_history(connection: Connection, task: TaskId) -> History | None:
     """
     if not _ID.fullmatch(task):
         return None
-    info = await _info(connection, subjects_filter=f"events.*.{task}")
+    info = await api.stream_info(connection, subjects_filter=f"events.*.{task}")
     subjects = info.state.subjects or {}
     return history_of(min(subjects)) if subjects else None
 
@@ -65,14 +50,11 @@ async def purge_before(connection: Connection, history: History, sequence: int) 
     Raises Unavailable, ApiError; said again it goes on where it was.
     """
     subject = event_subject(history)
-    is_overwritten = not (await _info(connection)).config.get("deny_delete", False)
+    is_overwritten = not (await api.stream_info(connection)).config.get("deny_delete", False)
     overwritten = await _overwrite(connection, subject, sequence) if is_overwritten else 0
-    answer = await connection.ask(
-        f"STREAM.PURGE.{STREAM}",
-        {"filter": subject, "seq": sequence},
-        within_seconds=_PURGE_SECONDS,
+    purged = await api.purge_subject(
+        connection, subject, below=sequence, within_seconds=_PURGE_SECONDS
     )
-    purged = msgspec.json.decode(answer, type=_PurgeAnswer).purged
     return Purged(overwritten + purged, is_overwritten)
 
 
@@ -129,19 +111,5 @@ async def _overwrite(connection: Connection, subject: str, sequence: int) -> int
     stored = await reading.messages(connection, subject, after=0, within_seconds=_READ_SECONDS)
     places = [message.sequence for message in stored if message.sequence < sequence]
     for place in places:
-        await delete(connection, STREAM, place)
+        await api.delete_message(connection, STREAM, place)
     return len(places)
-
-
-async def delete(connection: Connection, stream: str, sequence: int) -> None:
-    """Delete one message, overwriting it; it is no error when it is gone already."""
-    try:
-        await connection.ask(f"STREAM.MSG.DELETE.{stream}", {"seq": sequence})
-    except ApiError as refusal:
-        if refusal.code not in (NO_SUCH_MESSAGE, reading.NO_MESSAGE):
-            raise
-
-
-async def _info(connection: Connection, **question: str) -> _Info:
-    answer = await connection.ask(f"STREAM.INFO.{STREAM}", question)
-    return msgspec.json.decode(answer, type=_Info)

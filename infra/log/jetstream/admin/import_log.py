@@ -13,7 +13,8 @@ import msgspec
 from events.codec import tag_of
 from infra.log.event_log import Unavailable
 from infra.log.event_mac import HEADER, header_block
-from infra.log.jetstream.admin.streams import MAX_EVENTS_PER_TASK, STREAM
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import MAX_EVENTS_PER_TASK, STREAM
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read.decode import ForgedEvent, InvalidEvent, read_event
 
@@ -21,7 +22,7 @@ _BATCH: Final = 500
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 _ANSWER_SECONDS: Final = 30.0
 _GAP: Final = "events.gap"
-_PLACEHOLDERS_A_SUBJECT: Final = MAX_EVENTS_PER_TASK // 2
+_PLACEHOLDERS_PER_SUBJECT: Final = MAX_EVENTS_PER_TASK // 2
 
 
 class LogNotEmpty(Exception):
@@ -32,25 +33,8 @@ class ImportFailed(Exception):
     """The log did not take a message at its sequence. The text says why."""
 
 
-class _State(msgspec.Struct, frozen=True):
-    last_seq: int
-
-
-class _Info(msgspec.Struct, frozen=True):
-    state: _State
-
-
-class _Error(msgspec.Struct, frozen=True):
-    description: str = ""
-
-
 class _Shape(msgspec.Struct, frozen=True):
     schema: int = 1
-
-
-class _Ack(msgspec.Struct, frozen=True):
-    seq: int = 0
-    error: _Error | None = None
 
 
 class _Waiting(NamedTuple):
@@ -101,13 +85,11 @@ class LogImport:
         """Bring the log to the sequence `up_to` and take the placeholders out again."""
         await self._fill(up_to + 1)
         await self._flush()
-        await self._connection.ask(
-            f"STREAM.PURGE.{STREAM}", {"filter": f"{_GAP}.*"}, within_seconds=_ANSWER_SECONDS
-        )
+        await api.purge_subject(self._connection, f"{_GAP}.*", within_seconds=_ANSWER_SECONDS)
 
     async def _fill(self, sequence: int) -> None:
         while self._next < sequence:
-            await self._add(_Waiting(f"{_GAP}.{self._next // _PLACEHOLDERS_A_SUBJECT}", b"", ""))
+            await self._add(_Waiting(f"{_GAP}.{self._next // _PLACEHOLDERS_PER_SUBJECT}", b"", ""))
 
     async def _add(self, message: "_Waiting") -> None:
         self._waiting.append(message)
@@ -152,7 +134,7 @@ class LogImport:
         answer = await self._connection.request(
             subject, body, headers=headers, within_seconds=_ANSWER_SECONDS
         )
-        ack = msgspec.json.decode(answer.data, type=_Ack)
+        ack = api.decode_publish_answer(answer.data)
         if ack.error is not None:
             raise ImportFailed(f"The log refused a message: {ack.error.description}.")
         return ack.seq
@@ -182,5 +164,4 @@ class LogImport:
 
 
 async def _last(connection: Connection) -> int:
-    answer = await connection.ask(f"STREAM.INFO.{STREAM}", {})
-    return msgspec.json.decode(answer, type=_Info).state.last_seq
+    return (await api.stream_info(connection)).state.last_seq

@@ -5,26 +5,27 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from infra.log.event_log import Unavailable
-from infra.log.jetstream.connection.connection import ApiError, Connection, available, connect
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import (
+    DEAD_LETTERS,
+    MAX_EVENTS_PER_TASK,
+    MAX_MESSAGE_BYTES,
+    NANOSECONDS,
+    STREAM,
+    UNKNOWN_STREAM,
+    ApiError,
+)
+from infra.log.jetstream.connection.connection import Connection, available, connect
 from infra.runtime.telemetry import logger
 
-STREAM: Final = "EVENTS"
-DEAD_LETTERS: Final = "DEADLETTERS"
-MAX_MESSAGE_BYTES: Final = 256 * 1024
-MAX_EVENTS_PER_TASK: Final = 20_000
-
-_NANOSECONDS: Final = 1_000_000_000
 _DAY_SECONDS: Final = 86_400
-_UNKNOWN_STREAM: Final = 10059
 _RETRY_SECONDS: Final = 1.0
 _ADVISORIES: Final = "$JS.EVENT.ADVISORY.CONSUMER"
 
 _log = logger(__name__)
 
-# In the spelling of the API ($JS.API.STREAM.CREATE): nats-py's own type lacks newer fields.
+# As the API has them ($JS.API.STREAM.CREATE): nats-py's own type lacks newer fields.
 _EVENTS_SETTINGS: Final[Mapping[str, Any]] = {
     "name": STREAM,
     "description": "Every fact of every task; one exact subject a task",
@@ -39,7 +40,7 @@ _EVENTS_SETTINGS: Final[Mapping[str, Any]] = {
     "max_bytes": -1,
     "max_age": 0,
     "max_consumers": -1,
-    "duplicate_window": 120 * _NANOSECONDS,
+    "duplicate_window": 120 * NANOSECONDS,
     "allow_direct": True,
     "allow_atomic": True,
     "deny_delete": True,
@@ -61,20 +62,11 @@ _DEAD_LETTERS_SETTINGS: Final[Mapping[str, Any]] = {
     "discard": "old",
     "max_msgs": -1,
     "max_bytes": -1,
-    "max_age": 90 * _DAY_SECONDS * _NANOSECONDS,
+    "max_age": 90 * _DAY_SECONDS * NANOSECONDS,
     "max_consumers": -1,
-    "duplicate_window": 120 * _NANOSECONDS,
+    "duplicate_window": 120 * NANOSECONDS,
     "allow_direct": True,
 }
-
-
-class _State(msgspec.Struct, frozen=True):
-    last_seq: int = 0
-
-
-class _Info(msgspec.Struct, frozen=True):
-    config: dict[str, Any]
-    state: _State
 
 
 def ignore_wait(_reason: str) -> None:
@@ -93,9 +85,9 @@ async def wait_for_stream(
     available.set(0)
     while True:
         try:
-            answer = await connection.ask(f"STREAM.INFO.{STREAM}", {})
+            info = await api.stream_info(connection)
         except ApiError as refusal:
-            if refusal.code != _UNKNOWN_STREAM and not refusal.is_transient:
+            if refusal.code != UNKNOWN_STREAM and not refusal.is_transient:
                 raise
             reason = f"{refusal}. If it was never made, run `python -m infra.log.jetstream`."
         except Unavailable as error:
@@ -103,7 +95,7 @@ async def wait_for_stream(
             reason = str(error)
         else:
             available.set(1)
-            return msgspec.json.decode(answer, type=_Info).state.last_seq
+            return info.state.last_seq
         if reason != said:
             said = reason
             on_wait(reason)
@@ -119,20 +111,18 @@ async def provision(url: str, credentials: str | Path = "", *, replicas: int = 1
     """
     async with connect(url, credentials=credentials, name="provision") as connection:
         for settings in (_EVENTS_SETTINGS, _DEAD_LETTERS_SETTINGS):
-            await _settle(connection, {**settings, "num_replicas": replicas})
+            await _create_or_update(connection, {**settings, "num_replicas": replicas})
 
 
-async def _settle(connection: Connection, settings: Mapping[str, Any]) -> None:
+async def _create_or_update(connection: Connection, settings: Mapping[str, Any]) -> None:
     """Create one stream or update it; settings this edition does not know are left as they are."""
-    name = settings["name"]
     try:
-        answer = await connection.ask(f"STREAM.INFO.{name}", {})
+        present = (await api.stream_info(connection, settings["name"])).config
     except ApiError as refusal:
-        if refusal.code != _UNKNOWN_STREAM:
+        if refusal.code != UNKNOWN_STREAM:
             raise
-        await connection.ask(f"STREAM.CREATE.{name}", settings)
+        await api.create_stream(connection, settings)
         return
-    present = msgspec.json.decode(answer, type=_Info).config
     wanted = {**present, **settings}
     if wanted != present:
-        await connection.ask(f"STREAM.UPDATE.{name}", wanted)
+        await api.update_stream(connection, wanted)

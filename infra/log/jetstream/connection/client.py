@@ -26,7 +26,7 @@ _ANSWER: Final = re.compile(
     # With headers, and without a reply subject.
     rb"HMSG ([^ ]+) ([0-9]+) ([0-9]+) ([0-9]+)\r\n"
 )
-_PASSING: Final = re.compile(
+_TRANSIENT: Final = re.compile(
     # A server that is busy, full or stopping: it or another may let us in a moment later.
     "authentication timeout|maximum (account )?(active )?connections|server shutdown",
     re.IGNORECASE,
@@ -84,8 +84,8 @@ class QuickClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self.takers: dict[int, OnDeliveries] = {}
-        self.answer_takers: dict[int, OnAnswers] = {}
+        self.on_deliveries: dict[int, OnDeliveries] = {}
+        self.on_answers: dict[int, OnAnswers] = {}
         self._ps = _QuickParser(self)
 
     async def _send_publish(  # noqa: PLR0917 - the signature is nats-py's own
@@ -112,8 +112,8 @@ class QuickClient(Client):
             await self._flush_pending()
 
     async def _process_err(self, err_msg: str) -> None:
-        """Reconnect after an error that passes; nats-py's own would close the client for good."""
-        if _PASSING.search(err_msg):
+        """Reconnect after a transient error; nats-py's own would close the client for good."""
+        if _TRANSIENT.search(err_msg):
             await self._process_op_err(nats.errors.Error(f"nats: {err_msg.strip(chr(39))}"))
             return
         await super()._process_err(err_msg)
@@ -189,7 +189,7 @@ class _QuickParser(Parser):
             if sid != of and run:
                 break
             if not run:
-                of, take = sid, self._client.takers.get(int(sid))
+                of, take = sid, self._client.on_deliveries.get(int(sid))
             begin = line.end()
             body, end = begin + int(headers_size or 0), begin + int(size)
             if take is None or end + 2 > len(content):
@@ -219,7 +219,7 @@ class _QuickParser(Parser):
             if sid != of and run:
                 break
             if not run:
-                of, take = sid, self._client.answer_takers.get(int(sid))
+                of, take = sid, self._client.on_answers.get(int(sid))
             begin = line.end()
             body, end = begin + int(headers_size), begin + int(size)
             if take is None or end + 2 > len(content):

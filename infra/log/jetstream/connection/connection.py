@@ -1,4 +1,4 @@
-"""One connection to the NATS servers: kept up for ever, and honest about when it is not."""
+"""Connection to the NATS servers that reconnects for ever and reports when it is down."""
 
 import asyncio
 import re
@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-import msgspec
 import nats.errors
 from nats.aio.client import RawCredentials
 from nats.aio.msg import Msg
@@ -29,9 +28,7 @@ from infra.runtime.telemetry import logger
 FIRST_CONNECTION_SECONDS: Final = 30.0
 _RECONNECT_WAIT_SECONDS: Final = 0.25
 _PING_SECONDS: Final = 10
-_API: Final = "$JS.API"
-_UNAVAILABLE: Final = 503
-_TELLING: Final = re.compile("violation|authenti|expired|exceeded|revoked", re.IGNORECASE)
+_INFORMATIVE: Final = re.compile("violation|authenti|expired|exceeded|revoked", re.IGNORECASE)
 
 available: Final = Gauge(
     "errand_log_available", "Whether NATS is connected and had the log's stream: 1 or 0."
@@ -39,30 +36,8 @@ available: Final = Gauge(
 _log = logger(__name__)
 
 
-class ApiError(Exception):
-    """JetStream refused a question: NATS's own error code, and a status as HTTP has them."""
-
-    def __init__(self, code: int, status: int, description: str) -> None:
-        super().__init__(f"{description} (JetStream error {code})")
-        self.code = code
-        self.is_transient = status == _UNAVAILABLE
-
-
-class _Error(msgspec.Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    error: _Error | None = None
-
-
-_answers = msgspec.json.Decoder(_Answer)
-
-
 class Connection:
-    """A client of the NATS servers that reconnects for ever. Made by `connect`."""
+    """Client of the NATS servers that reconnects for ever. Made by `connect`."""
 
     def __init__(self, name: str, keys: EventKeys = NO_KEYS) -> None:
         self.name = name
@@ -72,17 +47,17 @@ class Connection:
         self._hooks: list[Callable[[], None]] = []
         self._changed = asyncio.Event()
         self.last_error = ""
-        self._is_told = False
+        self._has_informative_error = False
         self._has_been_up = False
 
     @property
     def is_closed(self) -> bool:
-        """Tell whether the connection has ended for good (closed, or its credentials expired)."""
+        """Return whether the connection has ended for good (closed, or its credentials expired)."""
         return bool(self.client.is_closed)
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether what is said now would reach a server."""
+        """Return whether a message published now would reach a server."""
         return bool(self.client.is_connected)
 
     @contextmanager
@@ -95,8 +70,8 @@ class Connection:
             self._hooks.remove(hook)
 
     @asynccontextmanager
-    async def patience(self, seconds: float) -> AsyncIterator[None]:
-        """Wait inside for an answer, this long at most; a reconnect ends it, the answer is lost.
+    async def wait_at_most(self, seconds: float) -> AsyncIterator[None]:
+        """Bound a wait for an answer; a reconnect ends it, as the answer is lost then.
 
         Raises TimeoutError.
         """
@@ -125,12 +100,12 @@ class Connection:
         within_seconds: float,
         headers: Mapping[str, str] | None = None,
     ) -> Msg:
-        """Say something and return the answer. Raises Unavailable when none comes in time."""
+        """Publish a request and return the answer. Raises Unavailable when none comes in time."""
         self.require_open()
         try:
             async with asyncio.timeout(within_seconds):
                 await self._connected()
-            async with self.patience(within_seconds):
+            async with self.wait_at_most(within_seconds):
                 # No time limit for nats-py: it would keep it by `asyncio.wait_for`, which before
                 # Python 3.12 loses a cancellation that comes together with the answer.
                 return await self.client.request(
@@ -150,7 +125,7 @@ class Connection:
         reply: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Say something. Raises Unavailable when the connection cannot take it now."""
+        """Publish a message. Raises Unavailable when the connection cannot take it now."""
         self.require_open()
         try:
             await self.client.publish(subject, body, reply, headers)  # type: ignore[arg-type]
@@ -159,51 +134,43 @@ class Connection:
 
     @asynccontextmanager
     async def listen(
-        self, inbox: str, *, take: OnDeliveries, hear: Callable[[Msg], Awaitable[None]]
+        self,
+        inbox: str,
+        *,
+        on_deliveries: OnDeliveries,
+        on_status: Callable[[Msg], Awaitable[None]],
     ) -> AsyncIterator[None]:
-        """Have a consumer's deliveries taken as they are read from the socket; `hear` the rest.
+        """Receive a consumer's deliveries as they are read from the socket, and statuses beside.
 
-        `take` must neither wait nor raise. What comes is bounded by what was asked for.
+        `on_deliveries` must neither wait nor raise. What comes is bounded by what was requested.
         """
-        subscription = await self.client.subscribe(inbox, cb=hear)
-        self.client.takers[subscription._id] = take  # noqa: SLF001 - nats-py names it nowhere else
+        subscription = await self.client.subscribe(inbox, cb=on_status)
+        self.client.on_deliveries[subscription._id] = on_deliveries  # noqa: SLF001 - nats-py names it nowhere else
         try:
             yield
         finally:
-            del self.client.takers[subscription._id]  # noqa: SLF001
+            del self.client.on_deliveries[subscription._id]  # noqa: SLF001
             if not self.is_closed:
                 await subscription.unsubscribe()
 
     @asynccontextmanager
-    async def listen_for_answers(self, inbox: str, *, take: OnAnswers) -> AsyncIterator[None]:
-        """Have the answers on `inbox` taken as they are read from the socket.
+    async def listen_for_answers(self, inbox: str, *, on_answers: OnAnswers) -> AsyncIterator[None]:
+        """Receive the answers on `inbox` as they are read from the socket.
 
-        `take` must neither wait nor raise. What comes is bounded by what was asked for.
+        `on_answers` must neither wait nor raise. What comes is bounded by what was requested.
         """
 
-        async def hear(message: Msg) -> None:
-            take([DirectAnswer(message.subject.encode(), raw_headers(message), message.data)])
+        async def receive(message: Msg) -> None:
+            on_answers([DirectAnswer(message.subject.encode(), raw_headers(message), message.data)])
 
-        subscription = await self.client.subscribe(inbox, cb=hear)
-        self.client.answer_takers[subscription._id] = take  # noqa: SLF001 - as above
+        subscription = await self.client.subscribe(inbox, cb=receive)
+        self.client.on_answers[subscription._id] = on_answers  # noqa: SLF001 - as above
         try:
             yield
         finally:
-            del self.client.answer_takers[subscription._id]  # noqa: SLF001
+            del self.client.on_answers[subscription._id]  # noqa: SLF001
             if not self.is_closed:
                 await subscription.unsubscribe()
-
-    async def ask(self, verb: str, question: object, *, within_seconds: float = 5.0) -> bytes:
-        """Ask the JetStream API (`STREAM.INFO.EVENTS` …) and return its JSON answer.
-
-        Raises ApiError when JetStream refuses, Unavailable when it does not answer.
-        """
-        body = msgspec.json.encode(question)
-        answer = await self.request(f"{_API}.{verb}", body, within_seconds=within_seconds)
-        error = _answers.decode(answer.data).error
-        if error is not None:
-            raise ApiError(error.err_code, error.code, error.description)
-        return bytes(answer.data)
 
     async def open(self, options: Mapping[str, Any], *, within_seconds: float | None) -> None:
         """Connect, waiting for the servers to come up; see `connect`."""
@@ -230,7 +197,7 @@ class Connection:
             ) from None
 
     async def _connected(self) -> None:
-        """Wait until there is a server to speak to, rather than fill the reconnect buffer."""
+        """Wait until a server is connected, rather than fill the reconnect buffer."""
         while not self.is_connected:
             self.require_open()
             await self._changed.wait()
@@ -244,11 +211,11 @@ class Connection:
         if text != self.last_error:
             remedy = "" if self._has_been_up else "Check that NATS runs at NATS_URL; trying again."
             _log.warning("nats.error", connection=self.name, error=text, remedy=remedy)
-        is_telling = _TELLING.search(text) is not None
+        is_informative = _INFORMATIVE.search(text) is not None
         if (
-            is_telling or not self._is_told
+            is_informative or not self._has_informative_error
         ):  # "connection reset" explains less than what went before
-            self.last_error, self._is_told = text, is_telling
+            self.last_error, self._has_informative_error = text, is_informative
 
     async def _on_disconnect(self) -> None:
         available.set(0)
@@ -257,14 +224,14 @@ class Connection:
     async def _on_reconnect(self) -> None:
         self.reconnects += 1
         available.set(1)
-        self._is_told = False
+        self._has_informative_error = False
         _log.info("nats.reconnected", connection=self.name, reconnects=self.reconnects)
-        self._tell()
+        self._notify()
 
     async def _on_close(self) -> None:
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
         for hook in tuple(self._hooks):
@@ -285,7 +252,7 @@ async def connect(
 
     `credentials` is the path of a `.creds` file (read again at every reconnect) or the text of one;
     empty for a server that asks for none. `inbox_prefix` is the one the credentials grant, unless
-    told otherwise. `keys` sign and verify the control plane's events; without them such events are
+    another is given. `keys` sign and verify the control plane's events; without them these are
     neither written nor read. Raises Unavailable when no server lets us in within this time (None:
     wait for ever), ValueError when these are no credentials.
     """

@@ -13,7 +13,7 @@ import msgspec
 from events import GatewayEvent, Recorded, TaskErased, TaskSubmitted, history_of
 from events.codec import decode
 from infra.log.event_mac import NO_KEYS, Proofs, needs_proof
-from infra.log.jetstream.admin.streams import MAX_MESSAGE_BYTES
+from infra.log.jetstream.connection.api import MAX_MESSAGE_BYTES
 from infra.runtime.telemetry import logger
 
 _MAX_ALARMS: Final = 20

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+from msgspec import UNSET
 
 from infra.log.event_log import Unavailable
-from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import NANOSECONDS, ApiError, ConsumerConfig
 from infra.log.jetstream.connection.client import DeliveredMessage
-from infra.log.jetstream.connection.connection import ApiError, Connection
+from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.connection.waiting import Signal, wait_for_either
 from infra.log.jetstream.read.pulls import BatchPulls
 from infra.runtime.telemetry import logger
@@ -20,7 +23,6 @@ _AT_ONCE: Final = 200
 _HEARTBEAT_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.25
 _IDLE_SECONDS: Final = 60
-_NANOSECONDS: Final = 1_000_000_000
 
 _log = logger(__name__)
 
@@ -28,18 +30,18 @@ _log = logger(__name__)
 class Scope(NamedTuple):
     """Which messages: of which subject (wildcards allowed; empty: all), and stored since when.
 
-    With `tells_when_idle` an empty batch is yielded each time nothing more has come yet.
+    With `yields_when_idle` an empty batch is yielded each time nothing more has come yet.
     """
 
     subject: str = ""
     since: datetime | None = None
-    tells_when_idle: bool = False
+    yields_when_idle: bool = False
 
 
 EVERYTHING: Final = Scope()
 
 
-class _Passage:
+class _Consumer:
     """One consumer's worth of following: good until its deliveries can no longer be trusted."""
 
     def __init__(self, connection: Connection, consumer: str, heartbeat_seconds: float) -> None:
@@ -105,65 +107,68 @@ async def follow(
     while not until.is_set():
         reason = ""
         try:
-            begin = _beginning(scope, last, is_first=last == after)
-            async with _passage(connection, name, begin, heartbeat_seconds) as passage:
+            begin = _Beginning(scope, last, is_first=last == after)
+            async with _consumer(connection, name, begin, heartbeat_seconds) as consumer:
                 while not until.is_set():
-                    stirred = passage.signal.next
-                    await passage.top_up()
-                    if batch := passage.next_batch():
+                    stirred = consumer.signal.next
+                    await consumer.top_up()
+                    if batch := consumer.next_batch():
                         last = batch[-1].sequence
                         yield batch
                         await asyncio.sleep(0)
-                    elif reason := passage.why_broken():
+                    elif reason := consumer.why_broken():
                         break
                     else:
-                        if scope.tells_when_idle:
+                        if scope.yields_when_idle:
                             yield []
                         await wait_for_either(stirred, until, seconds=heartbeat_seconds)
         except Unavailable as error:
             reason = str(error)
         if reason:
             connection.require_open()
-            _log.warning("following anew", follower=name, after=last, reason=reason)
+            _log.warning("follow.restarted", follower=name, after=last, reason=reason)
             await wait_for_either(asyncio.Event(), until, seconds=_RETRY_SECONDS)
 
 
 @asynccontextmanager
-async def _passage(
-    connection: Connection, name: str, begin: Mapping[str, Any], heartbeat_seconds: float
-) -> AsyncIterator[_Passage]:
-    """Make a consumer that begins as `begin` says and listen to it."""
-    consumer = f"{name}-{connection.client.new_inbox().rsplit('.', 1)[-1]}"
-    passage = _Passage(connection, consumer, heartbeat_seconds)
-    with connection.on_reconnect(passage.signal.give):
-        await passage.pulls.open()
+async def _consumer(
+    connection: Connection, name: str, begin: "_Beginning", heartbeat_seconds: float
+) -> AsyncIterator[_Consumer]:
+    """Create a consumer that begins at `begin`, and listen to it."""
+    full_name = f"{name}-{connection.client.new_inbox().rsplit('.', 1)[-1]}"
+    consumer = _Consumer(connection, full_name, heartbeat_seconds)
+    with connection.on_reconnect(consumer.signal.give):
+        await consumer.pulls.open()
         try:
-            await _create(connection, consumer, begin)
-            yield passage
+            await _create(connection, begin.config(full_name))
+            yield consumer
         finally:
-            await passage.pulls.close()
+            await consumer.pulls.close()
 
 
-def _beginning(scope: Scope, last: int, *, is_first: bool) -> dict[str, Any]:
-    """Say what a consumer delivers: above a sequence, or from the first message stored since."""
-    wanted = {"filter_subjects": [scope.subject]} if scope.subject else {}
-    if scope.since is not None and is_first:
-        return wanted | {"deliver_policy": "by_start_time", "opt_start_time": scope.since}
-    return wanted | {"deliver_policy": "by_start_sequence", "opt_start_seq": last + 1}
+class _Beginning(NamedTuple):
+    """First message of a consumer: above a sequence, or the first one stored since a time."""
+
+    scope: Scope
+    after: int
+    is_first: bool
+
+    def config(self, name: str) -> ConsumerConfig:
+        """Return the configuration of the consumer `name`."""
+        by_time = self.scope.since if self.is_first else None
+        return ConsumerConfig(
+            name=name,
+            filter_subjects=[self.scope.subject] if self.scope.subject else UNSET,
+            deliver_policy="by_start_sequence" if by_time is None else "by_start_time",
+            opt_start_seq=self.after + 1 if by_time is None else UNSET,
+            opt_start_time=UNSET if by_time is None else by_time,
+            inactive_threshold=_IDLE_SECONDS * NANOSECONDS,
+        )
 
 
-async def _create(connection: Connection, consumer: str, begin: Mapping[str, Any]) -> None:
-    config = {
-        "name": consumer,
-        **begin,
-        "ack_policy": "none",
-        "mem_storage": True,
-        "num_replicas": 1,
-        "inactive_threshold": _IDLE_SECONDS * _NANOSECONDS,
-    }
-    question = {"stream_name": STREAM, "config": config, "action": "create"}
+async def _create(connection: Connection, config: ConsumerConfig) -> None:
     try:
-        await connection.ask(f"CONSUMER.CREATE.{STREAM}.{consumer}", question)
+        await api.create_consumer(connection, config, is_new=True)
     except ApiError as refusal:
         if not refusal.is_transient:
             raise

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-import msgspec
 from nats.aio.msg import Msg
 
 from infra.log.event_log import Unavailable
-from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import DirectGet
 from infra.log.jetstream.connection.client import raw_headers
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read.decode import StoredMessage
@@ -30,10 +30,10 @@ async def last_messages(
     async with _asking(connection) as (inbox, answers):
         for start in range(0, len(subjects), MAX_SUBJECTS):
             some = subjects[start : start + MAX_SUBJECTS]
-            question = msgspec.json.encode({"multi_last": some, "batch": len(some)})
-            await connection.publish(f"$JS.API.DIRECT.GET.{STREAM}", question, reply=inbox)
+            wanted = DirectGet(multi_last=some, batch=len(some))
+            await api.send_direct_get(connection, wanted, reply=inbox)
             try:
-                async with connection.patience(within_seconds):
+                async with connection.wait_at_most(within_seconds):
                     await _gather(answers, found)
             except TimeoutError:
                 raise Unavailable("NATS did not tell where the histories end.") from None
@@ -61,10 +61,10 @@ async def _asking(connection: Connection) -> AsyncIterator[tuple[str, "asyncio.Q
     """Listen on an inbox of one's own."""
     inbox, answers = connection.client.new_inbox(), asyncio.Queue[Msg]()
 
-    async def hear(message: Msg) -> None:
+    async def receive(message: Msg) -> None:
         answers.put_nowait(message)
 
-    subscription = await connection.client.subscribe(inbox, cb=hear)
+    subscription = await connection.client.subscribe(inbox, cb=receive)
     try:
         yield inbox, answers
     finally:

@@ -5,83 +5,67 @@ leader is asked for the last message, and batches are read until it is reached.
 """
 
 import asyncio
-from base64 import b64decode
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple, TypeVar
 
 from infra.log.event_log import Unavailable
-from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import (
+    ApiError,
+    ApiMessage,
+    DirectGet,
+    MessageRequest,
+    StreamInfo,
+)
 from infra.log.jetstream.connection.client import DirectAnswer
-from infra.log.jetstream.connection.connection import ApiError, Connection
+from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read.decode import StoredMessage
+
+T = TypeVar("T")
 
 PAGE_EVENTS: Final = 500
 _MAX_PAGE: Final = 1_024
 _PAGE_BYTES: Final = 8 * 1024 * 1024
-NO_MESSAGE: Final = 10037
 _RETRY_SECONDS: Final = 0.02
 _ANSWER_SECONDS: Final = 2.0
 _SEQUENCE: Final = b"\r\nNats-Sequence:"
 _LAST_SEQUENCE: Final = b"\r\nNats-Last-Sequence:"
 
 
-class _Message(msgspec.Struct, frozen=True):
-    seq: int
-    data: str = ""
-    hdrs: str = ""
-
-
-class _Got(msgspec.Struct, frozen=True):
-    message: _Message
-
-
-class _State(msgspec.Struct, frozen=True):
-    subjects: dict[str, int] | None = None
-
-
-class _Counted(msgspec.Struct, frozen=True):
-    state: _State
-
-
-_got = msgspec.json.Decoder(_Got)
-_counted = msgspec.json.Decoder(_Counted)
-
-
 async def last_message(
     connection: Connection, subject: str, *, within_seconds: float
 ) -> StoredMessage | None:
     """Ask the leader for a subject's last message. Raises Unavailable."""
-    return await _message(connection, {"last_by_subj": subject}, within_seconds)
+    return await _message(connection, MessageRequest(last_by_subj=subject), within_seconds)
 
 
 async def _message(
-    connection: Connection, question: object, within_seconds: float
+    connection: Connection, wanted: MessageRequest, within_seconds: float
 ) -> StoredMessage | None:
-    try:
-        answer = await _ask(connection, f"STREAM.MSG.GET.{STREAM}", question, within_seconds)
-    except ApiError as refusal:
-        if refusal.code == NO_MESSAGE:
-            return None
-        raise
-    message = _got.decode(answer).message
-    return StoredMessage(message.seq, b64decode(message.data), b64decode(message.hdrs))
+    async def get(seconds: float) -> ApiMessage | None:
+        return await api.get_message(connection, wanted, within_seconds=seconds)
+
+    message = await _retry_until_available(connection, get, within_seconds)
+    return None if message is None else StoredMessage(message.seq, message.body, message.headers)
 
 
 async def count(connection: Connection, subject: str, *, within_seconds: float) -> int:
-    """Ask the leader how many messages stand on one subject. Raises Unavailable."""
-    question = {"subjects_filter": subject}
-    answer = await _ask(connection, f"STREAM.INFO.{STREAM}", question, within_seconds)
-    return (_counted.decode(answer).state.subjects or {}).get(subject, 0)
+    """Return how many messages stand on one subject, by the leader. Raises Unavailable."""
+
+    async def get(seconds: float) -> StreamInfo:
+        return await api.stream_info(connection, subjects_filter=subject, within_seconds=seconds)
+
+    info = await _retry_until_available(connection, get, within_seconds)
+    return (info.state.subjects or {}).get(subject, 0)
 
 
 async def first_message(
     connection: Connection, subject: str, *, within_seconds: float
 ) -> StoredMessage | None:
     """Ask the leader for a subject's first message. Raises Unavailable."""
-    return await _message(connection, {"seq": 1, "next_by_subj": subject}, within_seconds)
+    wanted = MessageRequest(seq=1, next_by_subj=subject)
+    return await _message(connection, wanted, within_seconds)
 
 
 async def messages(
@@ -152,17 +136,20 @@ async def _next_page(
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _ask(connection: Connection, verb: str, question: object, within_seconds: float) -> bytes:
-    """Ask the leader, and its successor when it dies before it answers.
+async def _retry_until_available(
+    connection: Connection, request: Callable[[float], Awaitable[T]], within_seconds: float
+) -> T:
+    """Return the leader's answer, or its successor's when it dies before it answers.
 
-    Raises Unavailable after this time, ApiError when the refusal will not pass.
+    `request` is called with the seconds it may take. Raises Unavailable after `within_seconds`,
+    ApiError for a refusal that is not transient.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_seconds
     while True:
-        patience_seconds = min(_ANSWER_SECONDS, max(_RETRY_SECONDS, deadline - loop.time()))
+        seconds = min(_ANSWER_SECONDS, max(_RETRY_SECONDS, deadline - loop.time()))
         try:
-            return await connection.ask(verb, question, within_seconds=patience_seconds)
+            return await request(seconds)
         except (ApiError, Unavailable) as error:
             if isinstance(error, ApiError) and not error.is_transient:
                 raise
@@ -197,19 +184,13 @@ class _Pages:
 
     async def _fetch(self, sequence: int, limit: int) -> list[StoredMessage] | None:
         self._asked += 1
-        question = {
-            "seq": sequence + 1,
-            "batch": limit,
-            "max_bytes": _PAGE_BYTES,
-            "next_by_subj": self.subject,
-        }
-        await self._connection.publish(
-            f"$JS.API.DIRECT.GET.{STREAM}",
-            msgspec.json.encode(question),
-            reply=f"{self.inbox}.{self._asked}",
+        wanted = DirectGet(
+            seq=sequence + 1, batch=limit, max_bytes=_PAGE_BYTES, next_by_subj=self.subject
         )
+        reply = f"{self.inbox}.{self._asked}"
+        await api.send_direct_get(self._connection, wanted, reply=reply)
         try:
-            async with self._connection.patience(_ANSWER_SECONDS):
+            async with self._connection.wait_at_most(_ANSWER_SECONDS):
                 return await self._gather()
         except TimeoutError:
             return None
@@ -251,5 +232,5 @@ def _is_end(headers: bytes, last: int | None, before: int) -> bool:
 @asynccontextmanager
 async def _pages(connection: Connection, subject: str) -> AsyncIterator[_Pages]:
     pages = _Pages(connection, subject)
-    async with connection.listen_for_answers(f"{pages.inbox}.*", take=pages.take):
+    async with connection.listen_for_answers(f"{pages.inbox}.*", on_answers=pages.take):
         yield pages

@@ -13,13 +13,12 @@ from typing import Final
 import msgspec
 from nats.aio.msg import Msg
 
-from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection.api import NANOSECONDS, PullRequest, pull_subject
 from infra.log.jetstream.connection.client import DeliveredMessage, OnDeliveries
 from infra.log.jetstream.connection.connection import Connection
 
 _PULL_BYTES: Final = 8 * 1024 * 1024
-_BEATS_A_PULL: Final = 6
-_NANOSECONDS: Final = 1_000_000_000
+_HEARTBEATS_PER_PULL: Final = 6
 _PULL_ENDED: Final = ("Batch Completed", "Message Size Exceeds")
 
 
@@ -41,7 +40,7 @@ class BatchPulls:
         heartbeat_seconds: float,
     ) -> None:
         self._connection = connection
-        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}"
+        self._subject = pull_subject(consumer)
         self._inbox = connection.client.new_inbox()
         self._listening = AsyncExitStack()
         self._take = take
@@ -50,16 +49,18 @@ class BatchPulls:
         self._heartbeat_seconds = heartbeat_seconds
         self._time = asyncio.get_running_loop().time  # finding the loop is a system call
         self._outstanding = 0
-        self._heard_at = 0.0
+        self._received_at = 0.0
         self.is_over = False
         self.is_missing = False
         self.consumer_position: int | None = None
 
     async def open(self) -> None:
         """Listen on the inbox; nothing is asked yet."""
-        listening = self._connection.listen(self._inbox, take=self._hear, hear=self._hear_status)
+        listening = self._connection.listen(
+            self._inbox, on_deliveries=self._receive, on_status=self._receive_status
+        )
         await self._listening.enter_async_context(listening)
-        self._heard_at = self._time()
+        self._received_at = self._time()
 
     async def close(self) -> None:
         """Stop listening; the server drops what is still asked."""
@@ -67,8 +68,9 @@ class BatchPulls:
 
     @property
     def is_silent(self) -> bool:
-        """Tell whether something is asked and two heartbeats went by unheard."""
-        return self._outstanding > 0 and self._time() > self._heard_at + 2 * self._heartbeat_seconds
+        """Return whether a pull is outstanding and two heartbeats are missing."""
+        limit_seconds = 2 * self._heartbeat_seconds
+        return self._outstanding > 0 and self._time() > self._received_at + limit_seconds
 
     def forget(self) -> None:
         """Hold nothing as asked any more: the server, or what it sent, is gone."""
@@ -81,26 +83,26 @@ class BatchPulls:
         """Ask for another batch while no more than one is outstanding or, as `held`, unread."""
         while self._outstanding + held <= self._batch:
             if self._outstanding == 0:
-                self._heard_at = self._time()
+                self._received_at = self._time()
             self._outstanding += self._batch
-            question = {
-                "batch": self._batch,
-                "max_bytes": _PULL_BYTES,
-                "expires": int(self._heartbeat_seconds * _BEATS_A_PULL * _NANOSECONDS),
-                "idle_heartbeat": int(self._heartbeat_seconds * _NANOSECONDS),
-            }
+            wanted = PullRequest(
+                batch=self._batch,
+                max_bytes=_PULL_BYTES,
+                expires=int(self._heartbeat_seconds * _HEARTBEATS_PER_PULL * NANOSECONDS),
+                idle_heartbeat=int(self._heartbeat_seconds * NANOSECONDS),
+            )
             await self._connection.publish(
-                self._subject, msgspec.json.encode(question), reply=self._inbox
+                self._subject, msgspec.json.encode(wanted), reply=self._inbox
             )
 
-    def _hear(self, deliveries: Sequence[DeliveredMessage]) -> None:
-        self._heard_at = self._time()
+    def _receive(self, deliveries: Sequence[DeliveredMessage]) -> None:
+        self._received_at = self._time()
         self._outstanding = max(0, self._outstanding - len(deliveries))
         self._take(deliveries)
         self._notice()
 
-    async def _hear_status(self, message: Msg) -> None:
-        self._heard_at = self._time()
+    async def _receive_status(self, message: Msg) -> None:
+        self._received_at = self._time()
         self._act_on(message.headers or {})
         self._notice()
 

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final, NamedTuple
 
-import msgspec
-
-from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection import api
 from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read import history
@@ -36,14 +34,6 @@ class LogRange(NamedTuple):
     messages: Sequence[DeliveredMessage]
 
 
-class _State(msgspec.Struct, frozen=True):
-    last_seq: int
-
-
-class _Info(msgspec.Struct, frozen=True):
-    state: _State
-
-
 async def read_range(
     connection: Connection, name: str, *, after: int, most: RangeLimit
 ) -> LogRange:
@@ -51,11 +41,11 @@ async def read_range(
 
     Raises Unavailable when the connection ends for good, ApiError.
     """
-    end = await _end(connection)
+    end = (await api.stream_info(connection)).state.last_seq
     last = await history.last_message(connection, _EVERYTHING, within_seconds=_ANSWER_SECONDS)
     if last is None or last.sequence <= after:
         return LogRange(after, max(after, end), [])
-    scope = Scope(subject=_EVERYTHING, tells_when_idle=True)
+    scope = Scope(subject=_EVERYTHING, yields_when_idle=True)
     found: list[DeliveredMessage] = []
     size_bytes = 0
     deliveries = follow(
@@ -78,8 +68,3 @@ async def read_range(
                 if delivered.sequence >= last.sequence:
                     return LogRange(after, end, found)
     raise AssertionError("following ends only when it is told to")
-
-
-async def _end(connection: Connection) -> int:
-    answer = await connection.ask(f"STREAM.INFO.{STREAM}", {})
-    return msgspec.json.decode(answer, type=_Info).state.last_seq

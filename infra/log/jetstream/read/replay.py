@@ -18,13 +18,13 @@ from events import AccountId, Recorded
 from events.codec import tag_of
 from infra.log.event_log import Unavailable
 from infra.log.event_mac import Proofs
-from infra.log.jetstream.admin.streams import STREAM
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import ApiError, MessageRequest
 from infra.log.jetstream.connection.client import DeliveredMessage
-from infra.log.jetstream.connection.connection import ApiError, Connection
+from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.connection.waiting import wait_for_either
 from infra.log.jetstream.read.decode import InvalidEvent, log_key, read_event
 from infra.log.jetstream.read.follow import Scope, follow
-from infra.log.jetstream.read.history import NO_MESSAGE
 from infra.runtime.telemetry import logger
 
 _LOOK_SECONDS: Final = 1.0
@@ -87,7 +87,7 @@ async def replay(
     scope = Scope(
         subject=selection.subject if selection.account else "",
         since=None if selection.after else selection.since,
-        tells_when_idle=True,
+        yields_when_idle=True,
     )
     chosen = partial(_selected, selection, connection.keys)
     deliveries = follow(
@@ -139,24 +139,6 @@ def _may_be(types: frozenset[str], body: bytes) -> bool:
     return _ESCAPE in body or any(tag.encode() in body for tag in types)
 
 
-class _State(msgspec.Struct, frozen=True):
-    last_seq: int
-
-
-class _Info(msgspec.Struct, frozen=True):
-    state: _State
-    ts: datetime
-
-
-class _Message(msgspec.Struct, frozen=True):
-    seq: int
-    time: str
-
-
-class _Got(msgspec.Struct, frozen=True):
-    message: _Message
-
-
 class _End:
     """Knows when the last event of a selection has been given.
 
@@ -201,8 +183,7 @@ class _End:
     async def _find_last(self) -> int | None:
         """Find the last sequence on the subject; None while the log has not come to `up_to`."""
         try:
-            answer = await self._connection.ask(f"STREAM.INFO.{STREAM}", {})
-            info = msgspec.json.decode(answer, type=_Info)
+            info = await api.stream_info(self._connection)
             is_there = (
                 info.state.last_seq >= self._up_to
                 if isinstance(self._up_to, int)
@@ -219,14 +200,10 @@ class _End:
 
     async def _last_on_subject(self) -> int:
         """Ask the leader for the last sequence on the subject; 0 when it is before `since`."""
-        question = {"last_by_subj": self._subject}
-        try:
-            answer = await self._connection.ask(f"STREAM.MSG.GET.{STREAM}", question)
-        except ApiError as refusal:
-            if refusal.code != NO_MESSAGE:
-                raise
+        wanted = MessageRequest(last_by_subj=self._subject)
+        last = await api.get_message(self._connection, wanted)
+        if last is None:
             return 0
-        last = msgspec.json.decode(answer, type=_Got).message
         is_before = self._since is not None and _stored_at(last.time) < _nanoseconds(self._since)
         return 0 if is_before else last.seq
 

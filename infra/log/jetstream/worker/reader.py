@@ -9,12 +9,11 @@ from typing import Final
 
 from events import History, event_subject
 from events.protocol.readers import reader_name
-from infra.log.jetstream.admin.streams import STREAM
-from infra.log.jetstream.connection.connection import ApiError, Connection
+from infra.log.jetstream.connection import api
+from infra.log.jetstream.connection.api import NANOSECONDS, ConsumerConfig
+from infra.log.jetstream.connection.connection import Connection
 
-_UNKNOWN_CONSUMER: Final = 10014
 _IDLE_SECONDS: Final = 3600
-_NANOSECONDS: Final = 1_000_000_000
 
 
 async def create_reader(connection: Connection, history: History, attempt: int) -> str:
@@ -23,31 +22,21 @@ async def create_reader(connection: Connection, history: History, attempt: int) 
     Raises Unavailable when the log does not answer, ApiError when it refuses.
     """
     name, subject = reader_name(history.task, attempt), event_subject(history)
-    config = {
-        "name": name,
-        "durable_name": name,
-        "description": f"attempt {attempt} of {history.task}",
-        "filter_subject": subject,
-        "deliver_policy": "all",
-        "ack_policy": "none",
-        "mem_storage": True,
-        "num_replicas": 1,
-        "inactive_threshold": _IDLE_SECONDS * _NANOSECONDS,
-    }
-    await connection.ask(
-        f"CONSUMER.CREATE.{STREAM}.{name}.{subject}", {"stream_name": STREAM, "config": config}
+    config = ConsumerConfig(
+        name=name,
+        durable_name=name,
+        description=f"attempt {attempt} of {history.task}",
+        filter_subject=subject,
+        deliver_policy="all",
+        inactive_threshold=_IDLE_SECONDS * NANOSECONDS,
     )
+    await api.create_consumer(connection, config)
     return name
 
 
 async def delete_reader(connection: Connection, history: History, attempt: int) -> None:
     """Delete the reader of an attempt; it is no error when it is gone. Raises Unavailable."""
-    name = reader_name(history.task, attempt)
-    try:
-        await connection.ask(f"CONSUMER.DELETE.{STREAM}.{name}", {})
-    except ApiError as refusal:
-        if refusal.code != _UNKNOWN_CONSUMER:
-            raise
+    await api.delete_consumer(connection, reader_name(history.task, attempt))
 
 
 async def recreate_reader(connection: Connection, history: History, attempt: int) -> str:

@@ -11,13 +11,17 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
 from events import Draft, EventId, Head, History, event_subject
 from events.codec import AnyEvent, Unwritable, encode, schema_of, tag_of
 from infra.log.event_log import Conflict, Refused, Unavailable
 from infra.log.event_mac import HEADER, EventKeys, writer_of
-from infra.log.jetstream.admin.streams import MAX_EVENTS_PER_TASK, MAX_MESSAGE_BYTES, STREAM
+from infra.log.jetstream.connection.api import (
+    MAX_EVENTS_PER_TASK,
+    MAX_MESSAGE_BYTES,
+    STREAM,
+    PublishAnswer,
+    decode_publish_answer,
+)
 from infra.log.jetstream.connection.connection import Connection
 from infra.runtime.telemetry import inject
 
@@ -28,7 +32,7 @@ _PAUSE_SECONDS: Final = 0.25
 _WRONG_LAST: Final = (10071, 10164)
 _SEEN_IN_BATCH: Final = 10201
 _STORE_FAILED: Final = 10077
-_PASSING: Final = (10158, 10176, 10210, 10211)
+_TRANSIENT: Final = (10158, 10176, 10210, 10211)
 _UNAVAILABLE: Final = 503
 _LAST = re.compile(r"wrong last sequence: (\d+)")
 _HEADER_ROOM: Final = 1024
@@ -65,25 +69,10 @@ ReadGrowth = Callable[[int, int | None, float], Awaitable[HistoryGrowth]]
 last sequence where the server told it. Raises Unavailable."""
 
 
-class _Error(msgspec.Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Ack(msgspec.Struct, frozen=True):
-    seq: int = 0
-    duplicate: bool = False
-    error: _Error | None = None
-
-
 class _Doubt(NamedTuple):
     """The log holds something we did not expect, perhaps our own. `last` is its last sequence."""
 
     last: int | None
-
-
-_acks = msgspec.json.Decoder(_Ack)
 
 
 async def last_sequence(connection: Connection, history: History, *, within_seconds: float) -> int:
@@ -99,7 +88,7 @@ async def last_sequence(connection: Connection, history: History, *, within_seco
     answer = await connection.request(
         event_subject(history), b"", headers=headers, within_seconds=within_seconds
     )
-    match _outcome(_acks.decode(answer.data)):
+    match _outcome(decode_publish_answer(answer.data)):
         case _Doubt(int(last)):
             return last
         case _:
@@ -119,7 +108,7 @@ def encode_messages(
     inject(trace)
     messages = []
     for version, draft in enumerate(drafts, after.version + 1):
-        message = _spell_one(history, version, draft, trace)
+        message = _encode_message(history, version, draft, trace)
         if writer := writer_of(draft.event):
             message.headers[HEADER] = keys.sign(
                 writer, event_subject(history), version, message.body
@@ -128,7 +117,7 @@ def encode_messages(
     return messages
 
 
-def _spell_one(
+def _encode_message(
     history: History, version: int, draft: Draft[AnyEvent], trace: Mapping[str, str]
 ) -> Message:
     body = encode(history, version, draft)
@@ -211,7 +200,7 @@ class Appender:
         answer = await self._connection.request(
             self._subject, final.body, headers=final.headers, within_seconds=within_seconds
         )
-        return _outcome(_acks.decode(answer.data))
+        return _outcome(decode_publish_answer(answer.data))
 
     def _guarded(self, messages: Sequence[Message], expected: int) -> list[Message]:
         """Bind the first message to the expected head, and several to one atomic batch."""
@@ -236,7 +225,7 @@ class Appender:
         return asyncio.get_running_loop().time()
 
 
-def _outcome(ack: _Ack) -> int | _Doubt:
+def _outcome(ack: PublishAnswer) -> int | _Doubt:
     error = ack.error
     if error is None:
         return _Doubt(None) if ack.duplicate else ack.seq
@@ -249,7 +238,7 @@ def _outcome(ack: _Ack) -> int | _Doubt:
         raise Refused(
             f"This task's history is full: {MAX_EVENTS_PER_TASK} events. Submit a new task."
         )
-    if error.code == _UNAVAILABLE or error.err_code in _PASSING:
+    if error.code == _UNAVAILABLE or error.err_code in _TRANSIENT:
         raise Unavailable(f"{error.description} (JetStream error {error.err_code})")
     raise Refused(f"{error.description} (JetStream error {error.err_code})")
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from infra.log.event_log import Unavailable
-from infra.log.jetstream.connection.connection import ApiError
+from infra.log.jetstream.connection.api import ApiError
 from services.gateway.problems import Refused
 from services.gateway.stores.server_report import OK
 

@@ -34,8 +34,8 @@ _REBUILD = """
 import json, os, sys, time
 import uvloop
 from infra.event_key_settings import event_keys
-from infra.jetstream import JetStreamLog, connect
-from infra.lifecycle import collect_rarely
+from infra.log.jetstream import JetStreamLog, connect
+from infra.runtime.lifecycle import collect_rarely
 from services.projector.rebuild import Rebuild
 
 async def main():

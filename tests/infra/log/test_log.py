@@ -17,7 +17,7 @@ from infra.log.event_log import Conflict, Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.connection import api
 from infra.log.jetstream.read.follow import follow
-from tests.infra.test_jetstream_streams import settings_of
+from tests.infra.log.test_streams import settings_of
 from tests.kit.build.event_logs import drafts, new_history, reading, texts, versions
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.nats_connections import as_admin, as_role

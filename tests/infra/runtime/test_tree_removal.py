@@ -79,7 +79,7 @@ if os.geteuid() == 0:
 (tree / "a" / "b").chmod(0o555)
 (tree / "a").chmod(0)
 tree.chmod(0)
-from infra.tree_removal import remove_tree
+from infra.runtime.tree_removal import remove_tree
 print(remove_tree(tree), os.path.lexists(tree))
 """
 

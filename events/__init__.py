@@ -1,6 +1,6 @@
 """The published language of Errand: every fact that can stand in the log, and nothing else.
 
-Imports the standard library and msgspec only. One module a writer; `TaskEvent` is their union.
+Imports the standard library and msgspec only. One module per writer; `TaskEvent` is their union.
 The glossary and the catalogue are in events/README.md.
 """
 

@@ -49,9 +49,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
 
 class _Stored(Envelope, frozen=True, kw_only=True):
-    """A stored event without what its fact says.
+    """A stored event without the fields of its fact.
 
-    `t` is what tells a stream frame's kind: an event that had it would be taken for another frame.
+    `t` is the kind of a stream frame: an event that had it would be taken for another frame.
     """
 
     type: str = ""
@@ -59,7 +59,7 @@ class _Stored(Envelope, frozen=True, kw_only=True):
 
 
 class Unwritable(ValueError):
-    """A draft that readers would refuse as no event. The text says what is wrong with it."""
+    """Raised for a draft that readers would refuse; the text says what is wrong with it."""
 
 
 _HAS_MOMENTS: Final = frozenset(kind for kind in get_args(AnyEvent) if moments_of(kind))
@@ -170,7 +170,7 @@ def _upcast(stored: _Stored, body: bytes, upcasters: Upcasters) -> AnyEvent:
 
 
 def tag_of(event: AnyEvent) -> str:
-    """Tell an event's tag, its name in storage."""
+    """Return an event's tag, its name in storage."""
     tag = event.__struct_config__.tag
     if not isinstance(tag, str):  # pragma: no cover - every Fact is declared with a tag
         raise TypeError(f"{type(event).__name__} has no tag")
@@ -178,5 +178,5 @@ def tag_of(event: AnyEvent) -> str:
 
 
 def schema_of(event: AnyEvent) -> int:
-    """Tell the schema version in which an event is stored today, 1 until a shape was retired."""
+    """Return the schema version in which an event is stored today, 1 until a shape was retired."""
     return newest_schema(tag_of(event))

@@ -1,4 +1,4 @@
-"""What people asked. The gateway alone writes these facts."""
+"""Facts of the gateway: what people asked. No other service writes them."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from events.limits import MAX_NAME_CHARACTERS, Count, Line, Name, Text
 
 InstructionMode = Literal["steer", "queue"]
 Policy = Literal["never", "risky", "always"]
-"""Before which tool calls a person is asked: none, those the worker calls risky, or
+"""The tool calls before which a person is asked: none, those the worker calls risky, or
 all that can change something."""
 Verdict = Literal["allow", "deny"]
 Scope = Literal["once", "task"]
@@ -18,14 +18,14 @@ _Request = Annotated[RequestId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
 
 
 class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where the work is done. `base` is a branch name; empty means the default branch."""
+    """The repository of a task. `base` is a branch name; empty means the default branch."""
 
     url: Line
     base: Line = ""
 
 
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a task may spend. Money in millionths of a US dollar; zero means no limit."""
+    """The limits of a task. Money in millionths of a US dollar; zero means no limit."""
 
     cost_microusd: Count = 0
     turns: Count = 0
@@ -82,17 +82,17 @@ class BudgetRaised(Fact, frozen=True, tag="budget.raised"):
 
 
 class TaskInterrupted(Fact, frozen=True, tag="task.interrupted"):
-    """A person stopped what runs now; the task waits for a word."""
+    """A person stopped what runs now; the task waits for an instruction."""
 
 
 class TaskCancelled(Fact, frozen=True, tag="task.cancelled"):
-    """A person withdrew the work; whoever does it must stop."""
+    """A person cancelled the task; its worker must stop."""
 
     reason: Text = ""
 
 
 class TaskArchived(Fact, frozen=True, tag="task.archived"):
-    """A person put a task that has ended out of sight; instructing it brings it back."""
+    """A person archived a task that has ended; instructing it brings it back."""
 
 
 GatewayEvent = (

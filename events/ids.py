@@ -35,7 +35,7 @@ def uuid7(milliseconds: int, entropy: bytes) -> UUID:
 
 
 def prefixed(prefix: str, content: bytes) -> str:
-    """Spell 16 bytes as `<prefix>_<26 characters of base32>`."""
+    """Encode 16 bytes as `<prefix>_<26 characters of base32>`."""
     return f"{prefix}_{b32encode(content).decode().rstrip('=').lower()}"
 
 

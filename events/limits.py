@@ -1,4 +1,4 @@
-"""What an event may hold: the limits that every reader checks while it decodes. Pure.
+"""The limits of events, which every reader checks while it decodes. Pure.
 
 A worker writes its own facts, so any bytes can stand in the log. What is outside these limits is no
 event: readers park it as a dead letter, and `events.codec.encode` refuses to write it. `bounded`
@@ -15,7 +15,7 @@ from msgspec import Meta, inspect
 from msgspec.structs import replace
 
 MAX_DEPTH: Final = 128
-"""How deep lists and objects of one event may be nested, the event itself counted."""
+"""The maximum depth of lists and objects in one event, the event itself counted."""
 
 MAX_EVENT_BYTES: Final = 255 * 1024
 MAX_TEXT_CHARACTERS: Final = 64 * 1024

@@ -1,4 +1,4 @@
-"""What those who host Errand did to its log."""
+"""Facts of the operator: what was done to the log itself."""
 
 from events.fact import Fact
 from events.limits import Line

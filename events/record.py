@@ -15,14 +15,14 @@ E_co = TypeVar("E_co", covariant=True)
 
 
 class History(msgspec.Struct, frozen=True, gc=False):
-    """Names one task's events: whose, and which."""
+    """The name of one task's history: its account and task."""
 
     account: AccountId
     task: TaskId
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
-    """Where a history ends: its last version (dense: 1, 2, 3 …) and where that stands in the log.
+    """The end of a history: its last version (dense: 1, 2, 3 …) and where that stands in the log.
 
     A writer appends after a head; if the history has grown since, the append is a Conflict.
     """

@@ -1,4 +1,4 @@
-"""Who works. The scheduler alone writes these facts."""
+"""Facts of the scheduler: the machines of tasks. No other service writes them."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ _Machine = Annotated[MachineId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
 
 
 class Guest(msgspec.Struct, frozen=True):
-    """The size of a machine, in the Machines API's words; memory in mebibytes."""
+    """The size of a machine, as the Machines API names it; memory in mebibytes."""
 
     cpu_kind: Name
     cpus: Count

@@ -1,4 +1,4 @@
-"""Where things are said: one exact subject a task, so that an append can be guarded."""
+"""NATS subjects: one exact subject per task, so that an append can be guarded."""
 
 from functools import lru_cache
 from typing import Final
@@ -14,17 +14,17 @@ _KNOWN_HISTORIES: Final = 10_000
 
 
 def event_subject(history: History) -> str:
-    """Spell the subject that holds one history."""
+    """Return the subject that holds one history."""
     return f"{EVENTS}.{history.account}.{history.task}"
 
 
 def heartbeat_subject(history: History) -> str:
-    """Spell the subject of a worker's heartbeats; nothing said there is stored."""
+    """Return the subject of a worker's heartbeats; nothing published there is stored."""
     return f"{BEAT}.{history.account}.{history.task}"
 
 
 def live_subject(history: History) -> str:
-    """Spell the subject of token deltas and running output; nothing said there is stored."""
+    """Return the subject of token deltas and running output; nothing published there is stored."""
     return f"{LIVE}.{history.account}.{history.task}"
 
 

@@ -14,7 +14,7 @@ Fields = Mapping[str, Any]
 """A stored event as JSON has it: the envelope's fields and the fact's."""
 
 Upcaster = Callable[[Fields], dict[str, Any]]
-"""Spells a stored event anew in the shape of the next schema version: same tag, same place."""
+"""Rewrites a stored event in the shape of the next schema version: same tag, same place."""
 
 Upcasters = Mapping[str, tuple[Upcaster, ...]]
 
@@ -23,11 +23,11 @@ UPCASTERS: Final[Upcasters] = MappingProxyType({})
 
 
 class Unreadable(ValueError):
-    """No upcaster leads from this schema version to the newest. The text says why."""
+    """Raised when no upcaster leads from this schema version to the newest; the text says why."""
 
 
 def newest_schema(tag: str, upcasters: Upcasters = UPCASTERS) -> int:
-    """Tell the schema version in which a fact is stored today; 1 until a shape was retired."""
+    """Return the schema version in which a fact is stored today; 1 until a shape was retired."""
     return 1 + len(upcasters.get(tag, ()))
 
 

@@ -1,4 +1,4 @@
-"""What the agent did. The worker of the newest attempt alone writes these facts."""
+"""Facts of the worker: what the agent did. Only the newest attempt's worker writes them."""
 
 from typing import Annotated, Any, Literal
 
@@ -94,7 +94,7 @@ class ModelReplied(Fact, frozen=True, tag="model.replied"):
 
 
 class ModelFailed(Fact, frozen=True, tag="model.failed"):
-    """A call of the model came to nothing. With `retry_at` it is tried again; without, not."""
+    """A call of the model failed. With `retry_at` it is tried again; without, not."""
 
     turn: Count
     kind: Name
@@ -103,13 +103,13 @@ class ModelFailed(Fact, frozen=True, tag="model.failed"):
 
 
 class PlanUpdated(Fact, frozen=True, tag="plan.updated"):
-    """The agent wrote its plan anew."""
+    """The agent updated its plan."""
 
     items: Annotated[tuple[PlanItem, ...], msgspec.Meta(max_length=_MAX_ITEMS)]
 
 
 class QuestionAsked(Fact, frozen=True, tag="question.asked"):
-    """The agent needs a word from the person before it goes on."""
+    """The agent needs an answer from the person before it goes on."""
 
     request: _Request
     call: _Call
@@ -153,7 +153,7 @@ class ToolStarted(Fact, frozen=True, tag="tool.started"):
 
 
 class ToolCompleted(Fact, frozen=True, tag="tool.completed"):
-    """A tool call ended. `output` is what the model is told; the whole is in `artifact`."""
+    """A tool call ended. `output` is what the model receives; the whole is in `artifact`."""
 
     call: _Call
     output: Text
@@ -178,7 +178,7 @@ class ToolInterrupted(Fact, frozen=True, tag="tool.interrupted"):
 
 
 class LeftOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something in the workspace that the work does not hold.
+    """Something in the workspace that the work leaves out.
 
     `reason`: ignored, build_output, too_large, submodule, history (of a repository inside the
     repository), empty_folder, refused (by git), or more: `files` others.
@@ -206,9 +206,9 @@ class SnapshotTaken(Fact, frozen=True, tag="snapshot.taken"):
 
 
 class BudgetExhausted(Fact, frozen=True, tag="budget.exhausted"):
-    """A limit was met; the task waits. Scope cost: micro-dollars; turns; wall: seconds.
+    """A limit was reached; the task waits. Scope cost: micro-dollars; turns; wall: seconds.
 
-    Scopes person and account are limits that tasks share, in micro-dollars; they begin anew at
+    Scopes person and account are limits that tasks share, in micro-dollars; they start again at
     `resets_at`.
     """
 
@@ -257,9 +257,9 @@ class TaskFailed(Fact, frozen=True, tag="task.failed"):
 
 
 class AttemptEnded(Fact, frozen=True, tag="attempt.ended"):
-    """The worker leaves of its own will: done, drained, fenced off, or what it needs is away.
+    """The worker ends the attempt: done, drained, fenced off, or something it needs is unavailable.
 
-    `detail` says in words what was away, and for how long.
+    `detail` says what was unavailable, and for how long.
     """
 
     attempt: Count

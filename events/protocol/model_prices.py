@@ -1,8 +1,8 @@
-"""What a model call costs. A dated table; money in whole millionths of a US dollar. Pure.
+"""Prices of model calls: a dated table; money in whole millionths of a US dollar. Pure.
 
-Two read it: the gateway's broker before and after each call, the worker for what it records; so
-both come to the same sum. A dollar a million tokens is 1,000 nano-dollars a token, and every price
-is a whole number of these. Source: the provider's model pages as of PRICED_ON (apis.md §2.2).
+The gateway's broker reads it before and after each call, the worker for what it records; so
+both come to the same sum. A dollar per million tokens is 1,000 nano-dollars per token: every price
+is a whole number of these. Source: the provider's model pages as of PRICED_ON.
 """
 
 import re
@@ -15,13 +15,13 @@ import msgspec
 from events import Usage
 
 PRICED_ON: Final = date(2026, 11, 1)
-_NANO_A_MICRO: Final = 1_000
+_NANO_PER_MICRO: Final = 1_000
 
 
 class Price(msgspec.Struct, frozen=True):
-    """Nano-dollars a token: fresh input, output, written to the cache for 5 minutes, read, 1 hour.
+    """Nano-dollars per token: fresh input, output, written to the cache, read from the cache.
 
-    `hourly` is what a token costs that is written to the cache for an hour.
+    `written` is the price of 5 minutes in the cache, `hourly` that of an hour.
     """
 
     fresh: int
@@ -84,7 +84,7 @@ def cost_microusd(model: str, usage: Usage, *, hourly_tokens: int = 0) -> int:
 def most_microusd(model: str, *, prompt_tokens: int, output_tokens: int, is_hourly: bool) -> int:
     """Return the most a call can cost with a prompt and an answer of at most so many tokens.
 
-    `is_hourly` tells whether it may write to the cache for an hour.
+    `is_hourly`: it may write to the cache for an hour.
     """
     price = _price(model, prompt_tokens)
     prompt = prompt_tokens * _prompt_price(price, is_hourly=is_hourly)
@@ -97,11 +97,11 @@ def affordable_output_tokens(
     """Return how long an answer may be so that the call costs no more than what is left."""
     price = _price(model, prompt_tokens)
     prompt = prompt_tokens * _prompt_price(price, is_hourly=is_hourly)
-    return max(0, (left_microusd * _NANO_A_MICRO - prompt) // price.output)
+    return max(0, (left_microusd * _NANO_PER_MICRO - prompt) // price.output)
 
 
 def is_priced(model: str) -> bool:
-    """Whether the model's own price is known."""
+    """Return whether the model's own price is known."""
     return _name(model) is not None
 
 
@@ -144,4 +144,4 @@ def _name(model: str) -> str | None:
 
 
 def _micro(nano: int) -> int:
-    return -(-nano // _NANO_A_MICRO)
+    return -(-nano // _NANO_PER_MICRO)

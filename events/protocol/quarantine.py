@@ -26,7 +26,7 @@ REMEDY: Final = (
 
 
 class Broken(NamedTuple):
-    """What came of a step that raised: why."""
+    """The result of a step that raised: why."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""What is still folded of a task whose history broke the fold of its state. Pure."""
+"""The fold of a quarantined task: only what people and operators do to it. Pure."""
 
 from typing import Protocol, TypeVar, cast
 
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=_State)
 
 
 def beyond(state: S, recorded: Recorded) -> S | None:
-    """Apply what a person or an operator says of a quarantined task, and nothing else."""
+    """Apply the events of a person or an operator to a quarantined task, and nothing else."""
     if recorded.version <= state.version:
         return state
     changes: dict[str, object] = {"version": recorded.version, "updated_at": recorded.at}

@@ -66,7 +66,7 @@ _TITLE_CHARACTERS = 80
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What the agent asked and nobody has answered yet."""
+    """A question of the agent that nobody has answered yet."""
 
     request: RequestId
     text: str
@@ -74,7 +74,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Approval(msgspec.Struct, frozen=True):
-    """What the agent asks leave for; `command` or `diff` is exactly what it would do."""
+    """A call that waits for approval; `command` or `diff` is exactly what it would do."""
 
     request: RequestId
     title: str
@@ -93,7 +93,7 @@ class PullRequest(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why a task came to nothing: a stable code, what happened, what to do about it."""
+    """Why a task failed: a stable code, what happened, what to do about it."""
 
     reason: str
     detail: str
@@ -385,4 +385,4 @@ _CHANGES: Final[Mapping[type, _Change]] = MappingProxyType(
         for kind in get_args(kinds)
     }
 )
-"""Whose fact it is, found by its type: to ask a union is slow. What no one says changes nothing."""
+"""The change of each type of fact, found by its type: to match a union is slow."""

@@ -1,4 +1,4 @@
-"""`errand projector`: what an operator does to the read models. Found by its entry point."""
+"""`errand projector`: commands for the operator of the read models. Found by its entry point."""
 
 import asyncio
 import time
@@ -46,21 +46,29 @@ def projector() -> None:
 @click.option(
     "--model", type=click.Choice([table.name for table in TABLES]), help="This one model alone."
 )
-@click.option("--anew", is_flag=True, help="Begin at the first event, whatever was built before.")
+@click.option(
+    "--from-scratch", is_flag=True, help="Start at the first event, whatever was built before."
+)
 @click.option(
     "--accept-differences",
     is_flag=True,
     help="Swap although the result differs from what is live: the projections have changed.",
 )
 @click.pass_obj
-def rebuild(operator: Operator, model: str | None, *, anew: bool, accept_differences: bool) -> None:
-    """Build the read models anew beside the live ones, compare, and swap.
+def rebuild(
+    operator: Operator, model: str | None, *, from_scratch: bool, accept_differences: bool
+) -> None:
+    """Build the read models from the log beside the live ones, compare, and swap.
 
-    Ctrl-C stops it; said again, it goes on where it was. The old models are kept until `forget`.
+    Ctrl-C stops it; run again, it resumes. The old models are kept until `forget`.
     """
     telemetry.configure("errand", level="ERROR")
     collect_rarely()
-    uvloop.run(_rebuild(operator, model, is_anew=anew, accepts_differences=accept_differences))
+    uvloop.run(
+        _rebuild(
+            operator, model, is_from_scratch=from_scratch, accepts_differences=accept_differences
+        )
+    )
 
 
 @projector.command()
@@ -71,7 +79,7 @@ def forget(operator: Operator) -> None:
 
 
 async def _rebuild(
-    operator: Operator, model: str | None, *, is_anew: bool, accepts_differences: bool
+    operator: Operator, model: str | None, *, is_from_scratch: bool, accepts_differences: bool
 ) -> None:
     tables = [table for table in TABLES if model in (None, table.name)]
     address = log_address(operator, "projector")
@@ -87,16 +95,18 @@ async def _rebuild(
             )
             with _Bar(operator.console) as bar:
                 done = await work.run(
-                    bar.report, is_anew=is_anew, accepts_differences=accepts_differences
+                    bar.report,
+                    is_from_scratch=is_from_scratch,
+                    accepts_differences=accepts_differences,
                 )
     except (rebuilding.Refused, WrongLog, Unavailable) as refusal:
         raise click.ClickException(str(refusal)) from None
     except (OSError, asyncpg.PostgresError) as error:
         raise click.ClickException(_postgres_away(error)) from None
-    _tell(operator.console, done)
+    _print_result(operator.console, done)
 
 
-def _tell(console: Console, done: rebuilding.Rebuilt) -> None:
+def _print_result(console: Console, done: rebuilding.RebuildResult) -> None:
     if done.differing:
         console.print(f"Differed at sequence {done.compared_at}: {', '.join(done.differing)}.")
     else:
@@ -125,7 +135,7 @@ async def _forget(operator: Operator) -> None:
 
 
 def _postgres_url(operator: Operator) -> str:
-    """Find the database: as POSTGRES_URL says, else that of the stack that runs here."""
+    """Return the database's URL: POSTGRES_URL, else that of the stack that runs here."""
     given = read(_Settings, operator.environment).postgres_url
     if given:
         return given
@@ -139,11 +149,11 @@ def _postgres_url(operator: Operator) -> str:
 
 
 def _postgres_away(error: Exception) -> str:
-    return f"PostgreSQL refused: {error}. Check that it runs at POSTGRES_URL, and say it again."
+    return f"PostgreSQL refused: {error}. Check that it runs at POSTGRES_URL, and run this again."
 
 
 class _Bar:
-    """A line that shows how far it is, how fast it goes, and when it ends."""
+    """A progress bar with the rate and the remaining time."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

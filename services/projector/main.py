@@ -18,7 +18,7 @@ from services.projector.settings import Settings
 
 
 async def main(settings: Settings) -> None:
-    """Run until told to stop. What is opened last is closed first."""
+    """Run until signalled to stop. What is opened last is closed first."""
     collect_rarely()
     async with AsyncExitStack() as resources:
         serve_metrics(settings.metrics_port)

@@ -1,4 +1,4 @@
-"""Everything the projector can be told from outside."""
+"""The settings of the projector, from environment variables."""
 
 import msgspec
 

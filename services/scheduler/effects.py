@@ -1,4 +1,4 @@
-"""The scheduler's hands: what a decision means at the Machines API and at the log's readers.
+"""Carries out decisions at the Machines API and at the log's readers.
 
 Every effect may be repeated. Called by the reactor; what follows from an outcome is in `outcome`.
 """
@@ -12,10 +12,10 @@ from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.scheduler.fleet.fleet import Attempt
 from services.scheduler.fleet.machine import Machine, billed_seconds, ending
-from services.scheduler.fleet.machine_errors import NoMachine
-from services.scheduler.fleet.outcome import Gone, NotObtained, Obtained
+from services.scheduler.fleet.machine_errors import MachineNotCreated
+from services.scheduler.fleet.outcome import MachineGone, MachineReady, MachineUnavailable
 from services.scheduler.fleet.plan import Destroy, ServeReader
-from services.scheduler.fleet.worker_machine import WorkerTerms, metadata_of, wanted
+from services.scheduler.fleet.worker_machine import WorkerConfig, machine_spec, metadata_of
 from services.scheduler.machines.client import Machines, Refused, Unreachable
 
 _log = logger(__name__)
@@ -33,48 +33,48 @@ class Readers(Protocol):
         ...
 
     async def recreate_reader(self, history: History, attempt: int) -> str:
-        """Make it anew, from the first event."""
+        """Make the reader again, from the first event."""
         ...
 
     async def delete_reader(self, history: History, attempt: int) -> None:
-        """Remove it. One that is gone is no error."""
+        """Remove the reader. One that is gone is no error."""
         ...
 
 
 class Effects:
-    """Performs. Raises Unreachable or Refused (machines), Unavailable (log) when it cannot now."""
+    """The effects. They raise Unreachable or Refused (machines) and Unavailable (log)."""
 
     def __init__(
         self,
         machines: Machines,
         readers: Readers,
-        terms: WorkerTerms,
+        worker_config: WorkerConfig,
         clock: Clock,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._machines = machines
         self._readers = readers
-        self._terms = terms
+        self._worker_config = worker_config
         self._clock = clock
         self._sleep = sleep
 
     async def obtain(
         self, history: History, attempt: Attempt, *, may_exist: bool
-    ) -> Obtained | NotObtained:
-        """Give the attempt its reader, then its machine."""
+    ) -> MachineReady | MachineUnavailable:
+        """Make the attempt's reader, then its machine."""
         since = self._clock()
         await self._readers.create_reader(history, attempt.number)
         answer = await self._machines.obtain(
-            wanted(history, attempt, self._terms), may_exist=may_exist
+            machine_spec(history, attempt, self._worker_config), may_exist=may_exist
         )
-        if isinstance(answer, NoMachine):
-            return NotObtained(attempt.number, answer.reason, answer.detail)
+        if isinstance(answer, MachineNotCreated):
+            return MachineUnavailable(attempt.number, answer.reason, answer.detail)
         seconds = (self._clock() - since).total_seconds()
-        return Obtained(attempt.number, answer.id, answer.region, seconds)
+        return MachineReady(attempt.number, answer.id, answer.region, seconds)
 
-    async def destroy(self, decision: Destroy) -> Gone:
-        """Make certain that the machine is gone, and tell how it ended and what it used."""
+    async def destroy(self, decision: Destroy) -> MachineGone:
+        """Make certain that the machine is gone; return how it ended and the seconds it used."""
         history, attempt = decision.history, decision.attempt
         machine = await self._own(history, attempt) or await self._look(history, attempt)
         used_seconds, detail = 0.0, "no machine was found under its name"
@@ -87,7 +87,7 @@ class Effects:
             seen = await self._machines.get(machine)
             used_seconds, detail = self._account(attempt, seen)
         await self._readers.delete_reader(history, attempt.number)
-        return Gone(attempt.number, decision.cause, machine, used_seconds, detail)
+        return MachineGone(attempt.number, decision.cause, machine, used_seconds, detail)
 
     async def discard(self, machine: MachineId) -> None:
         """Remove a machine that no attempt knows of."""

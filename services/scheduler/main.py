@@ -35,7 +35,7 @@ _BEATS = "beat.>"
 
 
 async def main(settings: Settings) -> None:
-    """Run until told to stop. What is opened last is closed first."""
+    """Run until signalled to stop. What is opened last is closed first."""
     policy = settings.policy()
     serve_metrics(settings.metrics_port)
     async with AsyncExitStack() as resources:
@@ -52,7 +52,7 @@ async def main(settings: Settings) -> None:
         http = await resources.enter_async_context(_http(settings))
         log = PatientLog(nats)
         machines = Machines(http, settings.fly_app, Limits(utc_now))
-        effects = Effects(machines, JetStreamReaders(nats), settings.terms(), utc_now)
+        effects = Effects(machines, JetStreamReaders(nats), settings.worker_config(), utc_now)
         reactor = Reactor(
             log,
             effects,
@@ -82,12 +82,12 @@ class JetStreamReaders:
             return await create_reader(self._connection, history, attempt)
 
     async def recreate_reader(self, history: History, attempt: int) -> str:
-        """Make it anew."""
+        """Make the reader again, from the first event."""
         with _named():
             return await recreate_reader(self._connection, history, attempt)
 
     async def delete_reader(self, history: History, attempt: int) -> None:
-        """Remove it."""
+        """Remove the reader."""
         with _named():
             await delete_reader(self._connection, history, attempt)
 

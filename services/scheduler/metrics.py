@@ -1,11 +1,11 @@
-"""What can be counted of the scheduler's work, for Prometheus."""
+"""Metrics of the scheduler, for Prometheus."""
 
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from events import MachineDestroyed, MachineStarted, SchedulerEvent
-from services.scheduler.fleet.fleet import Fleet, Stage
+from services.scheduler.fleet.fleet import AttemptStage, Fleet
 
 
 class Metrics:
@@ -22,7 +22,7 @@ class Metrics:
             "errand_machine_cost_microusd", "Cost of machines", registry=registry
         )
         machines = Gauge("errand_machines", "Machines that run, as far as known", registry=registry)
-        machines.set_function(lambda: _in_stage(fleet(), Stage.STARTED))
+        machines.set_function(lambda: _in_stage(fleet(), AttemptStage.STARTED))
         waiting = Gauge("errand_tasks_waiting", "Open tasks without a machine", registry=registry)
         waiting.set_function(lambda: _waiting(fleet()))
 
@@ -38,10 +38,10 @@ class Metrics:
                 pass
 
 
-def _in_stage(fleet: Fleet, stage: Stage) -> int:
+def _in_stage(fleet: Fleet, stage: AttemptStage) -> int:
     return sum(fleet.tasks[task].stage is stage for task in fleet.active)
 
 
 def _waiting(fleet: Fleet) -> int:
     tasks = (fleet.tasks[task] for task in fleet.active)
-    return sum(task.is_open and task.stage is not Stage.STARTED for task in tasks)
+    return sum(task.is_open and task.stage is not AttemptStage.STARTED for task in tasks)

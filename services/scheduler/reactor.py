@@ -1,6 +1,6 @@
-"""Follows the log, asks the plan, performs what is due, and appends what came of it.
+"""The scheduler's loop: follows the log, plans, carries out what is due, appends the outcome.
 
-One effect a task at a time; each effect begins with a look at the history's tail, so nothing is
+One effect per task at a time; each effect begins with a look at the history's tail, so nothing is
 done on old news.
 """
 
@@ -25,7 +25,7 @@ from services.scheduler.effects import Effects
 from services.scheduler.fleet import fleet as fleets
 from services.scheduler.fleet.fleet import Attempt, Fleet, Task
 from services.scheduler.fleet.history_limits import Excess, HistoryLimits, HistorySizes
-from services.scheduler.fleet.outcome import Gone, Outcome, conclude, stray
+from services.scheduler.fleet.outcome import MachineGone, Outcome, conclude, orphan_machine
 from services.scheduler.fleet.plan import (
     Abandon,
     Decision,
@@ -40,12 +40,12 @@ from services.scheduler.fleet.plan import (
     to_watch,
     wake_at,
 )
-from services.scheduler.fleet.violations import FENCED
+from services.scheduler.fleet.violations import FENCING_REASONS
 from services.scheduler.machines.client import Refused, Unreachable
 
 _WRITER = "scheduler"
 _POSTPONE = timedelta(seconds=2)
-_LONGEST_PAUSE_SECONDS = 60.0
+_MAX_PAUSE_SECONDS = 60.0
 _CATCH_UP_SECONDS = 3.0
 
 _log = logger(__name__)
@@ -54,7 +54,7 @@ _log = logger(__name__)
 class Reactor:
     """The scheduler's loop. It plans only once it has folded the log up to `caught_up_at`.
 
-    Should that event never come (an illegible one is not delivered), a pause in the log will do:
+    Should that event never come (an invalid one is not delivered), a pause in the log suffices:
     every effect looks at its history's tail before it begins.
     """
 
@@ -73,7 +73,7 @@ class Reactor:
         self._draft_factory = draft_factory
         self._policy = policy
         self._caught_up_at = caught_up_at
-        self._told: list[Callable[[SchedulerEvent], None]] = []
+        self._listeners: list[Callable[[SchedulerEvent], None]] = []
         self._sizes = HistorySizes(limits or HistoryLimits())
         self._fleet = Fleet(watching_since=draft_factory.now())
         self._last_batch_at = draft_factory.now()
@@ -87,24 +87,26 @@ class Reactor:
         return self._fleet
 
     def note_invalid(self, message: InvalidMessage) -> None:
-        """Take note of a message in a history that is not an event, and perhaps claims to be."""
+        """Record a message in a history that is not a valid event, and may be a forged one."""
         if message.is_forged:
-            self._fleet = fleets.tampered(
+            self._fleet = fleets.record_tampering(
                 self._fleet, message.history.task, message.sequence, message.reason
             )
             self._changed.set()
         if excess := self._sizes.add_invalid(message):
             self._fence(excess)
 
-    def on_fact(self, tell: Callable[[SchedulerEvent], None]) -> None:
-        """Call `tell` with every fact this scheduler appends."""
-        self._told.append(tell)
+    def on_fact(self, listener: Callable[[SchedulerEvent], None]) -> None:
+        """Call `listener` with every fact this scheduler appends."""
+        self._listeners.append(listener)
 
-    async def run(self, beats: AsyncIterator[tuple[History, bytes]], until: asyncio.Event) -> None:
-        """React until told to stop; effects under way are finished first. `beats` ends then too."""
+    async def run(
+        self, heartbeats: AsyncIterator[tuple[History, bytes]], until: asyncio.Event
+    ) -> None:
+        """React until `until` is set, when `heartbeats` ends too; running effects are finished."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(until))
-            group.create_task(self._listen(beats))
+            group.create_task(self._receive_heartbeats(heartbeats))
             group.create_task(self._wake_to_stop(until))
             while not until.is_set():
                 self._changed.clear()
@@ -120,10 +122,12 @@ class Reactor:
         """Begin every effect that is due, and a watch on every machine that has none."""
         for decision in plan(self._fleet, self._draft_factory.now(), self._policy):
             if isinstance(decision, Quarantine):
-                self._fleet = fleets.broken(self._fleet, decision.history.task, decision.reason)
+                self._fleet = fleets.quarantine_task(
+                    self._fleet, decision.history.task, decision.reason
+                )
                 self._changed.set()
                 continue
-            self._fleet = fleets.occupied(self._fleet, decision.history.task)
+            self._fleet = fleets.mark_busy(self._fleet, decision.history.task)
             group.create_task(self._carry_out(decision))
         for name in self._fleet.quarantined - self._parked:
             self._parked.add(name)
@@ -134,7 +138,7 @@ class Reactor:
                 self._watched[task, attempt.number] = watch
 
     async def _park(self, task: Task) -> None:
-        """Show the operator a task that broke; its owner reads it in the task's history."""
+        """Record a task that broke as a dead letter; its owner reads it in the task's history."""
         await self._log.quarantine(
             readers.SCHEDULER, task.history, task.quarantined_at, task.quarantine
         )
@@ -147,28 +151,28 @@ class Reactor:
                 self._fence(excess)
 
     def _fence(self, excess: Excess) -> None:
-        """Take note that a task has put more into the log than one may."""
+        """Record that a task has put more into the log than it may."""
         _log.error("history.too_large", task=excess.task, detail=excess.detail)
-        self._fleet = fleets.overgrown(self._fleet, excess.task, excess.sequence, excess.detail)
+        self._fleet = fleets.record_excess(self._fleet, excess.task, excess.sequence, excess.detail)
         self._changed.set()
 
-    async def _listen(self, beats: AsyncIterator[tuple[History, bytes]]) -> None:
-        async for history, body in beats:
+    async def _receive_heartbeats(self, heartbeats: AsyncIterator[tuple[History, bytes]]) -> None:
+        async for history, body in heartbeats:
             try:
-                beat = msgspec.json.decode(body, type=Heartbeat)
+                heartbeat = msgspec.json.decode(body, type=Heartbeat)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 _log.warning("heartbeat.malformed", task=history.task, error=str(error))
                 continue
             now = self._draft_factory.now()
-            self._fleet = fleets.heard(
-                self._fleet, history.task, beat.attempt, at=now, reader=beat.reader
+            self._fleet = fleets.record_heartbeat(
+                self._fleet, history.task, heartbeat.attempt, at=now, reader=heartbeat.reader
             )
             self._changed.set()
 
     async def _watch(self, task: TaskId, attempt: Attempt) -> None:
         """Wait for the machine's end, so that a killed worker is noticed at once."""
         await self._effects.until_gone(attempt.machine)
-        self._fleet = fleets.seen_gone(self._fleet, task, attempt.number)
+        self._fleet = fleets.record_machine_gone(self._fleet, task, attempt.number)
         del self._watched[task, attempt.number]
         self._changed.set()
 
@@ -181,8 +185,10 @@ class Reactor:
                     await self._perform(decision)
         except (Unreachable, Refused, Unavailable) as trouble:
             resume_at = self._draft_factory.now() + _POSTPONE
-            _log.warning("postponed", decision=name, task=history.task, reason=str(trouble))
-        self._fleet = fleets.released(self._fleet, history.task, postponed_until=resume_at)
+            _log.warning(
+                "decision.postponed", decision=name, task=history.task, reason=str(trouble)
+            )
+        self._fleet = fleets.mark_idle(self._fleet, history.task, postponed_until=resume_at)
         self._changed.set()
 
     async def _perform(self, decision: Decision) -> None:
@@ -200,43 +206,43 @@ class Reactor:
                 await self._append(history, head, [fact])
             case ServeReader(attempt=number, reader=reader):
                 await self._effects.serve(decision)
-                self._fleet = fleets.served(self._fleet, history.task, number, reader)
+                self._fleet = fleets.record_reader(self._fleet, history.task, number, reader)
             case _:
                 assert_never(decision)
 
     async def _obtain(self, history: History, attempt: Attempt, *, may_exist: bool) -> None:
-        """Have a machine for an attempt, and keep it only if it became the attempt's."""
+        """Obtain a machine for an attempt, and destroy it if it did not become the attempt's."""
         attempt = bounded(attempt, self._policy)
         outcome = await self._effects.obtain(history, attempt, may_exist=may_exist)
         await self._record(history, outcome)
-        machine = stray(outcome, self._fleet.tasks[history.task])
+        machine = orphan_machine(outcome, self._fleet.tasks[history.task])
         if machine is not None:
-            _log.warning("a second machine is given back", task=history.task, machine=machine)
+            _log.warning("machine.orphan_destroyed", task=history.task, machine=machine)
             await self._effects.discard(machine)
 
     async def _append_intent(
         self, history: History, head: Head, fact: MachineRequested
     ) -> Attempt | None:
-        """Append that a machine will be asked for; None when the history has moved on."""
+        """Append that a machine will be requested; return None when the history has moved on."""
         if not await self._append(history, head, [fact]):
             return None
         return self._fleet.tasks[history.task].attempt
 
     async def _record(self, history: History, outcome: Outcome) -> None:
-        """Append what came of an effect, after whatever was said meanwhile."""
+        """Append the outcome of an effect, after whatever was appended meanwhile."""
         while True:
             task = self._fleet.tasks[history.task]
             facts = attempt_step(conclude, outcome, task, self._draft_factory.now(), self._policy)
             if isinstance(facts, Broken):
-                self._fleet = fleets.broken(self._fleet, task.id, facts.reason)
-                if isinstance(outcome, Gone):
-                    self._fleet = fleets.closed(self._fleet, task.id)
+                self._fleet = fleets.quarantine_task(self._fleet, task.id, facts.reason)
+                if isinstance(outcome, MachineGone):
+                    self._fleet = fleets.record_machine_closed(self._fleet, task.id)
                 return
             if not facts or await self._append(history, task.head, facts):
                 return
 
     async def _append(self, history: History, head: Head, facts: Sequence[SchedulerEvent]) -> bool:
-        """Append after `head` and fold it. False when the history had grown: now that is folded."""
+        """Append after `head` and fold it; had the history grown, fold that and return False."""
         task = self._fleet.tasks[history.task]
         drafts = self._draft_factory.drafts(
             [*map(limits.bounded, facts)], by=_WRITER, cause=task.cause
@@ -248,13 +254,15 @@ class Reactor:
             return False
         self._learn(_recorded(history, drafts, new))
         for fact in facts:
-            for tell in self._told:
-                tell(fact)
-            _log.info("appended", task=history.task, fact=type(fact).__name__, version=new.version)
+            for listener in self._listeners:
+                listener(fact)
+            _log.info(
+                "event.appended", task=history.task, fact=type(fact).__name__, version=new.version
+            )
         return True
 
     async def _is_current(self, history: History) -> bool:
-        """Tell whether all of a history is folded, and fold what was not."""
+        """Return whether all of a history was folded; fold what was not."""
         tail = await self._log.read(history, after=self._fleet.tasks[history.task].head)
         self._learn(tail)
         return not tail
@@ -266,11 +274,11 @@ class Reactor:
     async def _sleep_until_due(self) -> None:
         now = self._draft_factory.now()
         due = wake_at(self._fleet, now, self._policy)
-        seconds = (due - now).total_seconds() if due else _LONGEST_PAUSE_SECONDS
-        await self._sleep(min(seconds, _LONGEST_PAUSE_SECONDS))
+        seconds = (due - now).total_seconds() if due else _MAX_PAUSE_SECONDS
+        await self._sleep(min(seconds, _MAX_PAUSE_SECONDS))
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep, but no longer than nothing happens."""
+        """Sleep until something changes, for at most `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
@@ -288,13 +296,13 @@ class Reactor:
 
 def _is_fencing(decision: Decision) -> bool:
     """Return whether a worker must be stopped: in its flood no look at the log is ever current."""
-    return isinstance(decision, Destroy) and decision.cause in FENCED
+    return isinstance(decision, Destroy) and decision.cause in FENCING_REASONS
 
 
 def _recorded(
     history: History, drafts: Sequence[Draft[SchedulerEvent]], head: Head
 ) -> Sequence[Recorded]:
-    """Spell what was just appended as the log will tell it, except for its bytes."""
+    """Return what was just appended as the log will deliver it, except for its bytes."""
     return [
         Recorded(
             account=history.account,

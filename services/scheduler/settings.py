@@ -1,4 +1,4 @@
-"""Everything the scheduler can be told from outside."""
+"""The settings of the scheduler, from environment variables."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from events import Guest
 from infra.runtime.settings import Misconfigured
 from services.scheduler.fleet.history_limits import HistoryLimits
 from services.scheduler.fleet.plan import Policy
-from services.scheduler.fleet.worker_machine import WorkerTerms
+from services.scheduler.fleet.worker_machine import WorkerConfig
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     otel_exporter_otlp_endpoint: str = ""
 
     def policy(self) -> Policy:
-        """Tell how the fleet is run. Raises Misconfigured."""
+        """Return the policy of the fleet. Raises Misconfigured."""
         return Policy(
             regions=_listed("FLY_REGIONS", self.fly_regions),
             guest=Guest(self.machine_cpu_kind, self.machine_cpus, self.machine_memory_mb),
@@ -71,9 +71,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             invalid_messages=self.history_invalid_messages_per_task,
         )
 
-    def terms(self) -> WorkerTerms:
-        """Tell what all workers have in common."""
-        return WorkerTerms(
+    def worker_config(self) -> WorkerConfig:
+        """Return the configuration that all workers share."""
+        return WorkerConfig(
             image=self.worker_image,
             gateway_url=self.gateway_url,
             claim_secret=self.claim_secret,

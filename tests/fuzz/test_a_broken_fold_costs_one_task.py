@@ -125,7 +125,9 @@ def test_a_task_that_cannot_be_planned_for_is_named_and_all_others_are_planned(
     assert named.history == MINE
     assert isinstance(request, Request)
     assert request.history == OTHER
-    kinds = [type(one) for one in plan(fleets.broken(fleet, TASK, named.reason), NOON, POLICY)]
+    kinds = [
+        type(one) for one in plan(fleets.quarantine_task(fleet, TASK, named.reason), NOON, POLICY)
+    ]
     assert kinds == [Abandon, Request]
 
 

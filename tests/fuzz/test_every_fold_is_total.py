@@ -25,7 +25,13 @@ from services.projector.projections.fold import Fold
 from services.projector.projections.rows import acceptable
 from services.scheduler.fleet import fleet as fleets
 from services.scheduler.fleet.fleet import Fleet
-from services.scheduler.fleet.outcome import Gone, NotObtained, Obtained, conclude, stray
+from services.scheduler.fleet.outcome import (
+    MachineGone,
+    MachineReady,
+    MachineUnavailable,
+    conclude,
+    orphan_machine,
+)
 from services.scheduler.fleet.plan import _judge, _moments, plan, to_watch, wake_at
 from services.worker.agent.evolve import evolve
 from services.worker.agent.messages import messages
@@ -132,13 +138,13 @@ def test_the_fleet_and_its_plan(events: Sequence[Any]) -> None:
         for known in fleet.tasks.values():
             number = known.attempt.number if known.attempt else 1
             for outcome in (
-                Obtained(number, "m", "r", 1.0),
-                NotObtained(number, "r", "d"),
-                Gone(number, "silent", "m", 1.0, "d"),
-                Gone(number, "silent", "", 0.0, "d"),
+                MachineReady(number, "m", "r", 1.0),
+                MachineUnavailable(number, "r", "d"),
+                MachineGone(number, "silent", "m", 1.0, "d"),
+                MachineGone(number, "silent", "", 0.0, "d"),
             ):
                 conclude(outcome, known, NOW, POLICY)
-                stray(outcome, known)
+                orphan_machine(outcome, known)
 
 
 @fuzzed

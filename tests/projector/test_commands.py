@@ -69,7 +69,7 @@ async def test_a_rebuild_shows_that_it_is_equal_and_what_it_keeps(
             assert await errand("forget") == (0, "Dropped: read_previous.\n")
             assert await errand("forget") == (0, "Nothing is kept.\n")
 
-            code, shown = await errand("rebuild", "--model", "usage", "--anew")
+            code, shown = await errand("rebuild", "--model", "usage", "--from-scratch")
             assert (code, "usage" in shown, "tool_call" in shown) == (0, True, False), shown
 
 

@@ -116,7 +116,7 @@ async def test_a_redis_that_has_lost_what_it_was_told_last_is_told_the_truth(
     head = await append(log, history, TaskInstructed(text="One"), after=head)
     async with telling(log, client) as loop:
         await reached(client, history, 2)
-        loop._at_hand.clear()
+        loop._cached.clear()
         await client.hset(state_key(history.task), mapping=kept)
         await append(log, history, DONE, after=head)
         state = await reached(client, history, 3)

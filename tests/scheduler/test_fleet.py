@@ -20,7 +20,13 @@ from events import (
 )
 from services.scheduler.fleet import fleet as fleets
 from services.scheduler.fleet.fleet import evolve
-from services.scheduler.fleet.outcome import Gone, NotObtained, Obtained, conclude, cost_microusd
+from services.scheduler.fleet.outcome import (
+    MachineGone,
+    MachineReady,
+    MachineUnavailable,
+    conclude,
+    cost_microusd,
+)
 from services.scheduler.fleet.plan import (
     Abandon,
     Destroy,
@@ -87,10 +93,10 @@ def test_a_running_worker_is_left_alone_and_watched():
 
 def test_a_machine_that_ended_is_made_certain_of_and_then_lost():
     book = given(SUBMITTED, requested(), started(), took_up())
-    book.fleet = fleets.seen_gone(book.fleet, TASK, 1)
+    book.fleet = fleets.record_machine_gone(book.fleet, TASK, 1)
     decision = the(due(book))
     assert (type(decision), decision.cause) == (Destroy, "exited")
-    gone = Gone(1, decision.cause, MACHINE, 10.0, "exit code 137, signal 9")
+    gone = MachineGone(1, decision.cause, MACHINE, 10.0, "exit code 137, signal 9")
     assert conclude(gone, book.task, NOON, POLICY) == [
         MachineLost(
             attempt=1, reason="exited", retry_at=later(1), detail="exit code 137, signal 9"
@@ -132,7 +138,7 @@ def test_an_instruction_opens_an_abandoned_task_again():
 
 def test_silence_is_a_reason_to_destroy():
     book = given(SUBMITTED, requested(), started())
-    book.fleet = fleets.heard(book.fleet, TASK, 1, at=later(100))
+    book.fleet = fleets.record_heartbeat(book.fleet, TASK, 1, at=later(100))
     assert due(book, 129) == []
     assert wake_at(book.fleet, later(100), POLICY) == later(130)
     assert the(due(book, 130)).cause == "silent"
@@ -159,13 +165,13 @@ def test_after_a_restart_silence_counts_anew():
 
 def test_a_zombies_heartbeat_counts_for_nobody():
     book = given(SUBMITTED, requested(), started(), lost(), destroyed(), requested(2), started(2))
-    assert fleets.heard(book.fleet, TASK, 1, at=later(100)) == book.fleet
+    assert fleets.record_heartbeat(book.fleet, TASK, 1, at=later(100)) == book.fleet
 
 
 def test_a_machine_outlives_its_deadline_by_a_minute():
     book = given(SUBMITTED, requested(), started())
     deadline = POLICY.machine_seconds
-    book.fleet = fleets.heard(book.fleet, TASK, 1, at=later(deadline + 60))
+    book.fleet = fleets.record_heartbeat(book.fleet, TASK, 1, at=later(deadline + 60))
     assert due(book, deadline + 59) == []
     assert the(due(book, deadline + 60)).cause == "deadline"
 
@@ -180,7 +186,7 @@ def test_an_ended_task_lets_its_worker_say_goodbye_and_then_destroys(end):
 
 def test_the_machine_of_an_ended_task_is_destroyed_not_lost():
     book = given(SUBMITTED, requested(), started(), FINISHED, left())
-    [fact] = conclude(Gone(1, "ended", MACHINE, 10.0, ""), book.task, NOON, POLICY)
+    [fact] = conclude(MachineGone(1, "ended", MACHINE, 10.0, ""), book.task, NOON, POLICY)
     assert isinstance(fact, MachineDestroyed)
     assert due(book.add(fact)) == []
     assert book.fleet.active == frozenset()
@@ -188,7 +194,7 @@ def test_the_machine_of_an_ended_task_is_destroyed_not_lost():
 
 def test_a_worker_that_ended_its_task_while_its_exit_was_looked_into_is_not_lost():
     book = given(SUBMITTED, requested(), started(), FINISHED)
-    [fact] = conclude(Gone(1, "exited", MACHINE, 10.0, ""), book.task, NOON, POLICY)
+    [fact] = conclude(MachineGone(1, "exited", MACHINE, 10.0, ""), book.task, NOON, POLICY)
     assert isinstance(fact, MachineDestroyed)
 
 
@@ -196,7 +202,7 @@ def test_a_task_cancelled_between_intent_and_outcome_is_looked_for():
     book = given(SUBMITTED, requested(), TaskCancelled())
     decision = the(due(book))
     assert (type(decision), decision.attempt.machine) == (Destroy, "")
-    [fact] = conclude(Gone(1, "ended", "", 0.0, "none"), book.task, NOON, POLICY)
+    [fact] = conclude(MachineGone(1, "ended", "", 0.0, "none"), book.task, NOON, POLICY)
     assert (type(fact), fact.reason) == (MachineLost, "never_started")
     assert due(book.add(fact), 60) == []
 
@@ -206,19 +212,19 @@ def test_an_instruction_after_the_end_gives_a_new_attempt_once_the_old_machine_i
     assert due(book, 1) == []
     decision = the(due(book, 5))
     assert (type(decision), decision.cause) == (Destroy, "ended")
-    facts = conclude(Gone(1, "ended", MACHINE, 1.0, ""), book.task, later(5), POLICY)
+    facts = conclude(MachineGone(1, "ended", MACHINE, 1.0, ""), book.task, later(5), POLICY)
     assert the(due(book.add(*facts), 5)).fact.attempt == 2
 
 
 def test_a_worker_that_leaves_an_open_task_is_lost_with_its_reason():
     book = given(SUBMITTED, requested(), started(), took_up(), left(reason="drained"))
-    facts = conclude(Gone(1, "exited", MACHINE, 1.0, "exit code 0"), book.task, NOON, POLICY)
+    facts = conclude(MachineGone(1, "exited", MACHINE, 1.0, "exit code 0"), book.task, NOON, POLICY)
     assert facts[0].detail == "drained; exit code 0"
 
 
 def test_a_refusal_is_tried_again_in_the_next_region():
     book = given(SUBMITTED, requested())
-    [fact] = conclude(NotObtained(1, "no_capacity", "full"), book.task, NOON, POLICY)
+    [fact] = conclude(MachineUnavailable(1, "no_capacity", "full"), book.task, NOON, POLICY)
     assert fact == MachineRefused(attempt=1, reason="no_capacity", retry_at=later(1), detail="full")
     book.add(fact)
     assert due(book) == []
@@ -238,7 +244,7 @@ def test_refusals_have_an_end():
 
 def test_a_machine_obtained_is_told_once():
     book = given(SUBMITTED, requested())
-    outcome = Obtained(1, MACHINE, "iad", 0.5)
+    outcome = MachineReady(1, MACHINE, "iad", 0.5)
     [fact] = conclude(outcome, book.task, NOON, POLICY)
     assert fact == MachineStarted(attempt=1, machine=MACHINE, region="iad", seconds=0.5)
     assert conclude(outcome, book.add(fact).task, NOON, POLICY) == []
@@ -246,17 +252,17 @@ def test_a_machine_obtained_is_told_once():
 
 def test_a_reader_asked_for_is_served_once():
     book = given(SUBMITTED, requested(), started())
-    book.fleet = fleets.heard(book.fleet, TASK, 1, at=NOON, reader=2)
+    book.fleet = fleets.record_heartbeat(book.fleet, TASK, 1, at=NOON, reader=2)
     assert the(due(book)) == ServeReader(book.task.history, 1, 2)
-    book.fleet = fleets.served(book.fleet, TASK, 1, 2)
+    book.fleet = fleets.record_reader(book.fleet, TASK, 1, 2)
     assert due(book) == []
 
 
 def test_a_busy_or_postponed_task_is_not_planned():
     book = given(SUBMITTED)
-    book.fleet = fleets.occupied(book.fleet, TASK)
+    book.fleet = fleets.mark_busy(book.fleet, TASK)
     assert due(book) == []
-    book.fleet = fleets.released(book.fleet, TASK, postponed_until=later(2))
+    book.fleet = fleets.mark_idle(book.fleet, TASK, postponed_until=later(2))
     assert due(book, 1) == []
     assert wake_at(book.fleet, later(1), POLICY) == later(2)
     assert len(due(book, 2)) == 1
@@ -297,7 +303,7 @@ def test_a_workers_clock_is_never_compared_with_the_schedulers(hours):
     assert due(book, 129) == []
     assert the(due(book, 130)).cause == "silent"
 
-    book.fleet = fleets.heard(book.fleet, TASK, 1, at=later(140))
+    book.fleet = fleets.record_heartbeat(book.fleet, TASK, 1, at=later(140))
     book.add(WORKING, by="worker:1", at=its_time, heard_at=later(141))
     assert due(book, 170) == []
 

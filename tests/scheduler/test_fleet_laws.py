@@ -13,7 +13,7 @@ from events import (
     TaskId,
 )
 from services.scheduler.fleet import fleet as fleets
-from services.scheduler.fleet.outcome import Gone, NotObtained, Obtained, conclude
+from services.scheduler.fleet.outcome import MachineGone, MachineReady, MachineUnavailable, conclude
 from services.scheduler.fleet.plan import (
     Abandon,
     Destroy,
@@ -71,15 +71,15 @@ class World:
             case Destroy(attempt=attempt, cause=cause):
                 machine = attempt.machine or self.names.get(attempt.name, "")
                 self.end(machine)
-                self.conclude(task, Gone(attempt.number, cause, MachineId(machine), 1.0, ""))
+                self.conclude(task, MachineGone(attempt.number, cause, MachineId(machine), 1.0, ""))
             case Abandon(fact=fact):
                 self.add(task, fact)
             case ServeReader(attempt=attempt, reader=reader):
-                self.book.fleet = fleets.served(self.book.fleet, task, attempt, reader)
+                self.book.fleet = fleets.record_reader(self.book.fleet, task, attempt, reader)
 
     def obtain(self, task, attempt, stroke):
         if stroke == "refuse" and attempt.name not in self.names:
-            self.conclude(task, NotObtained(attempt.number, "no_capacity", ""))
+            self.conclude(task, MachineUnavailable(attempt.number, "no_capacity", ""))
             return
         if attempt.name not in self.names:
             self.made += 1
@@ -87,7 +87,7 @@ class World:
             self.running[f"m{self.made}"] = (task, attempt.number)
         if stroke != "obtain and lose the fact":
             machine = self.names[attempt.name]
-            self.conclude(task, Obtained(attempt.number, MachineId(machine), "iad", 1.0))
+            self.conclude(task, MachineReady(attempt.number, MachineId(machine), "iad", 1.0))
 
     def end(self, machine):
         self.running.pop(machine, None)
@@ -106,11 +106,11 @@ class World:
                     self.add(task, left(attempt))
                 case "die":
                     self.end(machine)
-                    self.book.fleet = fleets.seen_gone(self.book.fleet, task, attempt)
+                    self.book.fleet = fleets.record_machine_gone(self.book.fleet, task, attempt)
                 case "fall silent":
                     self.seconds += TIGHT.start_seconds
                 case _:
-                    self.book.fleet = fleets.heard(
+                    self.book.fleet = fleets.record_heartbeat(
                         self.book.fleet, task, attempt, at=self.now(), reader=2
                     )
 

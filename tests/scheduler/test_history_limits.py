@@ -51,7 +51,7 @@ def invalid(sequence, size_bytes=1, task=TASK):
 
 
 def flooded(book, sequence=100):
-    book.fleet = fleets.overgrown(book.fleet, TASK, sequence, "too much")
+    book.fleet = fleets.record_excess(book.fleet, TASK, sequence, "too much")
     return book
 
 
@@ -127,7 +127,7 @@ def test_an_instruction_ends_the_same_way_and_starts_no_machine(is_restarted):
 
 def test_forging_besides_changes_nothing():
     book = flooded(given(SUBMITTED, requested(), started(), lost(), destroyed()))
-    book.fleet = fleets.tampered(book.fleet, TASK, 200, "forged")
+    book.fleet = fleets.record_tampering(book.fleet, TASK, 200, "forged")
     decision = the_one(book)
     assert isinstance(decision, Abandon)
     assert decision.fact.reason == "history_too_large"

@@ -4,8 +4,8 @@ import pytest
 
 from events import Guest, MachineId
 from infra.runtime.clock import utc_now
-from services.scheduler.fleet.machine import Machine, Wanted, billed_seconds, ending
-from services.scheduler.fleet.machine_errors import NoMachine, remedy_of
+from services.scheduler.fleet.machine import Machine, MachineSpec, billed_seconds, ending
+from services.scheduler.fleet.machine_errors import MachineNotCreated, remedy_of
 from services.scheduler.machines.client import Machines, Refused, Unreachable
 from services.scheduler.machines.rate_limiter import Limits
 from tests.kit.probe.eventually import eventually
@@ -36,7 +36,7 @@ def wanted(behave=SLEEP, **changes):
         "env": {"BEHAVE": behave},
         "metadata": METADATA,
     }
-    return Wanted(**asked | changes)
+    return MachineSpec(**asked | changes)
 
 
 async def test_a_machine_is_had_and_let_go(client):
@@ -96,7 +96,7 @@ async def test_a_name_clash_is_adopted(client):
 async def test_a_foreign_machine_with_the_name_is_not_adopted(client):
     await client.obtain(wanted(metadata={"task": "another"}), may_exist=False)
     answer = await client.obtain(wanted(), may_exist=False)
-    assert isinstance(answer, NoMachine)
+    assert isinstance(answer, MachineNotCreated)
     assert "held by a foreign machine" in answer.detail
 
 
@@ -120,7 +120,7 @@ async def test_a_refusal_has_a_name_and_a_remedy(client, machines_api, refusal, 
     status, error, code = refusal
     machines_api.fault(fault="refuse", action="create", status=status, error=error, code=code)
     answer = await client.obtain(wanted(), may_exist=False)
-    assert isinstance(answer, NoMachine)
+    assert isinstance(answer, MachineNotCreated)
     assert answer.reason == reason
     assert error in answer.detail
     assert remedy_of(reason)

@@ -30,7 +30,7 @@ from infra.runtime.clock import DraftFactory, utc_now
 from infra.runtime.machine_claim import is_claim
 from services.scheduler.effects import Effects
 from services.scheduler.fleet.plan import Policy
-from services.scheduler.fleet.worker_machine import WorkerTerms
+from services.scheduler.fleet.worker_machine import WorkerConfig
 from services.scheduler.machines.client import Machines
 from services.scheduler.machines.rate_limiter import Limits
 from services.scheduler.reactor import Reactor
@@ -44,9 +44,9 @@ POLICY = Policy(
     guest=Guest("shared", 2, 2048),
     backoff_seconds=(0.05,),
     silence_seconds=30,
-    farewell_seconds=0.2,
+    shutdown_grace_seconds=0.2,
 )
-TERMS = WorkerTerms(image="worker", gateway_url="http://gateway", claim_secret="s3cret")
+TERMS = WorkerConfig(image="worker", gateway_url="http://gateway", claim_secret="s3cret")
 FAITHFUL = "import time; time.sleep(600)"
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from events import Guest, TaskAbandoned, TaskErased
-from services.scheduler.fleet.fleet import Stage, tampered
+from services.scheduler.fleet.fleet import AttemptStage, record_tampering
 from services.scheduler.fleet.plan import Abandon, Destroy, bounded, plan
 from tests.scheduler.history import (
     FINISHED,
@@ -27,7 +27,7 @@ SAID = TaskAbandoned(reason="tampered", detail="d", remedy="r")
 
 
 def forged(book):
-    book.fleet = tampered(book.fleet, TASK, book.fleet.sequence + 1, "forged")
+    book.fleet = record_tampering(book.fleet, TASK, book.fleet.sequence + 1, "forged")
     book.fleet = replace(book.fleet, sequence=book.fleet.sequence + 1)
     return book
 
@@ -53,7 +53,7 @@ def test_the_machine_goes_first_and_then_the_task_is_abandoned_once():
 @pytest.mark.parametrize("facts", [(), (requested(),), (requested(), started(), FINISHED)])
 def test_whenever_it_is_forged_the_end_is_the_same(facts):
     book = forged(given(SUBMITTED, *facts))
-    if book.task.attempt is not None and book.task.attempt.stage is not Stage.CLOSED:
+    if book.task.attempt is not None and book.task.attempt.stage is not AttemptStage.CLOSED:
         [destroy] = due(book)
         assert isinstance(destroy, Destroy)
         book.add(lost(), destroyed())

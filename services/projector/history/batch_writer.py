@@ -1,4 +1,4 @@
-"""Events applied to a store behind the one who reads them: folded while the last batch is written.
+"""Writes events to a store in batches: the next batch is folded while the last is written.
 
 What came while the database was busy, and in a short while after, goes in one batch, so a batch is
 one event when nothing happens and thousands when the projector is behind. What is ahead is bounded,
@@ -16,24 +16,24 @@ from services.projector.history.store import Store
 from services.projector.projections.fold import Fold
 
 GATHER_SECONDS: Final = 0.04
-"""How long a commit waits for more: each costs the disk a flush that the log may need as well."""
+"""Seconds a commit waits for more events: each commit costs a disk flush that the log needs too."""
 
 _ENOUGH_EVENTS: Final = 250
-_MOST_EVENTS: Final = 20_000
-_MOST_BYTES: Final = 16 * 1024 * 1024
+_MAX_EVENTS: Final = 20_000
+_MAX_BYTES: Final = 16 * 1024 * 1024
 
 
-Parks = Callable[[History, int, str], Awaitable[None]]
-"""Parks a task: its history, the event that broke a projection, and why."""
+QuarantineTask = Callable[[History, int, str], Awaitable[None]]
+"""Quarantines a task: its history, the event that broke a projection, and why."""
 
 
-class Applying:
-    """Takes events and writes what they change. `written` is where the checkpoint stands."""
+class BatchWriter:
+    """Writer of read models in batches. `written` is the sequence of the checkpoint."""
 
-    def __init__(self, store: Store, parks: Parks, *, at: int) -> None:
+    def __init__(self, store: Store, quarantine_task: QuarantineTask, *, at: int) -> None:
         self.written = at
         self._store = store
-        self._parks = parks
+        self._quarantine_task = quarantine_task
         self._fold = Fold(store.tables)
         self._changed = asyncio.Condition()
         self._is_writing = False
@@ -51,13 +51,13 @@ class Applying:
             await self._changed.wait_for(self._has_room)
 
     async def _park(self) -> None:
-        """Show the operator what broke a projection; all else of these events is written."""
+        """Record what broke a projection as dead letters; all else of these events is written."""
         broken, self._fold.quarantined = self._fold.quarantined, []
         for recorded, reason in broken:
-            await self._parks(recorded.history, recorded.sequence, reason)
+            await self._quarantine_task(recorded.history, recorded.sequence, reason)
 
     async def settled(self) -> None:
-        """Wait until all that was taken is written."""
+        """Wait until every event added is written."""
         async with self._changed:
             self._is_urgent = True
             self._changed.notify_all()
@@ -65,13 +65,13 @@ class Applying:
             self._is_urgent = False
 
     async def finish(self) -> None:
-        """Let `write` end when all that was taken is written."""
+        """Let `write` end when every event added is written."""
         async with self._changed:
             self._is_finishing = True
             self._changed.notify_all()
 
     async def write(self) -> None:
-        """Write what is taken until finished. Raises store.Fenced."""
+        """Write what is added until finished. Raises CheckpointMoved."""
         while True:
             async with self._changed:
                 self._is_writing = False
@@ -87,7 +87,7 @@ class Applying:
             self.written = changes.after
 
     async def _gather(self) -> None:
-        """Wait a moment for more events, unless there are enough or somebody waits for these."""
+        """Wait briefly for more events, unless there are enough or a caller waits for these."""
         with suppress(TimeoutError):
             async with asyncio.timeout(GATHER_SECONDS):
                 await self._changed.wait_for(self._is_enough)
@@ -97,4 +97,4 @@ class Applying:
         return is_awaited or self._fold.count >= _ENOUGH_EVENTS or not self._has_room()
 
     def _has_room(self) -> bool:
-        return self._fold.count < _MOST_EVENTS and self._fold.size_bytes < _MOST_BYTES
+        return self._fold.count < _MAX_EVENTS and self._fold.size_bytes < _MAX_BYTES

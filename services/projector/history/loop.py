@@ -1,4 +1,4 @@
-"""The history loop: keeps the read models in Postgres abreast of the log."""
+"""The history loop: writes the log to the read models in Postgres."""
 
 import asyncio
 from contextlib import suppress
@@ -14,9 +14,14 @@ from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.connection.api import ApiError
 from infra.runtime.telemetry import logger
 from infra.stores.postgres_errors import PostgresUnavailable
-from services.projector.history.batch_writer import Applying
+from services.projector.history.batch_writer import BatchWriter
 from services.projector.history.reconnecting_postgres import RETRY_SECONDS
-from services.projector.history.store import Checkpoint, Fenced, Occupied, Store
+from services.projector.history.store import (
+    AnotherProjectorActive,
+    Checkpoint,
+    CheckpointMoved,
+    Store,
+)
 
 _applied = Counter("errand_projector_events", "Events applied to the read models.")
 _position = Gauge("errand_projector_sequence", "The last sequence taken for the read models.")
@@ -27,14 +32,14 @@ _log = logger(__name__)
 
 
 class WrongLog(Exception):
-    """The checkpoint counts in another log than the one at hand; rebuild the read models."""
+    """Raised when the checkpoint belongs to another log than this one; rebuild the read models."""
 
 
 class HistoryLoop:
-    """Applies the log to Postgres, batch by batch, from where the checkpoint stands.
+    """Applies the log to Postgres, batch by batch, from the checkpoint on.
 
-    Postgres may go and come back: a batch whose commit is in doubt is said again, and is done when
-    the checkpoint stands where it would have put it.
+    Postgres may go and come back: a batch whose commit is in doubt is written again; it is done
+    when the checkpoint stands where it would have put it.
     """
 
     def __init__(self, log: JetStreamLog[Never], postgres_url: str) -> None:
@@ -44,10 +49,10 @@ class HistoryLoop:
         self.waiting_for = ""
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Follow the log until told to stop, as the only projector that does.
+        """Follow the log until `stopping` is set, as the only projector that does.
 
-        Another that works is waited for, and so is an operator when the checkpoint is of another
-        log. Whatever moved the checkpoint, this goes on from where it then stands.
+        While another projector works, this one waits; it also waits while the checkpoint is of
+        another log. Whatever moved the checkpoint, this goes on from where it then stands.
         """
         try:
             while not stopping.is_set():
@@ -56,23 +61,23 @@ class HistoryLoop:
                     if at is not None:
                         await self._follow(at, stopping)
                 except* (
-                    Fenced,
+                    CheckpointMoved,
                     asyncpg.UndefinedTableError,
                 ) as fenced:  # moved, or dropped
-                    _log.warning("projector.fenced", reason=str(_first(fenced)))
+                    _log.warning("projector.checkpoint_moved", reason=str(_first(fenced)))
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
             await self._store.close()
 
     async def _start(self, stopping: asyncio.Event) -> int | None:
-        """Return where the checkpoint stands, once this is the projector that moves it."""
+        """Return the checkpoint's sequence, once this is the projector that moves it."""
         while not stopping.is_set():
             try:
                 await checkpoint_of(self._store, self._event_log)  # makes the tables, if need be
                 await self._store.claim()
                 self._stand_by(is_standby=False)
                 at = (await checkpoint_of(self._store, self._event_log)).sequence
-            except Occupied as reason:
+            except AnotherProjectorActive as reason:
                 self._stand_by(is_standby=True)
                 trouble, seconds = str(reason), _STANDBY_SECONDS
             except WrongLog as reason:
@@ -93,24 +98,24 @@ class HistoryLoop:
         _standby.set(is_standby)
 
     async def _follow(self, at: int, stopping: asyncio.Event) -> None:
-        _log.info("history loop follows", after=at)
-        applying = Applying(
+        _log.info("projector.history_started", after=at)
+        writer = BatchWriter(
             self._store, partial(self._event_log.quarantine, readers.HISTORY), at=at
         )
         async with asyncio.TaskGroup() as group:
-            group.create_task(applying.write())
+            group.create_task(writer.write())
             async for batch in self._event_log.follow(readers.HISTORY, after=at, until=stopping):
-                await applying.take(batch)
+                await writer.take(batch)
                 _applied.inc(len(batch))
                 _position.set(batch[-1].sequence)
-            await applying.finish()
+            await writer.finish()
 
 
 async def checkpoint_of(store: Store, log: JetStreamLog[Never]) -> Checkpoint:
-    """Open the store and tell where it stands in this log. Raises WrongLog."""
+    """Open the store and return its checkpoint in this log. Raises WrongLog."""
     created = (await log.info()).created
     checkpoint = await store.open(created)
-    info = await log.info()  # anew: another projector may have come this far
+    info = await log.info()  # again: another projector may have come this far
     if checkpoint.log_created != info.created or checkpoint.sequence > info.last_sequence:
         raise WrongLog(
             f"The read models stand at {checkpoint.sequence} of a log created "

@@ -1,4 +1,4 @@
-"""A connection to Postgres that is made anew when it breaks."""
+"""A connection to Postgres that is opened again when it breaks."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 RETRY_SECONDS: Final = 0.5
 _COMMAND_SECONDS: Final = 60.0
-_NOTICES_A_LOST_HOST: Final = {  # so that the lock of a projector whose host is gone is let go
+_KEEPALIVE_SETTINGS: Final = {  # so that the lock of a projector whose host is gone is let go
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
@@ -24,7 +24,7 @@ _NOTICES_A_LOST_HOST: Final = {  # so that the lock of a projector whose host is
 _log = logger(__name__)
 
 
-class Link:
+class ReconnectingPostgres:
     """One connection at a time; `begin` prepares each new one."""
 
     def __init__(
@@ -36,10 +36,10 @@ class Link:
         self._begin = begin
         self._connection: asyncpg.Connection | None = None
 
-    async def persist(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """Carry `work` out, again and again until Postgres is there from its start to its end.
+    async def retry_until_available(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Run `work` until it succeeds, however often Postgres is unavailable.
 
-        Its last transaction may have been committed although it is said again.
+        Its last transaction may have been committed although it is run again.
         """
         while True:
             try:
@@ -49,7 +49,7 @@ class Link:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def attempt(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """Carry `work` out once. Raises PostgresUnavailable."""
+        """Run `work` once. Raises PostgresUnavailable."""
         try:
             with postgres_errors.postgres_errors():
                 return await work(await self._open())
@@ -58,13 +58,13 @@ class Link:
             raise
 
     def drop(self) -> None:
-        """Let go of the connection, whatever it was about."""
+        """Terminate the connection, whatever it was doing."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
 
     async def close(self) -> None:
-        """Close in order, or at least close."""
+        """Close the connection cleanly, else terminate it."""
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             try:
@@ -78,7 +78,7 @@ class Link:
             connection = await postgres_errors.connect(
                 self._postgres_url,
                 command_timeout=_COMMAND_SECONDS,
-                server_settings=_NOTICES_A_LOST_HOST,
+                server_settings=_KEEPALIVE_SETTINGS,
             )
             with ExitStack() as unless_begun:
                 unless_begun.callback(connection.terminate)

@@ -1,4 +1,4 @@
-"""The read models in Postgres: where the fold stands, and rows written with it.
+"""The read models in Postgres: the checkpoint, and the rows written with it.
 
 Rows and checkpoint move in one transaction, fenced by the checkpoint's old value, so a batch is
 applied exactly once whatever dies when. Of several projectors one holds a lock and works, the
@@ -21,7 +21,7 @@ from events import TaskId
 from events.protocol.task_state import TaskState
 from infra.runtime.telemetry import logger
 from infra.stores.migrations import migrate
-from services.projector.history.reconnecting_postgres import Link
+from services.projector.history.reconnecting_postgres import ReconnectingPostgres
 from services.projector.projections import TABLES
 from services.projector.projections.fold import Changes
 from services.projector.projections.rows import Table, Write, acceptable
@@ -33,7 +33,7 @@ NEXT: Final = "read_next"
 PREVIOUS: Final = "read_previous"
 
 _FEW_ROWS: Final = 100
-"""So many are written at once each for itself, more are copied: that takes a journey more."""
+"""Up to this many rows are upserted; more are copied, which takes another round trip."""
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -42,12 +42,12 @@ _LOCK: Final = 0x6572_7072  # "erpr": held by the one projector that keeps the r
 _log = logger(__name__)
 
 
-class Fenced(Exception):
-    """Another projector, or a rebuild, has moved the checkpoint; begin again where it stands."""
+class CheckpointMoved(Exception):
+    """Raised when another projector, or a rebuild, has moved the checkpoint."""
 
 
-class Occupied(Fenced):
-    """Another projector keeps the read models; this one waits until it ends."""
+class AnotherProjectorActive(CheckpointMoved):
+    """Raised when another projector writes the read models; this one waits until it ends."""
 
 
 class Checkpoint(NamedTuple):
@@ -71,8 +71,8 @@ class Store:
         self.tables = tables
         self._is_exclusive = is_exclusive
         self._schema = schema
-        self._writing = Link(postgres_url, self._prepare)
-        self._reading = Link(postgres_url)
+        self._writing = ReconnectingPostgres(postgres_url, self._prepare)
+        self._reading = ReconnectingPostgres(postgres_url)
 
     async def open(self, log_created: datetime) -> Checkpoint:
         """Bring the schema up to date and read the checkpoint, beginning one where there is none.
@@ -94,7 +94,7 @@ class Store:
         return await self._reading.attempt(opened)
 
     async def claim(self) -> None:
-        """Become the one projector that writes. Raises Occupied, PostgresUnavailable.
+        """Become the one projector that writes. Raises AnotherProjectorActive, PostgresUnavailable.
 
         The lock is of the session that writes, and is gone with it, however this process ends. So
         the URL must lead to Postgres itself, or to a pooler that lends sessions: one that lends
@@ -109,14 +109,16 @@ class Store:
     async def states(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, TaskState]:
         """Read the states of these tasks as the checkpoint left them; unknown ones are left out."""
         query = f"SELECT task, state::text FROM {self._schema}.task WHERE task = ANY($1::text[])"  # noqa: S608 - our own name
-        rows = await self._reading.persist(lambda link: link.fetch(query, list(tasks)))
+        rows = await self._reading.retry_until_available(
+            lambda link: link.fetch(query, list(tasks))
+        )
         return {TaskId(row["task"]): decode(row["state"]) for row in rows}
 
     async def apply(self, changes: Changes, *, before: int) -> None:
         """Write rows and move the checkpoint from `before` to where the changes end.
 
-        All of it or nothing, and once, however often Postgres goes meanwhile. Raises Fenced when
-        the checkpoint is not at `before`.
+        All of it or nothing, and once, however often Postgres goes meanwhile. Raises
+        CheckpointMoved when the checkpoint is not at `before`.
         """
         is_said = False
 
@@ -125,17 +127,17 @@ class Store:
             if is_said:
                 checkpoint = await load_checkpoint(connection, self._schema)
                 if checkpoint.sequence == changes.after:
-                    _log.info("it had been committed, the answer was lost", sequence=changes.after)
+                    _log.info("projector.commit_confirmed", sequence=changes.after)
                     return
             is_said = True
             try:
                 await self._apply(connection, changes, before)
             except (asyncpg.DataError, OverflowError) as error:
-                _log.warning("out of range, brought into it", error=str(error))
+                _log.warning("projector.value_out_of_range", error=str(error))
                 in_range = changes._replace(writes=[acceptable(write) for write in changes.writes])
                 await self._apply(connection, in_range, before)
 
-        await self._writing.persist(applied)
+        await self._writing.retry_until_available(applied)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -152,7 +154,9 @@ class Store:
                 changes.after,
             )
             if moved is None:
-                raise Fenced(f"the checkpoint is not at {before}: another projector is running")
+                raise CheckpointMoved(
+                    f"the checkpoint is not at {before}: another projector is running"
+                )
             if changes.erased:
                 await self._erase(connection, list(changes.erased))
             few = [write for write in changes.writes if len(write.rows) <= _FEW_ROWS]
@@ -178,7 +182,9 @@ class Store:
     async def _copy(self, connection: asyncpg.Connection, write: Write) -> None:
         """Copy the rows to the table, or beside it, to be merged from there."""
         table = write.table
-        place = (self._schema, table.name) if table.grows_only else ("pg_temp", _stage(table))
+        place = (
+            (self._schema, table.name) if table.grows_only else ("pg_temp", _staging_table(table))
+        )
         await connection.copy_records_to_table(
             place[1], schema_name=place[0], records=write.rows, columns=table.columns
         )
@@ -191,7 +197,7 @@ class Store:
         if self._is_exclusive and not await connection.fetchval(
             "SELECT pg_try_advisory_lock($1)", _LOCK
         ):
-            raise Occupied("another projector keeps the read models")
+            raise AnotherProjectorActive("another projector keeps the read models")
         await connection.set_type_codec(
             "timestamptz",
             schema="pg_catalog",
@@ -202,19 +208,19 @@ class Store:
         for table in self.tables:
             if not table.grows_only:
                 await connection.execute(
-                    f"CREATE TEMP TABLE {_stage(table)} ON COMMIT DELETE ROWS "  # noqa: S608 - our own names
+                    f"CREATE TEMP TABLE {_staging_table(table)} ON COMMIT DELETE ROWS "  # noqa: S608 - our own names
                     f"AS SELECT * FROM {self._schema}.{table.name} WITH NO DATA"
                 )
 
 
 async def load_checkpoint(connection: asyncpg.Connection, schema: str = SCHEMA) -> Checkpoint:
-    """Read where the fold stands. Raises Fenced when there is no checkpoint any more."""
+    """Read where the fold stands. Raises CheckpointMoved when there is no checkpoint any more."""
     row = await connection.fetchrow(
         f"SELECT sequence, log_created FROM {schema}.checkpoint WHERE projection = $1",  # noqa: S608 - our own name
         PROJECTION,
     )
     if row is None:
-        raise Fenced("the checkpoint was removed: the read models are being rebuilt")
+        raise CheckpointMoved("the checkpoint was removed: the read models are being rebuilt")
     return Checkpoint(row["sequence"], row["log_created"])
 
 
@@ -227,7 +233,7 @@ def scripts(schema: str, directory: Path) -> Path:
 
 
 def _microseconds(moment: datetime) -> tuple[int]:
-    """Spell a time as Postgres stores it. asyncpg's own spelling took half the time of a row."""
+    """Encode a time as Postgres stores it. asyncpg's own encoder took half the time of a row."""
     since = (moment if moment.tzinfo else moment.astimezone(UTC)) - _EPOCH
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)
 
@@ -236,19 +242,19 @@ def _moment(microseconds: tuple[int]) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds[0])
 
 
-def _stage(table: Table) -> str:
+def _staging_table(table: Table) -> str:
     return f"stage_{table.name}"
 
 
 def _upsert(schema: str, table: Table) -> str:
-    """Spell the statement that writes one row."""
+    """Return the statement that writes one row."""
     values = ", ".join(f"${number}" for number in range(1, len(table.columns) + 1))
     return _insert(schema, table, f"VALUES ({values})")
 
 
 def _merge(schema: str, table: Table) -> str:
-    """Spell the statement that writes the rows which were copied beside the table."""
-    return _insert(schema, table, f"SELECT {_names(table)} FROM pg_temp.{_stage(table)}")  # noqa: S608 - our own names
+    """Return the statement that merges the rows copied to the staging table."""
+    return _insert(schema, table, f"SELECT {_names(table)} FROM pg_temp.{_staging_table(table)}")  # noqa: S608 - our own names
 
 
 def _names(table: Table) -> str:
@@ -256,7 +262,7 @@ def _names(table: Table) -> str:
 
 
 def _insert(schema: str, table: Table, rows: str) -> str:
-    """Spell it. Names come from this code, never from events."""
+    """Return the INSERT statement. Names come from this code, never from events."""
     start = f"INSERT INTO {schema}.{table.name} AS present ({_names(table)}) {rows}"
     if table.grows_only:
         return start

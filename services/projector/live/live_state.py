@@ -1,4 +1,4 @@
-"""Where a task stands as the live loop knows it: its state, and the last event folded into it."""
+"""The state of a task as the live loop knows it, with the last event folded into it."""
 
 from typing import Final, NamedTuple
 
@@ -10,7 +10,7 @@ from infra.log.jetstream import follows
 from services.projector.projections.task import decode
 
 
-class Standing(NamedTuple):
+class LiveState(NamedTuple):
     """The fold of a history up to `head`. No state: erased, or never submitted.
 
     It is proven when this process has seen, or read, the whole history up to there.
@@ -20,22 +20,22 @@ class Standing(NamedTuple):
     head: Head
     is_proven: bool
 
-    def after(self, recorded: Recorded) -> "Standing | None":
+    def after(self, recorded: Recorded) -> "LiveState | None":
         """Fold the history's next event; None when this is not the next."""
         if not follows(self.head.version, recorded):
             return None
-        return Standing(evolve(self.state, recorded), recorded.head, self.is_proven)
+        return LiveState(evolve(self.state, recorded), recorded.head, self.is_proven)
 
 
-UNKNOWN: Final = Standing(None, NOWHERE, is_proven=False)
+UNKNOWN: Final = LiveState(None, NOWHERE, is_proven=False)
 
 
-def remembered(state: bytes | str | None, sequence: bytes | str | None) -> Standing:
-    """Read back what Redis keeps of a task; UNKNOWN when it is nothing of use."""
+def decode_live_state(state: bytes | str | None, sequence: bytes | str | None) -> LiveState:
+    """Decode the state that Redis has of a task; UNKNOWN when it is unusable."""
     if state is None or sequence is None:
         return UNKNOWN
     try:
         known = decode(state)
-        return Standing(known, Head(known.version, int(sequence)), is_proven=False)
-    except (msgspec.MsgspecError, ValueError):  # another edition's
+        return LiveState(known, Head(known.version, int(sequence)), is_proven=False)
+    except (msgspec.MsgspecError, ValueError):  # another version's
         return UNKNOWN

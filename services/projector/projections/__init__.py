@@ -42,7 +42,7 @@ PROJECTED: Final[Mapping[type[TaskEvent], Sequence[Projection]]] = MappingProxyT
         for fact in {fact for module in _MODULES for fact in module.FACTS}
     }
 )
-"""Which projections a fact concerns; a fact that is not here concerns none."""
+"""The projections that each fact concerns; a fact that is not here concerns none."""
 
 TABLES: Final[Sequence[Table]] = (
     task.TASK,

@@ -1,4 +1,4 @@
-"""Read model `approval`: what the agent asked leave for, and what a person said to it."""
+"""Read model `approval`: what the agent asked approval for, and what a person answered."""
 
 from collections.abc import Sequence
 

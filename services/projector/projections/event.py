@@ -1,4 +1,4 @@
-"""Read model `event`: one row an event, its place and not what it says."""
+"""Read model `event`: one row per event, its place without its content."""
 
 from functools import cache
 from typing import Final
@@ -15,7 +15,7 @@ EVENT: Final = Table(
 
 
 def values(recorded: Recorded) -> tuple[object, ...]:
-    """Spell an event's row, a value a column. There is one a fact: no mapping is made for it."""
+    """Return an event's row, one value per column, as a tuple: there is one for every fact."""
     return (
         recorded.sequence,
         recorded.task,

@@ -1,4 +1,4 @@
-"""Facts folded to changes of the read models: one row a key, however many facts changed it. Pure.
+"""Folds facts to changes of the read models: one row per key, however many facts changed it. Pure.
 
 The law of the projector: what a `Fold` holds is the same whether its facts came one by one or all
 at once, so the read models are a function of the log's prefix and of nothing else.
@@ -16,14 +16,14 @@ from services.projector.projections import PROJECTED, event, task
 from services.projector.projections.rows import Row, Table, Write
 
 CACHED_TASKS: Final = 50_000
-"""States kept at hand: more than the events that may be ahead of the database, so that a state
+"""States cached: more than the events that may be ahead of the database, so that a state
 which is read from there has nothing of its own still on the way."""
 
 _Values = Sequence[object]
 
 
 class Changes(NamedTuple):
-    """What some facts make of the read models, up to and with the sequence `after`.
+    """The changes of the read models up to and with the sequence `after`.
 
     What is of the `erased` tasks goes first, then the rows are written.
     """
@@ -37,7 +37,7 @@ class Changes(NamedTuple):
 class Fold:
     """Facts taken and not yet drained, and the state of each task met lately.
 
-    `quarantined`: events at which a projection broke, for whoever parks them.
+    `quarantined`: events at which a projection broke, for the writer to quarantine their tasks.
     """
 
     def __init__(self, tables: Collection[Table]) -> None:
@@ -50,7 +50,7 @@ class Fold:
         self._begin()
 
     def missing(self, events: Iterable[Recorded]) -> Collection[TaskId]:
-        """Name the tasks whose state must be learned before these events can be taken."""
+        """Return the tasks whose state must be loaded before these events can be added."""
         if task.TASK.name not in self._merged:
             return ()
         wanted: dict[TaskId, int] = {}
@@ -60,7 +60,7 @@ class Fold:
         return [name for name, version in wanted.items() if version > 1]
 
     def learn(self, tasks: Iterable[TaskId], states: Mapping[TaskId, TaskState]) -> None:
-        """Take note of the states as the database has them; a task that is not there has none."""
+        """Store the states as the database has them; a task that is not there has none."""
         for name in tasks:
             self._states[name] = states.get(name)
 
@@ -94,13 +94,13 @@ class Fold:
             self.size_bytes += sum([len(recorded.body) for recorded in events])
 
     def _note(self, before: TaskState, state: TaskState, recorded: Recorded) -> None:
-        """Take note of a task whose state could not be folded any further at this event."""
+        """Record a task whose state could not be folded any further at this event."""
         if not before.is_quarantined:
             reason = state.failure.detail if state.failure else ""
             self.quarantined.append(Quarantined(recorded, reason))
 
     def drain(self) -> Changes:
-        """Hand over what is held, and hold nothing."""
+        """Return the changes held, and hold nothing."""
         for name in self._touched:
             self._states.move_to_end(name)
             if (state := self._states[name]) is not None:

@@ -1,4 +1,4 @@
-"""Read model `machine`: one row an attempt, from the wish for a machine to its bill."""
+"""Read model `machine`: one row per attempt, from the request for a machine to its cost."""
 
 from collections.abc import Sequence
 

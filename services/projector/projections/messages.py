@@ -31,7 +31,7 @@ FACTS = (
 
 
 def project(recorded: Recorded) -> Sequence[Row]:
-    """Project a fact that says something to a line of the conversation."""
+    """Project a message to a line of the conversation."""
     match recorded.event:
         case TaskSubmitted(prompt=text):
             return _line(recorded, "person", text)

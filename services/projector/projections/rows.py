@@ -33,7 +33,7 @@ class Table(NamedTuple):
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """What one fact makes of one row: key and changed columns; other columns stay as they are."""
+    """The change of one row by one fact: its key and changed columns; others stay as they are."""
 
     table: Table
     values: Mapping[str, object]
@@ -55,7 +55,7 @@ def storable(text: str) -> str:
 
 
 def key_text(text: str) -> str:
-    """Make text that a worker chose fit for a primary key: what is too long is cut, and told apart.
+    """Make text that a worker chose fit for a primary key: what is too long is cut, with a hash.
 
     The first 200 characters and the SHA-256 of the whole.
     """
@@ -73,7 +73,7 @@ def storable_json(content: bytes) -> bytes:
 
 
 def acceptable(write: Write) -> Write:
-    """Bring every value into the range that Postgres holds: whoever wrote it meant nothing by it.
+    """Return every value within the range that Postgres holds.
 
     Rows whose keys become one become one row, later values winning.
     """

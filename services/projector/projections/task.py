@@ -1,4 +1,4 @@
-"""Read model `task`: one row a task, its whole state and the columns lists are filtered by."""
+"""Read model `task`: one row per task, its whole state and the columns lists are filtered by."""
 
 import msgspec
 
@@ -39,7 +39,7 @@ def row(state: TaskState) -> Row:
 
 
 def encode(state: TaskState) -> bytes:
-    """Spell a state as JSON fit for a jsonb column, which refuses NUL."""
+    """Encode a state as JSON fit for a jsonb column, which refuses NUL."""
     return storable_json(msgspec.json.encode(state))
 
 

@@ -1,8 +1,8 @@
-"""The read models built anew beside the live ones, compared with them, and put in their place.
+"""Rebuilds the read models beside the live ones, compares them, and swaps them.
 
-The projector goes on all the while. The shadow has a checkpoint of its own: who is stopped resumes
-where it stands. It is compared with the live models at the same sequence, in a snapshot that holds
-nobody up; then the projector is held up for the moment that the last few events and the swap take.
+The projector goes on meanwhile. The shadow has a checkpoint of its own: a stopped rebuild resumes
+there. It is compared with the live models at the same sequence, in a snapshot that holds
+nobody up; then the projector waits while the last few events and the swap are done.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from events import Recorded
 from events.protocol import readers
 from infra.log.jetstream import JetStreamLog
 from infra.runtime.telemetry import logger
-from services.projector.history.batch_writer import Applying
+from services.projector.history.batch_writer import BatchWriter
 from services.projector.history.loop import checkpoint_of
 from services.projector.history.store import NEXT, PREVIOUS, Store, load_checkpoint
 from services.projector.projections import TABLES
@@ -32,19 +32,19 @@ _log = logger(__name__)
 
 
 class Refused(Exception):
-    """A rebuild cannot begin or cannot end; the text says why and what to do."""
+    """Raised when a rebuild cannot begin or end; the text gives the cause and the remedy."""
 
 
 class Progress(NamedTuple):
-    """How far a rebuild is: the sequence reached, of the one the live models stand at."""
+    """Progress of a rebuild: the sequence reached, of the one the live models have."""
 
     sequence: int
     of: int
     stage: str
 
 
-class Rebuilt(NamedTuple):
-    """A rebuild that took its place: at which sequence, and what was compared where."""
+class RebuildResult(NamedTuple):
+    """The result of a rebuild: the sequence of the swap, and what was compared where."""
 
     sequence: int
     held_up_seconds: float
@@ -68,9 +68,9 @@ class Rebuild:
         self._purpose = "rebuild of " + ", ".join(table.name for table in self._tables)
 
     async def run(
-        self, report: Report, *, is_anew: bool = False, accepts_differences: bool = False
-    ) -> Rebuilt:
-        """Build, compare and swap. Resumes what was stopped before, unless told to begin anew.
+        self, report: Report, *, is_from_scratch: bool = False, accepts_differences: bool = False
+    ) -> RebuildResult:
+        """Build, compare and swap. Resumes what was stopped before, unless `is_from_scratch`.
 
         Raises Refused when another rebuild runs, when an old schema is still kept, or when what was
         built differs from what is live and that is not accepted; what was built is then kept.
@@ -78,7 +78,7 @@ class Rebuild:
         async with AsyncExitStack() as resources:
             link = await asyncpg.connect(self._postgres_url)
             resources.push_async_callback(link.close)
-            await self._prepare(link, is_anew=is_anew)
+            await self._prepare(link, is_from_scratch=is_from_scratch)
             store = Store(self._postgres_url, schema=NEXT, tables=self._tables)
             resources.push_async_callback(store.close)
             at = (await checkpoint_of(store, self._event_log)).sequence
@@ -97,16 +97,16 @@ class Rebuild:
         report: Report,
         *,
         accepts_differences: bool,
-    ) -> Rebuilt | str:
-        """Do all that follows the log; a refusal is returned as its text."""
+    ) -> RebuildResult | str:
+        """Catch up, compare and swap; a refusal is returned as its text."""
         await self._catch_up(link, shadow, report)
         compared_at, found, differing = await self._compare(link, shadow, report)
         if differing and not accepts_differences:
             return _differ(compared_at, differing)
         swapped = await self._swap(link, shadow, report)
-        return Rebuilt(*swapped, compared_at, found, differing) if swapped else _BUSY
+        return RebuildResult(*swapped, compared_at, found, differing) if swapped else _BUSY
 
-    async def _prepare(self, link: asyncpg.Connection, *, is_anew: bool) -> None:
+    async def _prepare(self, link: asyncpg.Connection, *, is_from_scratch: bool) -> None:
         if not await swap.lock_out_others(link):
             raise Refused("Another rebuild is under way; wait for its end, or stop it.")
         if not await swap.has(link, "read", "checkpoint"):
@@ -117,7 +117,7 @@ class Rebuild:
         for table in self._tables:
             if await swap.has(link, PREVIOUS, table.name):
                 raise Refused(_KEPT)
-        if is_anew or await swap.purpose(link) != self._purpose:
+        if is_from_scratch or await swap.purpose(link) != self._purpose:
             await swap.drop(link, NEXT)
             await swap.label(link, self._purpose)
 
@@ -150,13 +150,13 @@ class Rebuild:
             attempts -= 1
             if not differing or not attempts:
                 return at, built, differing
-            _log.warning("they differ, comparing again", at=at, tables=differing)
+            _log.warning("rebuild.tables_differ", at=at, tables=differing)
             await asyncio.sleep(1)
 
     async def _swap(
         self, link: asyncpg.Connection, shadow: "_Shadow", report: Report
     ) -> tuple[int, float] | None:
-        """Hold the projector up, take the last events, and swap; tell where and how long it was."""
+        """Block the projector, add the last events and swap; return the sequence and seconds."""
         for _ in range(_SWAPS):
             await self._catch_up(link, shadow, report)
             report(Progress(shadow.reached, shadow.reached, "swapping"))
@@ -170,7 +170,7 @@ class Rebuild:
                     else:
                         await swap.swap_some(link, self._tables)
             except asyncpg.LockNotAvailableError as error:
-                _log.warning("the projector is busy, trying again", reason=str(error))
+                _log.warning("rebuild.projector_busy", reason=str(error))
             except TimeoutError:  # what the shadow holds in memory is in doubt now
                 return None
             else:
@@ -180,11 +180,11 @@ class Rebuild:
 
 _KEPT: Final = (
     "The models of the last rebuild are still kept in schema read_previous. "
-    "Say `errand projector forget` when they are not needed any more."
+    "Run `errand projector forget` when they are not needed any more."
 )
 
 _BUSY: Final = (
-    "The projector could not be held up for the swap. What was built is kept: say it again, when "
+    "The projector could not be held up for the swap. What was built is kept: run it again, when "
     "there is less to do."
 )
 
@@ -193,46 +193,46 @@ def _differ(at: int, tables: Sequence[str]) -> str:
     return (
         f"At sequence {at} what was built differs from what is live in: {', '.join(tables)}. "
         "Nothing was swapped; schema read_next holds what was built. If the projections have "
-        "changed since, that is to be expected: say it again with --accept-differences. If not, "
+        "changed since, that is to be expected: run it again with --accept-differences. If not, "
         "the live models are wrong or the log was changed; compare the two schemas."
     )
 
 
 class _Shadow:
-    """The log, read up to where it is told and applied to the shadow."""
+    """The log applied to the shadow, up to a given sequence."""
 
     def __init__(
-        self, batches: AsyncIterator[Sequence[Recorded]], applying: Applying, at: int
+        self, batches: AsyncIterator[Sequence[Recorded]], writer: BatchWriter, at: int
     ) -> None:
         self._batches = batches
-        self._applying = applying
+        self._writer = writer
         self._held: Sequence[Recorded] = ()
         self.reached = at
 
     async def advance(self, sequence: int, report: Report | None = None) -> None:
-        """Apply every event up to this sequence and none beyond it; returns when it is written."""
+        """Apply every event up to this sequence and none beyond it; return when all are written."""
         while self.reached < sequence:
             if not self._held:
                 self._held = await anext(self._batches)
             due = [recorded for recorded in self._held if recorded.sequence <= sequence]
             self._held = self._held[len(due) :]
             if due:
-                await self._applying.take(due)
+                await self._writer.take(due)
             self.reached = sequence if self._held else due[-1].sequence
             if report is not None:
                 report(Progress(self.reached, sequence, "building"))
-        await self._applying.settled()
+        await self._writer.settled()
 
 
 @asynccontextmanager
 async def _building(log: JetStreamLog[Never], store: Store, at: int) -> AsyncIterator[_Shadow]:
-    """Follow the log as the history loop does: what it left out is left out here."""
+    """Follow the log as the history loop does: what it skipped is skipped here."""
     until = asyncio.Event()
-    applying = Applying(store, partial(log.quarantine, readers.HISTORY), at=at)
+    writer = BatchWriter(store, partial(log.quarantine, readers.HISTORY), at=at)
     # The protocol's iterator is a generator, and is closed as one.
     batches = cast("Any", log.follow(readers.HISTORY, after=at, until=until))
     async with asyncio.TaskGroup() as group, aclosing(batches):
-        group.create_task(applying.write())
-        yield _Shadow(batches, applying, at)
+        group.create_task(writer.write())
+        yield _Shadow(batches, writer, at)
         until.set()
-        await applying.finish()
+        await writer.finish()

@@ -1,7 +1,7 @@
-"""What is said to Postgres to compare two sets of read models, and to put one in place of another.
+"""SQL that compares two sets of read models, and swaps them.
 
 Three schemas: `read` is what everybody reads, `read_next` is being built beside it, `read_previous`
-is what was in use before, kept until it is told to go.
+is what was in use before, kept until `errand projector forget`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -23,36 +23,36 @@ _LOCK: Final = 0x7265_6164  # "read": one rebuild at a time
 _LOCK_SECONDS: Final = 5
 
 Hashes = Mapping[str, str]
-"""By table: how many rows, and a hash of them all."""
+"""For each table: the number of rows, and a hash of them all."""
 
 
 async def lock_out_others(connection: asyncpg.Connection) -> bool:
-    """Keep other rebuilds away while this connection lives; False when one is under way."""
+    """Lock out other rebuilds while this connection lives; return False when one is under way."""
     return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK))
 
 
 async def has(connection: asyncpg.Connection, schema: str, table: str = "") -> bool:
-    """Tell whether there is such a schema, or such a table in it."""
+    """Return whether the schema, or the table in it, exists."""
     if table:
         return await connection.fetchval("SELECT to_regclass($1)", f"{schema}.{table}") is not None
     return await connection.fetchval("SELECT to_regnamespace($1)", schema) is not None
 
 
 async def purpose(connection: asyncpg.Connection) -> str:
-    """Tell what the shadow schema is for, as `label` wrote it; empty when there is none."""
+    """Return the purpose of the shadow schema, as `label` wrote it; empty when there is none."""
     query = "SELECT obj_description(to_regnamespace($1)::oid, 'pg_namespace')"
     return await connection.fetchval(query, NEXT) or ""
 
 
 async def label(connection: asyncpg.Connection, text: str) -> None:
-    """Make the shadow schema and write down what it is for."""
+    """Create the shadow schema with its purpose as a comment."""
     await connection.execute(f"CREATE SCHEMA {NEXT}")
     quoted = await connection.fetchval("SELECT quote_literal($1::text)", text)
     await connection.execute(f"COMMENT ON SCHEMA {NEXT} IS {quoted}")
 
 
 async def drop(connection: asyncpg.Connection, schema: str) -> bool:
-    """Drop a schema and all that is in it; False when it was not there."""
+    """Drop a schema and all that is in it; return False when it was not there."""
     was_there = await has(connection, schema)
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     return was_there
@@ -79,7 +79,7 @@ async def hashes(connection: asyncpg.Connection, schema: str, tables: Collection
 
 
 async def hold_writers(connection: asyncpg.Connection) -> Checkpoint:
-    """Wait for the projector's transaction and hold the next one up; tell where it stands.
+    """Wait for the projector's transaction and block the next one; return the checkpoint.
 
     Within a transaction, whose end lets it go on. Raises asyncpg.LockNotAvailableError when the
     lock is not to be had for some seconds.
@@ -90,7 +90,7 @@ async def hold_writers(connection: asyncpg.Connection) -> Checkpoint:
 
 
 async def swap_all(connection: asyncpg.Connection, at: int) -> None:
-    """Let the shadow take the place of the read models, its checkpoint at `at`; keep the old.
+    """Swap the shadow and the read models, with its checkpoint at `at`; keep the old.
 
     Within the transaction of `hold_writers`. The projector goes on in the new schema: its next
     statement finds the name again once the lock is let go, and the checkpoint where it left it.
@@ -106,7 +106,7 @@ async def swap_all(connection: asyncpg.Connection, at: int) -> None:
 
 
 async def swap_some(connection: asyncpg.Connection, tables: Sequence[Table]) -> None:
-    """Let these tables of the shadow take the place of their namesakes; keep the old.
+    """Swap these tables of the shadow with their namesakes; keep the old.
 
     Within the transaction of `hold_writers`; what else is in the shadow goes.
     """

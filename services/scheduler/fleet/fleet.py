@@ -1,7 +1,7 @@
-"""All tasks as the scheduler sees them: who wants a machine, who has one. Pure.
+"""All tasks as the scheduler sees them, with their attempts and machines. Pure.
 
-A fold of the log, plus what is not in it: heartbeats heard, machines seen to be gone, calls that
-must wait. `services.scheduler.fleet.plan` says what follows.
+A fold of the log, plus what is not in it: heartbeats received, machines seen to be gone, calls that
+must wait. `services.scheduler.fleet.plan` decides what follows.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,8 +40,8 @@ from events.protocol import quarantine
 from services.scheduler.fleet.violations import TOO_LARGE, Violation, settles
 
 
-class Stage(Enum):
-    """Where an attempt stands with the Machines API."""
+class AttemptStage(Enum):
+    """The stage of an attempt at the Machines API."""
 
     REQUESTED = auto()  # the intent is in the log: there may be a machine
     REFUSED = auto()  # there is certainly none
@@ -50,7 +50,7 @@ class Stage(Enum):
 
 
 OUTAGES: Final = frozenset({"gateway_unreachable", "forge_unreachable", "object_store_unreachable"})
-"""Why an attempt leaves when something it needs is away: another machine would be no better off."""
+"""The reasons to end an attempt that another machine would not cure."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     guest: Guest
     deadline: datetime
     requested_at: datetime
-    stage: Stage = Stage.REQUESTED
+    stage: AttemptStage = AttemptStage.REQUESTED
     machine: MachineId = MachineId("")
     started_at: datetime | None = None
     done_at: datetime | None = None  # the task ended during it
@@ -98,7 +98,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     is_violation_settled: bool = False  # it was said since it was opened, or the task is erased
     quarantine: str = ""  # why its history cannot be folded, or planned for, any further
     quarantined_at: int = 0  # the sequence of the event at which it broke, the same after a restart
-    is_told: bool = False  # the history says so, or the task had ended before
+    is_end_recorded: bool = False  # the history says so, or the task had ended before
     # Not in the log:
     is_busy: bool = False  # an effect is under way
     postponed_until: datetime | None = None
@@ -109,15 +109,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return History(self.account, self.id)
 
     @property
-    def stage(self) -> Stage:
-        """Where the newest attempt stands; before the first one there is certainly no machine."""
-        return self.attempt.stage if self.attempt else Stage.CLOSED
+    def stage(self) -> AttemptStage:
+        """The stage of the newest attempt; before the first one there is certainly no machine."""
+        return self.attempt.stage if self.attempt else AttemptStage.CLOSED
 
     @property
     def is_quiet(self) -> bool:
-        """Tell whether nothing will ever be due until something new is said."""
-        is_over = self.is_told if self.quarantine else not self.is_open
-        return is_over and self.stage in (Stage.CLOSED, Stage.REFUSED)
+        """Whether nothing will be due until a new event comes."""
+        is_over = self.is_end_recorded if self.quarantine else not self.is_open
+        return is_over and self.stage in (AttemptStage.CLOSED, AttemptStage.REFUSED)
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,16 +166,16 @@ def evolve(fleet: Fleet, batch: Iterable[Recorded], *, heard_at: datetime) -> Fl
     )
 
 
-def tampered(fleet: Fleet, task: TaskId, sequence: int, reason: str) -> Fleet:
-    """Take note of a forged message in a task's history, known or not."""
+def record_tampering(fleet: Fleet, task: TaskId, sequence: int, reason: str) -> Fleet:
+    """Record a forged message in a task's history, known or not."""
     known = fleet.violations.get(task)
     if known is not None and known.reason == TOO_LARGE:
         return fleet
     return _violated(fleet, task, Violation(sequence, "tampered", reason))
 
 
-def overgrown(fleet: Fleet, task: TaskId, sequence: int, detail: str) -> Fleet:
-    """Take note that a task has put more into the log than one may. It stays so until erased."""
+def record_excess(fleet: Fleet, task: TaskId, sequence: int, detail: str) -> Fleet:
+    """Record that a task has put more into the log than it may. It stays so until erased."""
     return _violated(fleet, task, Violation(sequence, TOO_LARGE, detail))
 
 
@@ -191,7 +191,7 @@ def _advanced(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task
         task,
         quarantine=made.reason,
         quarantined_at=recorded.sequence,
-        is_told=not task.is_open,
+        is_end_recorded=not task.is_open,
     )
     return _beyond(broken, recorded)
 
@@ -203,34 +203,34 @@ def _beyond(task: Task, recorded: Recorded) -> Task:
     task = replace(task, head=recorded.head, cause=recorded.id)
     match recorded.event:
         case TaskInstructed():
-            return replace(task, is_told=False)
+            return replace(task, is_end_recorded=False)
         case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned() | TaskErased():
-            return replace(task, is_told=True)
+            return replace(task, is_end_recorded=True)
         case MachineLost(attempt=number) | MachineDestroyed(attempt=number):
-            return _at_attempt(task, number, stage=Stage.CLOSED)
+            return _at_attempt(task, number, stage=AttemptStage.CLOSED)
         case _:
             return task
 
 
-def broken(fleet: Fleet, task: TaskId, reason: str) -> Fleet:
+def quarantine_task(fleet: Fleet, task: TaskId, reason: str) -> Fleet:
     """Quarantine a task that cannot be planned for; nothing but its end is planned from here on."""
     known = fleet.tasks[task]
     known = replace(
         known,
         quarantine=known.quarantine or reason,
         quarantined_at=known.quarantined_at or known.head.sequence,
-        is_told=not known.is_open,
+        is_end_recorded=not known.is_open,
     )
     fleet = replace(fleet, quarantined=fleet.quarantined | {task})
     return _with(fleet, known)
 
 
-def closed(fleet: Fleet, task: TaskId) -> Fleet:
-    """Take note that the machine of a quarantined task is gone, though no fact can tell it."""
+def record_machine_closed(fleet: Fleet, task: TaskId) -> Fleet:
+    """Record that the machine of a quarantined task is gone, though no fact can say so."""
     known = fleet.tasks[task]
     if known.attempt is None:
         return fleet
-    return _with(fleet, _at_attempt(known, known.attempt.number, stage=Stage.CLOSED))
+    return _with(fleet, _at_attempt(known, known.attempt.number, stage=AttemptStage.CLOSED))
 
 
 def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task | None:
@@ -271,7 +271,7 @@ def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task |
             return _at_attempt(
                 task,
                 number,
-                stage=Stage.STARTED,
+                stage=AttemptStage.STARTED,
                 machine=event.machine,
                 started_at=recorded.at,
                 start_noticed_at=heard_at,
@@ -283,35 +283,37 @@ def advance(task: Task | None, recorded: Recorded, heard_at: datetime) -> Task |
         case SnapshotTaken():
             return replace(task, outage_since=None)  # all that a task needs was there
         case MachineDestroyed(attempt=number):
-            return _at_attempt(task, number, stage=Stage.CLOSED)
+            return _at_attempt(task, number, stage=AttemptStage.CLOSED)
         case AttemptEnded(attempt=number, reason=reason, detail=detail):
             return _at_attempt(task, number, left=reason or "left", left_detail=detail)
         case _:
             return task
 
 
-def heard(fleet: Fleet, task: TaskId, attempt: int, *, at: datetime, reader: int = 1) -> Fleet:
-    """Take note of a heartbeat, and of the reader it asks for. An older attempt's is ignored."""
+def record_heartbeat(
+    fleet: Fleet, task: TaskId, attempt: int, *, at: datetime, reader: int = 1
+) -> Fleet:
+    """Record a heartbeat, and the reader it needs. An older attempt's is ignored."""
     return _observed(fleet, task, attempt, heard_at=at, reader_asked=reader)
 
 
-def seen_gone(fleet: Fleet, task: TaskId, attempt: int) -> Fleet:
-    """Take note that the Machines API calls the attempt's machine destroyed."""
+def record_machine_gone(fleet: Fleet, task: TaskId, attempt: int) -> Fleet:
+    """Record that the Machines API calls the attempt's machine destroyed."""
     return _observed(fleet, task, attempt, is_gone=True)
 
 
-def served(fleet: Fleet, task: TaskId, attempt: int, reader: int) -> Fleet:
-    """Take note that the reader asked for is there."""
+def record_reader(fleet: Fleet, task: TaskId, attempt: int, reader: int) -> Fleet:
+    """Record that the requested reader exists."""
     return _observed(fleet, task, attempt, reader_served=reader)
 
 
-def occupied(fleet: Fleet, task: TaskId) -> Fleet:
-    """Take note that an effect is under way; nothing else is due for the task meanwhile."""
+def mark_busy(fleet: Fleet, task: TaskId) -> Fleet:
+    """Record that an effect is under way; nothing else is due for the task meanwhile."""
     return _with(fleet, replace(fleet.tasks[task], is_busy=True))
 
 
-def released(fleet: Fleet, task: TaskId, *, postponed_until: datetime | None = None) -> Fleet:
-    """Take note that the effect is over; nothing is due again before `postponed_until`."""
+def mark_idle(fleet: Fleet, task: TaskId, *, postponed_until: datetime | None = None) -> Fleet:
+    """Record that the effect is over; nothing is due again before `postponed_until`."""
     changed = replace(fleet.tasks[task], is_busy=False, postponed_until=postponed_until)
     return _with(fleet, changed)
 
@@ -332,7 +334,7 @@ def _with(fleet: Fleet, task: Task) -> Fleet:
 def _at_attempt(task: Task, number: int, **changes: object) -> Task:
     """Change the newest attempt, if that is the one meant and it is not over."""
     attempt = task.attempt
-    if attempt is None or attempt.number != number or attempt.stage is Stage.CLOSED:
+    if attempt is None or attempt.number != number or attempt.stage is AttemptStage.CLOSED:
         return task
     return replace(task, attempt=replace(attempt, **changes))
 
@@ -370,7 +372,7 @@ def _requested(task: Task, event: MachineRequested, at: datetime) -> Task:
 
 def _lost(task: Task, event: MachineLost, recorded: Recorded) -> Task:
     """Close an attempt; one that left because of an outage is counted apart."""
-    lost = _at_attempt(task, event.attempt, stage=Stage.CLOSED)
+    lost = _at_attempt(task, event.attempt, stage=AttemptStage.CLOSED)
     is_outage = lost is not task and lost.attempt is not None and lost.attempt.left in OUTAGES
     return replace(
         lost,
@@ -389,7 +391,7 @@ def _refused(task: Task, event: MachineRefused) -> Task:
     refused = _at_attempt(
         task,
         event.attempt,
-        stage=Stage.REFUSED,
+        stage=AttemptStage.REFUSED,
         refusals=task.attempt.refusals + 1,
         refusal=event.reason,
         refusal_detail=event.detail,

@@ -1,4 +1,4 @@
-"""How much one task may put into the log that all share, and which task has exceeded it. Pure.
+"""Limits of one task's history in the shared log, and the count against them. Pure.
 
 The stream limits messages per task, but not bytes. The scheduler reads every message, so it counts:
 events by their bodies, and what is not an event too. Who exceeds a limit loses the machine.
@@ -16,9 +16,9 @@ _MIB = 1024 * 1024
 
 
 class HistoryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The most of one task. `messages` leaves room below the stream's own limit of 20,000.
+    """The limits of one history. `messages` leaves room below the stream's own limit of 20,000.
 
-    In that room the scheduler says what became of the task and of its machine.
+    In that room the scheduler records the end of the task and of its machine.
     """
 
     size_bytes: int = 256 * _MIB
@@ -27,7 +27,7 @@ class HistoryLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Excess(msgspec.Struct, frozen=True):
-    """A task has exceeded a limit, with the message at this sequence of the log."""
+    """A limit exceeded by a task, with the message at this sequence of the log."""
 
     task: TaskId
     sequence: int
@@ -82,7 +82,7 @@ class HistorySizes:
 
 
 def _exceeded(size: _Size, limits: HistoryLimits) -> str:
-    """Say which limit is exceeded; empty for none."""
+    """Return the limit that is exceeded; empty for none."""
     if size.size_bytes > limits.size_bytes:
         most = f"{limits.size_bytes / _MIB:,.1f} MiB (HISTORY_BYTES_PER_TASK)"
         return f"This task's history is longer than a history may be: {most}."

@@ -1,4 +1,4 @@
-"""A machine as the Machines API tells of it, and as it is asked for. Pure."""
+"""A machine as the Machines API returns it, and the request that creates it. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine as the API tells of it. `config` is absent while its host is out of reach."""
+    """A machine as the API returns it. `config` is absent while its host is out of reach."""
 
     id: MachineId
     name: str
@@ -37,8 +37,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[MachineEvent, ...] = ()
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine to be had. The name says which attempt it is for; metadata says so again."""
+class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine to create. Its name identifies the attempt; so does its metadata."""
 
     name: str
     region: str
@@ -54,7 +54,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return {key: text for key, text in self.metadata.items() if key != "deadline"}
 
     def body(self) -> _Json:
-        """Spell the create request."""
+        """Return the body of the create request."""
         return {
             "name": self.name,
             "region": self.region,
@@ -92,7 +92,7 @@ def billed_seconds(events: Sequence[MachineEvent]) -> float:
 
 
 def ending(events: Sequence[MachineEvent]) -> str:
-    """Say how a machine's process ended, from its events; empty when nobody saw it end."""
+    """Return how a machine's process ended, from its events; empty when that is unknown."""
     exits = [event for event in events if event.type == "exit"]
     if not exits:
         return ""

@@ -1,4 +1,4 @@
-"""What it means when the Machines API gives no machine. Pure.
+"""Errors of the Machines API when a machine is requested: reasons and remedies. Pure.
 
 Capacity arrives under four statuses, so the text decides; a `status` code in the body is trusted
 over it. Source: refusals observed on Fly and in the clients that talk to it.
@@ -22,7 +22,7 @@ _CAPACITY = (
 _QUOTA = ("allowed quota",)
 _REMEDIES: dict[Reason, str] = {
     "no_capacity": "Allow more regions (FLY_REGIONS) or a smaller machine (MACHINE_CPUS, "
-    "MACHINE_MEMORY_MB), or say the task again later.",
+    "MACHINE_MEMORY_MB), or submit the task again later.",
     "quota_exceeded": "Raise the organisation's quota with the provider, or allow other regions "
     "(FLY_REGIONS).",
     "unauthorized": "Give the scheduler a valid FLY_API_TOKEN for the app FLY_APP.",
@@ -31,27 +31,27 @@ _REMEDIES: dict[Reason, str] = {
 }
 
 
-class NoMachine(msgspec.Struct, frozen=True):
-    """There is certainly no machine: a stable reason and the API's own words."""
+class MachineNotCreated(msgspec.Struct, frozen=True):
+    """The certain absence of a machine: a stable reason and the API's own text."""
 
     reason: Reason
     detail: str
 
 
-def no_machine(status: int, text: str) -> NoMachine:
-    """Name the reason of a clear refusal to create a machine."""
+def no_machine(status: int, text: str) -> MachineNotCreated:
+    """Return the reason of a refusal to create a machine."""
     words = text.lower()
     if any(sign in words for sign in _CAPACITY):
-        return NoMachine("no_capacity", text)
+        return MachineNotCreated("no_capacity", text)
     if any(sign in words for sign in _QUOTA):
-        return NoMachine("quota_exceeded", text)
+        return MachineNotCreated("quota_exceeded", text)
     if status in (401, 403):
-        return NoMachine("unauthorized", text)
-    return NoMachine("refused", text)
+        return MachineNotCreated("unauthorized", text)
+    return MachineNotCreated("refused", text)
 
 
 def remedy_of(reason: str) -> str:
-    """Say what a person can do about a reason."""
+    """Return what a person can do about a reason."""
     return next((text for known, text in _REMEDIES.items() if known == reason), "")
 
 
@@ -63,7 +63,7 @@ _OUTAGES = {
 
 
 def outage_remedy_of(reason: str) -> str:
-    """Say what a person can do when something that attempts need stayed away."""
+    """Return what a person can do when something that attempts need stayed unavailable."""
     what = _OUTAGES.get(reason, "what the attempts say is away")
     return (
         f"Check {what}; the gateway's /health/ready names what is away. Once it is back, send an "
@@ -72,7 +72,7 @@ def outage_remedy_of(reason: str) -> str:
 
 
 def lost_remedy_of(why: str) -> str:
-    """Say what a person can do when the workers of a task kept ending."""
+    """Return what a person can do when the workers of a task kept ending."""
     if "out of memory" in why:
         return (
             "Give the machine more memory (MACHINE_MEMORY_MB of the scheduler), then send an "

@@ -1,4 +1,4 @@
-"""What an effect's outcome means: the facts to append, given the task as it stands by now. Pure.
+"""Turns the outcome of an effect into facts to append, given the task as it is by now. Pure.
 
 Asked again after a lost race, with the task as it stands then; a task that has moved on yields
 nothing.
@@ -19,15 +19,15 @@ from events import (
     MachineStarted,
     SchedulerEvent,
 )
-from services.scheduler.fleet.fleet import Attempt, Stage, Task
+from services.scheduler.fleet.fleet import Attempt, AttemptStage, Task
 from services.scheduler.fleet.plan import Cause, Policy, bounded
 
-_HOURS_A_MONTH = 730
-_SECONDS_A_MONTH = _HOURS_A_MONTH * 3600
+_HOURS_PER_MONTH = 730
+_SECONDS_PER_MONTH = _HOURS_PER_MONTH * 3600
 
 
-class Obtained(msgspec.Struct, frozen=True):
-    """There is a machine, after so many seconds."""
+class MachineReady(msgspec.Struct, frozen=True):
+    """A machine that exists, after so many seconds."""
 
     attempt: int
     machine: MachineId
@@ -35,16 +35,16 @@ class Obtained(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class NotObtained(msgspec.Struct, frozen=True):
-    """There is certainly none."""
+class MachineUnavailable(msgspec.Struct, frozen=True):
+    """The certain absence of a machine, and why."""
 
     attempt: int
     reason: str
     detail: str
 
 
-class Gone(msgspec.Struct, frozen=True):
-    """There is none any more. `machine` is empty when there never was one."""
+class MachineGone(msgspec.Struct, frozen=True):
+    """A machine that is gone. `machine` is empty when there never was one."""
 
     attempt: int
     cause: Cause
@@ -53,27 +53,27 @@ class Gone(msgspec.Struct, frozen=True):
     detail: str
 
 
-Outcome = Obtained | NotObtained | Gone
+Outcome = MachineReady | MachineUnavailable | MachineGone
 
 
 def conclude(
     outcome: Outcome, task: Task, now: datetime, policy: Policy
 ) -> Sequence[SchedulerEvent]:
-    """Name the facts that follow, none when they are in the log already."""
+    """Return the facts that follow; none when they are in the log already."""
     attempt = task.attempt
-    if attempt is None or attempt.number != outcome.attempt or attempt.stage is Stage.CLOSED:
+    if attempt is None or attempt.number != outcome.attempt or attempt.stage is AttemptStage.CLOSED:
         return []
     match outcome:
-        case Obtained(machine=machine, region=region, seconds=seconds):
-            if attempt.stage is not Stage.REQUESTED:
+        case MachineReady(machine=machine, region=region, seconds=seconds):
+            if attempt.stage is not AttemptStage.REQUESTED:
                 return []
             return [
                 MachineStarted(
                     attempt=attempt.number, machine=machine, region=region, seconds=seconds
                 )
             ]
-        case NotObtained(reason=reason, detail=detail):
-            if attempt.stage is not Stage.REQUESTED:
+        case MachineUnavailable(reason=reason, detail=detail):
+            if attempt.stage is not AttemptStage.REQUESTED:
                 return []
             retry_at = now + policy.backoff(attempt.refusals + 1)
             return [
@@ -81,18 +81,18 @@ def conclude(
                     attempt=attempt.number, reason=reason, retry_at=retry_at, detail=detail
                 )
             ]
-        case Gone():
+        case MachineGone():
             return _gone(outcome, task, attempt, now=now, policy=policy)
 
 
-def stray(outcome: Outcome, task: Task) -> MachineId | None:
-    """Name a machine that was had for an attempt which has another, or none any more.
+def orphan_machine(outcome: Outcome, task: Task) -> MachineId | None:
+    """Return the machine obtained for an attempt that has another one, or is over.
 
     A name is unique among live machines only: a scheduler that was slow to ask is given a second
     one when the first has ended meanwhile, and another scheduler has seen to what follows.
     """
     attempt = task.attempt
-    if not isinstance(outcome, Obtained):
+    if not isinstance(outcome, MachineReady):
         return None
     is_its_own = attempt is not None and (attempt.number, attempt.machine) == (
         outcome.attempt,
@@ -102,9 +102,9 @@ def stray(outcome: Outcome, task: Task) -> MachineId | None:
 
 
 def _gone(
-    gone: Gone, task: Task, attempt: Attempt, *, now: datetime, policy: Policy
+    gone: MachineGone, task: Task, attempt: Attempt, *, now: datetime, policy: Policy
 ) -> Sequence[SchedulerEvent]:
-    """Close an attempt. It is lost if its task had not ended; it costs if it ever was."""
+    """Return the facts that close an attempt: its loss if its task was open, its cost if it ran."""
     facts: list[SchedulerEvent] = []
     if attempt.done_at is None or not gone.machine:
         reason = gone.cause if gone.machine else "never_started"
@@ -129,7 +129,7 @@ def _gone(
 
 
 class Price(msgspec.Struct, frozen=True):
-    """Micro-dollars a month of 730 hours, from a day on."""
+    """Micro-dollars per month of 730 hours, from a day on."""
 
     since: date
     cpu_kind: Literal["shared", "performance"]
@@ -145,9 +145,9 @@ PRICES = (
 
 
 def cost_microusd(guest: Guest, seconds: float, on: date) -> int:
-    """Tell what a machine cost, in millionths of a US dollar; an unknown guest costs nothing."""
+    """Return what a machine cost, in millionths of a US dollar; an unknown guest costs nothing."""
     for price in PRICES:
         if price.cpu_kind == guest.cpu_kind and price.since <= on:
             memory = guest.memory_mb / 1024 * price.memory_gib_microusd
-            return round((guest.cpus * price.cpu_microusd + memory) * seconds / _SECONDS_A_MONTH)
+            return round((guest.cpus * price.cpu_microusd + memory) * seconds / _SECONDS_PER_MONTH)
     return 0

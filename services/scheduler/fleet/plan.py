@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from events import AccountId, Guest, Head, History, MachineRequested, TaskAbandoned, TaskId
 from events.protocol import quarantine
 from events.protocol.quarantine import REASON, REMEDY, Broken
-from services.scheduler.fleet.fleet import OUTAGES, Attempt, Fleet, Stage, Task
+from services.scheduler.fleet.fleet import OUTAGES, Attempt, AttemptStage, Fleet, Task
 from services.scheduler.fleet.machine_errors import lost_remedy_of, outage_remedy_of, remedy_of
 from services.scheduler.fleet.violations import TOO_LARGE, Violation
 
@@ -23,13 +23,13 @@ Cause = Literal["ended", "exited", "silent", "deadline", "tampered", "history_to
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """How the fleet is run. Regions in the order they are tried."""
+    """The rules of the fleet. Regions in the order they are tried."""
 
     regions: tuple[str, ...]
     guest: Guest
     silence_seconds: float = 30.0
     start_seconds: float = 120.0  # from the machine's start to the first heartbeat
-    farewell_seconds: float = 5.0  # from a task's end to its machine's
+    shutdown_grace_seconds: float = 5.0  # from a task's end to its machine's
     machine_seconds: float = 4 * 3600.0
     deadline_grace_seconds: float = 60.0
     backoff_seconds: tuple[float, ...] = (1.0, 30.0, 120.0)
@@ -41,7 +41,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     tasks_at_once: int = 50
 
     def backoff(self, number: int) -> timedelta:
-        """Tell how long to wait after the `number`-th misfortune (1, 2, 3 …)."""
+        """Return how long to wait after the `number`-th failure (1, 2, 3 …)."""
         return timedelta(seconds=self.backoff_seconds[min(number, len(self.backoff_seconds)) - 1])
 
 
@@ -69,7 +69,7 @@ class Destroy(msgspec.Struct, frozen=True):
 
 
 class Abandon(msgspec.Struct, frozen=True):
-    """Append that nobody can do it."""
+    """Append that the task is abandoned."""
 
     history: History
     head: Head
@@ -95,7 +95,7 @@ Decision = Request | Resume | Destroy | Abandon | ServeReader
 
 
 def plan(fleet: Fleet, now: datetime, policy: Policy) -> Sequence[Decision | Quarantine]:
-    """Say what is due now, at most one decision a task. Asking again says the same.
+    """Return what is due now, at most one decision per task; the same state gives the same plan.
 
     What breaks while one task is judged concerns that task alone.
     """
@@ -112,7 +112,7 @@ def plan(fleet: Fleet, now: datetime, policy: Policy) -> Sequence[Decision | Qua
 
 
 def wake_at(fleet: Fleet, now: datetime, policy: Policy) -> datetime | None:
-    """Tell when something may be due by time alone; None when only events can change the plan."""
+    """Return when something may be due by time alone; None when only events can change the plan."""
     found = (
         quarantine.attempt(_next, fleet, fleet.tasks[task], now, policy)
         for task in fleet.active | (fleet.violations.keys() & fleet.tasks)
@@ -128,20 +128,24 @@ def to_watch(fleet: Fleet) -> Iterator[tuple[TaskId, Attempt]]:
     """Yield the attempts whose machine runs, as far as is known: its end must be noticed."""
     for task in fleet.active:
         attempt = fleet.tasks[task].attempt
-        if attempt is not None and attempt.stage is Stage.STARTED and not attempt.is_gone:
+        if attempt is not None and attempt.stage is AttemptStage.STARTED and not attempt.is_gone:
             yield task, attempt
 
 
 def machine_name(task: TaskId, attempt: int) -> str:
-    """Name an attempt's machine; the name is what makes creating it repeatable."""
+    """Return the name of an attempt's machine, which makes creating it repeatable."""
     return f"task-{task.removeprefix('task_').replace('_', '-')}-a{attempt}"
 
 
 def _judge(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision | None:
-    """Name what is due for a task: a machine too, should there be room for one."""
+    """Return what is due for a task: a machine too, should there be room for one."""
     if task.quarantine:
         violation = fleet.violations.get(task.id)
-        if violation and task.attempt and task.stage in (Stage.REQUESTED, Stage.STARTED):
+        if (
+            violation
+            and task.attempt
+            and task.stage in (AttemptStage.REQUESTED, AttemptStage.STARTED)
+        ):
             return Destroy(task.history, task.attempt, violation.reason)
         return _ending(task)
     due = _due(fleet, task, now, policy)
@@ -151,12 +155,12 @@ def _judge(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision 
 
 
 def _ending(task: Task) -> Decision | None:
-    """Name what ends a quarantined task: its history says so, then its machine goes."""
-    if not task.is_told:
+    """Return what ends a quarantined task: its abandonment first, then the end of its machine."""
+    if not task.is_end_recorded:
         detail = f"The scheduler cannot go on with this task: {task.quarantine}"
         fact = TaskAbandoned(reason=REASON, detail=detail, remedy=REMEDY)
         return Abandon(task.history, task.head, fact)
-    if task.attempt is not None and task.stage in (Stage.REQUESTED, Stage.STARTED):
+    if task.attempt is not None and task.stage in (AttemptStage.REQUESTED, AttemptStage.STARTED):
         return Destroy(task.history, task.attempt, "ended")
     return None
 
@@ -166,15 +170,15 @@ def _is_request(decision: Decision) -> bool:
 
 
 def _due(fleet: Fleet, task: Task, now: datetime, policy: Policy) -> Decision | None:
-    """Name what is due for a task other than a new machine."""
+    """Return what is due for a task other than a new machine."""
     attempt = task.attempt
     if task.id in fleet.violations and not task.is_violation_settled:
         return _fencing(task, fleet.violations[task.id])
-    if attempt is not None and attempt.stage is Stage.REQUESTED:
+    if attempt is not None and attempt.stage is AttemptStage.REQUESTED:
         if attempt.done_at is None and _crashes(task) <= policy.attempts:
             return Resume(task.history, attempt)
         return Destroy(task.history, attempt, "ended")
-    if attempt is not None and attempt.stage is Stage.STARTED:
+    if attempt is not None and attempt.stage is AttemptStage.STARTED:
         cause = _cause_to_destroy(fleet, task, now, policy)
         if cause:
             return Destroy(task.history, attempt, cause)
@@ -190,7 +194,7 @@ def _cause_to_destroy(fleet: Fleet, task: Task, now: datetime, policy: Policy) -
     if attempt is None:
         return None
     if attempt.done_at is not None:
-        is_over = attempt.is_gone or attempt.left or _is_past(_farewell(attempt, policy), now)
+        is_over = attempt.is_gone or attempt.left or _is_past(_grace_end(attempt, policy), now)
         return "ended" if is_over else None
     if attempt.is_gone:
         return "exited"
@@ -200,9 +204,9 @@ def _cause_to_destroy(fleet: Fleet, task: Task, now: datetime, policy: Policy) -
 
 
 def _fencing(task: Task, violation: Violation) -> Decision:
-    """Take the machine from a worker that forges or floods the log; then say so, once."""
+    """Destroy the machine of a worker that forges or floods the log; then abandon the task."""
     attempt = task.attempt
-    if attempt is not None and attempt.stage in (Stage.REQUESTED, Stage.STARTED):
+    if attempt is not None and attempt.stage in (AttemptStage.REQUESTED, AttemptStage.STARTED):
         return Destroy(task.history, attempt, violation.reason)
     fact = _too_large(violation) if violation.reason == TOO_LARGE else _tampered(violation)
     return Abandon(task.history, task.head, fact)
@@ -228,7 +232,7 @@ def _tampered(violation: Violation) -> TaskAbandoned:
 
 
 def bounded(attempt: Attempt, policy: Policy) -> Attempt:
-    """Hold an attempt to the policy, whatever its intent says: its guest, and its time."""
+    """Return the attempt with its guest and deadline held within the policy."""
     latest = attempt.requested_at + timedelta(seconds=policy.machine_seconds)
     most, guest = policy.guest, attempt.guest
     is_within = (
@@ -242,17 +246,17 @@ def bounded(attempt: Attempt, policy: Policy) -> Attempt:
 
 
 def _abandonment(task: Task, policy: Policy) -> TaskAbandoned | None:
-    """Tell whether nobody should try any more, and why."""
+    """Return why no further attempt should be made; None when one should."""
     attempt = task.attempt
     if attempt is None or not task.is_open:
         return None
-    if attempt.stage is Stage.REFUSED and attempt.refusals >= policy.refusals:
+    if attempt.stage is AttemptStage.REFUSED and attempt.refusals >= policy.refusals:
         return TaskAbandoned(
             reason=f"machine_{attempt.refusal}",
             detail=f"No machine was given {attempt.refusals} times: {attempt.refusal_detail}",
             remedy=remedy_of(attempt.refusal),
         )
-    if attempt.stage is not Stage.CLOSED:
+    if attempt.stage is not AttemptStage.CLOSED:
         return None
     if attempt.left in OUTAGES and _is_outage_too_long(task, policy):
         return TaskAbandoned(
@@ -276,7 +280,7 @@ def _crashes(task: Task) -> int:
 
 
 def _is_outage_too_long(task: Task, policy: Policy) -> bool:
-    """Tell whether waiting has an end: by the log's own times, so that every reading says it."""
+    """Return whether the wait is over, by the log's own times, so that every fold agrees."""
     if task.outages >= policy.outages:
         return True
     if task.outage_since is None or task.lost_at is None:
@@ -285,22 +289,22 @@ def _is_outage_too_long(task: Task, policy: Policy) -> bool:
 
 
 def _is_live(task: Task) -> bool:
-    """Tell whether there may be a machine for it, or is about to be."""
+    """Return whether a machine may exist for the task, or is about to."""
     is_about_to = task.is_busy and task.is_open
-    return is_about_to or task.stage in (Stage.REQUESTED, Stage.STARTED)
+    return is_about_to or task.stage in (AttemptStage.REQUESTED, AttemptStage.STARTED)
 
 
 def _wants_machine(task: Task, now: datetime, policy: Policy) -> bool:
     return (
         task.is_open
-        and task.stage in (Stage.CLOSED, Stage.REFUSED)
+        and task.stage in (AttemptStage.CLOSED, AttemptStage.REFUSED)
         and _is_past(task.retry_at, now)
         and _abandonment(task, policy) is None
     )
 
 
 def _fairly(wanting: Iterable[Task], live: Counter[AccountId], policy: Policy) -> Iterator[Task]:
-    """Pick who gets a machine: the account with the fewest, its longest waiting task first."""
+    """Yield the tasks that get a machine: of the account with the fewest, the longest waiting."""
     queue = sorted(wanting, key=lambda task: (task.waiting_since, task.id))
     live = live.copy()
     while queue and live.total() < policy.tasks_at_once:
@@ -315,7 +319,7 @@ def _fairly(wanting: Iterable[Task], live: Counter[AccountId], policy: Policy) -
 def _request(task: Task, now: datetime, policy: Policy) -> Request:
     attempt = task.attempt
     number, refusals = (attempt.number, attempt.refusals) if attempt else (0, 0)
-    if task.stage is Stage.CLOSED:
+    if task.stage is AttemptStage.CLOSED:
         number, refusals = number + 1, 0
     fact = MachineRequested(
         attempt=number,
@@ -331,14 +335,14 @@ def _moments(fleet: Fleet, task: Task, policy: Policy) -> Iterator[datetime]:
     """Yield the times at which the plan for a task may change."""
     attempt = task.attempt
     moments = [task.postponed_until, task.retry_at]
-    if attempt is not None and attempt.stage is Stage.STARTED:
-        moments += [_farewell(attempt, policy), _last_moment(attempt, policy)]
+    if attempt is not None and attempt.stage is AttemptStage.STARTED:
+        moments += [_grace_end(attempt, policy), _last_moment(attempt, policy)]
         moments.append(_silence(fleet, attempt, policy))
     yield from (moment for moment in moments if moment is not None)
 
 
-def _farewell(attempt: Attempt, policy: Policy) -> datetime | None:
-    return attempt.done_at and attempt.done_at + timedelta(seconds=policy.farewell_seconds)
+def _grace_end(attempt: Attempt, policy: Policy) -> datetime | None:
+    return attempt.done_at and attempt.done_at + timedelta(seconds=policy.shutdown_grace_seconds)
 
 
 def _last_moment(attempt: Attempt, policy: Policy) -> datetime:
@@ -346,7 +350,7 @@ def _last_moment(attempt: Attempt, policy: Policy) -> datetime:
 
 
 def _silence(fleet: Fleet, attempt: Attempt, policy: Policy) -> datetime:
-    """Tell when silence has lasted too long; a machine that boots has longer."""
+    """Return when silence has lasted too long; a machine that boots has longer."""
     seconds = policy.silence_seconds
     if attempt.heard_at is None:
         seconds = max(seconds, policy.start_seconds)
@@ -355,5 +359,5 @@ def _silence(fleet: Fleet, attempt: Attempt, policy: Policy) -> datetime:
 
 
 def _is_past(moment: datetime | None, now: datetime) -> bool:
-    """Tell whether a moment has come; one never set has."""
+    """Return whether a time has come; None has."""
     return moment is None or moment <= now

@@ -1,4 +1,4 @@
-"""Why a task is taken from its worker, and what ends that. Pure."""
+"""Violations: why a task is taken from its worker, and what settles that. Pure."""
 
 from typing import Final, Literal
 
@@ -6,22 +6,22 @@ import msgspec
 
 from events import Recorded, TaskAbandoned, TaskErased, TaskInstructed
 
-Fenced = Literal["tampered", "history_too_large"]
+FencingReason = Literal["tampered", "history_too_large"]
 TOO_LARGE: Final = "history_too_large"
-FENCED: Final[tuple[Fenced, ...]] = ("tampered", TOO_LARGE)
-"""Why a task is taken from its worker: it forged, or it put too much into the log."""
+FENCING_REASONS: Final[tuple[FencingReason, ...]] = ("tampered", TOO_LARGE)
+"""The reasons to take a task from its worker: forged events, or too much in the log."""
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """What a task's worker did, and with the message at which sequence of the log."""
+    """A violation by a task's worker, with the message at this sequence of the log."""
 
     sequence: int
-    reason: Fenced
+    reason: FencingReason
     detail: str
 
 
 def settles(recorded: Recorded, violation: Violation, *, was_settled: bool) -> bool:
-    """Return whether an event stands behind the violation and ends what was due because of it.
+    """Return whether an event settles the violation.
 
     A history that is too large stays so: an instruction is answered with the same end again.
     """

@@ -1,4 +1,4 @@
-"""What a worker's machine is made of and told. Pure; no secret in it but the one-time code."""
+"""The configuration of a worker's machine. Pure; it holds no secret but the one-time code."""
 
 from datetime import datetime
 
@@ -7,13 +7,13 @@ import msgspec
 from events import History
 from infra.runtime.machine_claim import claim_code
 from services.scheduler.fleet.fleet import Attempt
-from services.scheduler.fleet.machine import Wanted
+from services.scheduler.fleet.machine import MachineSpec
 
 OWNER = "errand-scheduler"
 
 
-class WorkerTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What all workers have in common."""
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration that all workers share."""
 
     image: str
     gateway_url: str
@@ -27,37 +27,37 @@ class WorkerTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def metadata_of(history: History, attempt: Attempt) -> dict[str, str]:
-    """Say whose machine it is, in words that the Machines API can be asked for."""
+    """Return the metadata by which an attempt's machine can be found in the Machines API."""
     return {"owner": OWNER, "task": history.task, "attempt": str(attempt.number)}
 
 
-def wanted(history: History, attempt: Attempt, terms: WorkerTerms) -> Wanted:
-    """Spell the machine of an attempt; the same attempt always gives the same."""
+def machine_spec(history: History, attempt: Attempt, worker_config: WorkerConfig) -> MachineSpec:
+    """Return the machine to create for an attempt; the same attempt always gives the same."""
     deadline = _timestamp(attempt.deadline)
     env = {
         "TASK_ID": history.task,
         "ACCOUNT_ID": history.account,
         "ATTEMPT": str(attempt.number),
-        "CLAIM_CODE": claim_code(terms.claim_secret, history.task, attempt.number),
-        "GATEWAY_URL": terms.gateway_url,
+        "CLAIM_CODE": claim_code(worker_config.claim_secret, history.task, attempt.number),
+        "GATEWAY_URL": worker_config.gateway_url,
         "DEADLINE": deadline,
-        "SANDBOX": terms.sandbox,
-        "PATIENCE_SECONDS": f"{terms.patience_seconds:g}",
-        "SANDBOX_IMAGE": terms.sandbox_image,
-        "TOOLCHAIN_PATHS": terms.toolchain_paths,
-        "LOG_LEVEL": terms.log_level,
+        "SANDBOX": worker_config.sandbox,
+        "PATIENCE_SECONDS": f"{worker_config.patience_seconds:g}",
+        "SANDBOX_IMAGE": worker_config.sandbox_image,
+        "TOOLCHAIN_PATHS": worker_config.toolchain_paths,
+        "LOG_LEVEL": worker_config.log_level,
     }
-    return Wanted(
+    return MachineSpec(
         name=attempt.name,
         region=attempt.region,
-        image=terms.image,
+        image=worker_config.image,
         guest=attempt.guest,
         env={name: value for name, value in env.items() if value},
         metadata={**metadata_of(history, attempt), "deadline": deadline},
-        stop_seconds=terms.stop_seconds,
+        stop_seconds=worker_config.stop_seconds,
     )
 
 
 def _timestamp(moment: datetime) -> str:
-    """Spell a time in RFC 3339, to the second."""
+    """Return a time in RFC 3339, to the second."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -15,8 +15,8 @@ import httpx
 import msgspec
 
 from events import MachineId
-from services.scheduler.fleet.machine import Machine, MachineEvent, Wanted
-from services.scheduler.fleet.machine_errors import NoMachine, no_machine
+from services.scheduler.fleet.machine import Machine, MachineEvent, MachineSpec
+from services.scheduler.fleet.machine_errors import MachineNotCreated, no_machine
 from services.scheduler.machines.rate_limiter import Limits
 
 _TIMEOUT_SECONDS = 10.0
@@ -37,11 +37,11 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 class Unreachable(Exception):
-    """The API gave no clear answer. What was asked for may or may not have been carried out."""
+    """Raised when the API gave no clear answer: the call may or may not have been carried out."""
 
 
 class Refused(Exception):
-    """The API answered clearly that it will not: HTTP status and its text."""
+    """Raised when the API refused: HTTP status and its text."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"{status}: {text}")
@@ -70,8 +70,8 @@ class Machines:
         self._sleep = sleep
         self._chance = chance
 
-    async def obtain(self, wanted: Wanted, *, may_exist: bool) -> Machine | NoMachine:
-        """Make sure the machine exists, once, and return it; or say why there is none.
+    async def obtain(self, wanted: MachineSpec, *, may_exist: bool) -> Machine | MachineNotCreated:
+        """Return the machine, created if it does not exist; or the reason why there is none.
 
         The API knows no idempotency key: a name is unique among live machines. So with `may_exist`
         (an earlier call may have been carried out), and after every unclear answer, the machine is
@@ -162,7 +162,7 @@ class Machines:
         """Write one metadata value."""
         await self._call("metadata", "POST", f"{machine}/metadata/{key}", json={"value": value})
 
-    async def _create(self, wanted: Wanted) -> Machine | NoMachine:
+    async def _create(self, wanted: MachineSpec) -> Machine | MachineNotCreated:
         """Ask for the machine. Raises Unreachable when it may or may not exist now."""
         try:
             response = await self._call(
@@ -174,7 +174,7 @@ class Machines:
             return no_machine(refused.status, str(refused))
         return _read(response, Machine)
 
-    async def _adopt(self, machine: MachineId, wanted: Wanted) -> Machine | NoMachine:
+    async def _adopt(self, machine: MachineId, wanted: MachineSpec) -> Machine | MachineNotCreated:
         """Take the live machine that holds the name, if it is ours."""
         found = await self.get(machine)
         if found is None or found.name != wanted.name:
@@ -217,13 +217,13 @@ class Machines:
         raise Unreachable(f"{action} {path or self._app}: {trouble}")
 
     def _backoff(self, number: int, at_least: float) -> float:
-        """Full jitter, but never before the server's Retry-After."""
+        """Return the seconds to wait: full jitter, but never less than the server's Retry-After."""
         longest = min(_LONGEST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2.0**number)
         return at_least + self._chance() * longest
 
 
 def _may_repeat(response: httpx.Response) -> tuple[bool, float]:
-    """Tell of a failed call whether it certainly did nothing, and the least seconds to wait.
+    """Return whether a failed call certainly did nothing, and the minimum seconds to wait.
 
     Raises Refused when repeating it would not help, Unreachable when it must not be repeated.
     """
@@ -239,7 +239,7 @@ def _may_repeat(response: httpx.Response) -> tuple[bool, float]:
 
 
 def _text(response: httpx.Response) -> str:
-    """Find the words of an error: `error` or `message`, and the code in `status`."""
+    """Return the text of an error: `error` or `message`, and the code in `status`."""
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""Token buckets: the Machines API's rate limits, kept on our side so that it need not refuse."""
+"""Token buckets that keep calls below the Machines API's rate limits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from infra.runtime.clock import Clock
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """So many calls a second, and how many at once after a rest."""
+    """Calls per second, and how many at once after a pause."""
 
     per_second: float
     burst: int
@@ -23,7 +23,7 @@ _FORGET_ABOVE = 1000
 
 
 class Limits:
-    """One bucket for each (identifier, action). Waits instead of exceeding."""
+    """One bucket per (identifier, action). Waits instead of exceeding the rate."""
 
     def __init__(
         self, clock: Clock, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -39,7 +39,7 @@ class Limits:
             await self._sleep(seconds)
 
     def _reserve(self, identifier: str, action: str) -> float:
-        """Take a place, and tell how many seconds it is away.
+        """Reserve the next call; return the seconds until it may be made.
 
         Kept as the time at which the bucket is full again (the generic cell rate algorithm).
         """

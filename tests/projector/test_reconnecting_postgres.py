@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from infra.stores.postgres_errors import PostgresUnavailable
-from services.projector.history.reconnecting_postgres import Link
+from services.projector.history.reconnecting_postgres import ReconnectingPostgres
 from tests.kit.probe.eventually import eventually
 
 
@@ -27,7 +27,7 @@ async def others(watcher):
 
 @asynccontextmanager
 async def linked(url, begin):
-    link = Link(url, begin)
+    link = ReconnectingPostgres(url, begin)
     try:
         yield link
     finally:

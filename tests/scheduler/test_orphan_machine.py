@@ -1,7 +1,7 @@
 """A machine that was had too late, on a log in memory and the real local Machines API."""
 
 from events import MachineDestroyed, MachineId, MachineStarted
-from services.scheduler.fleet.outcome import Obtained, stray
+from services.scheduler.fleet.outcome import MachineReady, orphan_machine
 from tests.kit.probe.eventually import eventually
 from tests.scheduler.history import FINISHED, SUBMITTED, given, lost, requested, started
 from tests.scheduler.test_reactor import api, office  # noqa: F401 - fixtures
@@ -10,16 +10,16 @@ OTHER = MachineId("another")
 
 
 def obtained(machine):
-    return Obtained(1, machine, "local", 1.0)
+    return MachineReady(1, machine, "local", 1.0)
 
 
 def test_a_machine_is_the_attempts_own_or_stray():
     begun = [SUBMITTED, requested(), started()]
     task = given(*begun).task
-    assert stray(obtained(task.attempt.machine), task) is None
-    assert stray(obtained(OTHER), task) == OTHER
+    assert orphan_machine(obtained(task.attempt.machine), task) is None
+    assert orphan_machine(obtained(OTHER), task) == OTHER
     again = given(*begun, lost(), requested(attempt=2)).task
-    assert stray(obtained(OTHER), again) == OTHER
+    assert orphan_machine(obtained(OTHER), again) == OTHER
 
 
 async def test_a_machine_for_an_attempt_that_has_another_by_now_is_given_back(office):  # noqa: F811

@@ -1,6 +1,7 @@
 """Firebase Cloud Messaging, played by the letter."""
 
 import asyncio
+import dataclasses
 
 import msgspec
 import pytest
@@ -73,7 +74,7 @@ async def test_googles_codes_are_understood(outside, carriers, clock, status, co
 
 
 async def test_a_wrong_address_of_fcm_kills_no_device(outside, carriers, clock):
-    settings = msgspec.structs.replace(outside.settings, fcm_url=f"{outside.origin}/nowhere")
+    settings = dataclasses.replace(outside.settings, fcm_url=f"{outside.origin}/nowhere")
     async with carried(settings, clock) as lost:
         outcome = await lost.send(FcmAddress("x" * 40), message(clock()))
     assert outcome == Rejection(404, "")

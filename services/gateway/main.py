@@ -29,10 +29,10 @@ from services.gateway.http.allowed_origins import origins
 from services.gateway.http.app import make_app
 from services.gateway.http.asgi import Edge
 from services.gateway.http.context import (
-    About,
     ForgeOffered,
     GatewayContext,
     ModelOffered,
+    ServerInfo,
     TaskContext,
 )
 from services.gateway.http.response_middleware import Answers
@@ -189,7 +189,7 @@ async def gateway(
             limits=Limits(opened.live, settings.requests_per_minute),
             broker=brokering,
             push=push,
-            about=_about(settings, forges, accounts.ways_in),
+            about=_about(settings, forges, accounts.sign_in_methods),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
             allowed_origins=tuple(sorted(allowed)),
@@ -307,12 +307,14 @@ def _terms(settings: Settings, forges: tuple[Forge, ...]) -> Terms:
     )
 
 
-def _about(settings: Settings, forges: tuple[Forge, ...], ways_in: tuple[str, ...]) -> About:
-    return About(
+def _about(
+    settings: Settings, forges: tuple[Forge, ...], sign_in_methods: tuple[str, ...]
+) -> ServerInfo:
+    return ServerInfo(
         model=ModelOffered(settings.model_kind, settings.model_name),
         forges=tuple(ForgeOffered(forge.kind, forge.url) for forge in forges),
         version=version("errand"),
-        ways_in=ways_in,
+        sign_in_methods=sign_in_methods,
     )
 
 

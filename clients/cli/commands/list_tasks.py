@@ -35,7 +35,7 @@ def list_tasks(person: Person, phase: str | None, limit: int) -> int:
 
     async def work() -> JSON:
         async with await person.sign_in() as gateway:
-            return await gateway.get("/v1/tasks", state=phase or "", limit=limit)
+            return await gateway.get("/v1/tasks", phase=phase or "", limit=limit)
 
     tasks = asyncio.run(work())["data"]
     if not tasks:

@@ -39,7 +39,7 @@ class Accounts:
     keys: ApiKeys
     identities: Identities
     mail: Mail
-    ways_in: tuple[str, ...]
+    sign_in_methods: tuple[str, ...]
 
 
 def make_accounts(
@@ -99,7 +99,7 @@ def make_accounts(
             settings, pool, pairings, github=github, digests=digests, clock=clock
         ),
         mail=mail,
-        ways_in=tuple(way for way, is_there in ways.items() if is_there),
+        sign_in_methods=tuple(way for way, is_there in ways.items() if is_there),
     )
 
 

@@ -1,4 +1,4 @@
-"""Kill switches at four levels: the house, an account, a person, a task.
+"""Kill switches at four levels: global, an account, a person, a task.
 
 A switch that is thrown stops model calls, pushes and pull requests of all that is under it, before
 each of them; a call that is under way ends. Only the operator throws and clears them.
@@ -15,18 +15,18 @@ from services.gateway.broker.model.spend_limits import BillingContext
 from services.gateway.problems import Refused, refused
 from services.gateway.stores.database import Pool, across_accounts
 
-Level = Literal["house", "account", "person", "task"]
+Level = Literal["global", "account", "person", "task"]
 
 _NOUNS: Final[dict[str, str]] = {
-    "house": "Errand",
+    "global": "Errand",
     "account": "This account",
     "person": "This person's work",
     "task": "This task",
 }
 _STANDING = """
     SELECT scope, owner, reason, thrown_at FROM accounts.switch
-    WHERE (scope, owner) IN (('house', ''), ('account', $1), ('person', $2), ('task', $3))
-    ORDER BY array_position(ARRAY['house', 'account', 'person', 'task'], scope) LIMIT 1
+    WHERE (scope, owner) IN (('global', ''), ('account', $1), ('person', $2), ('task', $3))
+    ORDER BY array_position(ARRAY['global', 'account', 'person', 'task'], scope) LIMIT 1
 """
 _ALL = "SELECT scope, owner, reason, thrown_at FROM accounts.switch ORDER BY thrown_at, owner"
 _THROW = """
@@ -38,7 +38,7 @@ _CLEAR = "DELETE FROM accounts.switch WHERE scope = $1 AND owner = $2 RETURNING 
 
 
 class KillSwitch(msgspec.Struct, frozen=True):
-    """One that is thrown. `owner` is an account, person or task; empty for the house."""
+    """One that is thrown. `owner` is an account, person or task; empty for the global one."""
 
     level: Level
     owner: str

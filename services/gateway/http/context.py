@@ -33,13 +33,13 @@ class ForgeOffered(msgspec.Struct, frozen=True):
     url: str
 
 
-class About(msgspec.Struct, frozen=True):
-    """What this house offers."""
+class ServerInfo(msgspec.Struct, frozen=True):
+    """What this server offers."""
 
     model: ModelOffered
     forges: tuple[ForgeOffered, ...]
     version: str
-    ways_in: tuple[str, ...] = ("code",)
+    sign_in_methods: tuple[str, ...] = ("code",)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class GatewayContext:
     broker: Broker
     push: Push
     limits: Limits
-    about: About
+    about: ServerInfo
     readiness: Readiness
     public_url: str
     operator_token: str

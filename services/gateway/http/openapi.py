@@ -19,11 +19,11 @@ from services.gateway.problems import problem
 Json = dict[str, Any]
 
 EXAMPLES: Final[Mapping[str, Json]] = {
-    "AnswerWish": {"text": "The second one."},
-    "BudgetRaise": {"cost_microusd": 2_000_000},
-    "CancelWish": {"reason": "No longer needed."},
-    "InstructionWish": {"text": "Also mention it in the changelog.", "mode": "steer"},
-    "TaskWish": {
+    "AnswerRequest": {"text": "The second one."},
+    "BudgetRaiseRequest": {"cost_microusd": 2_000_000},
+    "CancelRequest": {"reason": "No longer needed."},
+    "InstructionRequest": {"text": "Also mention it in the changelog.", "mode": "steer"},
+    "TaskRequest": {
         "prompt": "The date of an invoice is off by one day in winter. Find out why and mend it.",
         "repository": {"url": "https://github.com/ada/app", "base": "main"},
         "budget": {"cost_microusd": 5_000_000},

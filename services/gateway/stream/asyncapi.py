@@ -12,14 +12,14 @@ from services.gateway.stream import frames
 from services.gateway.tasks import requests
 
 OPERATIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
-    "submit": requests.TaskWish,
-    "instruct": requests.InstructionWish,
-    "answer": requests.QuestionAnswerWish,
-    "approve": requests.ApprovalAnswerWish,
-    "interrupt": requests.InterruptWish,
-    "cancel": requests.CancelWish,
-    "archive": requests.ArchiveWish,
-    "budget": requests.BudgetRaise,
+    "submit": requests.TaskRequest,
+    "instruct": requests.InstructionRequest,
+    "answer": requests.QuestionAnswerRequest,
+    "approve": requests.ApprovalAnswerRequest,
+    "interrupt": requests.InterruptRequest,
+    "cancel": requests.CancelRequest,
+    "archive": requests.ArchiveRequest,
+    "budget": requests.BudgetRaiseRequest,
 }
 """What a device may ask by `cmd`: the operation, and what its `args` are."""
 

@@ -41,14 +41,14 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The body of a command, as clients write it."""
 
 
-class RepositoryWish(_Asked, frozen=True):
+class RepositoryRequest(_Asked, frozen=True):
     """Where to work; without `base` the repository's default branch."""
 
     url: str
     base: str = ""
 
 
-class BudgetWish(_Asked, frozen=True):
+class BudgetRequest(_Asked, frozen=True):
     """What the task may spend at most; 0 means no limit. Money in millionths of a US dollar.
 
     Without `cost_microusd` this installation's default holds.
@@ -59,38 +59,38 @@ class BudgetWish(_Asked, frozen=True):
     wall_seconds: int = 0
 
 
-class TaskWish(_Asked, frozen=True):
+class TaskRequest(_Asked, frozen=True):
     """Ask for work on a repository."""
 
     prompt: str
-    repository: RepositoryWish
+    repository: RepositoryRequest
     model: str = ""
     effort: Effort = ""
-    budget: BudgetWish = BudgetWish()
+    budget: BudgetRequest = BudgetRequest()
     policy: Policy = "never"
 
 
-class InstructionWish(_Asked, frozen=True):
+class InstructionRequest(_Asked, frozen=True):
     """Say more: before the next model call (steer), or after the work (queue)."""
 
     text: str
     mode: InstructionMode = "steer"
 
 
-class AnswerWish(_Asked, frozen=True):
+class AnswerRequest(_Asked, frozen=True):
     """Answer a question."""
 
     text: str
 
 
-class QuestionAnswerWish(_Asked, frozen=True):
+class QuestionAnswerRequest(_Asked, frozen=True):
     """Answer the question `request`, on the stream."""
 
     request: str
     text: str
 
 
-class ApprovalAnswerWish(_Asked, frozen=True):
+class ApprovalAnswerRequest(_Asked, frozen=True):
     """Answer the request `request`, on the stream. `digest` is that of what was seen."""
 
     request: str
@@ -100,7 +100,7 @@ class ApprovalAnswerWish(_Asked, frozen=True):
     scope: Scope = "once"
 
 
-class VerdictWish(_Asked, frozen=True):
+class VerdictRequest(_Asked, frozen=True):
     """Allow or deny what the agent asked to do; with scope `task`, the like of it too.
 
     `digest` is that of the request as it was shown: it binds the answer to what was seen.
@@ -112,21 +112,21 @@ class VerdictWish(_Asked, frozen=True):
     scope: Scope = "once"
 
 
-class InterruptWish(_Asked, frozen=True):
+class InterruptRequest(_Asked, frozen=True):
     """Stop what runs now."""
 
 
-class CancelWish(_Asked, frozen=True):
+class CancelRequest(_Asked, frozen=True):
     """Withdraw the work."""
 
     reason: str = ""
 
 
-class ArchiveWish(_Asked, frozen=True):
+class ArchiveRequest(_Asked, frozen=True):
     """Put a task that has ended out of sight."""
 
 
-class BudgetRaise(_Asked, frozen=True):
+class BudgetRaiseRequest(_Asked, frozen=True):
     """Allow this much more, in millionths of a US dollar."""
 
     cost_microusd: int
@@ -151,31 +151,31 @@ class Terms(msgspec.Struct, frozen=True):
         """
         match op:
             case "submit":
-                return self._submit(_decode(arguments, TaskWish))
+                return self._submit(_decode(arguments, TaskRequest))
             case "instruct":
-                said = _decode(arguments, InstructionWish)
+                said = _decode(arguments, InstructionRequest)
                 return Instruct(_text(said.text, "/text"), said.mode)
             case "answer":
-                answer = _decode(arguments, QuestionAnswerWish)
+                answer = _decode(arguments, QuestionAnswerRequest)
                 return AnswerQuestion(RequestId(answer.request), _text(answer.text, "/text"))
             case "approve":
-                return _approval(_decode(arguments, ApprovalAnswerWish), now)
+                return _approval(_decode(arguments, ApprovalAnswerRequest), now)
             case "interrupt":
-                _decode(arguments, InterruptWish)
+                _decode(arguments, InterruptRequest)
                 return Interrupt()
             case "cancel":
-                reason = _decode(arguments, CancelWish).reason
+                reason = _decode(arguments, CancelRequest).reason
                 return Cancel(_text(reason, "/reason") if reason else "")
             case "archive":
-                _decode(arguments, ArchiveWish)
+                _decode(arguments, ArchiveRequest)
                 return Archive()
             case "budget":
-                raised = _decode(arguments, BudgetRaise).cost_microusd
+                raised = _decode(arguments, BudgetRaiseRequest).cost_microusd
                 return RaiseBudget(_within(raised, 1, MOST_MICROUSD, "/cost_microusd"))
             case _:
                 raise refused(400, "unknown_op", f"There is no command `{op[:40]}`. {_OPS}")
 
-    def _submit(self, wish: TaskWish) -> Submit:
+    def _submit(self, wish: TaskRequest) -> Submit:
         prompt = _text(wish.prompt, "/prompt")
         place = locate(wish.repository.url, self.forges)
         if wish.model and not _MODEL.fullmatch(wish.model):
@@ -214,7 +214,7 @@ class Terms(msgspec.Struct, frozen=True):
 _OPS = "Known are submit, instruct, answer, approve, interrupt, cancel, archive and budget."
 
 
-def _approval(wish: ApprovalAnswerWish, now: datetime) -> AnswerApproval:
+def _approval(wish: ApprovalAnswerRequest, now: datetime) -> AnswerApproval:
     return AnswerApproval(
         request=RequestId(wish.request),
         digest=wish.digest,

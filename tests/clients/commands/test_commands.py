@@ -153,7 +153,7 @@ def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
     assert ended.returncode == 0
     for text in (TASK, "waiting: answer", "[red]Mend\\x1b[31m it[/red]", "$0.02", "https://f/1"):
         assert text in ended.stdout
-    assert gateway.asked[1][0] == "GET /v1/tasks?state=waiting&limit=20"
+    assert gateway.asked[1][0] == "GET /v1/tasks?phase=waiting&limit=20"
 
 
 def test_a_listed_task_can_be_named_from_there(tmp_path: Path) -> None:

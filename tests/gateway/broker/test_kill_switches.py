@@ -25,7 +25,7 @@ async def test_a_switch_stops_all_under_it_until_it_is_cleared(servers, fresh_da
         _, other = await a_worker(world, ada)
         _, stranger = await a_worker(world, bob)
         levels = {
-            "house": ("", [worker, other, stranger]),
+            "global": ("", [worker, other, stranger]),
             "account": (ada.session["account"], [worker, other]),
             "person": (ada.session["person"], [worker, other]),
             "task": (task, [worker]),
@@ -54,10 +54,10 @@ async def test_a_switch_stops_all_under_it_until_it_is_cleared(servers, fresh_da
 
 async def test_switches_are_the_operators(servers, fresh_database, model):
     async with a_house(servers, fresh_database, model) as (world, ada):
-        wish = {"level": "house", "reason": "mine"}
+        wish = {"level": "global", "reason": "mine"}
         is_problem(await ada.http.put(SWITCHES, json=wish), 401, "unauthenticated")
         is_problem(await ada.http.get(SWITCHES), 401, "unauthenticated")
-        is_problem(await ada.http.delete(f"{SWITCHES}/house"), 401, "unauthenticated")
+        is_problem(await ada.http.delete(f"{SWITCHES}/global"), 401, "unauthenticated")
         operator = await world.client(OPERATOR)
         is_problem(await operator.put(SWITCHES, json={**wish, "owner": "x"}), 422, "owner_refused")
         task = {"level": "task", "reason": "no owner"}
@@ -71,7 +71,7 @@ async def test_git_is_stopped_too_and_told_why(servers, fresh_database, forge):
     async with a_world(servers, fresh_database, forges=forges(forge)) as world:
         errand = await an_errand(world, forge.create("app"))
         operator = await world.client(OPERATOR)
-        await operator.put(SWITCHES, json={"level": "house", "reason": "a bad release"})
+        await operator.put(SWITCHES, json={"level": "global", "reason": "a bad release"})
         refused = await errand.git("ls-remote", errand.url)
         assert refused.code == 128
         assert "a bad release" in refused.errors

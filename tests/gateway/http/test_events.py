@@ -169,7 +169,7 @@ async def test_tasks_are_listed_by_the_page_newest_first_and_only_ones_own(ada, 
         if after is None:
             break
     assert listed == tasks[::-1]
-    assert (await ada.http.get("/v1/tasks", params={"state": "failed"})).json()["data"] == []
+    assert (await ada.http.get("/v1/tasks", params={"phase": "failed"})).json()["data"] == []
     is_problem(await ada.http.get("/v1/tasks", params={"after": "x"}), 400, "cursor_invalid")
 
 

@@ -35,7 +35,7 @@ Object.defineProperty(globalThis, "navigator", { value: { onLine: true, platform
 globalThis.addEventListener = (name, listener) => { listeners[name] = listener; };
 globalThis.setInterval = globalThis.setTimeout = () => 0;
 globalThis.WebSocket = class { close() {} send() {} };
-const answer = { ways_in: ["mail"], data: [], next: null };
+const answer = { sign_in_methods: ["mail"], data: [], next: null };
 const text = async () => JSON.stringify(answer);
 globalThis.fetch = async () => ({ ok: true, status: 200, text });
 """

@@ -95,7 +95,7 @@ async def test_every_route_of_anothers_task_is_not_found(ada, bob):
     assert (await ada.http.get("/v1/me")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/v1/tasks?state=null", "/v1/usage?until=null"])
+@pytest.mark.parametrize("path", ["/v1/tasks?phase=null", "/v1/usage?until=null"])
 async def test_the_word_null_is_not_taken_for_a_parameter_left_out(ada, path):
     is_problem(await ada.http.get(path), 400, "parameter_null")
 
@@ -179,7 +179,7 @@ async def test_the_framework_s_own_refusals_are_problems(ada):
     assert "GET" in answer.headers["allow"]
     answer = await ada.http.get("/v1/tasks", params={"limit": 5000})
     assert is_problem(answer, 422, "invalid_request")["errors"][0]["pointer"] == "/limit"
-    is_problem(await ada.http.get("/v1/tasks", params={"state": "dancing"}), 422, "invalid_request")
+    is_problem(await ada.http.get("/v1/tasks", params={"phase": "dancing"}), 422, "invalid_request")
 
 
 async def test_every_answer_carries_a_request_id(ada):

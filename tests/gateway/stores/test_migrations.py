@@ -57,6 +57,19 @@ async def test_a_database_that_was_migrated_before_ends_as_a_new_one(
     assert await migrate(connection, "accounts", SCRIPTS) == []
 
 
+async def test_a_switch_stored_before_is_a_global_one(connection: asyncpg.Connection) -> None:
+    await migrate(connection, "accounts", SCRIPTS)
+    await connection.execute(
+        "ALTER TABLE accounts.switch DROP CONSTRAINT switch_scope_check;"
+        "INSERT INTO accounts.switch VALUES ('house', '', 'a bad release', now());"
+        "ALTER TABLE accounts.switch ADD CONSTRAINT switch_scope_check CHECK (scope <> '');"
+        "DELETE FROM accounts.migration WHERE name = '0008_global_switch.sql'"
+    )
+
+    assert await migrate(connection, "accounts", SCRIPTS) == ["0008_global_switch.sql"]
+    assert await connection.fetchval("SELECT scope FROM accounts.switch") == "global"
+
+
 def test_every_function_is_written_once() -> None:
     scripts = "".join(each.read_text() for each in SCRIPTS.iterdir() if each.name.endswith(".sql"))
 

@@ -29,7 +29,7 @@ class KeyEncryptionState(msgspec.Struct, frozen=True):
     secrets: Mapping[str, int]
 
 
-@get("/v1/operator/switches", tags=_TAGS, summary="Kill switches")
+@get("/v1/operator/switches", tags=_TAGS, summary="List kill switches")
 async def switches(request: Asked, context: TheContext) -> SwitchList:
     """List the switches that are thrown, oldest first."""
     _require_operator(request, context)
@@ -42,8 +42,12 @@ async def throw(
 ) -> KillSwitch:
     """Stop model calls, pushes and pull requests of everybody, an account, a person or a task."""
     _require_operator(request, context)
-    if (data.level == "house") == bool(data.owner):
-        raise invalid("owner_refused", "/owner", "The house has no owner; all else needs one.")
+    if (data.level == "global") == bool(data.owner):
+        raise invalid(
+            "owner_refused",
+            "/owner",
+            "The global switch has no owner; every other switch needs one.",
+        )
     return await context.broker.switches.throw(data, now=context.broker.clock())
 
 
@@ -60,7 +64,7 @@ async def clear(
 @get(
     "/v1/operator/key-encryption",
     tags=_TAGS,
-    summary="How far a rotation of keys has come",
+    summary="Key rotation progress",
     opt={"answers": (404,)},
 )
 async def key_encryption(request: Asked, context: TheContext) -> KeyEncryptionState:

@@ -1,22 +1,22 @@
-"""What this house offers, and whether it is well."""
+"""What this server offers, and its health."""
 
 from typing import Any
 
 from litestar import MediaType, Response, get
 from litestar.openapi import ResponseSpec
 
-from services.gateway.http.context import About
+from services.gateway.http.context import ServerInfo
 from services.gateway.http.dependencies import TheContext
 from services.gateway.http.serving.readiness import Health
 
 
-@get("/v1/about", tags=["about"], summary="What this house offers", security=[])
-async def about(context: TheContext) -> About:
+@get("/v1/about", tags=["about"], summary="Server info", security=[])
+async def about(context: TheContext) -> ServerInfo:
     """Tell which model and forges are in use. Needs no session."""
     return context.about
 
 
-@get("/health/live", tags=["about"], summary="Is the process alive", security=[])
+@get("/health/live", tags=["about"], summary="Liveness", security=[])
 async def live() -> Health:
     """Answer at all."""
     return Health("ok", {})
@@ -25,7 +25,7 @@ async def live() -> Health:
 @get(
     "/health/ready",
     tags=["about"],
-    summary="Can it serve",
+    summary="Readiness",
     security=[],
     responses={503: ResponseSpec(Health, description="A part does not answer.")},
 )

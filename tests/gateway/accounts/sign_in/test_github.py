@@ -199,7 +199,7 @@ async def test_without_an_app_it_is_said_plainly(servers, fresh_database):
         nobody = await world.client()
         told = is_problem(await nobody.post("/v1/oauth/github"), 409, "github_off")
         assert "GITHUB_CLIENT_ID" in told["detail"]
-        assert (await nobody.get("/v1/about")).json()["ways_in"] == ["code"]
+        assert (await nobody.get("/v1/about")).json()["sign_in_methods"] == ["code"]
 
 
 async def test_a_wrong_token_does_not_begin_a_sign_in(world):

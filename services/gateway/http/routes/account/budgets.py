@@ -45,7 +45,7 @@ class SettingsKept(msgspec.Struct, frozen=True):
     person: Allowance
 
 
-class SettingsWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SettingsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Budgets to set; what is left out is not limited, but for an account's day.
 
     That one then has this installation's default.
@@ -55,7 +55,7 @@ class SettingsWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person: Limits = Limits()
 
 
-@get("/v1/usage", tags=_TAGS, summary="What was spent")
+@get("/v1/usage", tags=_TAGS, summary="Spending")
 async def usage(
     context: TheContext,
     principal: ThePerson,
@@ -78,15 +78,15 @@ async def usage(
     return UsagePage(first, last, by, lines)
 
 
-@get("/v1/settings", tags=_TAGS, summary="Budgets")
+@get("/v1/settings", tags=_TAGS, summary="Get the budgets")
 async def settings(context: TheContext, principal: ThePerson) -> SettingsKept:
     """Tell the budgets of the account and of the person, and what is spent of them."""
     return await _settings(context, principal)
 
 
-@put("/v1/settings", tags=_TAGS, summary="Set budgets (owner)", opt=needs("admin"))
+@put("/v1/settings", tags=_TAGS, summary="Set the budgets (owner)", opt=needs("admin"))
 async def put_settings(
-    context: TheContext, principal: ThePerson, data: JSONBody[SettingsWish]
+    context: TheContext, principal: ThePerson, data: JSONBody[SettingsRequest]
 ) -> SettingsKept:
     """Set the budgets. Each model call is held to them from now on."""
     require_owner(principal)

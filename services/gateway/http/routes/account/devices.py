@@ -35,7 +35,7 @@ class Subscription(msgspec.Struct, frozen=True):
     keys: WebKeys
 
 
-class DeviceWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DeviceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a device is reached: `subscription` for web, `token` for apns and fcm."""
 
     kind: Kind
@@ -57,7 +57,7 @@ class PushKey(msgspec.Struct, frozen=True):
     vapid_public_key: str
 
 
-@get("/v1/push/key", tags=_TAGS, summary="Which pushes there are", security=[])
+@get("/v1/push/key", tags=_TAGS, summary="Push providers and keys", security=[])
 async def push_key(context: TheContext) -> PushKey:
     """Tell the kinds a device may register for, and the key a browser subscribes with."""
     web = context.push.carriers.web
@@ -72,7 +72,7 @@ async def push_key(context: TheContext) -> PushKey:
     responses={200: ResponseSpec(Device, description="The device was registered already.")},
 )
 async def register(
-    context: TheContext, principal: ThePerson, data: JSONBody[DeviceWish]
+    context: TheContext, principal: ThePerson, data: JSONBody[DeviceRequest]
 ) -> Response[Device]:
     """Register this device for pushes; again whenever the app starts, its token may be new.
 
@@ -95,13 +95,13 @@ async def list_devices(context: TheContext, principal: ThePerson) -> DeviceList:
     return DeviceList(await context.push.devices.list(principal))
 
 
-@delete("/v1/devices/{device:str}", tags=_TAGS, summary="Forget a device")
+@delete("/v1/devices/{device:str}", tags=_TAGS, summary="Remove a device")
 async def forget(context: TheContext, principal: ThePerson, device: FromPath[str]) -> None:
     """Send nothing to one of one's own devices any more, and forget what was sent."""
     await context.push.devices.delete(principal, device)
 
 
-@get("/v1/devices/{device:str}/pushes", tags=_TAGS, summary="What was sent to a device")
+@get("/v1/devices/{device:str}/pushes", tags=_TAGS, summary="List a device's pushes")
 async def list_pushes(
     context: TheContext,
     principal: ThePerson,
@@ -115,8 +115,8 @@ async def list_pushes(
     return await context.push.delivery_log.page(principal, device, after=after, limit=limit)
 
 
-@post("/v1/devices/{device:str}/test", status_code=200, tags=_TAGS, summary="Try a device")
-async def try_device(
+@post("/v1/devices/{device:str}/test", status_code=200, tags=_TAGS, summary="Send a test push")
+async def send_test_push(
     context: TheContext, principal: ThePerson, device: FromPath[str], *, key: CommandKey = None
 ) -> SentPush:
     """Send a test push now and tell what the push service said to it.
@@ -142,7 +142,7 @@ async def _require_live(context: GatewayContext, principal: Principal, device: s
         )
 
 
-def _address(wish: DeviceWish) -> Address:
+def _address(wish: DeviceRequest) -> Address:
     if wish.kind == "web":
         if wish.subscription is None:
             raise invalid(
@@ -154,4 +154,4 @@ def _address(wish: DeviceWish) -> Address:
     return ApnsAddress(wish.token) if wish.kind == "apns" else FcmAddress(wish.token)
 
 
-ROUTES = [push_key, register, list_devices, forget, list_pushes, try_device]
+ROUTES = [push_key, register, list_devices, forget, list_pushes, send_test_push]

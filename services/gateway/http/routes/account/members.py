@@ -51,7 +51,7 @@ class RoleChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Role
 
 
-class KeyWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ApiKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A key to be made. Without `scopes` it may do all that its maker may."""
 
     name: str
@@ -72,7 +72,7 @@ async def members(context: TheContext, principal: ThePerson) -> MemberPage:
     return MemberPage(await context.accounts.members.list(principal))
 
 
-@post("/v1/members", tags=_PEOPLE, summary="Invite somebody (owner)", opt=needs("admin", 409))
+@post("/v1/members", tags=_PEOPLE, summary="Invite a member (owner)", opt=needs("admin", 409))
 async def invite(
     context: TheContext, principal: ThePerson, data: JSONBody[Invitation]
 ) -> InvitationOffer:
@@ -101,7 +101,7 @@ async def change_role(
 @delete(
     "/v1/members/{person:str}",
     tags=_PEOPLE,
-    summary="Remove somebody (owner)",
+    summary="Remove a member (owner)",
     opt=needs("admin", 409),
 )
 async def remove(context: TheContext, principal: ThePerson, person: FromPath[str]) -> None:
@@ -109,14 +109,16 @@ async def remove(context: TheContext, principal: ThePerson, person: FromPath[str
     await context.accounts.members.remove(principal, an_id(person, of="member"))
 
 
-@get("/v1/keys", tags=_KEYS, summary="List one's API keys", opt=needs("admin"))
+@get("/v1/keys", tags=_KEYS, summary="List your API keys", opt=needs("admin"))
 async def keys(context: TheContext, principal: ThePerson) -> KeyPage:
-    """List one's API keys by their last four characters."""
+    """List your API keys by their last four characters."""
     return KeyPage(await context.accounts.keys.list(principal))
 
 
-@post("/v1/keys", tags=_KEYS, summary="Make an API key", opt=needs("admin", 409))
-async def make_key(context: TheContext, principal: ThePerson, data: JSONBody[KeyWish]) -> NewApiKey:
+@post("/v1/keys", tags=_KEYS, summary="Create an API key", opt=needs("admin", 409))
+async def make_key(
+    context: TheContext, principal: ThePerson, data: JSONBody[ApiKeyRequest]
+) -> NewApiKey:
     """Make a key for a program: send it as `Authorization: Bearer <token>`. It is told once."""
     end = data.expires_at
     if end is not None and end.tzinfo is None:

@@ -23,7 +23,7 @@ _FOR_OWNERS: Final = needs("admin", 409)
 _TEXT: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 
 
-class SecretWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SecretRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A secret to keep.
 
     anthropic: the account's own key, used in place of the house's; it has no name. forge: a token,
@@ -41,9 +41,9 @@ class SecretList(msgspec.Struct, frozen=True):
     data: Sequence[SecretInfo]
 
 
-@put("/v1/secrets", tags=_TAGS, summary="Keep a secret (owner)", opt=_FOR_OWNERS)
+@put("/v1/secrets", tags=_TAGS, summary="Store a secret (owner)", opt=_FOR_OWNERS)
 async def put_secret(
-    context: TheContext, principal: ThePerson, data: JSONBody[SecretWish]
+    context: TheContext, principal: ThePerson, data: JSONBody[SecretRequest]
 ) -> SecretInfo:
     """Seal a secret and keep it, in place of one of the same provider and name."""
     require_owner(principal)
@@ -66,7 +66,7 @@ async def list_secrets(context: TheContext, principal: ThePerson) -> SecretList:
 @delete(
     "/v1/secrets/{secret:str}",
     tags=_TAGS,
-    summary="Destroy a secret (owner)",
+    summary="Delete a secret (owner)",
     opt=_FOR_OWNERS,
 )
 async def delete_secret(context: TheContext, principal: ThePerson, secret: FromPath[str]) -> None:
@@ -85,7 +85,7 @@ def _vault(context: GatewayContext) -> Vault:
     return context.broker.vault
 
 
-def _name(context: GatewayContext, wish: SecretWish) -> str:
+def _name(context: GatewayContext, wish: SecretRequest) -> str:
     if wish.provider == keys.PROVIDER:
         if wish.name:
             raise invalid("secret_name_refused", "/name", "An account has one key; leave it out.")

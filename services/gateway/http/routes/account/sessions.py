@@ -29,7 +29,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 _HOME: Final = "home"
 
 
-class PairingWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PairingRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For which account; with the operator's token only."""
 
     account: str = ""
@@ -86,9 +86,9 @@ def offer(context: TheContext, pairing: Pairing) -> PairingOffer:
     return PairingOffer(pairing.code, pairing.expires_at, url)
 
 
-@post("/v1/pairings", tags=_TAGS, summary="Make a code to pair a device with", opt=needs("admin"))
+@post("/v1/pairings", tags=_TAGS, summary="Create a pairing code", opt=needs("admin"))
 async def pair(
-    request: Asked, context: TheContext, data: JSONBody[PairingWish | None] = None
+    request: Asked, context: TheContext, data: JSONBody[PairingRequest | None] = None
 ) -> PairingOffer:
     """Make a one-time code: for another device of one's own, or (operator) for an account."""
     wanted = data.account if data else ""
@@ -129,7 +129,7 @@ async def refresh(context: TheContext, data: JSONBody[Renewal]) -> Session:
     return await context.accounts.sessions.refresh(data.refresh_token)
 
 
-@get("/v1/sessions", tags=_TAGS, summary="List one's sessions", opt=needs("admin"))
+@get("/v1/sessions", tags=_TAGS, summary="List your sessions", opt=needs("admin"))
 async def sessions(context: TheContext, principal: ThePerson) -> SessionPage:
     """List the devices on which one is signed in, the one used last first."""
     return SessionPage(await context.accounts.sessions.list(principal))
@@ -147,7 +147,7 @@ async def sign_others_out(context: TheContext, principal: ThePerson) -> None:
     await context.accounts.sessions.end_others(principal)
 
 
-@get("/v1/me", tags=_TAGS, summary="Who am I", opt=needs(None))
+@get("/v1/me", tags=_TAGS, summary="Get the signed-in person", opt=needs(None))
 async def me(principal: ThePerson) -> Me:
     """Tell whose token this is."""
     return Me(
@@ -159,7 +159,7 @@ async def me(principal: ThePerson) -> Me:
     )
 
 
-@post("/v1/stream/tickets", tags=_TAGS, summary="Get a ticket for the stream", opt=needs("read"))
+@post("/v1/stream/tickets", tags=_TAGS, summary="Create a stream ticket", opt=needs("read"))
 async def ticket(context: TheContext, principal: ThePerson) -> Ticket:
     """Make a ticket that lets this credential enter the stream once, within 45 s."""
     require(principal, "read")

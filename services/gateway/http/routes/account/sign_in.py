@@ -29,7 +29,7 @@ _COOKIE_SECONDS: Final = 600
 _MOST_PAGES: Final = 100
 
 
-class MailWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MailRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a link shall go."""
 
     email: str
@@ -84,12 +84,12 @@ class _CookieTerms:
 @post(
     "/v1/magic-links",
     tags=_TAGS,
-    summary="Ask for a link by mail",
+    summary="Request a sign-in link by mail",
     security=[],
     status_code=202,
     opt={"answers": (409,)},
 )
-async def magic_link(request: Asked, context: TheContext, data: JSONBody[MailWish]) -> MailTaken:
+async def magic_link(request: Asked, context: TheContext, data: JSONBody[MailRequest]) -> MailTaken:
     """Have a link mailed that signs in once, within ten minutes, if the address is known here.
 
     The answer does not tell whether it is.
@@ -101,7 +101,7 @@ async def magic_link(request: Asked, context: TheContext, data: JSONBody[MailWis
 @post(
     "/v1/oauth/github",
     tags=_TAGS,
-    summary="Begin at GitHub",
+    summary="Start sign-in with GitHub",
     security=[{}, {"session": []}],
     opt={"answers": (409,)},
 )
@@ -150,7 +150,7 @@ async def unlink(context: TheContext, principal: ThePerson) -> None:
 @get(
     "/v1/repositories",
     tags=["repositories"],
-    summary="List or search one's repositories",
+    summary="List or search your repositories",
     opt={"answers": (409,)},
 )
 async def repositories(

@@ -1,4 +1,4 @@
-"""What a task left behind: artifacts by name, and the diff of its work."""
+"""List a task's artifacts: artifacts by name, and the diff of its work."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -42,7 +42,7 @@ class FileList(msgspec.Struct, frozen=True):
     data: list[ChangedFile]
 
 
-@get("/v1/tasks/{task:str}/artifacts", tags=_TAGS, summary="What a task left behind")
+@get("/v1/tasks/{task:str}/artifacts", tags=_TAGS, summary="List a task's artifacts")
 async def list_artifacts(
     context: TheContext, principal: ThePerson, task: FromPath[str]
 ) -> ArtifactList:
@@ -53,7 +53,7 @@ async def list_artifacts(
 @get(
     "/v1/tasks/{task:str}/artifacts/{name:path}",
     tags=_TAGS,
-    summary="One artifact's bytes",
+    summary="Get an artifact",
     opt={"content": {"*/*": {}}, "answers": (409,)},
 )
 async def get_artifact(
@@ -70,7 +70,7 @@ async def get_artifact(
 @get(
     "/v1/tasks/{task:str}/diff",
     tags=_TAGS,
-    summary="The diff of a task's work",
+    summary="Get a task's diff",
     opt={"content": {DIFF: {"type": "string"}}, "answers": (409,)},
 )
 async def get_diff(context: TheContext, principal: ThePerson, task: FromPath[str]) -> Response[Any]:
@@ -81,7 +81,7 @@ async def get_diff(context: TheContext, principal: ThePerson, task: FromPath[str
 @get(
     "/v1/tasks/{task:str}/files",
     tags=_TAGS,
-    summary="The files a task changed",
+    summary="List a task's changed files",
     opt={"answers": (409,)},
 )
 async def get_files(context: TheContext, principal: ThePerson, task: FromPath[str]) -> FileList:

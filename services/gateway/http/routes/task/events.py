@@ -1,4 +1,4 @@
-"""A task's events: by the page, by long poll, or as they come (server-sent events)."""
+"""Routes of a task's events: by the page, by long poll, or as they come (server-sent events)."""
 
 import asyncio
 import re
@@ -39,7 +39,7 @@ class EventPage(msgspec.Struct, frozen=True):
 @get(
     "/v1/tasks/{task:str}/events",
     tags=["tasks"],
-    summary="A task's events",
+    summary="List or stream a task's events",
     opt={
         "answers": (410,),
         "content": {

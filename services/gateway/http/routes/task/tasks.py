@@ -14,22 +14,20 @@ from services.gateway.queries.command_handler import Performed
 from services.gateway.queries.task_queries import Wanted
 from services.gateway.tasks.access import Principal, history_for
 from services.gateway.tasks.requests import (
-    AnswerWish,
-    ApprovalAnswerWish,
-    ArchiveWish,
-    BudgetRaise,
-    CancelWish,
-    InstructionWish,
-    InterruptWish,
-    QuestionAnswerWish,
-    TaskWish,
-    VerdictWish,
+    AnswerRequest,
+    ApprovalAnswerRequest,
+    ArchiveRequest,
+    BudgetRaiseRequest,
+    CancelRequest,
+    InstructionRequest,
+    InterruptRequest,
+    QuestionAnswerRequest,
+    TaskRequest,
+    VerdictRequest,
 )
 
 _TAGS = ["tasks"]
-InPhase = Annotated[
-    Phase | None, QueryParameter(name="state", description="Only those in this phase.")
-]
+InPhase = Annotated[Phase | None, QueryParameter(description="Only those in this phase.")]
 IdPrefix = Annotated[
     str, QueryParameter(max_length=64, description="Only those whose id begins like this.")
 ]
@@ -43,9 +41,13 @@ class TaskPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-@post("/v1/tasks", tags=_TAGS, summary="Ask for work")
+@post("/v1/tasks", tags=_TAGS, summary="Submit a task")
 async def submit(
-    context: TheContext, principal: ThePerson, data: JSONBody[TaskWish], *, key: CommandKey = None
+    context: TheContext,
+    principal: ThePerson,
+    data: JSONBody[TaskRequest],
+    *,
+    key: CommandKey = None,
 ) -> Response[TaskState]:
     """Submit a task. Asking again with the same Idempotency-Key answers the same task."""
     done = await context.tasks.commands.perform(
@@ -81,7 +83,7 @@ async def list_tasks(  # noqa: PLR0913 - one parameter a filter
     return TaskPage(page.tasks, page.next or None)
 
 
-@get("/v1/tasks/{task:str}", tags=_TAGS, summary="Look at a task")
+@get("/v1/tasks/{task:str}", tags=_TAGS, summary="Get a task")
 async def get_task(
     context: TheContext,
     principal: ThePerson,
@@ -92,83 +94,90 @@ async def get_task(
     return await context.tasks.states.get(history_for(principal, task), at_least=wait_version)
 
 
-@post("/v1/tasks/{task:str}/instructions", status_code=200, tags=_TAGS, summary="Say more")
+@post(
+    "/v1/tasks/{task:str}/instructions", status_code=200, tags=_TAGS, summary="Send an instruction"
+)
 async def instruct(
     context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
-    data: JSONBody[InstructionWish],
+    data: JSONBody[InstructionRequest],
     key: CommandKey = None,
 ) -> Performed:
     """Instruct the agent: before its next model call (steer), or after its work (queue)."""
     return await _say(context, principal, task, key=key, op="instruct", data=data)
 
 
-@post("/v1/tasks/{task:str}/interrupt", status_code=200, tags=_TAGS, summary="Stop what runs")
+@post("/v1/tasks/{task:str}/interrupt", status_code=200, tags=_TAGS, summary="Interrupt a task")
 async def interrupt(
     context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
-    data: JSONBody[InterruptWish | None] = None,
+    data: JSONBody[InterruptRequest | None] = None,
     key: CommandKey = None,
 ) -> Performed:
     """Stop what runs now; the task waits for a word."""
     return await _say(context, principal, task, key=key, op="interrupt", data=data)
 
 
-@post("/v1/tasks/{task:str}/cancel", status_code=200, tags=_TAGS, summary="Withdraw the work")
+@post("/v1/tasks/{task:str}/cancel", status_code=200, tags=_TAGS, summary="Cancel a task")
 async def cancel(
     context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
-    data: JSONBody[CancelWish | None] = None,
+    data: JSONBody[CancelRequest | None] = None,
     key: CommandKey = None,
 ) -> Performed:
     """Cancel a task. Cancelling one that has ended is harmless."""
     return await _say(context, principal, task, key=key, op="cancel", data=data)
 
 
-@post("/v1/tasks/{task:str}/archive", status_code=200, tags=_TAGS, summary="Put out of sight")
+@post("/v1/tasks/{task:str}/archive", status_code=200, tags=_TAGS, summary="Archive")
 async def archive(
     context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
-    data: JSONBody[ArchiveWish | None] = None,
+    data: JSONBody[ArchiveRequest | None] = None,
     key: CommandKey = None,
 ) -> Performed:
     """Archive a task that has ended: lists leave it out. Instructing it brings it back."""
     return await _say(context, principal, task, key=key, op="archive", data=data)
 
 
-@post("/v1/tasks/{task:str}/budget", status_code=200, tags=_TAGS, summary="Allow more")
+@post("/v1/tasks/{task:str}/budget", status_code=200, tags=_TAGS, summary="Raise the budget")
 async def raise_budget(
     context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
-    data: JSONBody[BudgetRaise],
+    data: JSONBody[BudgetRaiseRequest],
     key: CommandKey = None,
 ) -> Performed:
     """Let a task spend this much more."""
     return await _say(context, principal, task, key=key, op="budget", data=data)
 
 
-@post("/v1/tasks/{task:str}/questions/{request_id:str}", status_code=200, tags=_TAGS)
+@post(
+    "/v1/tasks/{task:str}/questions/{request_id:str}",
+    status_code=200,
+    tags=_TAGS,
+    summary="Answer a question",
+)
 async def answer(
     context: TheContext,
     principal: ThePerson,
     *,
     task: FromPath[str],
     request_id: FromPath[str],
-    data: JSONBody[AnswerWish],
+    data: JSONBody[AnswerRequest],
     key: CommandKey = None,
 ) -> Performed:
     """Answer what the agent asked. 409 when it was answered otherwise meanwhile."""
-    said = QuestionAnswerWish(request=request_id, text=data.text)
+    said = QuestionAnswerRequest(request=request_id, text=data.text)
     return await _say(context, principal, task, key=key, op="answer", data=said)
 
 
@@ -176,6 +185,7 @@ async def answer(
     "/v1/tasks/{task:str}/approvals/{request_id:str}",
     status_code=200,
     tags=_TAGS,
+    summary="Answer an approval request",
     opt=needs("approve"),
 )
 async def approve(
@@ -184,11 +194,11 @@ async def approve(
     *,
     task: FromPath[str],
     request_id: FromPath[str],
-    data: JSONBody[VerdictWish],
+    data: JSONBody[VerdictRequest],
     key: CommandKey = None,
 ) -> Performed:
     """Allow or deny what the agent asked to do. 409 when something else happened meanwhile."""
-    said = ApprovalAnswerWish(
+    said = ApprovalAnswerRequest(
         request=request_id,
         digest=data.digest,
         verdict=data.verdict,

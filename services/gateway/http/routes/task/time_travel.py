@@ -16,7 +16,7 @@ At = Annotated[
 ]
 
 
-@get("/v1/tasks/{task:str}/state", tags=["tasks"], summary="A task as it was")
+@get("/v1/tasks/{task:str}/state", tags=["tasks"], summary="Get a task at a version or time")
 async def get_state(
     context: TheContext, principal: ThePerson, task: FromPath[str], at: At = ""
 ) -> Past:

@@ -32,7 +32,7 @@ class MachineList(msgspec.Struct, frozen=True):
     data: Sequence[AttemptMachine]
 
 
-@get("/v1/tasks/{task:str}/usage", tags=_TAGS, summary="What a task cost")
+@get("/v1/tasks/{task:str}/usage", tags=_TAGS, summary="Get a task's usage")
 async def get_usage(context: TheContext, principal: ThePerson, task: FromPath[str]) -> TaskUsage:
     """Tell what the task's model calls cost. `input_tokens` counts those from the cache too."""
     replies = await context.tasks.usage.usage(await _own(context, principal, task))
@@ -47,7 +47,7 @@ async def get_usage(context: TheContext, principal: ThePerson, task: FromPath[st
     )
 
 
-@get("/v1/tasks/{task:str}/machines", tags=_TAGS, summary="Where a task ran")
+@get("/v1/tasks/{task:str}/machines", tags=_TAGS, summary="List a task's machines")
 async def get_machines(
     context: TheContext, principal: ThePerson, task: FromPath[str]
 ) -> MachineList:

@@ -5,7 +5,7 @@ READY := .venv/ready
 JOBS ?= 3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check docs format bench clean lock
+.PHONY: help setup demo run test test-fast check docs format bench clean lock
 
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,10 @@ test: export PYTHONDONTWRITEBYTECODE :=
 # tests/conftest.py puts the longest files first; xdist alone would put those with most tests first.
 test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part, JOBS=n at once)
 	@$(BIN)/python -m pytest $(or $(ONLY),--numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder)
+
+test-fast: export PYTHONDONTWRITEBYTECODE :=
+test-fast: $(READY) ## Every test that needs no server (ONLY=path runs a part)
+	@$(BIN)/python -m pytest $(ONLY) -m "not server" --numprocesses 2 --dist loadfile
 
 check: $(READY) ## What CI runs before the suite: format, lint, types, architecture
 	@$(BIN)/ruff format --check .

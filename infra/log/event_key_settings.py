@@ -27,5 +27,5 @@ def make_event_keys(text: str, unsigned_up_to: int) -> EventKeys:
         return read_keys(text, unsigned_up_to=unsigned_up_to)
     except InvalidKeys as error:
         raise Misconfigured(
-            f"EVENT_KEYS cannot be used: {error}. docs/operations.md says how keys are made."
+            f"EVENT_KEYS cannot be used: {error}. See docs/operate/operations.md."
         ) from None

@@ -132,7 +132,7 @@ def told(erased: Erased) -> list[str]:
     if not erased.is_overwritten:
         lines.append(
             "No reader can get at the events, but NATS keeps the bytes of purged messages in its "
-            "files until it rewrites the block they stand in (docs/operations.md, Erasure)."
+            "files until it rewrites the block they stand in (docs/operate/operations.md, Erasure)."
         )
     lines.append("Not ours to erase: the branch on the forge, exports, backups of Postgres.")
     return lines

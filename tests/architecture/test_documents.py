@@ -26,7 +26,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ASYNCAPI = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
 OFFICIAL = Draft7Validator(json.loads((Path(__file__).parent / "asyncapi-3.0.0.json").read_text()))
 README = (ROOT / "events" / "README.md").read_text()
-PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+PROTOCOL = (ROOT / "docs" / "reference" / "protocol.md").read_text()
 WRITERS = {
     "gateway": GatewayEvent,
     "scheduler": SchedulerEvent,

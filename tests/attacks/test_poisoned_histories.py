@@ -2,7 +2,7 @@
 
 Judged from outside: no process of Errand ends, others' tasks finish, the poisoned task can be
 looked at and ends as its person wants, or with the one reason its poison is documented to end it
-with (docs/operations.md), and all of it again after each service was killed.
+with (docs/operate/operations.md), and all of it again after each service was killed.
 """
 
 import asyncio

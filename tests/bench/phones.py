@@ -1,9 +1,9 @@
 """Many phones in one process, each a bare WebSocket: `python -m tests.bench.phones`.
 
 A benchmark's clients must cost little beside what they measure, so nothing of a WebSocket library
-stands between the socket and the count. The client's rule is docs/protocol.md's: the next version
-is the last plus one; anything else is counted as lost or repeated. An event whose text is `@<ns>`
-tells when it was appended, on the clock that all processes of a machine share.
+stands between the socket and the count. The client's rule is docs/reference/protocol.md's: the next
+version is the last plus one; anything else is counted as lost or repeated. An event whose text is
+`@<ns>` tells when it was appended, on the clock that all processes of a machine share.
 
 Standard input: an Order as a line of JSON, then words, a line each: `leave` (all go), `again` (all
 come back with their cursors), `tell`. Standard output: a line of JSON for each, and one when all

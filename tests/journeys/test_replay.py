@@ -141,7 +141,7 @@ async def test_the_log_of_the_stack_that_runs_here_is_found(stack, phone, done, 
 
 
 async def test_the_example_of_the_documentation_runs(stack, done):
-    page = ROOT / "docs" / "consumers.md"
+    page = ROOT / "docs" / "guide" / "consumers.md"
     code = page.read_text().split("```python\n")[1].split("```")[0]
     code = code.replace("nats://…", stack.nats_url)
     code = code.replace("analytics.creds", str(stack.credentials("analytics")))

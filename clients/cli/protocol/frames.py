@@ -1,4 +1,4 @@
-"""Protocol v1 (docs/protocol.md) as a client says and hears it. Pure."""
+"""Protocol v1 (docs/reference/protocol.md) as a client says and hears it. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime

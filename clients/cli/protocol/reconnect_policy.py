@@ -1,4 +1,4 @@
-"""The client's rules of docs/protocol.md: what to apply, when to come back, when to stop. Pure."""
+"""The client's rules of docs/reference/protocol.md: apply, reconnect or stop. Pure."""
 
 from typing import Final, Literal, NamedTuple
 

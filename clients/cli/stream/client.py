@@ -1,4 +1,4 @@
-"""The stream (docs/protocol.md) as a client must speak it: resume by version, apply no gap.
+"""Client of the stream (docs/reference/protocol.md): resumes by version, applies no gap.
 
 One connection a device, any number of tasks on it. What is to be applied, when to come back and
 what to send of the outbox is decided in rules.py and sending.py; this is the socket around them.

@@ -1,4 +1,4 @@
-"""Reading the log from outside, for analysis and for others' systems (docs/consumers.md).
+"""Reading the log from outside, for analysis and for others' systems (docs/guide/consumers.md).
 
 `follow_events` is the way in. `export`, `costs` and `forwarding` stand on it: the first is a tool,
 the other two are tools and examples of what can be built. All of it uses the read-only user.

@@ -21,7 +21,7 @@ from infra.runtime.clock import utc_now
 @click.command()
 @click.option(
     "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
-    help="The endpoints, TOML (docs/consumers.md).",
+    help="The endpoints, TOML (docs/guide/consumers.md).",
 )  # fmt: skip
 @click.option(
     "--cursors", type=click.Path(path_type=Path, file_okay=False), default=Path("cursors"),

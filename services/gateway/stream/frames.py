@@ -1,4 +1,4 @@
-"""Protocol v1 as structs: what a device may say, and what it is told. See docs/protocol.md."""
+"""Protocol v1 as structs (docs/reference/protocol.md)."""
 
 from datetime import datetime
 from typing import Literal

@@ -33,7 +33,7 @@ WARM_UP = 300
 CALLERS = 4
 A_CONNECTION = 12
 GROWTH_BYTES = 50 * 1024 * 1024
-PROTOCOL = Path("docs/protocol.md").read_text()
+PROTOCOL = Path("docs/reference/protocol.md").read_text()
 CODES = {int(code) for code in re.findall(r"^\| (\d{4}) \|", PROTOCOL, re.MULTILINE)}
 CUT = 1006
 """What a close code amounts to that a reset of the line has overtaken."""

@@ -1,4 +1,4 @@
-"""The examples of docs/protocol.md are what the server takes and says."""
+"""The examples of docs/reference/protocol.md are what the server takes and says."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from clients.cli.protocol.reconnect_policy import judge
 from services.gateway.stream import frames
 from tests.kit.paths import ROOT
 
-PAGE = (ROOT / "docs" / "protocol.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text()
 SAID, TOLD = (block.splitlines() for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL))
 TELLS = {kind.__struct_config__.tag: kind for kind in frames.ToDevice.__subclasses__()}
 CODES = re.findall(r"^\| (\d{4}) \| .* \| (.*) \|$", PAGE, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A long task, and a phone that opens it by docs/protocol.md: `behind`, pages, then live."""
+"""A long task, and a phone that opens it as docs/reference/protocol.md says."""
 
 import asyncio
 import json

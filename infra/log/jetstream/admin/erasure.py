@@ -1,10 +1,10 @@
 """Taking a history out of the log, but for what follows the erasure.
 
 A purge makes messages unreadable by every API at once, but nats-server 2.15.1 leaves their bytes in
-the block file until that block is rewritten, which may be never (docs/operations.md has what was
-tried). A delete overwrites the bytes on disk at once, in compressed blocks too, and is refused
-where the stream has `deny_delete`. So what may be overwritten is, and the answer says whether it
-was. Caller: `errand erase`.
+the block file until that block is rewritten, which may be never (docs/operate/operations.md has
+what was tried). A delete overwrites the bytes on disk at once, in compressed blocks too, and is
+refused where the stream has `deny_delete`. So what may be overwritten is, and the answer says
+whether it was. Caller: `errand erase`.
 """
 
 import re

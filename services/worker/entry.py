@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from infra.log.event_log import Refused, Unavailable
 from infra.runtime import telemetry
 from infra.runtime.settings import Misconfigured, read
-from services.worker.agent.outage import Unreachable
+from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.text.redaction import Redactor, secrets_in
 from services.worker.effects.attempt_end import AttemptOver
 from services.worker.effects.broker_client import ClaimRefused

@@ -9,8 +9,8 @@ from events.protocol.quarantine import Broken, attempt
 from infra.log.event_log import Conflict
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
+from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.next_step import beside, next_step
-from services.worker.agent.outage import Unreachable
 from services.worker.agent.state import Turn
 from services.worker.agent.steps import Record, Rest, StartTools, TakeSnapshot, Wait
 from services.worker.agent.tool_calls import Call

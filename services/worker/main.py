@@ -29,9 +29,9 @@ from services.worker.effects.task_history import Logbook
 from services.worker.loop import drive
 from services.worker.ports import Model, SandboxUnavailable
 from services.worker.retry import Patience, Policy
-from services.worker.sandbox.absent import Absent
 from services.worker.sandbox.choice import choose
 from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.sandbox.unavailable import Absent
 from services.worker.settings import Settings
 from services.worker.workspace.instruction_files import Rules
 from services.worker.workspace.workspace import GitWorkspace, Origin

@@ -25,7 +25,7 @@ from events import (
     Usage,
     WorkerEvent,
 )
-from services.worker.agent.model_errors import Misfortune
+from services.worker.agent.failures.model_errors import Misfortune
 
 OnOutput = Callable[[bytes], None]
 LiveKind = Literal["text", "thinking", "output"]

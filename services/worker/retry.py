@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from infra.runtime.clock import Clock, utc_now
-from services.worker.agent.outage import Outage, Unreachable, silence
+from services.worker.agent.failures.outage import Outage, Unreachable, silence
 
 _LEAVE_SECONDS: Final = 60.0  # before the machine's deadline, so that the attempt can say why
 

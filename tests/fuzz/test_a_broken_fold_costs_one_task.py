@@ -30,7 +30,7 @@ from services.scheduler.fleet import fleet as fleets
 from services.scheduler.fleet import plan as planning
 from services.scheduler.fleet.fleet import Fleet
 from services.scheduler.fleet.plan import Abandon, Destroy, Quarantine, Request, plan, wake_at
-from services.worker.agent import unreadable_history
+from services.worker.agent.failures import unreadable_history
 from services.worker.agent.next_step import next_step
 from services.worker.agent.state import Attempt, Turn
 from services.worker.agent.steps import Record, Rest

@@ -13,9 +13,9 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
-from services.worker.agent.approvals.approvals import wanted
+from services.worker.agent.approvals.policy import wanted
 from services.worker.agent.tool_calls import Call
-from services.worker.tools.request import request_of
+from services.worker.effects.approval_request import request_of
 from tests.kit.build.worker_history import BEGAN, SUBMITTED, TASK
 from tests.kit.fakes.fake_sandbox import FakeSandbox, printed
 from tests.kit.fakes.worker_world import Bench, called, said

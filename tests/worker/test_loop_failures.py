@@ -18,7 +18,7 @@ from events import (
     ToolInterrupted,
     ToolStarted,
 )
-from services.worker.agent.outage import Unreachable
+from services.worker.agent.failures.outage import Unreachable
 from services.worker.effects.task_history import LONGEST_BLOCKS_BYTES
 from services.worker.loop import LAST_SECONDS
 from services.worker.ports import SandboxUnavailable, WorkspaceRefused

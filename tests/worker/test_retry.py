@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.worker.agent.outage import silence
+from services.worker.agent.failures.outage import silence
 from services.worker.retry import Patience, Policy
 from tests.kit.fakes.virtual_time import run_virtually
 

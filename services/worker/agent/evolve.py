@@ -43,7 +43,7 @@ from events import (
     WorkerEvent,
     WorkspacePrepared,
 )
-from services.worker.agent.approvals import approvals
+from services.worker.agent.approvals import policy
 from services.worker.agent.budget import allow, pay, raise_limit, try_again, wait
 from services.worker.agent.state import DIFF_NAME, Delivery, Reply, Turn
 from services.worker.agent.tool_calls import (
@@ -89,12 +89,12 @@ def _asked(turn: Turn, event: GatewayEvent) -> Turn:
                 nudges=0,
                 fruitless=0,
                 allowance=try_again(turn.allowance),
-                consents=approvals.instructed(turn.consents),
+                consents=policy.instructed(turn.consents),
             )
         case QuestionAnswered():
             return replace(turn, answer=event, fruitless=0)
         case ApprovalAnswered():
-            return replace(turn, consents=approvals.answered(turn.consents, event), fruitless=0)
+            return replace(turn, consents=policy.answered(turn.consents, event), fruitless=0)
         case BudgetRaised():
             return replace(turn, allowance=raise_limit(turn.allowance, event))
         case TaskInterrupted():
@@ -137,7 +137,7 @@ def _worked(turn: Turn, event: WorkerEvent, at: datetime) -> Turn:
         case QuestionAsked():
             return replace(turn, question=event, unkept=())  # asked once the work is kept
         case ApprovalRequested():
-            return replace(turn, consents=approvals.asked(turn.consents, event), unkept=())
+            return replace(turn, consents=policy.asked(turn.consents, event), unkept=())
         case ToolStarted(call=call, tree=tree):
             return replace(
                 turn,
@@ -179,7 +179,7 @@ def _taken_up(turn: Turn, event: AttemptStarted, at: datetime) -> Turn:
         is_asked=False,
         orphaned=frozenset(turn.started),
         question=None,
-        consents=approvals.anew(turn.consents),
+        consents=policy.anew(turn.consents),
         allowance=replace(turn.allowance, started_at=started_at, exhausted=None),
     )
 
@@ -225,7 +225,7 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
                 orphaned=frozenset(),
                 dropped="",
                 delivery=Delivery(),
-                consents=approvals.replied(turn.consents),
+                consents=policy.replied(turn.consents),
                 allowance=pay(turn.allowance, event.cost_microusd),
             )
 
@@ -248,7 +248,7 @@ def _ended(turn: Turn, event: ToolCompleted | ToolInterrupted) -> Turn:
         orphaned=turn.orphaned - {ended.id},
         unkept=(*turn.unkept, turn.as_undone(ended)) if is_changing and has_run else turn.unkept,
         must_tell_model=turn.must_tell_model or (is_changing and is_cut_off),
-        consents=approvals.settled(turn.consents, ended.id),
+        consents=policy.settled(turn.consents, ended.id),
         question=None if is_answered else turn.question,
         answer=None if is_answered else turn.answer,
     )
@@ -268,4 +268,4 @@ def _dropped(turn: Turn, reason: str) -> Turn:
 def _closed(turn: Turn, ending: str) -> Turn:
     is_mine = turn.is_started and not turn.has_left
     turn = replace(turn, is_closed=True, ending=ending if is_mine else "")
-    return _dropped(replace(turn, consents=approvals.Consents()), ending)
+    return _dropped(replace(turn, consents=policy.Consents()), ending)

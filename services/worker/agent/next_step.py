@@ -18,7 +18,6 @@ from events import (
     ToolCompleted,
     ToolInterrupted,
 )
-from services.worker.agent import unreadable_history
 from services.worker.agent.approvals.human_input import answer_late, ask, permit
 from services.worker.agent.budget import exceeded
 from services.worker.agent.delivery import (
@@ -29,8 +28,14 @@ from services.worker.agent.delivery import (
     keep_work,
     pushed_branch,
 )
-from services.worker.agent.model_errors import CONTEXT_FULL, gave_up, out_of_time, stopped_short
-from services.worker.agent.progress_guard import stalled
+from services.worker.agent.failures import unreadable_history
+from services.worker.agent.failures.model_errors import (
+    CONTEXT_FULL,
+    gave_up,
+    out_of_time,
+    stopped_short,
+)
+from services.worker.agent.failures.progress_guard import stalled
 from services.worker.agent.state import Attempt, Stopping, Turn
 from services.worker.agent.steps import (
     AskApproval,

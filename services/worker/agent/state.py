@@ -30,9 +30,9 @@ from events import (
     UndoneCall,
     WorkspacePrepared,
 )
-from services.worker.agent.approvals.approvals import Consents
+from services.worker.agent.approvals.policy import Consents
 from services.worker.agent.budget import Allowance
-from services.worker.agent.outage import Outage
+from services.worker.agent.failures.outage import Outage
 from services.worker.agent.tool_calls import MUTATING, Call, Submit
 
 DIFF_NAME: Final = "diff.patch"

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from events import CallId, EventId, SnapshotTaken, WorkerEvent
-from services.worker.agent.approvals.approvals import Wanted
+from services.worker.agent.approvals.policy import Wanted
 from services.worker.agent.tool_calls import Call
 
 

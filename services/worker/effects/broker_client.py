@@ -30,7 +30,7 @@ from events.protocol.problem import Problem
 from infra.log.event_log import Unavailable
 from infra.runtime.telemetry import logger
 from infra.stores.object_keys import is_blob_name
-from services.worker.agent.outage import Outage, Unreachable
+from services.worker.agent.failures.outage import Outage, Unreachable
 from services.worker.ports import NothingToMerge, PullRequest
 from services.worker.retry import Patience, Wait
 from services.worker.settings import Settings

@@ -24,10 +24,10 @@ from events import (
 from events.protocol.model_prices import billed_model, cost_microusd
 from events.protocol.quarantine import Broken, attempt
 from infra.runtime.clock import Clock
-from services.worker.agent import unreadable_history
+from services.worker.agent.failures import unreadable_history
+from services.worker.agent.failures.model_errors import failed
+from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.messages import messages
-from services.worker.agent.model_errors import failed
-from services.worker.agent.outage import Unreachable
 from services.worker.agent.state import DIFF_NAME, Turn
 from services.worker.agent.steps import (
     AskApproval,
@@ -44,6 +44,7 @@ from services.worker.agent.system_prompt import system_blocks
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.agent.tool_calls import Call, calls_of, with_own_ids
+from services.worker.effects.approval_request import push_request, request_of
 from services.worker.effects.live_output import Live
 from services.worker.ports import (
     Blobs,
@@ -57,7 +58,6 @@ from services.worker.ports import (
     Workspace,
     WorkspaceRefused,
 )
-from services.worker.tools.request import push_request, request_of
 from services.worker.tools.tool import Outcome
 from services.worker.tools.toolbox import run_call, specs
 from services.worker.workspace.instruction_files import Rules

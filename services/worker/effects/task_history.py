@@ -18,13 +18,13 @@ from events.limits import is_too_deep
 from infra.log.event_log import Conflict, Unavailable
 from infra.runtime.clock import DraftFactory
 from infra.runtime.telemetry import logger
+from services.worker.agent.failures.outage import Unreachable
+from services.worker.agent.failures.unreadable_history import evolve, spoilt
 from services.worker.agent.next_step import settle, settle_merged, stop
-from services.worker.agent.outage import Unreachable
 from services.worker.agent.state import Attempt, Stopping, Turn
 from services.worker.agent.steps import Step
 from services.worker.agent.text.event_limits import fit
 from services.worker.agent.text.redaction import Redactor
-from services.worker.agent.unreadable_history import evolve, spoilt
 from services.worker.ports import AttemptLog, Blobs
 
 LONGEST_BLOCKS_BYTES: Final = 48 * 1024

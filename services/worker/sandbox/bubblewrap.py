@@ -3,7 +3,7 @@
 Each command gets namespaces of its own over the same three directories (workspace, home, tmp); the
 rest of what it sees is read-only and holds nothing of the worker. A worker that is root first
 becomes an ordinary user, in a private mount namespace, so that a command that escapes is not root.
-Options: bwrap(1); limits: setrlimit(2), services.worker.sandbox.cgroup.
+Options: bwrap(1); limits: setrlimit(2), services.worker.sandbox.limits.control_groups.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.backend import HOME, TEMPORARY, USER_ID, WORKSPACE, Entered, Limits
 from services.worker.sandbox.capture import Capture
-from services.worker.sandbox.cgroup import PREFIX, ControlGroups, make_control_groups
 from services.worker.sandbox.command import run
+from services.worker.sandbox.limits.control_groups import PREFIX, ControlGroups, make_control_groups
+from services.worker.sandbox.limits.resource_usage import Quota, ResourceWatch, memory_of
+from services.worker.sandbox.limits.system_calls import seccomp_filter
 from services.worker.sandbox.process import ChildProcess, start_process
-from services.worker.sandbox.syscalls import seccomp_filter
-from services.worker.sandbox.usage import Quota, ResourceWatch, memory_of
 
 _SMOKE_SECONDS: Final = 20.0
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of the sandbox

@@ -22,7 +22,7 @@ from docker.utils import kwargs_from_env
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.backend import HOME, TEMPORARY, USER_ID, WORKSPACE, Entered, Limits
 from services.worker.sandbox.docker_command import ContainerCommand
-from services.worker.sandbox.syscalls import docker_profile
+from services.worker.sandbox.limits.system_calls import docker_profile
 
 TASK_LABEL: Final = "errand.task"
 

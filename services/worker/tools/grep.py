@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from services.worker.ports import OnOutput, Sandbox
-from services.worker.tools.search_runner import search
+from services.worker.tools.search.runner import search
 from services.worker.tools.tool import Outcome, Tool
 
 _LINES: Final = 500

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from infra.runtime.telemetry import logger
-from services.worker.agent.outage import Outage, Unreachable
+from services.worker.agent.failures.outage import Outage, Unreachable
 from services.worker.ports import WorkspaceRefused
 from services.worker.retry import Patience, Wait
 from services.worker.workspace.git_command import Git, GitResult, RepositoryTooLarge

@@ -25,12 +25,12 @@ from services.worker.ports import (
     WorkspaceRefused,
 )
 from services.worker.retry import Patience
-from services.worker.workspace.bare import Author, Bare, message_of
+from services.worker.workspace.bare_repository import Author, Bare, message_of
 from services.worker.workspace.git_command import Git
 from services.worker.workspace.git_errors import snapshot_lost
-from services.worker.workspace.inside import Agent, Damaged, Inside
 from services.worker.workspace.limits import WorkspaceLimits
 from services.worker.workspace.remote import Remote
+from services.worker.workspace.sandbox_git import Agent, Damaged, Inside
 
 _TREE_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MOST_MOVES: Final = 6

@@ -9,7 +9,7 @@ from typing import Any
 from events import AccountId, Blob, Draft, History, MachineId, Recorded, TaskId, Usage
 from infra.log.event_log import Conflict
 from infra.runtime.clock import DraftFactory
-from services.worker.agent.model_errors import Misfortune
+from services.worker.agent.failures.model_errors import Misfortune
 from services.worker.agent.state import Attempt
 from services.worker.effects.live_output import Live
 from services.worker.effects.perform import World

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from events import ApprovalAnswered, ApprovalRequested, CallId, TaskId
-from services.worker.agent.approvals import approvals
-from services.worker.agent.approvals.approvals import Consents, rule, wanted
+from services.worker.agent.approvals import policy as approvals
+from services.worker.agent.approvals.policy import Consents, rule, wanted
 from services.worker.agent.tool_calls import Call
 
 TASK = TaskId("task_" + "a" * 26)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from events import Budget, BudgetExhausted, BudgetRaised, Usage
 from events.protocol.model_prices import cost_microusd
 from services.worker.agent.budget import allow, exceeded, pay, raise_limit, wait
-from services.worker.agent.model_errors import (
+from services.worker.agent.failures.model_errors import (
     LONGEST_RETRY_AFTER_SECONDS,
     MAX_FAILURES,
     PATIENCE_SECONDS,

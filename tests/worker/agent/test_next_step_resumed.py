@@ -17,7 +17,7 @@ from events import (
     ToolInterrupted,
     UndoneCall,
 )
-from services.worker.agent.model_errors import out_of_time
+from services.worker.agent.failures.model_errors import out_of_time
 from services.worker.agent.next_step import (
     OpenPullRequest,
     PrepareWorkspace,

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from events import Blob
-from services.worker.agent.outage import Unreachable
+from services.worker.agent.failures.outage import Unreachable
 from services.worker.effects.broker_client import Broker, ClaimRefused, claim
 from services.worker.ports import PullRequest, WorkspaceRefused
 from services.worker.retry import Patience, Policy

@@ -7,7 +7,7 @@ import pytest
 from services.gateway.http.serving.connection_limits import ConnectionLimits
 from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.http.serving.startup import Startup
-from services.worker.agent.outage import Unreachable
+from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.system_prompt import system_blocks
 from services.worker.effects.model import client as model
 from services.worker.effects.model.client import AnthropicModel

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from events import BudgetExhausted, BudgetRaised, ModelFailed
-from services.worker.agent.model_errors import gave_up
+from services.worker.agent.failures.model_errors import gave_up
 from services.worker.agent.next_step import AskModel, Wait, next_step
 from services.worker.effects.model import client as model
 from services.worker.ports import BudgetRefused, ModelFailure

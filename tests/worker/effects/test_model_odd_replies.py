@@ -13,8 +13,8 @@ from events import (
     TaskInstructed,
     ToolCompleted,
 )
-from services.worker.agent.model_errors import MAX_PAID_FAILURES, Misfortune, failed
-from services.worker.agent.progress_guard import MAX_FRUITLESS, MAX_NUDGES
+from services.worker.agent.failures.model_errors import MAX_PAID_FAILURES, Misfortune, failed
+from services.worker.agent.failures.progress_guard import MAX_FRUITLESS, MAX_NUDGES
 from services.worker.effects.model import client as model
 from services.worker.ports import ModelFailure
 from tests.kit.build.worker_history import NOW, SUBMITTED

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from services.worker.sandbox.backend import Limits
-from services.worker.sandbox.cgroup import ControlGroups
+from services.worker.sandbox.limits.control_groups import ControlGroups
+from services.worker.sandbox.limits.resource_usage import measure, memory_of
 from services.worker.sandbox.sandbox import ConfinedSandbox
-from services.worker.sandbox.usage import measure, memory_of
 from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.sandboxes import running_sandbox
@@ -140,7 +140,7 @@ ORDINARY = """
 import asyncio, json, sys, tempfile
 from pathlib import Path
 from services.worker.sandbox.bubblewrap import Bubblewrap
-from services.worker.sandbox.cgroup import ControlGroups
+from services.worker.sandbox.limits.control_groups import ControlGroups
 from services.worker.sandbox.confined import ConfinedSandbox
 from services.worker.sandbox.enclosure import Limits
 

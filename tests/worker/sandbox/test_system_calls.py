@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.worker.sandbox.limits.system_calls import (
+    ARCHITECTURES,
+    docker_profile,
+    seccomp_filter,
+)
 from services.worker.sandbox.sandbox import ConfinedSandbox
-from services.worker.sandbox.syscalls import ARCHITECTURES, docker_profile, seccomp_filter
 from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]

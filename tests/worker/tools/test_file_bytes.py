@@ -4,10 +4,10 @@ import codecs
 
 import pytest
 
-from services.worker.agent.approvals.approvals import Wanted
+from services.worker.agent.approvals.policy import Wanted
 from services.worker.agent.tool_calls import Call
+from services.worker.effects.approval_request import request_of
 from services.worker.ports import FILE_LIMIT_BYTES
-from services.worker.tools.request import request_of
 from services.worker.tools.text.file_text import decode_file
 from services.worker.tools.toolbox import run_call
 from tests.kit.fakes.fake_sandbox import FakeSandbox

@@ -5,7 +5,7 @@ import pytest
 from services.worker.agent.tool_calls import Call
 from services.worker.ports import Completed
 from services.worker.tools.search.patterns import PathPattern, expand_braces
-from services.worker.tools.search_runner import search
+from services.worker.tools.search.runner import search
 from services.worker.tools.toolbox import run_call
 from tests.kit.fakes.fake_sandbox import FakeSandbox
 from tests.kit.servers.sandboxes import running_sandbox

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from events import Blob, SnapshotTaken
-from services.worker.agent.outage import Unreachable
+from services.worker.agent.failures.outage import Unreachable
 from services.worker.ports import Snapshot, WorkspaceRefused
 from services.worker.retry import Patience, Policy
 from services.worker.sandbox.sandbox import ConfinedSandbox

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from events import QuestionAsked, ToolCompleted, ToolStarted, request_id
-from services.worker.agent.approvals.approvals import rule, wanted
+from services.worker.agent.approvals.policy import rule, wanted
 from services.worker.agent.state import Turn
 from services.worker.agent.steps import AskApproval, Record, StartTools, Wait
 from services.worker.agent.tool_calls import Call, one_line, question_in

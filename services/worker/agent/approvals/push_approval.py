@@ -9,7 +9,7 @@ from typing import Final
 
 from events import CallId, TaskFailed, request_id
 from infra.git.forge_files import push_digest
-from services.worker.agent.approvals.approvals import Wanted
+from services.worker.agent.approvals.policy import Wanted
 from services.worker.agent.state import Turn
 from services.worker.agent.steps import AskPush, Wait
 from services.worker.agent.tool_calls import one_line

@@ -17,16 +17,16 @@ import msgspec
 
 from events import BudgetExhausted
 from events.protocol.broker import GATEWAY_STARTING
-from services.worker.agent.model_errors import Misfortune
-from services.worker.effects.model.event_stream import EventStreamDecoder, EventTooLong, StreamEvent
-from services.worker.effects.model.json_decoder import MalformedReply
-from services.worker.effects.model.refusals import (
+from services.worker.agent.failures.model_errors import Misfortune
+from services.worker.effects.model.error_responses import (
     Refusal,
     is_page,
     misfortune_of,
     short,
     stream_error,
 )
+from services.worker.effects.model.event_stream import EventStreamDecoder, EventTooLong, StreamEvent
+from services.worker.effects.model.json_decoder import MalformedReply
 from services.worker.effects.model.reply_parser import ReplyParser, decode_event
 from services.worker.ports import (
     Answer,

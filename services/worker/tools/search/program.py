@@ -1,6 +1,6 @@
 """Finding files and lines; runs inside the sandbox, on whatever Python 3 is there.
 
-Sent as source by `services.worker.tools.search_runner`; on the standard library alone. A request
+Sent as source by `services.worker.tools.search.runner`; on the standard library alone. A request
 and an answer are JSON. What was not looked at is in the answer's notes: no answer says "nothing" of
 what was left out.
 """

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
-from services.worker.agent.model_errors import Kind, Misfortune
+from services.worker.agent.failures.model_errors import Kind, Misfortune
 
 MAX_DETAIL_CHARACTERS: Final = 400
 

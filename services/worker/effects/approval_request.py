@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from events import ApprovalRequested
-from services.worker.agent.approvals.approvals import PUSH, Wanted
+from services.worker.agent.approvals.policy import PUSH, Wanted
 from services.worker.agent.steps import AskPush
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.left_out import shown_path

@@ -4,8 +4,12 @@ import json
 
 import pytest
 
-from services.worker.agent.model_errors import gave_up
-from services.worker.effects.model.refusals import Refusal, misfortune_of, retry_after_seconds
+from services.worker.agent.failures.model_errors import gave_up
+from services.worker.effects.model.error_responses import (
+    Refusal,
+    misfortune_of,
+    retry_after_seconds,
+)
 from tests.worker.agent.test_budget import failure
 
 HTML = "<!DOCTYPE html><html><body>" + "<p>Bad Gateway</p>" * 1_000

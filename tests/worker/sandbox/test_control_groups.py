@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from services.worker.sandbox.cgroup import PREFIX, ControlGroups, make_control_groups
+from services.worker.sandbox.limits.control_groups import PREFIX, ControlGroups, make_control_groups
 
 
 def made(name: str) -> ControlGroups:

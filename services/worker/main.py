@@ -20,20 +20,20 @@ from infra.runtime.tree_removal import temporary_directory
 from services.worker.agent.state import Attempt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.effects.attempt_end import end_when_over
-from services.worker.effects.broker_client import Broker, claim, gateway_client
-from services.worker.effects.heartbeat import Beats
-from services.worker.effects.live_output import Live
-from services.worker.effects.model.lazy_client import Connect, LateModel
-from services.worker.effects.perform import World
-from services.worker.effects.task_history import Logbook
+from services.worker.effects.broker_client import BrokerClient, claim_attempt, gateway_client
+from services.worker.effects.heartbeat import HeartbeatSender
+from services.worker.effects.live_output import LiveOutput
+from services.worker.effects.model.lazy_client import Connect, LazyModel
+from services.worker.effects.perform import WorkerContext
+from services.worker.effects.task_history import TaskHistory
 from services.worker.loop import drive
 from services.worker.ports import Model, SandboxUnavailable
-from services.worker.retry import Patience, Policy
-from services.worker.sandbox.choice import choose
-from services.worker.sandbox.sandbox import ConfinedSandbox
-from services.worker.sandbox.unavailable import Absent
+from services.worker.retry import RetryPolicy, RetrySettings
+from services.worker.sandbox.choice import choose_backend
+from services.worker.sandbox.sandbox import BackendSandbox
+from services.worker.sandbox.unavailable import UnavailableBackend
 from services.worker.settings import Settings
-from services.worker.workspace.instruction_files import Rules
+from services.worker.workspace.instruction_files import InstructionFiles
 from services.worker.workspace.workspace import GitWorkspace, Origin
 
 _log = logger(__name__)
@@ -48,29 +48,29 @@ async def main(settings: Settings, redactor: Redactor) -> None:
     async with AsyncExitStack() as resources:
         serve_metrics(settings.metrics_port)
         background = await resources.enter_async_context(asyncio.TaskGroup())
-        policy = Policy(seconds=settings.patience_seconds)
-        patience = Patience(policy, deadline=settings.deadline)
-        model = LateModel()
-        loading = partial(_load_model, settings, patience)
+        policy = RetrySettings(seconds=settings.patience_seconds)
+        retry = RetryPolicy(policy, deadline=settings.deadline)
+        model = LazyModel()
+        loading = partial(_load_model, settings, retry)
         serving = background.create_task(model.serve(loading))
         resources.callback(serving.cancel)
         gateway = await resources.enter_async_context(gateway_client(settings.gateway_url))
-        claimed = await claim(gateway, settings, patience)
+        claimed = await claim_attempt(gateway, settings, retry)
         _log.info("claimed", reader=claimed.reader, model_kind=claimed.model_kind)
         redactor.add("broker-token", claimed.token)
         redactor.add("nats-credentials", claimed.nats.credentials)
-        model.admit(claimed.token)
-        broker = Broker(gateway, claimed.token, patience=patience)
+        model.set_token(claimed.token)
+        broker = BrokerClient(gateway, claimed.token, retry=retry)
         history = History(AccountId(claimed.account), TaskId(settings.task_id))
         nats = await resources.enter_async_context(
             connect(claimed.nats.url, credentials=claimed.nats.credentials, name=claimed.reader)
         )
         told = partial(publish_live, nats, live_subject(history))
-        live = Live(history.task, told, redactor=redactor)
-        world = await _world(
+        live = LiveOutput(history.task, told, redactor=redactor)
+        context = await _open_context(
             resources,
             settings,
-            patience,
+            retry,
             claimed=claimed,
             broker=broker,
             live=live,
@@ -80,36 +80,36 @@ async def main(settings: Settings, redactor: Redactor) -> None:
             number=settings.attempt,
             machine=MachineId(settings.fly_machine_id),
             build=settings.build,
-            sandbox=world.sandbox.name,
+            sandbox=context.sandbox.name,
         )
         worker = _Worker(nats, history, attempt, reader=claimed.reader, broker=broker)
-        await worker.run(world._replace(redactor=redactor), settings)
+        await worker.run(context._replace(redactor=redactor), settings)
 
 
-async def _world(
+async def _open_context(
     resources: AsyncExitStack,
     settings: Settings,
-    patience: Patience,
+    retry: RetryPolicy,
     *,
     claimed: ClaimResponse,
-    broker: Broker,
-    live: Live,
+    broker: BrokerClient,
+    live: LiveOutput,
     model: Model,
-) -> World:
+) -> WorkerContext:
     """Open all that the worker reaches; `resources` closes it."""
     scratch = _scratch(resources, settings)
     sandbox = await _sandbox(settings, scratch)
     resources.push_async_callback(sandbox.stop)
-    origin = _origin(settings, claimed, patience)
+    origin = _origin(settings, claimed, retry)
     workspace = GitWorkspace(sandbox, broker, origin, scratch=scratch, clock=utc_now)
     resources.push_async_callback(workspace.close)
-    return World(
+    return WorkerContext(
         model=model,
         sandbox=sandbox,
         workspace=workspace,
         blobs=broker,
         forge=broker,
-        rules=Rules(sandbox),
+        instruction_files=InstructionFiles(sandbox),
         live=live,
         clock=utc_now,
     )
@@ -125,25 +125,25 @@ class _Worker:
         attempt: Attempt,
         *,
         reader: str,
-        broker: Broker,
+        broker: BrokerClient,
     ) -> None:
         self._attempt = attempt
         self._broker = broker
         self._log = AttemptLog(nats, history, reader, verify=broker.verify, asked=self._ask)
-        self._book: Logbook | None = None
-        self._beats = Beats(
+        self._task_history: TaskHistory | None = None
+        self._beats = HeartbeatSender(
             partial(publish_live, nats, heartbeat_subject(history)),
             self._beat,
             lambda: self._log.is_waiting_for_reader,
         )
 
-    async def run(self, world: World, settings: Settings) -> None:
-        self._book = book = Logbook(
+    async def run(self, context: WorkerContext, settings: Settings) -> None:
+        self._task_history = task_history = TaskHistory(
             self._log,
             self._attempt,
-            world.blobs,
-            DraftFactory(world.clock),
-            redactor=world.redactor,
+            context.blobs,
+            DraftFactory(context.clock),
+            redactor=context.redactor,
         )
 
         async def work(stopping: asyncio.Event) -> None:
@@ -154,15 +154,15 @@ class _Worker:
                         lambda: self._log.is_waiting_for_reader,
                         self._broker.holds,
                         deadline=settings.deadline,
-                        clock=world.clock,
+                        clock=context.clock,
                     )
                 )
-                await drive(book, world, stopping=stopping, deadline=settings.deadline)
+                await drive(task_history, context, stopping=stopping, deadline=settings.deadline)
                 beating.cancel()
                 over.cancel()
 
         await run_until_signalled(work, grace_seconds=settings.grace_seconds)
-        _log.info("at rest", version=book.turn.head.version)
+        _log.info("at rest", version=task_history.state.head.version)
 
     def _ask(self, reader: int) -> None:
         self._beats.ask(reader)
@@ -171,12 +171,12 @@ class _Worker:
         return Heartbeat(
             attempt=self._attempt.number,
             machine=self._attempt.machine,
-            version=self._book.turn.head.version if self._book else 0,
+            version=self._task_history.state.head.version if self._task_history else 0,
             reader=self._log.reader_generation,
         )
 
 
-def _load_model(settings: Settings, patience: Patience) -> Connect:
+def _load_model(settings: Settings, retry: RetryPolicy) -> Connect:
     """Load the SDK; the collector rests meanwhile, and never looks at what was loaded."""
     gc.disable()
     from services.worker.effects.model import client  # noqa: PLC0415 - takes a second; see late_model
@@ -184,7 +184,7 @@ def _load_model(settings: Settings, patience: Patience) -> Connect:
     gc.freeze()
     gc.enable()
     url = f"{settings.gateway_url.rstrip('/')}/broker/model"
-    return partial(client.connect, url, patience=patience)
+    return partial(client.connect, url, retry=retry)
 
 
 def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:
@@ -196,9 +196,9 @@ def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:
     return resources.enter_context(temporary_directory("errand-worker-"))
 
 
-async def _sandbox(settings: Settings, scratch: Path) -> ConfinedSandbox:
+async def _sandbox(settings: Settings, scratch: Path) -> BackendSandbox:
     try:
-        return await choose(
+        return await choose_backend(
             settings.sandbox,
             task=settings.task_id,
             scratch=scratch,
@@ -206,13 +206,13 @@ async def _sandbox(settings: Settings, scratch: Path) -> ConfinedSandbox:
             toolchain=[Path(p) for p in settings.toolchain_paths.split(":") if p],
         )
     except SandboxUnavailable as reason:
-        return ConfinedSandbox(Absent(reason))
+        return BackendSandbox(UnavailableBackend(reason))
 
 
-def _origin(settings: Settings, claimed: ClaimResponse, patience: Patience) -> Origin:
+def _origin(settings: Settings, claimed: ClaimResponse, retry: RetryPolicy) -> Origin:
     return Origin(
         url=f"{settings.gateway_url.rstrip('/')}/broker/git/{settings.task_id}.git",
         token=claimed.token,
         branch=f"errand/{settings.task_id}",
-        patience=patience,
+        retry=retry,
     )

@@ -25,7 +25,7 @@ from events import (
     Usage,
     WorkerEvent,
 )
-from services.worker.agent.failures.model_errors import Misfortune
+from services.worker.agent.failures.model_errors import ModelError
 
 OnOutput = Callable[[bytes], None]
 LiveKind = Literal["text", "thinking", "output"]
@@ -61,7 +61,7 @@ class WorkspaceRefused(Exception):
         self.remedy = remedy
 
 
-class Completed(msgspec.Struct, frozen=True, kw_only=True):
+class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a command. `output` is stdout and stderr as they came.
 
     Output longer than the limit is cut in the middle (is_truncated). `note` says what a person
@@ -97,7 +97,7 @@ class Sandbox(Protocol):
         stdin: bytes = b"",
         on_output: OnOutput | None = None,
         output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
-    ) -> Completed:
+    ) -> CommandResult:
         """Run one command in /workspace, by itself. `on_output` gets each chunk as it comes."""
         ...
 
@@ -108,7 +108,7 @@ class Sandbox(Protocol):
         timeout_seconds: float,
         on_output: OnOutput | None = None,
         output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
-    ) -> Completed:
+    ) -> CommandResult:
         """Run a script in the agent's bash: its directory and exported variables stay for the next.
 
         After a timeout (is_timed_out) the next call has a working shell again.
@@ -134,7 +134,7 @@ class Sandbox(Protocol):
         ...
 
 
-class Transferred(msgspec.Struct, frozen=True, kw_only=True):
+class TransferResult(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a command whose stdout is bytes for a program: stdout whole, stderr for people."""
 
     exit_code: int
@@ -144,7 +144,7 @@ class Transferred(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
-class Carrier(Protocol):
+class ByteTransfer(Protocol):
     """What carries bytes into the sandbox and out, for git: every real sandbox does.
 
     `written` are the paths that `Sandbox.write` wrote so far, as it was given them.
@@ -159,7 +159,7 @@ class Carrier(Protocol):
         timeout_seconds: float,
         stdin: bytes | Path = b"",
         output_limit_bytes: int,
-    ) -> Transferred:
+    ) -> TransferResult:
         """Run one command whose stdout is wanted byte for byte; `stdin` may be a worker's file.
 
         `is_truncated` means that stdout was longer than the limit and is of no use.
@@ -167,7 +167,7 @@ class Carrier(Protocol):
         ...
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class PreparedWorkspace(msgspec.Struct, frozen=True, kw_only=True):
     """A workspace that stands.
 
     `commit` is the base of the work, `base` the name of its branch, `branch` where the work goes.
@@ -203,7 +203,7 @@ class Workspace(Protocol):
 
     async def prepare(
         self, *, base: str, commit: str = "", restore: SnapshotTaken | None = None
-    ) -> Prepared:
+    ) -> PreparedWorkspace:
         """Clone, and put the tree of the base (or the snapshot's) into the sandbox.
 
         `base` is a branch, empty for the default one. `commit` is the base commit that an earlier
@@ -265,7 +265,7 @@ class Forge(Protocol):
         ...
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request to the model, in the Messages API's words. `user` says for whom it is made."""
 
     model: str
@@ -276,7 +276,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     user: str
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
     """The model's whole reply. `blocks` are verbatim; `request` is the provider's id for it."""
 
     blocks: tuple[Block, ...]
@@ -289,9 +289,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class ModelFailure(Exception):
     """A call of the model came to nothing; nothing of it counts."""
 
-    def __init__(self, misfortune: Misfortune) -> None:
-        super().__init__(f"{misfortune.kind}: {misfortune.detail}")
-        self.misfortune = misfortune
+    def __init__(self, model_error: ModelError) -> None:
+        super().__init__(f"{model_error.kind}: {model_error.detail}")
+        self.model_error = model_error
 
 
 class BudgetRefused(Exception):
@@ -302,7 +302,7 @@ class BudgetRefused(Exception):
 
     def __init__(self, met: BudgetExhausted) -> None:
         super().__init__(f"{met.scope}: {met.spent} of {met.limit}")
-        self.met = met
+        self.exhausted = met
 
 
 OnDelta = Callable[[LiveKind, int, str], None]
@@ -315,7 +315,7 @@ class Model(Protocol):
         """Return when it can be asked; what is asked before that waits."""
         ...
 
-    async def answer(self, question: Question, on_delta: OnDelta) -> Answer:
+    async def ask(self, question: ModelRequest, on_delta: OnDelta) -> ModelReply:
         """Ask once. `on_delta` gets (kind, block index, text) as it comes.
 
         Raises ModelFailure, BudgetRefused.

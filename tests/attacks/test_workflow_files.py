@@ -39,7 +39,7 @@ class Agent:
     async def run(self, number: int = 1) -> None:
         async with asyncio.timeout(60):
             bench = self.bench
-            await drive(bench.book(number), bench.world(), stopping=bench.stopping)
+            await drive(bench.task_history(number), bench.context(), stopping=bench.stopping)
 
     async def asked(self, count: int = 1) -> ApprovalRequested:
         def requests() -> list[ApprovalRequested]:

@@ -32,7 +32,7 @@ from services.scheduler.fleet.fleet import Fleet
 from services.scheduler.fleet.plan import Abandon, Destroy, Quarantine, Request, plan, wake_at
 from services.worker.agent.failures import unreadable_history
 from services.worker.agent.next_step import next_step
-from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.state import AgentState, Attempt
 from services.worker.agent.steps import Record, Rest
 from tests.kit.build.any_event import BEGINNING, recorded
 from tests.kit.build.any_event import story as told
@@ -200,8 +200,10 @@ def test_a_projection_that_breaks_leaves_out_its_rows_and_names_the_event(monkey
 
 
 def test_a_worker_fails_a_task_whose_history_it_cannot_fold(monkeypatch) -> None:
-    monkeypatch.setattr(unreadable_history, "fold", breaks_on_odd(unreadable_history.fold))
-    turn = Turn(attempt=Attempt(number=1))
+    monkeypatch.setattr(
+        unreadable_history, "evolve_readable", breaks_on_odd(unreadable_history.evolve_readable)
+    )
+    turn = AgentState(attempt=Attempt(number=1))
     history = told(SUBMITTED, requested(), ODD)
     for event in history:
         turn = unreadable_history.evolve(turn, event)

@@ -34,9 +34,9 @@ from services.scheduler.fleet.outcome import (
 )
 from services.scheduler.fleet.plan import _judge, _moments, plan, to_watch, wake_at
 from services.worker.agent.evolve import evolve
-from services.worker.agent.messages import messages
-from services.worker.agent.next_step import beside, next_step
-from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.messages import build_messages
+from services.worker.agent.next_step import next_step, parallel_snapshot
+from services.worker.agent.state import AgentState, Attempt
 from tests.fuzz.odd_histories import EVENTS_PER_HISTORY, beginning, odd_histories, spell
 from tests.kit.build.any_event import HISTORY
 from tests.kit.laws.reference_fold import read_models_of
@@ -151,10 +151,10 @@ def test_the_fleet_and_its_plan(events: Sequence[Any]) -> None:
 @given(odd_histories, st.integers(1, 3))
 def test_the_worker_and_what_it_tells_the_model(events: Sequence[Any], number: int) -> None:
     history = admitted(events)
-    turn = Turn(attempt=Attempt(number=number))
+    turn = AgentState(attempt=Attempt(number=number))
     for recorded in history:
         turn = evolve(turn, recorded)
         for now in MOMENTS:
             next_step(turn, now)
-            beside(turn, now)
-    msgspec.json.encode(messages(history))
+            parallel_snapshot(turn, now)
+    msgspec.json.encode(build_messages(history))

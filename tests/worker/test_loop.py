@@ -153,7 +153,7 @@ async def test_reading_calls_run_side_by_side_and_their_results_go_back_in_one_m
     starts = [r.version for r in bench.recorded if isinstance(r.event, ToolStarted)]
     ends = [r.version for r in bench.recorded if isinstance(r.event, ToolCompleted)]
     assert max(starts) < min(ends)
-    results = bench.model.questions[1].messages[-1]["content"]
+    results = bench.model.model_requests[1].messages[-1]["content"]
     assert [r["tool_use_id"] for r in results] == ["r1", "r2", "r3"]
     assert results[0]["content"] == "1\talpha"
     assert results[2]["is_error"] is True
@@ -195,7 +195,7 @@ async def test_a_question_waits_for_its_answer():
         await bench.append(QuestionAnswered(request=asked.request, text="no tabs"))
 
     assert asked.options == ("yes",)
-    assert bench.model.questions[1].messages[-1]["content"][0]["content"] == "no tabs"
+    assert bench.model.model_requests[1].messages[-1]["content"][0]["content"] == "no tabs"
 
 
 async def test_an_instruction_instead_of_an_answer_closes_the_question():
@@ -206,13 +206,13 @@ async def test_an_instruction_instead_of_an_answer_closes_the_question():
         await until(bench, QuestionAsked)
         await bench.append(TaskInstructed(text="never mind, use spaces"))
 
-    [result, words] = bench.model.questions[1].messages[-1]["content"]
+    [result, words] = bench.model.model_requests[1].messages[-1]["content"]
     assert "wrote something new" in result["content"]
     assert words == {"type": "text", "text": "never mind, use spaces"}
 
 
 async def test_a_steering_word_enters_after_the_tool_results():
-    bench = Bench(called(SLOW), said("As you wish."))
+    bench = Bench(called(SLOW), said("As you proposal."))
     bench.sandbox.scripts["sleep"] = printed("slept")
     await bench.append(SUBMITTED)
 
@@ -241,7 +241,7 @@ async def test_an_instruction_queued_waits_for_the_end_of_the_work():
 
     await driven(bench)
 
-    assert [len(q.messages) for q in bench.model.questions] == [1, 3, 5, 7]
+    assert [len(q.messages) for q in bench.model.model_requests] == [1, 3, 5, 7]
     assert last_words(bench) == [{"type": "text", "text": "later"}]
     assert bench.facts(TaskFinished) == [
         TaskFinished(summary="Second done.", outcome="pull_request")
@@ -280,7 +280,7 @@ async def test_a_long_reply_stands_in_the_object_store_and_comes_back():
     bench.model.replies.append(said("More."))
     await driven(bench, 2)
 
-    assert bench.model.questions[-1].messages[1]["content"][0]["input"]["content"] == long
+    assert bench.model.model_requests[-1].messages[1]["content"][0]["input"]["content"] == long
 
 
 async def test_a_long_output_is_cut_and_kept_whole():
@@ -327,7 +327,7 @@ async def test_a_word_said_while_the_work_goes_out_is_heard_before_the_end():
     await driven(bench)
 
     assert [f.summary for f in bench.facts(TaskFinished)] == ["That too."]
-    assert [b.get("text") for b in bench.model.questions[2].messages[-1]["content"]] == [
+    assert [b.get("text") for b in bench.model.model_requests[2].messages[-1]["content"]] == [
         None,
         "wait, that too",
     ]

@@ -13,9 +13,9 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
-from services.worker.agent.approvals.policy import wanted
+from services.worker.agent.approvals.policy import approval_need
 from services.worker.agent.tool_calls import Call
-from services.worker.effects.approval_request import request_of
+from services.worker.effects.approval_request import approval_request
 from tests.kit.build.worker_history import BEGAN, SUBMITTED, TASK
 from tests.kit.fakes.fake_sandbox import FakeSandbox, printed
 from tests.kit.fakes.worker_world import Bench, called, said
@@ -95,8 +95,8 @@ async def test_an_edit_is_shown_as_the_difference_it_makes():
 async def test_a_change_is_shown_against_the_file_as_it_is(call, diff):
     sandbox = FakeSandbox({"a.py": "one\n", "long": "line\n" * 100_000})
     made = Call(CallId("c"), *call)
-    want = wanted("always", TASK, made, "tree")
-    asked = await request_of(made, want, sandbox, now=BEGAN)
+    need = approval_need("always", TASK, made, "tree")
+    asked = await approval_request(made, need, sandbox, now=BEGAN)
     assert asked.diff == diff
     assert asked.command == ("" if diff else "ls")
 
@@ -132,7 +132,7 @@ async def test_leave_for_the_whole_task_ends_with_it():
 
 
 async def test_a_call_that_is_denied_does_not_run_and_the_model_is_told_why():
-    bench = bench_for(called(REMOVE), said("As you wish."))
+    bench = bench_for(called(REMOVE), said("As you proposal."))
     await bench.append(RISKY)
 
     async with driving(bench):

@@ -19,8 +19,8 @@ from events import (
     ToolStarted,
 )
 from services.worker.agent.failures.outage import Unreachable
-from services.worker.effects.task_history import LONGEST_BLOCKS_BYTES
-from services.worker.loop import LAST_SECONDS
+from services.worker.effects.task_history import MAX_BLOCKS_BYTES
+from services.worker.loop import SHUTDOWN_SECONDS
 from services.worker.ports import SandboxUnavailable, WorkspaceRefused
 from tests.kit.build.worker_history import SECOND, SUBMITTED
 from tests.kit.fakes.worker_world import Bench, called, out_of_luck, said
@@ -35,7 +35,7 @@ from tests.kit.run.driven_workers import (
     until,
 )
 
-LONG_TEXT = "x" * 2 * LONGEST_BLOCKS_BYTES
+LONG_TEXT = "x" * 2 * MAX_BLOCKS_BYTES
 
 
 async def test_cancelling_stops_a_running_tool_and_ends_the_attempt():
@@ -131,7 +131,7 @@ async def test_an_overloaded_model_is_asked_again():
     await driven(bench)
 
     assert [f.kind for f in bench.facts(ModelFailed)] == ["overloaded", "connection_lost"]
-    assert bench.model.questions[0] == bench.model.questions[2]
+    assert bench.model.model_requests[0] == bench.model.model_requests[2]
     assert len(bench.facts(TaskFinished)) == 1
 
 
@@ -224,7 +224,7 @@ async def test_at_its_deadline_a_task_fails_and_keeps_its_work():
     bench.sandbox.endless.add("sleep")
     await bench.append(SUBMITTED)
 
-    await driven(bench, deadline=bench.clock.now + timedelta(seconds=LAST_SECONDS + 0.3))
+    await driven(bench, deadline=bench.clock.now + timedelta(seconds=SHUTDOWN_SECONDS + 0.3))
 
     assert bench.tags[-4:] == ["tool.started", "tool.interrupted", "task.failed", "attempt.ended"]
     assert len(bench.facts(SnapshotTaken)) == 1
@@ -269,7 +269,7 @@ async def test_a_reply_that_cannot_be_fetched_for_now_ends_the_attempt_and_not_t
     await driven(bench, 3)
     assert not bench.facts(TaskFailed)
     assert len(bench.facts(TaskFinished)) == 1
-    assert LONG_TEXT in str(bench.model.questions[-1].messages)
+    assert LONG_TEXT in str(bench.model.model_requests[-1].messages)
 
 
 async def test_a_reply_that_is_lost_fails_the_task_in_words():

@@ -6,26 +6,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.worker.agent.failures.outage import silence
-from services.worker.retry import Patience, Policy
+from services.worker.agent.failures.outage import describe_outage
+from services.worker.retry import RetryPolicy, RetrySettings
 from tests.kit.fakes.virtual_time import run_virtually
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-async def waited(patience: Patience, **options) -> list[float]:
-    """Wait to the end of patience; tell when each try was made."""
+async def waited(retry: RetryPolicy, **options) -> list[float]:
+    """Wait to the end of retry; tell when each try was made."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    wait = patience.begin(**options)
+    wait = retry.start(**options)
     tries = [0.0]
-    while await wait.again():
+    while await wait.pause():
         tries.append(loop.time() - began)
     return tries
 
 
 def test_an_outage_of_seven_minutes_is_waited_for_and_one_of_an_hour_is_not():
-    tries = run_virtually(waited(Patience()))
+    tries = run_virtually(waited(RetryPolicy()))
     assert 1700 < tries[-1] <= 1800
     pauses = [late - early for early, late in itertools.pairwise(tries)]
     assert max(pauses) <= 10.0
@@ -34,17 +34,17 @@ def test_an_outage_of_seven_minutes_is_waited_for_and_one_of_an_hour_is_not():
 
 
 def test_patience_ends_before_the_machine_does():
-    patience = Patience(deadline=NOON + timedelta(seconds=300), clock=lambda: NOON)
-    assert 220 < run_virtually(waited(patience))[-1] <= 240
+    retry = RetryPolicy(deadline=NOON + timedelta(seconds=300), clock=lambda: NOON)
+    assert 220 < run_virtually(waited(retry))[-1] <= 240
 
 
 def test_past_the_deadline_nothing_is_waited_for():
-    patience = Patience(deadline=NOON, clock=lambda: NOON)
-    assert run_virtually(waited(patience)) == [0.0]
+    retry = RetryPolicy(deadline=NOON, clock=lambda: NOON)
+    assert run_virtually(waited(retry)) == [0.0]
 
 
 def test_one_wait_may_be_shorter():
-    assert run_virtually(waited(Patience(Policy(seconds=60)), most_seconds=5.0))[-1] <= 5.0
+    assert run_virtually(waited(RetryPolicy(RetrySettings(seconds=60)), max_seconds=5.0))[-1] <= 5.0
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_one_wait_may_be_shorter():
     ],
 )
 def test_the_words_name_who_was_away_and_for_how_long(seconds, words):
-    assert silence("object_store_unreachable", seconds) == words
+    assert describe_outage("object_store_unreachable", seconds) == words

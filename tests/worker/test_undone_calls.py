@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from events import TaskFinished, ToolCompleted
 from services.worker.loop import drive
-from services.worker.ports import Completed, Snapshot
+from services.worker.ports import CommandResult, Snapshot
 from tests.kit.build.worker_history import SUBMITTED
 from tests.kit.fakes.worker_world import Bench, FakeWorkspace, called, said
 
@@ -22,19 +22,19 @@ ENDS = st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_si
 class SlowWorkspace(FakeWorkspace):
     """A workspace whose snapshots take longer than a reply of the model."""
 
-    patience = 0
+    snapshot_delay = 0
 
     async def snapshot(self) -> Snapshot | None:
         taken = await super().snapshot()
-        for _ in range(self.patience):
+        for _ in range(self.snapshot_delay):
             await asyncio.sleep(0)
         return taken
 
 
 @settings(max_examples=150, deadline=None)
-@given(replies=REPLIES, ends=ENDS, patience=st.sampled_from([0, 5, 60]))
-def test_every_change_is_delivered_or_told_as_undone(replies, ends, patience):
-    asyncio.run(_carried(_script(replies), ends, patience))
+@given(replies=REPLIES, ends=ENDS, snapshot_delay=st.sampled_from([0, 5, 60]))
+def test_every_change_is_delivered_or_told_as_undone(replies, ends, snapshot_delay):
+    asyncio.run(_carried(_script(replies), ends, snapshot_delay))
 
 
 def test_a_submission_on_a_change_that_no_snapshot_holds_is_not_delivered():
@@ -69,18 +69,18 @@ def _call(kind, number):
             return name, "plan", {"items": [{"text": "x", "state": "done"}]}
 
 
-async def _carried(script, ends, patience):
-    bench = _bench(script, patience)
+async def _carried(script, ends, snapshot_delay):
+    bench = _bench(script, snapshot_delay)
     await bench.append(SUBMITTED)
-    questions, delivered = bench.model.questions, {}
+    questions, delivered = bench.model.model_requests, {}
     for attempt, (length, is_drained) in enumerate(ends, 1):
         kept = len(bench.recorded) + length
         await (_drained(bench, attempt, length) if is_drained else _driven(bench, attempt))
         delivered = bench.workspace.delivered or delivered
-        heir = _bench(script, patience)
+        heir = _bench(script, snapshot_delay)
         heir.log.recorded = bench.recorded if is_drained else bench.recorded[:kept]
         heir.blobs = heir.workspace.blobs = bench.blobs
-        heir.model.questions = questions
+        heir.model.model_requests = questions
         bench = heir
         if bench.facts(TaskFinished):
             break
@@ -97,18 +97,18 @@ def _check(bench: Bench, told: str, delivered) -> None:
             assert f"{done.call}.txt" in delivered or f"({done.call})" in told, bench.tags
 
 
-def _bench(script, patience) -> Bench:
+def _bench(script, snapshot_delay) -> Bench:
     bench = Bench(files={"base.txt": "old"})
     bench.workspace = SlowWorkspace(bench.sandbox, bench.blobs)
-    bench.workspace.patience = patience
+    bench.workspace.snapshot_delay = snapshot_delay
 
     async def answer(question, on_delta):
-        bench.model.questions.append(question)
+        bench.model.model_requests.append(question)
         await asyncio.sleep(0)
         number = sum(m["role"] == "assistant" for m in question.messages)
         return script[number] if number < len(script) else said("end")
 
-    bench.model.answer = answer  # type: ignore[method-assign]
+    bench.model.ask = answer  # type: ignore[method-assign]
     for reply in script:
         for block in reply.blocks:
             if block.get("name") == "bash":
@@ -121,7 +121,7 @@ def _touching(name):
     def touch(sandbox):
         if name.startswith("bash"):
             sandbox.files[f"{name}.txt"] = name.encode()
-        return Completed(exit_code=0, output=b"ok")
+        return CommandResult(exit_code=0, output=b"ok")
 
     return touch
 
@@ -140,4 +140,4 @@ async def _drained(bench: Bench, attempt: int, length: int) -> None:
 
 async def _driven(bench: Bench, attempt: int) -> None:
     async with asyncio.timeout(10):
-        await drive(bench.book(attempt), bench.world(), stopping=bench.stopping)
+        await drive(bench.task_history(attempt), bench.context(), stopping=bench.stopping)

@@ -24,11 +24,11 @@ from events import (
     ToolStarted,
 )
 from infra.runtime.clock import utc_now
-from services.worker.effects.live_output import Live
+from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.model import client
-from services.worker.effects.perform import World
+from services.worker.effects.perform import WorkerContext
 from services.worker.loop import drive
-from services.worker.workspace.instruction_files import Rules
+from services.worker.workspace.instruction_files import InstructionFiles
 from services.worker.workspace.workspace import GitWorkspace, Origin
 from tests.kit.fakes.worker_world import HISTORY, Bench
 from tests.kit.probe.eventually import eventually
@@ -55,8 +55,8 @@ class Place(NamedTuple):
         )
 
     async def drive(self, number: int = 1) -> None:
-        async with asyncio.timeout(120), self._world() as world:
-            await drive(self.bench.book(number), world, stopping=self.bench.stopping)
+        async with asyncio.timeout(120), self._world() as context:
+            await drive(self.bench.task_history(number), context, stopping=self.bench.stopping)
 
     @asynccontextmanager
     async def _world(self):
@@ -71,14 +71,14 @@ class Place(NamedTuple):
             connected = await resources.enter_async_context(
                 client.connect(self.rehearsal.url, self.rehearsal.key)
             )
-            yield World(
+            yield WorkerContext(
                 model=connected,
                 sandbox=sandbox,
                 workspace=workspace,
                 blobs=self.bench.blobs,
                 forge=self.bench.forge,
-                rules=Rules(sandbox),
-                live=Live(HISTORY.task, self.bench.say),
+                instruction_files=InstructionFiles(sandbox),
+                live=LiveOutput(HISTORY.task, self.bench.say),
                 clock=utc_now,
             )
 

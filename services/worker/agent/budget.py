@@ -11,7 +11,7 @@ from events import Budget, BudgetExhausted, BudgetRaised
 _SHARED: Final = ("person", "account")
 
 
-class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+class BudgetUse(msgspec.Struct, frozen=True, kw_only=True):
     """A budget and its use. Limits of zero do not limit.
 
     Time that the task spent waiting for a person is not counted.
@@ -26,31 +26,31 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     exhausted: BudgetExhausted | None = None
 
 
-def allow(budget: Budget) -> Allowance:
+def start_budget(budget: Budget) -> BudgetUse:
     """Begin with a task's own budget."""
-    return Allowance(budget=budget, granted=budget)
+    return BudgetUse(budget=budget, granted=budget)
 
 
-def pay(allowance: Allowance, cost_microusd: int) -> Allowance:
+def add_cost(use: BudgetUse, cost_microusd: int) -> BudgetUse:
     """Count one turn and what it cost."""
     return replace(
-        allowance,
-        spent_microusd=allowance.spent_microusd + cost_microusd,
-        turns=allowance.turns + 1,
+        use,
+        spent_microusd=use.spent_microusd + cost_microusd,
+        turns=use.turns + 1,
     )
 
 
-def wait(allowance: Allowance, seconds: float) -> Allowance:
+def add_waiting_time(use: BudgetUse, seconds: float) -> BudgetUse:
     """Leave this much time out of account."""
-    return replace(allowance, waited_seconds=allowance.waited_seconds + seconds)
+    return replace(use, waited_seconds=use.waited_seconds + seconds)
 
 
-def raise_limit(allowance: Allowance, event: BudgetRaised) -> Allowance:
+def raise_limit(use: BudgetUse, event: BudgetRaised) -> BudgetUse:
     """Allow more money; and when turns or time ran out, as much of these as was granted first."""
-    limits, granted = allowance.budget, allowance.granted
-    scope = allowance.exhausted.scope if allowance.exhausted else "cost"
+    limits, granted = use.budget, use.granted
+    scope = use.exhausted.scope if use.exhausted else "cost"
     return replace(
-        allowance,
+        use,
         exhausted=None,
         budget=Budget(
             cost_microusd=limits.cost_microusd + event.cost_microusd if limits.cost_microusd else 0,
@@ -60,25 +60,23 @@ def raise_limit(allowance: Allowance, event: BudgetRaised) -> Allowance:
     )
 
 
-def try_again(allowance: Allowance) -> Allowance:
+def forget_foreign_limit(use: BudgetUse) -> BudgetUse:
     """Forget that a limit was met which is not the task's own: it may have been raised since."""
-    is_shared = allowance.exhausted is not None and allowance.exhausted.scope in _SHARED
-    return replace(allowance, exhausted=None) if is_shared else allowance
+    is_shared = use.exhausted is not None and use.exhausted.scope in _SHARED
+    return replace(use, exhausted=None) if is_shared else use
 
 
-def exceeded(allowance: Allowance, now: datetime) -> BudgetExhausted | None:
+def exceeded_limit(use: BudgetUse, now: datetime) -> BudgetExhausted | None:
     """Tell which limit is met, if one is: the fact to record before the task waits."""
-    limits = allowance.budget
+    limits = use.budget
     worked_seconds = 0
-    if allowance.started_at is not None:
-        elapsed = (now - allowance.started_at).total_seconds()
-        worked_seconds = max(0, int(elapsed - allowance.waited_seconds))
-    if 0 < limits.cost_microusd <= allowance.spent_microusd:
-        return BudgetExhausted(
-            scope="cost", spent=allowance.spent_microusd, limit=limits.cost_microusd
-        )
-    if 0 < limits.turns <= allowance.turns:
-        return BudgetExhausted(scope="turns", spent=allowance.turns, limit=limits.turns)
+    if use.started_at is not None:
+        elapsed = (now - use.started_at).total_seconds()
+        worked_seconds = max(0, int(elapsed - use.waited_seconds))
+    if 0 < limits.cost_microusd <= use.spent_microusd:
+        return BudgetExhausted(scope="cost", spent=use.spent_microusd, limit=limits.cost_microusd)
+    if 0 < limits.turns <= use.turns:
+        return BudgetExhausted(scope="turns", spent=use.turns, limit=limits.turns)
     if 0 < limits.wall_seconds <= worked_seconds:
         return BudgetExhausted(scope="wall", spent=worked_seconds, limit=limits.wall_seconds)
     return None

@@ -9,10 +9,10 @@ from typing import Final, Literal
 from events import CallId, TaskFinished, ToolCompleted
 from services.worker.agent.approvals.push_approval import (
     permit_push,
-    push_not_allowed,
+    push_not_allowed_failure,
     push_refusal,
 )
-from services.worker.agent.state import Delivery, Turn
+from services.worker.agent.state import AgentState, Delivery
 from services.worker.agent.steps import OpenPullRequest, Push, Record, Step, StoreDiff
 from services.worker.agent.text.left_out import with_left_out
 from services.worker.agent.tool_calls import Call, Submit, one_line
@@ -29,85 +29,85 @@ NOT_YET: Final = (
 )
 
 
-def deliver_submission(turn: Turn, call: Call, work: Submit, now: datetime) -> Step:
+def deliver_submission(state: AgentState, call: Call, work: Submit, now: datetime) -> Step:
     """Deliver what a `submit` that has begun hands in, and answer it."""
-    if turn.delivery.diff is not None and turn.delivery.pushed is None:
-        if why := push_refusal(turn, call.id, now):
+    if state.delivery.diff is not None and state.delivery.pushed is None:
+        if why := push_refusal(state, call.id, now):
             return Record((ToolCompleted(call=call.id, output=f"{_REFUSED} {why}", is_error=True),))
-        if turn.unread_steers and permit_push(turn, call.id, now):
+        if state.unread_steers and permit_push(state, call.id, now):
             return Record((ToolCompleted(call=call.id, output=NOT_YET, is_error=True),))
-    step = _deliver(turn, work, call.id, now)
-    return step or Record((ToolCompleted(call=call.id, output=_receipt(turn)),))
+    step = _deliver(state, work, call.id, now)
+    return step or Record((ToolCompleted(call=call.id, output=_receipt(state)),))
 
 
-def deliver_ended_work(turn: Turn, now: datetime) -> Step:
+def deliver_ended_work(state: AgentState, now: datetime) -> Step:
     """Deliver the work of a model that ended it in words, and finish the task."""
-    text, event = (turn.reply.text, turn.reply.event) if turn.reply else ("", "")
+    text, event = (state.reply.text, state.reply.event) if state.reply else ("", "")
     call = CallId(f"push-{event}")
-    if turn.delivery.pushed is None and (why := push_refusal(turn, call, now)):
-        return Record((push_not_allowed(why),))
-    work = _unsubmitted(turn, text)
-    return _deliver(turn, work, call, now) or Record((finished(turn, work),))
+    if state.delivery.pushed is None and (why := push_refusal(state, call, now)):
+        return Record((push_not_allowed_failure(why),))
+    work = _unsubmitted(state, text)
+    return _deliver(state, work, call, now) or Record((task_finished(state, work),))
 
 
-def keep_work(turn: Turn, now: datetime) -> Step | None:
+def push_unfinished_work(state: AgentState, now: datetime) -> Step | None:
     """Push what there is to the branch when the conversation cannot go on; nothing is proposed."""
-    if turn.reply is None or turn.workspace is None:
+    if state.reply is None or state.workspace is None:
         return None
-    if turn.delivery.diff is None:
+    if state.delivery.diff is None:
         return StoreDiff()
-    if not turn.delivery.diff.size_bytes or turn.delivery.pushed is not None:
+    if not state.delivery.diff.size_bytes or state.delivery.pushed is not None:
         return None
-    call = CallId(f"push-{turn.reply.event}")
-    if push_refusal(turn, call, now):
+    call = CallId(f"push-{state.reply.event}")
+    if push_refusal(state, call, now):
         return None
-    work = _unsubmitted(turn, with_left_out(_UNFINISHED, turn.left_out))
+    work = _unsubmitted(state, with_left_out(_UNFINISHED, state.left_out))
     title = one_line(f"Unfinished: {work.title}", _TITLE_CHARACTERS)
-    return permit_push(turn, call, now) or Push(title, work.body, turn.reply.event)
+    return permit_push(state, call, now) or Push(title, work.body, state.reply.event)
 
 
-def pushed_branch(turn: Turn) -> str:
+def pushed_branch(state: AgentState) -> str:
     """Return the branch that the work was pushed to; empty when it was not."""
-    return turn.delivery.pushed.branch if turn.delivery.pushed else ""
+    return state.delivery.pushed.branch if state.delivery.pushed else ""
 
 
-def finished(turn: Turn, work: Submit) -> TaskFinished:
+def task_finished(state: AgentState, work: Submit) -> TaskFinished:
     """End the task with what was delivered, and name what was left out of it."""
-    sent = turn.delivery
-    summary = with_left_out(_with_merged(work.summary, turn), turn.left_out)
+    sent = state.delivery
+    summary = with_left_out(_with_merged(work.summary, state), state.left_out)
     if sent.pushed is None:
         return TaskFinished(summary=summary, outcome="no_changes")
     outcome: Literal["pull_request", "branch"] = "pull_request" if sent.pull_request else "branch"
     return TaskFinished(summary=summary, outcome=outcome)
 
 
-def _deliver(turn: Turn, work: Submit, call: CallId, now: datetime) -> Step | None:
-    sent = turn.delivery
+def _deliver(state: AgentState, work: Submit, call: CallId, now: datetime) -> Step | None:
+    sent = state.delivery
     if sent.diff is None:
         return StoreDiff()
-    if not sent.diff.size_bytes or turn.reply is None or turn.workspace is None:
+    if not sent.diff.size_bytes or state.reply is None or state.workspace is None:
         return None
     if sent.pushed is None:
-        return permit_push(turn, call, now) or Push(work.title, work.body, turn.reply.event)
-    can_propose = turn.has_pull_requests and not sent.has_nothing_to_merge
+        return permit_push(state, call, now) or Push(work.title, work.body, state.reply.event)
+    can_propose = state.has_pull_requests and not sent.has_nothing_to_merge
     if sent.pull_request is None and can_propose:
-        body = with_left_out(work.body, turn.left_out)
-        return OpenPullRequest(work.title, body, sent.pushed.branch, turn.workspace.base)
+        body = with_left_out(work.body, state.left_out)
+        return OpenPullRequest(work.title, body, sent.pushed.branch, state.workspace.base)
     return None
 
 
-def _unsubmitted(turn: Turn, text: str) -> Submit:
+def _unsubmitted(state: AgentState, text: str) -> Submit:
     """Make up what the model did not say in a `submit`."""
-    asked = (turn.submitted.title or turn.submitted.prompt) if turn.submitted else ""
+    asked = (state.submitted.title or state.submitted.prompt) if state.submitted else ""
     return Submit(text, one_line(asked, _TITLE_CHARACTERS) or "Work of an agent", text)
 
 
-def _with_merged(summary: str, turn: Turn) -> str:
-    return f"{summary.rstrip()}\n\n{_MERGED}" if turn.delivery.has_nothing_to_merge else summary
+def _with_merged(summary: str, state: AgentState) -> str:
+    return f"{summary.rstrip()}\n\n{_MERGED}" if state.delivery.has_nothing_to_merge else summary
 
 
-def _receipt(turn: Turn) -> str:
-    return with_left_out(_delivered(turn.delivery), turn.left_out)
+def _receipt(state: AgentState) -> str:
+    return with_left_out(_delivered(state.delivery), state.left_out)
 
 
 def _delivered(sent: Delivery) -> str:

@@ -44,8 +44,14 @@ from events import (
     WorkspacePrepared,
 )
 from services.worker.agent.approvals import policy
-from services.worker.agent.budget import allow, pay, raise_limit, try_again, wait
-from services.worker.agent.state import DIFF_NAME, Delivery, Reply, Turn
+from services.worker.agent.budget import (
+    add_cost,
+    add_waiting_time,
+    forget_foreign_limit,
+    raise_limit,
+    start_budget,
+)
+from services.worker.agent.state import DIFF_NAME, AgentState, Delivery, Reply
 from services.worker.agent.tool_calls import (
     MUTATING,
     WHOLE,
@@ -56,31 +62,31 @@ from services.worker.agent.tool_calls import (
 )
 
 
-def evolve(turn: Turn, recorded: Recorded) -> Turn:
+def evolve(state: AgentState, recorded: Recorded) -> AgentState:
     """Apply one event. The caller sees to it that versions follow one another."""
     event = recorded.event
-    if turn.at is not None and turn.is_for_a_person:
-        seconds = (recorded.at - turn.at).total_seconds()
-        turn = replace(turn, allowance=wait(turn.allowance, max(0.0, seconds)))
-    turn = replace(turn, task=recorded.task, head=recorded.head, last=recorded.id, at=recorded.at)
+    if state.at is not None and state.is_for_a_person:
+        seconds = (recorded.at - state.at).total_seconds()
+        state = replace(state, budget=add_waiting_time(state.budget, max(0.0, seconds)))
+    state = replace(state, task=recorded.task, head=recorded.head, last=recorded.id, at=recorded.at)
     if isinstance(event, GatewayEvent):
-        return _asked(turn, event)
+        return _evolve_by_person(state, event)
     if isinstance(event, SchedulerEvent):
-        return _staffed(turn, event)
+        return _evolve_by_scheduler(state, event)
     if isinstance(event, WorkerEvent):
-        return _worked(turn, event, recorded.at)
-    return replace(turn, is_closed=True, is_fenced=True)
+        return _evolve_by_worker(state, event, recorded.at)
+    return replace(state, is_closed=True, is_fenced=True)
 
 
-def _asked(turn: Turn, event: GatewayEvent) -> Turn:
+def _evolve_by_person(state: AgentState, event: GatewayEvent) -> AgentState:
     match event:
         case TaskSubmitted():
-            return replace(turn, submitted=event, allowance=allow(event.budget))
+            return replace(state, submitted=event, budget=start_budget(event.budget))
         case TaskInstructed(mode=mode):
             return replace(
-                turn,
-                unread_steers=turn.unread_steers + (mode == "steer"),
-                unread_queued=turn.unread_queued + (mode == "queue"),
+                state,
+                unread_steers=state.unread_steers + (mode == "steer"),
+                unread_queued=state.unread_queued + (mode == "queue"),
                 is_closed=False,
                 is_interrupted=False,
                 failure=None,
@@ -88,121 +94,123 @@ def _asked(turn: Turn, event: GatewayEvent) -> Turn:
                 failing_since=None,
                 nudges=0,
                 fruitless=0,
-                allowance=try_again(turn.allowance),
-                consents=policy.instructed(turn.consents),
+                budget=forget_foreign_limit(state.budget),
+                approvals=policy.reopen_denied_pushes(state.approvals),
             )
         case QuestionAnswered():
-            return replace(turn, answer=event, fruitless=0)
+            return replace(state, answer=event, fruitless=0)
         case ApprovalAnswered():
-            return replace(turn, consents=policy.answered(turn.consents, event), fruitless=0)
+            return replace(state, approvals=policy.add_answer(state.approvals, event), fruitless=0)
         case BudgetRaised():
-            return replace(turn, allowance=raise_limit(turn.allowance, event))
+            return replace(state, budget=raise_limit(state.budget, event))
         case TaskInterrupted():
             return (
-                turn
-                if turn.is_closed
-                else _dropped(replace(turn, is_interrupted=True), "interrupted")
+                state
+                if state.is_closed
+                else _drop_calls(replace(state, is_interrupted=True), "interrupted")
             )
         case TaskCancelled():
-            return _closed(turn, "cancelled")
+            return _close_task(state, "cancelled")
         case TaskArchived():
-            return turn
+            return state
 
 
-def _staffed(turn: Turn, event: SchedulerEvent) -> Turn:
-    mine = turn.attempt.number
+def _evolve_by_scheduler(state: AgentState, event: SchedulerEvent) -> AgentState:
+    mine = state.attempt.number
     match event:
         case MachineRequested(attempt=attempt):
-            return replace(turn, is_fenced=turn.is_fenced or attempt > mine)
+            return replace(state, is_fenced=state.is_fenced or attempt > mine)
         case MachineLost(attempt=attempt) | MachineDestroyed(attempt=attempt):
-            return replace(turn, is_fenced=turn.is_fenced or attempt == mine)
+            return replace(state, is_fenced=state.is_fenced or attempt == mine)
         case TaskAbandoned():
-            return _closed(turn, "abandoned")
+            return _close_task(state, "abandoned")
         case MachineStarted() | MachineRefused():
-            return turn
+            return state
 
 
-def _worked(turn: Turn, event: WorkerEvent, at: datetime) -> Turn:
+def _evolve_by_worker(state: AgentState, event: WorkerEvent, at: datetime) -> AgentState:
     match event:
         case AttemptStarted():
-            return _taken_up(turn, event, at)
+            return _begin_attempt(state, event, at)
         case AttemptEnded(attempt=attempt):
-            return replace(turn, has_left=turn.has_left or attempt == turn.attempt.number)
+            return replace(state, has_left=state.has_left or attempt == state.attempt.number)
         case WorkspacePrepared():
-            return replace(turn, workspace=event, is_prepared=True, unkept=())
+            return replace(state, workspace=event, is_prepared=True, unsaved=())
         case SnapshotTaken():
-            return replace(turn, snapshot=event, unkept=())
+            return replace(state, snapshot=event, unsaved=())
         case ModelRequested() | ModelReplied() | ModelFailed():
-            return _talked(turn, event, at)
+            return _evolve_model(state, event, at)
         case QuestionAsked():
-            return replace(turn, question=event, unkept=())  # asked once the work is kept
+            return replace(state, question=event, unsaved=())  # asked once the work is kept
         case ApprovalRequested():
-            return replace(turn, consents=policy.asked(turn.consents, event), unkept=())
+            return replace(state, approvals=policy.add_request(state.approvals, event), unsaved=())
         case ToolStarted(call=call, tree=tree):
             return replace(
-                turn,
-                started=MappingProxyType({**turn.started, call: event}),
-                orphaned=turn.orphaned - {call},
-                unkept=() if tree else turn.unkept,
+                state,
+                started=MappingProxyType({**state.started, call: event}),
+                orphaned=state.orphaned - {call},
+                unsaved=() if tree else state.unsaved,
             )
         case ToolCompleted() | ToolInterrupted():
-            return _ended(turn, event)
+            return _end_call(state, event)
         case BudgetExhausted():
-            allowance = replace(turn.allowance, exhausted=event)
-            return replace(turn, is_asked=False, allowance=allowance)
+            budget = replace(state.budget, exhausted=event)
+            return replace(state, is_asked=False, budget=budget)
         case ArtifactStored(name=name, blob=blob):
             is_diff = name == DIFF_NAME
-            return replace(_delivered(turn, diff=blob), unkept=()) if is_diff else turn
+            return replace(_update_delivery(state, diff=blob), unsaved=()) if is_diff else state
         case BranchPushed():
-            return _delivered(turn, pushed=event)
+            return _update_delivery(state, pushed=event)
         case PullRequestOpened():
-            return _delivered(turn, pull_request=event)
+            return _update_delivery(state, pull_request=event)
         case TaskFinished():
-            return _closed(turn, "finished")
+            return _close_task(state, "finished")
         case TaskFailed():
-            return _closed(turn, "failed")
+            return _close_task(state, "failed")
         case _:
-            return turn
+            return state
 
 
-def _taken_up(turn: Turn, event: AttemptStarted, at: datetime) -> Turn:
-    mine = turn.attempt.number
-    started_at = turn.allowance.started_at or at
+def _begin_attempt(state: AgentState, event: AttemptStarted, at: datetime) -> AgentState:
+    mine = state.attempt.number
+    started_at = state.budget.started_at or at
     return replace(
-        turn,
-        is_started=turn.is_started or event.attempt == mine,
-        is_fenced=turn.is_fenced or event.attempt > mine,
+        state,
+        is_started=state.is_started or event.attempt == mine,
+        is_fenced=state.is_fenced or event.attempt > mine,
         ending="",
         is_prepared=False,
-        unkept=(),
-        must_tell_model=turn.must_tell_model or bool(turn.undone),
+        unsaved=(),
+        must_tell_model=state.must_tell_model or bool(state.undone),
         is_asked=False,
-        orphaned=frozenset(turn.started),
+        orphaned=frozenset(state.started),
         question=None,
-        consents=policy.anew(turn.consents),
-        allowance=replace(turn.allowance, started_at=started_at, exhausted=None),
+        approvals=policy.forget_unanswered(state.approvals),
+        budget=replace(state.budget, started_at=started_at, exhausted=None),
     )
 
 
-def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: datetime) -> Turn:
+def _evolve_model(
+    state: AgentState, event: ModelRequested | ModelReplied | ModelFailed, at: datetime
+) -> AgentState:
     match event:
         case ModelRequested():
             return replace(
-                turn,
+                state,
                 is_asked=True,
                 is_spoken_to=True,
                 must_tell_model=False,
                 unread_steers=0,
-                unread_queued=0 if turn.is_over else turn.unread_queued,
-                allowance=replace(turn.allowance, exhausted=None),
+                unread_queued=0 if state.is_over else state.unread_queued,
+                budget=replace(state.budget, exhausted=None),
             )
         case ModelFailed():
-            since = turn.failing_since or at
+            since = state.failing_since or at
             return replace(
-                turn,
+                state,
                 is_asked=False,
                 failure=event,
-                failures=turn.failures + 1,
+                failures=state.failures + 1,
                 failing_since=since,
             )
         case ModelReplied():
@@ -210,62 +218,66 @@ def _talked(turn: Turn, event: ModelRequested | ModelReplied | ModelFailed, at: 
             text = text_of(event.blocks)
             is_unfinished = bool(calls) or wants_more(event.stop_reason, text)
             return replace(
-                turn,
+                state,
                 number=event.turn,
                 is_asked=False,
                 failure=None,
                 failures=0,
                 failing_since=None,
                 is_spoken_to=False,
-                reply=Reply(turn.last, event.stop_reason, text, is_unfinished),
-                nudges=turn.nudges + 1 if is_unfinished and not calls else 0,
-                fruitless=turn.fruitless + 1,
+                reply=Reply(state.last, event.stop_reason, text, is_unfinished),
+                nudges=state.nudges + 1 if is_unfinished and not calls else 0,
+                fruitless=state.fruitless + 1,
                 pending=calls,
                 started=MappingProxyType({}),
                 orphaned=frozenset(),
                 dropped="",
                 delivery=Delivery(),
-                consents=policy.replied(turn.consents),
-                allowance=pay(turn.allowance, event.cost_microusd),
+                approvals=policy.forget_requests(state.approvals),
+                budget=add_cost(state.budget, event.cost_microusd),
             )
 
 
-def _ended(turn: Turn, event: ToolCompleted | ToolInterrupted) -> Turn:
-    ended = next((each for each in turn.pending if each.id == event.call), None)
+def _end_call(state: AgentState, event: ToolCompleted | ToolInterrupted) -> AgentState:
+    ended = next((each for each in state.pending if each.id == event.call), None)
     if ended is None:
-        return turn
+        return state
     is_accepted = isinstance(event, ToolCompleted) and not event.is_error
-    is_cut_off = isinstance(event, ToolInterrupted) and ended.id in turn.started
-    has_run = (ended.id in turn.started or is_accepted) and ended.id not in turn.orphaned
-    is_answered = turn.question is not None and turn.question.call == ended.id
+    is_cut_off = isinstance(event, ToolInterrupted) and ended.id in state.started
+    has_run = (ended.id in state.started or is_accepted) and ended.id not in state.orphaned
+    is_answered = state.question is not None and state.question.call == ended.id
     is_changing = ended.name in MUTATING
     if is_accepted:
-        turn = replace(turn, fruitless=0)
-    turn = replace(
-        turn,
-        pending=tuple(each for each in turn.pending if each is not ended),
-        started=MappingProxyType({c: e for c, e in turn.started.items() if c != ended.id}),
-        orphaned=turn.orphaned - {ended.id},
-        unkept=(*turn.unkept, turn.as_undone(ended)) if is_changing and has_run else turn.unkept,
-        must_tell_model=turn.must_tell_model or (is_changing and is_cut_off),
-        consents=policy.settled(turn.consents, ended.id),
-        question=None if is_answered else turn.question,
-        answer=None if is_answered else turn.answer,
+        state = replace(state, fruitless=0)
+    state = replace(
+        state,
+        pending=tuple(each for each in state.pending if each is not ended),
+        started=MappingProxyType({c: e for c, e in state.started.items() if c != ended.id}),
+        orphaned=state.orphaned - {ended.id},
+        unsaved=(*state.unsaved, state.as_undone(ended))
+        if is_changing and has_run
+        else state.unsaved,
+        must_tell_model=state.must_tell_model or (is_changing and is_cut_off),
+        approvals=policy.forget_call(state.approvals, ended.id),
+        question=None if is_answered else state.question,
+        answer=None if is_answered else state.answer,
     )
     work = submission_in(ended) if is_accepted else None
-    return _delivered(turn, submitted=work) if work else turn
+    return _update_delivery(state, submitted=work) if work else state
 
 
-def _delivered(turn: Turn, **changes: object) -> Turn:
-    return replace(turn, delivery=replace(turn.delivery, **changes))
+def _update_delivery(state: AgentState, **changes: object) -> AgentState:
+    return replace(state, delivery=replace(state.delivery, **changes))
 
 
-def _dropped(turn: Turn, reason: str) -> Turn:
+def _drop_calls(state: AgentState, reason: str) -> AgentState:
     """Give up what was under way: its calls are not run, an answer of the model is not awaited."""
-    return replace(turn, is_asked=False, dropped=(turn.dropped or reason) if turn.pending else "")
+    return replace(
+        state, is_asked=False, dropped=(state.dropped or reason) if state.pending else ""
+    )
 
 
-def _closed(turn: Turn, ending: str) -> Turn:
-    is_mine = turn.is_started and not turn.has_left
-    turn = replace(turn, is_closed=True, ending=ending if is_mine else "")
-    return _dropped(replace(turn, consents=policy.Consents()), ending)
+def _close_task(state: AgentState, ending: str) -> AgentState:
+    is_mine = state.is_started and not state.has_left
+    state = replace(state, is_closed=True, ending=ending if is_mine else "")
+    return _drop_calls(replace(state, approvals=policy.Approvals()), ending)

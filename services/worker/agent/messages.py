@@ -22,7 +22,7 @@ from events import (
     UndoneCall,
 )
 from services.worker.agent.evolve import evolve
-from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.state import AgentState, Attempt
 from services.worker.agent.text.left_out import left_out_lines
 from services.worker.agent.tool_calls import WHOLE, calls_of, is_call, text_of, wants_more
 
@@ -79,8 +79,8 @@ class _Conversation:
         self.queued: list[str] = []
         self.nudge = ""
 
-    def hear(self, recorded: Recorded, turn: Turn) -> None:
-        """Take in an event; `turn` is where the task stood before it."""
+    def hear(self, recorded: Recorded, state: AgentState) -> None:
+        """Take in an event; `state` is where the task stood before it."""
         match recorded.event:
             case TaskSubmitted(prompt=text):
                 self.steers.append(text)
@@ -89,17 +89,19 @@ class _Conversation:
             case ToolCompleted(call=call, output=output, is_error=is_error):
                 self.results[call] = _result(call, output or "(no output)", is_error=is_error)
             case ToolInterrupted(call=call, reason=reason):
-                self.results[call] = _result(call, _interruption(turn, call, reason), is_error=True)
+                self.results[call] = _result(
+                    call, _interruption(state, call, reason), is_error=True
+                )
             case AttemptStarted() if any(m["role"] == "assistant" for m in self.messages):
-                self.undone += turn.undone
-                self.notices = [self._takeover(turn.left_out)]
+                self.undone += state.undone
+                self.notices = [self._takeover(state.left_out)]
             case ModelReplied():
                 self._reply(recorded.event)
             case _:
                 pass
 
     def _reply(self, event: ModelReplied) -> None:
-        content = sendable(event.blocks, event.stop_reason)
+        content = sendable_blocks(event.blocks, event.stop_reason)
         if content:
             self.messages.append({"role": "assistant", "content": content})
         self.nudge = nudge(event)
@@ -138,31 +140,31 @@ class _Conversation:
         return [self.results.get(c) or _result(c, _NOT_RUN, is_error=True) for c in calls]
 
 
-def messages(history: Iterable[Recorded]) -> list[Message]:
+def build_messages(history: Iterable[Recorded]) -> list[Message]:
     """Make the messages of the request that the history's last `model.requested` announces.
 
     What was said after it waits for the next one. The blocks of every reply must be in its event
     (fetched back from the object store when they were too long for it).
     """
-    conversation, turn = _Conversation(), Turn(attempt=Attempt(number=0))
+    conversation, state = _Conversation(), AgentState(attempt=Attempt(number=0))
     for recorded in history:
-        conversation.hear(recorded, turn)
+        conversation.hear(recorded, state)
         if isinstance(recorded.event, ModelRequested):
-            conversation.speak(with_queued=turn.is_over)
-        turn = evolve(turn, recorded)
+            conversation.speak(with_queued=state.is_over)
+        state = evolve(state, recorded)
     return conversation.messages
 
 
-def _interruption(turn: Turn, call: CallId, reason: str) -> str:
+def _interruption(state: AgentState, call: CallId, reason: str) -> str:
     why = _WHY.get(reason, reason)
-    if call not in turn.started and reason in _ENDED:
+    if call not in state.started and reason in _ENDED:
         return f"Not run: {why}."
-    if call in turn.orphaned:
+    if call in state.orphaned:
         return f"Interrupted: {why}. What it changed in files is undone."
     return f"Interrupted: {why}. What it had done by then is not known."
 
 
-def sendable(blocks: Iterable[Block], stop_reason: str) -> list[Block]:
+def sendable_blocks(blocks: Iterable[Block], stop_reason: str) -> list[Block]:
     """Return what of a reply the API takes back, each block verbatim.
 
     It gives blocks that it refuses to have back: texts of white space, thinking that was cut before

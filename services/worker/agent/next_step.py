@@ -18,25 +18,29 @@ from events import (
     ToolCompleted,
     ToolInterrupted,
 )
-from services.worker.agent.approvals.human_input import answer_late, ask, permit
-from services.worker.agent.budget import exceeded
+from services.worker.agent.approvals.human_input import (
+    ask_question,
+    pass_on_late_answer,
+    permit_call,
+)
+from services.worker.agent.budget import exceeded_limit
 from services.worker.agent.delivery import (
     NOT_YET,
     deliver_ended_work,
     deliver_submission,
-    finished,
-    keep_work,
+    push_unfinished_work,
     pushed_branch,
+    task_finished,
 )
 from services.worker.agent.failures import unreadable_history
 from services.worker.agent.failures.model_errors import (
     CONTEXT_FULL,
-    gave_up,
-    out_of_time,
-    stopped_short,
+    deadline_failure,
+    model_failure,
+    stop_reason_failure,
 )
-from services.worker.agent.failures.progress_guard import stalled
-from services.worker.agent.state import Attempt, Stopping, Turn
+from services.worker.agent.failures.progress_guard import stall_failure
+from services.worker.agent.state import AgentState, Attempt, StopReason
 from services.worker.agent.steps import (
     AskApproval,
     AskModel,
@@ -68,119 +72,123 @@ __all__ = [
     "Step",
     "StoreDiff",
     "TakeSnapshot",
-    "Turn",
     "Wait",
-    "beside",
+    "mark_done",
     "next_step",
-    "settle",
-    "stop",
+    "parallel_snapshot",
+    "request_stop",
 ]
 
 _WINDOW_EXCEEDED: Final = "model_context_window_exceeded"
 
 
-def next_step(turn: Turn, now: datetime) -> Step:
+def next_step(state: AgentState, now: datetime) -> Step:
     """Name the one thing due."""
-    if turn.unreadable:
-        return unreadable_history.last_step(turn)
-    if turn.submitted is None or turn.is_fenced or turn.has_left:
+    if state.unreadable:
+        return unreadable_history.last_step(state)
+    if state.submitted is None or state.is_fenced or state.has_left:
         return Rest()
-    if not turn.is_started:
-        return Rest() if turn.is_closed else Record((_taking_up(turn),))
-    return _leave(turn) or _clear(turn) or _prepare(turn) or _go_on(turn, now)
+    if not state.is_started:
+        return Rest() if state.is_closed else Record((_attempt_started(state),))
+    return (
+        _end_attempt(state)
+        or _end_lost_calls(state)
+        or _prepare_workspace(state)
+        or _continue_work(state, now)
+    )
 
 
-def beside(turn: Turn, now: datetime) -> TakeSnapshot | None:
+def parallel_snapshot(state: AgentState, now: datetime) -> TakeSnapshot | None:
     """Name the snapshot when it may be taken now: by itself, or beside the step that is due.
 
     It may while the model is asked, and while calls run that change nothing.
     """
-    match next_step(turn, now):
+    match next_step(state, now):
         case TakeSnapshot():
             return TakeSnapshot()
-        case AskModel() | Record(facts=(ModelRequested(),)) if turn.is_dirty:
+        case AskModel() | Record(facts=(ModelRequested(),)) if state.is_dirty:
             return TakeSnapshot()
-        case StartTools() | RunTools() if turn.is_dirty and turn.is_prepared:
+        case StartTools() | RunTools() if state.is_dirty and state.is_prepared:
             return TakeSnapshot()
         case _:
             return None
 
 
-def settle(turn: Turn, step: Step) -> Turn:
+def mark_done(state: AgentState, step: Step) -> AgentState:
     """Take note that a step left nothing to record; this attempt need not do it again."""
     match step:
         case TakeSnapshot():
-            return replace(turn, unkept=())
+            return replace(state, unsaved=())
         case OpenPullRequest():
-            return replace(turn, has_pull_requests=False)
+            return replace(state, has_pull_requests=False)
         case _:
-            return turn
+            return state
 
 
-def settle_merged(turn: Turn) -> Turn:
+def mark_merged(state: AgentState) -> AgentState:
     """Take note that the base branch holds the pushed work already: nothing is to be proposed."""
-    return replace(turn, delivery=replace(turn.delivery, has_nothing_to_merge=True))
+    return replace(state, delivery=replace(state.delivery, has_nothing_to_merge=True))
 
 
-def stop(turn: Turn, reason: Stopping, detail: str = "") -> Turn:
+def request_stop(state: AgentState, reason: StopReason, detail: str = "") -> AgentState:
     """Take note that this process has to end soon; the first reason stands."""
-    return turn if turn.stopping else replace(turn, stopping=reason, stopping_detail=detail)
+    return state if state.stopping else replace(state, stopping=reason, stopping_detail=detail)
 
 
-def _taking_up(turn: Turn) -> AttemptStarted:
-    attempt = turn.attempt
+def _attempt_started(state: AgentState) -> AttemptStarted:
+    attempt = state.attempt
     return AttemptStarted(
         attempt=attempt.number,
         machine=attempt.machine,
         build=attempt.build,
         sandbox=attempt.sandbox,
-        undone=turn.undone,
+        undone=state.undone,
     )
 
 
-def _leave(turn: Turn) -> Step | None:
-    reason = turn.ending or turn.stopping
+def _end_attempt(state: AgentState) -> Step | None:
+    reason = state.ending or state.stopping
     if not reason:
         return None
-    running = [call for call in turn.pending if _is_plain(call) and call.id in turn.started]
+    running = [call for call in state.pending if _is_tool_call(call) and call.id in state.started]
     if running:
         return Record(_interrupted(running, reason))
-    if turn.stopping and not turn.ending:
-        if turn.is_dirty and turn.is_prepared and turn.stopping in ("drained", "deadline"):
+    if state.stopping and not state.ending:
+        if state.is_dirty and state.is_prepared and state.stopping in ("drained", "deadline"):
             return TakeSnapshot()
-        if turn.stopping == "deadline":
-            return Record((out_of_time(),))
-    detail = "" if turn.ending else turn.stopping_detail
-    return Record((AttemptEnded(attempt=turn.attempt.number, reason=reason, detail=detail),))
+        if state.stopping == "deadline":
+            return Record((deadline_failure(),))
+    detail = "" if state.ending else state.stopping_detail
+    return Record((AttemptEnded(attempt=state.attempt.number, reason=reason, detail=detail),))
 
 
-def _clear(turn: Turn) -> Step | None:
+def _end_lost_calls(state: AgentState) -> Step | None:
     """Say of calls that will never end, or never run, that it is so."""
-    if turn.dropped and turn.pending:
-        return answer_late(turn) or Record(_interrupted(turn.pending, turn.dropped))
-    lost = [call for call in turn.pending if call.id in turn.orphaned and _is_plain(call)]
+    if state.dropped and state.pending:
+        return pass_on_late_answer(state) or Record(_interrupted(state.pending, state.dropped))
+    lost = [call for call in state.pending if call.id in state.orphaned and _is_tool_call(call)]
     if lost:
         return Record(_interrupted(lost, "machine_lost"))
-    if turn.must_tell_model and turn.pending:
-        return Record(_interrupted(turn.pending, "not_run"))
+    if state.must_tell_model and state.pending:
+        return Record(_interrupted(state.pending, "not_run"))
     return None
 
 
-def _prepare(turn: Turn) -> Step | None:
-    if turn.is_prepared or turn.submitted is None:
+def _prepare_workspace(state: AgentState) -> Step | None:
+    if state.is_prepared or state.submitted is None:
         return None
-    if turn.workspace is None:
-        return PrepareWorkspace(turn.submitted.repository.base)
-    return PrepareWorkspace(turn.workspace.base, turn.workspace.commit, turn.snapshot)
+    if state.workspace is None:
+        return PrepareWorkspace(state.submitted.repository.base)
+    return PrepareWorkspace(state.workspace.base, state.workspace.commit, state.snapshot)
 
 
-def _go_on(turn: Turn, now: datetime) -> Step:
+def _continue_work(state: AgentState, now: datetime) -> Step:
     """Name the next step of the conversation; before it the snapshot, if it has to come first."""
-    step = _use_tools(turn, now) or _close(turn, now) or _talk(turn, now)
-    return TakeSnapshot() if turn.is_dirty and _rests_on_a_snapshot(step) else step
+    step = _use_tools(state, now) or _end_task(state, now) or _ask_model(state, now)
+    return TakeSnapshot() if state.is_dirty and _needs_snapshot(step) else step
 
 
-def _rests_on_a_snapshot(step: Step) -> bool:
+def _needs_snapshot(step: Step) -> bool:
     """Tell whether a step has to wait until the work is kept.
 
     The model may be asked meanwhile. Of what it asks for then, only what changes nothing may run.
@@ -194,73 +202,73 @@ def _rests_on_a_snapshot(step: Step) -> bool:
             return True
 
 
-def _use_tools(turn: Turn, now: datetime) -> Step | None:
-    plain = [call for call in turn.pending if _is_plain(call)]
-    running = tuple(call for call in plain if call.id in turn.started)
+def _use_tools(state: AgentState, now: datetime) -> Step | None:
+    plain = [call for call in state.pending if _is_tool_call(call)]
+    running = tuple(call for call in plain if call.id in state.started)
     if running:
         return RunTools(running)
     if plain:
         together = tuple(takewhile(lambda call: call.name in READ_ONLY, plain))
-        return StartTools(together) if together else permit(turn, plain[0], now)
-    if turn.is_interrupted:
+        return StartTools(together) if together else permit_call(state, plain[0], now)
+    if state.is_interrupted:
         return Wait("instruction")
-    if turn.pending:
-        return ask(turn, turn.pending) or _submit(turn, turn.pending[0], now)
+    if state.pending:
+        return ask_question(state, state.pending) or _submit(state, state.pending[0], now)
     return None
 
 
-def _submit(turn: Turn, call: Call, now: datetime) -> Step | None:
+def _submit(state: AgentState, call: Call, now: datetime) -> Step | None:
     work = submission_in(call)
     if work is None:
         return None
     work = replace(work, body=work.body if work.body.strip() else work.summary)
-    if turn.unread_steers and turn.delivery.diff is None:
+    if state.unread_steers and state.delivery.diff is None:
         return Record((ToolCompleted(call=call.id, output=NOT_YET, is_error=True),))
-    if call.id not in turn.started:
+    if call.id not in state.started:
         return StartTools((call,))
-    return deliver_submission(turn, call, work, now)
+    return deliver_submission(state, call, work, now)
 
 
-def _close(turn: Turn, now: datetime) -> Step | None:
+def _end_task(state: AgentState, now: datetime) -> Step | None:
     """End the task when the model has ended its work and nobody said anything since."""
-    if turn.reply is None or turn.unread_steers or turn.unread_queued or not turn.is_over:
+    if state.reply is None or state.unread_steers or state.unread_queued or not state.is_over:
         return None
-    if turn.is_spoken_to or turn.must_tell_model:
+    if state.is_spoken_to or state.must_tell_model:
         return None
-    if work := turn.delivery.submitted:
-        return Record((finished(turn, work),))
-    if turn.reply.stop_reason in ("end_turn", "stop_sequence"):
-        return deliver_ended_work(turn, now)
-    if turn.reply.stop_reason == _WINDOW_EXCEEDED and (step := keep_work(turn, now)):
+    if work := state.delivery.submitted:
+        return Record((task_finished(state, work),))
+    if state.reply.stop_reason in ("end_turn", "stop_sequence"):
+        return deliver_ended_work(state, now)
+    if state.reply.stop_reason == _WINDOW_EXCEEDED and (step := push_unfinished_work(state, now)):
         return step
-    return Record((stopped_short(turn.reply.stop_reason, pushed_branch(turn)),))
+    return Record((stop_reason_failure(state.reply.stop_reason, pushed_branch(state)),))
 
 
 def _interrupted(calls: Iterable[Call], reason: str) -> tuple[ToolInterrupted, ...]:
     return tuple(ToolInterrupted(call=call.id, reason=reason) for call in calls)
 
 
-def _is_plain(call: Call) -> bool:
+def _is_tool_call(call: Call) -> bool:
     """Whether a call is a tool's, and not a question or a submission the loop itself sees to."""
     return question_in(call) is None and submission_in(call) is None
 
 
-def _talk(turn: Turn, now: datetime) -> Step:
-    submitted, failure = turn.submitted, turn.failure
+def _ask_model(state: AgentState, now: datetime) -> Step:
+    submitted, failure = state.submitted, state.failure
     if submitted is None:
         return Rest()
-    if turn.is_asked:
-        return AskModel(turn.number + 1, submitted.model, submitted.effort)
+    if state.is_asked:
+        return AskModel(state.number + 1, submitted.model, submitted.effort)
     if failure is not None and failure.retry_at is None:
-        step = keep_work(turn, now) if failure.kind in CONTEXT_FULL else None
-        return step or Record((gave_up(failure, pushed_branch(turn)),))
-    if stall := stalled(turn):
+        step = push_unfinished_work(state, now) if failure.kind in CONTEXT_FULL else None
+        return step or Record((model_failure(failure, pushed_branch(state)),))
+    if stall := stall_failure(state):
         return Record((stall,))
     if failure is not None and failure.retry_at is not None and now < failure.retry_at:
         return Wait("provider", failure.retry_at)
-    over = turn.allowance.exhausted
+    over = state.budget.exhausted
     if over is not None and (over.resets_at is None or now < over.resets_at):
         return Wait("budget", over.resets_at)
-    if met := exceeded(turn.allowance, now):
+    if met := exceeded_limit(state.budget, now):
         return Record((met,))
-    return Record((ModelRequested(turn=turn.number + 1, model=submitted.model),))
+    return Record((ModelRequested(turn=state.number + 1, model=submitted.model),))

@@ -30,14 +30,14 @@ from events import (
     UndoneCall,
     WorkspacePrepared,
 )
-from services.worker.agent.approvals.policy import Consents
-from services.worker.agent.budget import Allowance
+from services.worker.agent.approvals.policy import Approvals
+from services.worker.agent.budget import BudgetUse
 from services.worker.agent.failures.outage import Outage
 from services.worker.agent.tool_calls import MUTATING, Call, Submit
 
 DIFF_NAME: Final = "diff.patch"
 
-Stopping = Literal["", "drained", "deadline"] | Outage
+StopReason = Literal["", "drained", "deadline"] | Outage
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,10 +75,10 @@ class Delivery(msgspec.Struct, frozen=True):
     submitted: Submit | None = None
 
 
-class Turn(msgspec.Struct, frozen=True, kw_only=True):
+class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's position in its loop.
 
-    `unkept`: the calls that may have changed files since the last snapshot, in order. A new
+    `unsaved`: the calls that may have changed files since the last snapshot, in order. A new
     attempt does not find their work. `must_tell_model`: the newest reply rests on work that is gone
     or was cut off, and the model has not been asked since; nothing of that reply may run or be
     delivered. `unreadable`: why its history cannot be folded any further. `nudges` are replies in a
@@ -93,7 +93,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     last: EventId = EventId("")
     at: datetime | None = None
     submitted: TaskSubmitted | None = None
-    allowance: Allowance = Allowance()
+    budget: BudgetUse = BudgetUse()
 
     is_started: bool = False
     is_fenced: bool = False
@@ -119,17 +119,17 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     orphaned: frozenset[CallId] = frozenset()
     question: QuestionAsked | None = None
     answer: QuestionAnswered | None = None
-    consents: Consents = Consents()
+    approvals: Approvals = Approvals()
     unread_steers: int = 0
     unread_queued: int = 0
     is_interrupted: bool = False
     dropped: str = ""
     delivery: Delivery = Delivery()
 
-    unkept: tuple[UndoneCall, ...] = ()
+    unsaved: tuple[UndoneCall, ...] = ()
     must_tell_model: bool = False
     has_pull_requests: bool = True
-    stopping: Stopping = ""
+    stopping: StopReason = ""
     stopping_detail: str = ""
     unreadable: str = ""
 
@@ -153,13 +153,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_dirty(self) -> bool:
         """Whether the files may have changed since the last snapshot."""
-        return bool(self.unkept)
+        return bool(self.unsaved)
 
     @property
     def undone(self) -> tuple[UndoneCall, ...]:
         """Name the calls whose work a new attempt does not find: ended or running, not kept."""
         running = (c for c in self.pending if c.id in self.started and c.name in MUTATING)
-        return (*self.unkept, *map(self.as_undone, running))
+        return (*self.unsaved, *map(self.as_undone, running))
 
     def as_undone(self, call: Call) -> UndoneCall:
         """Name a call, by the title it was started with, as one whose work is not kept."""
@@ -181,6 +181,6 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
             self.is_closed
             or self.is_interrupted
             or is_asking
-            or self.consents.is_waiting
-            or self.allowance.exhausted is not None
+            or self.approvals.is_waiting
+            or self.budget.exhausted is not None
         )

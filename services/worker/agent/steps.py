@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from events import CallId, EventId, SnapshotTaken, WorkerEvent
-from services.worker.agent.approvals.policy import Wanted
+from services.worker.agent.approvals.policy import ApprovalNeed
 from services.worker.agent.tool_calls import Call
 
 
@@ -41,14 +41,14 @@ class AskApproval(msgspec.Struct, frozen=True):
     """Ask a person whether this call may be made."""
 
     call: Call
-    want: Wanted
+    need: ApprovalNeed
 
 
 class AskPush(msgspec.Struct, frozen=True):
     """Ask a person whether the work may be pushed although it changes these files."""
 
     call: CallId
-    want: Wanted
+    need: ApprovalNeed
     paths: tuple[str, ...]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from events import ApprovalRequested
-from services.worker.agent.approvals.policy import PUSH, Wanted
+from services.worker.agent.approvals.policy import PUSH, ApprovalNeed
 from services.worker.agent.steps import AskPush
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.left_out import shown_path
@@ -27,8 +27,8 @@ _SHOWN_BYTES: Final = 32 * 1024
 _SHOWN_NAMES: Final = 100
 
 
-async def request_of(
-    call: Call, want: Wanted, sandbox: Sandbox, *, now: datetime
+async def approval_request(
+    call: Call, need: ApprovalNeed, sandbox: Sandbox, *, now: datetime
 ) -> ApprovalRequested:
     """Put the request for a call; what is shown is cut beyond 32 KiB, in its middle.
 
@@ -37,19 +37,19 @@ async def request_of(
     diff = await _difference(sandbox, call.name, call.input)
     command = "" if diff else _command(call.name, call.input)
     return ApprovalRequested(
-        request=want.request,
+        request=need.request,
         call=call.id,
         tool=call.name,
         title=title_of(call),
-        digest=want.digest,
-        covers=want.covers,
+        digest=need.digest,
+        covers=need.covers,
         expires_at=now + OPEN,
         command=excerpt(command, _SHOWN_BYTES)[0],
         diff=excerpt(diff, _SHOWN_BYTES)[0],
     )
 
 
-def push_request(step: AskPush, diff: str, *, now: datetime) -> ApprovalRequested:
+def push_approval_request(step: AskPush, diff: str, *, now: datetime) -> ApprovalRequested:
     """Put the request for a push: the changes of the files that a person has to see.
 
     `diff` is that of all of the work.
@@ -58,12 +58,12 @@ def push_request(step: AskPush, diff: str, *, now: datetime) -> ApprovalRequeste
     files = "a file" if count == 1 else f"{count} files"
     names = [shown_path(path) for path in step.paths]
     return ApprovalRequested(
-        request=step.want.request,
+        request=step.need.request,
         call=step.call,
         tool=PUSH,
         title=one_line(f"Push {files} that the forge runs or trusts: {', '.join(names)}"),
-        digest=step.want.digest,
-        covers=step.want.covers,
+        digest=step.need.digest,
+        covers=step.need.covers,
         expires_at=now + OPEN,
         command="\n".join(names[:_SHOWN_NAMES]),
         diff=excerpt(_changes_of(step.paths, diff), _SHOWN_BYTES)[0],

@@ -1,7 +1,7 @@
 """The gateway's broker, as a worker uses it: the claim, the object store, the forge.
 
 Callers: `services.worker.main`. The gateway, the object store and the forge may be away during a
-task, so what fails for want of them is said again, as patience has it.
+task, so what fails for need of them is said again, as retry has it.
 """
 
 import ssl
@@ -32,7 +32,7 @@ from infra.runtime.telemetry import logger
 from infra.stores.object_keys import is_blob_name
 from services.worker.agent.failures.outage import Outage, Unreachable
 from services.worker.ports import NothingToMerge, PullRequest
-from services.worker.retry import Patience, Wait
+from services.worker.retry import Backoff, RetryPolicy
 from services.worker.settings import Settings
 from services.worker.workspace.git_errors import pull_request_refused
 
@@ -54,15 +54,15 @@ class ClaimRefused(Exception):
 _NO_BLOB: Final = (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
 
 
-class Broker:
+class BrokerClient:
     """The broker, to one attempt: `Blobs` and `Forge` of services.worker.ports."""
 
     def __init__(
-        self, client: httpx.AsyncClient, token: str, *, patience: Patience | None = None
+        self, client: httpx.AsyncClient, token: str, *, retry: RetryPolicy | None = None
     ) -> None:
         self._client = client
         self._token = token
-        self._patience = patience or Patience()
+        self._retry = retry or RetryPolicy()
 
     async def put(self, name: str, content: bytes) -> Blob:
         """Store bytes under a name such as `snapshots/0007.pack`. Raises Unreachable."""
@@ -75,11 +75,11 @@ class Broker:
         if not is_blob_name(name):
             raise LookupError(f"no blob can be under {key[:200]!r}")
         request = self._request("GET", f"blobs/{name}")
-        answer = await _say(self._client, request, self._patience.begin())
+        answer = await _send_until_answered(self._client, request, self._retry.start())
         if answer.status_code in _NO_BLOB:
             raise LookupError(f"there is no blob under {key[:200]}")
         if not answer.is_success:
-            raise _refused(answer)
+            raise _gateway_refused(answer)
         return answer.content
 
     async def holds(self) -> bool:
@@ -95,8 +95,8 @@ class Broker:
         content = msgspec.json.encode(VerifyEventsRequest(tuple(events)))
         request = self._request("POST", "events/verify", content=content)
         try:
-            wait = self._patience.begin(most_seconds=_VERIFY_SECONDS)
-            answer = await _say(self._client, request, wait)
+            wait = self._retry.start(max_seconds=_VERIFY_SECONDS)
+            answer = await _send_until_answered(self._client, request, wait)
         except Unreachable as reason:
             raise Unavailable(str(reason)) from reason
         if not answer.is_success:
@@ -116,7 +116,7 @@ class Broker:
         wanted = PullRequestRequest(title=title, body=body, branch=branch, base=base)
         request = self._request("POST", "forge/pull-request", content=msgspec.json.encode(wanted))
         try:
-            answer = await _say(self._client, request, self._patience.begin())
+            answer = await _send_until_answered(self._client, request, self._retry.start())
         except Unreachable as away:
             if away.reason != FORGE_UNREACHABLE:
                 raise
@@ -143,13 +143,15 @@ class Broker:
         )
 
     async def _ask(self, request: Callable[[], httpx.Request]) -> httpx.Response:
-        answer = await _say(self._client, request, self._patience.begin())
+        answer = await _send_until_answered(self._client, request, self._retry.start())
         if not answer.is_success:
-            raise _refused(answer)
+            raise _gateway_refused(answer)
         return answer
 
 
-async def claim(client: httpx.AsyncClient, settings: Settings, patience: Patience) -> ClaimResponse:
+async def claim_attempt(
+    client: httpx.AsyncClient, settings: Settings, retry: RetryPolicy
+) -> ClaimResponse:
     """Trade the one-time code for credentials. Raises ClaimRefused, Unreachable."""
     asked = ClaimRequest(
         task=settings.task_id,
@@ -159,7 +161,7 @@ async def claim(client: httpx.AsyncClient, settings: Settings, patience: Patienc
         machine=settings.fly_machine_id,
     )
     body = msgspec.json.encode(asked)
-    answer = await _say(
+    answer = await _send_until_answered(
         client,
         lambda: client.build_request(
             "POST",
@@ -167,7 +169,7 @@ async def claim(client: httpx.AsyncClient, settings: Settings, patience: Patienc
             content=body,
             headers={"Content-Type": "application/json"},
         ),
-        patience.begin(),
+        retry.start(),
     )
     if not answer.is_success:
         raise ClaimRefused(f"{answer.status_code}: {_problem(answer)}")
@@ -181,12 +183,12 @@ def gateway_client(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False, verify=verify)
 
 
-async def _say(
-    client: httpx.AsyncClient, request: Callable[[], httpx.Request], wait: Wait
+async def _send_until_answered(
+    client: httpx.AsyncClient, request: Callable[[], httpx.Request], wait: Backoff
 ) -> httpx.Response:
     """Send until there is an answer that another try would not change.
 
-    Raises Unreachable, which names what was away, when there is none before patience ends.
+    Raises Unreachable, which names what was away, when there is none before the retries end.
     """
     while True:
         reason: Outage = "gateway_unreachable"
@@ -202,12 +204,12 @@ async def _say(
                 return answer
             reason = _AWAY.get(code, reason)
             trouble = f"{answer.status_code}: {_problem(answer)}"
-        if not await wait.again():
-            raise wait.over(reason, trouble)
+        if not await wait.pause():
+            raise wait.error(reason, trouble)
         _log.warning("broker.waiting", reason=reason, trouble=trouble)
 
 
-def _refused(answer: httpx.Response) -> Unreachable:
+def _gateway_refused(answer: httpx.Response) -> Unreachable:
     trouble = f"{answer.status_code}: {_problem(answer)}"
     return Unreachable(
         "gateway_refused", f"The gateway does not do what this attempt needs: {trouble}"

@@ -9,10 +9,10 @@ import msgspec
 
 from events.protocol.heartbeat import HEARTBEAT_SECONDS, Heartbeat
 
-_ASKING_SECONDS: Final = 1.0
+_READER_REQUEST_SECONDS: Final = 1.0
 
 
-class Beats:
+class HeartbeatSender:
     """Says a beat every five seconds; at once and every second while a reader is asked for."""
 
     def __init__(
@@ -24,18 +24,18 @@ class Beats:
         self._say = say
         self._look = look
         self._is_asking = is_asking
-        self._stirred = asyncio.Event()
+        self._requested = asyncio.Event()
 
     def ask(self, _reader: int) -> None:
         """Say the next beat now."""
-        self._stirred.set()
+        self._requested.set()
 
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
-            self._stirred.clear()
+            self._requested.clear()
             await self._say(msgspec.json.encode(self._look()))
-            seconds = _ASKING_SECONDS if self._is_asking() else HEARTBEAT_SECONDS
+            seconds = _READER_REQUEST_SECONDS if self._is_asking() else HEARTBEAT_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await self._stirred.wait()
+                    await self._requested.wait()

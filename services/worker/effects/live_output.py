@@ -17,7 +17,7 @@ from services.worker.agent.text.redaction import RedactedStream, Redactor
 from services.worker.ports import LiveKind, OnDelta, OnOutput
 
 _PAUSE_SECONDS: Final = 0.04  # 25 items a second
-_MOST_CHARACTERS: Final = 16_000
+_MAX_CHARACTERS: Final = 16_000
 
 
 class _Item(msgspec.Struct, frozen=True, tag_field="t", tag="eph"):
@@ -30,7 +30,7 @@ class _Item(msgspec.Struct, frozen=True, tag_field="t", tag="eph"):
     text: str
 
 
-class Live:
+class LiveOutput:
     """Gathers pieces and says them at most 25 times a second for each block."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Live:
         self._streams: dict[tuple[LiveKind, str], RedactedStream] = {}
         self._task = task
         self._say = say
-        self._heard = asyncio.Event()
+        self._has_pieces = asyncio.Event()
         self._offsets: dict[tuple[LiveKind, str], int] = {}
         self._waiting: dict[tuple[LiveKind, str], str] = {}
 
@@ -69,18 +69,18 @@ class Live:
     async def run(self, until: asyncio.Event) -> None:
         """Say what was gathered, as it comes, until set."""
         while not until.is_set():
-            await self._heard.wait()
+            await self._has_pieces.wait()
             await self.flush()
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def flush(self) -> None:
         """Say what was gathered now."""
-        self._heard.clear()
+        self._has_pieces.clear()
         waiting, self._waiting = self._waiting, {}
         for (kind, block), text in waiting.items():
             offset = self._offsets.get((kind, block), 0)
             self._offsets[kind, block] = offset + len(text)
-            shown = text[-_MOST_CHARACTERS:]
+            shown = text[-_MAX_CHARACTERS:]
             skipped = len(text) - len(shown)
             item = _Item(self._task, kind, block, offset + skipped, shown)
             await self._say(msgspec.json.encode(item))
@@ -103,4 +103,4 @@ class Live:
     def _put(self, key: tuple[LiveKind, str], text: str) -> None:
         if text:
             self._waiting[key] = self._waiting.get(key, "") + text
-            self._heard.set()
+            self._has_pieces.set()

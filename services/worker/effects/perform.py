@@ -1,4 +1,4 @@
-"""The steps that reach into the world: each one done, and told as facts."""
+"""The steps that reach outside the process: each one is performed and returns facts."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ from events.protocol.model_prices import billed_model, cost_microusd
 from events.protocol.quarantine import Broken, attempt
 from infra.runtime.clock import Clock
 from services.worker.agent.failures import unreadable_history
-from services.worker.agent.failures.model_errors import failed
+from services.worker.agent.failures.model_errors import record_failure
 from services.worker.agent.failures.outage import Unreachable
-from services.worker.agent.messages import messages
-from services.worker.agent.state import DIFF_NAME, Turn
+from services.worker.agent.messages import build_messages
+from services.worker.agent.state import DIFF_NAME, AgentState
 from services.worker.agent.steps import (
     AskApproval,
     AskModel,
@@ -44,15 +44,15 @@ from services.worker.agent.system_prompt import system_blocks
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.agent.tool_calls import Call, calls_of, with_own_ids
-from services.worker.effects.approval_request import push_request, request_of
-from services.worker.effects.live_output import Live
+from services.worker.effects.approval_request import approval_request, push_approval_request
+from services.worker.effects.live_output import LiveOutput
 from services.worker.ports import (
     Blobs,
     BudgetRefused,
     Forge,
     Model,
     ModelFailure,
-    Question,
+    ModelRequest,
     Sandbox,
     SandboxUnavailable,
     Workspace,
@@ -60,9 +60,9 @@ from services.worker.ports import (
 )
 from services.worker.tools.tool import Outcome
 from services.worker.tools.toolbox import run_call, specs
-from services.worker.workspace.instruction_files import Rules
+from services.worker.workspace.instruction_files import InstructionFiles
 
-Deed = (
+Effect = (
     PrepareWorkspace
     | AskModel
     | AskApproval
@@ -78,7 +78,7 @@ Facts = Sequence[WorkerEvent]
 _DIFF_LIMIT_BYTES: Final = 16 * 1024
 
 
-class World(NamedTuple):
+class WorkerContext(NamedTuple):
     """All that a worker reaches."""
 
     model: Model
@@ -86,95 +86,101 @@ class World(NamedTuple):
     workspace: Workspace
     blobs: Blobs
     forge: Forge
-    rules: Rules
-    live: Live
+    instruction_files: InstructionFiles
+    live: LiveOutput
     clock: Clock
     redactor: Redactor = Redactor()
 
 
-async def perform(world: World, step: Deed, turn: Turn, history: Sequence[Recorded]) -> Facts:
+async def perform(
+    context: WorkerContext, step: Effect, state: AgentState, history: Sequence[Recorded]
+) -> Facts:
     """Do what is due and return what happened; nothing, when nothing came of it.
 
-    Misfortunes of the agent's world are facts too. Raises NothingToMerge, Unreachable.
+    Misfortunes of the agent's context are facts too. Raises NothingToMerge, Unreachable.
     """
     try:
         match step:
             case PrepareWorkspace():
-                return await _prepare(world, step)
+                return await _prepare(context, step)
             case AskModel():
-                return await _ask(world, step, turn, history)
-            case AskApproval(call=call, want=want):
-                return [await request_of(call, want, world.sandbox, now=world.clock())]
+                return await _ask_model(context, step, state, history)
+            case AskApproval(call=call, need=need):
+                return [await approval_request(call, need, context.sandbox, now=context.clock())]
             case AskPush():
-                return [await _ask_push(world, step)]
+                return [await _ask_push(context, step)]
             case RunTools(calls=calls):
-                return await _run(world, calls)
+                return await _run_calls(context, calls)
             case TakeSnapshot():
-                return await _snapshot(world, turn)
+                return await _snapshot(context, state)
             case StoreDiff():
-                return await _diff(world, turn)
+                return await _diff(context, state)
             case Push():
-                return await _push(world, step, turn)
+                return await _push(context, step, state)
             case OpenPullRequest():
-                return await _propose(world, step, turn)
+                return await _open_pull_request(context, step, state)
     except WorkspaceRefused as no:
         return [TaskFailed(reason=no.reason, detail=no.detail, remedy=no.remedy)]
     except SandboxUnavailable as error:
         return [_without_sandbox(error)]
 
 
-async def _prepare(world: World, step: PrepareWorkspace) -> Facts:
-    began = world.clock()
+async def _prepare(context: WorkerContext, step: PrepareWorkspace) -> Facts:
+    began = context.clock()
     refusal: Exception | None = None  # raised after `except*`: see tests/architecture
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(world.sandbox.start())
-            group.create_task(world.workspace.fetch(base=step.base, commit=step.commit))
+            group.create_task(context.sandbox.start())
+            group.create_task(context.workspace.fetch(base=step.base, commit=step.commit))
     except* (SandboxUnavailable, Unreachable, WorkspaceRefused) as refusals:
         refusal = refusals.exceptions[0]
     if refusal is not None:
         raise refusal
-    prepared = await world.workspace.prepare(
+    prepared = await context.workspace.prepare(
         base=step.base, commit=step.commit, restore=step.restore
     )
     fact = WorkspacePrepared(
         commit=prepared.commit,
         base=prepared.base,
         branch=prepared.branch,
-        seconds=_since(world, began),
+        seconds=_seconds_since(context, began),
         snapshot=step.restore.tree if step.restore else "",
     )
-    await world.rules.of(prepared.commit)
-    await world.model.ready()  # so that `model.requested` is said when the model is asked indeed
+    await context.instruction_files.read(prepared.commit)
+    await context.model.ready()  # so that `model.requested` is said when the model is asked indeed
     return [fact]
 
 
-async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recorded]) -> Facts:
-    began = world.clock()
-    commit = turn.workspace.commit if turn.workspace else ""
-    conversation = attempt(messages, history)
+async def _ask_model(
+    context: WorkerContext, step: AskModel, state: AgentState, history: Sequence[Recorded]
+) -> Facts:
+    began = context.clock()
+    commit = state.workspace.commit if state.workspace else ""
+    conversation = attempt(build_messages, history)
     if isinstance(conversation, Broken):
-        return [unreadable_history.failed(conversation.reason)]
-    question = Question(
+        return [unreadable_history.history_failure(conversation.reason)]
+    model_request = ModelRequest(
         model=step.model,
         effort=step.effort,
-        system=system_blocks(await world.rules.of(commit)),
+        system=system_blocks(await context.instruction_files.read(commit)),
         messages=conversation,
         tools=specs(),
-        user=turn.task,
+        user=state.task,
     )
     try:
-        answer = await world.model.answer(question, world.live.reply(step.turn))
+        answer = await context.model.ask(model_request, context.live.reply(step.turn))
     except ModelFailure as failure:
-        failures, since, now = turn.failures, turn.failing_since, world.clock()
-        told = failure.misfortune
-        jitter = _spread(turn.task, failures)
+        failures, since, now = state.failures, state.failing_since, context.clock()
+        told = failure.model_error
+        jitter = _retry_jitter(state.task, failures)
         return [
-            failed(told, turn=step.turn, failures=failures, since=since, now=now, jitter=jitter)
+            record_failure(
+                told, turn=step.turn, failures=failures, since=since, now=now, jitter=jitter
+            )
         ]
     except BudgetRefused as refused:
-        return [refused.met]
-    await world.live.end()
+        return [refused.exhausted]
+    await context.live.end()
     return [
         ModelReplied(
             turn=step.turn,
@@ -184,37 +190,41 @@ async def _ask(world: World, step: AskModel, turn: Turn, history: Sequence[Recor
             blocks=with_own_ids(answer.blocks, _call_ids(history), step.turn),
             model=answer.model,
             request=answer.request,
-            seconds=_since(world, began),
+            seconds=_seconds_since(context, began),
         )
     ]
 
 
-async def _run(world: World, calls: Sequence[Call]) -> Facts:
+async def _run_calls(context: WorkerContext, calls: Sequence[Call]) -> Facts:
     async with asyncio.TaskGroup() as group:
-        running = [group.create_task(_run_one(world, call)) for call in calls]
-    await world.live.end()
+        running = [group.create_task(_run_one(context, call)) for call in calls]
+    await context.live.end()
     facts: list[WorkerEvent] = []
     for call, task in zip(calls, running, strict=True):
         ended = task.result()
         if isinstance(ended, SandboxUnavailable):
             interrupted = ToolInterrupted(call=call.id, reason="the sandbox was lost")
             return [*facts, interrupted, _without_sandbox(ended)]
-        facts += await _told(world, call, *ended)
+        facts += await _completed_call(context, call, *ended)
     return facts
 
 
-async def _run_one(world: World, call: Call) -> tuple[Outcome, float] | SandboxUnavailable:
-    began = world.clock()
+async def _run_one(
+    context: WorkerContext, call: Call
+) -> tuple[Outcome, float] | SandboxUnavailable:
+    began = context.clock()
     try:
-        outcome = await run_call(world.sandbox, call, world.live.output(call.id))
+        outcome = await run_call(context.sandbox, call, context.live.output(call.id))
     except SandboxUnavailable as error:
         return error
-    return outcome, _since(world, began)
+    return outcome, _seconds_since(context, began)
 
 
-async def _told(world: World, call: Call, outcome: Outcome, seconds: float) -> Facts:
+async def _completed_call(
+    context: WorkerContext, call: Call, outcome: Outcome, seconds: float
+) -> Facts:
     """Cut a call's output to what the model is told, and keep the whole of what was cut."""
-    output = await asyncio.to_thread(world.redactor.text, outcome.output)
+    output = await asyncio.to_thread(context.redactor.text, outcome.output)
     told, is_cut = excerpt(output.replace("\0", "\N{SYMBOL FOR NULL}"))
     whole = output.encode(errors="replace")
     name = f"outputs/{sha256(whole).hexdigest()}.txt"  # the model chooses no name of ours
@@ -225,22 +235,22 @@ async def _told(world: World, call: Call, outcome: Outcome, seconds: float) -> F
         is_error=outcome.is_error,
         is_truncated=is_cut or outcome.is_truncated,
         seconds=seconds,
-        diff=excerpt(world.redactor.text(outcome.diff), _DIFF_LIMIT_BYTES)[0],
-        artifact=await world.blobs.put(name, whole) if is_cut else None,
+        diff=excerpt(context.redactor.text(outcome.diff), _DIFF_LIMIT_BYTES)[0],
+        artifact=await context.blobs.put(name, whole) if is_cut else None,
     )
     return [outcome.plan, completed] if outcome.plan else [completed]
 
 
-async def _snapshot(world: World, turn: Turn) -> Facts:
-    taken = await world.workspace.snapshot()
+async def _snapshot(context: WorkerContext, state: AgentState) -> Facts:
+    taken = await context.workspace.snapshot()
     if taken is None:
         return []
     content = sha256(taken.pack).hexdigest()  # the same tree may come in another pack
-    name = f"snapshots/{turn.number:04d}-{taken.tree[:12]}-{content[:12]}.pack"
+    name = f"snapshots/{state.number:04d}-{taken.tree[:12]}-{content[:12]}.pack"
     return [
         SnapshotTaken(
             tree=taken.tree,
-            pack=await world.blobs.put(name, taken.pack),
+            pack=await context.blobs.put(name, taken.pack),
             files=taken.files,
             insertions=taken.insertions,
             deletions=taken.deletions,
@@ -250,33 +260,37 @@ async def _snapshot(world: World, turn: Turn) -> Facts:
     ]
 
 
-async def _diff(world: World, turn: Turn) -> Facts:
-    late = await _snapshot(world, turn)  # what the background still wrote is delivered, so kept
-    diff = await asyncio.to_thread(world.redactor.text, await world.workspace.diff())
+async def _diff(context: WorkerContext, state: AgentState) -> Facts:
+    late = await _snapshot(context, state)  # what the background still wrote is delivered, so kept
+    diff = await asyncio.to_thread(context.redactor.text, await context.workspace.diff())
     content = diff.encode(errors="replace")
-    name = f"artifacts/{turn.number:04d}-{sha256(content).hexdigest()[:12]}-{DIFF_NAME}"
-    blob = await world.blobs.put(name, content)
+    name = f"artifacts/{state.number:04d}-{sha256(content).hexdigest()[:12]}-{DIFF_NAME}"
+    blob = await context.blobs.put(name, content)
     return [*late, ArtifactStored(name=DIFF_NAME, media_type="text/x-diff", blob=blob)]
 
 
-async def _ask_push(world: World, step: AskPush) -> ApprovalRequested:
-    return push_request(step, await world.workspace.diff(), now=world.clock())
+async def _ask_push(context: WorkerContext, step: AskPush) -> ApprovalRequested:
+    return push_approval_request(step, await context.workspace.diff(), now=context.clock())
 
 
-async def _push(world: World, step: Push, turn: Turn) -> Facts:
-    commit = await world.workspace.commit_and_push(
-        title=world.redactor.text(step.title),
-        body=world.redactor.text(step.body),
-        trailers={"Task": turn.task, "Event": step.event},
+async def _push(context: WorkerContext, step: Push, state: AgentState) -> Facts:
+    commit = await context.workspace.commit_and_push(
+        title=context.redactor.text(step.title),
+        body=context.redactor.text(step.body),
+        trailers={"Task": state.task, "Event": step.event},
     )
-    branch = turn.workspace.branch if turn.workspace else ""
+    branch = state.workspace.branch if state.workspace else ""
     return [BranchPushed(branch=branch, commit=commit)]
 
 
-async def _propose(world: World, step: OpenPullRequest, turn: Turn) -> Facts:
-    title = world.redactor.text(step.title)
-    body = f"{world.redactor.text(step.body).rstrip()}\n\n---\nMade by Errand, task `{turn.task}`."
-    opened = await world.forge.pull_request(
+async def _open_pull_request(
+    context: WorkerContext, step: OpenPullRequest, state: AgentState
+) -> Facts:
+    title = context.redactor.text(step.title)
+    body = (
+        f"{context.redactor.text(step.body).rstrip()}\n\n---\nMade by Errand, task `{state.task}`."
+    )
+    opened = await context.forge.pull_request(
         title=title, body=body, branch=step.branch, base=step.base
     )
     if opened is None:
@@ -297,10 +311,10 @@ def _without_sandbox(error: SandboxUnavailable) -> TaskFailed:
     )
 
 
-def _spread(task: str, failures: int) -> float:
+def _retry_jitter(task: str, failures: int) -> float:
     """Return a number from 0 to 1 that differs between tasks, so that they do not retry at once."""
     return crc32(f"{task}:{failures}".encode()) / 0xFFFFFFFF
 
 
-def _since(world: World, began: datetime) -> float:
-    return round((world.clock() - began).total_seconds(), 3)
+def _seconds_since(context: WorkerContext, began: datetime) -> float:
+    return round((context.clock() - began).total_seconds(), 3)

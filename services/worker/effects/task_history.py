@@ -19,23 +19,23 @@ from infra.log.event_log import Conflict, Unavailable
 from infra.runtime.clock import DraftFactory
 from infra.runtime.telemetry import logger
 from services.worker.agent.failures.outage import Unreachable
-from services.worker.agent.failures.unreadable_history import evolve, spoilt
-from services.worker.agent.next_step import settle, settle_merged, stop
-from services.worker.agent.state import Attempt, Stopping, Turn
+from services.worker.agent.failures.unreadable_history import evolve, mark_unreadable
+from services.worker.agent.next_step import mark_done, mark_merged, request_stop
+from services.worker.agent.state import AgentState, Attempt, StopReason
 from services.worker.agent.steps import Step
 from services.worker.agent.text.event_limits import fit
 from services.worker.agent.text.redaction import Redactor
 from services.worker.ports import AttemptLog, Blobs
 
-LONGEST_BLOCKS_BYTES: Final = 48 * 1024
+MAX_BLOCKS_BYTES: Final = 48 * 1024
 _PAUSE_SECONDS: Final = 0.5
 
 _log = logger(__name__)
 _blocks = msgspec.json.Decoder(tuple[Block, ...])
 
 
-class Logbook:
-    """One task's history as one attempt keeps it. `changes` counts what `turn` has gone through."""
+class TaskHistory:
+    """One task's history as one attempt keeps it. `changes` counts the changes of `state`."""
 
     def __init__(
         self,
@@ -51,17 +51,17 @@ class Logbook:
         self._blobs = blobs
         self._draft_factory = draft_factory
         self._by = f"worker:{attempt.number}"
-        self._stirred = asyncio.Event()
-        self._pen = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._append_lock = asyncio.Lock()
         self.changes = 0
-        self.turn = Turn(attempt=attempt)
-        self.history: list[Recorded] = []
+        self.state = AgentState(attempt=attempt)
+        self.events: list[Recorded] = []
 
-    async def read(self) -> None:
+    async def read_events(self) -> None:
         """Read and fold what the history holds."""
         while True:
             try:
-                return await self._take(await self._log.catch_up())
+                return await self._add_batch(await self._log.catch_up())
             except Unavailable as reason:
                 _log.warning("the history cannot be read yet", reason=str(reason))
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -69,7 +69,7 @@ class Logbook:
     async def follow(self, until: asyncio.Event) -> None:
         """Fold what comes until set. Raises Unavailable when the log is lost for good."""
         async for batch in self._log.follow(until):
-            await self._take(batch)
+            await self._add_batch(batch)
 
     async def append(self, facts: Sequence[WorkerEvent]) -> None:
         """Append facts to the history as it is folded here, and fold them.
@@ -77,61 +77,61 @@ class Logbook:
         Waits for a log that does not answer. Raises Conflict, after folding what stood in the way,
         be it from somebody else or from a step beside this one.
         """
-        after = self.turn.head
+        after = self.state.head
         redacted = [self._redactor.fact(fact) for fact in facts]
-        facts = [each for fact in redacted for each in await self._fitting(fact)]
-        stored = [await self._stow(fact) for fact in facts]
+        facts = [each for fact in redacted for each in await self._fit(fact)]
+        stored = [await self._store_blocks(fact) for fact in facts]
         try:
-            async with self._pen:
+            async with self._append_lock:
                 await self._write(stored, facts, after)
         except Unwritable as error:
             _log.error("event.unwritable", reason=str(error))
-            self.spoil(f"what it should say next is no event: {error}")
+            self.mark_unreadable(f"what it should say next is no event: {error}")
 
     async def _write(
         self, stored: Sequence[WorkerEvent], facts: Sequence[WorkerEvent], after: Head
     ) -> None:
-        if self.turn.head != after:
-            raise Conflict(f"the history of {self.turn.task} has grown beyond {after.version}")
+        if self.state.head != after:
+            raise Conflict(f"the history of {self.state.task} has grown beyond {after.version}")
         changes = self.changes
-        drafts = self._draft_factory.drafts(stored, by=self._by, cause=self.turn.last)
+        drafts = self._draft_factory.drafts(stored, by=self._by, cause=self.state.last)
         try:
-            head = await self._store(drafts, after)
+            head = await self._append_to_log(drafts, after)
         except Conflict:
-            if self.turn.head == after:
-                await self.changed(changes)
+            if self.state.head == after:
+                await self.wait_for_change(changes)
             raise
-        history = History(self.history[0].account, self.turn.task)
+        history = History(self.events[0].account, self.state.task)
         for place, (draft, fact) in enumerate(zip(drafts, facts, strict=True), after.version + 1):
             sequence = head.sequence - (head.version - place)
             self._fold(_recorded(history, draft, fact, Head(place, sequence)))
 
-    async def changed(self, since: int, until: datetime | None = None) -> None:
-        """Return when `turn` has changed since the count `since`, or at a time."""
+    async def wait_for_change(self, since: int, until: datetime | None = None) -> None:
+        """Return when `state` has changed since the count `since`, or at a time."""
         seconds = None if until is None else (until - self._draft_factory.now()).total_seconds()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self.changes == since:
-                    await self._stirred.wait()
+                    await self._changed.wait()
 
-    def spoil(self, reason: str) -> None:
+    def mark_unreadable(self, reason: str) -> None:
         """Take note that this history cannot be acted on any further."""
-        _log.error("task.quarantined", reason=reason, version=self.turn.head.version)
-        self._become(spoilt(self.turn, reason))
+        _log.error("task.quarantined", reason=reason, version=self.state.head.version)
+        self._set_state(mark_unreadable(self.state, reason))
 
-    def settle(self, step: Step) -> None:
+    def mark_done(self, step: Step) -> None:
         """Take note that a step left nothing to record."""
-        self._become(settle(self.turn, step))
+        self._set_state(mark_done(self.state, step))
 
-    def settle_merged(self) -> None:
+    def mark_merged(self) -> None:
         """Take note that the base branch holds the pushed work already."""
-        self._become(settle_merged(self.turn))
+        self._set_state(mark_merged(self.state))
 
-    def stop(self, reason: Stopping, detail: str = "") -> None:
+    def request_stop(self, reason: StopReason, detail: str = "") -> None:
         """Take note that this process has to end soon."""
-        self._become(stop(self.turn, reason, detail))
+        self._set_state(request_stop(self.state, reason, detail))
 
-    async def _store(self, drafts: Sequence[Draft[WorkerEvent]], after: Head) -> Head:
+    async def _append_to_log(self, drafts: Sequence[Draft[WorkerEvent]], after: Head) -> Head:
         while True:
             try:
                 return await self._log.append(drafts, after=after)
@@ -139,49 +139,49 @@ class Logbook:
                 _log.warning("the log does not answer", reason=str(reason))
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _take(self, batch: Sequence[Recorded]) -> None:
+    async def _add_batch(self, batch: Sequence[Recorded]) -> None:
         for recorded in batch:
-            if recorded.version > self.turn.head.version:
-                self._fold(await self._whole(recorded))
+            if recorded.version > self.state.head.version:
+                self._fold(await self._load_blocks(recorded))
 
     def _fold(self, recorded: Recorded) -> None:
-        version = self.turn.head.version
+        version = self.state.head.version
         if recorded.version <= version:
             return
         if recorded.version != version + 1:
             raise ValueError(f"version {recorded.version} came after {version}")
-        self.history.append(recorded)
-        was_readable = not self.turn.unreadable
-        self._become(evolve(self.turn, recorded))
-        if was_readable and self.turn.unreadable:
-            _log.error("task.quarantined", reason=self.turn.unreadable, version=recorded.version)
+        self.events.append(recorded)
+        was_readable = not self.state.unreadable
+        self._set_state(evolve(self.state, recorded))
+        if was_readable and self.state.unreadable:
+            _log.error("task.quarantined", reason=self.state.unreadable, version=recorded.version)
 
-    def _become(self, turn: Turn) -> None:
-        self.turn = turn
+    def _set_state(self, state: AgentState) -> None:
+        self.state = state
         self.changes += 1
-        self._stirred.set()
-        self._stirred = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()
 
-    async def _fitting(self, fact: WorkerEvent) -> Sequence[WorkerEvent]:
+    async def _fit(self, fact: WorkerEvent) -> Sequence[WorkerEvent]:
         """Cut what is too long for an event; keep as an artifact what must not be lost."""
         fitting, whole = fit(fact)
         if whole is None:
             return [fitting]
-        name = f"artifacts/{self.turn.number:04d}-{self.turn.head.version}-{whole.name}"
+        name = f"artifacts/{self.state.number:04d}-{self.state.head.version}-{whole.name}"
         blob = await self._blobs.put(name, whole.text.encode(errors="replace"))
         return [ArtifactStored(name=whole.name, media_type="text/markdown", blob=blob), fitting]
 
-    async def _stow(self, fact: WorkerEvent) -> WorkerEvent:
+    async def _store_blocks(self, fact: WorkerEvent) -> WorkerEvent:
         """Put blocks that are too long for an event into the object store."""
         if not isinstance(fact, ModelReplied):
             return fact
         content = msgspec.json.encode(fact.blocks)
-        if len(content) <= LONGEST_BLOCKS_BYTES:
+        if len(content) <= MAX_BLOCKS_BYTES:
             return fact
-        name = f"replies/{self.turn.attempt.number}-{fact.turn:04d}.json"
+        name = f"replies/{self.state.attempt.number}-{fact.turn:04d}.json"
         return replace(fact, blocks=(), blob=await self._blobs.put(name, content))
 
-    async def _whole(self, recorded: Recorded) -> Recorded:
+    async def _load_blocks(self, recorded: Recorded) -> Recorded:
         """Fetch blocks back that stand in the object store.
 
         Where they cannot be had for now the attempt leaves: what is folded from here on is of no
@@ -194,11 +194,13 @@ class Logbook:
             content = await self._blobs.get(event.blob.key)
             blocks = _blocks_in(content)
         except (ValueError, LookupError) as error:
-            self.spoil(f"the reply of turn {event.turn} cannot be read from its blob: {error}")
+            self.mark_unreadable(
+                f"the reply of turn {event.turn} cannot be read from its blob: {error}"
+            )
             return recorded
         except Unreachable as away:
             _log.error("attempt.leaving", reason=away.reason, detail=away.detail)
-            self.stop(away.reason, away.detail)
+            self.request_stop(away.reason, away.detail)
             return recorded
         return replace(recorded, event=replace(event, blocks=blocks))
 

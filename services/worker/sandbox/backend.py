@@ -41,7 +41,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     lifetime_seconds: int = 24 * 3600
 
 
-class Entered(Protocol):
+class RunningCommand(Protocol):
     """A command that runs inside."""
 
     @property
@@ -74,7 +74,7 @@ class Entered(Protocol):
         ...
 
 
-class Enclosure(Protocol):
+class SandboxBackend(Protocol):
     """A place that commands cannot leave (or, for `none`, one that pretends to be)."""
 
     name: str
@@ -83,18 +83,18 @@ class Enclosure(Protocol):
         """Make the place. Raises SandboxUnavailable with a remedy."""
         ...
 
-    async def enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
+    async def start_command(self, command: Sequence[str], *, is_split: bool) -> RunningCommand:
         """Run a command in /workspace; with `is_split` stderr comes apart from stdout.
 
         Raises SandboxUnavailable when the place is gone.
         """
         ...
 
-    def complaint(self) -> str:
+    def exceeded_limit(self) -> str:
         """Tell which limit running commands overstep that nothing else holds; empty if none."""
         ...
 
-    def take_notice(self) -> str:
+    def take_end_reason(self) -> str:
         """Return why everything inside was ended between commands, once; empty if it was not."""
         ...
 

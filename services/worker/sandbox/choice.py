@@ -9,15 +9,15 @@ import structlog
 
 from infra.runtime.sandbox_choice import DEFAULT_IMAGE, SandboxKind, choose_sandbox
 from services.worker.ports import SandboxUnavailable
-from services.worker.sandbox.backend import Enclosure, Limits
-from services.worker.sandbox.bubblewrap import Bubblewrap
-from services.worker.sandbox.none import WARNING, Unconfined
-from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.sandbox.backend import Limits, SandboxBackend
+from services.worker.sandbox.bubblewrap import BubblewrapBackend
+from services.worker.sandbox.none import WARNING, NoneBackend
+from services.worker.sandbox.sandbox import BackendSandbox
 
 _log = structlog.get_logger(__name__)
 
 
-async def choose(
+async def choose_backend(
     kind: SandboxKind,
     *,
     task: str,
@@ -25,20 +25,20 @@ async def choose(
     image: str = DEFAULT_IMAGE,
     toolchain: Sequence[Path] = (),
     limits: Limits | None = None,
-) -> ConfinedSandbox:
+) -> BackendSandbox:
     """Return a sandbox that is not started yet; `auto` is docker, else bubblewrap.
 
     `scratch`: the worker's own directory, where bubblewrap and none keep the workspace.
     `toolchain`: directories that bubblewrap shows read-only, their `bin` first on PATH.
     Raises SandboxUnavailable, with a remedy, when this machine has none.
     """
-    enclosure = await _enclosure(
+    backend = await _make_backend(
         kind, task=task, scratch=scratch, image=image, toolchain=toolchain, limits=limits
     )
-    return ConfinedSandbox(enclosure)
+    return BackendSandbox(backend)
 
 
-async def _enclosure(
+async def _make_backend(
     kind: SandboxKind,
     *,
     task: str,
@@ -46,16 +46,16 @@ async def _enclosure(
     image: str,
     toolchain: Sequence[Path],
     limits: Limits | None,
-) -> Enclosure:
+) -> SandboxBackend:
     missing = await asyncio.to_thread(engine_answers, image) if kind == "auto" else ""
     choice = choose_sandbox(kind, missing=missing, platform=sys.platform)
     if choice.kind == "none":
         _log.warning("sandbox.none", meaning=WARNING)
-        return Unconfined(scratch)
+        return NoneBackend(scratch)
     if choice.kind == "docker":
         return _docker(image, task, limits)
     if choice.kind == "bubblewrap" and sys.platform == "linux":
-        return Bubblewrap(scratch, task=task, toolchain=toolchain, limits=limits)
+        return BubblewrapBackend(scratch, task=task, toolchain=toolchain, limits=limits)
     raise SandboxUnavailable(
         f"There is no sandbox here: {missing or 'bubblewrap needs Linux'}. Install and start "
         f"Docker, and build the image {image} (infra/deploy/sandbox.Dockerfile)."
@@ -69,7 +69,7 @@ def engine_answers(image: str) -> str:
     return docker.engine_answers(image)
 
 
-def _docker(image: str, task: str, limits: Limits | None) -> Enclosure:
+def _docker(image: str, task: str, limits: Limits | None) -> SandboxBackend:
     from services.worker.sandbox import docker  # noqa: PLC0415 - only where it is chosen: 50 ms
 
-    return docker.Docker(image, task=task, limits=limits)
+    return docker.DockerBackend(image, task=task, limits=limits)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from services.worker.sandbox.backend import Enclosure, Entered
+from services.worker.sandbox.backend import RunningCommand, SandboxBackend
 
 Sink = Callable[[int, bytes], None]
 
@@ -21,7 +21,7 @@ _OUT_OF_MEMORY: Final = (
 )
 
 
-class Ran(msgspec.Struct, frozen=True, kw_only=True):
+class CommandEnd(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended."""
 
     exit_code: int
@@ -30,7 +30,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
-class Overrun(Exception):
+class LimitExceeded(Exception):
     """A command oversteps a limit; the text is for people."""
 
 
@@ -51,13 +51,13 @@ def pieces_of(content: bytes | Path) -> Iterator[bytes]:
 
 
 async def run(
-    enclosure: Enclosure,
-    entered: Entered,
+    backend: SandboxBackend,
+    running: RunningCommand,
     *,
     stdin: bytes | Path,
     sink: Sink,
     timeout_seconds: float,
-) -> Ran:
+) -> CommandEnd:
     """Feed a command, hand its output to `sink`, and end it with all it began.
 
     When this returns or raises (a cancelled call too), nothing of the command runs any more.
@@ -67,33 +67,37 @@ async def run(
     exit_code, is_timed_out, note, is_whole = _KILLED, False, "", False
     try:
         async with asyncio.timeout(timeout_seconds):
-            exit_code = await _watched(enclosure, entered, stdin, sink)
+            exit_code = await _watched(backend, running, stdin, sink)
             note, is_whole = note_on(exit_code), True
     except TimeoutError:
         is_timed_out = True
         note = f"Ended after {timeout_seconds:g} s, with everything it had started."
-    except Overrun as overrun:
+    except LimitExceeded as overrun:
         note = str(overrun)
     finally:
-        await (entered.close() if is_whole else entered.kill())
-    note = enclosure.take_notice() or note
-    return Ran(exit_code=exit_code, is_timed_out=is_timed_out, seconds=clock() - began, note=note)
+        await (running.close() if is_whole else running.kill())
+    note = backend.take_end_reason() or note
+    return CommandEnd(
+        exit_code=exit_code, is_timed_out=is_timed_out, seconds=clock() - began, note=note
+    )
 
 
-async def _watched(enclosure: Enclosure, entered: Entered, stdin: bytes | Path, sink: Sink) -> int:
+async def _watched(
+    backend: SandboxBackend, running: RunningCommand, stdin: bytes | Path, sink: Sink
+) -> int:
     is_over = asyncio.Event()
     exit_code = -1
     overrun: BaseException | None = None  # raised after `except*`: see tests/architecture
     try:
         async with asyncio.TaskGroup() as group:
-            feeding = group.create_task(_feed(entered, stdin))
-            group.create_task(watch(enclosure, is_over))
-            async for stream, piece in output_of(entered):
+            feeding = group.create_task(_feed(running, stdin))
+            group.create_task(watch(backend, is_over))
+            async for stream, piece in output_of(running):
                 sink(stream, piece)
-            exit_code = await entered.exit_code()
+            exit_code = await running.exit_code()
             feeding.cancel()
             is_over.set()
-    except* Overrun as overruns:
+    except* LimitExceeded as overruns:
         overrun = _first(overruns)
     if overrun is not None:
         raise overrun
@@ -105,12 +109,12 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
-async def watch(enclosure: Enclosure, until: asyncio.Event) -> None:
-    """Raise Overrun as soon as the enclosure complains, until told to end."""
+async def watch(backend: SandboxBackend, until: asyncio.Event) -> None:
+    """Raise LimitExceeded as soon as the backend complains, until told to end."""
     while not until.is_set():
-        complaint = enclosure.complaint()
-        if complaint:
-            raise Overrun(complaint)
+        exceeded_limit = backend.exceeded_limit()
+        if exceeded_limit:
+            raise LimitExceeded(exceeded_limit)
         try:
             async with asyncio.timeout(_WATCH_SECONDS):
                 await until.wait()
@@ -118,17 +122,19 @@ async def watch(enclosure: Enclosure, until: asyncio.Event) -> None:
             continue
 
 
-async def output_of(entered: Entered) -> AsyncIterator[tuple[int, bytes]]:
-    """Yield a command's output to its end. Raises Overrun when it is a flood."""
+async def output_of(running: RunningCommand) -> AsyncIterator[tuple[int, bytes]]:
+    """Yield a command's output to its end. Raises LimitExceeded when it is a flood."""
     total_bytes = 0
-    while (received := await entered.receive()) is not None:
+    while (received := await running.receive()) is not None:
         total_bytes += len(received[1])
         if total_bytes > FLOOD_BYTES:
-            raise Overrun(f"Ended: it wrote more than {FLOOD_BYTES // 1024**2} MiB of output.")
+            raise LimitExceeded(
+                f"Ended: it wrote more than {FLOOD_BYTES // 1024**2} MiB of output."
+            )
         yield received
 
 
-async def _feed(entered: Entered, content: bytes | Path) -> None:
+async def _feed(running: RunningCommand, content: bytes | Path) -> None:
     for piece in pieces_of(content):
-        await entered.send(piece)
-    await entered.end_input()
+        await running.send(piece)
+    await running.end_input()

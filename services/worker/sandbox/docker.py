@@ -20,7 +20,14 @@ from docker.types import LogConfig, Ulimit
 from docker.utils import kwargs_from_env
 
 from services.worker.ports import SandboxUnavailable
-from services.worker.sandbox.backend import HOME, TEMPORARY, USER_ID, WORKSPACE, Entered, Limits
+from services.worker.sandbox.backend import (
+    HOME,
+    TEMPORARY,
+    USER_ID,
+    WORKSPACE,
+    Limits,
+    RunningCommand,
+)
 from services.worker.sandbox.docker_command import ContainerCommand
 from services.worker.sandbox.limits.system_calls import docker_profile
 
@@ -29,7 +36,7 @@ TASK_LABEL: Final = "errand.task"
 _ENGINE_SECONDS: Final = 60
 _NO_PROCESS: Final = ("resource temporarily unavailable", "cannot fork", "procready not received")
 
-_KEEPER: Final = """
+_INIT: Final = """
 import os, signal, sys, threading
 def leave_with_the_worker():
     sys.stdin.buffer.read()
@@ -59,8 +66,8 @@ _GATE: Final = {
 _NO_ENGINE: Final = "Start the Docker engine, or choose SANDBOX=bubblewrap."
 
 
-class Docker:
-    """An Enclosure that is a container of `image`, labelled with the task it serves."""
+class DockerBackend:
+    """A SandboxBackend that is a container of `image`, labelled with the task it serves."""
 
     name = "docker"
 
@@ -85,10 +92,10 @@ class Docker:
         except (DockerException, OSError) as error:
             raise SandboxUnavailable(f"{_said(error)}. {_NO_ENGINE}") from error
 
-    async def enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
+    async def start_command(self, command: Sequence[str], *, is_split: bool) -> RunningCommand:
         """Run a command in the container; where no process is left for it, end all others first."""
         try:
-            return await self._enter(command, is_split=is_split)
+            return await self._start_command(command, is_split=is_split)
         except APIError as error:
             if not any(words in str(error).lower() for words in _NO_PROCESS):
                 raise self._gone(error) from error
@@ -96,7 +103,7 @@ class Docker:
             raise self._gone(error) from error
         await self.clear()
         try:
-            return await self._enter(command, is_split=is_split)
+            return await self._start_command(command, is_split=is_split)
         except (DockerException, OSError) as error:
             raise self._gone(error) from error
 
@@ -109,11 +116,11 @@ class Docker:
             except (DockerException, OSError) as error:
                 raise self._gone(error) from error
 
-    def complaint(self) -> str:
+    def exceeded_limit(self) -> str:
         """Tell nothing: the engine holds every limit."""
         return ""
 
-    def take_notice(self) -> str:
+    def take_end_reason(self) -> str:
         """Return nothing: only commands end each other here."""
         return ""
 
@@ -138,7 +145,7 @@ class Docker:
         owned = f"uid={USER_ID},gid={USER_ID},nr_inodes={limits.files}"
         self._container = client.containers.create(
             self._image,
-            ["python3", "-I", "-S", "-c", _KEEPER, str(limits.lifetime_seconds)],
+            ["python3", "-I", "-S", "-c", _INIT, str(limits.lifetime_seconds)],
             entrypoint=[],
             user=f"{USER_ID}:{USER_ID}",
             working_dir=WORKSPACE,
@@ -176,16 +183,16 @@ class Docker:
         )
         self._container.start()
 
-    async def _enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
+    async def _start_command(self, command: Sequence[str], *, is_split: bool) -> RunningCommand:
         wrapped = ["bash", "-c", _GATE[is_split], "bash", *command]
         call, connection = await asyncio.to_thread(self._exec, wrapped)
         if connection.family == socket.AF_UNIX:
             reader, writer = await asyncio.open_unix_connection(sock=connection)
         else:
             reader, writer = await asyncio.open_connection(sock=connection)
-        entered = ContainerCommand(self, call, reader, writer)
-        await entered.send(b"go\n")
-        return entered
+        running = ContainerCommand(self, call, reader, writer)
+        await running.send(b"go\n")
+        return running
 
     def _exec(self, command: list[str]) -> tuple[str, socket.socket]:
         if self._client is None or self._container is None:

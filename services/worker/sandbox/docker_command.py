@@ -22,16 +22,16 @@ class Container(Protocol):
 
 
 class ContainerCommand:
-    """An Entered: one `exec` of the container and its connection."""
+    """A RunningCommand: one `exec` of the container and its connection."""
 
     def __init__(
         self,
-        enclosure: Container,
+        backend: Container,
         call: str,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        self._enclosure = enclosure
+        self._backend = backend
         self._call = call
         self._reader = reader
         self._writer = writer
@@ -95,7 +95,7 @@ class ContainerCommand:
     async def kill(self) -> None:
         """End it and all else in the container: nothing less finds what it left behind."""
         try:
-            await self._enclosure.clear()
+            await self._backend.clear()
         finally:
             await self.close()
 
@@ -107,5 +107,5 @@ class ContainerCommand:
 
     async def _ending(self) -> int | None:
         if self._code is None:
-            self._code = await self._enclosure.ending_of(self._call)
+            self._code = await self._backend.ending_of(self._call)
         return self._code

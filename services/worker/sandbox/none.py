@@ -8,7 +8,7 @@ from typing import Final
 
 from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
-from services.worker.sandbox.backend import WORKSPACE, Entered
+from services.worker.sandbox.backend import WORKSPACE, RunningCommand
 from services.worker.sandbox.process import start_process
 
 WARNING: Final = (
@@ -17,8 +17,8 @@ WARNING: Final = (
 )
 
 
-class Unconfined:
-    """An Enclosure in name only: a directory, and the commands' own process groups.
+class NoneBackend:
+    """A SandboxBackend in name only: a directory, and the commands' own process groups.
 
     An argument that names a path under /workspace is turned to the directory; inside a script it is
     `$WORKSPACE`.
@@ -36,7 +36,7 @@ class Unconfined:
         for name in ("workspace", "home"):
             (self._box / name).mkdir()
 
-    async def enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
+    async def start_command(self, command: Sequence[str], *, is_split: bool) -> RunningCommand:
         """Run a command in the directory."""
         box = self._box
         if box is None:
@@ -62,11 +62,11 @@ class Unconfined:
         except OSError as error:
             raise SandboxUnavailable(f"{error}. Install what is missing on this machine.") from None
 
-    def complaint(self) -> str:
+    def exceeded_limit(self) -> str:
         """Tell nothing: nothing is limited."""
         return ""
 
-    def take_notice(self) -> str:
+    def take_end_reason(self) -> str:
         """Return nothing: only commands end each other here."""
         return ""
 

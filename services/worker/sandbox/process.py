@@ -15,7 +15,7 @@ _HELD_BYTES: Final = 4 * 1024 * 1024
 _LINGER_SECONDS: Final = 0.5  # for output after the end; a child that escaped may hold the pipe
 
 
-class _Wire(asyncio.SubprocessProtocol):
+class _ProcessProtocol(asyncio.SubprocessProtocol):
     """Collects both pipes into one queue, and stops reading while too much is held."""
 
     def __init__(self) -> None:
@@ -87,9 +87,9 @@ class _Wire(asyncio.SubprocessProtocol):
 
 
 class ChildProcess:
-    """An Entered: one child process and what it says."""
+    """A RunningCommand: one child process and what it says."""
 
-    def __init__(self, transport: asyncio.SubprocessTransport, wire: _Wire) -> None:
+    def __init__(self, transport: asyncio.SubprocessTransport, wire: _ProcessProtocol) -> None:
         self._transport = transport
         self._wire = wire
 
@@ -165,7 +165,7 @@ async def start_process(
 ) -> ChildProcess:
     """Start a child process in a session of its own. Raises OSError when it cannot start."""
     transport, wire = await asyncio.get_running_loop().subprocess_exec(
-        _Wire,
+        _ProcessProtocol,
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

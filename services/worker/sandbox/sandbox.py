@@ -1,4 +1,4 @@
-"""The agent's sandbox, over whichever enclosure there is."""
+"""The agent's sandbox, over whichever backend there is."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,19 +9,19 @@ from msgspec.structs import replace
 from services.worker.ports import (
     FILE_LIMIT_BYTES,
     OUTPUT_LIMIT_BYTES,
-    Completed,
+    CommandResult,
     NoSuchFile,
     OnOutput,
     SandboxError,
-    Transferred,
+    TransferResult,
 )
-from services.worker.sandbox.backend import STDOUT, Enclosure
+from services.worker.sandbox.backend import STDOUT, SandboxBackend
 from services.worker.sandbox.capture import Capture
-from services.worker.sandbox.command import Ran, run
+from services.worker.sandbox.command import CommandEnd, run
 from services.worker.sandbox.shell import SCRIPT_LIMIT_BYTES, Shell
 
 _FILE_SECONDS: Final = 60.0
-_COMPLAINT_BYTES: Final = 16 * 1024
+_STDERR_BYTES: Final = 16 * 1024
 _NO_FILE: Final = 44
 
 # Both answer with a word on stderr that a person understands, and read or write one regular file.
@@ -47,18 +47,18 @@ mkdir -p -- "${{above:-/}}" && exec cat > "$file"
 """
 
 
-class ConfinedSandbox:
+class BackendSandbox:
     """Satisfies services.worker.ports.Sandbox and Carrier."""
 
-    def __init__(self, enclosure: Enclosure) -> None:
-        self.name = enclosure.name
+    def __init__(self, backend: SandboxBackend) -> None:
+        self.name = backend.name
         self.written: set[str] = set()
-        self._enclosure = enclosure
-        self._shell = Shell(enclosure)
+        self._backend = backend
+        self._shell = Shell(backend)
 
     async def start(self) -> None:
         """Make the sandbox, with an empty /workspace. Raises SandboxUnavailable."""
-        await self._enclosure.create()
+        await self._backend.create()
 
     async def execute(
         self,
@@ -68,13 +68,13 @@ class ConfinedSandbox:
         stdin: bytes = b"",
         on_output: OnOutput | None = None,
         output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
-    ) -> Completed:
+    ) -> CommandResult:
         """Run one command in /workspace, by itself; when it ends, all that it began ends."""
         capture = Capture(output_limit_bytes)
-        entered = await self._enclosure.enter(command, is_split=False)
+        running = await self._backend.start_command(command, is_split=False)
         ran = await run(
-            self._enclosure,
-            entered,
+            self._backend,
+            running,
             stdin=stdin,
             sink=_into(capture, on_output),
             timeout_seconds=timeout_seconds,
@@ -88,7 +88,7 @@ class ConfinedSandbox:
         timeout_seconds: float,
         on_output: OnOutput | None = None,
         output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
-    ) -> Completed:
+    ) -> CommandResult:
         """Run a script in the agent's shell (services.worker.sandbox.shell).
 
         Raises SandboxError for a script of more than 96 KiB.
@@ -98,11 +98,11 @@ class ConfinedSandbox:
                 f"the script is longer than {SCRIPT_LIMIT_BYTES} bytes; write it to a file first"
             )
         capture = Capture(output_limit_bytes)
-        notice = self._enclosure.take_notice()
+        notice = self._backend.take_end_reason()
         ran = await self._shell.run(
             script, timeout_seconds=timeout_seconds, sink=_into(capture, on_output)
         )
-        note = self._enclosure.take_notice() or ran.note
+        note = self._backend.take_end_reason() or ran.note
         if notice:
             note = f"Before this call: {notice} {note}".rstrip()
         return _completed(replace(ran, note=note), capture)
@@ -114,21 +114,21 @@ class ConfinedSandbox:
         timeout_seconds: float,
         stdin: bytes | Path = b"",
         output_limit_bytes: int,
-    ) -> Transferred:
+    ) -> TransferResult:
         """Run one command whose stdout is wanted byte for byte; `stdin` may be a worker's file.
 
         `is_truncated` means that stdout was longer than the limit and is of no use.
         """
-        stdout, stderr = Capture(output_limit_bytes), Capture(_COMPLAINT_BYTES)
+        stdout, stderr = Capture(output_limit_bytes), Capture(_STDERR_BYTES)
 
         def sink(stream: int, piece: bytes) -> None:
             (stdout if stream == STDOUT else stderr).add(piece)
 
-        entered = await self._enclosure.enter(command, is_split=True)
+        running = await self._backend.start_command(command, is_split=True)
         ran = await run(
-            self._enclosure, entered, stdin=stdin, sink=sink, timeout_seconds=timeout_seconds
+            self._backend, running, stdin=stdin, sink=sink, timeout_seconds=timeout_seconds
         )
-        return Transferred(
+        return TransferResult(
             exit_code=ran.exit_code,
             stdout=stdout.content(),
             stderr=stderr.content().decode(errors="replace"),
@@ -152,18 +152,18 @@ class ConfinedSandbox:
     async def stop(self) -> None:
         """End everything that runs in the sandbox, and remove it. May be called twice."""
         await self._shell.end()
-        await self._enclosure.destroy()
+        await self._backend.destroy()
 
     async def _on_file(
         self, script: str, path: str, *rest: str, stdin: bytes = b"", output_limit_bytes: int = 0
-    ) -> Transferred:
+    ) -> TransferResult:
         if "\0" in path or not path:
             raise SandboxError("a path is a name without NUL, absolute or under /workspace")
         ended = await self.transfer(
             ("bash", "-c", script, "bash", path, *rest),
             stdin=stdin,
             timeout_seconds=_FILE_SECONDS,
-            output_limit_bytes=max(output_limit_bytes, _COMPLAINT_BYTES),
+            output_limit_bytes=max(output_limit_bytes, _STDERR_BYTES),
         )
         if ended.exit_code == _NO_FILE:
             raise NoSuchFile(ended.stderr.strip())
@@ -191,8 +191,8 @@ class _Sink:
                 self._on_output(piece)
 
 
-def _completed(ran: Ran, capture: Capture) -> Completed:
-    return Completed(
+def _completed(ran: CommandEnd, capture: Capture) -> CommandResult:
+    return CommandResult(
         exit_code=ran.exit_code,
         output=capture.content(),
         is_truncated=capture.is_truncated,

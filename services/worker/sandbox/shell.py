@@ -13,8 +13,15 @@ import secrets
 from base64 import b64encode
 from typing import Final
 
-from services.worker.sandbox.backend import Enclosure, Entered
-from services.worker.sandbox.command import Overrun, Ran, Sink, note_on, output_of, watch
+from services.worker.sandbox.backend import RunningCommand, SandboxBackend
+from services.worker.sandbox.command import (
+    CommandEnd,
+    LimitExceeded,
+    Sink,
+    note_on,
+    output_of,
+    watch,
+)
 
 _MARK: Final = b"\x1e"
 _LONGEST_MARKER_BYTES: Final = 512
@@ -109,13 +116,13 @@ SCRIPT_LIMIT_BYTES: Final = 96 * 1024  # an argument of a program holds 128 KiB 
 class Shell:
     """Runs scripts one after another; starts the long-lived bash when there is none."""
 
-    def __init__(self, enclosure: Enclosure) -> None:
-        self._enclosure = enclosure
-        self._entered: Entered | None = None
+    def __init__(self, backend: SandboxBackend) -> None:
+        self._backend = backend
+        self._entered: RunningCommand | None = None
         self._unread = b""
         self._turn = asyncio.Lock()
 
-    async def run(self, script: str, *, timeout_seconds: float, sink: Sink) -> Ran:
+    async def run(self, script: str, *, timeout_seconds: float, sink: Sink) -> CommandEnd:
         """Run a script to its end; after a timeout the shell is as it was before the script."""
         async with self._turn:
             clock = asyncio.get_running_loop().time
@@ -131,31 +138,33 @@ class Shell:
                     f"Ended after {timeout_seconds:g} s, with everything that ran in the shell; "
                     "directory, variables, functions and aliases are those of before."
                 )
-            except Overrun as overrun:
+            except LimitExceeded as overrun:
                 note = str(overrun)
             finally:
                 if not is_whole:
                     await self.end()
             seconds = clock() - began
-            return Ran(exit_code=exit_code, is_timed_out=is_timed_out, seconds=seconds, note=note)
+            return CommandEnd(
+                exit_code=exit_code, is_timed_out=is_timed_out, seconds=seconds, note=note
+            )
 
     async def end(self) -> None:
         """End the shell and everything in it."""
-        entered, self._entered, self._unread = self._entered, None, b""
-        if entered is not None:
-            await entered.kill()
+        running, self._entered, self._unread = self._entered, None, b""
+        if running is not None:
+            await running.kill()
 
     async def _watched(self, script: str, sink: Sink) -> tuple[int, str]:
         is_over = asyncio.Event()
-        overrun: Overrun | None = None
+        overrun: LimitExceeded | None = None
         ended = (_KILLED, "")
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(watch(self._enclosure, is_over))
+                group.create_task(watch(self._backend, is_over))
                 ended = await self._exchange(script, sink)
                 is_over.set()
-        except* Overrun as group_of_overruns:
-            overrun = Overrun(str(group_of_overruns.exceptions[0]))
+        except* LimitExceeded as group_of_overruns:
+            overrun = LimitExceeded(str(group_of_overruns.exceptions[0]))
         if overrun is not None:
             raise overrun
         return ended
@@ -164,13 +173,13 @@ class Shell:
         if self._entered is not None and self._entered.is_ended:
             await self.end()
         if self._entered is None:
-            self._entered = await self._enclosure.enter(_COMMAND, is_split=False)
-        entered = self._entered
+            self._entered = await self._backend.start_command(_COMMAND, is_split=False)
+        running = self._entered
         nonce = secrets.token_hex(16)
-        await entered.send(f"{nonce} {b64encode(script.encode()).decode()}\n".encode())
+        await running.send(f"{nonce} {b64encode(script.encode()).decode()}\n".encode())
         marker = re.compile(rb"\x1e%s (\d+) ([\d -]*)\x1e" % nonce.encode())
         held, self._unread = self._unread, b""
-        async for _, piece in output_of(entered):
+        async for _, piece in output_of(running):
             held += piece
             found = marker.search(held)
             if found:
@@ -183,7 +192,7 @@ class Shell:
             sink(1, held[:certain])
             held = held[certain:]
         sink(1, held)
-        exit_code = await entered.exit_code()
+        exit_code = await running.exit_code()
         await self.end()
         return exit_code, "The shell itself ended; the next call starts a new one."
 

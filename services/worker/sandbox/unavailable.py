@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from services.worker.ports import SandboxUnavailable
-from services.worker.sandbox.backend import Entered
+from services.worker.sandbox.backend import RunningCommand
 
 
-class Absent:
-    """An Enclosure that cannot be made, for `reason`."""
+class UnavailableBackend:
+    """A SandboxBackend that cannot be made, for `reason`."""
 
     name = "unavailable"
 
@@ -18,16 +18,16 @@ class Absent:
         """Say why there is none."""
         raise self._reason
 
-    async def enter(self, command: Sequence[str], *, is_split: bool) -> Entered:
+    async def start_command(self, command: Sequence[str], *, is_split: bool) -> RunningCommand:
         """Say why there is none."""
         del command, is_split
         raise self._reason
 
-    def complaint(self) -> str:
-        """Have no complaint."""
+    def exceeded_limit(self) -> str:
+        """Have no exceeded_limit."""
         return ""
 
-    def take_notice(self) -> str:
+    def take_end_reason(self) -> str:
         """Have no notice."""
         return ""
 

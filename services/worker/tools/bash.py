@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from services.worker.agent.text.command_title import purpose_of, shown_in_a_line
-from services.worker.ports import Completed, OnOutput, Sandbox
+from services.worker.ports import CommandResult, OnOutput, Sandbox
 from services.worker.tools.tool import Outcome, Tool
 
 DEFAULT_TIMEOUT_SECONDS: Final = 120
@@ -45,7 +45,7 @@ def title(arguments: Bash) -> str:
     return purpose_of(arguments.command) or shown_in_a_line(arguments.command)
 
 
-def _told(completed: Completed, timeout_seconds: int) -> str:
+def _told(completed: CommandResult, timeout_seconds: int) -> str:
     lines = [completed.output.decode(errors="replace").rstrip("\n")]
     if completed.is_timed_out:
         lines.append(f"[stopped: it ran longer than {timeout_seconds} seconds]")

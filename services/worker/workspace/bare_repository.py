@@ -11,7 +11,7 @@ import msgspec
 from infra.git.forge_files import DIFF_OPTIONS, MAX_DIFF_BYTES, changed_forge_files
 from services.worker.ports import WorkspaceRefused
 from services.worker.workspace.git_command import Git
-from services.worker.workspace.git_errors import said
+from services.worker.workspace.git_errors import git_message
 from services.worker.workspace.limits import WorkspaceLimits
 
 _PLAIN: Final = ("--no-ext-diff", "--no-textconv", "--no-color")
@@ -33,7 +33,7 @@ class Counts(msgspec.Struct, frozen=True):
     deletions: int
 
 
-class Bare:
+class BareRepository:
     """Objects, trees and commits of a bare repository."""
 
     def __init__(self, git: Git, limits: WorkspaceLimits) -> None:
@@ -67,7 +67,7 @@ class Bare:
         if not ended.is_done:
             raise WorkspaceRefused(
                 "push_refused",
-                f"git finds the work malformed. {said(ended.stderr)}",
+                f"git finds the work malformed. {git_message(ended.stderr)}",
                 "Look for odd names or a malformed .gitmodules among the changes.",
             )
 

@@ -140,7 +140,7 @@ UNREACHABLE: Final = "forge_unreachable"  # also what the broker says of it, in 
 OTHER: Final = "repository_refused"
 
 
-def said(stderr: str) -> str:
+def git_message(stderr: str) -> str:
     """Return what git said, for people: whole sentences, without addresses of our own."""
     lines = [_URL.sub("the repository", line.strip()) for line in stderr.splitlines()]
     text = " ".join(_sentence(line) for line in lines if line)
@@ -158,7 +158,7 @@ def is_stale(stderr: str) -> bool:
 
 def refusal_of(stderr: str, *, is_push: bool = False) -> WorkspaceRefused:
     """Name the reason of a failed fetch or push."""
-    detail = said(stderr)
+    detail = git_message(stderr)
     if is_push:
         for pattern, remedy in _PUSH_MEANINGS:
             if re.search(pattern, stderr, re.IGNORECASE | re.DOTALL):

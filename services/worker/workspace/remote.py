@@ -10,16 +10,16 @@ import msgspec
 from infra.runtime.telemetry import logger
 from services.worker.agent.failures.outage import Outage, Unreachable
 from services.worker.ports import WorkspaceRefused
-from services.worker.retry import Patience, Wait
+from services.worker.retry import Backoff, RetryPolicy
 from services.worker.workspace.git_command import Git, GitResult, RepositoryTooLarge
 from services.worker.workspace.git_errors import (
     OTHER,
     UNREACHABLE,
     base_not_found,
+    git_message,
     is_forge_away,
     is_stale,
     refusal_of,
-    said,
     too_large,
     unreachable,
 )
@@ -44,15 +44,15 @@ class Branches(msgspec.Struct, frozen=True):
 
 
 class Remote:
-    """Fetches and pushes. A gateway or forge that does not answer is asked again, with patience.
+    """Fetches and pushes. A gateway or forge that does not answer is asked again, with retry.
 
     Whatever reaches one may raise WorkspaceRefused, and Unreachable when the gateway is away.
     """
 
-    def __init__(self, git: Git, *, url: str, patience: Patience) -> None:
+    def __init__(self, git: Git, *, url: str, retry: RetryPolicy) -> None:
         self._git = git
         self._url = url
-        self._patience = patience
+        self._retry = retry
 
     async def branches(self) -> Branches:
         """List the branches. Raises WorkspaceRefused."""
@@ -110,11 +110,11 @@ class Remote:
             await self._fetch(f"+refs/heads/{branch}:{_PUSHED}")
         return commit
 
-    def begin_wait(self) -> Wait:
+    def begin_wait(self) -> Backoff:
         """Begin to wait for the answer to a push."""
-        return self._patience.begin()
+        return self._retry.start()
 
-    async def push(self, commit: str, branch: str, *, expected: str, wait: Wait) -> Pushed:
+    async def push(self, commit: str, branch: str, *, expected: str, wait: Backoff) -> Pushed:
         """Push if the branch still stands at `expected` (empty: is not there).
 
         When it does not, or there was no answer, look where it stands and push again. Whatever
@@ -151,7 +151,7 @@ class Remote:
         await self._reach("fetch", *options, f"--depth={DEPTH}", "--", self._url, refspec)
 
     async def _reach(self, *arguments: str) -> GitResult:
-        wait = self._patience.begin()
+        wait = self._retry.start()
         while True:
             try:
                 ended = await self._git.run(
@@ -167,12 +167,12 @@ class Remote:
             await _wait_again(wait, ended.stderr)
 
 
-async def _wait_again(wait: Wait, heard: str) -> None:
-    """Wait before the next try. Raises, at the end of patience, what says who is away."""
+async def _wait_again(wait: Backoff, heard: str) -> None:
+    """Wait before the next try. Raises, at the end of the retries, what names who is away."""
     reason: Outage = UNREACHABLE if is_forge_away(heard) else "gateway_unreachable"
-    if not await wait.again():
-        raise _away(wait.over(reason, said(heard)))
-    _log.warning("forge.waiting", reason=reason, trouble=said(heard))
+    if not await wait.pause():
+        raise _away(wait.error(reason, git_message(heard)))
+    _log.warning("forge.waiting", reason=reason, trouble=git_message(heard))
 
 
 def _away(error: Unreachable) -> Exception:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from events import LeftOut
-from services.worker.ports import Carrier, SandboxUnavailable, Transferred
+from services.worker.ports import ByteTransfer, SandboxUnavailable, TransferResult
 from services.worker.workspace import scripts
-from services.worker.workspace.git_errors import malformed, said, too_large
+from services.worker.workspace.git_errors import git_message, malformed, too_large
 from services.worker.workspace.left_out_report import parse_report
 from services.worker.workspace.limits import WorkspaceLimits
 
@@ -25,11 +25,11 @@ _NO_ROOM: Final = re.compile(
 )
 
 
-class Damaged(SandboxUnavailable):
+class DamagedRepository(SandboxUnavailable):
     """What is kept inside for git is broken, or there is no room for git to work."""
 
 
-class Agent(NamedTuple):
+class Committer(NamedTuple):
     """Who commits inside, and on which branch."""
 
     branch: str
@@ -45,10 +45,10 @@ class Work(NamedTuple):
     left_out: tuple[LeftOut, ...]
 
 
-class Inside:
+class SandboxGit:
     """Runs services.worker.workspace.scripts. Raises SandboxUnavailable when git fails there."""
 
-    def __init__(self, carrier: Carrier, limits: WorkspaceLimits) -> None:
+    def __init__(self, carrier: ByteTransfer, limits: WorkspaceLimits) -> None:
         self._carrier = carrier
         self._limits = limits
 
@@ -56,7 +56,7 @@ class Inside:
         """Put the base's objects into the sandbox, in place of whatever was there."""
         await self._done(scripts.STORE, commit, shallow, stdin=pack)
 
-    async def check_out(self, commit: str, shallow: str, pack: Path, agent: Agent) -> None:
+    async def check_out(self, commit: str, shallow: str, pack: Path, agent: Committer) -> None:
         """Put the base's objects in, and fill the empty workspace with it, under its own .git.
 
         Raises WorkspaceRefused when git can make no files of it.
@@ -64,7 +64,7 @@ class Inside:
         arguments = (commit, shallow, agent.branch, agent.name, agent.email)
         answer = await self._run(scripts.CHECK_OUT, *arguments, stdin=pack)
         if answer.exit_code == _MALFORMED and not _NO_ROOM.search(answer.stderr):
-            raise malformed(said(answer.stderr))
+            raise malformed(git_message(answer.stderr))
         if answer.exit_code != 0:
             raise _unfit(answer)
 
@@ -75,8 +75,8 @@ class Inside:
     async def take(self, last: str, base: str, written: Iterable[str]) -> Work:
         """Take the work: its tree, and if that is not `last`, what it adds to the base tree.
 
-        `written` are paths to take also where git ignores them. Raises Damaged when git cannot
-        work inside, WorkspaceRefused: too large.
+        `written` are paths to take also where git ignores them. Raises DamagedRepository when git
+        cannot work inside, WorkspaceRefused: too large.
         """
         limit_bytes = self._limits.snapshot_bytes
         answer = await self._run(
@@ -89,7 +89,7 @@ class Inside:
         named, _, rest = answer.stdout.partition(b"\n")
         tree = named.decode(errors="replace")
         if answer.exit_code != 0 or not _TREE_ID.fullmatch(tree):
-            raise _unfit(answer, Damaged)
+            raise _unfit(answer, DamagedRepository)
         header = _LENGTH.match(rest)
         start = header.end() if header else 0
         length = int(header[1]) if header else 0
@@ -102,7 +102,7 @@ class Inside:
         *arguments: str,
         stdin: bytes | Path = b"",
         output_limit_bytes: int = _ANSWER_BYTES,
-    ) -> Transferred:
+    ) -> TransferResult:
         answer = await self._run(
             script, *arguments, stdin=stdin, output_limit_bytes=output_limit_bytes
         )
@@ -116,7 +116,7 @@ class Inside:
         *arguments: str,
         stdin: bytes | Path = b"",
         output_limit_bytes: int = _ANSWER_BYTES,
-    ) -> Transferred:
+    ) -> TransferResult:
         return await self._carrier.transfer(
             ("bash", "--noprofile", "--norc", "-c", script, "bash", *arguments),
             stdin=stdin,
@@ -126,9 +126,9 @@ class Inside:
 
 
 def _unfit(
-    answer: Transferred, kind: type[SandboxUnavailable] = SandboxUnavailable
+    answer: TransferResult, kind: type[SandboxUnavailable] = SandboxUnavailable
 ) -> SandboxUnavailable:
-    heard = answer.note or said(answer.stderr)
+    heard = answer.note or git_message(answer.stderr)
     return kind(
         f"git inside the sandbox ended with {answer.exit_code}: {heard}. Its disk or memory may "
         "be full, or its image may lack git; the next attempt begins from the last snapshot."

@@ -19,18 +19,18 @@ from infra.runtime.clock import Clock
 from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import (
     Blobs,
-    Carrier,
-    Prepared,
+    ByteTransfer,
+    PreparedWorkspace,
     Snapshot,
     WorkspaceRefused,
 )
-from services.worker.retry import Patience
-from services.worker.workspace.bare_repository import Author, Bare, message_of
+from services.worker.retry import RetryPolicy
+from services.worker.workspace.bare_repository import Author, BareRepository, message_of
 from services.worker.workspace.git_command import Git
 from services.worker.workspace.git_errors import snapshot_lost
 from services.worker.workspace.limits import WorkspaceLimits
 from services.worker.workspace.remote import Remote
-from services.worker.workspace.sandbox_git import Agent, Damaged, Inside
+from services.worker.workspace.sandbox_git import Committer, DamagedRepository, SandboxGit
 
 _TREE_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MOST_MOVES: Final = 6
@@ -40,13 +40,13 @@ _PAUSE_SECONDS: Final = 1.0
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where the repository is: its address at the broker, the broker's token, the task's branch.
 
-    `patience` says how long it is waited for.
+    `retry` says how long it is waited for.
     """
 
     url: str
     token: str
     branch: str
-    patience: Patience = msgspec.field(default_factory=Patience)
+    retry: RetryPolicy = msgspec.field(default_factory=RetryPolicy)
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class Base(msgspec.Struct, frozen=True):
     tree: str
 
 
-class Taken(msgspec.Struct, frozen=True):
+class SnapshotTree(msgspec.Struct, frozen=True):
     """A tree that the bare repository holds, the pack that brought it, and what is not in it."""
 
     tree: str
@@ -70,7 +70,7 @@ class GitWorkspace:
 
     def __init__(
         self,
-        sandbox: Carrier,
+        sandbox: ByteTransfer,
         blobs: Blobs,
         origin: Origin,
         *,
@@ -85,19 +85,19 @@ class GitWorkspace:
         self._author = author or Author()
         limits = limits or WorkspaceLimits()
         self._sandbox = sandbox
-        self._inside = Inside(sandbox, limits)
+        self._inside = SandboxGit(sandbox, limits)
         self._directory = Path(tempfile.mkdtemp(prefix="repository-", dir=scratch))
         bare = self._directory / "bare.git"
         self._git = Git(
             bare, url=origin.url, token=origin.token, limit_bytes=limits.repository_bytes
         )
-        self._bare = Bare(self._git, limits)
-        self._remote = Remote(self._git, url=origin.url, patience=origin.patience)
+        self._bare = BareRepository(self._git, limits)
+        self._remote = Remote(self._git, url=origin.url, retry=origin.retry)
         self._base = Base("", "", "")
         self._fetched: tuple[str, str] | None = None
         self._pack: Path | None = None
-        self._last = Taken("", b"")
-        self._shown: Taken | None = None
+        self._last = SnapshotTree("", b"")
+        self._shown: SnapshotTree | None = None
         self._reported: tuple[str, tuple[LeftOut, ...]] = ("", ())
         self._turn = asyncio.Lock()
 
@@ -112,7 +112,7 @@ class GitWorkspace:
 
     async def prepare(
         self, *, base: str, commit: str = "", restore: SnapshotTaken | None = None
-    ) -> Prepared:
+    ) -> PreparedWorkspace:
         """Clone, and put the tree of the base (or the snapshot's) into the sandbox.
 
         Raises WorkspaceRefused, also when the snapshot cannot be had any more.
@@ -122,13 +122,13 @@ class GitWorkspace:
                 await self._fetch(base, commit)
             self._fetched = self._shown = None
             held = self._base
-            self._last = Taken(held.tree, b"")
+            self._last = SnapshotTree(held.tree, b"")
             self._reported = (held.tree, ())
-            agent = Agent(held.branch, self._author.name, self._author.email)
+            agent = Committer(held.branch, self._author.name, self._author.email)
             await self._inside.check_out(held.commit, *await self._objects(), agent)
             if restore is not None:
                 await self._restore(restore)
-            return Prepared(commit=held.commit, base=held.branch, branch=self._branch)
+            return PreparedWorkspace(commit=held.commit, base=held.branch, branch=self._branch)
 
     async def snapshot(self) -> Snapshot | None:
         """Take what the sandbox holds now; None when it is what the last one had and left out.
@@ -227,23 +227,23 @@ class GitWorkspace:
         await self._admit(snapshot.tree, pack)
         if snapshot.tree != self._base.tree:
             await self._inside.restore(snapshot.tree, pack)
-        self._last = Taken(snapshot.tree, pack)
+        self._last = SnapshotTree(snapshot.tree, pack)
         self._reported = (snapshot.tree, ())
 
-    async def _take(self) -> Taken:
+    async def _take(self) -> SnapshotTree:
         """Bring the sandbox's tree into the bare repository, checked."""
         last, base, written = self._last, self._base, self._sandbox.written
         try:
             work = await self._inside.take(last.tree, base.tree, written)
-        except Damaged:  # perhaps the agent broke what is kept inside: put it there again
+        except DamagedRepository:  # perhaps the agent broke what is kept inside: put it there again
             await self._inside.store(base.commit, *await self._objects())
             kept = await self._bare.paths_added(base.tree, last.tree)
             work = await self._inside.take(last.tree, base.tree, written | kept)
         if work.tree == last.tree:
-            self._last = Taken(last.tree, last.pack, work.left_out)
+            self._last = SnapshotTree(last.tree, last.pack, work.left_out)
         else:
             await self._admit(work.tree, work.pack)
-            self._last = Taken(*work)
+            self._last = SnapshotTree(*work)
         return self._last
 
     async def _admit(self, tree: str, pack: bytes) -> None:

@@ -38,7 +38,7 @@ from events import (
     request_id,
 )
 from services.worker.agent.evolve import evolve
-from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.state import AgentState, Attempt
 from services.worker.agent.steps import Record
 from services.worker.agent.tool_calls import Call
 
@@ -106,9 +106,9 @@ def history(*events: Any) -> list[Recorded]:
     ]
 
 
-def folded(recorded: Iterable[Recorded], attempt: int = 1) -> Turn:
+def folded(recorded: Iterable[Recorded], attempt: int = 1) -> AgentState:
     mine = Attempt(number=attempt, machine=MachineId(f"m{attempt}"))
-    return reduce(evolve, recorded, Turn(attempt=mine))
+    return reduce(evolve, recorded, AgentState(attempt=mine))
 
 
 READY = (SUBMITTED, started(), PREPARED)

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from services.worker.ports import Completed, NoSuchFile, SandboxUnavailable
+from services.worker.ports import CommandResult, NoSuchFile, SandboxUnavailable
 
-Script = Callable[["FakeSandbox"], Completed]
+Script = Callable[["FakeSandbox"], CommandResult]
 
 
 def printed(text: str, exit_code: int = 0) -> Script:
     """A script that prints and ends."""
-    return lambda _: Completed(exit_code=exit_code, output=text.encode())
+    return lambda _: CommandResult(exit_code=exit_code, output=text.encode())
 
 
 class FakeSandbox:
@@ -44,7 +44,7 @@ class FakeSandbox:
         stdin: bytes = b"",
         on_output: Callable[[bytes], None] | None = None,
         output_limit_bytes: int = 0,
-    ) -> Completed:
+    ) -> CommandResult:
         return await self._run(" ".join(command), on_output)
 
     async def shell(
@@ -54,7 +54,7 @@ class FakeSandbox:
         timeout_seconds: float,
         on_output: Callable[[bytes], None] | None = None,
         output_limit_bytes: int = 0,
-    ) -> Completed:
+    ) -> CommandResult:
         return await self._run(script, on_output)
 
     async def read(self, path: str, *, limit_bytes: int = 1 << 22) -> bytes:
@@ -70,7 +70,7 @@ class FakeSandbox:
     async def stop(self) -> None:
         self.started = 0
 
-    async def _run(self, script: str, on_output: Callable[[bytes], None] | None) -> Completed:
+    async def _run(self, script: str, on_output: Callable[[bytes], None] | None) -> CommandResult:
         self._check()
         self.ran.append(script)
         if script in self.endless:

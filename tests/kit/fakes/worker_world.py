@@ -1,4 +1,4 @@
-"""The rest of a worker's world in memory, and the history of its task."""
+"""The rest of a worker's context in memory, and the history of its task."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,22 +9,22 @@ from typing import Any
 from events import AccountId, Blob, Draft, History, MachineId, Recorded, TaskId, Usage
 from infra.log.event_log import Conflict
 from infra.runtime.clock import DraftFactory
-from services.worker.agent.failures.model_errors import Misfortune
+from services.worker.agent.failures.model_errors import ModelError
 from services.worker.agent.state import Attempt
-from services.worker.effects.live_output import Live
-from services.worker.effects.perform import World
-from services.worker.effects.task_history import Logbook
+from services.worker.effects.live_output import LiveOutput
+from services.worker.effects.perform import WorkerContext
+from services.worker.effects.task_history import TaskHistory
 from services.worker.ports import (
-    Answer,
     ModelFailure,
+    ModelReply,
+    ModelRequest,
     NothingToMerge,
-    Prepared,
+    PreparedWorkspace,
     PullRequest,
-    Question,
     Snapshot,
     WorkspaceRefused,
 )
-from services.worker.workspace.instruction_files import Rules
+from services.worker.workspace.instruction_files import InstructionFiles
 from tests.kit.fakes.fake_sandbox import FakeSandbox
 from tests.kit.fakes.in_memory_log import InMemoryLog
 
@@ -32,19 +32,19 @@ HISTORY = History(AccountId("acc_1"), TaskId("task_1"))
 BEGAN = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def said(text: str, stop_reason: str = "end_turn") -> Answer:
+def said(text: str, stop_reason: str = "end_turn") -> ModelReply:
     """A reply in words."""
     return answered({"type": "text", "text": text}, stop_reason=stop_reason)
 
 
-def called(*calls: tuple[str, str, dict[str, Any]]) -> Answer:
+def called(*calls: tuple[str, str, dict[str, Any]]) -> ModelReply:
     """A reply that calls tools: (id, name, input) each."""
     blocks = [{"type": "tool_use", "id": i, "name": n, "input": a} for i, n, a in calls]
     return answered(*blocks, stop_reason="tool_use")
 
 
-def answered(*blocks: dict[str, Any], stop_reason: str) -> Answer:
-    return Answer(
+def answered(*blocks: dict[str, Any], stop_reason: str) -> ModelReply:
+    return ModelReply(
         blocks=blocks,
         stop_reason=stop_reason,
         usage=Usage(input_tokens=100, output_tokens=10),
@@ -56,19 +56,23 @@ def answered(*blocks: dict[str, Any], stop_reason: str) -> Answer:
 class ScriptedModel:
     """Gives its replies in order; an exception is raised, a coroutine function awaited first."""
 
-    def __init__(self, *replies: Answer | ModelFailure | Callable[[], Awaitable[Answer]]) -> None:
+    def __init__(
+        self, *replies: ModelReply | ModelFailure | Callable[[], Awaitable[ModelReply]]
+    ) -> None:
         self.replies = list(replies)
-        self.questions: list[Question] = []
+        self.model_requests: list[ModelRequest] = []
 
     async def ready(self) -> None:
         pass
 
-    async def answer(self, question: Question, on_delta: Callable[[str, int, str], None]) -> Answer:
-        self.questions.append(question)
+    async def ask(
+        self, model_request: ModelRequest, on_delta: Callable[[str, int, str], None]
+    ) -> ModelReply:
+        self.model_requests.append(model_request)
         reply = self.replies.pop(0)
         if isinstance(reply, ModelFailure):
             raise reply
-        answer = reply if isinstance(reply, Answer) else await reply()
+        answer = reply if isinstance(reply, ModelReply) else await reply()
         for index, block in enumerate(answer.blocks):
             if block["type"] == "text":
                 on_delta("text", index, block["text"])
@@ -77,7 +81,7 @@ class ScriptedModel:
 
 
 def out_of_luck(kind: str = "overloaded", retry_after: float | None = 0.01) -> ModelFailure:
-    return ModelFailure(Misfortune(kind, f"it was {kind}", retry_after))  # type: ignore[arg-type]
+    return ModelFailure(ModelError(kind, f"it was {kind}", retry_after))  # type: ignore[arg-type]
 
 
 class FakeWorkspace:
@@ -98,14 +102,16 @@ class FakeWorkspace:
         if self.refusal:
             raise self.refusal
 
-    async def prepare(self, *, base: str, commit: str = "", restore: Any = None) -> Prepared:
+    async def prepare(
+        self, *, base: str, commit: str = "", restore: Any = None
+    ) -> PreparedWorkspace:
         if self.refusal:
             raise self.refusal
         if restore is not None:
             self.restored.append(restore.tree)
             self.sandbox.files = dict(self.blobs.trees[restore.pack.key])
         self.last = dict(self.sandbox.files)
-        return Prepared(commit="c0ffee", base=base or "main", branch="errand/task_1")
+        return PreparedWorkspace(commit="c0ffee", base=base or "main", branch="errand/task_1")
 
     async def snapshot(self) -> Snapshot | None:
         if self.delay:
@@ -163,8 +169,8 @@ class FakeForge:
         self.has_merged = False
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
-    async def pull_request(self, **wish: str) -> PullRequest | None:
-        self.opened.append(wish)
+    async def pull_request(self, **proposal: str) -> PullRequest | None:
+        self.opened.append(proposal)
         if self.meanwhile is not None:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
@@ -186,7 +192,7 @@ class Ticking:
 
 
 class Bench:
-    """A task's history in memory, and the world of the workers that take it up."""
+    """A task's history in memory, and the context of the workers that take it up."""
 
     def __init__(self, *replies: Any, files: dict[str, str] | None = None) -> None:
         self.log: InMemoryLog[Any] = InMemoryLog()
@@ -213,19 +219,19 @@ class Bench:
     async def say(self, item: bytes) -> None:
         self.live.append(item)
 
-    def book(self, number: int = 1) -> Logbook:
+    def task_history(self, number: int = 1) -> TaskHistory:
         attempt = Attempt(number=number, machine=MachineId(f"m{number}"), sandbox="fake")
-        return Logbook(self.log.attempt(HISTORY), attempt, self.blobs, self.draft_factory)
+        return TaskHistory(self.log.attempt(HISTORY), attempt, self.blobs, self.draft_factory)
 
-    def world(self) -> World:
-        return World(
+    def context(self) -> WorkerContext:
+        return WorkerContext(
             model=self.model,
             sandbox=self.sandbox,
             workspace=self.workspace,
             blobs=self.blobs,
             forge=self.forge,
-            rules=Rules(self.sandbox),
-            live=Live(HISTORY.task, self.say),
+            instruction_files=InstructionFiles(self.sandbox),
+            live=LiveOutput(HISTORY.task, self.say),
             clock=self.clock,
         )
 

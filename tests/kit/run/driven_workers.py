@@ -18,7 +18,7 @@ SLOW_TOO = ("c2", "bash", {"command": "sleep"})
 async def driven(bench: Bench, number: int = 1, **options: Any) -> None:
     """Let a worker work until it rests."""
     async with asyncio.timeout(10):
-        await drive(bench.book(number), bench.world(), stopping=bench.stopping, **options)
+        await drive(bench.task_history(number), bench.context(), stopping=bench.stopping, **options)
 
 
 @asynccontextmanager
@@ -36,5 +36,5 @@ async def until(bench: Bench, kind: type[Any], count: int = 1) -> None:
 
 def last_words(bench: Bench) -> list[dict[str, Any]]:
     """The content of the last message the model was sent."""
-    content: list[dict[str, Any]] = bench.model.questions[-1].messages[-1]["content"]
+    content: list[dict[str, Any]] = bench.model.model_requests[-1].messages[-1]["content"]
     return content

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from services.worker.sandbox.backend import Enclosure, Limits
-from services.worker.sandbox.bubblewrap import Bubblewrap
+from services.worker.sandbox.backend import Limits, SandboxBackend
+from services.worker.sandbox.bubblewrap import BubblewrapBackend
 from services.worker.sandbox.choice import DEFAULT_IMAGE
-from services.worker.sandbox.docker import Docker
-from services.worker.sandbox.none import Unconfined
-from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.sandbox.docker import DockerBackend
+from services.worker.sandbox.none import NoneBackend
+from services.worker.sandbox.sandbox import BackendSandbox
 
 TOOLCHAIN = (Path(sys.base_prefix),)
 
@@ -21,20 +21,20 @@ TOOLCHAIN = (Path(sys.base_prefix),)
 @asynccontextmanager
 async def running_sandbox(
     kind: str, *, limits: Limits | None = None, task: str = "task_test"
-) -> AsyncIterator[ConfinedSandbox]:
+) -> AsyncIterator[BackendSandbox]:
     """A started sandbox of a kind. One of Docker is for tests marked `docker` alone."""
     with tempfile.TemporaryDirectory(prefix="errand-sandbox-") as directory:
         scratch = Path(directory)
-        enclosure: Enclosure
+        backend: SandboxBackend
         if kind == "docker":
-            enclosure = Docker(DEFAULT_IMAGE, task=task, limits=limits)
+            backend = DockerBackend(DEFAULT_IMAGE, task=task, limits=limits)
         elif kind == "bubblewrap":
             if sys.platform != "linux":
                 pytest.skip("bubblewrap needs Linux")
-            enclosure = Bubblewrap(scratch, task=task, toolchain=TOOLCHAIN, limits=limits)
+            backend = BubblewrapBackend(scratch, task=task, toolchain=TOOLCHAIN, limits=limits)
         else:
-            enclosure = Unconfined(scratch)
-        sandbox = ConfinedSandbox(enclosure)
+            backend = NoneBackend(scratch)
+        sandbox = BackendSandbox(backend)
         await sandbox.start()
         try:
             yield sandbox

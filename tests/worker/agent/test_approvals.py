@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from events import ApprovalAnswered, ApprovalRequested, CallId, TaskId
-from services.worker.agent.approvals import policy as approvals
-from services.worker.agent.approvals.policy import Consents, rule, wanted
+from services.worker.agent.approvals import policy
+from services.worker.agent.approvals.policy import Approvals, approval_need, decide_call
 from services.worker.agent.tool_calls import Call
 
 TASK = TaskId("task_" + "a" * 26)
@@ -16,17 +16,19 @@ def bash(command: str, call: str = "c1") -> Call:
 
 
 def covers(policy, call):
-    want = wanted(policy, TASK, call, "tree")
-    return want.covers if want else ""
+    need = approval_need(policy, TASK, call, "tree")
+    return need.covers if need else ""
 
 
 def test_leave_must_cover_all_that_a_call_does():
     both = bash("rm -rf build && git push")
     assert covers("risky", both) == "deleting files, pushing"
-    want = wanted("risky", TASK, both, "tree")
-    assert rule(Consents(granted=frozenset({"deleting files"})), want, is_late=False) == "ask"
-    granted = Consents(granted=frozenset({"deleting files", "pushing"}))
-    assert rule(granted, want, is_late=False) == "allowed"
+    need = approval_need("risky", TASK, both, "tree")
+    assert (
+        decide_call(Approvals(granted=frozenset({"deleting files"})), need, is_late=False) == "ask"
+    )
+    granted = Approvals(granted=frozenset({"deleting files", "pushing"}))
+    assert decide_call(granted, need, is_late=False) == "allowed"
 
 
 def test_always_asks_about_all_that_may_change_something_and_never_about_nothing():
@@ -40,24 +42,24 @@ def test_always_asks_about_all_that_may_change_something_and_never_about_nothing
 def test_nothing_the_model_writes_breaks_the_question():
     for arguments in ({}, {"command": 3}, {"path": None}, {"command": "rm\x00 -rf"}):
         for name in ("bash", "write", "edit"):
-            wanted("risky", TASK, Call(CallId("c"), name, arguments), "")
+            approval_need("risky", TASK, Call(CallId("c"), name, arguments), "")
 
 
 def request(call: Call, tree: str = "tree") -> ApprovalRequested:
-    want = wanted("always", TASK, call, tree)
+    need = approval_need("always", TASK, call, tree)
     return ApprovalRequested(
-        request=want.request,
+        request=need.request,
         call=call.id,
         tool=call.name,
         title="t",
-        digest=want.digest,
-        covers=want.covers,
+        digest=need.digest,
+        covers=need.covers,
         expires_at=LATER,
     )
 
 
-def ruling(consents: Consents, call: Call, tree: str = "tree", *, is_late: bool = False) -> str:
-    return rule(consents, wanted("always", TASK, call, tree), is_late=is_late)
+def ruling(approvals: Approvals, call: Call, tree: str = "tree", *, is_late: bool = False) -> str:
+    return decide_call(approvals, approval_need("always", TASK, call, tree), is_late=is_late)
 
 
 def said(asked: ApprovalRequested, verdict="allow", **more) -> ApprovalAnswered:
@@ -65,50 +67,52 @@ def said(asked: ApprovalRequested, verdict="allow", **more) -> ApprovalAnswered:
 
 
 def test_a_call_is_asked_about_then_waited_for_then_allowed():
-    call, consents = bash("ls"), Consents()
-    assert ruling(consents, call) == "ask"
-    consents = approvals.asked(consents, request(call))
-    assert consents.is_waiting
-    assert ruling(consents, call) == "wait"
-    assert ruling(consents, call, is_late=True) == "expired"
-    consents = approvals.answered(consents, said(request(call)))
-    assert not consents.is_waiting
-    assert ruling(consents, call, is_late=True) == "allowed"
+    call, approvals = bash("ls"), Approvals()
+    assert ruling(approvals, call) == "ask"
+    approvals = policy.add_request(approvals, request(call))
+    assert approvals.is_waiting
+    assert ruling(approvals, call) == "wait"
+    assert ruling(approvals, call, is_late=True) == "expired"
+    approvals = policy.add_answer(approvals, said(request(call)))
+    assert not approvals.is_waiting
+    assert ruling(approvals, call, is_late=True) == "allowed"
 
 
 def test_an_answer_is_for_this_call_these_arguments_and_this_tree_alone():
     call = bash("ls")
-    consents = approvals.answered(approvals.asked(Consents(), request(call)), said(request(call)))
-    assert ruling(consents, bash("ls -a")) == "ask"
-    assert ruling(consents, bash("ls", call="c2")) == "ask"
-    assert ruling(consents, call, tree="another") == "ask"
+    approvals = policy.add_answer(
+        policy.add_request(Approvals(), request(call)), said(request(call))
+    )
+    assert ruling(approvals, bash("ls -a")) == "ask"
+    assert ruling(approvals, bash("ls", call="c2")) == "ask"
+    assert ruling(approvals, call, tree="another") == "ask"
     forged = ApprovalAnswered(request=request(bash("x")).request, digest="0" * 64, verdict="allow")
-    assert ruling(approvals.answered(Consents(), forged), bash("x")) == "ask"
+    assert ruling(policy.add_answer(Approvals(), forged), bash("x")) == "ask"
 
 
 def test_the_first_answer_stands():
     call = bash("ls")
-    consents = approvals.asked(Consents(), request(call))
+    approvals = policy.add_request(Approvals(), request(call))
     for verdict in ("deny", "allow"):
-        consents = approvals.answered(consents, said(request(call), verdict))
-    assert ruling(consents, call) == "denied"
+        approvals = policy.add_answer(approvals, said(request(call), verdict))
+    assert ruling(approvals, call) == "denied"
 
 
 def test_leave_for_the_task_covers_the_like_and_survives_the_reply():
     call = bash("ls")
-    consents = approvals.asked(Consents(), request(call))
-    consents = approvals.answered(consents, said(request(call), scope="task"))
-    consents = Consents(granted=consents.granted)
-    assert ruling(consents, bash("ls -a", call="c2")) == "allowed"
+    approvals = policy.add_request(Approvals(), request(call))
+    approvals = policy.add_answer(approvals, said(request(call), scope="task"))
+    approvals = Approvals(granted=approvals.granted)
+    assert ruling(approvals, bash("ls -a", call="c2")) == "allowed"
 
 
 def test_another_machine_asks_again_what_nobody_answered_and_keeps_what_somebody_did():
     one, other = bash("ls"), bash("ls -a", call="c2")
-    consents = approvals.asked(Consents(), request(one))
-    consents = approvals.asked(consents, request(other))
-    consents = approvals.anew(approvals.answered(consents, said(request(one))))
-    assert ruling(consents, one) == "allowed"
-    assert ruling(consents, other) == "ask"
-    assert not consents.is_waiting
-    late = approvals.answered(consents, said(request(other)))  # it crossed the machine's end
+    approvals = policy.add_request(Approvals(), request(one))
+    approvals = policy.add_request(approvals, request(other))
+    approvals = policy.forget_unanswered(policy.add_answer(approvals, said(request(one))))
+    assert ruling(approvals, one) == "allowed"
+    assert ruling(approvals, other) == "ask"
+    assert not approvals.is_waiting
+    late = policy.add_answer(approvals, said(request(other)))  # it crossed the machine's end
     assert ruling(late, other) == "allowed"

@@ -5,13 +5,19 @@ from msgspec.structs import replace
 
 from events import Budget, BudgetExhausted, BudgetRaised, Usage
 from events.protocol.model_prices import cost_microusd
-from services.worker.agent.budget import allow, exceeded, pay, raise_limit, wait
+from services.worker.agent.budget import (
+    add_cost,
+    add_waiting_time,
+    exceeded_limit,
+    raise_limit,
+    start_budget,
+)
 from services.worker.agent.failures.model_errors import (
-    LONGEST_RETRY_AFTER_SECONDS,
     MAX_FAILURES,
-    PATIENCE_SECONDS,
-    Misfortune,
-    failed,
+    MAX_RETRY_AFTER_SECONDS,
+    MAX_SECONDS_OF_FAILURES,
+    ModelError,
+    record_failure,
 )
 from tests.kit.build.worker_history import BEGAN, NOW
 
@@ -36,38 +42,38 @@ def test_a_call_costs_what_the_table_says_rounded_up(model, usage, cost):
 
 
 def test_a_budget_of_nothing_limits_nothing():
-    assert exceeded(pay(allow(Budget()), 10**9), NOW) is None
+    assert exceeded_limit(add_cost(start_budget(Budget()), 10**9), NOW) is None
 
 
 def test_money_and_turns_are_counted():
-    allowance = pay(pay(allow(Budget(cost_microusd=100, turns=9)), 60), 60)
+    budget = add_cost(add_cost(start_budget(Budget(cost_microusd=100, turns=9)), 60), 60)
 
-    assert exceeded(allowance, NOW) == BudgetExhausted(scope="cost", spent=120, limit=100)
+    assert exceeded_limit(budget, NOW) == BudgetExhausted(scope="cost", spent=120, limit=100)
 
 
 def test_raising_the_budget_adds_to_it():
-    allowance = raise_limit(
-        pay(allow(Budget(cost_microusd=100)), 150), BudgetRaised(cost_microusd=100)
+    budget = raise_limit(
+        add_cost(start_budget(Budget(cost_microusd=100)), 150), BudgetRaised(cost_microusd=100)
     )
 
-    assert allowance.budget.cost_microusd == 200
-    assert exceeded(allowance, NOW) is None
+    assert budget.budget.cost_microusd == 200
+    assert exceeded_limit(budget, NOW) is None
 
 
 def test_waiting_is_not_working():
-    allowance = replace(allow(Budget(wall_seconds=60)), started_at=BEGAN)
+    budget = replace(start_budget(Budget(wall_seconds=60)), started_at=BEGAN)
 
-    assert exceeded(allowance, BEGAN + timedelta(seconds=61)) is not None
-    assert exceeded(wait(allowance, 5), BEGAN + timedelta(seconds=61)) is None
+    assert exceeded_limit(budget, BEGAN + timedelta(seconds=61)) is not None
+    assert exceeded_limit(add_waiting_time(budget, 5), BEGAN + timedelta(seconds=61)) is None
 
 
-def failure(misfortune, *, failures=0, since=None):
-    return failed(misfortune, turn=1, failures=failures, since=since, now=NOW)
+def failure(model_error, *, failures=0, since=None):
+    return record_failure(model_error, turn=1, failures=failures, since=since, now=NOW)
 
 
 def test_pauses_grow_with_every_failure():
     pauses = [
-        (failure(Misfortune("overloaded", ""), failures=n).retry_at - NOW).total_seconds()
+        (failure(ModelError("overloaded", ""), failures=n).retry_at - NOW).total_seconds()
         for n in range(8)
     ]
 
@@ -75,20 +81,20 @@ def test_pauses_grow_with_every_failure():
 
 
 def test_the_server_says_when():
-    assert failure(Misfortune("rate_limited", "", 3600.0)).retry_at == NOW + timedelta(hours=1)
+    assert failure(ModelError("rate_limited", "", 3600.0)).retry_at == NOW + timedelta(hours=1)
 
 
 def test_patience_ends():
-    since = NOW - timedelta(seconds=PATIENCE_SECONDS + 1)
+    since = NOW - timedelta(seconds=MAX_SECONDS_OF_FAILURES + 1)
 
-    assert failure(Misfortune("overloaded", ""), since=since).retry_at is None
-    assert failure(Misfortune("rate_limited", "", 5.0), since=since).retry_at is not None
-    assert failure(Misfortune("rate_limited", "", LONGEST_RETRY_AFTER_SECONDS + 1)).retry_at is None
+    assert failure(ModelError("overloaded", ""), since=since).retry_at is None
+    assert failure(ModelError("rate_limited", "", 5.0), since=since).retry_at is not None
+    assert failure(ModelError("rate_limited", "", MAX_RETRY_AFTER_SECONDS + 1)).retry_at is None
 
 
 @pytest.mark.parametrize("kind", ["key_refused", "out_of_credit", "request_refused"])
 def test_what_will_not_mend_itself_is_not_tried_again(kind):
-    assert failure(Misfortune(kind, "", 1.0)).retry_at is None
+    assert failure(ModelError(kind, "", 1.0)).retry_at is None
 
 
 @pytest.mark.parametrize("named", [0.0, 0.001])
@@ -96,8 +102,8 @@ def test_a_server_that_says_at_once_is_not_asked_at_once_and_not_for_ever(named)
     pauses, failures, since = [], 0, None
     now = NOW
     while True:
-        made = failed(
-            Misfortune("overloaded", "", named), turn=1, failures=failures, since=since, now=now
+        made = record_failure(
+            ModelError("overloaded", "", named), turn=1, failures=failures, since=since, now=now
         )
         if made.retry_at is None:
             break
@@ -110,12 +116,12 @@ def test_a_server_that_says_at_once_is_not_asked_at_once_and_not_for_ever(named)
 
 
 def test_the_thousandth_failure_is_a_failure_like_any_other():
-    assert failure(Misfortune("overloaded", ""), failures=10**9).retry_at is None
+    assert failure(ModelError("overloaded", ""), failures=10**9).retry_at is None
 
 
 def test_retries_are_spread():
-    first = failed(
-        Misfortune("overloaded", ""), turn=1, failures=3, since=None, now=NOW, jitter=1.0
+    first = record_failure(
+        ModelError("overloaded", ""), turn=1, failures=3, since=None, now=NOW, jitter=1.0
     )
 
     assert (first.retry_at - NOW).total_seconds() == 10

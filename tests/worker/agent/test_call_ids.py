@@ -34,7 +34,9 @@ async def test_calls_of_one_id_are_all_run_and_all_kept():
         assert kept.startswith(script.encode())
         assert sha256(kept).hexdigest() == each.artifact.sha256
         assert each.call not in each.artifact.key
-    for question, reply in zip(bench.model.questions[1:], bench.facts(ModelReplied), strict=False):
+    for question, reply in zip(
+        bench.model.model_requests[1:], bench.facts(ModelReplied), strict=False
+    ):
         results = [b["tool_use_id"] for b in question.messages[-1]["content"]]
         assert results == [c.id for c in calls_of(reply.blocks)]
 

@@ -1,4 +1,4 @@
-"""Whatever texts the world writes: an event of the worker fits, and nothing is lost."""
+"""Whatever texts the context writes: an event of the worker fits, and nothing is lost."""
 
 import msgspec
 import pytest

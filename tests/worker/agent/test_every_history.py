@@ -23,12 +23,12 @@ from events import (
     ToolInterrupted,
 )
 from services.worker.agent.evolve import evolve
-from services.worker.agent.messages import messages
+from services.worker.agent.messages import build_messages
 from services.worker.agent.next_step import next_step
-from services.worker.agent.state import Attempt, Turn
+from services.worker.agent.state import AgentState, Attempt
 from services.worker.agent.steps import Rest
 from services.worker.loop import drive
-from services.worker.ports import Completed
+from services.worker.ports import CommandResult
 from tests.kit.build.worker_history import (
     NOW,
     PREPARED,
@@ -99,7 +99,7 @@ def test_every_history_folds_and_something_is_due(recorded):
 def test_what_was_sent_is_only_ever_added_to(recorded):
     earlier: list = []
     for length in range(1, len(recorded) + 1):
-        now = messages(recorded[:length])
+        now = build_messages(recorded[:length])
         for before, after in zip(earlier, now, strict=False):
             assert after["role"] == before["role"]
             assert after["content"][: len(before["content"])] == before["content"]
@@ -109,7 +109,7 @@ def test_what_was_sent_is_only_ever_added_to(recorded):
 
 @given(HISTORIES)
 def test_a_worker_that_left_or_was_fenced_never_acts_again(recorded):
-    turn = Turn(attempt=Attempt(number=1))
+    turn = AgentState(attempt=Attempt(number=1))
     was_resting = False
     for each in recorded:
         turn = evolve(turn, each)
@@ -139,13 +139,13 @@ async def _resumed(length: int) -> None:
     [finished] = heir.facts(TaskFinished)
     assert finished == TaskFinished(summary="done", outcome="pull_request")
     assert len(heir.facts(AttemptStarted)) <= 2
-    for asked in heir.model.questions:
+    for asked in heir.model.model_requests:
         _check(asked.messages)
 
 
 def _bench() -> Bench:
     bench = Bench(files={"x": "old"})
-    bench.model.answer = _by_number(bench)  # type: ignore[method-assign]
+    bench.model.ask = _by_number(bench)  # type: ignore[method-assign]
     return bench
 
 
@@ -160,7 +160,7 @@ def _by_number(bench: Bench):
     ]
 
     async def answer(question, on_delta):
-        bench.model.questions.append(question)
+        bench.model.model_requests.append(question)
         said_before = sum(m["role"] == "assistant" for m in question.messages)
         return replies[said_before]
 
@@ -175,7 +175,7 @@ async def _carried(bench: Bench) -> list[str]:
 
 async def _drive(bench: Bench, number: int) -> None:
     async with asyncio.timeout(10):
-        await drive(bench.book(number), bench.world(), stopping=bench.stopping)
+        await drive(bench.task_history(number), bench.context(), stopping=bench.stopping)
 
 
 def _check(sent: list) -> None:
@@ -216,13 +216,13 @@ async def _interrupted(words, replies) -> None:
         bench.log.before_next_append(lambda word=word: _interject(bench, word))
     await _drive(bench, 1)
 
-    heard = str([q.messages for q in bench.model.questions])
+    heard = str([q.messages for q in bench.model.model_requests])
     assert bench.tags[-1] == "attempt.ended"
     finished = bench.tags.index("task.finished")
     for recorded in bench.recorded[:finished]:
         if isinstance(recorded.event, TaskInstructed):
             assert recorded.event.text in heard
-    for question in bench.model.questions:
+    for question in bench.model.model_requests:
         _check(question.messages)
 
 
@@ -244,4 +244,4 @@ def _reply(kind: str, number: int):
 
 def _touch(sandbox):
     sandbox.files["x"] += b"."
-    return Completed(exit_code=0, output=b"done")
+    return CommandResult(exit_code=0, output=b"done")

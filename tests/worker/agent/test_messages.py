@@ -5,7 +5,7 @@ from events import (
     TaskInstructed,
     ToolInterrupted,
 )
-from services.worker.agent.messages import messages
+from services.worker.agent.messages import build_messages
 from tests.kit.build.worker_history import (
     PREPARED,
     SNAPSHOT,
@@ -27,7 +27,7 @@ PROMPT = {"role": "user", "content": [{"type": "text", "text": "mend it"}]}
 
 
 def sent(*events):
-    return messages(history(*events))
+    return build_messages(history(*events))
 
 
 def texts(message):

@@ -28,8 +28,8 @@ from services.worker.agent.next_step import (
     StoreDiff,
     TakeSnapshot,
     Wait,
-    beside,
     next_step,
+    parallel_snapshot,
 )
 from tests.kit.build.worker_history import (
     ASKED,
@@ -310,7 +310,7 @@ def test_exactly_one_step_is_due(events, due):
     ],
 )
 def test_work_is_kept_beside_what_does_not_change_it(events, due):
-    assert beside(folded(history(*events)), NOW) == due
+    assert parallel_snapshot(folded(history(*events)), NOW) == due
 
 
 LEFT_OUT = SnapshotTaken(

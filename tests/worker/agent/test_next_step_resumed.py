@@ -17,7 +17,7 @@ from events import (
     ToolInterrupted,
     UndoneCall,
 )
-from services.worker.agent.failures.model_errors import out_of_time
+from services.worker.agent.failures.model_errors import deadline_failure
 from services.worker.agent.next_step import (
     OpenPullRequest,
     PrepareWorkspace,
@@ -25,9 +25,9 @@ from services.worker.agent.next_step import (
     Rest,
     StartTools,
     TakeSnapshot,
+    mark_done,
     next_step,
-    settle,
-    stop,
+    request_stop,
 )
 from tests.kit.build.worker_history import (
     ASKED,
@@ -202,7 +202,7 @@ def test_a_new_attempt_names_what_it_does_not_find():
 @pytest.mark.parametrize(
     ("ending", "reason"),
     [
-        (out_of_time(), "failed"),
+        (deadline_failure(), "failed"),
         (TaskCancelled(), "cancelled"),
         (TaskAbandoned(reason="r", detail="d", remedy="m"), "abandoned"),
     ],
@@ -221,9 +221,9 @@ ASKED_IN_VAIN = (*ASKED, replied(QUESTION), began("q", "ask"), ASKING)
 @pytest.mark.parametrize(
     ("events", "output"),
     [
-        pytest.param([out_of_time(), STEER], "it may be the answer", id="afterwards"),
+        pytest.param([deadline_failure(), STEER], "it may be the answer", id="afterwards"),
         pytest.param(
-            [QuestionAnswered(request=REQUEST, text="tabs"), out_of_time(), STEER],
+            [QuestionAnswered(request=REQUEST, text="tabs"), deadline_failure(), STEER],
             "tabs",
             id="just_before_the_end",
         ),
@@ -256,35 +256,37 @@ def test_time_spent_waiting_for_a_person_is_not_counted():
 def test_a_workspace_found_unchanged_is_not_looked_at_again():
     turn = folded(history(*ASKED, replied(BASH), began("b"), ended("b")))
 
-    assert next_step(settle(turn, TakeSnapshot()), NOW) == recording(requested(2))
+    assert next_step(mark_done(turn, TakeSnapshot()), NOW) == recording(requested(2))
 
 
 def test_a_forge_without_pull_requests_gets_a_branch():
     turn = folded(history(*SUBMITTING, diff_stored(), PUSHED, ended("s")))
 
-    told = settle(turn, OpenPullRequest("", "", "", ""))
+    told = mark_done(turn, OpenPullRequest("", "", "", ""))
 
     assert next_step(told, NOW) == recording(TaskFinished(summary="did it", outcome="branch"))
 
 
 @pytest.mark.parametrize("reason", ["drained", "gateway_unreachable"])
 def test_a_worker_told_to_stop_leaves_the_task_open(reason):
-    turn = stop(folded(history(*ASKED)), reason)
+    turn = request_stop(folded(history(*ASKED)), reason)
 
     assert next_step(turn, NOW) == recording(AttemptEnded(attempt=1, reason=reason))
 
 
 def test_a_question_stays_open_when_its_worker_is_told_to_stop():
-    turn = stop(folded(history(*ASKED, replied(QUESTION), began("q", "ask"), ASKING)), "drained")
+    turn = request_stop(
+        folded(history(*ASKED, replied(QUESTION), began("q", "ask"), ASKING)), "drained"
+    )
 
     assert next_step(turn, NOW) == recording(AttemptEnded(attempt=1, reason="drained"))
 
 
 def test_a_worker_whose_time_is_up_keeps_its_work_and_fails_the_task():
-    turn = stop(folded(history(*ASKED, replied(BASH), began("b"), ended("b"))), "deadline")
+    turn = request_stop(folded(history(*ASKED, replied(BASH), began("b"), ended("b"))), "deadline")
 
     assert next_step(turn, NOW) == TakeSnapshot()
-    assert next_step(settle(turn, TakeSnapshot()), NOW) == recording(out_of_time())
+    assert next_step(mark_done(turn, TakeSnapshot()), NOW) == recording(deadline_failure())
 
 
 @pytest.mark.parametrize(

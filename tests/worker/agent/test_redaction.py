@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from events import ModelReplied, ToolCompleted, Usage
 from services.worker.agent.text.redaction import Redactor, secrets_in
-from services.worker.effects.live_output import Live
+from services.worker.effects.live_output import LiveOutput
 from tests.kit.build.worker_history import SUBMITTED
 from tests.kit.fakes.fake_sandbox import printed
 from tests.kit.fakes.worker_world import Bench, called, said
@@ -163,7 +163,7 @@ async def test_live_output_is_redacted_across_its_pieces():
     async def say(item):
         heard.append(msgspec.json.decode(item))
 
-    live = Live("task_1", say, redactor=Redactor({"broker-token": TOKEN}))
+    live = LiveOutput("task_1", say, redactor=Redactor({"broker-token": TOKEN}))
     show = live.output("c")
     for character in f"token: {TOKEN} and {KEYS[0]} end":
         show(character.encode())
@@ -190,17 +190,17 @@ async def test_nothing_that_a_task_keeps_has_a_secret_in_it():
     redactor = Redactor({"broker-token": TOKEN})
     bench.sandbox.scripts["leak"] = printed(f"{leak}\n" * 400)
     await bench.append(SUBMITTED)
-    world, book = bench.world, bench.book
-    bench.world = lambda: world()._replace(
-        redactor=redactor, live=Live("task_1", bench.say, redactor=redactor)
+    context, task_history = bench.context, bench.task_history
+    bench.context = lambda: context()._replace(
+        redactor=redactor, live=LiveOutput("task_1", bench.say, redactor=redactor)
     )
 
     def redacting_book(number=1):
-        made = book(number)
+        made = task_history(number)
         made._redactor = redactor
         return made
 
-    bench.book = redacting_book
+    bench.task_history = redacting_book
     await driven(bench)
 
     kept = [msgspec.json.encode(r.event) for r in bench.recorded]

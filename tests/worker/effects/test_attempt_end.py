@@ -9,7 +9,7 @@ from infra.log.event_log import Unavailable
 from infra.log.jetstream import AttemptLog, create_reader, delete_reader
 from infra.runtime.clock import utc_now
 from services.worker.effects.attempt_end import AttemptOver, end_when_over
-from services.worker.effects.broker_client import Broker
+from services.worker.effects.broker_client import BrokerClient
 from tests.gateway.conftest import ada, world  # noqa: F401 - fixtures
 from tests.kit.build.event_logs import drafts
 from tests.kit.probe.eventually import eventually
@@ -26,7 +26,7 @@ async def test_a_fenced_worker_whose_reader_is_gone_ends(servers, world, ada):  
     history = ada.history(task)
     client = await world.worker(await world.attempt(history, 1))
     token = client.headers["Authorization"].removeprefix("Bearer ")
-    broker = Broker(await world.client(), token)
+    broker = BrokerClient(await world.client(), token)
     assert await broker.holds()
     async with as_role(servers, "scheduler") as scheduler, as_worker(servers, history) as nats:
         reader = await create_reader(scheduler, history, 1)

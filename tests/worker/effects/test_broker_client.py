@@ -9,9 +9,9 @@ import pytest
 
 from events import Blob
 from services.worker.agent.failures.outage import Unreachable
-from services.worker.effects.broker_client import Broker, ClaimRefused, claim
+from services.worker.effects.broker_client import BrokerClient, ClaimRefused, claim_attempt
 from services.worker.ports import PullRequest, WorkspaceRefused
-from services.worker.retry import Patience, Policy
+from services.worker.retry import RetryPolicy, RetrySettings
 from services.worker.settings import Settings
 
 SETTINGS = Settings(
@@ -22,7 +22,7 @@ SETTINGS = Settings(
     gateway_url="http://gateway",
     deadline=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=1),
 )
-PATIENCE = Patience(Policy(seconds=1.0))
+PATIENCE = RetryPolicy(RetrySettings(seconds=1.0))
 WISH = {"title": "T", "body": "B", "branch": "errand/task_1", "base": "main"}
 
 
@@ -76,7 +76,7 @@ async def client(gateway):
 
 @pytest.fixture
 def broker(client):
-    return Broker(client, "t0ken", patience=PATIENCE)
+    return BrokerClient(client, "t0ken", retry=PATIENCE)
 
 
 async def test_bytes_go_to_the_object_store_and_come_back(gateway, broker):
@@ -183,7 +183,7 @@ async def test_the_claim_is_made_with_the_one_time_code(gateway, client):
         ),
     ]
 
-    claimed = await claim(client, SETTINGS, PATIENCE)
+    claimed = await claim_attempt(client, SETTINGS, PATIENCE)
 
     assert claimed.token == "t0ken"
     assert claimed.nats.url == "nats://n"
@@ -195,7 +195,7 @@ async def test_a_refused_claim_says_why(gateway, client):
     gateway.answers = [problem(403, "the code was used before")]
 
     with pytest.raises(ClaimRefused, match="used before"):
-        await claim(client, SETTINGS, PATIENCE)
+        await claim_attempt(client, SETTINGS, PATIENCE)
 
 
 def test_settings_do_not_show_the_code():

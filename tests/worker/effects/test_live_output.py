@@ -4,8 +4,8 @@ import msgspec
 
 from events import CallId, MachineId, TaskId
 from events.protocol.heartbeat import Heartbeat
-from services.worker.effects.heartbeat import Beats
-from services.worker.effects.live_output import Live
+from services.worker.effects.heartbeat import HeartbeatSender
+from services.worker.effects.live_output import LiveOutput
 from tests.kit.probe.eventually import eventually
 
 
@@ -16,7 +16,7 @@ class Heard(list):
 
 async def test_pieces_that_come_together_are_said_together():
     heard = Heard()
-    live = Live(TaskId("t"), heard)
+    live = LiveOutput(TaskId("t"), heard)
     show = live.reply(2)
 
     show("thinking", 0, "hm")
@@ -37,7 +37,7 @@ async def test_pieces_that_come_together_are_said_together():
 
 async def test_a_reply_asked_for_again_begins_anew():
     heard = Heard()
-    live = Live(TaskId("t"), heard)
+    live = LiveOutput(TaskId("t"), heard)
 
     live.reply(1)("text", 0, "lost")
     await live.flush()
@@ -49,7 +49,7 @@ async def test_a_reply_asked_for_again_begins_anew():
 
 async def test_output_is_shown_by_call_even_when_a_character_comes_in_two_pieces():
     heard = Heard()
-    live = Live(TaskId("t"), heard)
+    live = LiveOutput(TaskId("t"), heard)
     show = live.output(CallId("c"))
 
     show("é".encode()[:1])
@@ -61,7 +61,7 @@ async def test_output_is_shown_by_call_even_when_a_character_comes_in_two_pieces
 
 async def test_of_a_flood_only_the_newest_is_shown_at_its_place():
     heard = Heard()
-    live = Live(TaskId("t"), heard)
+    live = LiveOutput(TaskId("t"), heard)
 
     live.output(CallId("c"))(b"x" * 100_000)
     await live.flush()
@@ -73,7 +73,7 @@ async def test_of_a_flood_only_the_newest_is_shown_at_its_place():
 
 async def test_live_items_come_at_most_25_times_a_second():
     heard = Heard()
-    live = Live(TaskId("t"), heard)
+    live = LiveOutput(TaskId("t"), heard)
     over = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(live.run(over))
@@ -92,7 +92,7 @@ async def test_live_items_come_at_most_25_times_a_second():
 async def test_beats_say_who_lives_and_at_once_when_a_reader_is_needed():
     heard = Heard()
     reader = [1]
-    beats = Beats(
+    beats = HeartbeatSender(
         heard,
         lambda: Heartbeat(attempt=1, machine=MachineId("m"), version=4, reader=reader[0]),
         lambda: False,

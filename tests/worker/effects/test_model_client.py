@@ -11,8 +11,8 @@ from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.system_prompt import system_blocks
 from services.worker.effects.model import client as model
 from services.worker.effects.model.client import AnthropicModel
-from services.worker.ports import Answer, ModelFailure, Question
-from services.worker.retry import Patience, Policy
+from services.worker.ports import ModelFailure, ModelReply, ModelRequest
+from services.worker.retry import RetryPolicy, RetrySettings
 from services.worker.tools.toolbox import specs
 from tests.kit.run.rehearsal_model import running_model
 
@@ -21,7 +21,7 @@ PROMPT = "the tests fail, mend it"
 
 def question(*messages, prompt=PROMPT, name="claude-sonnet-5-5", effort=""):
     first = {"role": "user", "content": [{"type": "text", "text": prompt}]}
-    return Question(
+    return ModelRequest(
         model=name,
         effort=effort,
         system=system_blocks({"AGENTS.md": "Use tabs."}),
@@ -51,17 +51,17 @@ async def client(rehearsal_model):
         yield connected
 
 
-async def ask(client: AnthropicModel, asked: Question) -> Answer:
-    return await client.answer(asked, Deltas())
+async def ask(client: AnthropicModel, asked: ModelRequest) -> ModelReply:
+    return await client.ask(asked, Deltas())
 
 
-async def failing(client: AnthropicModel, asked: Question):
+async def failing(client: AnthropicModel, asked: ModelRequest):
     with pytest.raises(ModelFailure) as caught:
-        await client.answer(asked, Deltas())
-    return caught.value.misfortune
+        await client.ask(asked, Deltas())
+    return caught.value.model_error
 
 
-def results(answer: Answer, text="nothing"):
+def results(answer: ModelReply, text="nothing"):
     calls = [block["id"] for block in answer.blocks if block["type"] == "tool_use"]
     return [{"type": "tool_result", "tool_use_id": call, "content": text} for call in calls]
 
@@ -82,7 +82,7 @@ async def test_a_reply_comes_with_its_calls_usage_and_request(client):
 async def test_what_is_said_is_shown_as_it_comes(client):
     deltas = Deltas()
 
-    answer = await client.answer(question(), deltas)
+    answer = await client.ask(question(), deltas)
 
     for index, block in enumerate(answer.blocks):
         if block["type"] in ("text", "thinking"):
@@ -144,10 +144,10 @@ async def test_effort_is_passed_on(client):
 async def test_an_error_before_the_stream_is_told_apart(client, rehearsal_model, status, kind):
     rehearsal_model.order("status", status=status, message="on order")
 
-    misfortune = await failing(client, question())
+    model_error = await failing(client, question())
 
-    assert misfortune.kind == kind
-    assert "on order" in misfortune.detail
+    assert model_error.kind == kind
+    assert "on order" in model_error.detail
 
 
 async def test_the_server_says_when_to_come_back(client, rehearsal_model):
@@ -188,10 +188,10 @@ async def test_a_wrong_key_is_a_refused_key(rehearsal_model):
 
 
 async def test_nobody_listening_is_a_gateway_that_is_away():
-    patience = Patience(Policy(seconds=0.5))
-    async with model.connect("http://127.0.0.1:9", "sk", patience=patience) as client:
+    retry = RetryPolicy(RetrySettings(seconds=0.5))
+    async with model.connect("http://127.0.0.1:9", "sk", retry=retry) as client:
         with pytest.raises(Unreachable, match="The gateway did not answer"):
-            await client.answer(question(), lambda *_: None)
+            await client.ask(question(), lambda *_: None)
 
 
 async def test_a_gateway_that_waits_for_its_servers_is_away_and_no_fault_of_the_model():
@@ -203,9 +203,9 @@ async def test_a_gateway_that_waits_for_its_servers_is_away_and_no_fault_of_the_
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with (
             asyncio.TaskGroup() as group,
-            model.connect(url, "sk", patience=Patience(Policy(seconds=0.5))) as client,
+            model.connect(url, "sk", retry=RetryPolicy(RetrySettings(seconds=0.5))) as client,
         ):
             group.create_task(serve(server, listener, stopping))
             with pytest.raises(Unreachable, match="The gateway did not answer"):
-                await client.answer(question(), lambda *_: None)
+                await client.ask(question(), lambda *_: None)
             stopping.set()

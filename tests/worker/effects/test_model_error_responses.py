@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from services.worker.agent.failures.model_errors import gave_up
+from services.worker.agent.failures.model_errors import model_failure
 from services.worker.effects.model.error_responses import (
-    Refusal,
-    misfortune_of,
+    ErrorResponse,
+    model_error_of,
     retry_after_seconds,
 )
 from tests.worker.agent.test_budget import failure
@@ -88,19 +88,19 @@ MEANINGS = [
 
 @pytest.mark.parametrize(("status", "kind", "message", "meaning", "remedy"), MEANINGS)
 def test_a_refusal_is_named_by_what_it_says(status, kind, message, meaning, remedy):
-    misfortune = misfortune_of(Refusal(status, {}, error(kind, message)))
+    model_error = model_error_of(ErrorResponse(status, {}, error(kind, message)))
 
-    assert misfortune.kind == meaning
-    assert message in misfortune.detail
-    made = failure(misfortune)
+    assert model_error.kind == meaning
+    assert message in model_error.detail
+    made = failure(model_error)
     assert (made.retry_at is None) == bool(remedy)
     if remedy:
-        assert remedy in gave_up(made, "errand/task_1").remedy
+        assert remedy in model_failure(made, "errand/task_1").remedy
 
 
 def test_a_spending_limit_is_no_rate_limit():
     body = error("rate_limit_error", "no", details={"error_code": "enforced_spend_limit_reached"})
-    assert misfortune_of(Refusal(429, {}, body)).kind == "out_of_credit"
+    assert model_error_of(ErrorResponse(429, {}, body)).kind == "out_of_credit"
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_a_spending_limit_is_no_rate_limit():
 )
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 599])
 def test_a_body_of_any_shape_is_a_short_plain_detail(status, body):
-    misfortune = misfortune_of(Refusal(status, {"request-id": "r" * 9_000}, body))
+    model_error = model_error_of(ErrorResponse(status, {"request-id": "r" * 9_000}, body))
 
-    assert len(misfortune.detail) < 700
-    assert misfortune.detail.isprintable()
+    assert len(model_error.detail) < 700
+    assert model_error.detail.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_a_body_of_any_shape_is_a_short_plain_detail(status, body):
     ],
 )
 def test_a_web_page_is_never_shown(status, kind):
-    misfortune = misfortune_of(Refusal(status, {"content-type": "text/html"}, HTML))
+    model_error = model_error_of(ErrorResponse(status, {"content-type": "text/html"}, HTML))
 
-    assert misfortune.kind == kind
-    assert f"HTML page ({status})" in misfortune.detail
-    assert "<" not in misfortune.detail
+    assert model_error.kind == kind
+    assert f"HTML page ({status})" in model_error.detail
+    assert "<" not in model_error.detail
 
 
 DATE = "Sat, 28 Nov 2026 03:00:00 GMT"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from events import BudgetExhausted, BudgetRaised, ModelFailed
-from services.worker.agent.failures.model_errors import gave_up
+from services.worker.agent.failures.model_errors import model_failure
 from services.worker.agent.next_step import AskModel, Wait, next_step
 from services.worker.effects.model import client as model
 from services.worker.ports import BudgetRefused, ModelFailure
@@ -50,7 +50,7 @@ def test_a_shared_limit_is_waited_for_until_it_begins_anew():
     assert due(*ASKED, SHARED, now=SHARED.resets_at) == recording(requested())
     turn = folded(history(*ASKED, SHARED, requested()))
     assert isinstance(next_step(turn, NOW), AskModel)
-    assert turn.allowance.exhausted is None
+    assert turn.budget.exhausted is None
 
 
 def test_a_word_from_a_person_tries_a_shared_limit_again():
@@ -80,8 +80,8 @@ async def test_the_limit_that_is_met_is_told(script):
     script.answers.append((402, refusal(**told, needed=5, resets_at="2026-11-27T00:00:00Z")))
     async with model.connect(script.url, "token") as client:
         with pytest.raises(BudgetRefused) as refused:
-            await client.answer(question(), lambda *_: None)
-    met = refused.value.met
+            await client.ask(question(), lambda *_: None)
+    met = refused.value.exhausted
     assert (met.scope, met.spent, met.limit) == ("person", 7, 9)
     assert met.resets_at.isoformat() == "2026-11-27T00:00:00+00:00"
 
@@ -89,9 +89,9 @@ async def test_the_limit_that_is_met_is_told(script):
 async def test_a_switch_that_is_thrown_ends_the_task_with_its_reason(script):
     script.answers.append((403, refusal(error_code="switched_off")))
     async with model.connect(script.url, "token") as client:
-        misfortune = await failing(client, question())
-    assert misfortune.kind == "switched_off"
-    failed = gave_up(ModelFailed(turn=1, kind=misfortune.kind, detail=misfortune.detail))
+        model_error = await failing(client, question())
+    assert model_error.kind == "switched_off"
+    failed = model_failure(ModelFailed(turn=1, kind=model_error.kind, detail=model_error.detail))
     assert (failed.reason, "because" in failed.detail) == ("switched_off", True)
 
 
@@ -99,4 +99,4 @@ async def test_the_providers_own_402_is_no_budget_of_ours(script):
     script.answers.append((402, refusal(error_code="credit_balance_too_low")))
     async with model.connect(script.url, "token") as client:
         with pytest.raises(ModelFailure, match="out_of_credit"):
-            await client.answer(question(), lambda *_: None)
+            await client.ask(question(), lambda *_: None)

@@ -13,7 +13,11 @@ from events import (
     TaskInstructed,
     ToolCompleted,
 )
-from services.worker.agent.failures.model_errors import MAX_PAID_FAILURES, Misfortune, failed
+from services.worker.agent.failures.model_errors import (
+    MAX_PAID_FAILURES,
+    ModelError,
+    record_failure,
+)
 from services.worker.agent.failures.progress_guard import MAX_FRUITLESS, MAX_NUDGES
 from services.worker.effects.model import client as model
 from services.worker.ports import ModelFailure
@@ -163,10 +167,10 @@ async def test_a_malformed_reply_is_a_failed_call_with_a_short_reason(
 ):
     rehearsal_model.order("raw", status=200, body=MALFORMED[name])
 
-    misfortune = await failing(client, question())
+    model_error = await failing(client, question())
 
-    assert misfortune.kind == "malformed"
-    assert len(misfortune.detail) < 500
+    assert model_error.kind == "malformed"
+    assert len(model_error.detail) < 500
     assert (await ask(client, question())).stop_reason == "tool_use"
 
 
@@ -273,7 +277,7 @@ async def test_replies_that_get_nowhere_end_the_task_after_a_few(reply):
 
     [failure] = bench.facts(TaskFailed)
     assert (failure.reason, bool(failure.remedy)) == ("model_stalled", True)
-    assert len(bench.model.questions) == MAX_NUDGES + 1
+    assert len(bench.model.model_requests) == MAX_NUDGES + 1
     assert not bench.facts(TaskFinished)
 
 
@@ -285,7 +289,7 @@ async def test_calls_that_never_succeed_end_the_task():
     await driven(bench)
 
     assert bench.facts(TaskFailed)[0].reason == "model_stalled"
-    assert len(bench.model.questions) == MAX_FRUITLESS
+    assert len(bench.model.model_requests) == MAX_FRUITLESS
 
 
 async def test_an_empty_reply_after_the_work_makes_no_empty_pull_request():
@@ -321,12 +325,12 @@ async def test_a_refused_reply_is_not_sent_back():
 
     await driven(bench, 2)
 
-    roles = [message["role"] for message in bench.model.questions[-1].messages]
+    roles = [message["role"] for message in bench.model.model_requests[-1].messages]
     assert roles == ["user"]
 
 
 async def test_a_full_context_leaves_the_work_on_its_branch_and_says_how_to_go_on():
-    full = ModelFailure(Misfortune("context_full", "prompt is too long"))
+    full = ModelFailure(ModelError("context_full", "prompt is too long"))
     for end in (full, said("…", "model_context_window_exceeded")):
         bench = Bench(called(WRITE), end)
         await bench.append(SUBMITTED)
@@ -341,7 +345,7 @@ async def test_a_full_context_leaves_the_work_on_its_branch_and_says_how_to_go_o
 
 
 async def test_a_full_context_without_work_says_so():
-    bench = Bench(ModelFailure(Misfortune("context_full", "prompt is too long")))
+    bench = Bench(ModelFailure(ModelError("context_full", "prompt is too long")))
     await bench.append(SUBMITTED)
 
     await driven(bench)
@@ -351,9 +355,9 @@ async def test_a_full_context_without_work_says_so():
 
 
 def test_malformed_replies_are_asked_for_again_only_a_few_times():
-    malformed = Misfortune("malformed", "x")
+    malformed = ModelError("malformed", "x")
     made = [
-        failed(malformed, turn=1, failures=n, since=NOW, now=NOW).retry_at is None
+        record_failure(malformed, turn=1, failures=n, since=NOW, now=NOW).retry_at is None
         for n in range(MAX_PAID_FAILURES)
     ]
     assert made == [False] * (MAX_PAID_FAILURES - 1) + [True]
@@ -364,6 +368,6 @@ async def test_what_comes_in_is_shown_before_it_is_whole(client, rehearsal_model
     rehearsal_model.order("raw", status=200, body=body)
     deltas = Deltas()
 
-    await client.answer(question(), deltas)
+    await client.ask(question(), deltas)
 
     assert deltas.said("text", 0) == "A"

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from services.worker.effects.live_output import Live
+from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.model import client as model
-from services.worker.ports import Question
+from services.worker.ports import ModelRequest
 
 EVENTS = [
     {
@@ -69,7 +69,7 @@ async def replying(events: list[dict]) -> AsyncIterator[str]:
 
 
 async def test_half_a_surrogate_pair_is_replaced_wherever_it_stands():
-    asked = Question(
+    asked = ModelRequest(
         model="m",
         effort="",
         system=[],
@@ -82,9 +82,9 @@ async def test_half_a_surrogate_pair_is_replaced_wherever_it_stands():
     async def say(item: bytes) -> None:
         said.append(item)
 
-    live = Live("task_1", say)
+    live = LiveOutput("task_1", say)
     async with replying(EVENTS) as url, model.connect(url, "token") as client:
-        answer = await client.answer(asked, live.reply(1))
+        answer = await client.ask(asked, live.reply(1))
     await live.flush()
 
     assert answer.blocks[0]["text"] == "half \ufffd, whole \U0001f600"

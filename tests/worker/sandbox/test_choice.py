@@ -9,11 +9,11 @@ import pytest
 
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox import choice as choosing
-from services.worker.sandbox.bubblewrap import Bubblewrap
+from services.worker.sandbox.bubblewrap import BubblewrapBackend
 from services.worker.sandbox.capture import Capture
-from services.worker.sandbox.choice import DEFAULT_IMAGE, choose
-from services.worker.sandbox.docker import TASK_LABEL, Docker, engine_answers
-from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.sandbox.choice import DEFAULT_IMAGE, choose_backend
+from services.worker.sandbox.docker import TASK_LABEL, DockerBackend, engine_answers
+from services.worker.sandbox.sandbox import BackendSandbox
 from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.sandboxes import running_sandbox
@@ -21,32 +21,32 @@ from tests.kit.servers.sandboxes import running_sandbox
 
 async def test_a_sandbox_asked_for_by_name_is_taken(tmp_path):
     for kind in ("docker", "bubblewrap", "none"):
-        assert (await choose(kind, task="task_a", scratch=tmp_path)).name == kind
+        assert (await choose_backend(kind, task="task_a", scratch=tmp_path)).name == kind
 
 
 async def test_auto_takes_docker_where_an_engine_has_the_image(tmp_path, monkeypatch):
     monkeypatch.setattr(choosing, "engine_answers", lambda _: "")
-    assert (await choose("auto", task="task_a", scratch=tmp_path)).name == "docker"
+    assert (await choose_backend("auto", task="task_a", scratch=tmp_path)).name == "docker"
 
 
 async def test_auto_takes_bubblewrap_on_linux_without_an_engine(tmp_path, monkeypatch):
     monkeypatch.setattr(choosing, "engine_answers", lambda _: "no Docker engine answers")
     monkeypatch.setattr("sys.platform", "linux")
-    assert (await choose("auto", task="task_a", scratch=tmp_path)).name == "bubblewrap"
+    assert (await choose_backend("auto", task="task_a", scratch=tmp_path)).name == "bubblewrap"
 
 
 async def test_auto_refuses_with_a_remedy_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(choosing, "engine_answers", lambda _: "no Docker engine answers")
     monkeypatch.setattr("sys.platform", "darwin")
     with pytest.raises(SandboxUnavailable, match=r"no Docker engine answers.*Install and start"):
-        await choose("auto", task="task_a", scratch=tmp_path)
+        await choose_backend("auto", task="task_a", scratch=tmp_path)
 
 
 async def test_no_engine_is_said_with_its_remedy(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
     assert "no Docker engine answers" in await asyncio.to_thread(engine_answers, DEFAULT_IMAGE)
     with pytest.raises(SandboxUnavailable, match="SANDBOX=bubblewrap"):
-        await ConfinedSandbox(Docker(DEFAULT_IMAGE, task="task_a")).start()
+        await BackendSandbox(DockerBackend(DEFAULT_IMAGE, task="task_a")).start()
 
 
 @pytest.mark.docker
@@ -54,7 +54,7 @@ async def test_a_missing_image_is_said_with_its_remedy():
     missing = await asyncio.to_thread(engine_answers, "errand-absent:local")
     assert missing == "the Docker engine has no image errand-absent:local"
     with pytest.raises(SandboxUnavailable, match=r"no image errand-absent:local.*Dockerfile"):
-        await ConfinedSandbox(Docker("errand-absent:local", task="task_a")).start()
+        await BackendSandbox(DockerBackend("errand-absent:local", task="task_a")).start()
 
 
 async def test_a_kernel_that_forbids_namespaces_is_said_with_its_remedy(tmp_path, monkeypatch):
@@ -66,7 +66,7 @@ async def test_a_kernel_that_forbids_namespaces_is_said_with_its_remedy(tmp_path
     refusing.chmod(0o755)
     monkeypatch.setattr("services.worker.sandbox.bubblewrap.bwrap_path", lambda: refusing)
     with pytest.raises(SandboxUnavailable, match=r"No permissions.*SANDBOX=docker.*sysctl"):
-        await ConfinedSandbox(Bubblewrap(tmp_path, task="task_a")).start()
+        await BackendSandbox(BubblewrapBackend(tmp_path, task="task_a")).start()
     assert list(tmp_path.glob("box-*")) == []
 
 
@@ -77,11 +77,11 @@ async def test_a_container_that_a_killed_worker_left_is_removed():
         running_sandbox("docker", task=task) as left,
         running_sandbox("docker", task=task) as next_one,
     ):
-        client = next_one._enclosure._client
+        client = next_one._backend._client
         listed = await asyncio.to_thread(
             client.containers.list, all=True, filters={"label": f"{TASK_LABEL}={task}"}
         )
-        assert [container.id for container in listed] == [next_one._enclosure._container.id]
+        assert [container.id for container in listed] == [next_one._backend._container.id]
         with pytest.raises(SandboxUnavailable, match="container is gone"):
             await left.execute(("true",), timeout_seconds=5)
 
@@ -101,16 +101,16 @@ async def test_a_left_container_that_ends_while_it_is_looked_for_is_no_error(mon
     async with running_sandbox("docker", task=task) as left:
         monkeypatch.setattr(docker.APIClient, "inspect_container", ends_first)
         async with running_sandbox("docker", task=task):
-            assert ended == [left._enclosure._container.id]
+            assert ended == [left._backend._container.id]
 
 
 KILLED = """
 import asyncio, os, sys
-from services.worker.sandbox.confined import ConfinedSandbox
+from services.worker.sandbox.confined import BackendSandbox
 from services.worker.sandbox.docker import Docker
 
 async def main():
-    sandbox = ConfinedSandbox(Docker(sys.argv[1], task=sys.argv[2]))
+    sandbox = BackendSandbox(Docker(sys.argv[1], task=sys.argv[2]))
     await sandbox.start()
     await sandbox.execute(("echo", "works"), timeout_seconds=10)
     os.kill(os.getpid(), 9)

@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.worker.ports import SandboxError
-from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.sandbox.sandbox import BackendSandbox
 from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker), "none"]
 
 
 @pytest.fixture(params=KINDS)
-async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ConfinedSandbox]:
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[BackendSandbox]:
     async with running_sandbox(request.param, task=f"task_{secrets.token_hex(6)}") as started:
         yield started
 
 
-async def bash(sandbox: ConfinedSandbox, script: str, seconds: float = 20.0):
+async def bash(sandbox: BackendSandbox, script: str, seconds: float = 20.0):
     return await sandbox.execute(("bash", "-c", script), timeout_seconds=seconds)
 
 
@@ -179,7 +179,7 @@ async def test_a_name_like_an_option_is_a_name(sandbox):
     assert await sandbox.read("-n") == b"dash"
 
 
-async def shell(sandbox: ConfinedSandbox, script: str, seconds: float = 20.0):
+async def shell(sandbox: BackendSandbox, script: str, seconds: float = 20.0):
     return await sandbox.shell(script, timeout_seconds=seconds)
 
 

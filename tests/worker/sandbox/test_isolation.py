@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.worker.sandbox.backend import Limits
-from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.sandbox.sandbox import BackendSandbox
 from tests.kit.paths import ROOT
 from tests.kit.servers.sandboxes import running_sandbox
 
@@ -30,14 +30,14 @@ sleep 20
 
 
 @pytest.fixture(params=KINDS)
-async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ConfinedSandbox]:
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[BackendSandbox]:
     async with running_sandbox(
         request.param, limits=LIMITS, task=f"task_{secrets.token_hex(6)}"
     ) as started:
         yield started
 
 
-async def bash(sandbox: ConfinedSandbox, script: str, seconds: float = 30.0):
+async def bash(sandbox: BackendSandbox, script: str, seconds: float = 30.0):
     return await sandbox.execute(("bash", "-c", script), timeout_seconds=seconds)
 
 
@@ -175,6 +175,6 @@ async def test_what_cannot_be_listed_is_removed_all_the_same():
         await bash(
             sandbox, "mkdir -p locked/inner; touch locked/inner/file; chmod 000 locked/inner locked"
         )
-        directory = sandbox._enclosure._box
+        directory = sandbox._backend._box
         assert directory.is_dir()
     assert not directory.exists()

@@ -13,7 +13,7 @@ import pytest
 from services.worker.sandbox.backend import Limits
 from services.worker.sandbox.limits.control_groups import ControlGroups
 from services.worker.sandbox.limits.resource_usage import measure, memory_of
-from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.sandbox.sandbox import BackendSandbox
 from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.sandboxes import running_sandbox
@@ -33,18 +33,18 @@ FILES = 'python3 -c \'for n in range(200000): open(f"{place}/f{{n}}", "x")\''
 
 
 @pytest.fixture(params=KINDS)
-async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ConfinedSandbox]:
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[BackendSandbox]:
     async with running_sandbox(
         request.param, limits=LIMITS, task=f"task_{secrets.token_hex(6)}"
     ) as started:
         yield started
 
 
-async def bash(sandbox: ConfinedSandbox, script: str, seconds: float = 60.0):
+async def bash(sandbox: BackendSandbox, script: str, seconds: float = 60.0):
     return await sandbox.execute(("bash", "-c", script), timeout_seconds=seconds)
 
 
-async def used(sandbox: ConfinedSandbox, place: str) -> int:
+async def used(sandbox: BackendSandbox, place: str) -> int:
     return int((await bash(sandbox, f"du -sk {place} | cut -f1")).output) * 1024
 
 
@@ -78,7 +78,7 @@ async def test_a_job_in_the_background_cannot_fill_the_disk_between_calls(sandbo
     assert (await sandbox.shell(script, timeout_seconds=20)).output == b"started\n"
     if sandbox.name == "docker":
         return  # the engine holds the size of the file system itself, as tested above
-    processes = sandbox._enclosure._running
+    processes = sandbox._backend._running
     await eventually(lambda: [p for p in processes if not p.is_ended], until=lambda left: not left)
     told = await sandbox.shell("rm -f f*; echo again", timeout_seconds=20)
     assert told.output == b"again\n"
@@ -139,10 +139,10 @@ def test_memory_of_children_counts_and_shared_memory_counts_once():
 ORDINARY = """
 import asyncio, json, sys, tempfile
 from pathlib import Path
-from services.worker.sandbox.bubblewrap import Bubblewrap
+from services.worker.sandbox.bubblewrap import BubblewrapBackend
 from services.worker.sandbox.limits.control_groups import ControlGroups
-from services.worker.sandbox.confined import ConfinedSandbox
-from services.worker.sandbox.enclosure import Limits
+from services.worker.sandbox.confined import BackendSandbox
+from services.worker.sandbox.backend import Limits
 
 MEMORY = (
     "for n in 1 2 3 4 5 6; do python3 -c 'import time; x = bytearray(100 << 20); time.sleep(20)' & "
@@ -154,8 +154,8 @@ VSOCK = "python3 -c 'import socket; socket.socket(40, 1)'"
 async def main():
     limits = Limits(memory_bytes=256 << 20)
     with tempfile.TemporaryDirectory() as directory:
-        enclosure = Bubblewrap(Path(directory), task="task_ordinary", limits=limits)
-        sandbox = ConfinedSandbox(enclosure)
+        backend = BubblewrapBackend(Path(directory), task="task_ordinary", limits=limits)
+        sandbox = BackendSandbox(backend)
         await sandbox.start()
 
         async def run(script, seconds=20):
@@ -226,7 +226,7 @@ async def test_a_job_in_the_background_cannot_pass_the_memory_limit_between_call
     async with running_sandbox("bubblewrap", limits=LIMITS) as sandbox:
         hold = "import time; x = bytearray(90 << 20); time.sleep(60)"
         await sandbox.shell(f'for n in 1 2 3 4; do python3 -c "{hold}" & done', timeout_seconds=20)
-        processes = sandbox._enclosure._running
+        processes = sandbox._backend._running
         await eventually(
             lambda: [p for p in processes if not p.is_ended], until=lambda left: not left
         )

@@ -11,7 +11,7 @@ from services.worker.sandbox.limits.system_calls import (
     docker_profile,
     seccomp_filter,
 )
-from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.sandbox.sandbox import BackendSandbox
 from tests.kit.servers.sandboxes import running_sandbox
 
 KINDS = ["bubblewrap", pytest.param("docker", marks=pytest.mark.docker)]
@@ -89,12 +89,12 @@ REFUSED = {
 
 
 @pytest.fixture(params=KINDS)
-async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ConfinedSandbox]:
+async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[BackendSandbox]:
     async with running_sandbox(request.param, task=f"task_{secrets.token_hex(6)}") as started:
         yield started
 
 
-async def python(sandbox: ConfinedSandbox, script: str, *arguments: str):
+async def python(sandbox: BackendSandbox, script: str, *arguments: str):
     ended = await sandbox.execute(("python3", "-c", script, *arguments), timeout_seconds=30)
     assert ended.exit_code == 0, ended.output
     return json.loads(ended.output)

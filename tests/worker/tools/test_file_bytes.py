@@ -4,9 +4,9 @@ import codecs
 
 import pytest
 
-from services.worker.agent.approvals.policy import Wanted
+from services.worker.agent.approvals.policy import ApprovalNeed
 from services.worker.agent.tool_calls import Call
-from services.worker.effects.approval_request import request_of
+from services.worker.effects.approval_request import approval_request
 from services.worker.ports import FILE_LIMIT_BYTES
 from services.worker.tools.text.file_text import decode_file
 from services.worker.tools.toolbox import run_call
@@ -225,7 +225,7 @@ async def test_what_a_person_allows_is_the_change_that_is_made():
     sandbox = holding(b"one\r\ntwo\r\n")
     call = Call("c", "edit", {"path": "f", "old": "one\ntwo", "new": "1\n2"})
 
-    asked = await request_of(call, Wanted("r", "d", ("x",)), sandbox, now=BEGAN)
+    asked = await approval_request(call, ApprovalNeed("r", "d", ("x",)), sandbox, now=BEGAN)
     made = await run_call(sandbox, call, lambda chunk: None)
 
     assert asked.diff == made.diff

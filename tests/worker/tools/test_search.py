@@ -3,7 +3,7 @@
 import pytest
 
 from services.worker.agent.tool_calls import Call
-from services.worker.ports import Completed
+from services.worker.ports import CommandResult
 from services.worker.tools.search.patterns import PathPattern, expand_braces
 from services.worker.tools.search.runner import search
 from services.worker.tools.toolbox import run_call
@@ -234,7 +234,7 @@ async def test_a_search_without_end_is_ended_and_said():
     sandbox = FakeSandbox()
 
     async def execute(command, **_):
-        return Completed(exit_code=137, is_timed_out=True)
+        return CommandResult(exit_code=137, is_timed_out=True)
 
     sandbox.execute = execute
     outcome = await search(sandbox, {}, nothing="[no line matches]")
@@ -303,7 +303,7 @@ async def test_an_answer_of_another_shape_is_a_failed_search(output):
     sandbox = FakeSandbox()
 
     async def execute(command, **_):
-        return Completed(exit_code=0, output=output.encode())
+        return CommandResult(exit_code=0, output=output.encode())
 
     sandbox.execute = execute
     outcome = await search(sandbox, {}, nothing="nothing")

@@ -2,7 +2,7 @@ import jsonschema
 import pytest
 
 from services.worker.agent.tool_calls import MUTATING, READ_ONLY, Call
-from services.worker.ports import Completed
+from services.worker.ports import CommandResult
 from services.worker.tools.text.diff import difference, measure
 from services.worker.tools.toolbox import TOOLS, run_call, specs, title_of
 from tests.kit.fakes.fake_sandbox import FakeSandbox, printed
@@ -66,7 +66,7 @@ async def test_bash_tells_the_exit_code_last():
 
 async def test_bash_says_when_it_ran_too_long_and_what_the_sandbox_noticed():
     sandbox = FakeSandbox()
-    sandbox.scripts["loop"] = lambda _: Completed(
+    sandbox.scripts["loop"] = lambda _: CommandResult(
         exit_code=137, output=b"..", is_timed_out=True, note="probably out of memory"
     )
 

@@ -16,8 +16,8 @@ import pytest
 from events import Blob, SnapshotTaken
 from services.worker.agent.failures.outage import Unreachable
 from services.worker.ports import Snapshot, WorkspaceRefused
-from services.worker.retry import Patience, Policy
-from services.worker.sandbox.sandbox import ConfinedSandbox
+from services.worker.retry import RetryPolicy, RetrySettings
+from services.worker.sandbox.sandbox import BackendSandbox
 from services.worker.workspace.limits import WorkspaceLimits
 from services.worker.workspace.workspace import GitWorkspace, Origin
 from tests.kit.servers.forge import TOKEN, LocalForge, git_ok
@@ -25,8 +25,8 @@ from tests.kit.servers.sandboxes import running_sandbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BRANCH = "errand/task_a"
-PATIENCE = Patience(Policy(seconds=30.0))
-BRIEF_PAUSES = Patience(Policy(first_pause_seconds=0.01, longest_pause_seconds=0.05))
+PATIENCE = RetryPolicy(RetrySettings(seconds=30.0))
+BRIEF_PAUSES = RetryPolicy(RetrySettings(first_pause_seconds=0.01, max_pause_seconds=0.05))
 KIND = "bubblewrap" if sys.platform == "linux" else "docker"
 
 
@@ -47,7 +47,7 @@ class Shelf:
 class Place:
     """One attempt: a sandbox, and the workspace in it."""
 
-    def __init__(self, sandbox: ConfinedSandbox, shelf: Shelf, url: str, scratch: Path) -> None:
+    def __init__(self, sandbox: BackendSandbox, shelf: Shelf, url: str, scratch: Path) -> None:
         self.sandbox = sandbox
         self.shelf = shelf
         self.url = url
@@ -59,7 +59,7 @@ class Place:
             url=changed.pop("url", self.url),
             token=changed.pop("token", TOKEN),
             branch=BRANCH,
-            patience=changed.pop("patience", PATIENCE),
+            retry=changed.pop("retry", PATIENCE),
         )
         return GitWorkspace(
             self.sandbox, self.shelf, origin, scratch=self.scratch, clock=lambda: NOW, **changed
@@ -283,7 +283,7 @@ async def test_a_push_whose_answer_was_lost_is_found_done(source, place, forge):
 
 async def test_a_push_that_is_not_answered_is_made_again_and_again(source, place, forge):
     """A push may find nobody more often than any number of tries; the task does not fail of it."""
-    workspace = place.make(patience=BRIEF_PAUSES)
+    workspace = place.make(retry=BRIEF_PAUSES)
     await workspace.prepare(base="")
     await place.bash("printf work > work.txt")
     forge.order("fail", status=500, times=15, path="git-receive-pack")
@@ -292,7 +292,7 @@ async def test_a_push_that_is_not_answered_is_made_again_and_again(source, place
 
 
 async def test_a_push_that_is_never_answered_says_who_is_away(source, place, forge):
-    workspace = place.make(patience=Patience(Policy(seconds=1.0)))
+    workspace = place.make(retry=RetryPolicy(RetrySettings(seconds=1.0)))
     await workspace.prepare(base="")
     await place.bash("printf work > work.txt")
     forge.order("fail", status=500, times=None, path="git-receive-pack")
@@ -352,7 +352,7 @@ async def test_an_empty_repository_is_told_to_begin(forge, place):
 
 
 async def test_a_gateway_that_does_not_answer_is_named(place, unused_tcp_port_url):
-    workspace = place.make(url=unused_tcp_port_url, patience=Patience(Policy(seconds=1.0)))
+    workspace = place.make(url=unused_tcp_port_url, retry=RetryPolicy(RetrySettings(seconds=1.0)))
     with pytest.raises(Unreachable, match="The gateway did not answer") as caught:
         await workspace.fetch(base="")
     assert caught.value.reason == "gateway_unreachable"

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from events import QuestionAsked, ToolCompleted, ToolStarted, request_id
-from services.worker.agent.approvals.policy import rule, wanted
-from services.worker.agent.state import Turn
+from services.worker.agent.approvals.policy import approval_need, decide_call
+from services.worker.agent.state import AgentState
 from services.worker.agent.steps import AskApproval, Record, StartTools, Wait
 from services.worker.agent.tool_calls import Call, one_line, question_in
 
@@ -30,27 +30,29 @@ _ENDED_FIRST: Final = (
 )
 
 
-def permit(turn: Turn, call: Call, now: datetime) -> StartTools | AskApproval | Record | Wait:
+def permit_call(
+    state: AgentState, call: Call, now: datetime
+) -> StartTools | AskApproval | Record | Wait:
     """Start a call, or ask a person first where the task's policy says so."""
-    policy = turn.submitted.policy if turn.submitted else "never"
-    want = wanted(policy, turn.task, call, turn.tree)
-    if want is None:
+    policy = state.submitted.policy if state.submitted else "never"
+    need = approval_need(policy, state.task, call, state.tree)
+    if need is None:
         return StartTools((call,))
-    request = turn.consents.asked.get(want.request)
+    request = state.approvals.asked.get(need.request)
     is_late = request is not None and now >= request.expires_at
-    match rule(turn.consents, want, is_late=is_late):
+    match decide_call(state.approvals, need, is_late=is_late):
         case "allowed":
             return StartTools((call,))
-        case "ask" if turn.unread_steers:
+        case "ask" if state.unread_steers:
             return _not_run(call, _WROTE_FIRST)
         case "ask":
-            return AskApproval(call, want)
+            return AskApproval(call, need)
         case "denied":
-            reason = one_line(turn.consents.said[want.request].reason)
+            reason = one_line(state.approvals.said[need.request].reason)
             return _not_run(call, f"{_DENIED} Their reason: {reason}" if reason else _DENIED)
         case "expired":
             return _not_run(call, _UNANSWERED)
-        case "wait" if turn.unread_steers:
+        case "wait" if state.unread_steers:
             return _not_run(call, _WROTE_INSTEAD)
         case "wait":
             return Wait("approval", request.expires_at if request else None)
@@ -60,39 +62,39 @@ def _not_run(call: Call, why: str) -> Record:
     return Record((ToolCompleted(call=call.id, output=why, is_error=True),))
 
 
-def ask(turn: Turn, calls: Sequence[Call]) -> Record | Wait | None:
+def ask_question(state: AgentState, calls: Sequence[Call]) -> Record | Wait | None:
     """Put a question, wait for its answer, or pass the answer on; None when nothing is asked."""
     for call in calls:
         if asking := question_in(call):
-            request = request_id(turn.task, call.id)
-            if turn.answer is not None and turn.answer.request == request:
-                return Record((ToolCompleted(call=call.id, output=turn.answer.text),))
-            if turn.unread_steers:
+            request = request_id(state.task, call.id)
+            if state.answer is not None and state.answer.request == request:
+                return Record((ToolCompleted(call=call.id, output=state.answer.text),))
+            if state.unread_steers:
                 return Record((ToolCompleted(call=call.id, output=_WROTE_INSTEAD),))
-            if turn.question is not None and turn.question.request == request:
+            if state.question is not None and state.question.request == request:
                 return Wait("question")
             title = one_line(f"Ask: {asking.question}")
             asked = QuestionAsked(
                 request=request, call=call.id, text=asking.question, options=asking.options
             )
-            started = ToolStarted(call=call.id, tool=call.name, title=title, tree=turn.tree)
-            return Record((asked,) if call.id in turn.started else (started, asked))
+            started = ToolStarted(call=call.id, tool=call.name, title=title, tree=state.tree)
+            return Record((asked,) if call.id in state.started else (started, asked))
     return None
 
 
-def answer_late(turn: Turn) -> Record | None:
+def pass_on_late_answer(state: AgentState) -> Record | None:
     """Pass on what the person said to a question that its task did not live to hear.
 
     None when a person dropped the question themselves, or there is none.
     """
-    if turn.dropped in ("", "interrupted"):
+    if state.dropped in ("", "interrupted"):
         return None
-    for call in turn.pending:
-        if question_in(call) is None or call.id not in turn.started:
+    for call in state.pending:
+        if question_in(call) is None or call.id not in state.started:
             continue
-        request = request_id(turn.task, call.id)
-        if turn.answer is not None and turn.answer.request == request:
-            return Record((ToolCompleted(call=call.id, output=turn.answer.text),))
-        if turn.unread_steers or turn.unread_queued:
+        request = request_id(state.task, call.id)
+        if state.answer is not None and state.answer.request == request:
+            return Record((ToolCompleted(call=call.id, output=state.answer.text),))
+        if state.unread_steers or state.unread_queued:
             return Record((ToolCompleted(call=call.id, output=_ENDED_FIRST),))
     return None

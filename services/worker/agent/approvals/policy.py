@@ -31,7 +31,7 @@ _AND: Final = ", "
 _ANY: Final = "changing files and running commands"
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class ApprovalNeed(msgspec.Struct, frozen=True):
     """What a call needs a person's leave for. `request` and `digest` are of this very call."""
 
     request: RequestId
@@ -44,7 +44,7 @@ class Wanted(msgspec.Struct, frozen=True):
         return _AND.join(self.risks)
 
 
-class Consents(msgspec.Struct, frozen=True):
+class Approvals(msgspec.Struct, frozen=True):
     """What was asked since the newest reply, and what a person said.
 
     `granted` holds until the task ends, and so does what was said of pushes, by digest.
@@ -61,7 +61,7 @@ class Consents(msgspec.Struct, frozen=True):
         return any(request not in self.said for request in self.asked)
 
 
-def wanted(policy: Policy, task: TaskId, call: Call, tree: str) -> Wanted | None:
+def approval_need(policy: Policy, task: TaskId, call: Call, tree: str) -> ApprovalNeed | None:
     """Tell what a call needs leave for; None when it may run without. `tree`: what it changes."""
     risks = _risks(policy, call)
     if not risks:
@@ -69,64 +69,64 @@ def wanted(policy: Policy, task: TaskId, call: Call, tree: str) -> Wanted | None
     arguments = msgspec.json.encode(call.input, order="deterministic")
     said = b"\n".join((call.name.encode(), arguments, tree.encode()))
     digest = sha256(said).hexdigest()
-    return Wanted(request_id(task, CallId(f"{call.id}\n{digest}")), digest, risks)
+    return ApprovalNeed(request_id(task, CallId(f"{call.id}\n{digest}")), digest, risks)
 
 
-def rule(consents: Consents, want: Wanted, *, is_late: bool) -> Ruling:
+def decide_call(approvals: Approvals, need: ApprovalNeed, *, is_late: bool) -> Ruling:
     """Say what is to become of a call. `is_late`: what was asked is not open any more."""
-    said = consents.said.get(want.request)
-    if said is not None and said.digest == want.digest:
+    said = approvals.said.get(need.request)
+    if said is not None and said.digest == need.digest:
         return "allowed" if said.verdict == "allow" else "denied"
-    if consents.granted.issuperset(want.risks):
+    if approvals.granted.issuperset(need.risks):
         return "allowed"
-    if want.request not in consents.asked:
+    if need.request not in approvals.asked:
         return "ask"
     return "expired" if is_late else "wait"
 
 
-def asked(consents: Consents, event: ApprovalRequested) -> Consents:
+def add_request(approvals: Approvals, event: ApprovalRequested) -> Approvals:
     """Take note of a request."""
-    return replace(consents, asked=MappingProxyType({**consents.asked, event.request: event}))
+    return replace(approvals, asked=MappingProxyType({**approvals.asked, event.request: event}))
 
 
-def answered(consents: Consents, event: ApprovalAnswered) -> Consents:
+def add_answer(approvals: Approvals, event: ApprovalAnswered) -> Approvals:
     """Take note of an answer; the first one stands."""
-    request = consents.asked.get(event.request)
-    if event.request in consents.said:
-        return consents
-    consents = replace(consents, said=MappingProxyType({**consents.said, event.request: event}))
+    request = approvals.asked.get(event.request)
+    if event.request in approvals.said:
+        return approvals
+    approvals = replace(approvals, said=MappingProxyType({**approvals.said, event.request: event}))
     if request is not None and request.tool == PUSH:
         if event.digest != request.digest:
             event = replace(event, verdict="deny", reason="the answer was to something else")
-        pushes = {**consents.pushes, request.digest: event}
-        return replace(consents, pushes=MappingProxyType(pushes))
+        pushes = {**approvals.pushes, request.digest: event}
+        return replace(approvals, pushes=MappingProxyType(pushes))
     if request is None or event.scope != "task" or event.verdict != "allow":
-        return consents
+        return approvals
     granted = {risk for risk in request.covers.split(_AND) if risk != THIS_ALONE}
-    return replace(consents, granted=consents.granted | granted)
+    return replace(approvals, granted=approvals.granted | granted)
 
 
-def replied(consents: Consents) -> Consents:
+def forget_requests(approvals: Approvals) -> Approvals:
     """Forget what was asked about the calls of the reply before."""
-    return Consents(granted=consents.granted, pushes=consents.pushes)
+    return Approvals(granted=approvals.granted, pushes=approvals.pushes)
 
 
-def instructed(consents: Consents) -> Consents:
+def reopen_denied_pushes(approvals: Approvals) -> Approvals:
     """Let a push that was denied be asked about again: the person wrote something new."""
-    allowed = {d: said for d, said in consents.pushes.items() if said.verdict == "allow"}
-    return replace(consents, pushes=MappingProxyType(allowed))
+    allowed = {d: said for d, said in approvals.pushes.items() if said.verdict == "allow"}
+    return replace(approvals, pushes=MappingProxyType(allowed))
 
 
-def settled(consents: Consents, call: CallId) -> Consents:
+def forget_call(approvals: Approvals, call: CallId) -> Approvals:
     """Forget what was asked about a call that has ended."""
-    left = {r: event for r, event in consents.asked.items() if event.call != call}
-    return replace(consents, asked=MappingProxyType(left))
+    left = {r: event for r, event in approvals.asked.items() if event.call != call}
+    return replace(approvals, asked=MappingProxyType(left))
 
 
-def anew(consents: Consents) -> Consents:
+def forget_unanswered(approvals: Approvals) -> Approvals:
     """Begin again on another machine, which asks again what nobody has answered."""
-    said = {r: event for r, event in consents.asked.items() if r in consents.said}
-    return replace(consents, asked=MappingProxyType(said))
+    said = {r: event for r, event in approvals.asked.items() if r in approvals.said}
+    return replace(approvals, asked=MappingProxyType(said))
 
 
 def _risks(policy: Policy, call: Call) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from typing import Final
 
 from events import CallId, TaskFailed, request_id
 from infra.git.forge_files import push_digest
-from services.worker.agent.approvals.policy import Wanted
-from services.worker.agent.state import Turn
+from services.worker.agent.approvals.policy import ApprovalNeed
+from services.worker.agent.state import AgentState
 from services.worker.agent.steps import AskPush, Wait
 from services.worker.agent.tool_calls import one_line
 
@@ -20,27 +20,27 @@ _UNANSWERED: Final = "nobody answered in time whether it is allowed"
 _DENIED: Final = "the person does not allow it"
 
 
-def permit_push(turn: Turn, call: CallId, now: datetime) -> AskPush | Wait | None:
+def permit_push(state: AgentState, call: CallId, now: datetime) -> AskPush | Wait | None:
     """Ask for approval of the push, or wait for it; None when it may go, or may not.
 
     `call` is what ends the work.
     """
-    want = _wanted(turn, call)
-    if want is None or want.digest in turn.consents.pushes:
+    need = _push_need(state, call)
+    if need is None or need.digest in state.approvals.pushes:
         return None
-    request = turn.consents.asked.get(want.request)
+    request = state.approvals.asked.get(need.request)
     if request is None:
-        return AskPush(call, want, turn.guarded)
+        return AskPush(call, need, state.guarded)
     return Wait("approval", request.expires_at) if now < request.expires_at else None
 
 
-def push_refusal(turn: Turn, call: CallId, now: datetime) -> str:
+def push_refusal(state: AgentState, call: CallId, now: datetime) -> str:
     """Return why the push may not go; empty when nothing stands against it, or not yet."""
-    want = _wanted(turn, call)
-    if want is None:
+    need = _push_need(state, call)
+    if need is None:
         return ""
-    said = turn.consents.pushes.get(want.digest)
-    request = turn.consents.asked.get(want.request)
+    said = state.approvals.pushes.get(need.digest)
+    request = state.approvals.asked.get(need.request)
     if said is None and (request is None or now < request.expires_at):
         return ""
     if said is not None and said.verdict == "allow":
@@ -48,12 +48,12 @@ def push_refusal(turn: Turn, call: CallId, now: datetime) -> str:
     why = _UNANSWERED if said is None else _DENIED
     if said is not None and said.reason:
         why += f" ({one_line(said.reason)})"
-    shown = ", ".join(turn.guarded[:_SHOWN_PATHS])
-    more = f" and {len(turn.guarded) - _SHOWN_PATHS} more" if turn.guarded[_SHOWN_PATHS:] else ""
+    shown = ", ".join(state.guarded[:_SHOWN_PATHS])
+    more = f" and {len(state.guarded) - _SHOWN_PATHS} more" if state.guarded[_SHOWN_PATHS:] else ""
     return f"the work changes what the forge runs or trusts ({shown}{more}), and {why}."
 
 
-def push_not_allowed(why: str) -> TaskFailed:
+def push_not_allowed_failure(why: str) -> TaskFailed:
     """End a task whose work may not be pushed."""
     return TaskFailed(
         reason="push_not_allowed",
@@ -62,8 +62,8 @@ def push_not_allowed(why: str) -> TaskFailed:
     )
 
 
-def _wanted(turn: Turn, call: CallId) -> Wanted | None:
-    if not turn.guarded or turn.snapshot is None:
+def _push_need(state: AgentState, call: CallId) -> ApprovalNeed | None:
+    if not state.guarded or state.snapshot is None:
         return None
-    digest = push_digest(turn.guarded, turn.snapshot.tree)
-    return Wanted(request_id(turn.task, CallId(f"{call}\n{digest}")), digest, (COVERS,))
+    digest = push_digest(state.guarded, state.snapshot.tree)
+    return ApprovalNeed(request_id(state.task, CallId(f"{call}\n{digest}")), digest, (COVERS,))

@@ -2,7 +2,7 @@
 
 A convenience on top of the sandbox, not the wall. The wall is that there is no network, no key and
 nothing to write but the workspace, whatever is run. This here only tells, before a call runs, what
-a person would want to be asked about: deletions, writes outside the workspace, the network, package
+a person would need to be asked about: deletions, writes outside the workspace, the network, package
 installs, pushes, and files that the forge itself would run. What a script does by itself, once it
 is started, is not seen.
 """
@@ -14,7 +14,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from infra.git.forge_files import is_forge_file
-from services.worker.agent.approvals.shell_parser import Simple, Unreadable, simple_commands
+from services.worker.agent.approvals.shell_parser import (
+    SimpleCommand,
+    UnreadableScript,
+    simple_commands,
+)
 
 DELETING: Final = "deleting files"
 DISCARDING: Final = "throwing work away"
@@ -95,14 +99,14 @@ def risks_of(tool: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
 def _of_script(script: str) -> tuple[str, ...]:
     try:
         commands = list(simple_commands(script))
-    except Unreadable:
+    except UnreadableScript:
         return (THIS_ALONE,)
     is_at_root = not any(command.program in ("cd", "pushd") for command in commands)
     found = (risk for command in commands for risk in _of_command(command, is_at_root))
     return tuple(dict.fromkeys(found))
 
 
-def _of_command(command: Simple, is_at_root: bool) -> Iterator[str]:  # noqa: FBT001 - one caller
+def _of_command(command: SimpleCommand, is_at_root: bool) -> Iterator[str]:  # noqa: FBT001 - one caller
     for target in command.targets:
         yield from _written(target, is_at_root=is_at_root)
     if _IDLE & set(command.arguments):
@@ -113,7 +117,7 @@ def _of_command(command: Simple, is_at_root: bool) -> Iterator[str]:  # noqa: FB
         yield from _written(path, is_at_root=is_at_root)
 
 
-def _deletions(command: Simple) -> Iterator[str]:
+def _deletions(command: SimpleCommand) -> Iterator[str]:
     program, arguments = command.program, command.arguments
     if program in _DELETERS and not _is_scratch(_operands(arguments)):
         yield DELETING
@@ -143,7 +147,7 @@ def _discards(verb: str, rest: Sequence[str]) -> bool:
             return False
 
 
-def _network(command: Simple) -> Iterator[str]:
+def _network(command: SimpleCommand) -> Iterator[str]:
     program, arguments = command.program, command.arguments
     operands = _operands(arguments)
     is_remote = program in _REMOTE or (
@@ -158,7 +162,7 @@ def _network(command: Simple) -> Iterator[str]:
             yield NETWORK
 
 
-def _installs(command: Simple) -> Iterator[str]:
+def _installs(command: SimpleCommand) -> Iterator[str]:
     program, words = command.program, _operands(command.arguments)
     if program == "uv" and words[:1] == ["pip"]:
         program, words = "pip", words[1:]
@@ -168,7 +172,7 @@ def _installs(command: Simple) -> Iterator[str]:
         yield INSTALLING
 
 
-def _pushes(command: Simple) -> Iterator[str]:
+def _pushes(command: SimpleCommand) -> Iterator[str]:
     words = (
         _git_words(command.arguments) if command.program == "git" else _operands(command.arguments)
     )
@@ -176,12 +180,12 @@ def _pushes(command: Simple) -> Iterator[str]:
         yield PUSHING
 
 
-def _as_root(command: Simple) -> Iterator[str]:
+def _as_root(command: SimpleCommand) -> Iterator[str]:
     if command.program in ("sudo", "su", "doas"):
         yield AS_ROOT
 
 
-_KINDS: Final[Sequence[Callable[[Simple], Iterator[str]]]] = (
+_KINDS: Final[Sequence[Callable[[SimpleCommand], Iterator[str]]]] = (
     _deletions,
     _network,
     _installs,
@@ -190,7 +194,7 @@ _KINDS: Final[Sequence[Callable[[Simple], Iterator[str]]]] = (
 )
 
 
-def _files_written_by(command: Simple) -> Sequence[str]:
+def _files_written_by(command: SimpleCommand) -> Sequence[str]:
     operands = _operands(command.arguments)
     if command.program in _WRITES_ALL:
         return operands

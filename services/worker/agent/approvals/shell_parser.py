@@ -32,14 +32,14 @@ _WRAPPERS: Final = frozenset(
         *("stdbuf", "setsid", "timeout", "xargs"),
     }
 )
-_DEEPEST: Final = 8
+_MAX_DEPTH: Final = 8
 
 
-class Unreadable(ValueError):
+class UnreadableScript(ValueError):
     """The script is not one whose commands can be told: an open quote, or nested too deeply."""
 
 
-class Simple(NamedTuple):
+class SimpleCommand(NamedTuple):
     """One command: its program, without a path before it, its arguments, the files it writes to."""
 
     program: str
@@ -47,14 +47,14 @@ class Simple(NamedTuple):
     targets: Sequence[str] = ()
 
 
-def simple_commands(script: str, depth: int = 0) -> Iterator[Simple]:
-    """Yield the commands of a script, those inside others too. Raises Unreadable."""
-    if depth > _DEEPEST:
-        raise Unreadable("nested too deeply")
+def simple_commands(script: str, depth: int = 0) -> Iterator[SimpleCommand]:
+    """Yield the commands of a script, those inside others too. Raises UnreadableScript."""
+    if depth > _MAX_DEPTH:
+        raise UnreadableScript("nested too deeply")
     words: list[str] = []
     targets: list[str] = []
     redirect = ""
-    for kind, text in [*_tokens(_without_here_documents(script)), ("operator", "\n")]:
+    for kind, text in [*_split_tokens(_without_here_documents(script)), ("operator", "\n")]:
         if kind == "redirect":
             redirect = text.lstrip("0123456789")
         elif kind == "operator":
@@ -70,12 +70,12 @@ def simple_commands(script: str, depth: int = 0) -> Iterator[Simple]:
             redirect = ""
 
 
-def _tokens(script: str) -> Iterator[tuple[str, str]]:
+def _split_tokens(script: str) -> Iterator[tuple[str, str]]:
     place = 0
     while place < len(script):
         found = _TOKEN.match(script, place)
         if found is None:
-            raise Unreadable(f"not to be read from {script[place : place + 20]!r} on")
+            raise UnreadableScript(f"not to be read from {script[place : place + 20]!r} on")
         place = found.end()
         if found.lastgroup and found.lastgroup != "space":
             yield found.lastgroup, found.group()
@@ -99,20 +99,20 @@ def _without_here_documents(script: str) -> str:
     return "\n".join(kept)
 
 
-def _command(words: Sequence[str], targets: Sequence[str], depth: int) -> Iterator[Simple]:
-    if depth > _DEEPEST:
-        raise Unreadable("nested too deeply")
+def _command(words: Sequence[str], targets: Sequence[str], depth: int) -> Iterator[SimpleCommand]:
+    if depth > _MAX_DEPTH:
+        raise UnreadableScript("nested too deeply")
     words = _from_program(words)
     program = words[0].rsplit("/", 1)[-1] if words else ""
     if not program or program in _SILENT:
         if targets:
-            yield Simple(":", (), tuple(targets))
+            yield SimpleCommand(":", (), tuple(targets))
         return
-    yield Simple(program, tuple(words[1:]), tuple(targets))
+    yield SimpleCommand(program, tuple(words[1:]), tuple(targets))
     yield from _handed_on(program, words[1:], depth)
 
 
-def _handed_on(program: str, arguments: Sequence[str], depth: int) -> Iterator[Simple]:
+def _handed_on(program: str, arguments: Sequence[str], depth: int) -> Iterator[SimpleCommand]:
     """Yield the commands that a command is given to run."""
     if program in _WRAPPERS:
         rest = [
@@ -144,7 +144,7 @@ def _from_program(words: Sequence[str]) -> list[str]:
     return rest
 
 
-def _substituted(word: str, depth: int) -> Iterator[Simple]:
+def _substituted(word: str, depth: int) -> Iterator[SimpleCommand]:
     """Yield the commands inside a word's double quotes; outside of them `(` divides already."""
     for piece in _PIECE.finditer(word):
         for found in _INNER.finditer(piece[2] or ""):

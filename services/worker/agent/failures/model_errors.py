@@ -7,7 +7,7 @@ import msgspec
 
 from events import ModelFailed, TaskFailed
 
-_Passing = Literal[
+_Transient = Literal[
     "rate_limited", "overloaded", "server_error", "connection_lost", "truncated", "malformed"
 ]
 _Fatal = Literal[
@@ -22,10 +22,10 @@ _Fatal = Literal[
     "proxy_refused",
     "switched_off",
 ]
-Kind = Literal[_Passing, _Fatal]
+Kind = Literal[_Transient, _Fatal]
 """Why a call failed. Another call may help where the reason is passing."""
 
-PATIENCE_SECONDS: Final = 900.0
+MAX_SECONDS_OF_FAILURES: Final = 900.0
 """How long calls may fail in a row where no server names a time to come back."""
 
 MAX_FAILURES: Final = 25
@@ -34,8 +34,8 @@ MAX_PAID_FAILURES: Final = 4
 
 MAX_WAITED_SECONDS: Final = 24 * 3600.0
 MIN_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 60.0
-LONGEST_RETRY_AFTER_SECONDS: Final = 6 * 3600.0
+MAX_PAUSE_SECONDS: Final = 60.0
+MAX_RETRY_AFTER_SECONDS: Final = 6 * 3600.0
 CONTEXT_FULL: Final[frozenset[str]] = frozenset({"context_full", "request_too_large"})
 
 _MAX_EXPONENT: Final = 6
@@ -45,7 +45,7 @@ _FATAL: Final[frozenset[Kind]] = frozenset(get_args(_Fatal))
 _GO_ON: Final = "then say something to the task to go on."
 
 
-class Misfortune(msgspec.Struct, frozen=True):
+class ModelError(msgspec.Struct, frozen=True):
     """Why a call of the model came to nothing. `retry_after_seconds`: when the server named one."""
 
     kind: Kind
@@ -53,8 +53,8 @@ class Misfortune(msgspec.Struct, frozen=True):
     retry_after_seconds: float | None = None
 
 
-def failed(
-    misfortune: Misfortune,
+def record_failure(
+    model_error: ModelError,
     *,
     turn: int,
     failures: int,
@@ -62,29 +62,31 @@ def failed(
     now: datetime,
     jitter: float = 0.0,
 ) -> ModelFailed:
-    """Record a failure, and when to try again: never, if that is no help or patience ends.
+    """Return the failure to record, and when to try again: never if that cannot help.
 
     `failures` came before this one without a success between; the first of them at `since`.
     `jitter` is from 0 to 1: it spreads the calls of many workers.
     """
-    named = misfortune.retry_after_seconds
-    pause = min(LONGEST_PAUSE_SECONDS, MIN_PAUSE_SECONDS * 2.0 ** min(failures, _MAX_EXPONENT))
+    named = model_error.retry_after_seconds
+    pause = min(MAX_PAUSE_SECONDS, MIN_PAUSE_SECONDS * 2.0 ** min(failures, _MAX_EXPONENT))
     if named is not None:
         pause = max(pause, named)
-    most = MAX_PAID_FAILURES if misfortune.kind in _PAID else MAX_FAILURES
+    most = MAX_PAID_FAILURES if model_error.kind in _PAID else MAX_FAILURES
     waited_seconds = (now - since).total_seconds() if since is not None else 0.0
     is_over = (
-        misfortune.kind in _FATAL
+        model_error.kind in _FATAL
         or failures + 1 >= most
-        or pause > LONGEST_RETRY_AFTER_SECONDS
-        or waited_seconds > (PATIENCE_SECONDS if named is None else MAX_WAITED_SECONDS)
+        or pause > MAX_RETRY_AFTER_SECONDS
+        or waited_seconds > (MAX_SECONDS_OF_FAILURES if named is None else MAX_WAITED_SECONDS)
     )
-    pause += _JITTER * jitter * min(pause, LONGEST_PAUSE_SECONDS)
+    pause += _JITTER * jitter * min(pause, MAX_PAUSE_SECONDS)
     retry_at = None if is_over else now + timedelta(seconds=pause)
-    return ModelFailed(turn=turn, kind=misfortune.kind, detail=misfortune.detail, retry_at=retry_at)
+    return ModelFailed(
+        turn=turn, kind=model_error.kind, detail=model_error.detail, retry_at=retry_at
+    )
 
 
-def gave_up(failure: ModelFailed, branch: str = "") -> TaskFailed:
+def model_failure(failure: ModelFailed, branch: str = "") -> TaskFailed:
     """End a task whose model will not answer. `branch` holds the work so far, if it was pushed."""
     match failure.kind:
         case "key_refused":
@@ -142,7 +144,7 @@ def gave_up(failure: ModelFailed, branch: str = "") -> TaskFailed:
     return TaskFailed(reason=reason, detail=failure.detail, remedy=remedy)
 
 
-def stopped_short(stop_reason: str, branch: str = "") -> TaskFailed:
+def stop_reason_failure(stop_reason: str, branch: str = "") -> TaskFailed:
     """End a task whose model stopped before its work was done."""
     match stop_reason:
         case "refusal":
@@ -158,7 +160,7 @@ def stopped_short(stop_reason: str, branch: str = "") -> TaskFailed:
     return TaskFailed(reason="model_refused", detail=detail, remedy=remedy)
 
 
-def out_of_time() -> TaskFailed:
+def deadline_failure() -> TaskFailed:
     """End a task whose machine's time is up."""
     return TaskFailed(
         reason="deadline",

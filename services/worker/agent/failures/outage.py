@@ -24,7 +24,7 @@ class Unreachable(Exception):
         self.detail = detail
 
 
-def silence(reason: Outage, seconds: float) -> str:
+def describe_outage(reason: Outage, seconds: float) -> str:
     """Say who did not answer, and for how long, in words for a person."""
     name = _NAMES.get(reason, "The gateway")
     whole = round(seconds)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from events import TaskFailed
-from services.worker.agent.state import Turn
+from services.worker.agent.state import AgentState
 
 MAX_NUDGES: Final = 3
 """How often in a row the model is asked to go on after a reply without a call or an end."""
@@ -18,13 +18,13 @@ _REASONS: Final = {
 }
 
 
-def stalled(turn: Turn) -> TaskFailed | None:
+def stall_failure(state: AgentState) -> TaskFailed | None:
     """Return the end of a task whose model gets nowhere; None while it may go on."""
-    stop_reason = turn.reply.stop_reason if turn.reply else ""
-    if turn.nudges > MAX_NUDGES:
-        return _failed(turn.nudges, _REASONS.get(stop_reason, "each was empty"))
-    if turn.fruitless >= MAX_FRUITLESS:
-        return _failed(turn.fruitless, "none of its tool calls succeeded")
+    stop_reason = state.reply.stop_reason if state.reply else ""
+    if state.nudges > MAX_NUDGES:
+        return _failed(state.nudges, _REASONS.get(stop_reason, "each was empty"))
+    if state.fruitless >= MAX_FRUITLESS:
+        return _failed(state.fruitless, "none of its tool calls succeeded")
     return None
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from services.worker.agent.approvals.shell_parser import Unreadable, simple_commands
+from services.worker.agent.approvals.shell_parser import UnreadableScript, simple_commands
 
 _LINE_CHARACTERS: Final = 120
 _NAMES_CHARACTERS: Final = 40
@@ -83,7 +83,7 @@ def _programs(script: str) -> str:
     """Name the programs of a script in brackets, as many as there is room for."""
     try:
         names = list(dict.fromkeys(command.program for command in simple_commands(script)))
-    except Unreadable:
+    except UnreadableScript:
         return "[cannot be read beforehand]"
     shown: list[str] = []
     for name in names:

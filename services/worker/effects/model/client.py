@@ -17,11 +17,11 @@ import msgspec
 
 from events import BudgetExhausted
 from events.protocol.broker import GATEWAY_STARTING
-from services.worker.agent.failures.model_errors import Misfortune
+from services.worker.agent.failures.model_errors import ModelError
 from services.worker.effects.model.error_responses import (
-    Refusal,
+    ErrorResponse,
     is_page,
-    misfortune_of,
+    model_error_of,
     short,
     stream_error,
 )
@@ -29,13 +29,13 @@ from services.worker.effects.model.event_stream import EventStreamDecoder, Event
 from services.worker.effects.model.json_decoder import MalformedReply
 from services.worker.effects.model.reply_parser import ReplyParser, decode_event
 from services.worker.ports import (
-    Answer,
     BudgetRefused,
     ModelFailure,
+    ModelReply,
+    ModelRequest,
     OnDelta,
-    Question,
 )
-from services.worker.retry import Patience
+from services.worker.retry import RetryPolicy
 
 _MOST_OUTPUT_TOKENS: Final = 32_000
 _MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
@@ -68,65 +68,65 @@ class _Problem(msgspec.Struct, frozen=True):
 class AnthropicModel:
     """A server that speaks the Messages API, reached with a token."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic, patience: Patience) -> None:
+    def __init__(self, client: anthropic.AsyncAnthropic, retry: RetryPolicy) -> None:
         self._client = client
-        self._patience = patience
+        self._retry = retry
 
     async def ready(self) -> None:
         """Return: it can be asked at once."""
 
-    async def answer(self, question: Question, on_delta: OnDelta) -> Answer:
+    async def ask(self, model_request: ModelRequest, on_delta: OnDelta) -> ModelReply:
         """Ask once, waiting for the gateway; see `services.worker.ports.Model`.
 
         Raises Unreachable too, when nobody took the connection.
         """
         try:
-            stream = await self._connected(question)
+            stream = await self._connected(model_request)
             async with stream:
                 return await _read_reply(stream.response, on_delta)
         except anthropic.APIStatusError as error:
             if met := _limit_met(error):
                 raise BudgetRefused(met) from error
-            raise ModelFailure(misfortune_of(_refusal(error.response))) from error
+            raise ModelFailure(model_error_of(_refusal(error.response))) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
             cause = short(str(error)) or type(error).__name__
             detail = f"The connection to the model broke: {cause}."
-            raise ModelFailure(Misfortune("connection_lost", detail)) from error
+            raise ModelFailure(ModelError("connection_lost", detail)) from error
         except MalformedReply as error:
             detail = f"The model's reply is malformed: {short(str(error))}."
-            raise ModelFailure(Misfortune("malformed", detail)) from error
+            raise ModelFailure(ModelError("malformed", detail)) from error
 
-    async def _connected(self, question: Question) -> anthropic.AsyncStream[Any]:
+    async def _connected(self, model_request: ModelRequest) -> anthropic.AsyncStream[Any]:
         """Send the request; while nobody takes the connection nothing was asked, so ask again."""
-        wait = self._patience.begin()
+        wait = self._retry.start()
         while True:
             try:
                 stream: anthropic.AsyncStream[Any] = await self._client.messages.create(
-                    **_parameters(question), stream=True
+                    **_parameters(model_request), stream=True
                 )
             except anthropic.APIConnectionError as error:
                 if not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
                     raise
-                if not await wait.again():
+                if not await wait.pause():
                     trouble = short(str(error.__cause__)) or type(error.__cause__).__name__
-                    raise wait.over("gateway_unreachable", trouble) from error
+                    raise wait.error("gateway_unreachable", trouble) from error
             except anthropic.InternalServerError as error:
                 if not _is_starting(error):
                     raise
-                if not await wait.again():
-                    raise wait.over("gateway_unreachable", "it waits for its servers") from error
+                if not await wait.pause():
+                    raise wait.error("gateway_unreachable", "it waits for its servers") from error
             else:
                 return stream
 
 
-async def _read_reply(response: httpx2.Response, on_delta: OnDelta) -> Answer:
+async def _read_reply(response: httpx2.Response, on_delta: OnDelta) -> ModelReply:
     """Read a stream to its end. Raises ModelFailure, MalformedReply, httpx2's errors.
 
     The SDK's own reading of it is passed by: it takes the shape of every event for granted.
     """
-    opening = Refusal(response.status_code, _headers(response), "")
+    opening = ErrorResponse(response.status_code, _headers(response), "")
     if is_page(opening):
-        raise ModelFailure(misfortune_of(opening))
+        raise ModelFailure(model_error_of(opening))
     decoder, parser = EventStreamDecoder(), ReplyParser(on_delta)
     size_bytes = 0
     async for chunk in response.aiter_bytes():
@@ -142,7 +142,7 @@ async def _read_reply(response: httpx2.Response, on_delta: OnDelta) -> Answer:
             break
     answer = parser.finish(response.headers.get("request-id", ""))
     if answer is None:
-        raise ModelFailure(Misfortune("truncated", "The model's reply ended in the middle."))
+        raise ModelFailure(ModelError("truncated", "The model's reply ended in the middle."))
     return answer
 
 
@@ -153,9 +153,9 @@ def _take(parser: ReplyParser, event: StreamEvent) -> None:
     parser.add_event(data)
 
 
-def _refusal(response: httpx2.Response) -> Refusal:
+def _refusal(response: httpx2.Response) -> ErrorResponse:
     """Read an error answer; the SDK has fetched its body."""
-    return Refusal(response.status_code, _headers(response), response.text)
+    return ErrorResponse(response.status_code, _headers(response), response.text)
 
 
 def _headers(response: httpx2.Response) -> dict[str, str]:
@@ -164,7 +164,7 @@ def _headers(response: httpx2.Response) -> dict[str, str]:
 
 @asynccontextmanager
 async def connect(
-    base_url: str, token: str, *, patience: Patience | None = None
+    base_url: str, token: str, *, retry: RetryPolicy | None = None
 ) -> AsyncIterator[AnthropicModel]:
     """Reach the model behind the gateway's broker with the attempt's token."""
     # Certificates take 50 ms to read. A plain address needs none: it gets a context without any.
@@ -176,24 +176,24 @@ async def connect(
         timeout=_TIMEOUT,
         http_client=anthropic.DefaultAsyncHttpxClient(verify=verify, timeout=_TIMEOUT),
     ) as client:
-        yield AnthropicModel(client, patience or Patience())
+        yield AnthropicModel(client, retry or RetryPolicy())
 
 
-def _parameters(question: Question) -> dict[str, Any]:
+def _parameters(model_request: ModelRequest) -> dict[str, Any]:
     """Spell the request: fixed order of tools, a marker for the prompt cache on the last block."""
     parameters: dict[str, Any] = {
-        "model": question.model,
+        "model": model_request.model,
         "max_tokens": _MOST_OUTPUT_TOKENS,
-        "system": question.system,
-        "messages": question.messages,
-        "tools": question.tools,
+        "system": model_request.system,
+        "messages": model_request.messages,
+        "tools": model_request.tools,
         "cache_control": {"type": "ephemeral"},
-        "metadata": {"user_id": question.user},
+        "metadata": {"user_id": model_request.user},
     }
-    if not question.model.startswith(_WITHOUT_ADAPTIVE_THINKING):
+    if not model_request.model.startswith(_WITHOUT_ADAPTIVE_THINKING):
         parameters["thinking"] = {"type": "adaptive", "display": "summarized"}
-    if question.effort:
-        parameters["output_config"] = {"effort": question.effort}
+    if model_request.effort:
+        parameters["output_config"] = {"effort": model_request.effort}
     return parameters
 
 

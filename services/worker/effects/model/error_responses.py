@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
-from services.worker.agent.failures.model_errors import Kind, Misfortune
+from services.worker.agent.failures.model_errors import Kind, ModelError
 
 MAX_DETAIL_CHARACTERS: Final = 400
 
@@ -65,7 +65,7 @@ _PAGE: Final = re.compile(r"\s*(<!doctype|<html|<head|<\?xml|<body)", re.IGNOREC
 _RESET: Final = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-")
 
 
-class Refusal(NamedTuple):
+class ErrorResponse(NamedTuple):
     """An answer that is no reply: its status, its headers (lower case) and its body as text."""
 
     status: int
@@ -73,7 +73,7 @@ class Refusal(NamedTuple):
     body: str
 
 
-def misfortune_of(refusal: Refusal) -> Misfortune:
+def model_error_of(refusal: ErrorResponse) -> ModelError:
     """Name what an error answer means, in words that fit an event."""
     request = refusal.headers.get("request-id", "")
     named = f" (request {short(request, 100)})" if request else ""
@@ -81,23 +81,23 @@ def misfortune_of(refusal: Refusal) -> Misfortune:
         return _page(refusal.status)
     error = _error(refusal.body)
     said = error.message or refusal.body or "nothing"
-    return Misfortune(
+    return ModelError(
         _kind(refusal.status, error),
         f"The model answered {refusal.status}{named}: {short(said)}",
         retry_after_seconds(refusal.headers),
     )
 
 
-def stream_error(data: Mapping[str, Any]) -> Misfortune:
+def stream_error(data: Mapping[str, Any]) -> ModelError:
     """Name what an `error` event in the middle of a stream means."""
     error = _fields(data)
     kind = _kind(0, error)
-    return Misfortune(
+    return ModelError(
         kind, f"The model broke off ({error.type or 'error'}): {short(error.message)}"
     )
 
 
-def is_page(refusal: Refusal) -> bool:
+def is_page(refusal: ErrorResponse) -> bool:
     """Whether the answer is a web page: it comes from something in between, not from the API."""
     return "html" in refusal.headers.get("content-type", "").lower() or bool(
         _PAGE.match(refusal.body)
@@ -151,10 +151,10 @@ def _kind(status: int, error: _Error) -> Kind:
     return plain
 
 
-def _page(status: int) -> Misfortune:
+def _page(status: int) -> ModelError:
     is_refusal = 400 <= status < 500 and status not in {*_RETRYABLE, 429}  # noqa: PLR2004 - client errors
     kind: Kind = "proxy_refused" if is_refusal or status < 400 else "server_error"  # noqa: PLR2004 - a page instead of a reply
-    return Misfortune(
+    return ModelError(
         kind, f"Not the model but a proxy in between answered, with an HTML page ({status})."
     )
 

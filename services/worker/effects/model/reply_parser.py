@@ -11,7 +11,7 @@ from typing import Any, Final
 from events import Block, Usage
 from services.worker.agent.tool_calls import WHOLE
 from services.worker.effects.model.json_decoder import MalformedReply, decode_json, shown
-from services.worker.ports import Answer, OnDelta
+from services.worker.ports import ModelReply, OnDelta
 
 MAX_BLOCKS: Final = 1_000
 MAX_CONTENT_CHARACTERS: Final = 8 * 1024 * 1024
@@ -61,7 +61,7 @@ class ReplyParser:
             case _:
                 raise MalformedReply("an event has no type")
 
-    def finish(self, request: str) -> Answer | None:
+    def finish(self, request: str) -> ModelReply | None:
         """Return the reply; None when its end never came. Raises MalformedReply."""
         if not self.is_complete or not self._stop_reason:
             return None
@@ -71,7 +71,7 @@ class ReplyParser:
         blocks = tuple(self._blocks[index] for index in sorted(self._blocks))
         for block in blocks:
             _check_block(block)
-        return Answer(
+        return ModelReply(
             blocks=blocks,
             stop_reason=self._stop_reason,
             usage=Usage(**self._usage),

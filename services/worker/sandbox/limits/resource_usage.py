@@ -32,7 +32,7 @@ class Quota(NamedTuple):
     files: int
 
 
-class Used(NamedTuple):
+class Usage(NamedTuple):
     """How much stands in one directory."""
 
     size_bytes: int
@@ -57,21 +57,21 @@ class ResourceWatch:
 
     `on_overrun` is called once with a sentence for people when a quota is passed. After that there
     is a little room above what stands there, so that the agent can remove what is too much.
-    `complaint` is asked as often: a sentence when some other limit is passed, else empty.
+    `exceeded_limit` is asked as often: a sentence when some other limit is passed, else empty.
     """
 
     def __init__(
         self,
         quotas: Mapping[Path, tuple[str, Quota]],
         *,
-        complaint: Callable[[], str],
+        exceeded_limit: Callable[[], str],
         on_overrun: Callable[[str], None],
     ) -> None:
         self._quotas = quotas
-        self._complaint = complaint
+        self._exceeded_limit = exceeded_limit
         self._on_overrun = on_overrun
         self._ceilings: dict[Path, Quota] = {}
-        self._free: dict[Path, Used] = {}
+        self._free: dict[Path, Usage] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
 
@@ -87,7 +87,7 @@ class ResourceWatch:
             self._timer.cancel()
 
     def _measure(self) -> None:
-        if reason := self._complaint():
+        if reason := self._exceeded_limit():
             self._on_overrun(reason)
         changed = [directory for directory in self._quotas if self._may_have_grown(directory)]
         if not changed:
@@ -96,7 +96,7 @@ class ResourceWatch:
         loop = asyncio.get_running_loop()
         began = loop.time()
 
-        def done(future: "asyncio.Future[list[Used | None]]") -> None:
+        def done(future: "asyncio.Future[list[Usage | None]]") -> None:
             if self._is_stopped or future.cancelled():
                 return
             for directory, used in zip(changed, future.result(), strict=True):
@@ -114,7 +114,7 @@ class ResourceWatch:
             system = os.statvfs(directory)
         except OSError:
             return False
-        free = Used(system.f_bfree * system.f_frsize, system.f_ffree)
+        free = Usage(system.f_bfree * system.f_frsize, system.f_ffree)
         before = self._free.get(directory)
         if (
             before is not None
@@ -125,7 +125,7 @@ class ResourceWatch:
         self._free[directory] = free
         return True
 
-    def _judge(self, directory: Path, used: Used) -> None:
+    def _judge(self, directory: Path, used: Usage) -> None:
         shown, quota = self._quotas[directory]
         if used.size_bytes <= quota.size_bytes and used.files <= quota.files:
             self._ceilings.pop(directory, None)
@@ -140,11 +140,11 @@ class ResourceWatch:
         self._on_overrun(_sentence(shown, used, quota))
 
 
-def measure(directory: Path) -> Used | None:
+def measure(directory: Path) -> Usage | None:
     """Return what stands in a directory, however deep; None when it cannot be measured. Blocks."""
     try:
         sizes = _du(directory, "--block-size=1")
-        return Used(sizes, _du(directory, "--inodes"))
+        return Usage(sizes, _du(directory, "--inodes"))
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
 
@@ -161,7 +161,7 @@ def _du(directory: Path, what: str) -> int:
     return int(ended.stdout.split(b"\t", 1)[0])
 
 
-def _sentence(shown: str, used: Used, quota: Quota) -> str:
+def _sentence(shown: str, used: Usage, quota: Quota) -> str:
     if used.size_bytes > quota.size_bytes:
         much = f"{used.size_bytes // _MEBIBYTE} MiB"
         limit = f"{quota.size_bytes // _MEBIBYTE} MiB"

@@ -6,7 +6,7 @@ from base64 import b64encode
 import msgspec
 import pytest
 
-from services.worker.effects.broker_client import Broker
+from services.worker.effects.broker_client import BrokerClient
 from services.worker.ports import NothingToMerge
 from tests.gateway.conftest import a_world
 from tests.kit.servers.forge import git, git_ok
@@ -191,7 +191,7 @@ async def test_work_that_the_base_holds_already_is_not_a_refusal_of_the_forge(
     answer = await errand.propose()
     assert (answer.status_code, answer.json()["code"]) == (422, "pull_request_empty")
     with pytest.raises(NothingToMerge, match="No commits between main and"):
-        await Broker(worker, errand.token).pull_request(
+        await BrokerClient(worker, errand.token).pull_request(
             title="T", body="B", branch=errand.branch, base="main"
         )
 

@@ -1,7 +1,7 @@
 """The gateway's broker, as a worker uses it: the claim, the object store, the forge.
 
 Callers: `services.worker.main`. The gateway, the object store and the forge may be away during a
-task, so what fails for need of them is said again, as retry has it.
+task, so what fails because they are away is sent again, as `services.worker.retry` allows.
 """
 
 import ssl

@@ -95,9 +95,10 @@ class WorkerContext(NamedTuple):
 async def perform(
     context: WorkerContext, step: Effect, state: AgentState, history: Sequence[Recorded]
 ) -> Facts:
-    """Do what is due and return what happened; nothing, when nothing came of it.
+    """Do what is due and return what happened; an empty list when there is nothing to record.
 
-    Misfortunes of the agent's context are facts too. Raises NothingToMerge, Unreachable.
+    Expected failures (a model, a sandbox, a forge that fails) are facts too. Raises NothingToMerge,
+    Unreachable.
     """
     try:
         match step:

@@ -153,7 +153,7 @@ async def test_a_genuine_event_counts_once_and_at_its_own_place(attacked, phone,
         await attacker.say(submitted.body, genuine)  # the very same again
         before = await phone.task(attacker.task)
         assert before["phase"] not in ("failed", "finished", "cancelled")
-        other = await phone.submit("Mend it", url)
+        other = await phone.submit("Fix it", url)
         [elsewhere, *_] = await raw(attacked, f"events.{other['account']}.{other['id']}")
         own = elsewhere.body.replace(other["id"].encode(), attacker.task.encode())
         await attacker.say(own, f"Errand-Mac: {_mac_of(elsewhere)}\r\n")
@@ -363,7 +363,7 @@ async def test_an_erasure_that_the_operator_did_not_order_hides_nothing(attacked
 
 async def test_a_worker_learns_of_its_own_history_alone_what_is_genuine(attacked, phone, place):
     url = await own_repository(attacked, place)
-    other = await phone.submit("Mend it", url)
+    other = await phone.submit("Fix it", url)
     async with taken_over(attacked, phone, url) as attacker:
 
         def item(message):

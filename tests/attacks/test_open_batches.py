@@ -66,7 +66,7 @@ async def test_open_batches_of_one_worker_stop_nobody(servers):
             group.create_task(attack())
             await opened.wait()
             log = JetStreamLog(connection, deadline_seconds=5)
-            submitted = TaskSubmitted(prompt="Mend it", repository=Repository("u"), model="m")
+            submitted = TaskSubmitted(prompt="Fix it", repository=Repository("u"), model="m")
             head = await log.append(
                 innocent, draft_factory.drafts([submitted], by="person:per_1"), after=NOWHERE
             )

@@ -191,7 +191,7 @@ async def test_what_a_command_prints_of_secrets_is_kept_nowhere(
         ]
         for is_ready in ready:
             await is_ready.wait()
-        task = await phone.submit("The tests fail, mend it.", made.url)
+        task = await phone.submit("The tests fail, fix it.", made.url)
         outputs = []
         async for recorded in followed(phone, task["id"], passing):
             own = own or secrets_of_workers()

@@ -219,7 +219,7 @@ class Busy:
 
     async def begin(self, events: int = 1) -> None:
         """Submit it, and let it have so many events."""
-        submitted = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+        submitted = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
         filler = [TaskInstructed(text="x" * 120)] * (events - 1)
         await self._append(_DRAFT_FACTORY.drafts([submitted, *filler], by="person:bench"))
 

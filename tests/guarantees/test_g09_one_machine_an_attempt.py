@@ -54,7 +54,7 @@ TASKS = int(os.environ.get("TASKS", "3"))
 KILLS = int(os.environ.get("KILLS", "4"))
 APP = "workers"
 DONE = (TaskFinished(summary="Done", outcome="branch"),)
-SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("https://x/y"), model="m")
+SUBMITTED = TaskSubmitted(prompt="Fix", repository=Repository("https://x/y"), model="m")
 WORKER = f'["{sys.executable}", "-c", "import time; time.sleep(600)"]'
 
 

@@ -23,7 +23,7 @@ from tests.kit.servers.cluster import LogPlace
 from tests.kit.servers.nats_connections import as_admin, as_role
 from tests.kit.servers.stack import RealServers
 
-SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+SUBMITTED = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
 READERS = ("history", "live")
 PATIENCE_SECONDS = 60
 
@@ -123,7 +123,7 @@ async def test_poison_is_parked_once_with_its_reason_and_the_projector_goes_on(
             said = draft_factory.drafts([TaskInstructed(text="go on")], by="t")
             head = await log.append(history, said, after=head)
             state = await at_version(fresh_database, history, 2)
-            assert (state.version, state.title) == (2, "Mend")
+            assert (state.version, state.title) == (2, "Fix")
             found = await eventually(
                 lambda: parked(operator, history),
                 until=lambda seen: seen.keys() == expected,

@@ -37,7 +37,7 @@ from tests.kit.servers.stack import RealServers
 
 ENOUGH = 25
 DRAFT_FACTORY = DraftFactory(utc_now)
-SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+SUBMITTED = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
 
 
 class Scene:

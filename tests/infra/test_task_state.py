@@ -51,7 +51,7 @@ from events.protocol.task_state import ENDED, Failure, PullRequest, TaskState, e
 from tests.kit.build.any_event import BEGINNING, any_fact, recorded, story
 
 SUBMITTED = TaskSubmitted(
-    prompt="Mend the tests", repository=Repository("https://f/o/r.git"), model="m"
+    prompt="Fix the tests", repository=Repository("https://f/o/r.git"), model="m"
 )
 REQUESTED = MachineRequested(
     attempt=1,
@@ -176,7 +176,7 @@ def test_what_came_of_it_is_in_the_state() -> None:
         PlanUpdated(items=(PlanItem("one", "done"),)),
         SnapshotTaken(tree="t", pack=Blob("k", 1, "s"), files=2, insertions=3, deletions=4),
         BranchPushed(branch="errand/t", commit="c1"),
-        PullRequestOpened(number=7, url="https://f/7", title="Mended"),
+        PullRequestOpened(number=7, url="https://f/7", title="Fixed"),
         FINISHED,
     )
 
@@ -220,8 +220,8 @@ def test_a_history_without_its_beginning_has_no_state() -> None:
 @pytest.mark.parametrize(
     ("prompt", "title"),
     [
-        ("Mend the tests", "Mend the tests"),
-        ("\n\n  Mend them \n and more", "Mend them"),
+        ("Fix the tests", "Fix the tests"),
+        ("\n\n  Fix them \n and more", "Fix them"),
         ("", "Untitled"),
         (" \n\t", "Untitled"),
         ("x" * 80, "x" * 80),

@@ -36,17 +36,17 @@ async def test_a_prompt_of_a_megabyte_is_refused(phone):
 
 async def test_a_repository_on_no_known_forge_is_refused(phone):
     with pytest.raises(Trouble, match="(?i)forge|repository"):
-        await phone.submit("mend it", "https://example.com/a/b")
+        await phone.submit("fix it", "https://example.com/a/b")
 
 
 async def test_a_repository_that_does_not_exist_fails_the_task(stack, phone):
     url = f"{stack.forge.url}/errand/nothing-here.git"
-    assert (await failure_of(phone, "mend it", url)).reason == "repository_not_found"
+    assert (await failure_of(phone, "fix it", url)).reason == "repository_not_found"
 
 
 async def test_a_base_branch_that_does_not_exist_fails_the_task(stack, phone):
     made = await repository(stack, "slugify")
-    failure = await failure_of(phone, "mend it", made.url, base="no-such-branch")
+    failure = await failure_of(phone, "fix it", made.url, base="no-such-branch")
     assert failure.reason == "base_not_found"
     assert "no-such-branch" in failure.detail
 
@@ -68,9 +68,9 @@ async def test_a_refused_key_fails_the_task(stack, tmp_path):
     ("arguments", "says"),
     [
         (["run", "", "-r", "URL"], "prompt"),
-        (["run", "mend it", "-r", "https://example.com/a/b"], "forge"),
-        (["run", "mend it", "-r", "/no/such/folder"], "neither a folder nor a URL"),
-        (["run", "mend it", "-r", "URL", "-b", "no-such-branch"], "no-such-branch"),
+        (["run", "fix it", "-r", "https://example.com/a/b"], "forge"),
+        (["run", "fix it", "-r", "/no/such/folder"], "neither a folder nor a URL"),
+        (["run", "fix it", "-r", "URL", "-b", "no-such-branch"], "no-such-branch"),
         (["watch", "task_" + "a" * 26], "no task"),
     ],
 )

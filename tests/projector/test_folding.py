@@ -23,7 +23,7 @@ from services.projector.projections import TABLES, task, tool_calls, usage
 from services.projector.projections.fold import CACHED_TASKS, Changes, Fold
 from tests.kit.build.any_event import any_fact, recorded, story
 
-SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+SUBMITTED = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
 CALL = CallId("c1")
 
 

@@ -53,7 +53,7 @@ async def test_the_log_becomes_rows(fresh_database: str) -> None:
     state = (await states(fresh_database))[history.task]
     assert (state.phase, state.version, state.cost_microusd) == ("finished", 11, 30)
     assert [row[2:4] for row in models["message"]] == [
-        ("person", "Mend"),
+        ("person", "Fix"),
         ("agent", "turn 1"),
         ("agent", "turn 2"),
         ("agent", "turn 3"),

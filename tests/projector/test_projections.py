@@ -63,10 +63,10 @@ def line(role: str, text: str) -> dict[str, dict[str, object]]:
 
 
 def test_what_people_and_the_agent_say_is_a_conversation() -> None:
-    submitted = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+    submitted = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
     asked = QuestionAsked(request=RequestId("r"), call=CALL, text="Which?")
 
-    assert rows(submitted) == line("person", "Mend")
+    assert rows(submitted) == line("person", "Fix")
     assert rows(TaskInstructed(text="More")) == line("person", "More")
     answered = QuestionAnswered(request=RequestId("r"), text="That")
     assert rows(asked)["message"] == line("question", "Which?")["message"]
@@ -198,7 +198,7 @@ def test_a_snapshot_is_a_row() -> None:
 
 
 def test_what_a_task_brought_back_is_kept() -> None:
-    opened = PullRequestOpened(number=7, url="https://f/7", title="Mended")
+    opened = PullRequestOpened(number=7, url="https://f/7", title="Fixed")
     stored = ArtifactStored(name="diff", media_type="text/x-diff", blob=Blob("k", 3, "s"))
 
     assert rows(opened)["pull_request"]["number"] == 7

@@ -31,7 +31,7 @@ POLICY = Policy(regions=("iad", "ord"), guest=GUEST)
 HOME, TASK = AccountId("acc_home"), TaskId("task_one")
 MACHINE = MachineId("0123456789abcd")
 
-SUBMITTED = TaskSubmitted(prompt="mend it", repository=Repository("https://x/y"), model="m")
+SUBMITTED = TaskSubmitted(prompt="fix it", repository=Repository("https://x/y"), model="m")
 FINISHED = TaskFinished(summary="done", outcome="branch")
 INSTRUCTED = TaskInstructed(text="one more thing")
 WORKING = ModelRequested(turn=1, model="m")

@@ -58,9 +58,9 @@ async def test_a_task_runs_from_its_prompt_to_a_pull_request():
         "task.finished",
         "attempt.ended",
     ]
-    assert bench.facts(TaskFinished) == [TaskFinished(summary="mended", outcome="pull_request")]
+    assert bench.facts(TaskFinished) == [TaskFinished(summary="fixed", outcome="pull_request")]
     [(title, trailers)] = bench.workspace.pushed
-    assert title == "Mend it"
+    assert title == "Fix it"
     assert trailers["Task"] == HISTORY.task
     assert trailers["Event"] in {r.id for r in bench.recorded if isinstance(r.event, ModelReplied)}
     assert "task_1" in bench.forge.opened[0]["body"]
@@ -122,7 +122,7 @@ async def test_changes_are_pushed_even_when_the_model_forgets_to_submit():
 
     assert bench.facts(TaskFinished) == [TaskFinished(summary="Done.", outcome="branch")]
     assert len(bench.forge.opened) == 1
-    assert [title for title, _ in bench.workspace.pushed] == ["mend it"]
+    assert [title for title, _ in bench.workspace.pushed] == ["fix it"]
 
 
 @pytest.mark.parametrize("replies", [(called(WRITE), called(SUBMIT)), (called(WRITE), said("ok"))])

@@ -67,7 +67,7 @@ async def test_an_interrupted_model_call_waits_for_a_word():
         await bench.append(TaskInterrupted())
         await bench.append(TaskInstructed(text="other way"))
 
-    assert [b["text"] for b in last_words(bench)] == ["mend it", "other way"]
+    assert [b["text"] for b in last_words(bench)] == ["fix it", "other way"]
     assert len(bench.facts(TaskFinished)) == 1
 
 
@@ -195,7 +195,7 @@ async def test_an_instruction_after_the_end_goes_on_in_a_new_attempt():
 
     assert [f.attempt for f in bench.facts(AttemptStarted)] == [1, 2]
     assert len(bench.workspace.restored) == 1
-    assert [f.summary for f in bench.facts(TaskFinished)] == ["mended", "More done."]
+    assert [f.summary for f in bench.facts(TaskFinished)] == ["fixed", "More done."]
     [result, *texts] = last_words(bench)
     assert result["content"] == "Submitted: http://forge/pull/7"
     assert texts[0]["text"] == "one more thing"

@@ -96,7 +96,7 @@ async def place(rehearsal, forge: LocalForge):
 
 
 async def test_a_failing_test_is_mended_and_the_work_is_on_the_forge(place, tmp_path):
-    await place.submit("The tests fail, mend it.")
+    await place.submit("The tests fail, fix it.")
 
     await place.drive()
 
@@ -122,7 +122,7 @@ async def test_a_failing_test_is_mended_and_the_work_is_on_the_forge(place, tmp_
 
 
 async def test_a_worker_killed_in_the_middle_is_followed_by_one_that_ends_the_task(place):
-    await place.submit("The tests fail, mend it.")
+    await place.submit("The tests fail, fix it.")
     async with asyncio.TaskGroup() as group:
         worker = group.create_task(place.drive(1))
         await eventually(lambda: place.bench.facts(SnapshotTaken), seconds=60)

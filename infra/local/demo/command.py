@@ -1,7 +1,7 @@
 """`make demo`: one real task from end to end, in the terminal, with nothing acted.
 
 A real repository with a failing test is made on the local forge; a client pairs like a phone and
-sends the task through the gateway's public API; the worker mends the code in its sandbox; the
+sends the task through the gateway's public API; the worker fixes the code in its sandbox; the
 branch and the pull request are looked up at the forge, and the tests are run on what was pushed.
 The model is the rehearsal model, always, so that the demo costs nothing. The last line printed is
 one JSON object.

@@ -20,7 +20,7 @@ from infra.simulators.github.git.command import GitFailed, environment, output
 
 # Each sample, and the task it was made for, in the words the rehearsal model knows.
 PROMPTS = {
-    "slugify": "The tests fail, mend it.",
+    "slugify": "The tests fail, fix it.",
     "inventory": "Add a method that lists what is running low, with tests.",
     "greeter": "Greet people without a name in a friendlier way; ask me how.",
 }

@@ -125,13 +125,13 @@ def test_a_task_sent_and_left_is_its_id(tmp_path: Path) -> None:
     with scripted_http() as gateway:
         gateway.answers = [ME, (201, json.dumps({"id": TASK}).encode())]
         ended = errand(
-            tmp_path, "run", "Mend", "-r", "https://f/o/r.git", "-b", "dev", "--budget", "1.5",
+            tmp_path, "run", "Fix", "-r", "https://f/o/r.git", "-b", "dev", "--budget", "1.5",
             "--detach", gateway=gateway,
         )  # fmt: skip
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{TASK}\n", "")
     assert json.loads(gateway.asked[1][1]) == {
-        "prompt": "Mend",
+        "prompt": "Fix",
         "repository": {"url": "https://f/o/r.git", "base": "dev"},
         "budget": {"cost_microusd": 1_500_000},
     }
@@ -142,7 +142,7 @@ def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
         "id": TASK,
         "phase": "waiting",
         "waiting": "question",
-        "title": "[red]Mend\u001b[31m it[/red]",
+        "title": "[red]Fix\u001b[31m it[/red]",
         "cost_microusd": 20_000,
         "pull_request": {"number": 1, "url": "https://f/1"},
     }
@@ -151,7 +151,7 @@ def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
         ended = errand(tmp_path, "list", "--phase", "waiting", gateway=gateway)
 
     assert ended.returncode == 0
-    for text in (TASK, "waiting: answer", "[red]Mend\\x1b[31m it[/red]", "$0.02", "https://f/1"):
+    for text in (TASK, "waiting: answer", "[red]Fix\\x1b[31m it[/red]", "$0.02", "https://f/1"):
         assert text in ended.stdout
     assert gateway.asked[1][0] == "GET /v1/tasks?phase=waiting&limit=20"
 

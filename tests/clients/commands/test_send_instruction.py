@@ -174,7 +174,7 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
         gateway.pages = [AWAY, AWAY]
         first = await typed(tmp_path, "say", TASK, "First", *BRIEFLY, gateway=gateway)
         gateway.pages = [AWAY, AWAY]
-        second = await typed(tmp_path, "run", "Mend", "-r", "https://f/o/r.git", gateway=gateway)
+        second = await typed(tmp_path, "run", "Fix", "-r", "https://f/o/r.git", gateway=gateway)
         ears = Ears(refused=(1,))
         gateway.visits = [ears]
         gateway.pages = [ME, NO_QUESTION]
@@ -188,7 +188,7 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
     assert last.returncode == 0
     assert "Kept earlier" in last.stdout
     assert "answered at 10:00" in last.stdout
-    sent = {"prompt": "Mend", "repository": {"url": "https://f/o/r.git"}}
+    sent = {"prompt": "Fix", "repository": {"url": "https://f/o/r.git"}}
     assert ears.said == [
         ("instruct", TASK, {"text": "First", "mode": "steer"}),
         ("submit", "", sent),

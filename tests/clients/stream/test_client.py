@@ -242,7 +242,7 @@ async def test_a_connection_that_has_gone_silent_is_left() -> None:
 
 
 async def test_events_of_other_tasks_do_not_count_and_those_of_the_list_are_lines() -> None:
-    line = {"task": "task_x", "version": 3, "phase": "working", "title": "Mend", "waiting": ""}
+    line = {"task": "task_x", "version": 3, "phase": "working", "title": "Fix", "waiting": ""}
 
     async def visit(visitor: Visitor) -> None:
         await visitor.tell({"t": "line", **line, "cost_microusd": 5, "updated_at": "x"})
@@ -253,7 +253,7 @@ async def test_events_of_other_tasks_do_not_count_and_those_of_the_list_are_line
         items = await collect(gateway.url, last=1)
 
     assert [type(item) for item in items] == [Line, Recorded]
-    assert items[0] == Line("task_x", 3, "working", "Mend", "", 5)
+    assert items[0] == Line("task_x", 3, "working", "Fix", "", 5)
 
 
 async def test_a_token_is_renewed_before_it_ends_and_after_it_ended_too_soon() -> None:

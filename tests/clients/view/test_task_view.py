@@ -25,7 +25,7 @@ def text(shown):
 def past(version, *, said=(), **state):
     known = {
         "id": "task_1",
-        "title": "Mend it",
+        "title": "Fix it",
         "version": version,
         "phase": "working",
         "updated_at": "2026-01-01T00:00:00Z",
@@ -62,7 +62,7 @@ def test_a_state_is_shown_with_all_it_holds():
         state_of(
             past(
                 4,
-                said=[(1, "person", "Mend it"), (3, "agent", "I look.")],
+                said=[(1, "person", "Fix it"), (3, "agent", "I look.")],
                 phase="waiting",
                 waiting="question",
                 question={"request": "req_7", "text": "Which?", "options": ["red", "green"]},
@@ -125,12 +125,12 @@ def test_nothing_that_came_from_outside_can_move_the_cursor():
 
 def test_two_versions_differ_in_phase_spend_plan_and_words():
     before = past(
-        2, said=[(1, "person", "Mend it")], plan=[{"text": "a", "state": "active"},
+        2, said=[(1, "person", "Fix it")], plan=[{"text": "a", "state": "active"},
         {"text": "b", "state": "pending"}], cost_microusd=100,
     )  # fmt: skip
     after = past(
         6,
-        said=[(1, "person", "Mend it"), (5, "agent", "Done")],
+        said=[(1, "person", "Fix it"), (5, "agent", "Done")],
         phase="finished",
         plan=[{"text": "a", "state": "done"}, {"text": "c", "state": "pending"}],
         cost_microusd=1_000_100,
@@ -151,7 +151,7 @@ def test_two_versions_differ_in_phase_spend_plan_and_words():
         "Done",
     ):
         assert line in shown, line
-    assert "Mend it" not in shown
+    assert "Fix it" not in shown
 
 
 def test_what_did_not_change_is_said_too():

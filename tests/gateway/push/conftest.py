@@ -116,7 +116,7 @@ class Rig:
     async def task(self, who: Principal) -> History:
         """A task that was submitted."""
         history = History(who.account, TaskId("task_" + secrets.token_hex(13).translate(_LETTERS)))
-        event = TaskSubmitted(prompt="Mend it\nsecretly", repository=Repository("u"), model="m")
+        event = TaskSubmitted(prompt="Fix it\nsecretly", repository=Repository("u"), model="m")
         await self.say(history, event, by=who.by)
         return history
 

@@ -158,7 +158,7 @@ async def test_the_delivery_log_has_pages(world, ada, outside):
 async def test_a_question_reaches_the_browser_of_who_asked_for_the_work(world, ada, bob, outside):
     browser, device = await browser_of(ada, outside)
     bobs, _ = await browser_of(bob, outside)
-    task = await ada.submit("Mend the parser")
+    task = await ada.submit("Fix the parser")
     world.draft_factory = DraftFactory(lambda: utc_now() - timedelta(seconds=3))  # the wait is over
     version = await world.append(ada.history(task), ASKED)
     await eventually(lambda: len(outside.to(browser)), seconds=30)

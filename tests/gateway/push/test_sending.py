@@ -51,7 +51,7 @@ async def test_a_question_is_pushed_once_to_every_device_of_its_person_after_thr
     [read] = rig.outside.to(browser[0])
     assert read["notification"]["data"]["task"] == task.task
     assert read["notification"]["data"]["version"] == str(version)
-    assert read["notification"]["body"] == "Mend it"
+    assert read["notification"]["body"] == "Fix it"
     assert {taken.service for taken in rig.outside.services.taken} == {"web", "apns", "fcm"}
     assert rig.outside.to(bobs) == []
     for device in (browser[1], apple, google):

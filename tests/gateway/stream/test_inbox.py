@@ -9,7 +9,7 @@ from infra.stores.live_channels import inbox_channel
 from tests.kit.run.devices import DRAFT_FACTORY, Place, new_history, serving
 from tests.kit.servers.stack import RealServers
 
-SUBMITTED = TaskSubmitted(prompt="Mend the parser", repository=Repository("u"), model="m")
+SUBMITTED = TaskSubmitted(prompt="Fix the parser", repository=Repository("u"), model="m")
 DONE = TaskFinished(summary="Done", outcome="branch")
 INBOX = {"inbox": 0}
 
@@ -57,7 +57,7 @@ async def test_all_tasks_come_first_and_then_what_changes(servers: RealServers) 
         (other.task, 1, "queued"),
         (one.task, 2, "finished"),
     ]
-    assert phone.all("line")[0]["title"] == "Mend the parser"
+    assert phone.all("line")[0]["title"] == "Fix the parser"
     assert phone.events == []
 
 

@@ -56,7 +56,7 @@ ACCOUNTS: Final = 20
 
 _BEGINNING: Final = datetime(2026, 3, 1, 8, tzinfo=UTC)
 _SAID: Final = (
-    "the test fails because parser drops a trailing newline so I will mend split and run it again "
+    "the test fails because parser drops a trailing newline so I will fix split and run it again "
     "def return import assert None self.items[0] == 'ü' \\n \t File \"a/b.py\", line 12 ✓ passed"
 )
 _WORDS: Final = tuple(_SAID.split(" "))

@@ -47,7 +47,7 @@ BEGAN = datetime(2026, 11, 23, tzinfo=UTC)
 NOW = BEGAN + timedelta(hours=1)
 
 SUBMITTED = TaskSubmitted(
-    prompt="mend it", repository=Repository("http://forge/a/b"), model="claude-sonnet-5-5"
+    prompt="fix it", repository=Repository("http://forge/a/b"), model="claude-sonnet-5-5"
 )
 PREPARED = WorkspacePrepared(commit="c0", base="main", branch="errand/task_1", seconds=1)
 SNAPSHOT = SnapshotTaken(tree="t1", pack=Blob("k", 1, "s"), files=1, insertions=1, deletions=0)

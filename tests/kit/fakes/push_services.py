@@ -156,7 +156,7 @@ def message(now: datetime, **changes: Any) -> Message:
         "push_class": "needs_input",
         "collapse": "task_" + "a" * 26,
         "headline": "A question for you",
-        "text": "Mend the parser",
+        "text": "Fix the parser",
         "url": "https://errand.example/tasks/task_" + "a" * 26,
         "expires_at": now + DAY,
         "task": "task_" + "a" * 26,

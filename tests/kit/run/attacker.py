@@ -142,7 +142,7 @@ class Attacker:
 
 @asynccontextmanager
 async def taken_over(
-    stack: RealStack, phone: Phone, url: str, prompt: str = "Mend it", **more: Any
+    stack: RealStack, phone: Phone, url: str, prompt: str = "Fix it", **more: Any
 ) -> AsyncIterator[Attacker]:
     """Submit a task and claim its first attempt in the machine's place."""
     task = await phone.submit(prompt, url, **more)

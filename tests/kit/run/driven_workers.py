@@ -9,7 +9,7 @@ from services.worker.loop import drive
 from tests.kit.fakes.worker_world import Bench
 from tests.kit.probe.eventually import eventually
 
-SUBMIT = ("c9", "submit", {"summary": "mended", "title": "Mend it", "body": "by hand"})
+SUBMIT = ("c9", "submit", {"summary": "fixed", "title": "Fix it", "body": "by hand"})
 WRITE = ("c1", "write", {"path": "a.py", "content": "print()\n"})
 SLOW = ("c1", "bash", {"command": "sleep"})
 SLOW_TOO = ("c2", "bash", {"command": "sleep"})

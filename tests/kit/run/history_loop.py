@@ -27,7 +27,7 @@ from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint, read_models
 from tests.kit.run.devices import DRAFT_FACTORY
 
-SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+SUBMITTED = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
 
 
 def deed(number: int) -> list[Any]:

@@ -22,7 +22,7 @@ from services.projector.live.loop import LiveLoop
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.devices import DRAFT_FACTORY
 
-SUBMITTED = TaskSubmitted(prompt="Mend", repository=Repository("u"), model="m")
+SUBMITTED = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
 DONE = TaskFinished(summary="Done", outcome="branch")
 
 

@@ -110,7 +110,7 @@ async def sign_in(http: httpx.AsyncClient) -> None:
 
 
 async def submit(http: httpx.AsyncClient) -> httpx.Response:
-    body = {"prompt": "Mend", "repository": {"url": REPOSITORY}}
+    body = {"prompt": "Fix", "repository": {"url": REPOSITORY}}
     return await http.post("/v1/tasks", json=body, headers={"Idempotency-Key": str(uuid4())})
 
 

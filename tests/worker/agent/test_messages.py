@@ -23,7 +23,7 @@ BASH = ("b", "bash", {"command": "ls"})
 WRITE = ("w", "write", {"path": "x", "content": ""})
 READ = ("r", "read", {"path": "x"})
 BEGIN = (SUBMITTED, started(), PREPARED, requested())
-PROMPT = {"role": "user", "content": [{"type": "text", "text": "mend it"}]}
+PROMPT = {"role": "user", "content": [{"type": "text", "text": "fix it"}]}
 
 
 def sent(*events):
@@ -117,7 +117,7 @@ def test_a_request_made_again_carries_what_was_said_in_between():
     conversation = sent(*BEGIN, failure, TaskInstructed(text="hurry"), requested())
 
     assert len(conversation) == 1
-    assert texts(conversation[0]) == ["mend it", "hurry"]
+    assert texts(conversation[0]) == ["fix it", "hurry"]
 
 
 def test_a_new_machine_is_announced_after_the_results():
@@ -189,4 +189,4 @@ def test_an_empty_reply_leaves_no_empty_message():
     )
 
     assert len(conversation) == 1
-    assert texts(conversation[0]) == ["mend it", "go on"]
+    assert texts(conversation[0]) == ["fix it", "go on"]

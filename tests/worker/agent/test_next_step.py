@@ -136,7 +136,7 @@ WRITING = ("w", "write", {"path": "x", "content": ""})
         ),
         pytest.param(
             [*ASKED, replied(text="done"), diff_stored()],
-            Push("mend it", "done", EventId("evt_5")),
+            Push("fix it", "done", EventId("evt_5")),
             id="unsubmitted_work_is_pushed",
         ),
         pytest.param(

@@ -16,7 +16,7 @@ from services.worker.retry import RetryPolicy, RetrySettings
 from services.worker.tools.toolbox import specs
 from tests.kit.run.rehearsal_model import running_model
 
-PROMPT = "the tests fail, mend it"
+PROMPT = "the tests fail, fix it"
 
 
 def question(*messages, prompt=PROMPT, name="claude-sonnet-5-5", effort=""):

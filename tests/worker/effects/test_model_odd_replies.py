@@ -298,7 +298,7 @@ async def test_an_empty_reply_after_the_work_makes_no_empty_pull_request():
 
     await driven(bench)
 
-    assert bench.facts(TaskFinished)[0].summary == "mended"
+    assert bench.facts(TaskFinished)[0].summary == "fixed"
     [opened] = bench.forge.opened
     assert opened["title"].strip()
     assert opened["body"].startswith("by hand")

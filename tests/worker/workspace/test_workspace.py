@@ -77,7 +77,7 @@ class Place:
 
     async def push(self) -> str:
         return await self.workspace.commit_and_push(
-            title="Mend it", body="Because.", trailers={"Task": "task_a", "Event": "evt_b"}
+            title="Fix it", body="Because.", trailers={"Task": "task_a", "Event": "evt_b"}
         )
 
 
@@ -245,7 +245,7 @@ async def test_the_work_is_committed_and_pushed_once(source, place):
     assert pushed_file(source, "work.txt") == "work"
     shown = git_ok("log", "-1", "--format=%an|%ae|%aI|%B", commit, inside=source)
     assert shown == (
-        "Errand|errand@localhost|2026-03-01T12:00:00+00:00|Mend it\n\nBecause.\n\n"
+        "Errand|errand@localhost|2026-03-01T12:00:00+00:00|Fix it\n\nBecause.\n\n"
         "Task: task_a\nEvent: evt_b"
     )
     assert git_ok("interpret-trailers", "--parse", inside=source) == ""
@@ -287,7 +287,7 @@ async def test_a_push_that_is_not_answered_is_made_again_and_again(source, place
     await workspace.prepare(base="")
     await place.bash("printf work > work.txt")
     forge.order("fail", status=500, times=15, path="git-receive-pack")
-    await workspace.commit_and_push(title="Mend it", body="", trailers={"Task": "task_a"})
+    await workspace.commit_and_push(title="Fix it", body="", trailers={"Task": "task_a"})
     assert pushed_file(source, "work.txt") == "work"
 
 
@@ -297,7 +297,7 @@ async def test_a_push_that_is_never_answered_says_who_is_away(source, place, for
     await place.bash("printf work > work.txt")
     forge.order("fail", status=500, times=None, path="git-receive-pack")
     with pytest.raises(Unreachable, match="The gateway did not answer") as caught:
-        await workspace.commit_and_push(title="Mend it", body="", trailers={"Task": "task_a"})
+        await workspace.commit_and_push(title="Fix it", body="", trailers={"Task": "task_a"})
     assert caught.value.reason == "gateway_unreachable"
 
 

@@ -22,7 +22,7 @@ def test_texts_are_cut_to_what_a_forge_takes(kind):
 
 def test_a_blank_title_is_filled_and_a_fitting_text_left_alone():
     assert fit_title(" \n\t", "errand/task_1", "github") == "Changes on errand/task_1"
-    assert fit_title("Mend it", "b", "github") == "Mend it"
+    assert fit_title("Fix it", "b", "github") == "Fix it"
     assert fit_body("One\n\ntwo", "github") == "One\n\ntwo"
     assert "\0" not in fit_body("a\0b", "github")
 

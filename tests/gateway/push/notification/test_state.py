@@ -35,7 +35,7 @@ NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ADA, BOB = "person:per_ada", "person:per_bob"
 HISTORY = History(AccountId("acc_1"), TaskId("task_" + "a" * 26))
 SUBMITTED = TaskSubmitted(
-    prompt="Mend the parser\nsecret detail", repository=Repository("https://x/y"), model="m"
+    prompt="Fix the parser\nsecret detail", repository=Repository("https://x/y"), model="m"
 )
 DONE = TaskFinished(summary="s", outcome="branch")
 FAILED = TaskFailed(reason="r", detail="d", remedy="m")
@@ -148,7 +148,7 @@ def test_who_submitted_and_who_instructed_last_are_told():
 
 
 def test_of_the_prompt_only_its_title_is_told():
-    assert fold_history(history(SUBMITTED)).title == "Mend the parser"
+    assert fold_history(history(SUBMITTED)).title == "Fix the parser"
     long = TaskSubmitted(prompt="x", title="t" * 200, repository=Repository(""), model="m")
     assert len(fold_history(history(long)).title) == 80
 

@@ -18,7 +18,7 @@ async def test_a_browser_reads_ids_and_a_title_and_knows_what_to_open(
         "web_push": 8030,
         "notification": {
             "title": "A question for you",
-            "body": "Mend the parser",
+            "body": "Fix the parser",
             "navigate": sent.url,
             "tag": sent.task,
             "data": {

@@ -42,7 +42,7 @@ async def test_the_ledger_agrees_with_the_caller_to_the_token(
         for name in ("task_a", "task_b")
     ]
     for worker in workers:
-        await worker.run("The tests fail, mend it")
+        await worker.run("The tests fail, fix it")
         billed = rehearsal_model.ledger(worker.user_id)["completed"]
         assert {name: billed[name] for name in SUMS} == usages(worker)
         assert billed["requests"] == len(worker.replies)

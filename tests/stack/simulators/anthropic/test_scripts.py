@@ -13,7 +13,7 @@ from tests.kit.run.rehearsal_model import Agent, ToolFailed, Workspace, rehearsa
 
 __all__ = ["rehearsal_model", "sdk"]
 
-MEND = "The tests fail, mend it"
+FIX = "The tests fail, fix it"
 EXTEND = "Add a method that lists what is running low, with tests."
 GREET = "Greet people without a name in a friendlier way; ask me how."
 GREEN = "python3 -m unittest"
@@ -33,11 +33,11 @@ def replace(workspace: Workspace, path: str, old: str, new: str) -> None:
 
 async def test_failing_tests_are_mended(sdk: AsyncAnthropic, tmp_path: Path) -> None:
     worker = agent(sdk, "slugify", tmp_path)
-    last = await worker.run(MEND)
+    last = await worker.run(FIX)
     assert "return slug[:end]\n" in worker.workspace.text("slugify/text.py")
     assert worker.workspace.run("bash", {"command": GREEN}).rstrip().endswith("OK")
     [submitted] = worker.workspace.submitted
-    assert submitted["title"] == "Mend slugify/text.py"
+    assert submitted["title"] == "Fix slugify/text.py"
     assert "Ran 13 tests" in submitted["body"]
     assert last.startswith("Done")
     assert max(sum(b.type == "tool_use" for b in r.content) for r in worker.replies) == 2
@@ -49,7 +49,7 @@ async def test_a_second_mistake_is_mended_when_the_tests_still_fail(
 ) -> None:
     worker = agent(sdk, "slugify", tmp_path)
     replace(worker.workspace, "slugify/text.py", '"[^a-z0-9]+"', '"[^a-z0-9]"')
-    await worker.run(MEND)
+    await worker.run(FIX)
     assert worker.workspace.run("bash", {"command": GREEN}).rstrip().endswith("OK")
     assert worker.workspace.commands.count(GREEN) == 4  # three of the script's, one of this test
     assert len(worker.workspace.submitted) == 1
@@ -60,7 +60,7 @@ async def test_a_mistake_in_a_module_behind_the_tested_one_is_found(
 ) -> None:
     worker = agent(sdk, "slugify", tmp_path)
     (worker.workspace.root / "tests/test_text.py").unlink()
-    await worker.run(MEND)
+    await worker.run(FIX)
     assert ("read", {"path": "slugify/unique.py"}) in worker.calls
     assert "return slug[:end]\n" in worker.workspace.text("slugify/text.py")
     assert len(worker.workspace.submitted) == 1
@@ -71,14 +71,14 @@ async def test_a_mistake_the_script_does_not_know_ends_honestly(
 ) -> None:
     worker = agent(sdk, "slugify", tmp_path)
     replace(worker.workspace, "slugify/text.py", "slug[: end + 1]", "slug[:end].upper()")
-    last = await worker.run(MEND)
+    last = await worker.run(FIX)
     assert last.startswith("I could not find the cause")
     assert worker.workspace.submitted == []
 
 
 async def test_passing_tests_are_left_alone(sdk: AsyncAnthropic, tmp_path: Path) -> None:
     worker = agent(sdk, "inventory", tmp_path)
-    assert "nothing to mend" in await worker.run(MEND)
+    assert "nothing to fix" in await worker.run(FIX)
     assert worker.workspace.submitted == []
 
 
@@ -90,7 +90,7 @@ async def test_a_machine_without_python_ends_honestly(
 
     monkeypatch.setattr(Workspace, "_bash", no_python)
     worker = agent(sdk, "slugify", tmp_path)
-    last = await worker.run(MEND)
+    last = await worker.run(FIX)
     assert last.startswith("I could not run the tests. `bash` answered:")
     assert "command not found" in last
     assert worker.workspace.submitted == []
@@ -104,7 +104,7 @@ async def test_a_refused_edit_is_never_claimed(
 
     monkeypatch.setattr(Workspace, "_edit", refused)
     worker = agent(sdk, "slugify", tmp_path)
-    last = await worker.run(MEND)
+    last = await worker.run(FIX)
     assert last.startswith("I could not change slugify/text.py")
     assert [name for name, _ in worker.calls].count("edit") == 2
     assert worker.workspace.submitted == []
@@ -195,7 +195,7 @@ async def test_a_load_notices_a_lost_workspace(sdk: AsyncAnthropic, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("sample", "prompt"), [("slugify", MEND), ("inventory", EXTEND), ("greeter", GREET)]
+    ("sample", "prompt"), [("slugify", FIX), ("inventory", EXTEND), ("greeter", GREET)]
 )
 async def test_calls_cut_off_after_they_took_effect_are_made_again(
     sdk: AsyncAnthropic, tmp_path: Path, sample: str, prompt: str
@@ -280,12 +280,12 @@ async def test_a_call_interrupted_again_and_again_is_given_up(
             result |= {"is_error": True, "content": "interrupted"}
 
     worker.before_results = interrupt
-    assert "was interrupted" in await worker.run(MEND)
+    assert "was interrupted" in await worker.run(FIX)
 
 
 async def test_the_same_history_gets_the_same_reply(sdk: AsyncAnthropic, tmp_path: Path) -> None:
     worker = agent(sdk, "slugify", tmp_path)
-    await worker.run(MEND)
+    await worker.run(FIX)
     for place in range(1, len(worker.messages), 2):
         again = Agent(sdk, worker.workspace)
         again.messages = copy.deepcopy(worker.messages[:place])
@@ -304,7 +304,7 @@ async def test_one_call_at_a_time_where_parallel_calls_are_off(
 ) -> None:
     worker = agent(sdk, "slugify", tmp_path)
     worker.options["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
-    await worker.run(MEND)
+    await worker.run(FIX)
     assert max(sum(b.type == "tool_use" for b in r.content) for r in worker.replies) == 1
     assert len(worker.workspace.submitted) == 1
 
@@ -314,7 +314,7 @@ async def test_an_unknown_prompt_gets_an_honest_answer(sdk: AsyncAnthropic, tmp_
     last = await worker.run("Rewrite the kernel in Haskell")
     assert "rehearsal model" in last
     assert "ANTHROPIC_API_KEY" in last
-    assert "The tests fail, mend it." in last
+    assert "The tests fail, fix it." in last
     assert len(worker.replies) == 1
 
 
@@ -322,7 +322,7 @@ async def test_a_new_prompt_after_the_end_is_a_new_errand(
     sdk: AsyncAnthropic, tmp_path: Path
 ) -> None:
     worker = agent(sdk, "slugify", tmp_path)
-    await worker.run(MEND)
+    await worker.run(FIX)
     last = await worker.run("rehearse 2 tool calls")
     assert last.startswith("Done: 2 tool calls")
     assert len(worker.workspace.submitted) == 2
@@ -330,7 +330,7 @@ async def test_a_new_prompt_after_the_end_is_a_new_errand(
 
 async def test_a_word_in_between_is_acknowledged(sdk: AsyncAnthropic, tmp_path: Path) -> None:
     worker = agent(sdk, "slugify", tmp_path)
-    worker.messages.append({"role": "user", "content": MEND})
+    worker.messages.append({"role": "user", "content": FIX})
     worker.answer(await worker.turn())
     worker.messages[-1]["content"].append({"type": "text", "text": "Hurry!"})
     reply = await worker.turn()

@@ -36,7 +36,7 @@ def events(answer: httpx.Response) -> list[dict[str, Any]]:
 
 
 def test_a_stream_has_the_events_of_the_real_one(shared_model: RehearsalModel) -> None:
-    answer = post(shared_model, ask(stream=True, messages=history("The tests fail, mend it")))
+    answer = post(shared_model, ask(stream=True, messages=history("The tests fail, fix it")))
     assert answer.headers["content-type"].startswith("text/event-stream")
     read = events(answer)
     names = [event["type"] for event in read]

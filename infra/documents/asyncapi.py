@@ -1,4 +1,4 @@
-"""AsyncAPI 3.0 documents, put together from what each room of the house offers.
+"""AsyncAPI 3.0 documents, put together from what each service offers.
 
 Specification: AsyncAPI 3.0.0. Actions are Errand's: it sends what others may read, and receives
 what others say. Payloads refer to `#/components/schemas/`: a `Schemas` here is made with `REFS`.
@@ -44,7 +44,7 @@ class Message(NamedTuple):
 
 
 class Channel(NamedTuple):
-    """Where things are said: `messages` by name, `parameters` of the address with their meaning."""
+    """A channel: `messages` by name, `parameters` of the address with their meaning."""
 
     name: str
     address: str
@@ -56,7 +56,7 @@ class Channel(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """Who says or hears which messages on a channel; without `messages`, all of them."""
+    """The messages one side sends or receives on a channel; without `messages`, all of them."""
 
     name: str
     action: Literal["send", "receive"]
@@ -66,7 +66,7 @@ class Operation(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one room says and hears. Its messages' structs are in the `Schemas` it was made with."""
+    """Channels and operations of one service. The messages' structs are in its `Schemas`."""
 
     channels: tuple[Channel, ...]
     operations: tuple[Operation, ...]

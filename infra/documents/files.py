@@ -29,8 +29,8 @@ class Refused(Exception):
     """A shape was changed that must not be. The text says which, and what to do."""
 
 
-def spell(document: Json) -> bytes:
-    """Spell a document as it is kept: indented, and with a last line end."""
+def encode_document(document: Json) -> bytes:
+    """Encode a document as it is kept: indented, and with a last line end."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
@@ -42,12 +42,12 @@ def write(folder: Path, documents: Documents) -> list[str]:
     written = [path for path, made in documents.items() if _differs(folder / path, made)]
     for path in written:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(spell(documents[path]))
+        (folder / path).write_bytes(encode_document(documents[path]))
     return written
 
 
 def stale(folder: Path, documents: Documents) -> list[str]:
-    """Say what is wrong with the files in `folder`, each with its remedy."""
+    """Return what is wrong with the files in `folder`, each with its remedy."""
     refusals = list(_refusals(folder, documents))
     if refusals:
         return refusals
@@ -56,7 +56,7 @@ def stale(folder: Path, documents: Documents) -> list[str]:
 
 
 def _differs(path: Path, made: Json) -> bool:
-    return not path.exists() or path.read_bytes() != spell(made)
+    return not path.exists() or path.read_bytes() != encode_document(made)
 
 
 def _refusals(folder: Path, documents: Documents) -> Iterator[str]:

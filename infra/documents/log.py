@@ -56,7 +56,7 @@ _DEAD_WORDS: Final = (
 
 
 def log_part(schemas: Schemas) -> Part:
-    """Tell what stands in the log, and who writes it."""
+    """Return what stands in the log, and who writes it."""
     messages = []
     for tag, kind in facts():
         schemas.named[tag] = event_schema(kind, schemas)

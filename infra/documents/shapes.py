@@ -1,4 +1,4 @@
-"""What changed between two JSON Schemas of one event, and whether it may without a new version.
+"""Differences between two JSON Schemas of one event, and which need a new version.
 
 Stored events keep their shape for ever, so a shape may only grow: a field with a default, a value
 more, an alternative more. Anything else would misread, or not read, what is stored. Pure.
@@ -22,7 +22,7 @@ class Change(NamedTuple):
 
 
 def changes(kept: Json, made: Json) -> list[Change]:
-    """Tell what `made` changes about `kept`; words for people do not count."""
+    """Return what `made` changes about `kept`; words for people do not count."""
     return list(_compare("", _plain(kept, kept), _plain(made, made)))
 
 

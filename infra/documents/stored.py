@@ -33,12 +33,12 @@ def facts() -> Iterator[tuple[str, type[Fact]]]:
 
 
 def schema_name(tag: str, schema: int) -> str:
-    """Name the document of a tag's shape, without its folder."""
+    """Return the document of a tag's shape, without its folder."""
     return f"{tag}.{schema}.json"
 
 
 def event_schema(kind: type[Fact], schemas: Schemas) -> Json:
-    """Tell the schema of one kind of event as it is stored; nested structs go to `schemas`."""
+    """Return the schema of one kind of event as it is stored; nested structs go to `schemas`."""
     tag = str(kind.__struct_config__.tag)
     schema = newest_schema(tag)
     around = schemas.members(Envelope, but=["schema"])

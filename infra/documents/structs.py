@@ -25,15 +25,15 @@ class Schemas:
         self._known: dict[str, type] = {}
 
     def of(self, kind: object) -> Json:
-        """Tell the schema of a type; structs become references to `named`.
+        """Return the schema of a type; structs become references to `named`.
 
-        Raises TypeError on a type that no struct of the house has had yet, and on two structs of
+        Raises TypeError on a type that no struct of the project has used yet, and on two structs of
         the same name.
         """
         return self._of(shapes.type_info(kind))
 
     def members(self, struct: type[msgspec.Struct], *, but: Iterable[str] = ()) -> Json:
-        """Tell the schema of a struct in place: its properties, and which are required."""
+        """Return the schema of a struct in place: its properties, and which are required."""
         shape = shapes.type_info(struct)
         if not isinstance(shape, shapes.StructType):
             raise TypeError(f"{struct} is no struct")
@@ -96,7 +96,7 @@ class Schemas:
 
 
 def _default(field: shapes.Field) -> Json:
-    """Tell what a field is when it is left out, as JSON."""
+    """Return what a field is when it is left out, as JSON."""
     if field.default_factory is not msgspec.NODEFAULT:
         default = field.default_factory()
     elif field.default is not msgspec.NODEFAULT:

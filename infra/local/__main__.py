@@ -21,7 +21,7 @@ from infra.local.home import AlreadyRunning, inhabited
 from infra.local.ports import PortTaken
 from infra.local.process.child import FailedToStart
 from infra.local.settings import Settings, passed_on
-from infra.local.stack import Wish, running_stack
+from infra.local.stack import ListenAddress, running_stack
 from infra.local.stack_file import registered
 from infra.runtime import telemetry
 from infra.runtime.clock import utc_now
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         return code
     options = _options(arguments)
     try:
-        asyncio.run(_run(options.directory, Wish(host=options.host, port=options.port)))
+        asyncio.run(_run(options.directory, ListenAddress(host=options.host, port=options.port)))
     except asyncio.CancelledError:
         print("Stopped.", file=sys.stderr)
     except (AlreadyRunning, FailedToStart, Misconfigured, PortTaken) as error:
@@ -48,13 +48,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def _run(directory: Path, wish: Wish) -> None:
-    """Keep the stack up until told to stop, by cancelling this very task, once."""
+async def _run(directory: Path, listen: ListenAddress) -> None:
+    """Keep the stack up until this task is cancelled."""
     _cancel_when_signalled()
     settings = read(Settings, os.environ)
     with inhabited(directory, passed_on(os.environ)) as home:
         _say("Starting …")
-        async with running_stack(home, settings, _say, clock=utc_now, wish=wish) as stack:
+        async with running_stack(home, settings, _say, clock=utc_now, listen=listen) as stack:
             pairing = await stack.pair()
             with registered(home.stack_file, os.environ, _say):
                 print(banner(stack, pairing, now=utc_now()), flush=True)

@@ -1,4 +1,4 @@
-"""What `make run` tells the person: where the phone goes, and what stands behind it."""
+"""The text that `make run` prints: the address for the phone, and what the stack consists of."""
 
 import io
 from datetime import datetime
@@ -25,7 +25,7 @@ def banner(stack: Stack, pairing: Pairing, *, now: datetime) -> str:
 
 
 def validity(pairing: Pairing, now: datetime) -> str:
-    """Say for how long a code is good."""
+    """Return for how long a code is good."""
     minutes = round((datetime.fromisoformat(pairing.expires_at) - now).total_seconds() / 60)
     return f"valid once, for {minutes} minutes"
 
@@ -38,7 +38,7 @@ def qr_code(url: str) -> str:
 
 
 def model_in_use(settings: Settings) -> str:
-    """Say which model answers, and plainly when it is the rehearsal model."""
+    """Return which model answers, and plainly when it is the rehearsal model."""
     if settings.is_rehearsal:
         return (
             "the rehearsal model, which knows only the sample tasks; set ANTHROPIC_API_KEY for"

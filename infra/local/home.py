@@ -13,7 +13,7 @@ import msgspec
 from events.protocol.local_stack import STACK_FILE
 from infra.runtime.tree_removal import remove_tree
 
-_LONGEST_SOCKET_DIRECTORY_BYTES = 80  # leaves room for the names in it, on Linux (107) and macOS
+_MAX_SOCKET_DIRECTORY_BYTES = 80  # leaves room for the names in it, on Linux (107) and macOS
 _SHORT = "errand-"
 _PRIVATE = 0o700
 
@@ -34,12 +34,12 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def secrets(self) -> Path:
-        """Where keys and credentials are kept."""
+        """The folder of keys and credentials."""
         return self.directory / "keys"
 
     @property
     def logs(self) -> Path:
-        """Where every program's log is."""
+        """The folder of every program's log."""
         return self.directory / "logs"
 
     @property
@@ -90,7 +90,7 @@ def _socket_directory(directory: Path) -> Iterator[Path]:
         if link.readlink().name.startswith(_SHORT):
             remove_tree(link.readlink())
         link.unlink()
-    if len(os.fsencode(link)) <= _LONGEST_SOCKET_DIRECTORY_BYTES:
+    if len(os.fsencode(link)) <= _MAX_SOCKET_DIRECTORY_BYTES:
         link.mkdir(mode=_PRIVATE, exist_ok=True)
         yield link
         return

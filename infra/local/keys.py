@@ -53,7 +53,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
-    """Where blobs are kept: an S3 endpoint, its credentials and the bucket."""
+    """The object store: an S3 endpoint, its credentials and the bucket."""
 
     endpoint: str
     key: str

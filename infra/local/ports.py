@@ -3,7 +3,7 @@
 A program that is restarted keeps its port. The next run of the same directory asks for the same
 ports, and takes others where they are taken. Between choosing a port and listening on it a moment
 goes by: so they are not of those that the system gives to whoever connects, and on Linux stacks
-that start together tell each other which they have.
+that start together reserve theirs from each other.
 """
 
 import errno
@@ -28,16 +28,16 @@ class PortTaken(Exception):
 
 @contextmanager
 def chosen(
-    names: Sequence[str], wished: Ports, *, host: str = "127.0.0.1"
+    names: Sequence[str], preferred: Ports, *, host: str = "127.0.0.1"
 ) -> Iterator[dict[str, int]]:
-    """Choose a free port for each name, the wished one where it is free.
+    """Choose a free port for each name, the preferred one where it is free.
 
     No other stack chooses them while inside. Raises OSError when none is free, or there is no such
     host here.
     """
     with ExitStack() as reserved:
         with ExitStack() as held:  # until the last is chosen, so no two are the same
-            found = {name: _choose(held, reserved, host, wished.get(name, 0)) for name in names}
+            found = {name: _choose(held, reserved, host, preferred.get(name, 0)) for name in names}
         yield found
 
 
@@ -65,9 +65,9 @@ def remember(file: Path, ports: Ports) -> None:
     file.write_text(json.dumps(dict(ports)))
 
 
-def _choose(held: ExitStack, reserved: ExitStack, host: str, wished: int) -> int:
+def _choose(held: ExitStack, reserved: ExitStack, host: str, preferred: int) -> int:
     others = secrets.SystemRandom().sample(_RANGE, _TRIES)
-    for port in (wished, *others) if wished else others:
+    for port in (preferred, *others) if preferred else others:
         with ExitStack() as attempt:
             try:
                 listener = attempt.enter_context(_listen(host, port))
@@ -84,9 +84,10 @@ def _choose(held: ExitStack, reserved: ExitStack, host: str, wished: int) -> int
 
 
 def _reserve(port: int) -> socket.socket:
-    """Say on this machine, in no directory, whose port it is, for as long as this process lives.
+    """Reserve the port on this machine, in no directory, for as long as this process lives.
 
-    Raises OSError when another has said so. Says nothing where names need a directory.
+    Raises OSError when another process has reserved it. Reserves nothing where names need a
+    directory.
     """
     reservation = socket.socket(socket.AF_UNIX)
     try:

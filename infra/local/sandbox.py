@@ -23,7 +23,7 @@ async def choose(settings: Settings, *, docker_host: str) -> SandboxChoice:
 
 
 def described(choice: SandboxChoice, image: str) -> str:
-    """Say which sandbox tools run in, and why it is not Docker when it is not."""
+    """Return which sandbox tools run in, and why it is not Docker when it is not."""
     if not choice.reason:
         return choice.kind
     build = f"docker build -t {image} -f infra/deploy/sandbox.Dockerfile ."
@@ -32,7 +32,7 @@ def described(choice: SandboxChoice, image: str) -> str:
 
 
 async def missing_for_docker(docker_host: str, image: str) -> str:
-    """Say what Docker lacks here; empty when an engine answers and has the image.
+    """Return what Docker lacks here; empty when an engine answers and has the image.
 
     Source: Docker Engine API, SystemPing and ImageInspect.
     """

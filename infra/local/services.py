@@ -39,7 +39,7 @@ _GITLAB = ("gitlab", "https://gitlab.com", "https://gitlab.com/api/v4")
 
 
 class Forge(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where repositories live, as the gateway is told of it."""
+    """A place where repositories live, as the gateway is configured with it."""
 
     kind: str
     url: str
@@ -48,7 +48,7 @@ class Forge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway listens, and the URL by which people reach it."""
+    """Address on which the gateway listens, and the URL by which people reach it."""
 
     host: str
     port: int
@@ -62,13 +62,13 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def local_forge(keys: Keys, ports: Mapping[str, int]) -> Forge:
-    """Name the forge of the stack itself."""
+    """Return the forge of the stack itself."""
     url = f"http://{_LOOPBACK}:{ports['forge']}"
     return Forge(kind="github", url=url, api_url=f"{url}/api/v3", token=keys.forge_token)
 
 
 def forges(local: Forge, settings: Settings) -> list[Forge]:
-    """Name every forge the gateway may use: the local one, and those there is a token for."""
+    """Return every forge the gateway may use: the local one, and those there is a token for."""
     tokens = ((_GITHUB, settings.github_token), (_GITLAB, settings.gitlab_token))
     others = [
         Forge(kind=kind, url=url, api_url=api_url, token=token)
@@ -221,7 +221,7 @@ def _event_keys(up: Servers) -> dict[str, str]:
 
 
 def _github(settings: Settings) -> dict[str, str]:
-    """Let people sign in with GitHub where an OAuth app is set; else it is not offered."""
+    """Return the settings for signing in with GitHub; empty where no OAuth app is set."""
     if not settings.github_client_id:
         return {}
     return {
@@ -260,5 +260,5 @@ def _program(home: Home, module: str, environment: Mapping[str, str], *, health:
 
 
 def _toolchain() -> str:
-    """Name the directories a sandbox on this machine needs to run this very Python."""
+    """Return the directories a sandbox on this machine needs to run this very Python."""
     return ":".join(dict.fromkeys((sys.prefix, sys.base_prefix)))

@@ -1,4 +1,4 @@
-"""What a person may tell the embedded stack through their environment."""
+"""Settings of the local stack, read from the environment."""
 
 from collections.abc import Mapping
 
@@ -54,7 +54,7 @@ _PASSED_ON = (
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Read once, in `__main__`. Without a key and a base URL the rehearsal model answers.
 
-    `stand_in_faults` lets tests order misfortunes from forge, machines and model.
+    `stand_in_faults` lets tests inject faults into forge, machines and model.
     """
 
     anthropic_api_key: str = ""
@@ -75,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_rehearsal(self) -> bool:
-        """Tell whether the rehearsal model answers, for want of another."""
+        """Return whether the rehearsal model answers, for want of another."""
         return not (self.anthropic_api_key or self.anthropic_base_url)
 
 

@@ -1,6 +1,6 @@
 """The whole stack, up: servers, stand-ins and services, with what a client needs to find them.
 
-Callers: `python -m infra.local run`, the demo, the journey tests.
+Callers: `python -m infra.local run`, the demo, the tests of journeys.
 """
 
 import socket
@@ -26,11 +26,14 @@ _EVERYWHERE = "0.0.0.0"  # noqa: S104 - the person asks for it with --host
 _PAIRING_SECONDS = 10.0
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the gateway shall listen; port 0 is any free one, by preference the last run's."""
+class ListenAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Address on which the gateway should listen; port 0 is any free one, the last run's first."""
 
     host: str = "127.0.0.1"
     port: int = 0
+
+
+_LOOPBACK = ListenAddress()
 
 
 class Pairing(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +79,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(answer.content, type=Pairing)
 
     def pid(self, name: str) -> int:
-        """Tell the process id of "gateway", "nats" and so on."""
+        """Return the process id of "gateway", "nats" and so on."""
         return self.supervisor.pid(name)
 
     async def kill(self, name: str) -> None:
@@ -91,24 +94,29 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def running_stack(
-    home: Home, settings: Settings, announce: Announce, *, clock: Clock, wish: Wish
+    home: Home,
+    settings: Settings,
+    announce: Announce,
+    *,
+    clock: Clock,
+    listen: ListenAddress = _LOOPBACK,
 ) -> AsyncIterator[Stack]:
     """Start everything; end everything when the block is left.
 
-    Raises FailedToStart, or PortTaken when the wished port is.
+    Raises FailedToStart, or PortTaken when the preferred port is.
     """
-    if wish.port:
-        ports.demand(wish.port, host=wish.host)
+    if listen.port:
+        ports.demand(listen.port, host=listen.host)
     async with running_servers(
         home,
         announce,
         clock=clock,
         more_ports=PORTS,
-        wished={"gateway": wish.port} if wish.port else {},
+        preferred={"gateway": listen.port} if listen.port else {},
         beside=partial(stand_ins, home, settings=settings),
     ) as (up, supervisor):
         port = up.ports["gateway"]
-        address = Address(host=wish.host, port=port, public_url=public_url(wish.host, port))
+        address = Address(host=listen.host, port=port, public_url=public_url(listen.host, port))
         docker_host = home.environment.get("DOCKER_HOST", settings.docker_host)
         choice = await sandbox.choose(settings, docker_host=docker_host)
         chosen = msgspec.structs.replace(settings, sandbox=choice.kind or "auto")
@@ -132,7 +140,7 @@ async def running_stack(
 
 
 def public_url(host: str, port: int) -> str:
-    """Name the URL of a host that listens everywhere by its address on the local network."""
+    """Return the URL of a host that listens everywhere by its address on the local network."""
     return f"http://{_own_address() if host == _EVERYWHERE else host}:{port}"
 
 

@@ -1,4 +1,4 @@
-"""Misfortunes on demand, for tests: what a real platform does on a bad day.
+"""Injected faults, for tests: the failures of a real platform.
 
 A fault is asked for with POST /faults and strikes the next matching request, `times` times.
 """
@@ -70,7 +70,7 @@ class Faults:
         self.list_lag_seconds = 0.0
 
     def add(self, fault: Refusal | LostReply | SlowStart | ListLag) -> None:
-        """Let a fault strike from now on."""
+        """Inject a fault from now on."""
         match fault:
             case Refusal(times=times):
                 self._refusals += [fault] * times
@@ -82,7 +82,7 @@ class Faults:
                 self.list_lag_seconds = seconds
 
     def clear(self) -> None:
-        """Let all be well again."""
+        """Remove all faults."""
         self._refusals.clear()
         self._lost.clear()
         self._slow.clear()
@@ -96,7 +96,7 @@ class Faults:
                 raise RetryLater(refusal)
 
     def takes_reply(self, action: str) -> bool:
-        """Tell whether this action's answer gets lost."""
+        """Return whether this action's answer gets lost."""
         for lost in self._lost:
             if lost.action == action:
                 self._lost.remove(lost)
@@ -104,5 +104,5 @@ class Faults:
         return False
 
     def start_delay(self) -> float:
-        """Tell how many seconds the next start takes."""
+        """Return how many seconds the next start takes."""
         return self._slow.pop(0).seconds if self._slow else 0.0

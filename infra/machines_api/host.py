@@ -216,7 +216,7 @@ class Host:
         self._registry.keep(msgspec.structs.replace(stored, machine=replaced))
 
     def vanish(self, machine: str) -> None:
-        """Let a machine be gone with no event of how (a fault)."""
+        """Remove a machine without an event (an injected fault)."""
         if machine in self._lives:
             self._registry.advance(machine, Change(kind="destroy", state="destroyed"))
             self._lives[machine].kill()

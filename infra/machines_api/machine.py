@@ -15,7 +15,7 @@ from infra.machines_api.store import Stored
 from infra.runtime.telemetry import logger
 
 _RESTART_SECONDS = 0.25
-_LONGEST_RESTART_SECONDS = 10.0
+_MAX_RESTART_SECONDS = 10.0
 KILLED = signal.SIGKILL.value
 _LOG = logger(__name__)
 
@@ -99,7 +99,7 @@ class Life:
         return exited
 
     def _has_another_run(self, exited: Exit) -> bool:
-        """Record the exit, and tell whether the restart policy asks for another run."""
+        """Record the exit, and return whether the restart policy asks for another run."""
         stored = self._registry[self._machine]
         if stored.machine.state == "destroyed":  # it vanished: nobody saw it exit
             return False
@@ -124,7 +124,7 @@ class Life:
     async def _pause(self, seconds: float) -> None:
         restarts = self._registry[self._machine].restarts
         if restarts:
-            seconds += min(_RESTART_SECONDS * 2 ** (restarts - 1), _LONGEST_RESTART_SECONDS)
+            seconds += min(_RESTART_SECONDS * 2 ** (restarts - 1), _MAX_RESTART_SECONDS)
         if seconds:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -151,7 +151,7 @@ def _launch(stored: Stored) -> Launch:
 
 
 def _platform_env(stored: Stored, config: MachineConfig) -> dict[str, str]:
-    """Spell the variables that Fly sets in every machine."""
+    """Encode the variables that Fly sets in every machine."""
     machine = stored.machine
     return {
         "FLY_APP_NAME": stored.app,
@@ -178,7 +178,7 @@ def _is_restarted(stored: Stored, exited: Exit) -> bool:
 
 
 def _exit_request(stored: Stored, exited: Exit, *, restarts: bool, at: datetime) -> Json:
-    """Spell the exit the way flyd does."""
+    """Encode the exit the way flyd does."""
     return {
         "exit_event": {
             "requested_stop": stored.is_stop_requested or stored.is_destroy_requested,

@@ -30,7 +30,7 @@ _LOG = logger(__name__)
 
 
 async def main(settings: Settings) -> None:
-    """Serve until told to stop; then end every machine. Raises Misconfigured, OSError."""
+    """Serve until stopped; then end every machine. Raises Misconfigured, OSError."""
     directory = Path(settings.directory)
     faults = Faults()
     driver = ProcessDriver(
@@ -82,7 +82,7 @@ async def _serve(
     close: Callable[[], Awaitable[None]],
     stopping: asyncio.Event,
 ) -> None:
-    """Serve until told to stop; the machines end first, so that who waits for one is told."""
+    """Serve until stopped; the machines end first, so that whoever waits for one gets an answer."""
     config = uvicorn.Config(
         api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )

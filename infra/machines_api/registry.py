@@ -1,4 +1,4 @@
-"""Every machine this API ever told of, each change written to disk before it is told."""
+"""Registry of all machines; each change is written to disk before it is returned."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ class Registry:
         self._changed: dict[str, asyncio.Event] = {}
 
     def now(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return self._clock()
 
     def new_machine_id(self) -> str:

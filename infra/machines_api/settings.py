@@ -1,4 +1,4 @@
-"""Everything the local Machines API can be told from outside."""
+"""Settings of the local Machines API."""
 
 from typing import Literal
 

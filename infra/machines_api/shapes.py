@@ -1,4 +1,4 @@
-"""What the Machines API says and hears, as structs.
+"""Requests and responses of the Machines API, as structs.
 
 Source: Fly's OpenAPI document (Machines API 1.0) and behaviour observed on Fly itself.
 """
@@ -30,7 +30,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Restart(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens when the machine's process ends by itself."""
+    """Restart policy for a machine's process that ends by itself."""
 
     policy: Literal["no", "always", "on-failure", "spot-price"] = "on-failure"
     max_retries: int = 10
@@ -38,7 +38,7 @@ class Restart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How a machine is stopped; also the body of a stop request. Timeout: a Go duration."""
+    """Signal and timeout of a stop; also the body of a stop request. Timeout: a Go duration."""
 
     signal: Signal = "SIGINT"
     timeout: str = "5s"
@@ -58,7 +58,7 @@ class MetadataValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a machine is made of, as far as it has an effect here. Field for field Fly's names."""
+    """Configuration of a machine, as far as it has an effect here. The names are Fly's."""
 
     image: str
     auto_destroy: bool = False
@@ -94,7 +94,7 @@ class MachineEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the image came from."""
+    """Origin of the image."""
 
     registry: str = ""
     repository: str = ""

@@ -10,7 +10,7 @@ from infra.machines_api.shapes import Machine
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine and what the API does not tell: its app, and why it is going."""
+    """A machine and what the API does not show: its app, and why it is going."""
 
     app: str
     machine: Machine

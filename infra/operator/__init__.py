@@ -1,4 +1,4 @@
-"""What an operator does to the log as a whole: dead letters, archive and restore, erasure.
+"""Operations on the log as a whole: dead letters, archive and restore, erasure.
 
 Each is a command of `errand`, found through the entry points `errand.commands` (pyproject.toml).
 """

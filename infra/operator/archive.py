@@ -27,11 +27,11 @@ _SEGMENT: Final = ".jsonl.gz"
 
 
 class NotStored(Exception):
-    """What was put into the object store does not come back as it was."""
+    """An object read back from the object store differs from what was written."""
 
 
 class Archived(NamedTuple):
-    """What one run added, and where the archive ends now."""
+    """Result of one run: what it added, and the last archived sequence."""
 
     segments: int
     events: int
@@ -39,7 +39,7 @@ class Archived(NamedTuple):
 
 
 class Shelf:
-    """Where an archive's segments stand: under one prefix of a bucket."""
+    """The segments of an archive, under one prefix of a bucket."""
 
     def __init__(self, objects: Objects, prefix: str) -> None:
         self._objects = objects
@@ -104,7 +104,7 @@ class Archiving:
         return Archived(segments, events, reached)
 
     async def _one(self, after: int, log_created: datetime) -> Manifest:
-        """Archive the next segment; an erasure waits, so that nothing erased is sealed anew."""
+        """Archive the next segment; an erasure waits, so that nothing erased is sealed again."""
         async with self._vault.alone():
             stretch = await read_range(self._connection, "archive", after=after, most=self._most)
             segment = await self._sealed(stretch)

@@ -1,4 +1,4 @@
-"""What the operator's commands share: running, and telling what went wrong in one sentence."""
+"""Shared parts of the operator's commands: running one, and reporting its error in one sentence."""
 
 import asyncio
 from collections.abc import Coroutine

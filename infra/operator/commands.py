@@ -16,7 +16,7 @@ from infra.operator.archive import Archiving, Shelf
 from infra.operator.command_line import run
 from infra.operator.context import Operator
 from infra.operator.erasure import Erased, Erasing
-from infra.operator.installation import House, find_house
+from infra.operator.installation import Installation, find_installation
 from infra.operator.live_states import open_states
 from infra.operator.restore import restore as restore_log
 from infra.operator.segment import Manifest
@@ -25,7 +25,7 @@ from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.object_store import Objects, open_objects
 
 _PREFIX: Final = "archive"
-_PLACE: Final = "s3://bucket/prefix; by default the house's own bucket, prefix `archive`."
+_PLACE: Final = "s3://bucket/prefix; by default this installation's own bucket, prefix `archive`."
 
 
 class _Place(NamedTuple):
@@ -44,7 +44,7 @@ class _Opened(NamedTuple):
 @click.pass_obj
 def archive(operator: Operator, *, to: str) -> None:
     """Copy what is new in the log to the object store, sealed and verified. For operators."""
-    run(_archive(operator.console, find_house(operator), _place(to)))
+    run(_archive(operator.console, find_installation(operator), _place(to)))
 
 
 @click.command()
@@ -52,7 +52,7 @@ def archive(operator: Operator, *, to: str) -> None:
 @click.pass_obj
 def restore(operator: Operator, *, source: str) -> None:
     """Fill an empty log from an archive. Stop the services first. For operators."""
-    run(_restore(operator.console, find_house(operator), _place(source)))
+    run(_restore(operator.console, find_installation(operator), _place(source)))
 
 
 @click.command()
@@ -62,11 +62,11 @@ def restore(operator: Operator, *, source: str) -> None:
 @click.pass_obj
 def erase(operator: Operator, *, task: str, reason: str) -> None:
     """Erase a task everywhere but for one event that says so. For operators."""
-    run(_erase(operator.console, find_house(operator), TaskId(task), reason))
+    run(_erase(operator.console, find_installation(operator), TaskId(task), reason))
 
 
-async def _archive(console: Console, house: House, place: _Place) -> None:
-    async with _opened(house, place.bucket) as opened:
+async def _archive(console: Console, installation: Installation, place: _Place) -> None:
+    async with _opened(installation, place.bucket) as opened:
         archiving = Archiving(
             opened.connection,
             Shelf(opened.objects, place.prefix),
@@ -81,8 +81,8 @@ async def _archive(console: Console, house: House, place: _Place) -> None:
     console.print(Text(f"{added}. The archive reaches sequence {done.up_to:,}."))
 
 
-async def _restore(console: Console, house: House, place: _Place) -> None:
-    async with _opened(house, place.bucket) as opened:
+async def _restore(console: Console, installation: Installation, place: _Place) -> None:
+    async with _opened(installation, place.bucket) as opened:
         shelf = Shelf(opened.objects, place.prefix)
         done = await restore_log(
             opened.connection, shelf, opened.vault, _teller(console, "verified and restored")
@@ -105,23 +105,23 @@ async def _restore(console: Console, house: House, place: _Place) -> None:
     )
 
 
-async def _erase(console: Console, house: House, task: TaskId, reason: str) -> None:
-    async with _opened(house) as opened, open_states(house.redis_url) as live:
+async def _erase(console: Console, installation: Installation, task: TaskId, reason: str) -> None:
+    async with _opened(installation) as opened, open_states(installation.redis_url) as live:
         erasing = Erasing(
             opened.connection,
             objects=opened.objects,
             vault=opened.vault,
             live=live,
-            postgres_url=house.postgres_url,
+            postgres_url=installation.postgres_url,
             draft_factory=DraftFactory(utc_now),
         )
         erased = await erasing.erase(task, reason)
-    for line in told(erased):
+    for line in report_lines(erased):
         console.print(Text(line), soft_wrap=True)
 
 
-def told(erased: Erased) -> list[str]:
-    """Say what was erased, and what an operator still has to know."""
+def report_lines(erased: Erased) -> list[str]:
+    """Return lines that report what was erased, and what an operator still has to know."""
     things = (
         f"{erased.events} events, {erased.objects} objects, {erased.letters} dead letters, "
         f"{erased.keys} archive keys"
@@ -139,20 +139,20 @@ def told(erased: Erased) -> list[str]:
 
 
 @asynccontextmanager
-async def _opened(house: House, bucket: str = "") -> AsyncIterator[_Opened]:
-    master = read_master(house.archive_key_file)
+async def _opened(installation: Installation, bucket: str = "") -> AsyncIterator[_Opened]:
+    master = read_master(installation.archive_key_file)
     async with AsyncExitStack() as resources:
         connection = await resources.enter_async_context(
             connect(
-                house.log.nats_url,
-                credentials=house.log.nats_credentials,
+                installation.log.nats_url,
+                credentials=installation.log.nats_credentials,
                 name="errand",
-                keys=house.log.keys,
+                keys=installation.log.keys,
             )
         )
-        objects = await resources.enter_async_context(open_objects(house.storage, bucket))
+        objects = await resources.enter_async_context(open_objects(installation.storage, bucket))
         vault = await resources.enter_async_context(
-            open_vault(house.postgres_url, master, secrets.token_bytes)
+            open_vault(installation.postgres_url, master, secrets.token_bytes)
         )
         yield _Opened(connection, objects, vault)
 

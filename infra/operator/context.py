@@ -1,4 +1,4 @@
-"""What a command of the operator's is handed, and where it finds the log.
+"""Context of an operator's command, and the address of the log.
 
 Callers: the commands that stand in the entry points `errand.commands` (pyproject.toml), which the
 `errand` command loads without knowing them.
@@ -20,7 +20,7 @@ from infra.runtime.settings import Misconfigured, read
 
 
 class Operator(Protocol):
-    """Who types, as `errand` hands it to every command (`click.pass_obj`)."""
+    """Context that `errand` hands to every command (`click.pass_obj`)."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -38,12 +38,12 @@ class Operator(Protocol):
 
     @property
     def console(self) -> Console:
-        """Where things are shown."""
+        """The terminal to print to."""
         ...
 
 
 class LogAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the event log is, the path of the credentials to come with, and the writers' keys."""
+    """Address of the event log, the path of the credentials, and the writers' keys."""
 
     nats_url: str
     nats_credentials: str = ""

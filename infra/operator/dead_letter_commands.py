@@ -114,7 +114,7 @@ async def _skip(address: LogAddress, sequence: int) -> list[DeadLetter]:
         found = [letter for letter in await open_dead_letters(log) if letter.sequence == sequence]
         if not found:
             raise click.ClickException(
-                f"No reader has parked anything at {sequence}. `errand deadletters list` tells "
+                f"No reader has parked anything at {sequence}. `errand deadletters list` shows "
                 "which events were parked."
             )
         for letter in found:
@@ -140,7 +140,7 @@ def _numbered(found: Sequence[DeadLetter], number: int) -> DeadLetter:
         if letter.number == number:
             return letter
     raise click.ClickException(
-        f"There is no letter {number}. `errand deadletters list` tells which there are."
+        f"There is no letter {number}. `errand deadletters list` shows which there are."
     )
 
 

@@ -56,7 +56,7 @@ class LiveStates(Protocol):
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
     """What was taken from where.
 
-    `is_overwritten` tells whether the events' bytes were overwritten in the log's files, and
+    `is_overwritten` says whether the events' bytes were overwritten in the log's files, and
     `is_projected` whether the read models had followed when this was written.
     """
 
@@ -97,7 +97,7 @@ class Erasing:
         """Erase a task; said again it finishes what broke off. Raises NotErasable, Unavailable."""
         history = await find_history(self._connection, task)
         if history is None:
-            raise NotErasable(f"The log holds nothing of {task}. `errand list` tells which are.")
+            raise NotErasable(f"The log holds nothing of {task}. `errand list` shows which are.")
         tombstone = await self._tombstone(history, reason)
         async with self._vault.alone():
             purged = await purge_before(self._connection, history, tombstone.sequence)
@@ -177,7 +177,7 @@ _NOTHING: TaskState | None = None
 
 
 def has_machine(events: Sequence[Recorded]) -> bool:
-    """Tell whether a machine that was asked for may still be there."""
+    """Return whether a machine that was asked for may still be there."""
     is_there = False
     for recorded in events:
         match recorded.event:
@@ -194,4 +194,4 @@ async def _has_rows(connection: asyncpg.Connection, task: TaskId) -> bool:
     try:
         return await connection.fetchval(_ROWS, task) is not None
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        return False  # being built anew, from a log that no longer holds the task
+        return False  # being rebuilt, from a log that no longer holds the task

@@ -18,7 +18,7 @@ from infra.stores.encryption import KEY_BYTES
 from infra.stores.object_store import Storage
 
 
-class House(msgspec.Struct, frozen=True, kw_only=True):
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """The servers, and the file of the key-encryption key."""
 
     log: LogAddress
@@ -41,7 +41,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_key_file: Path
 
 
-def find_house(operator: Operator) -> House:
+def find_installation(operator: Operator) -> Installation:
     """Find the servers. Raises click.UsageError naming what must be set."""
     log = log_address(operator, "operator")
     stack = None if operator.environment.get("NATS_URL") else operator.stack_here()
@@ -51,7 +51,7 @@ def find_house(operator: Operator) -> House:
         settings = read(_Settings, operator.environment)
     except Misconfigured as error:
         raise click.UsageError(str(error)) from None
-    return House(
+    return Installation(
         log=log,
         postgres_url=settings.postgres_url,
         redis_url=settings.redis_url,
@@ -66,11 +66,11 @@ def find_house(operator: Operator) -> House:
     )
 
 
-def _local(log: LogAddress, stack: LocalStack) -> House:
+def _local(log: LogAddress, stack: LocalStack) -> Installation:
     """Return the servers of the running stack; its key file is made at its first use."""
     key_file = Path(stack.credentials) / "archive.key"
     _make(key_file)
-    return House(
+    return Installation(
         log=log,
         postgres_url=stack.postgres_url,
         redis_url=stack.redis_url,

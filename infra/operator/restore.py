@@ -2,7 +2,7 @@
 
 Every segment is verified against its manifest, every body by its seal. A record whose key is
 destroyed was erased: its sequence stays empty. Afterwards the log is another one to its readers
-(its stream was created anew), so read models are rebuilt; see `errand projector rebuild`.
+(its stream was created again), so read models are rebuilt; see `errand projector rebuild`.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Reading a dead letter again, with the code of today.
 
-The log is not changed by it and nobody is told: what a reader passed over is made good where its
+The log is not changed by it and nobody is notified: what a reader passed over is applied where its
 state comes from, and `REMEDIES` says how. Appending the event again would put it at another place.
 """
 
@@ -82,7 +82,7 @@ async def _fold_again(connection: Connection, letter: DeadLetter) -> Reread:
 
 
 def remedy(letter: DeadLetter) -> str:
-    """Say what lets the letter's reader have the event after all."""
+    """Return what lets the letter's reader have the event after all."""
     if letter.is_of_a_task:
         return _TASK_REMEDIES.get(letter.reader, _RESTART)
     return REMEDIES.get(letter.reader) or _ANY_READER.format(sequence=letter.sequence)

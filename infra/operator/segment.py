@@ -87,7 +87,7 @@ def opened(record: Record, secret: bytes) -> bytes:
 
 
 def pack(records: Iterable[Record]) -> bytes:
-    """Spell a segment."""
+    """Encode a segment."""
     return gzip.compress(
         b"".join(_encoder.encode(each) + b"\n" for each in records), _LEVEL, mtime=0
     )

@@ -58,7 +58,7 @@ class Vault:
             await self._connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
 
     async def keys_of(self, tasks: Iterable[TaskId]) -> Mapping[TaskId, TaskKey]:
-        """Give the key of each task, made where there is none. Raises WrongKeyFile."""
+        """Return the key of each task, made where there is none. Raises WrongKeyFile."""
         wanted = set(tasks)
         found = {
             TaskId(row["task"]): self._open(row)
@@ -71,12 +71,12 @@ class Vault:
         return {**found, **made}
 
     async def keys(self, names: Iterable[str]) -> Mapping[str, bytes]:
-        """Give the keys of these names that are not destroyed. Raises WrongKeyFile."""
+        """Return the keys of these names that are not destroyed. Raises WrongKeyFile."""
         rows = await self._connection.fetch(_BY_NAME, list(names))
         return {row["key"]: self._open(row).secret for row in rows}
 
     async def destroy(self, task: TaskId) -> int:
-        """Destroy a task's keys; tell how many there were."""
+        """Destroy a task's keys; return how many there were."""
         return len(await self._connection.fetch(_DESTROY, task))
 
     def _new(self) -> TaskKey:

@@ -9,7 +9,7 @@ import pytest
 from clients.cli.local_stacks import local_stack
 from events.protocol.local_stack import STACK_FILE, LocalStack, LocalStorage
 from infra.local.stack_file import describe_servers, published
-from infra.operator.installation import find_house
+from infra.operator.installation import find_installation
 from infra.operator.task_keys import read_master
 from tests.kit.build.signing_keys import KEYS_TEXT
 from tests.kit.run.operator_commands import operate
@@ -40,18 +40,18 @@ def a_running_stack(folder):
 def test_a_running_stack_is_found_and_its_key_file_made_once(tmp_path):
     home = a_running_stack(tmp_path)
 
-    house = find_house(operator(tmp_path))
-    again = find_house(operator(tmp_path))
+    installation = find_installation(operator(tmp_path))
+    again = find_installation(operator(tmp_path))
 
-    assert house == again
-    assert house.log.nats_credentials == str(home / "keys" / "operator.creds")
-    assert house.postgres_url == "postgresql://here"
-    assert house.redis_url == "unix://there"
-    assert house.storage.endpoint_url == "http://127.0.0.1:2"
-    assert (house.storage.bucket, house.storage.region) == ("errand", "us-east-1")
-    assert house.archive_key_file.stat().st_mode & 0o777 == 0o600
-    assert len(read_master(house.archive_key_file)) == 32
-    assert "k" not in repr(house.storage).replace("bucket", "")
+    assert installation == again
+    assert installation.log.nats_credentials == str(home / "keys" / "operator.creds")
+    assert installation.postgres_url == "postgresql://here"
+    assert installation.redis_url == "unix://there"
+    assert installation.storage.endpoint_url == "http://127.0.0.1:2"
+    assert (installation.storage.bucket, installation.storage.region) == ("errand", "us-east-1")
+    assert installation.archive_key_file.stat().st_mode & 0o777 == 0o600
+    assert len(read_master(installation.archive_key_file)) == 32
+    assert "k" not in repr(installation.storage).replace("bucket", "")
 
 
 @pytest.mark.parametrize("missing", ["POSTGRES_URL", "S3_BUCKET", "ARCHIVE_KEY_FILE"])
@@ -61,7 +61,7 @@ def test_a_missing_setting_is_named(tmp_path, missing):
     environment = {name: "x" for name in (*names, *more) if name != missing}
     environment["EVENT_KEYS"] = KEYS_TEXT
     with pytest.raises(click.UsageError, match=missing):
-        find_house(operator(tmp_path, **environment))
+        find_installation(operator(tmp_path, **environment))
 
 
 async def test_a_folder_with_a_running_stack_needs_no_settings(servers: RealServers, tmp_path):

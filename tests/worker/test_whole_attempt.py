@@ -95,7 +95,7 @@ async def place(rehearsal, forge: LocalForge):
     return Place(Bench(), rehearsal, repository.url, forge.token)
 
 
-async def test_a_failing_test_is_mended_and_the_work_is_on_the_forge(place, tmp_path):
+async def test_a_failing_test_is_fixed_and_the_work_is_on_the_forge(place, tmp_path):
     await place.submit("The tests fail, fix it.")
 
     await place.drive()

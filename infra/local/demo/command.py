@@ -32,7 +32,7 @@ from infra.local.demo.sample_repositories import (
 from infra.local.home import AlreadyRunning, inhabited
 from infra.local.process.child import FailedToStart
 from infra.local.settings import Settings, passed_on
-from infra.local.stack import Stack, Wish, running_stack
+from infra.local.stack import ListenAddress, Stack, running_stack
 from infra.runtime.clock import utc_now
 from infra.runtime.settings import Misconfigured, read
 from infra.simulators.github.git.command import GitFailed, environment, output
@@ -81,7 +81,9 @@ async def _demo(directory: Path, variables: Mapping[str, str], *, kill: bool) ->
     settings = Settings(sandbox=chosen.sandbox, docker_host=chosen.docker_host)
     with inhabited(directory, passed_on(variables)) as home:
         _say("Starting nats-server, PostgreSQL, Redis, S3, forge, machines, model and services …")
-        async with running_stack(home, settings, _say, clock=utc_now, wish=Wish()) as stack:
+        async with running_stack(
+            home, settings, _say, clock=utc_now, listen=ListenAddress()
+        ) as stack:
             account = ForgeAccount(stack.forge.api_url, stack.forge.token, variables["PATH"])
             repository = await create(_SAMPLE, account, clock=utc_now)
             _say(f"A repository with a failing test: {repository.html_url}")

@@ -63,7 +63,7 @@ class SampleRepository:
 
 @dataclass(frozen=True)
 class ForgeAccount:
-    """Where the forge is, and the token that may create repositories there.
+    """A forge and the token that may create repositories there.
 
     `api_url` is the base of the REST API (…/api/v3), `path` the search path that leads to git.
     """

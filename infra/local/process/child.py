@@ -21,7 +21,7 @@ _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 _POLL_SECONDS = 0.05
 _PROBE_SECONDS = 5.0
 _FIRST_BACKOFF_SECONDS = 0.1
-_LONGEST_BACKOFF_SECONDS = 5.0
+_MAX_BACKOFF_SECONDS = 5.0
 _STEADY_SECONDS = 10.0
 _LOG_LINES_SHOWN = 15
 _LOG_BYTES_READ = 16384
@@ -36,7 +36,7 @@ class FailedToStart(Exception):
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What to run, and how to tell that it runs.
+    """A program to run, and the check that it serves.
 
     `healthy` returns when the program serves and raises `Unhealthy` or `OSError` while it does not.
     `command[0]` is an absolute path. `user` is whom to run as instead of root.
@@ -67,7 +67,7 @@ class Child:
         self._log = log
         self._announce = announce
         self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._serving = asyncio.Event()
         self._seen = "it was never asked"
 
@@ -92,7 +92,7 @@ class Child:
 
     def keep(self, group: asyncio.TaskGroup) -> None:
         """Start the program again whenever it dies, from now until `stop`."""
-        self._keeper = group.create_task(self._keep_alive())
+        self._watch = group.create_task(self._keep_alive())
 
     def kill(self) -> None:
         """Kill the process without warning."""
@@ -114,9 +114,9 @@ class Child:
     async def stop(self) -> None:
         """End the process, all it started, and the watch over it."""
         self._serving.clear()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
         if self._process is not None:
             await self._end(self._process)
 
@@ -132,7 +132,7 @@ class Child:
             if loop.time() - started > _STEADY_SECONDS:
                 backoff_seconds = _FIRST_BACKOFF_SECONDS
             await asyncio.sleep(backoff_seconds)
-            backoff_seconds = min(2 * backoff_seconds, _LONGEST_BACKOFF_SECONDS)
+            backoff_seconds = min(2 * backoff_seconds, _MAX_BACKOFF_SECONDS)
             try:
                 await self.start()
                 self._announce(f"{self.program.name} is up again.")

@@ -44,11 +44,11 @@ class Supervisor:
             child.keep(self._group)
 
     def pid(self, name: str) -> int:
-        """Tell the process id the program has now."""
+        """Return the process id the program has now."""
         return self._child(name).pid
 
     def pids(self) -> dict[str, int]:
-        """Tell every program's process id."""
+        """Return every program's process id."""
         return {child.program.name: child.pid for stage in self._stages for child in stage}
 
     def kill(self, name: str) -> None:

@@ -46,12 +46,12 @@ def database_url(sockets: Path, name: str, user: str = SUPERUSER) -> str:
 
 
 def redis_url(sockets: Path) -> str:
-    """Name the one Redis."""
+    """Return the one Redis."""
     return f"unix://{sockets}/redis.sock"
 
 
 def log_capacity_bytes(home: Home) -> int:
-    """Tell how large the log may grow: what NATS has on disk, and what is free there."""
+    """Return how large the log may grow: what NATS has on disk, and what is free there."""
     store = home.directory / _NATS_STORE
     present = sum(file.stat().st_size for file in store.rglob("*") if file.is_file())
     return present + shutil.disk_usage(home.directory).free
@@ -105,7 +105,7 @@ def nats_configuration(
 
 
 def redis(home: Home) -> Program:
-    """Redis on a unix socket. It forgets everything when it ends, as law 7 allows."""
+    """Redis on a unix socket. It forgets everything when it ends, and nothing depends on it."""
     socket = home.sockets / "redis.sock"
     options = ("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700")
     forgetful = ("--save", "", "--appendonly", "no", "--dir", str(home.directory))
@@ -167,9 +167,9 @@ async def postgres(home: Home) -> Program:
 
 
 def _enterable(binaries: Path) -> Path:
-    """Give PostgreSQL's programs where every user can enter, copied there when need be.
+    """Return PostgreSQL's programs where every user can enter, copied there when need be.
 
-    They ask access(2) about themselves, which heeds no capability, so below a directory that only
+    They ask access(2) about themselves, which ignores capabilities, so below a directory that only
     root may enter (a clone in /root, a private temporary directory) `nobody` cannot run them.
     """
     install = binaries.parent

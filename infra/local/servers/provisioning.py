@@ -34,7 +34,7 @@ NO_PORTS: Ports = MappingProxyType({})
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the servers are and how to sign in to them."""
+    """Addresses of the servers and the keys to sign in to them."""
 
     home: Home
     keys: Keys
@@ -73,11 +73,11 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
         return self.home.secrets / "workers.seed"
 
     def credentials(self, role: Role) -> Path:
-        """Name the file with the role's NATS credentials."""
+        """Return the file with the role's NATS credentials."""
         return self.home.secrets / f"{role}.creds"
 
     def database_url(self, name: str) -> str:
-        """Name another database of the same PostgreSQL."""
+        """Return another database of the same PostgreSQL."""
         return servers.database_url(self.home.sockets, name)
 
 
@@ -88,19 +88,19 @@ async def running_servers(
     *,
     clock: Clock,
     more_ports: tuple[str, ...] = (),
-    wished: Ports = NO_PORTS,
+    preferred: Ports = NO_PORTS,
     beside: Beside = lambda _keys, _ports: (),
 ) -> AsyncIterator[tuple[Servers, Supervisor]]:
     """Start the servers and provision them; end them when the block is left.
 
-    `more_ports` are chosen along with the servers' own, `wished` ones where they are free.
+    `more_ports` are chosen along with the servers' own, `preferred` ones where they are free.
     `beside` names programs that are started along with the servers, and stopped before them.
     Raises FailedToStart.
     """
     keys = secret_keys.load(home.secrets / KEYS_FILE, secrets.token_bytes)
     secret_keys.write_credentials(home.secrets, keys, now=clock())
     secret_keys.make_secrets_key(home.secrets, secrets.token_bytes)
-    with _chosen_ports(home, more_ports, wished) as chosen:
+    with _chosen_ports(home, more_ports, preferred) as chosen:
         store, storage = servers.storage(home, keys, chosen["storage"])
         async with supervised(home.logs, announce) as supervisor:
             four = [
@@ -122,10 +122,10 @@ async def running_servers(
 
 
 @contextmanager
-def _chosen_ports(home: Home, more: tuple[str, ...], wished: Ports) -> Iterator[dict[str, int]]:
+def _chosen_ports(home: Home, more: tuple[str, ...], preferred: Ports) -> Iterator[dict[str, int]]:
     """Choose the ports, the last run's where they are free, and remember them for the next."""
     file = home.directory / "ports.json"
-    wanted = {**ports.remembered(file), **wished}
+    wanted = {**ports.remembered(file), **preferred}
     with ports.chosen((*SERVER_PORTS, *more), wanted) as chosen:
         ports.remember(file, chosen)
         yield chosen
@@ -139,7 +139,7 @@ async def _provision(up: Servers) -> None:
 
 
 async def give_to_services(database_url: str) -> None:
-    """Let the services' role own the database and what older versions made there as superuser.
+    """Make the services' role the owner of the database and of what superusers made there.
 
     It has the rights that a managed Postgres gives: it may make roles, and is held to row-level
     security.

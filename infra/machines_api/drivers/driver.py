@@ -1,4 +1,4 @@
-"""What a machine runs on: a Protocol, so that process and container are the same to the host."""
+"""Protocol of a driver, so that process and container are the same to the host."""
 
 from typing import Protocol
 
@@ -16,7 +16,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
-    """How it ended. `exit_code` is 128 + signal after a signal; `signal` is -1 without one."""
+    """End of a process. `exit_code` is 128 + signal after a signal; `signal` is -1 without one."""
 
     exit_code: int
     signal: int = -1

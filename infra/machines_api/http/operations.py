@@ -9,7 +9,7 @@ from infra.machines_api.host import Host
 from infra.machines_api.http.validation import body_of, create_request, json_object
 from infra.machines_api.shapes import ApiError, MetadataValue, StopRequest
 
-_LONGEST_WAIT_SECONDS = 60
+_MAX_WAIT_SECONDS = 60
 _WAIT_STATES = ("started", "stopped", "suspended", "destroyed", "failed", "settled")
 _PATH = re.compile(
     r"/v1/apps/(?P<app>[^/]+)/machines"
@@ -161,7 +161,7 @@ def _flag(request: Request, name: str) -> bool:
 
 
 def _wait_seconds(request: Request) -> float:
-    text = request.one("timeout", str(_LONGEST_WAIT_SECONDS))
-    if text.isdecimal() and 1 <= int(text) <= _LONGEST_WAIT_SECONDS:
+    text = request.one("timeout", str(_MAX_WAIT_SECONDS))
+    if text.isdecimal() and 1 <= int(text) <= _MAX_WAIT_SECONDS:
         return float(text)
     raise ApiError(400, "invalid_argument: timeout: value must be inside range [1s, 1m0s]")

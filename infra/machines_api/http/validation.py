@@ -1,4 +1,4 @@
-"""Whether a create request makes sense, said in the words Fly would use."""
+"""Validation of a create request, with the error texts Fly uses."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypeVar

@@ -22,7 +22,7 @@ Mode = Literal["binary", "structured"]
 
 _SECRET: Final = "whsec_"  # noqa: S105 - the prefix that Standard Webhooks gives to secrets
 _SEQUENCE_DIGITS: Final = 20
-_LEAST_SECRET_BYTES: Final = 16
+_MIN_SECRET_BYTES: Final = 16
 
 
 class Message(NamedTuple):
@@ -44,8 +44,8 @@ def secret_bytes(secret: str) -> bytes:
             raise ValueError("what follows whsec_ is not base64") from None
     else:
         content = secret.encode()
-    if len(content) < _LEAST_SECRET_BYTES:
-        raise ValueError(f"it is shorter than {_LEAST_SECRET_BYTES} bytes")
+    if len(content) < _MIN_SECRET_BYTES:
+        raise ValueError(f"it is shorter than {_MIN_SECRET_BYTES} bytes")
     return content
 
 
@@ -56,7 +56,7 @@ def signature(secret: bytes, *, message_id: str, timestamp: int, body: bytes) ->
 
 
 def message(recorded: Recorded, mode: Mode, *, secret: bytes, now: datetime) -> Message:
-    """Spell an event as a signed request. The data is the event as it is stored."""
+    """Encode an event as a signed request. The data is the event as it is stored."""
     attributes = _attributes(recorded)
     if mode == "binary":
         body = recorded.body

@@ -1,4 +1,4 @@
-"""What the commands that read the log share: places, selections, the connection, the errors."""
+"""Shared parts of the commands that read the log: places, selections, connection, errors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -53,7 +53,7 @@ async def selection_of(
     types: Sequence[str] = (),
     account: str = "",
 ) -> Selection:
-    """Select what an operator asked for, to the log's end of now unless told otherwise.
+    """Select what an operator asked for, to the log's end of now unless asked otherwise.
 
     Raises click.UsageError for a type that no event has.
     """

@@ -1,4 +1,4 @@
-"""What work cost and how it ended, per repository and day: an example of a fold over the log.
+"""Cost and outcome of work per repository and day: an example of a fold over the log.
 
 Pure but for `write`. A cost counts on the day it arose, an end on the day it came (UTC); a task
 that is taken up again and ends again counts twice.
@@ -46,7 +46,7 @@ class Key(NamedTuple):
 
 
 class Line(msgspec.Struct):
-    """What happened with one repository on one day. Money in millionths of a US dollar."""
+    """Totals of one repository on one day. Money in millionths of a US dollar."""
 
     submitted: int = 0
     finished: int = 0
@@ -59,7 +59,7 @@ class Line(msgspec.Struct):
 
     @property
     def success(self) -> float | None:
-        """Which part of the tasks that ended was finished, 0 to 1; None when none ended."""
+        """Share of ended tasks that finished, 0 to 1; None when none ended."""
         ended = self.finished + self.failed + self.cancelled
         return self.finished / ended if ended else None
 
@@ -83,7 +83,7 @@ class Costs:
         self._count(self._lines.setdefault(key, Line()), recorded)
 
     def lines(self) -> Mapping[Key, Line]:
-        """Tell the table, by repository and day."""
+        """Return the table, by repository and day."""
         return dict(sorted(self._lines.items()))
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""How far a consumer has come, in a file that is never half written."""
+"""Cursor of a consumer: the last sequence it handled, in a file that is replaced whole."""
 
 import os
 from datetime import datetime
@@ -10,7 +10,7 @@ import msgspec
 class Cursor(msgspec.Struct, frozen=True):
     """The sequence of the last event dealt with, and when its log was created.
 
-    Sequences begin anew in a log that was created anew: a cursor of the old one means nothing.
+    Sequences begin anew in a log that was created again: a cursor of the old one means nothing.
     """
 
     sequence: int

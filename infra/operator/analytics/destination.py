@@ -1,4 +1,4 @@
-"""Where a file goes: a path or an object in S3. Either is there whole, or not at all."""
+"""Destination of a file: a path or an object in S3, written whole or not at all."""
 
 import os
 from collections.abc import AsyncIterator, Mapping

@@ -22,7 +22,7 @@ _GROUP: Final = 10_000
 
 
 class Exported(NamedTuple):
-    """How many events were written, and the sequences of the first and the last; 0 for none."""
+    """Count of events written, and the sequences of the first and the last; 0 for none."""
 
     events: int
     first: int
@@ -30,7 +30,7 @@ class Exported(NamedTuple):
 
 
 def json_line(recorded: Recorded) -> bytes:
-    """Spell one event as a line: one JSON object and a line end."""
+    """Encode one event as a line: one JSON object and a line end."""
     place = msgspec.json.encode({"account": recorded.account, "sequence": recorded.sequence})
     return place[:-1] + b"," + recorded.body[1:] + b"\n"
 

@@ -70,7 +70,7 @@ def forward(
 
 
 async def _forward(operator: Operator, running: Coroutine[Any, Any, int]) -> bool:
-    """Run one endpoint to its end; tell how it ended."""
+    """Run one endpoint to its end; return how it ended."""
     try:
         sent = await running
     except (Refused, ValueError) as error:

@@ -1,7 +1,7 @@
 """Events to other people's servers, as signed webhooks: an example of a consumer with a cursor.
 
 Each endpoint is followed for itself, in the log's order, from its own cursor. An event is sent at
-least once: after a crash the last one may come again, and its id tells. A server that is away or
+least once: after a crash the last one may come again, and its id shows it. A server that is away or
 busy is asked again for ever, later and later; one that refuses is given up, its cursor where it
 was, and the others go on.
 """
@@ -28,8 +28,8 @@ from infra.runtime.telemetry import logger
 Say = Callable[[str], None]
 
 _TIMEOUT_SECONDS: Final = 15.0
-_LONGEST_PAUSE_SECONDS: Final = 300.0
-_MOST_DOUBLINGS: Final = 10
+_MAX_PAUSE_SECONDS: Final = 300.0
+_MAX_DOUBLINGS: Final = 10
 _LATER: Final = frozenset({408, 425, 429})
 _FIRST_SERVER_ERROR: Final = 500
 _NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -154,7 +154,7 @@ class Forwarder:
     async def _deliver(
         self, client: httpx.AsyncClient, recorded: Recorded, until: asyncio.Event
     ) -> bool:
-        """Send one event until it is taken. False when told to stop before that."""
+        """Send one event until it is taken. False when stopped before that."""
         tries = 0
         while not until.is_set():
             pause_seconds = await self._attempt(client, recorded, tries)
@@ -181,28 +181,28 @@ class Forwarder:
                 timeout=_TIMEOUT_SECONDS,
             )
         except httpx.TransportError as error:
-            reason, wished = type(error).__name__, 0.0
+            reason, retry_after_seconds = type(error).__name__, 0.0
         else:
             if answer.is_success:
                 return None
-            reason, wished = f"answered {answer.status_code}", _retry_after(answer)
+            reason, retry_after_seconds = f"answered {answer.status_code}", _retry_after(answer)
             if answer.status_code not in _LATER and answer.status_code < _FIRST_SERVER_ERROR:
                 raise Refused(
                     f"{self.endpoint.name} refused event {recorded.id} (sequence "
                     f"{recorded.sequence}): it {reason}. Its cursor stands before that event."
                 )
-        pause = max(wished, self._pause_seconds(tries))
+        pause = max(retry_after_seconds, self._pause_seconds(tries))
         _log.warning(
             "not delivered yet", endpoint=self.endpoint.name, reason=reason, again_in=round(pause)
         )
         return pause
 
     def _pause_seconds(self, tries: int) -> float:
-        longest = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(tries, _MOST_DOUBLINGS))
+        longest = min(_MAX_PAUSE_SECONDS, 2.0 ** min(tries, _MAX_DOUBLINGS))
         return longest * self._chance.uniform(0.5, 1.0)
 
 
 def _retry_after(answer: httpx.Response) -> float:
     """Read Retry-After in seconds (RFC 9110 §10.2.3); its form as a date is passed over."""
     said = answer.headers.get("retry-after", "")
-    return min(float(said), _LONGEST_PAUSE_SECONDS) if said.isascii() and said.isdigit() else 0.0
+    return min(float(said), _MAX_PAUSE_SECONDS) if said.isascii() and said.isdigit() else 0.0

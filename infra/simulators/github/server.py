@@ -1,4 +1,4 @@
-"""Listens: the forge on uvicorn, until it is told to stop."""
+"""The forge served by uvicorn, until it is stopped."""
 
 import asyncio
 import socket

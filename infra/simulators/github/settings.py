@@ -1,4 +1,4 @@
-"""Everything the local forge can be told from outside."""
+"""Settings of the local forge."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `directory` holds the repositories and their pull requests; what is there survives a restart.
     `port` 0 means any free one. `login` is the one user, who owns every repository and whom
     `forge_token` authenticates. `public_url` is the base of the addresses shown to people; when
-    empty, the address a request came to is used. `faults` lets tests order misfortunes. `path`
+    empty, the address a request came to is used. `faults` lets tests inject faults. `path`
     is the search path, by which git is found. With `app_id` a GitHub App is installed; its public
     key is in the file `app_public_key_file`, in PEM. `oauth_*` register the one app for which
     people may sign in; without an id there is none.

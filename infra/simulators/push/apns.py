@@ -22,8 +22,8 @@ _TOKEN: Final = re.compile(r"[0-9a-f]{64}")
 _NUMBER: Final = re.compile(r"[0-9]{1,10}")
 _TYPES: Final = frozenset({"alert", "background"})
 _PRIORITIES: Final = frozenset({"1", "5", "10"})
-_MOST_BYTES: Final = 4096
-_MOST_COLLAPSE_BYTES: Final = 64
+_MAX_BYTES: Final = 4096
+_MAX_COLLAPSE_BYTES: Final = 64
 _TOKEN_LASTS: Final = timedelta(hours=1)
 _TOKEN_STAYS: Final = timedelta(minutes=20)
 
@@ -76,7 +76,7 @@ class Apple:
             raise _Refused(410, "Unregistered", timestamp=int(removed_at.timestamp() * 1000))
         if not request.body:
             raise _Refused(400, "PayloadEmpty")
-        if len(request.body) > _MOST_BYTES:
+        if len(request.body) > _MAX_BYTES:
             raise _Refused(413, "PayloadTooLarge")
         _judge_payload(request)
 
@@ -129,7 +129,7 @@ def _judge_headers(headers: Any) -> None:  # noqa: ANN401 - a mapping of texts
         raise _Refused(400, "BadPriority")
     if headers["apns-push-type"] == "background" and headers["apns-priority"] != "5":
         raise _Refused(400, "BadPriority")
-    if len(headers.get("apns-collapse-id", "").encode()) > _MOST_COLLAPSE_BYTES:
+    if len(headers.get("apns-collapse-id", "").encode()) > _MAX_COLLAPSE_BYTES:
         raise _Refused(400, "BadCollapseId")
 
 

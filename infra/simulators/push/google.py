@@ -28,7 +28,7 @@ _SECONDS: Final = 3599
 _HOUR: Final = timedelta(hours=1)
 _TTL: Final = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?s")
 _RESERVED: Final = re.compile(r"from|message_type|collapse_key|(google|gcm).*")
-_MOST_BYTES: Final = 4096
+_MAX_BYTES: Final = 4096
 _STATUSES: Final = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -41,7 +41,7 @@ _STATUSES: Final = {
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What has a field that Google does not know is refused."""
+    """Base of structs that refuse a field Google does not know."""
 
 
 class _Shown(_Strict, frozen=True):
@@ -84,7 +84,7 @@ class Google:
         self.grants = 0
 
     def service_account(self, origin: str) -> bytes:
-        """Spell the JSON key file that an operator downloads once."""
+        """Encode the JSON key file that an operator downloads once."""
         pem = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return msgspec.json.encode(
             {
@@ -166,7 +166,7 @@ class Google:
 
 
 def error_body(status: int, code: str = "", message: str = "") -> bytes:
-    """Spell an error as Google does; `code` is FCM's own."""
+    """Encode an error as Google does; `code` is FCM's own."""
     kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
     return msgspec.json.encode(
         {
@@ -181,7 +181,7 @@ def error_body(status: int, code: str = "", message: str = "") -> bytes:
 
 
 def _wrong(message: _Message, body: bytes) -> str:
-    if len(body) > _MOST_BYTES:
+    if len(body) > _MAX_BYTES:
         return "Message too big"
     if not _TTL.fullmatch(message.android.ttl):
         return "Invalid ttl"

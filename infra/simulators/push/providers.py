@@ -1,4 +1,4 @@
-"""The push services together: who is asked, what was taken, what goes wrong on order."""
+"""The push services together: who is asked, what was taken, which faults are injected."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ Named = Literal["web", "apns", "fcm", "oauth"]
 
 
 class Fault(msgspec.Struct, kw_only=True):
-    """One misfortune, for the next `times` requests to a service.
+    """An injected fault, for the next `times` requests to a service.
 
     `status` (with `reason`, spelled as the service does, and `retry_after`) is answered in place of
     anything else. `is_lost`: the request is carried out but its connection cut. `wait` is awaited
@@ -56,7 +56,7 @@ class Providers:
         self._faults: list[Fault] = []
 
     def order(self, fault: Fault) -> None:
-        """Order a misfortune; the first ordered strikes first."""
+        """Add a fault; the first added is injected first."""
         self._faults.append(fault)
 
     async def answer(self, request: Request) -> Answer | None:

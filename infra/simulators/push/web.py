@@ -20,8 +20,8 @@ _VAPID: Final = re.compile(r"vapid t=(?P<token>[\w.-]+), ?k=(?P<key>[\w-]+)")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 _URGENCIES: Final = frozenset({"very-low", "low", "normal", "high"})
-_MOST_BYTES: Final = 4096
-_LEAST_BYTES: Final = (
+_MAX_BYTES: Final = 4096
+_MIN_BYTES: Final = (
     16 + 4 + 1 + 65 + 1 + 16
 )  # header of RFC 8188 with a P-256 key id, delimiter, tag
 _LONGEST: Final = timedelta(hours=24)
@@ -95,7 +95,7 @@ def _malformed(request: Request) -> Answer | None:
         return Answer(400, b"Topic")
     if headers.get("content-encoding") != "aes128gcm":
         return Answer(415, b"Content-Encoding")
-    if not _LEAST_BYTES <= len(request.body) <= _MOST_BYTES:
+    if not _MIN_BYTES <= len(request.body) <= _MAX_BYTES:
         return Answer(413, b"length")
     return None
 

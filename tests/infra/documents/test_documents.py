@@ -11,7 +11,7 @@ from nats.js.errors import NotFoundError
 
 from events import event_subject
 from infra.documents import Message, Part, Schemas, changes, document, event_schemas, stale, write
-from infra.documents.files import Refused, spell
+from infra.documents.files import Refused, encode_document
 from infra.log.jetstream import JetStreamLog, connect
 from infra.log.jetstream.connection.api import DEAD_LETTERS
 from tests.kit.build.event_logs import new_history, reading
@@ -181,16 +181,16 @@ def test_documents_are_written_once_and_then_are_not_stale(tmp_path, documents) 
 def kept_as(folder, documents, **properties) -> dict[str, Any]:
     """Write the documents as if this tag's shape had been another once."""
     write(folder, documents)
-    shape = msgspec.json.decode(spell(documents[PATH]))
+    shape = msgspec.json.decode(encode_document(documents[PATH]))
     shape["properties"] |= properties
-    (folder / PATH).write_bytes(spell(shape))
+    (folder / PATH).write_bytes(encode_document(shape))
     return shape
 
 
 def test_a_shape_that_has_grown_asks_for_make_docs_only(tmp_path, documents) -> None:
     shape = kept_as(tmp_path, documents)
     shape["properties"]["scope"]["enum"].remove("wall")
-    (tmp_path / PATH).write_bytes(spell(shape))
+    (tmp_path / PATH).write_bytes(encode_document(shape))
 
     [told] = stale(tmp_path, documents)
 

@@ -26,7 +26,7 @@ from infra.local.process.supervisor import Supervisor
 from infra.local.servers.provisioning import Servers, create_database, running_servers
 from infra.local.services import Forge
 from infra.local.settings import Settings
-from infra.local.stack import Pairing, Stack, Wish, running_stack
+from infra.local.stack import ListenAddress, Pairing, Stack, running_stack
 from infra.log.event_mac import EventKeys, read_keys
 from infra.log.nats_permissions import Role, WorkerGrant
 from infra.runtime.clock import utc_now
@@ -220,7 +220,9 @@ async def _running_whole(
     directory: Path, settings: Settings, environment: Mapping[str, str]
 ) -> AsyncIterator[Stack]:
     with inhabited(directory, {**plain_environment(), **environment}) as home:
-        async with running_stack(home, settings, _say, clock=utc_now, wish=Wish()) as stack:
+        async with running_stack(
+            home, settings, _say, clock=utc_now, listen=ListenAddress()
+        ) as stack:
             yield stack
 
 

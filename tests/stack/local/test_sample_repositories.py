@@ -45,7 +45,7 @@ def test_the_rehearsal_model_knows_every_task() -> None:
     assert set(sample_repositories.PROMPTS.values()) <= known
 
 
-async def test_the_failing_sample_is_mended_by_one_small_edit(
+async def test_the_failing_sample_is_fixed_by_one_small_edit(
     forge: LocalForge, tmp_path: Path
 ) -> None:
     made = await forge.sample("slugify")

@@ -1,4 +1,4 @@
-"""What the API says instead of a message: statuses, types and bodies as the real one's."""
+"""Errors of the API: statuses, types and bodies as the real one's."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ class Refused(Exception):
 
 
 def error_body(status: int, message: str, request_id: str) -> dict[str, object]:
-    """Spell an error as the Messages API does; an unknown status counts as api_error."""
+    """Encode an error as the Messages API does; an unknown status counts as api_error."""
     return {
         "type": "error",
         "error": {"type": TYPES.get(status, "api_error"), "message": message},

@@ -1,4 +1,4 @@
-"""Misfortunes on order, for tests: the next requests that fit go wrong in the way asked for."""
+"""Injected faults, for tests: the next requests that match fail in the way asked for."""
 
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ Kind = Literal["status", "stream_error", "drop", "truncate", "slow", "stop", "re
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One misfortune, for the next `times` requests, of one user or of anybody.
+    """An injected fault, for the next `times` requests, of one user or of anybody.
 
     status: the error `status` (429 carries `retry_after` seconds when given). stream_error, drop,
     truncate: after `after_events` events comes an error event, a broken connection, or a clean end

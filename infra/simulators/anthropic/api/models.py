@@ -1,6 +1,6 @@
 """The models the rehearsal answers as, with what each accepts.
 
-Source: reference/apis.md section 2.2 and 2.3. Where a fact about a model is not public (the
+Source: Anthropic's model overview. Where a fact about a model is not public (the
 smallest cacheable prefix of the 5.5 family) the nearest known sibling's is taken.
 """
 
@@ -31,12 +31,12 @@ class Model:
 
     @property
     def thinks_unasked(self) -> bool:
-        """Whether a request without `thinking` gets thinking blocks."""
+        """Return whether a request without `thinking` gets thinking blocks."""
         return "adaptive" in self.thinking and "enabled" not in self.thinking
 
     @property
     def shows_thinking_unasked(self) -> bool:
-        """Whether thinking comes with its text when no `display` is asked for."""
+        """Return whether thinking comes with its text when no `display` is asked for."""
         return "enabled" in self.thinking
 
 
@@ -87,7 +87,7 @@ def find(name: str) -> Model:
 
 
 def describe(model: Model) -> dict[str, object]:
-    """Spell a model as GET /v1/models/{id} does; what the rehearsal lacks is said to be lacking."""
+    """Encode a model as GET /v1/models/{id} does; what the rehearsal lacks is unsupported."""
     supported, lacking = {"supported": True}, {"supported": False}
     kinds = ("adaptive", "between_tools", "disabled", "enabled")
     efforts = dict.fromkeys(EFFORTS, supported)

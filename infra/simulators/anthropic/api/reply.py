@@ -28,7 +28,7 @@ class Reply:
     extra: JsonObject = field(default_factory=dict)
 
     def usage(self) -> JsonObject:
-        """Spell the tokens as the API does: the prompt is the sum of its three input counts."""
+        """Encode the tokens as the API does: the prompt is the sum of its three input counts."""
         return {
             **input_usage(self.prompt),
             "output_tokens": self.output_tokens,
@@ -36,7 +36,7 @@ class Reply:
         }
 
     def message(self) -> JsonObject:
-        """Spell the whole message, as a request without `stream` gets it."""
+        """Encode the whole message, as a request without `stream` gets it."""
         return {
             **envelope(self),
             "content": self.content,
@@ -48,7 +48,7 @@ class Reply:
 
 
 def input_usage(prompt: InputTokens) -> JsonObject:
-    """Spell what a prompt is billed as."""
+    """Return what a prompt is billed as."""
     return {
         "input_tokens": prompt.fresh,
         "cache_creation_input_tokens": prompt.written,
@@ -64,7 +64,7 @@ def input_usage(prompt: InputTokens) -> JsonObject:
 
 
 def envelope(reply: Reply) -> JsonObject:
-    """Spell what is known of a message before its content."""
+    """Return what is known of a message before its content."""
     return {
         "id": reply.id,
         "type": "message",
@@ -76,7 +76,7 @@ def envelope(reply: Reply) -> JsonObject:
 
 
 def thinks(request: Request, model: Model, *, is_between_tools: bool) -> tuple[bool, bool]:
-    """Tell whether the reply has a thinking block, and whether its text is shown."""
+    """Return whether the reply has a thinking block, and whether its text is shown."""
     asked = request.thinking
     if asked is None:
         return model.thinks_unasked, model.shows_thinking_unasked

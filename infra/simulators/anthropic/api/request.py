@@ -1,6 +1,6 @@
 """The body of a request, field by field: what is not named here is refused.
 
-Source: reference/apis.md section 2.1, 2.3 and 2.6; the field names are those of SDK 2.12.
+Source: Anthropic's Messages API reference; the field names are those of SDK 2.12.
 """
 
 from typing import Any, Literal
@@ -51,7 +51,7 @@ class Document(msgspec.Struct, tag_field="type", tag="document", forbid_unknown_
 
 
 class ToolResult(msgspec.Struct, tag_field="type", tag="tool_result", forbid_unknown_fields=True):
-    """What a tool returned to the call `tool_use_id`."""
+    """Result of a tool for the call `tool_use_id`."""
 
     tool_use_id: str
     content: str | list[Text | Image | Document] | None = None
@@ -86,7 +86,7 @@ class RedactedThinking(
 
 
 class UserMessage(msgspec.Struct, tag_field="role", tag="user", forbid_unknown_fields=True):
-    """What the user, or the tools, said."""
+    """A message of the user, or of the tools."""
 
     content: str | list[Text | Image | Document | ToolResult]
 
@@ -94,7 +94,7 @@ class UserMessage(msgspec.Struct, tag_field="role", tag="user", forbid_unknown_f
 class AssistantMessage(
     msgspec.Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True
 ):
-    """What the model said earlier."""
+    """An earlier message of the model."""
 
     content: str | list[Text | Thinking | RedactedThinking | ToolUse]
 
@@ -122,7 +122,7 @@ class Tool(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ToolChoice(msgspec.Struct, forbid_unknown_fields=True):
-    """How freely the model may call tools."""
+    """Choice of tools the model may call."""
 
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
@@ -130,7 +130,7 @@ class ToolChoice(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ThinkingConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """Whether the model thinks, and whether its thoughts are shown."""
+    """Settings of thinking: if it is on, and if its text is shown."""
 
     type: Literal["adaptive", "between_tools", "enabled", "disabled"]
     budget_tokens: int | None = None
@@ -138,7 +138,7 @@ class ThinkingConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OutputConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """How hard the model tries."""
+    """Effort of the model."""
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: JsonObject | None = None
@@ -151,7 +151,7 @@ class Metadata(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Prompt(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What the model is shown: the body of /v1/messages/count_tokens."""
+    """Input of the model: the body of /v1/messages/count_tokens."""
 
     model: str
     messages: list[UserMessage | AssistantMessage | SystemMessage]

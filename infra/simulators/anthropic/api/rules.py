@@ -1,6 +1,6 @@
 """The rules between the fields of a request: what fits no schema and is refused all the same.
 
-Source: reference/apis.md section 2.3, 2.7 and 2.8. The rehearsal is stricter than some models in
+Source: Anthropic's Messages API reference. The rehearsal is stricter than some models in
 two places, so that a caller fit for it is fit for all: forced tool use and a final assistant
 message are always refused.
 """

@@ -1,9 +1,9 @@
 """Signatures of thinking blocks: bound to the model, to all that came before, and to the thought.
 
-Source: reference/apis.md section 2.3: a thinking block that was altered, moved to another model, or
-whose earlier conversation was rewritten is refused with 400. How messages are cut is not part of
-the conversation: bare strings count as text blocks, neighbours of one role as one message, and
-cache marks do not count.
+Source: Anthropic's documentation of extended thinking: a thinking block that was altered, moved to
+another model, or whose earlier conversation was rewritten is refused with 400. How messages are cut
+is not part of the conversation: bare strings count as text blocks, neighbours of one role as one
+message, and cache marks do not count.
 """
 
 import base64

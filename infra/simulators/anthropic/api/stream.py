@@ -1,7 +1,7 @@
 """A reply as server-sent events, cut as awkwardly as a real one may be.
 
-Source: reference/apis.md section 2.4. Deltas are a few characters each; the JSON of a tool's input
-is cut anywhere, within names, numbers and escapes.
+Source: Anthropic's documentation of streaming. Deltas are a few characters each; the JSON of a
+tool's input is cut anywhere, within names, numbers and escapes.
 """
 
 import json
@@ -30,7 +30,7 @@ class Event:
     delta: str = ""
 
     def encode(self) -> bytes:
-        """Spell the event for the wire: an event line, a data line, an empty line."""
+        """Encode the event for the wire: an event line, a data line, an empty line."""
         return f"event: {self.name}\ndata: ".encode() + msgspec.json.encode(self.body) + b"\n\n"
 
 

@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sum(msgspec.Struct):
-    """What several requests came to."""
+    """Sum over several requests."""
 
     requests: int = 0
     input_tokens: int = 0
@@ -62,7 +62,7 @@ class Ledger:
         self._path = directory / "ledger.jsonl"
         self._accounts: dict[tuple[str, str], Account] = {}
         self._refused = 0
-        _mend(self._path)
+        _drop_partial_line(self._path)
         for entry in _entries(self._path):
             self._count(entry)
 
@@ -127,7 +127,7 @@ def _entries(path: Path) -> Iterator[Entry]:
             yield msgspec.json.decode(line, type=Entry)
 
 
-def _mend(path: Path) -> None:
+def _drop_partial_line(path: Path) -> None:
     """Cut off a last line that a crash left unfinished."""
     if not path.exists():
         return

@@ -1,7 +1,8 @@
 """The prompt cache: what of a prompt was shown before, and is billed as read, written or new.
 
-Source: reference/apis.md section 2.7: a hit is looked for at each mark and up to 20 pieces before
-it; a prefix below the model's smallest size is not kept, silently; reading keeps an entry alive.
+Source: Anthropic's documentation of prompt caching: a hit is looked for at each mark and up to 20
+pieces before it; a prefix below the model's smallest size is not kept, silently; reading keeps an
+entry alive.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from infra.simulators.anthropic.billing.tokens import Piece
 
 LOOK_BACK_PIECES = 20
 LIFETIMES = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1)}
-_MOST_ENTRIES = 20_000
+_MAX_ENTRIES = 20_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class PromptCache:
         return None
 
     def _forget(self, now: datetime) -> None:
-        if len(self._entries) > _MOST_ENTRIES:
+        if len(self._entries) > _MAX_ENTRIES:
             self._entries = {k: entry for k, entry in self._entries.items() if entry[0] > now}
 
 

@@ -1,4 +1,4 @@
-"""Rate limits, a window a minute: counted, told in every reply's headers, and kept."""
+"""Rate limits per minute: counted, sent in every reply's headers, and enforced."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ _WINDOW = timedelta(minutes=1)
 
 
 class Limits:
-    """What one key has used in this minute. Tokens read from the cache do not count."""
+    """Usage of one key in this minute. Tokens read from the cache do not count."""
 
     def __init__(self, clock: Clock, *, requests_a_minute: int) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""How the rehearsal counts tokens, the same for every caller and every run.
+"""Token counts of the rehearsal model, the same for every caller and every run.
 
 The estimate: one token for every four bytes of UTF-8, rounded up, of a block's text; a block that
 is not text counts as its canonical JSON (sorted keys, no spaces, cache marks left out). A picture
@@ -32,7 +32,7 @@ class Piece:
 
 
 def canonical(value: object) -> bytes:
-    """Spell a JSON value in one way, without cache marks."""
+    """Encode a JSON value in one way, without cache marks."""
     return _encoder.encode(_unmarked(value))
 
 
@@ -58,7 +58,7 @@ def pieces(raw: dict[str, Any]) -> list[Piece]:
 
 
 def blocks_of(content: object) -> list[dict[str, Any]]:
-    """Spell message content as a list of blocks: a bare string is one text block."""
+    """Return message content as a list of blocks: a bare string is one text block."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     return content if isinstance(content, list) else []

@@ -30,7 +30,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Result:
-    """What a call returned; `exit_code` is None where a failing result names none."""
+    """Result of a call; `exit_code` is None where a failing result names none."""
 
     text: str
     is_error: bool = False
@@ -47,7 +47,7 @@ class Result:
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether the call is to be made again: it was cut off, or its work is undone since."""
+        """True when the call must be made again: it was cut off, or its work is undone since."""
         return self.is_undone or (
             self.is_error
             and not _EXIT_CODE.search(self.text)
@@ -72,18 +72,18 @@ class Turn:
 
     @property
     def words(self) -> str:
-        """What a person said; a text in square brackets is a notice of the caller's instead."""
+        """Words of a person; a text in square brackets is a notice of the caller's instead."""
         return " ".join(text for text in self.texts if not _NOTICE.match(text)).strip()
 
     @property
     def effects_may_be_lost(self) -> bool:
-        """Whether a notice says that what the calls did to files may be gone."""
+        """Return whether a notice says that what the calls did to files may be gone."""
         return any(_NOTICE.match(text) and "may be lost" in text for text in self.texts)
 
 
 @dataclass(frozen=True)
 class Errand:
-    """What was asked, and what has happened since."""
+    """The prompt, and the turns since."""
 
     prompt: str
     turns: tuple[Turn, ...] = ()

@@ -19,7 +19,7 @@ from typing import Any
 from infra.simulators.anthropic.scripts.conversation import Call, Errand, Result, Turn
 from infra.simulators.anthropic.scripts.script import PLACE, Branch, Condition, Script, Step
 
-MOST_REPEATS = 5
+MAX_REPEATS = 5
 CHANGING_TOOLS = frozenset({"bash", "write", "edit"})
 _SHOWN_CHARS = 600
 
@@ -35,7 +35,7 @@ class Move:
 
 @dataclass
 class _Place:
-    """Where a script stands: its step, the calls of that step, and what it has learnt."""
+    """Position in a script: its step, the calls of that step, and what it has learnt."""
 
     name: str
     variables: dict[str, str]
@@ -117,7 +117,7 @@ def _take(script: Script, place: _Place, turn: Turn) -> None:
             place.results[label] = result
             place.completed += 1
             place.variables[f"output.{label}"] = _ending(result)
-    if place.repeats >= MOST_REPEATS:
+    if place.repeats >= MAX_REPEATS:
         place.lost = f"go on: a call was interrupted {place.repeats} times."
     elif place.planned and not _pending(place):
         _branch(script, place)
@@ -137,7 +137,7 @@ def _branch(script: Script, place: _Place) -> None:
             }
             _enter(script, place, branch.go)
             return
-    place.lost = f"{_fill(step.aim, place.variables)}. {_heard(place)}"
+    place.lost = f"{_fill(step.aim, place.variables)}. {_tool_outputs(place)}"
 
 
 def _holds(place: _Place, branch: Branch) -> dict[str, str] | None:
@@ -210,8 +210,8 @@ def _pending(place: _Place) -> list[str]:
     return [label for label in place.planned if label not in place.results]
 
 
-def _heard(place: _Place) -> str:
-    """Tell what the tools said, for a reply that gives up."""
+def _tool_outputs(place: _Place) -> str:
+    """Return what the tools said, for a reply that gives up."""
     parts = [
         f"`{place.planned[label].tool}` answered:\n\n{_ending(result)}"
         for label, result in place.results.items()

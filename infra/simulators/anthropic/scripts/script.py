@@ -36,7 +36,7 @@ class Planned(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Condition(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What must hold; all that is given must. Patterns are regular expressions, searched for.
+    """Conditions that must all hold. Patterns are regular expressions, searched for.
 
     About a call's result: `call` with matches, lacks, exit_code, failed. About something captured:
     `variable` with matches, lacks. About the road so far: `calls_below` (completed calls),

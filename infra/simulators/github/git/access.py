@@ -1,10 +1,10 @@
-"""Who may clone and who may push, and what follows a push."""
+"""Access to clone and push, and the updates that follow a push."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infra.simulators.github.git.smart_http import Backend, GitCall, cgi_variables, declining
-from infra.simulators.github.http.credentials import Asker
+from infra.simulators.github.http.credentials import Sender
 from infra.simulators.github.http.faults import Faults
 from infra.simulators.github.http.messages import Refusal, Reply, Request, Send, not_found
 from infra.simulators.github.rest.routing import Forge
@@ -28,11 +28,11 @@ class GitAccess:
         request: Request,
         send: Send,
         *,
-        asker: Asker,
+        sender: Sender,
         headers: Mapping[str, str],
     ) -> None:
         """Serve one request of a git client; raises Refusal before anything is sent."""
-        repository = self._find(call, asker)
+        repository = self._find(call, sender)
         if call.is_push and self.faults.refuses_push():
             login = self.forge.login
             raise Refusal(403, f"Permission to {repository.full_name}.git denied to {login}.")
@@ -56,13 +56,13 @@ class GitAccess:
         backend = Backend(self.path, drop_reply=changes and self.faults.drops_push_reply())
         await backend.serve(request, variables, send, settle=settle, headers=headers)
 
-    def _find(self, call: GitCall, asker: Asker) -> Repository:
+    def _find(self, call: GitCall, sender: Sender) -> Repository:
         """Find what is to be cloned or pushed to; raises Refusal 401 or 404.
 
-        Nobody is told whether a repository exists that they may not see: they are asked who they
+        Nobody learns whether a repository exists that they may not see: they are asked who they
         are first, as on GitHub.
         """
-        if asker is Asker.IMPOSTOR:
+        if sender is Sender.IMPOSTOR:
             raise Refusal(_UNAUTHORIZED, "Invalid username or token.")
         unknown = Refusal(
             _UNAUTHORIZED, "No credentials: send the token as the password of any user."
@@ -70,16 +70,16 @@ class GitAccess:
         try:
             repository = self.forge.repositories.find(call.owner, call.name)
         except Refusal:
-            raise (unknown if asker is Asker.NOBODY else not_found()) from None
-        if asker is Asker.STRANGER and (repository.private or call.is_push):
+            raise (unknown if sender is Sender.NOBODY else not_found()) from None
+        if sender is Sender.STRANGER and (repository.private or call.is_push):
             raise not_found()
-        if asker is Asker.NOBODY and (repository.private or call.is_push):
+        if sender is Sender.NOBODY and (repository.private or call.is_push):
             raise unknown
         return repository
 
 
-def as_git_hears(refusal: Refusal) -> Reply:
-    """Say a refusal so that git shows its words, and sends credentials after a 401."""
+def as_git_error(refusal: Refusal) -> Reply:
+    """Encode a refusal so that git shows its text, and sends credentials after a 401."""
     challenge = _CHALLENGE if refusal.status == _UNAUTHORIZED else {}
     words = "Repository not found." if refusal.message == "Not Found" else refusal.message
     return Reply(refusal.status, f"{words}\n".encode(), "text/plain; charset=utf-8", challenge)

@@ -28,7 +28,7 @@ CONFIGURATION = {
     "user.email": "errand@localhost",
 }
 _PIECE_BYTES = 1 << 16
-_LARGEST_OUTPUT_BYTES = 64 << 20
+_MAX_OUTPUT_BYTES = 64 << 20
 
 
 class GitFailed(Exception):
@@ -88,7 +88,7 @@ class Git:
         repository: Path,
         *arguments: str,
         text: bytes = b"",
-        limit_bytes: int = _LARGEST_OUTPUT_BYTES,
+        limit_bytes: int = _MAX_OUTPUT_BYTES,
     ) -> bytes:
         """Run one git command on a bare repository, `text` on its input; return its output.
 
@@ -98,7 +98,7 @@ class Git:
         return await output(command, environment(self.path), text=text, limit_bytes=limit_bytes)
 
     async def holds(self, repository: Path, *arguments: str) -> bool:
-        """Run a git command that answers by its exit code; tell whether it said yes."""
+        """Run a git command that answers by its exit code; return whether it succeeded."""
         try:
             await self.read(repository, *arguments)
         except GitFailed:
@@ -111,7 +111,7 @@ async def output(
     variables: Mapping[str, str],
     *,
     text: bytes = b"",
-    limit_bytes: int = _LARGEST_OUTPUT_BYTES,
+    limit_bytes: int = _MAX_OUTPUT_BYTES,
 ) -> bytes:
     """Run a git command in this environment, `text` on its input; return its output.
 
@@ -138,7 +138,7 @@ async def _write(process: asyncio.subprocess.Process, text: bytes) -> None:
         await pipe.drain()
         pipe.close()
     except (BrokenPipeError, ConnectionResetError):
-        return  # it ended without reading; its exit code tells why
+        return  # it ended without reading; its exit code says why
 
 
 async def _read(

@@ -1,4 +1,4 @@
-"""What one branch has that another has not: commits, files and the diff, read from git."""
+"""Comparison of two branches: commits, files and the diff, read from git."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from pathlib import Path
 from infra.simulators.github.git.command import Git, GitFailed, TooMuch
 from infra.simulators.github.http.messages import Refusal
 
-_LARGEST_DIFF_BYTES = 4 << 20
+_MAX_DIFF_BYTES = 4 << 20
 _DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
 _COMMIT_FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B")
 _STATUS = {"A": "added", "D": "removed"}
@@ -15,7 +15,7 @@ _STATUS = {"A": "added", "D": "removed"}
 
 @dataclass(frozen=True)
 class Person:
-    """Who wrote or committed, and when."""
+    """Author or committer, with the time."""
 
     name: str
     email: str
@@ -72,12 +72,12 @@ async def count(git: Git, path: Path, base: str, head: str) -> int:
 
 
 async def are_related(git: Git, path: Path, base: str, head: str) -> bool:
-    """Tell whether the two have any history in common."""
+    """Return whether the two have any history in common."""
     return await git.holds(path, "merge-base", base, head)
 
 
 async def contains(git: Git, path: Path, commit: str, *, within: str) -> bool:
-    """Tell whether `within` has `commit` in its history."""
+    """Return whether `within` has `commit` in its history."""
     return await git.holds(path, "merge-base", "--is-ancestor", commit, within)
 
 
@@ -87,7 +87,7 @@ async def diff(git: Git, path: Path, base: str, head: str) -> str:
         return await _diff(git, path, base, head)
     except TooMuch:
         error = {"resource": "PullRequest", "field": "diff", "code": "too_large"}
-        message = f"Sorry, the diff exceeded the maximum size ({_LARGEST_DIFF_BYTES} bytes)"
+        message = f"Sorry, the diff exceeded the maximum size ({_MAX_DIFF_BYTES} bytes)"
         raise Refusal(406, message, [error]) from None
 
 
@@ -122,7 +122,7 @@ async def changed_files(git: Git, path: Path, base: str, head: str) -> list[Chan
 async def _diff(git: Git, path: Path, base: str, head: str) -> str:
     between = f"{base}...{head}"
     try:
-        text = await git.read(path, *_DIFF, between, "--", limit_bytes=_LARGEST_DIFF_BYTES)
+        text = await git.read(path, *_DIFF, between, "--", limit_bytes=_MAX_DIFF_BYTES)
     except GitFailed:
         return ""  # the two no longer have any history in common
     return text.decode(errors="replace")

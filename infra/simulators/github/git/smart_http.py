@@ -23,7 +23,7 @@ _SERVICES = ("git-upload-pack", _PUSH)
 
 @dataclass(frozen=True)
 class GitCall:
-    """What a git client asks for: the info of a service, or the service itself."""
+    """Request of a git client: the info of a service, or the service itself."""
 
     owner: str
     name: str
@@ -32,7 +32,7 @@ class GitCall:
 
     @property
     def is_push(self) -> bool:
-        """Whether it is part of a push."""
+        """Return whether it is part of a push."""
         return self.service == _PUSH
 
 
@@ -56,7 +56,7 @@ def recognise(request: Request) -> GitCall | None:
 def cgi_variables(
     request: Request, call: GitCall, *, repository: Path, login: str
 ) -> dict[str, str]:
-    """Say the request in CGI's terms; a chunked body has no length and ends with the pipe."""
+    """Return the request as CGI variables; a chunked body has no length and ends with the pipe."""
     place = "info/refs" if call.is_info else call.service
     variables = {
         "GATEWAY_INTERFACE": "CGI/1.1",
@@ -174,4 +174,4 @@ async def _feed(request: Request, pipe: asyncio.StreamWriter | None) -> None:
             await pipe.drain()
         pipe.close()
     except (BrokenPipeError, ConnectionResetError):
-        return  # git has read enough; its answer tells why
+        return  # git has read enough; its answer says why

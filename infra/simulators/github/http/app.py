@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from infra.runtime.clock import Clock
-from infra.simulators.github.git.access import GitAccess, as_git_hears
+from infra.simulators.github.git.access import GitAccess, as_git_error
 from infra.simulators.github.git.command import Git
 from infra.simulators.github.git.smart_http import recognise
-from infra.simulators.github.http.credentials import Asker, asker, credential
+from infra.simulators.github.http.credentials import Sender, credential, sender
 from infra.simulators.github.http.faults import Fault, Faults
 from infra.simulators.github.http.messages import (
     Receive,
@@ -84,37 +84,37 @@ class Application:
             raise ValueError(f"this forge does not speak {scope['type']}")
         request = Request.from_scope(scope, receive)
         headers = {"x-github-request-id": f"{self._start:X}:{next(self._numbers):X}"}
-        who, login = self._asker(request)
-        reply = await self._suffer(request)
+        who, login = self._sender(request)
+        reply = await self._inject_fault(request)
         try:
             call = None if reply is not None else recognise(request)
             if call is not None:
-                git_asker = Asker.NOBODY if who is Asker.GUEST else who
-                await self._git.serve(call, request, send, asker=git_asker, headers=headers)
+                git_sender = Sender.NOBODY if who is Sender.GUEST else who
+                await self._git.serve(call, request, send, sender=git_sender, headers=headers)
                 return
         except Refusal as refusal:
-            reply = as_git_hears(refusal)
+            reply = as_git_error(refusal)
         await send_reply(reply or await self._reply(request, who, login), send, headers)
 
-    def _asker(self, request: Request) -> tuple[Asker, str]:
+    def _sender(self, request: Request) -> tuple[Sender, str]:
         """Tell who asks, and as whom: by the forge's own token, an App's, or one given by OAuth."""
         header, owner = request.headers.get("authorization", ""), self._settings.login
         if _FOR_APPS.fullmatch(request.path):
-            return Asker.NOBODY, ""  # these look at the header themselves
-        who = asker(header, self._settings.forge_token)
-        if who is not Asker.IMPOSTOR:
-            return who, owner if who is Asker.OWNER else ""
+            return Sender.NOBODY, ""  # these look at the header themselves
+        who = sender(header, self._settings.forge_token)
+        if who is not Sender.IMPOSTOR:
+            return who, owner if who is Sender.OWNER else ""
         apps, secret = self._forge.installations, (credential(header) or b"")
         grant = apps.granted(secret.decode(errors="replace")) if apps is not None else None
         if grant is not None:
-            return grant.asker(*_subject(request)), owner
+            return grant.sender(*_subject(request)), owner
         granted = self._oauth.granted(header)
         if granted is None:
             return who, ""
         is_owner = granted.login.lower() == owner.lower() and granted.sees_private
-        return Asker.OWNER if is_owner else Asker.GUEST, granted.login
+        return Sender.OWNER if is_owner else Sender.GUEST, granted.login
 
-    async def _reply(self, request: Request, who: Asker, login: str) -> Reply:
+    async def _reply(self, request: Request, who: Sender, login: str) -> Reply:
         if request.path == "/health":
             return json_reply(200, {"status": "ok"})
         if request.path == "/faults":
@@ -134,8 +134,8 @@ class Application:
         common = routing.headers(request, self._forge.clock)
         return replace(reply, headers={**common, **reply.headers})
 
-    async def _suffer(self, request: Request) -> Reply | None:
-        """Let the faults that were ordered happen; an answer here is all the request gets."""
+    async def _inject_fault(self, request: Request) -> Reply | None:
+        """Inject the faults asked for; an answer here is all the request gets."""
         if request.path in {"/health", "/faults"}:
             return None
         await asyncio.sleep(self._faults.delay_seconds(request.path))
@@ -178,7 +178,7 @@ def _installations(settings: Settings, clock: Clock) -> Installations | None:
 
 
 def _subject(request: Request) -> tuple[str, tuple[str, str]]:
-    """Tell which repository a request is about, and which permission of an App it needs."""
+    """Return which repository a request is about, and which permission of an App it needs."""
     matched = _REPOSITORY.fullmatch(request.path)
     if matched is None:
         return "", ("administration", "write")

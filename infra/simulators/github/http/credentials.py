@@ -1,4 +1,4 @@
-"""Who asks, by the credentials sent. Pure."""
+"""The sender of a request, by the credentials sent."""
 
 import base64
 import binascii
@@ -6,8 +6,8 @@ import enum
 import hmac
 
 
-class Asker(enum.Enum):
-    """What a request's credentials make of its sender."""
+class Sender(enum.Enum):
+    """Sender of a request, by its credentials."""
 
     NOBODY = "sent no credentials"
     OWNER = "sent the token, or one that is good for this"
@@ -31,10 +31,10 @@ def credential(authorization: str) -> bytes | None:
     return sent if scheme.lower() in {"bearer", "token"} else None
 
 
-def asker(authorization: str, token: str) -> Asker:
+def sender(authorization: str, token: str) -> Sender:
     """Judge an Authorization header by the one token of the forge's user."""
     if not authorization:
-        return Asker.NOBODY
+        return Sender.NOBODY
     sent = credential(authorization)
     same = sent is not None and hmac.compare_digest(sent, token.encode())
-    return Asker.OWNER if same else Asker.IMPOSTOR
+    return Sender.OWNER if same else Sender.IMPOSTOR

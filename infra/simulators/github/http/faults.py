@@ -1,4 +1,4 @@
-"""Misfortunes on demand, for tests of those who speak to a forge. Off unless asked for."""
+"""Injected faults, for tests of clients of a forge. Off unless enabled."""
 
 import msgspec
 
@@ -42,21 +42,21 @@ Fault = RefusePush | DeclinePush | DropPushReply | Fail | Slow
 
 
 class Faults:
-    """The misfortunes still to come, in the order they were asked for."""
+    """The faults still to come, in the order they were asked for."""
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []
 
     def add(self, rule: Fault) -> None:
-        """Ask for a misfortune."""
+        """Add a fault."""
         self._rules.append(rule)
 
     def clear(self) -> None:
-        """Ask for no more of them."""
+        """Remove all faults."""
         self._rules.clear()
 
     def pending(self) -> list[Fault]:
-        """Tell which are still to come."""
+        """Return which are still to come."""
         return list(self._rules)
 
     def failure(self, path: str) -> Fail | None:
@@ -76,7 +76,7 @@ class Faults:
         return 0.0
 
     def refuses_push(self) -> bool:
-        """Take the refusal due for a push; tell whether one was."""
+        """Take the refusal due for a push; return whether one was."""
         return self._take(RefusePush)
 
     def declined_push(self) -> str:
@@ -88,7 +88,7 @@ class Faults:
         return ""
 
     def drops_push_reply(self) -> bool:
-        """Take the loss due for the reply to a push; tell whether one was."""
+        """Take the loss due for the reply to a push; return whether one was."""
         return self._take(DropPushReply)
 
     def _take(self, kind: type[Fault]) -> bool:

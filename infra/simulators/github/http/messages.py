@@ -12,7 +12,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_LARGEST_BODY_BYTES = 1 << 20
+_MAX_BODY_BYTES = 1 << 20
 _DOCUMENTATION = "https://docs.github.com/rest"
 
 
@@ -63,7 +63,7 @@ def json_reply(status: int, body: object, headers: Mapping[str, str] | None = No
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. Header names are in lower case; `path` is decoded; `client` an address."""
+    """An HTTP request. Header names are in lower case; `path` is decoded; `client` an address."""
 
     method: str
     path: str
@@ -98,7 +98,7 @@ class Request:
             message = await self.receive()
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > _LARGEST_BODY_BYTES:
+            if size > _MAX_BODY_BYTES:
                 raise Refusal(413, "Request body is too large; send at most 1 MiB.")
             if not message.get("more_body", False):
                 return b"".join(pieces)

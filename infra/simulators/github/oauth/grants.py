@@ -1,4 +1,4 @@
-"""People saying yes to an app: codes with PKCE, and the tokens they become, as on GitHub.
+"""OAuth grants of people to an app: codes with PKCE, and the tokens they become, as on GitHub.
 
 Sources: GitHub's pages on authorising OAuth apps and on what goes wrong there; RFC 6749, 7636.
 Tokens outlive a restart (as digests, in `oauth.json`); codes do not.
@@ -43,14 +43,14 @@ class App:
 
 
 class Granted(msgspec.Struct, frozen=True):
-    """What a token stands for."""
+    """Grant of a token."""
 
     login: str
     scope: str
 
     @property
     def sees_private(self) -> bool:
-        """Tell whether private repositories are included."""
+        """Return whether private repositories are included."""
         return "repo" in self.scope.split(",")
 
 
@@ -92,7 +92,7 @@ class OAuth:
             raise OAuthError("invalid_request", "The code_challenge_method must be S256.")
 
     def accept(self, asked: Mapping[str, str], login: str) -> str:
-        """Say yes as `login`; return where the browser goes. The request is one that was judged."""
+        """Approve as `login`; return the redirect URL. The request has been validated."""
         code = self._token(10)
         scope = ",".join(asked.get("scope", "").replace(",", " ").split())
         self._codes[code] = _Code(
@@ -136,7 +136,7 @@ class OAuth:
         return {"access_token": token, "scope": code.granted.scope, "token_type": "bearer"}
 
     def granted(self, authorization: str) -> Granted | None:
-        """Tell what the token in an Authorization header stands for; None when it is none."""
+        """Return what the token in an Authorization header stands for; None when it is none."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() not in {"bearer", "token"}:
             return None
@@ -144,7 +144,7 @@ class OAuth:
 
 
 def is_callback(url: str, registered: str) -> bool:
-    """Tell whether this is the registered redirect_uri; on loopback any port is (RFC 8252)."""
+    """Return whether this is the registered redirect_uri; on loopback any port is (RFC 8252)."""
     if not url or not registered:
         return False
     theirs, ours = urlsplit(url), urlsplit(registered)

@@ -11,7 +11,7 @@ from infra.simulators.github.rest.shapes import Shapes, moment
 from infra.simulators.github.store.pull_request import PullRequest
 from infra.simulators.github.store.repositories import Repository
 
-_LONGEST_PATCH = 200_000
+_MAX_PATCH_CHARACTERS = 200_000
 _STYLE = """
 :root { color-scheme: light dark;
   --line: #8884; --soft: #8882; --good: #2da44e33; --bad: #cf222e33; }
@@ -52,7 +52,7 @@ def page(status: int, title: str, body: str) -> Reply:
 
 
 def missing() -> Reply:
-    """Say that there is nothing here."""
+    """Return the page for an address that does not exist."""
     return page(404, "Not found", "<h1>Not found</h1><p>There is nothing at this address.</p>")
 
 
@@ -130,7 +130,7 @@ def _commit(commit: Commit) -> str:
 
 
 def _file(file: ChangedFile) -> str:
-    patch = file.patch[:_LONGEST_PATCH]
+    patch = file.patch[:_MAX_PATCH_CHARACTERS]
     lines = "".join(_line(line) for line in patch.splitlines())
     if len(patch) < len(file.patch):
         lines += _line("@@ cut here: the rest is in the .diff of this pull request")

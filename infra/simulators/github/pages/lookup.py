@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from infra.simulators.github.git import comparison
-from infra.simulators.github.http.credentials import Asker
+from infra.simulators.github.http.credentials import Sender
 from infra.simulators.github.http.messages import Refusal, Reply, Request
 from infra.simulators.github.pages import html
 from infra.simulators.github.rest.routing import Forge
@@ -25,7 +25,7 @@ class Browsing:
 
     forge: Forge
     shapes: Shapes
-    asker: Asker
+    sender: Sender
 
     async def reply(self, request: Request) -> Reply:
         """Answer with a page, or with a pull request's diff as text."""
@@ -34,7 +34,7 @@ class Browsing:
             return html.missing()
         try:
             repository = self.forge.repositories.find(matched["owner"], matched["name"])
-            if repository.private and self.asker is not Asker.OWNER:
+            if repository.private and self.sender is not Sender.OWNER:
                 words = b"This repository is private. Sign in: any user, the token as password.\n"
                 return Reply(401, words, "text/plain; charset=utf-8", _CHALLENGE)
             if matched["number"] is None:

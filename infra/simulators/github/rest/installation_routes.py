@@ -1,9 +1,9 @@
-"""What a GitHub App asks of the API: where it is installed, and a token for there."""
+"""Routes of a GitHub App: its installations, and tokens for them."""
 
 import msgspec
 
 from infra.simulators.github.http.messages import Refusal, Reply, json_reply, not_found
-from infra.simulators.github.oauth.installations import Wish
+from infra.simulators.github.oauth.installations import TokenRequest
 from infra.simulators.github.rest.routing import Call, Route, route
 from infra.simulators.github.rest.shapes import moment
 
@@ -29,7 +29,7 @@ async def _access_token(call: Call) -> Reply:
     if call.parts["id"] != str(_INSTALLATION):
         raise not_found()
     try:
-        wish = msgspec.json.decode(await call.request.body() or b"{}", type=Wish)
+        wish = msgspec.json.decode(await call.request.body() or b"{}", type=TokenRequest)
     except msgspec.ValidationError as error:
         raise Refusal(422, f"Invalid request.\n\n{error}") from None
     except msgspec.DecodeError:

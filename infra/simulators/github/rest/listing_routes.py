@@ -1,6 +1,6 @@
 """The REST API's lists of repositories: one's own, and the search."""
 
-from infra.simulators.github.http.credentials import Asker
+from infra.simulators.github.http.credentials import Sender
 from infra.simulators.github.http.messages import Refusal, Reply, invalid
 from infra.simulators.github.rest.routing import Call, Route, route
 from infra.simulators.github.store.repositories import Repository
@@ -44,11 +44,11 @@ def _of(call: Call, login: str) -> list[Repository]:
 
 
 def _visible(call: Call) -> list[Repository]:
-    """Everything this asker may see, the newest first."""
+    """Return the repositories this sender may see, the newest first."""
     found = [
         repository
         for repository in call.forge.repositories.all()
-        if not repository.private or call.asker is Asker.OWNER
+        if not repository.private or call.sender is Sender.OWNER
     ]
     return sorted(found, key=lambda repository: repository.created_at, reverse=True)
 

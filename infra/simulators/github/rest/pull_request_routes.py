@@ -23,7 +23,7 @@ async def _list(call: Call) -> Reply:
     repository = call.repository()
     query = call.request.query
     owner, colon, branch = query.get("head", "").partition(":")
-    # GitHub heeds `head` only when it says whose branch it is.
+    # GitHub uses `head` only when it says whose branch it is.
     if colon and owner.lower() != repository.owner.lower():
         return call.page([])
     chosen = newest_first(

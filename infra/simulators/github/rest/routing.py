@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from infra.runtime.clock import Clock
 from infra.simulators.github.git.command import Git
-from infra.simulators.github.http.credentials import Asker
+from infra.simulators.github.http.credentials import Sender
 from infra.simulators.github.http.messages import Refusal, Reply, Request, json_reply, not_found
 from infra.simulators.github.oauth.installations import Installations
 from infra.simulators.github.rest.shapes import Shape, Shapes
@@ -15,14 +15,14 @@ from infra.simulators.github.store.repositories import Repositories, Repository
 
 _VERSIONS = ("2022-11-28", "2026-03-10")
 _REQUESTS_AN_HOUR = 5000
-_LARGEST_PAGE = 100
+_MAX_PAGE_SIZE = 100
 _PAGE = 30
 _WHOLE = re.compile(r"[0-9]{1,6}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Forge:
-    """What this forge consists of."""
+    """The parts of this forge."""
 
     login: str
     git: Git
@@ -37,7 +37,7 @@ class Call:
     """One request to the API: what was asked, by whom, with which parts of its path."""
 
     request: Request
-    asker: Asker
+    sender: Sender
     parts: Mapping[str, str]
     forge: Forge
     shapes: Shapes
@@ -45,20 +45,20 @@ class Call:
 
     def require_owner(self) -> None:
         """Raise Refusal 401 unless a token was sent, 403 unless it is good for this."""
-        if self.asker is Asker.STRANGER:
+        if self.sender is Sender.STRANGER:
             raise Refusal(403, "Resource not accessible by integration")
         self.require_somebody()
-        if self.asker is not Asker.OWNER:
+        if self.sender is not Sender.OWNER:
             raise Refusal(403, "Resource not accessible by this token")
 
     def require_somebody(self) -> str:
-        """Tell as whom the request comes; raises Refusal 401 when it is nobody."""
+        """Return as whom the request comes; raises Refusal 401 when it is nobody."""
         if not self.login:
             raise Refusal(401, "Requires authentication")
         return self.login
 
     def require_app(self) -> Installations:
-        """Give the App's installations; raises Refusal 401 unless the App itself asks."""
+        """Return the App's installations; raises Refusal 401 unless the App itself asks."""
         if self.forge.installations is None:
             raise Refusal(401, "A JSON web token could not be decoded")
         self.forge.installations.require_app(self.request.headers.get("authorization", ""))
@@ -67,7 +67,7 @@ class Call:
     def repository(self) -> Repository:
         """Find the repository of the path; raises Refusal 404, also when it may not be seen."""
         found = self.forge.repositories.find(self.parts["owner"], self.parts["name"])
-        if found.private and self.asker is not Asker.OWNER:
+        if found.private and self.sender is not Sender.OWNER:
             raise not_found()
         return found
 
@@ -78,16 +78,16 @@ class Call:
         return found
 
     async def shape(self, repository: Repository) -> Shape:
-        """Shape a repository for this asker."""
+        """Shape a repository for this sender."""
         return self.shapes.repository(
             repository,
             default_branch=await self.forge.repositories.default_branch(repository),
-            may_push=self.asker is Asker.OWNER,
+            may_push=self.sender is Sender.OWNER,
         )
 
     def page(self, shapes: list[Shape]) -> Reply:
         """Answer with one page of a list, by `per_page` and `page`, and a Link to the next."""
-        size = max(1, min(_LARGEST_PAGE, _whole(self.request.query.get("per_page"), _PAGE)))
+        size = max(1, min(_MAX_PAGE_SIZE, _whole(self.request.query.get("per_page"), _PAGE)))
         number = max(1, _whole(self.request.query.get("page"), 1))
         here = f"{self.shapes.site}{self.request.path}"
         more = {k: v for k, v in self.request.query.items() if k not in {"per_page", "page"}}
@@ -130,7 +130,7 @@ def find(routes: tuple[Route, ...], method: str, path: str) -> tuple[Run, Mappin
     raise not_found()
 
 
-def check(request: Request, asker: Asker) -> None:
+def check(request: Request, sender: Sender) -> None:
     """Raise Refusal for what GitHub refuses before it looks at the path."""
     if not request.headers.get("user-agent"):
         raise Refusal(
@@ -139,7 +139,7 @@ def check(request: Request, asker: Asker) -> None:
             "User-Agent header (https://docs.github.com/en/rest/overview/resources-in-the-rest-api"
             "#user-agent-required). Check https://developer.github.com for other possible causes.",
         )
-    if asker is Asker.IMPOSTOR:
+    if sender is Sender.IMPOSTOR:
         raise Refusal(401, "Bad credentials")
     version = request.headers.get("x-github-api-version")
     if version is not None and version not in _VERSIONS:

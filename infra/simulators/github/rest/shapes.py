@@ -50,15 +50,15 @@ class Shapes:
         }
 
     def page(self, repository: Repository) -> str:
-        """Tell the address of a repository's page."""
+        """Return the address of a repository's page."""
         return f"{self.site}/{repository.full_name}"
 
     def pull_page(self, repository: Repository, number: int) -> str:
-        """Tell the address of a pull request's page."""
+        """Return the address of a pull request's page."""
         return f"{self.page(repository)}/pull/{number}"
 
     def repository(self, repository: Repository, *, default_branch: str, may_push: bool) -> Shape:
-        """Shape a repository; `may_push` tells what the asker may do."""
+        """Shape a repository; `may_push` says what the sender may do."""
         return {
             "id": number_of(repository.full_name),
             "name": repository.name,
@@ -150,7 +150,7 @@ class Shapes:
     def whole_pull_request(
         self, shape: Shape, commits: Sequence[Commit], changed: Sequence[ChangedFile]
     ) -> Shape:
-        """Add what GitHub tells only of a pull request asked for by its number."""
+        """Add what GitHub shows only for a pull request asked for by its number."""
         return shape | {
             "merged": shape["merged_at"] is not None,
             "mergeable": None,

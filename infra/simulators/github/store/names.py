@@ -1,4 +1,4 @@
-"""Which names of owners, repositories and branches are names at all. Pure."""
+"""Rules for names of owners, repositories and branches."""
 
 import re
 
@@ -8,34 +8,34 @@ _REFUSED_IN_REFERENCE = re.compile(
     r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|^[-/.]|[/.]$"
 )
 _OBJECT = re.compile(r"[0-9a-f]{40}", re.ASCII)
-_LONGEST_REFERENCE = 244
+_MAX_REFERENCE_CHARACTERS = 244
 
 
 def is_owner(name: str) -> bool:
-    """Tell whether `name` can be a login, by GitHub's rule."""
+    """Return whether `name` can be a login, by GitHub's rule."""
     return _OWNER.fullmatch(name) is not None
 
 
 def is_repository(name: str) -> bool:
-    """Tell whether `name` can be a repository; `.`, `..` and `x.git` cannot."""
+    """Return whether `name` can be a repository; `.`, `..` and `x.git` cannot."""
     if name in {".", ".."} or name.lower().endswith((".git", ".wiki", ".lock")):
         return False
     return _REPOSITORY.fullmatch(name) is not None
 
 
 def is_branch(name: str) -> bool:
-    """Tell whether `name` can be a branch, by the rules of git-check-ref-format(1)."""
-    if not name or name in {"@", "HEAD"} or len(name) > _LONGEST_REFERENCE:
+    """Return whether `name` can be a branch, by the rules of git-check-ref-format(1)."""
+    if not name or name in {"@", "HEAD"} or len(name) > _MAX_REFERENCE_CHARACTERS:
         return False
     return _REFUSED_IN_REFERENCE.search(name) is None
 
 
 def is_reference(name: str) -> bool:
-    """Tell whether `name` is a whole reference that may be written: a branch or a tag."""
+    """Return whether `name` is a whole reference that may be written: a branch or a tag."""
     kind, _, rest = name.removeprefix("refs/").partition("/")
     return name.startswith("refs/") and kind in {"heads", "tags"} and is_branch(rest)
 
 
 def is_object(name: str) -> bool:
-    """Tell whether `name` is a whole object name in hexadecimal."""
+    """Return whether `name` is a whole object name in hexadecimal."""
     return _OBJECT.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""What a pull request is, when one may be opened, and what becomes of it. Pure."""
+"""Pull requests: their fields, the rules for opening one, and their states."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,12 +10,12 @@ from infra.simulators.github.http.messages import Refusal, invalid
 
 Wanted = TypeVar("Wanted", bound=msgspec.Struct)
 State = Literal["open", "closed"]
-_LONGEST_TITLE = 256
-_LONGEST_BODY = 65536
+_MAX_TITLE_CHARACTERS = 256
+_MAX_BODY_CHARACTERS = 65536
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The wish that branch `head` become part of branch `base` of the same repository.
+    """The request that branch `head` become part of branch `base` of the same repository.
 
     `head_sha` and `base_sha` are where the two were when last seen while it was open, so that its
     diff outlives its branches.
@@ -37,7 +37,7 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for when a pull request is opened; `head` is `branch` or `owner:branch`."""
+    """Request to open a pull request; `head` is `branch` or `owner:branch`."""
 
     title: str
     head: str
@@ -57,7 +57,7 @@ def propose(body: Mapping[str, object]) -> Proposal:
 
 
 def head_branch(proposal: Proposal, *, owner: str) -> str:
-    """Name the proposed branch; raises Refusal 422 when it is another owner's."""
+    """Return the proposed branch; raises Refusal 422 when it is another owner's."""
     named, colon, branch = proposal.head.partition(":")
     if not colon:
         return proposal.head
@@ -85,7 +85,7 @@ def refused(message: str) -> Refusal:
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for when a pull request is edited; what is unset stays."""
+    """Request to edit a pull request; what is unset stays."""
 
     title: str | msgspec.UnsetType = msgspec.UNSET
     body: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -138,10 +138,10 @@ def edit(
 def follow(
     pull: PullRequest, heads: Mapping[str, str], *, merged: bool, now: datetime
 ) -> PullRequest:
-    """Say what has become of an open pull request, given where the branches are now.
+    """Return the state of an open pull request, given where its branches point now.
 
     A branch that is gone closes it; a base that holds the head has merged it; otherwise it points
-    to where its branches point. `merged` tells whether the base holds the head.
+    to where its branches point. `merged` says whether the base holds the head.
     """
     head, base = heads.get(pull.head), heads.get(pull.base)
     if pull.state == "closed" or (head, base) == (pull.head_sha, pull.base_sha):
@@ -161,7 +161,10 @@ def follow(
 def _check_words(title: str, body: str | None) -> None:
     if not title.strip():
         raise invalid("PullRequest", code="missing_field", field="title")
-    for field, text, limit in (("title", title, _LONGEST_TITLE), ("body", body, _LONGEST_BODY)):
+    for field, text, limit in (
+        ("title", title, _MAX_TITLE_CHARACTERS),
+        ("body", body, _MAX_BODY_CHARACTERS),
+    ):
         if text is not None and len(text) > limit:
             raise invalid(
                 "PullRequest",

@@ -42,11 +42,11 @@ class Repositories:
         self._locks: dict[str, asyncio.Lock] = {}
 
     def path(self, repository: Repository) -> Path:
-        """Tell where the bare repository is."""
+        """Return where the bare repository is."""
         return self._place(repository.owner, repository.name)
 
     def lock(self, repository: Repository) -> asyncio.Lock:
-        """Give the lock under which this repository's pull requests change."""
+        """Return the lock under which this repository's pull requests change."""
         return self._locks.setdefault(repository.full_name.lower(), asyncio.Lock())
 
     def find(self, owner: str, name: str) -> Repository:
@@ -59,7 +59,7 @@ class Repositories:
         return found
 
     def names(self) -> frozenset[str]:
-        """Name every repository, in lower case and without its owner."""
+        """Return every repository, in lower case and without its owner."""
         return frozenset(
             place.name.removesuffix(".git") for place in self._root.glob("[!.]*/*.git")
         )

@@ -31,7 +31,7 @@ def replace(workspace: Workspace, path: str, old: str, new: str) -> None:
     (workspace.root / path).write_text(text.replace(old, new))
 
 
-async def test_failing_tests_are_mended(sdk: AsyncAnthropic, tmp_path: Path) -> None:
+async def test_failing_tests_are_fixed(sdk: AsyncAnthropic, tmp_path: Path) -> None:
     worker = agent(sdk, "slugify", tmp_path)
     last = await worker.run(FIX)
     assert "return slug[:end]\n" in worker.workspace.text("slugify/text.py")
@@ -44,7 +44,7 @@ async def test_failing_tests_are_mended(sdk: AsyncAnthropic, tmp_path: Path) -> 
     assert any(b.type == "thinking" and b.thinking for r in worker.replies for b in r.content)
 
 
-async def test_a_second_mistake_is_mended_when_the_tests_still_fail(
+async def test_a_second_mistake_is_fixed_when_the_tests_still_fail(
     sdk: AsyncAnthropic, tmp_path: Path
 ) -> None:
     worker = agent(sdk, "slugify", tmp_path)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from infra.simulators.github.http.credentials import Asker, asker
+from infra.simulators.github.http.credentials import Sender, sender
 from infra.simulators.github.http.faults import Fail, Faults, RefusePush, Slow
 from infra.simulators.github.store import names
 from infra.simulators.github.store.pull_request import PullRequest, follow
@@ -79,21 +79,21 @@ def test_a_branch_may_not_be_called_so(name: str) -> None:
 @pytest.mark.parametrize(
     ("header", "judged"),
     [
-        ("", Asker.NOBODY),
-        ("Bearer s3cret", Asker.OWNER),
-        ("token s3cret", Asker.OWNER),
-        ("Basic " + base64.b64encode(b"anyone:s3cret").decode(), Asker.OWNER),
-        ("Basic " + base64.b64encode(b"s3cret:").decode(), Asker.IMPOSTOR),
-        ("Basic " + base64.b64encode(b"anyone").decode(), Asker.IMPOSTOR),
-        ("Basic ???", Asker.IMPOSTOR),
-        ("Bearer", Asker.IMPOSTOR),
-        ("Bearer s3cre", Asker.IMPOSTOR),
-        ("Bearer \xff", Asker.IMPOSTOR),
-        ("Digest s3cret", Asker.IMPOSTOR),
+        ("", Sender.NOBODY),
+        ("Bearer s3cret", Sender.OWNER),
+        ("token s3cret", Sender.OWNER),
+        ("Basic " + base64.b64encode(b"anyone:s3cret").decode(), Sender.OWNER),
+        ("Basic " + base64.b64encode(b"s3cret:").decode(), Sender.IMPOSTOR),
+        ("Basic " + base64.b64encode(b"anyone").decode(), Sender.IMPOSTOR),
+        ("Basic ???", Sender.IMPOSTOR),
+        ("Bearer", Sender.IMPOSTOR),
+        ("Bearer s3cre", Sender.IMPOSTOR),
+        ("Bearer \xff", Sender.IMPOSTOR),
+        ("Digest s3cret", Sender.IMPOSTOR),
     ],
 )
-def test_credentials_are_judged(header: str, judged: Asker) -> None:
-    assert asker(header, "s3cret") is judged
+def test_credentials_are_judged(header: str, judged: Sender) -> None:
+    assert sender(header, "s3cret") is judged
 
 
 def test_a_pull_request_whose_branches_stay_stays() -> None:

@@ -1,0 +1,123 @@
+"""Names, docstrings and documents use the plain words of the field; folders stay small."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.unclean_folders import CROWDED, NOT_PURE, UNCLEAN
+from tests.kit.paths import ROOT
+
+MAX_ENTRIES = 14
+FOLDERS = ("events", "services", "infra", "clients", "tests", "docs")
+SKIPPED = {"samples", "golden", "schemas", "decisions", "__pycache__", "node_modules"}
+# Split, so that this file does not refuse itself.
+WORDS = (
+    *("mend", "mends", "mended", "mending", "anew", "whither", "lent"),
+    *("eldest", "dearest", "heed", "misfortune", "illegible", "legible"),
+    *("the like of", "a word to", "put out of sight", "came to nothing"),
+    *("come to nothing", "this house", "the house", "farewell", "is told"),
+)
+REFUSED_WORD = re.compile(r"\b(" + "|".join(WORDS) + r")\b", re.IGNORECASE)
+REFUSED_NAME = re.compile(
+    r"\b_?(MOST|LONGEST|LARGEST|LEAST)_[A-Z]|\b(_patiently|_insist|_suffer)\b"
+)
+REFUSED_START = re.compile(r'"""(Tell|Say|Spell|What|Whether|Who|How|Which|Where)\b')
+REFUSED_REFERENCE = re.compile(
+    r"\b(events|apis|gateway|worker|security|machines|hosting|environments|phone|targets)\.md §"
+    r"|\blaw \d|\bissue \d"
+)
+PATTERNS = (REFUSED_WORD, REFUSED_NAME, REFUSED_START, REFUSED_REFERENCE)
+LOG_CALL = re.compile(r'_log\.(?:debug|info|warning|error|exception)\(\s*"([^"]*)"')
+DOTTED = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+
+
+def is_kept(path: Path) -> bool:
+    return not SKIPPED & set(path.parts) and path.suffix in {".py", ".md"}
+
+
+def folder(path: Path) -> str:
+    """Return the first two folders of a path, by which the list of unclean folders goes."""
+    return "/".join(path.relative_to(ROOT).parts[:-1][:2])
+
+
+def offences(text: str) -> list[str]:
+    found = [match[0] for pattern in PATTERNS for match in pattern.finditer(text)]
+    return found + [key for key in LOG_CALL.findall(text) if not DOTTED.fullmatch(key)]
+
+
+def texts() -> list[Path]:
+    return [path for top in FOLDERS for path in (ROOT / top).rglob("*") if is_kept(path)]
+
+
+def pure_modules() -> list[str]:
+    text = (ROOT / "pyproject.toml").read_text()
+    contract = text.partition('name = "the cores are pure"')[2].partition("forbidden_modules")[0]
+    return re.findall(r'"([a-z_.0-9]+)"', contract)
+
+
+def says_pure(path: Path) -> bool:
+    return bool(re.search(r"\bPure\.", ast.get_docstring(ast.parse(path.read_text())) or ""))
+
+
+def entries() -> Counter[str]:
+    seen = {
+        (str(parent.relative_to(ROOT)), child)
+        for path in texts()
+        for child, parent in zip([path, *path.parents], path.parents, strict=False)
+        if parent.is_relative_to(ROOT) and parent != ROOT and child.name != "__init__.py"
+    }
+    return Counter(parent for parent, _ in seen)
+
+
+def offences_per_folder() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in texts():
+        name = path.relative_to(ROOT)
+        found.setdefault(folder(path), []).extend(
+            f"{name}: {x}" for x in offences(path.read_text())
+        )
+    return found
+
+
+def test_folders_use_plain_words():
+    """A folder has at most as many violations as unclean_folders.py still allows it."""
+    wrong = {
+        name: found
+        for name, found in offences_per_folder().items()
+        if len(found) > UNCLEAN.get(name, 0)
+    }
+    assert not wrong
+
+
+def test_a_module_that_says_it_is_pure_stands_in_a_pure_folder():
+    pure = tuple(f"{ROOT}/{module.replace('.', '/')}" for module in pure_modules())
+    assert pure
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in texts()
+        if path.suffix == ".py" and "tests" not in path.parts and says_pure(path)
+        if not str(path.with_suffix("")).startswith(pure) and folder(path) not in NOT_PURE
+    ]
+    assert not wrong
+
+
+def test_no_folder_has_too_many_entries():
+    crowded = {name for name, count in entries().items() if count > MAX_ENTRIES}
+    assert crowded <= CROWDED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = MOST_BYTES",
+        '"""Tell who asks."""',
+        "see law 7",
+        "anew",
+        '_log.warning("no dots")',
+    ],
+)
+def test_a_violation_would_be_found(text):
+    assert offences(text)

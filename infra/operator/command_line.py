@@ -16,13 +16,13 @@ from infra.operator.erasure import NotErasable
 from infra.operator.segment import Damaged
 from infra.operator.task_keys import WrongKeyFile
 from infra.runtime import telemetry
-from infra.stores.encryption import NotOpened
+from infra.stores.encryption import DecryptionError
 from infra.stores.object_store import StorageFailed
 
 T = TypeVar("T")
 
 _TOLD = (
-    ApiError, Damaged, LogNotEmpty, NotErasable, NotOpened, ImportFailed, NotStored, Refused,
+    ApiError, Damaged, LogNotEmpty, NotErasable, DecryptionError, ImportFailed, NotStored, Refused,
     StorageFailed, Unavailable, WrongKeyFile,
 )  # fmt: skip
 

@@ -32,7 +32,7 @@ async def restore(
 ) -> Restored:
     """Restore the newest log of an archive. `tell` is called after each segment.
 
-    Raises LogNotEmpty, Damaged, NotOpened, ImportFailed, StorageFailed, Unavailable.
+    Raises LogNotEmpty, Damaged, DecryptionError, ImportFailed, StorageFailed, Unavailable.
     """
     await require_empty(connection)
     manifests = chain(newest(await shelf.manifests()))

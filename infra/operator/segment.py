@@ -82,7 +82,7 @@ def sealed(delivered: DeliveredMessage, key: TaskKey, nonce: bytes) -> Record:
 
 
 def opened(record: Record, secret: bytes) -> bytes:
-    """Open a record's body. Raises NotOpened."""
+    """Open a record's body. Raises DecryptionError."""
     return unseal_body(secret, record.sealed, of=f"{record.subject}/{record.sequence}")
 
 

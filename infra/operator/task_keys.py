@@ -16,8 +16,8 @@ from typing import Final
 import asyncpg
 
 from events import TaskId
-from infra.stores.encryption import KEY_BYTES, NONCE_BYTES, NotOpened, TaskKey, seal, unseal
-from infra.stores.migrations import migrate
+from infra.stores.encryption import KEY_BYTES, NONCE_BYTES, DecryptionError, TaskKey, seal, unseal
+from infra.stores.postgres.migrations import migrate
 
 _LOCK: Final = 0x6172_6368  # "arch": the archive and erasures take turns
 _NAME_BYTES: Final = 8
@@ -90,7 +90,7 @@ class Vault:
         name, task = row["key"], row["task"]
         try:
             return TaskKey(name, unseal(self._master, row["wrapped"], of=f"{task}/{name}"))
-        except NotOpened:
+        except DecryptionError:
             raise WrongKeyFile(
                 f"The archive's key file does not open the key of {task}: it is not the file with "
                 "which the archive was made. Set ARCHIVE_KEY_FILE to that one."

@@ -14,7 +14,7 @@ KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 
 
-class NotOpened(Exception):
+class DecryptionError(Exception):
     """The text was sealed under another key, for another place, or was changed since."""
 
 
@@ -31,11 +31,11 @@ def seal(key: bytes, text: bytes, *, of: str, nonce: bytes) -> bytes:
 
 
 def unseal(key: bytes, sealed: bytes, *, of: str) -> bytes:
-    """Open a sealed text. Raises NotOpened."""
+    """Open a sealed text. Raises DecryptionError."""
     try:
         return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], of.encode())
     except (InvalidTag, ValueError):
-        raise NotOpened(f"what is sealed for {of} does not open with this key") from None
+        raise DecryptionError(f"what is sealed for {of} does not open with this key") from None
 
 
 def seal_body(key: bytes, body: bytes, *, of: str, nonce: bytes) -> bytes:
@@ -44,5 +44,5 @@ def seal_body(key: bytes, body: bytes, *, of: str, nonce: bytes) -> bytes:
 
 
 def unseal_body(key: bytes, sealed: bytes, *, of: str) -> bytes:
-    """Open a sealed body. Raises NotOpened."""
+    """Open a sealed body. Raises DecryptionError."""
     return zlib.decompress(unseal(key, sealed, of=of))

@@ -1,8 +1,8 @@
-"""The object store as operations need it: whole objects, lists by prefix, deletion for good."""
+"""Object store: the one S3 client, and one bucket with listing and deletion for the operator."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Final, Protocol
 
 import aioboto3
 import msgspec
@@ -87,22 +87,54 @@ class Objects:
         )
 
 
-@asynccontextmanager
-async def open_objects(storage: Storage, bucket: str = "") -> AsyncIterator[Objects]:
-    """Open a bucket, the storage's own unless another is named. Path-style, as everywhere here."""
+class Location(Protocol):
+    """Where an object store is, and the key to it."""
+
+    @property
+    def endpoint_url(self) -> str:
+        """The store's URL."""
+        ...
+
+    @property
+    def region(self) -> str:
+        """The name of its region."""
+        ...
+
+    @property
+    def access_key_id(self) -> str:
+        """The id of the key."""
+        ...
+
+    @property
+    def secret_access_key(self) -> str:
+        """The secret of the key."""
+        ...
+
+
+def s3_client(location: Location) -> "AbstractAsyncContextManager[S3Client]":
+    """Return a client, to be entered: path-style, no checksums but those S3 requires."""
     config = AioConfig(
         signature_version="s3v4",
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"addressing_style": "path"},
         retries={"max_attempts": 4, "mode": "standard"},
+        connect_timeout=5,
+        read_timeout=60,
+        max_pool_connections=50,
     )
-    async with aioboto3.Session().client(
+    return aioboto3.Session().client(
         "s3",
-        endpoint_url=storage.endpoint_url,
-        region_name=storage.region,
-        aws_access_key_id=storage.access_key_id,
-        aws_secret_access_key=storage.secret_access_key,
+        endpoint_url=location.endpoint_url,
+        region_name=location.region,
+        aws_access_key_id=location.access_key_id,
+        aws_secret_access_key=location.secret_access_key,
         config=config,
-    ) as client:
+    )
+
+
+@asynccontextmanager
+async def open_objects(storage: Storage, bucket: str = "") -> AsyncIterator[Objects]:
+    """Open a bucket, the storage's own unless another is named."""
+    async with s3_client(storage) as client:
         yield Objects(client, bucket or storage.bucket)

@@ -19,7 +19,8 @@ from infra.runtime.clock import Clock, DraftFactory, utc_now
 from infra.runtime.lifecycle import collect_rarely, run_until_signalled
 from infra.runtime.settings import Misconfigured
 from infra.runtime.telemetry import logger, serve_metrics
-from infra.stores.postgres_errors import refused_writes
+from infra.stores.object_store import s3_client
+from infra.stores.postgres.errors import refused_writes
 from services.gateway.accounts.assembly import make_accounts
 from services.gateway.accounts.sign_in.mail import Mail
 from services.gateway.accounts.tokens import Digests
@@ -48,7 +49,6 @@ from services.gateway.queries.task_cache import Recall
 from services.gateway.queries.task_queries import States
 from services.gateway.queries.usage_queries import Reading
 from services.gateway.settings import Settings, read_forges, read_models
-from services.gateway.stores import object_store as storage
 from services.gateway.stores.database import Pool, connected, create_pool, prepare_schema
 from services.gateway.stores.object_store import Bucket, Storage
 from services.gateway.stores.rate_limiter import Limits
@@ -281,7 +281,7 @@ async def _opened(settings: Settings, report: Report) -> AsyncIterator[_Opened]:
             access_key_id=settings.s3_access_key_id,
             secret_access_key=settings.s3_secret_access_key,
         )
-        client = await resources.enter_async_context(storage.connect(bucket))
+        client = await resources.enter_async_context(s3_client(bucket))
         yield _Opened(
             nats=nats,
             log=JetStreamLog[GatewayEvent](nats),

@@ -20,7 +20,7 @@ from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import Clock, DraftFactory, utc_now
 from infra.runtime.machine_claim import claim_code
 from infra.stores.live_channels import Frame, feed_channel, pack
-from infra.stores.migrations import migrate
+from infra.stores.postgres.migrations import migrate
 from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.main import gateway
 from services.gateway.settings import Settings

@@ -22,7 +22,7 @@ from infra.operator.restore import restore
 from infra.operator.segment import Damaged, Manifest
 from infra.operator.task_keys import WrongKeyFile, open_vault, read_master
 from infra.runtime.clock import DraftFactory, utc_now
-from infra.stores.encryption import NotOpened
+from infra.stores.encryption import DecryptionError
 from infra.stores.object_store import Storage, StorageFailed, open_objects
 from tests.kit.build.event_logs import drafts, new_history, texts, versions
 from tests.kit.build.poison_messages import body, put
@@ -193,7 +193,7 @@ async def test_a_damaged_archive_is_not_restored(old, new, harm):
             await objects.delete([manifests[1], segments[1]])
         else:
             await _swap(objects, segments[0], manifests[0])
-        with pytest.raises((Damaged, NotOpened)):
+        with pytest.raises((Damaged, DecryptionError)):
             await restore(other, Shelf(objects, prefix), vault, lambda _: None)
 
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from infra.stores.postgres_errors import PostgresUnavailable
-from services.projector.history.reconnecting_postgres import ReconnectingPostgres
+from infra.stores.postgres.errors import PostgresUnavailable
+from infra.stores.postgres.reconnecting import ReconnectingPostgres
 from tests.kit.probe.eventually import eventually
 
 

@@ -7,19 +7,12 @@ what was sealed for one person does not open for another.
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from infra.stores.encryption import NONCE_BYTES, DecryptionError, seal, unseal
 from services.gateway.accounts.secrets import derive, name_of
 from services.gateway.accounts.tokens import Entropy
 
 _FORM: Final = b"\x01"
 _NAME_BYTES: Final = 8
-_NONCE_BYTES: Final = 12
-
-
-class DecryptionError(Exception):
-    """Sealed with a key that is no longer here, for another context, or changed since."""
 
 
 class Cipher(Protocol):
@@ -30,7 +23,7 @@ class Cipher(Protocol):
         ...
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
-        """Open what was sealed. Raises NotOpened."""
+        """Open what was sealed. Raises DecryptionError."""
         ...
 
 
@@ -45,18 +38,13 @@ class AesCipher:
 
     def seal(self, plaintext: bytes, *, context: str) -> bytes:
         """Seal a text as being of this context."""
-        nonce = self._entropy(_NONCE_BYTES)
-        content = AESGCM(self._newest).encrypt(nonce, plaintext, context.encode())
-        return _FORM + bytes.fromhex(name_of(self._newest)) + nonce + content
+        sealed = seal(self._newest, plaintext, of=context, nonce=self._entropy(NONCE_BYTES))
+        return _FORM + bytes.fromhex(name_of(self._newest)) + sealed
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
-        """Open what was sealed. Raises NotOpened."""
+        """Open what was sealed. Raises DecryptionError."""
         name, rest = sealed[1 : 1 + _NAME_BYTES], sealed[1 + _NAME_BYTES :]
         key = self._keys.get(name)
         if key is None or not sealed.startswith(_FORM):
             raise DecryptionError("the key it was sealed with is not here")
-        try:
-            content, nonce = rest[_NONCE_BYTES:], rest[:_NONCE_BYTES]
-            return AESGCM(key).decrypt(nonce, content, context.encode())
-        except (InvalidTag, ValueError):
-            raise DecryptionError("sealed for something else, or changed since") from None
+        return unseal(key, rest, of=context)

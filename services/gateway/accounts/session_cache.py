@@ -5,7 +5,6 @@ Whatever is revoked in this process is forgotten at once; other processes hear o
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -14,6 +13,7 @@ import redis.asyncio as redis
 
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
+from infra.stores.lru import LruMap
 from infra.stores.redis_errors import RedisUnavailable, redis_errors
 from services.gateway.problems import Refused
 from services.gateway.tasks.access import REVOKED, Principal
@@ -40,7 +40,7 @@ class SessionCache:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: LruMap[str, _Kept] = LruMap(_MOST)
         self._lookups: dict[str, _Lookup] = {}
         self._forgotten = 0
 
@@ -89,10 +89,7 @@ class SessionCache:
         if found is None:
             self._kept.pop(name, None)
         elif forgotten == self._forgotten:  # else it may have been revoked while we looked
-            self._kept[name] = _Kept(found, now)
-            self._kept.move_to_end(name)
-            while len(self._kept) > _MOST:
-                self._kept.popitem(last=False)
+            self._kept.put(name, _Kept(found, now))
 
     def remembers(self, name: str) -> bool:
         """Tell whether `recall` would answer without looking."""

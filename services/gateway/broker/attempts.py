@@ -5,7 +5,6 @@ deadline has not passed.
 """
 
 import re
-from collections import OrderedDict
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -16,6 +15,7 @@ from infra.log.nats_permissions import WorkerGrant
 from infra.log.nats_users import SEED_BYTES, Signer, seed, worker_user
 from infra.runtime.clock import Clock
 from infra.runtime.machine_claim import is_claim
+from infra.stores.lru import LruMap
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.grants import Grant, Grants
 from services.gateway.broker.model.spend_limits import BillingContext
@@ -26,7 +26,7 @@ from services.gateway.tasks.task import Task
 
 _ACCOUNT: Final = re.compile(r"[a-z0-9_]{1,64}")
 _TRUSTED_SECONDS: Final = 2.0
-_MOST_REMEMBERED: Final = 2_000
+_MAX_REMEMBERED: Final = 2_000
 
 
 class CredentialSettings(NamedTuple):
@@ -85,7 +85,7 @@ class Attempts:
         self._minter = minter
         self._clock = clock
         self._entropy = entropy
-        self._remembered: OrderedDict[str, Grant] = OrderedDict()
+        self._remembered: LruMap[str, Grant] = LruMap(_MAX_REMEMBERED)
 
     async def claim(self, claim: ClaimRequest) -> Credentials:
         """Give an attempt its credentials, once.
@@ -167,10 +167,7 @@ class Attempts:
         return History(owner, task)
 
     def _remember(self, token: str, grant: Grant) -> None:
-        self._remembered[token] = grant
-        self._remembered.move_to_end(token)
-        while len(self._remembered) > _MOST_REMEMBERED:
-            self._remembered.popitem(last=False)
+        self._remembered.put(token, grant)
 
 
 def _payer(grant: Grant, known: Task) -> BillingContext:

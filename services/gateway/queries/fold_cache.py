@@ -1,12 +1,12 @@
 """Cache of what histories fold to: a fold is brought up to date by the events it has not seen."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from events import NOWHERE, GatewayEvent, Head, History, Recorded
 from infra.log.event_log import EventLog
+from infra.stores.lru import LruMap
 
 State = TypeVar("State")
 
@@ -42,8 +42,7 @@ class FoldCache(Generic[State]):
         self._fold = fold
         self._empty = empty
         self._clock = clock
-        self._max_histories = max_histories
-        self._known: OrderedDict[History, Folded[State]] = OrderedDict()
+        self._known: LruMap[History, Folded[State]] = LruMap(max_histories)
 
     async def get(self, history: History, *, age_seconds: float = 0.0) -> Folded[State]:
         """Return a history's fold as it stands, or as it stood at most `age_seconds` ago.
@@ -71,10 +70,7 @@ class FoldCache(Generic[State]):
         if known is not None and known.head.version > folded.head.version:
             return known  # a read that began later came back sooner
         if folded.head.version:
-            self._known[history] = folded
-            self._known.move_to_end(history)
-            while len(self._known) > self._max_histories:
-                self._known.popitem(last=False)
+            self._known.put(history, folded)
         return folded
 
     def forget(self, history: History) -> None:

@@ -1,6 +1,5 @@
 """What the gateway remembers of tasks: folds of histories, and which histories there are."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import reduce
@@ -8,6 +7,7 @@ from typing import Final, NamedTuple
 
 from events import GatewayEvent, Head, History, Recorded
 from infra.log.event_log import EventLog, Unavailable
+from infra.stores.lru import LruMap
 from services.gateway.problems import Refused, unavailable
 from services.gateway.queries.fold_cache import FoldCache
 from services.gateway.tasks.quarantine import evolve
@@ -33,7 +33,7 @@ class Recall:
         self._tasks = FoldCache(
             log, _fold, empty=NO_TASK, clock=clock, max_histories=_MAX_HISTORIES
         )
-        self._existing: OrderedDict[History, datetime] = OrderedDict()
+        self._existing: LruMap[History, datetime] = LruMap(_MAX_HISTORIES)
 
     async def task(self, history: History, *, age_seconds: float = 0.0) -> Known:
         """Tell a task as it stands, or as it stood at most `age_seconds` ago.
@@ -65,9 +65,7 @@ class Recall:
             raise _away() from None
         self._existing.pop(history, None)
         if exists:
-            self._existing[history] = now
-            while len(self._existing) > _MAX_HISTORIES:
-                self._existing.popitem(last=False)
+            self._existing.put(history, now)
         return exists
 
 

@@ -9,9 +9,9 @@ from typing import Final
 import asyncpg
 
 from infra.runtime.telemetry import logger
-from infra.stores import postgres_errors
-from infra.stores.migrations import migrate
-from infra.stores.postgres_errors import PostgresUnavailable
+from infra.stores.postgres import errors
+from infra.stores.postgres.errors import PostgresUnavailable
+from infra.stores.postgres.migrations import migrate
 from services.gateway.problems import refused, unavailable
 from services.gateway.stores.server_report import OK, Report, ignore_report
 
@@ -33,8 +33,8 @@ async def prepare_schema(postgres_url: str, report: Report = ignore_report) -> N
     said = ""
     while True:
         try:
-            with postgres_errors.postgres_errors():
-                connection = await postgres_errors.connect(postgres_url)
+            with errors.postgres_errors():
+                connection = await errors.connect(postgres_url)
                 try:
                     await migrate(connection, "accounts", files("services.gateway.stores.schema"))
                 finally:
@@ -58,7 +58,7 @@ def create_pool(url: str) -> Pool:
         max_size=10,
         statement_cache_size=0,
         command_timeout=_QUERY_SECONDS,
-        connect=postgres_errors.connect,
+        connect=errors.connect,
         init=_take_role,
     )
 
@@ -80,7 +80,7 @@ async def connected(pool: Pool) -> AsyncIterator[Connection]:
     moment: a table that is not there counts as unavailable too.
     """
     try:
-        with postgres_errors.postgres_errors():
+        with errors.postgres_errors():
             async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
                 yield connection
     except (PostgresUnavailable, asyncpg.UndefinedTableError) as error:

@@ -1,11 +1,9 @@
 """The object store: whole objects by key, over S3's HTTP."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import aioboto3
-from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
 
 from events.protocol.broker import OBJECT_STORE_UNREACHABLE
@@ -88,25 +86,3 @@ def _named() -> Iterator[None]:
         _log.error("object_store.refused", error=str(error))
         detail = f"The object store refuses: {code}. The operator checks S3_BUCKET and its keys."
         raise unreachable(OBJECT_STORE_UNREACHABLE, detail) from None
-
-
-def connect(bucket: Bucket) -> "AbstractAsyncContextManager[S3Client]":
-    """Make a client, to be entered. Path-style, no checksums but those S3 requires."""
-    config = AioConfig(
-        signature_version="s3v4",
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"addressing_style": "path"},
-        retries={"max_attempts": 4, "mode": "standard"},
-        connect_timeout=5,
-        read_timeout=60,
-        max_pool_connections=50,
-    )
-    return aioboto3.Session().client(
-        "s3",
-        endpoint_url=bucket.endpoint_url,
-        region_name=bucket.region,
-        aws_access_key_id=bucket.access_key_id,
-        aws_secret_access_key=bucket.secret_access_key,
-        config=config,
-    )

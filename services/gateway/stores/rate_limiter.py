@@ -5,7 +5,6 @@ counts for itself: the limit is then as many times as high as there are gateways
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from importlib.resources import files
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -15,12 +14,13 @@ from typing import Final, Literal, NamedTuple
 import redis.asyncio as redis
 
 from infra.runtime.telemetry import logger
+from infra.stores.lru import LruMap
 from infra.stores.redis_errors import RedisUnavailable, redis_errors
 
 Kind = Literal["reads", "commands", "anonymous"]
 _WINDOW_SECONDS: Final = 60
 _AWAY_SECONDS: Final = 5.0
-_MOST_BUCKETS: Final = 20_000
+_MAX_BUCKETS: Final = 20_000
 
 _IPV6_PREFIX: Final = 64
 
@@ -89,7 +89,7 @@ class Limits:
         script = (files("services.gateway.stores") / "rate_limiter.lua").read_text()
         self._script = live.register_script(script)
         self._away_until = 0.0
-        self._own: OrderedDict[str, Bucket] = OrderedDict()
+        self._own: LruMap[str, Bucket] = LruMap(_MAX_BUCKETS)
 
     async def take(self, kind: Kind, caller: str) -> Taken:
         """Count one request of a caller: a person's id, or an address."""
@@ -125,9 +125,7 @@ class Limits:
 
     def _take_here(self, kind: Kind, key: str, now: float) -> Taken:
         most = self._most[kind]
-        before = self._own.pop(key, Bucket(most, now))
+        before = self._own.get(key, Bucket(most, now))
         bucket, is_allowed = take(before, now, most)
-        self._own[key] = bucket
-        while len(self._own) > _MOST_BUCKETS:
-            self._own.popitem(last=False)
+        self._own.put(key, bucket)
         return Taken(kind, most, is_allowed, bucket.level)

@@ -13,9 +13,9 @@ from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.connection.api import ApiError
 from infra.runtime.telemetry import logger
-from infra.stores.postgres_errors import PostgresUnavailable
+from infra.stores.postgres.errors import PostgresUnavailable
+from infra.stores.postgres.reconnecting import RETRY_SECONDS
 from services.projector.history.batch_writer import BatchWriter
-from services.projector.history.reconnecting_postgres import RETRY_SECONDS
 from services.projector.history.store import (
     AnotherProjectorActive,
     Checkpoint,

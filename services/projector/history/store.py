@@ -20,8 +20,8 @@ import asyncpg
 from events import TaskId
 from events.protocol.task_state import TaskState
 from infra.runtime.telemetry import logger
-from infra.stores.migrations import migrate
-from services.projector.history.reconnecting_postgres import ReconnectingPostgres
+from infra.stores.postgres.migrations import migrate
+from infra.stores.postgres.reconnecting import ReconnectingPostgres
 from services.projector.projections import TABLES
 from services.projector.projections.fold import Changes
 from services.projector.projections.rows import Table, Write, acceptable

@@ -4,7 +4,6 @@ The law of the projector: what a `Fold` holds is the same whether its facts came
 at once, so the read models are a function of the log's prefix and of nothing else.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -12,6 +11,7 @@ from typing import Final, NamedTuple
 from events import Recorded, TaskErased, TaskId
 from events.protocol.quarantine import Broken, Quarantined, attempt
 from events.protocol.task_state import TaskState, evolve
+from infra.stores.lru import LruMap
 from services.projector.projections import PROJECTED, event, task
 from services.projector.projections.rows import Row, Table, Write
 
@@ -45,7 +45,7 @@ class Fold:
         self._columns = {table.name: table.columns for table in tables}
         self._key_of = {table.name: _picker(table.key) for table in tables}
         self._row_of = {table.name: _picker(table.columns) for table in tables if table.grows_only}
-        self._states: OrderedDict[TaskId, TaskState | None] = OrderedDict()
+        self._states: LruMap[TaskId, TaskState | None] = LruMap(CACHED_TASKS)
         self.quarantined: list[Quarantined] = []
         self._begin()
 
@@ -102,15 +102,14 @@ class Fold:
     def drain(self) -> Changes:
         """Return the changes held, and hold nothing."""
         for name in self._touched:
-            self._states.move_to_end(name)
+            self._states.touch(name)
             if (state := self._states[name]) is not None:
                 self._put(task.row(state))
         writes = [
             Write(table, rows) for table in self._tables if (rows := self._rows_of(table.name))
         ]
         changes = Changes(self.after, self.count, self._erased, writes)
-        while len(self._states) > CACHED_TASKS:
-            self._states.popitem(last=False)
+        self._states.evict()
         self._begin()
         return changes
 

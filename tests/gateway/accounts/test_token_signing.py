@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from events import AccountId, PersonId
 from infra.runtime.settings import Misconfigured
-from services.gateway.accounts.encryption import AesCipher, DecryptionError
+from infra.stores.encryption import DecryptionError
+from services.gateway.accounts.encryption import AesCipher
 from services.gateway.accounts.secrets import derive, name_of, read_secrets
 from services.gateway.accounts.token_signing import ACCESS_SECONDS, TICKET_SECONDS, TokenSigner
 from services.gateway.accounts.tokens import is_key, new_key, successor

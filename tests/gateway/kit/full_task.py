@@ -6,7 +6,7 @@ from importlib.resources import files
 import asyncpg
 
 from events import CallId, QuestionAsked, RequestId
-from infra.stores.migrations import migrate
+from infra.stores.postgres.migrations import migrate
 from tests.gateway.conftest import a_world
 from tests.gateway.kit.histories import artifact, put
 from tests.kit.fakes.push_services import Browser

@@ -6,7 +6,7 @@ from importlib.resources import files
 import asyncpg
 import pytest
 
-from infra.stores.migrations import migrate
+from infra.stores.postgres.migrations import migrate
 from services.gateway.problems import Refused
 from services.gateway.stores.database import create_pool, within
 

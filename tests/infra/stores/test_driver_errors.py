@@ -9,8 +9,9 @@ import redis.exceptions
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 from botocore.exceptions import ReadTimeoutError as S3ReadTimeoutError
 
-from infra.stores import object_store_errors, postgres_errors, redis_errors
-from infra.stores.postgres_errors import PostgresUnavailable
+from infra.stores import object_store_errors, redis_errors
+from infra.stores.postgres import errors
+from infra.stores.postgres.errors import PostgresUnavailable
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ from infra.stores.postgres_errors import PostgresUnavailable
     ],
 )
 def test_this_says_that_postgres_is_unavailable(error):
-    assert postgres_errors.is_unavailable(error)
+    assert errors.is_unavailable(error)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_this_says_that_postgres_is_unavailable(error):
     ],
 )
 def test_this_says_nothing_of_postgres(error):
-    assert not postgres_errors.is_unavailable(error)
+    assert not errors.is_unavailable(error)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_this_says_nothing_of_postgres(error):
 )
 async def test_whatever_keeps_from_connecting_is_an_unavailable_postgres(url):
     with pytest.raises(PostgresUnavailable):
-        await postgres_errors.connect(url)
+        await errors.connect(url)
 
 
 @pytest.mark.parametrize(

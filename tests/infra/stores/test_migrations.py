@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from infra.stores.migrations import migrate
+from infra.stores.postgres.migrations import migrate
 
 
 def write(folder: Path, **scripts: str) -> None:

@@ -6,7 +6,6 @@ it remembers where each one stands, and looks into the log for those it meets in
 writes nonsense can make a follower ask one question a message, and not read a history again.
 """
 
-from collections import OrderedDict
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -15,8 +14,9 @@ from events import AccountId, Recorded, TaskId, event_subject
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.read import history as reading
 from infra.log.jetstream.read.decode import HistoryDecoder, InvalidEvent, follows
+from infra.stores.lru import LruMap
 
-_MOST_HISTORIES: Final = 100_000
+_MAX_HISTORIES: Final = 100_000
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class OrderCheck:
     def __init__(self, connection: Connection, *, deadline_seconds: float) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
-        self._places: OrderedDict[tuple[AccountId, TaskId], _Place] = OrderedDict()
+        self._places: LruMap[tuple[AccountId, TaskId], _Place] = LruMap(_MAX_HISTORIES)
 
     def is_next(self, recorded: Recorded) -> bool:
         """Take note of an event that plainly is its history's next; False where one must look."""
@@ -75,10 +75,7 @@ class OrderCheck:
             raise InvalidEvent(f"version {recorded.version} follows {place.version}")
 
     def _remember(self, history: tuple[AccountId, TaskId], place: _Place) -> None:
-        self._places[history] = place
-        self._places.move_to_end(history)
-        if len(self._places) > _MOST_HISTORIES:
-            self._places.popitem(last=False)
+        self._places.put(history, place)
 
     async def _is_sure(self, place: _Place, recorded: Recorded) -> bool:
         """Tell whether the history still reaches back to its place: nothing of it was taken out."""

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 import asyncpg
 
 from infra.runtime.clock import Clock
-from services.gateway.accounts.encryption import Cipher, DecryptionError
+from infra.stores.encryption import DecryptionError
+from services.gateway.accounts.encryption import Cipher
 from services.gateway.accounts.sign_in.github import (
     PROVIDER,
     GitHub,

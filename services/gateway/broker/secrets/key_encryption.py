@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from infra.runtime.settings import Misconfigured
-from infra.stores.encryption import KEY_BYTES, NONCE_BYTES, NotOpened, seal, unseal
+from infra.stores.encryption import KEY_BYTES, NONCE_BYTES, DecryptionError, seal, unseal
 from services.gateway.accounts.tokens import Entropy
 
 
@@ -36,7 +36,7 @@ class KeyEncryption(Protocol):
         ...
 
     async def unwrap(self, wrapped: WrappedKey, *, of: str) -> bytes:
-        """Open a wrapped key. Raises NotOpened."""
+        """Open a wrapped key. Raises DecryptionError."""
         ...
 
 
@@ -54,10 +54,10 @@ class FileKeys:
         return WrappedKey(self.current, seal(self._keys[self.current], key, of=of, nonce=nonce))
 
     async def unwrap(self, wrapped: WrappedKey, *, of: str) -> bytes:
-        """Open a wrapped key. Raises NotOpened, also when its key is no longer in the file."""
+        """Open a wrapped key. Raises DecryptionError, also when its key is not in the file."""
         key = self._keys.get(wrapped.by)
         if key is None:
-            raise NotOpened(f"the key {wrapped.by} is not in the key file")
+            raise DecryptionError(f"the key {wrapped.by} is not in the key file")
         return unseal(key, wrapped.text, of=of)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from events import AccountId
 from events.ids import prefixed
 from infra.runtime.clock import Clock
-from infra.stores.encryption import KEY_BYTES, NONCE_BYTES, NotOpened, seal, unseal
+from infra.stores.encryption import KEY_BYTES, NONCE_BYTES, DecryptionError, seal, unseal
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.secrets.key_encryption import KeyEncryption, WrappedKey
 from services.gateway.problems import not_found, refused
@@ -97,7 +97,7 @@ class Vault:
         try:
             key = await self._keys.unwrap(WrappedKey(row["wrapped_by"], row["wrapped"]), of=of)
             return unseal(key, row["sealed"], of=of).decode()
-        except NotOpened:
+        except DecryptionError:
             raise refused(
                 409,
                 "secret_not_opened",
@@ -128,7 +128,7 @@ class Vault:
             of, old = _of(row), WrappedKey(row["wrapped_by"], row["wrapped"])
             try:
                 key = await self._keys.unwrap(old, of=of)
-            except NotOpened:
+            except DecryptionError:
                 continue
             new = await self._keys.wrap(key, of=of)
             async with within(self._pool, row["account"]) as connection:

@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 import asyncpg
 
 from infra.runtime.telemetry import logger
-from infra.stores import postgres_errors
-from infra.stores.postgres_errors import PostgresUnavailable
+from infra.stores.postgres import errors
+from infra.stores.postgres.errors import PostgresUnavailable
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class ReconnectingPostgres:
     async def attempt(self, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """Run `work` once. Raises PostgresUnavailable."""
         try:
-            with postgres_errors.postgres_errors():
+            with errors.postgres_errors():
                 return await work(await self._open())
         except PostgresUnavailable:
             self.drop()
@@ -68,14 +68,14 @@ class ReconnectingPostgres:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             try:
-                with postgres_errors.postgres_errors():
+                with errors.postgres_errors():
                     await connection.close(timeout=2)
             except PostgresUnavailable:
                 connection.terminate()
 
     async def _open(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            connection = await postgres_errors.connect(
+            connection = await errors.connect(
                 self._postgres_url,
                 command_timeout=_COMMAND_SECONDS,
                 server_settings=_KEEPALIVE_SETTINGS,

@@ -122,7 +122,8 @@ class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
 
     `command` or `diff` is exactly what would be done; `digest` binds the tool, its arguments and
     the tree they would be applied to (64 hexadecimal digits). `covers` names, for people, what an
-    answer for the whole task allows. Unanswered until `expires_at` it counts as denied.
+    answer for the whole task allows; `risks` are the same as values, which an answer grants (events
+    of older workers have none). Unanswered until `expires_at` it counts as denied.
     """
 
     request: _Request
@@ -134,6 +135,7 @@ class ApprovalRequested(Fact, frozen=True, tag="approval.requested"):
     expires_at: Moment
     command: Text = ""
     diff: Text = ""
+    risks: Annotated[tuple[Line, ...], msgspec.Meta(max_length=_MAX_ITEMS)] = ()
 
 
 class ToolStarted(Fact, frozen=True, tag="tool.started"):

@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from events import ApprovalAnswered, ApprovalRequested, CallId, TaskId
 from services.worker.agent.approvals import policy
 from services.worker.agent.approvals.policy import Approvals, approval_need, decide_call
+from services.worker.agent.approvals.risks import THIS_ALONE
 from services.worker.agent.tool_calls import Call
 
 TASK = TaskId("task_" + "a" * 26)
@@ -54,6 +57,7 @@ def request(call: Call, tree: str = "tree") -> ApprovalRequested:
         title="t",
         digest=need.digest,
         covers=need.covers,
+        risks=need.risks,
         expires_at=LATER,
     )
 
@@ -116,3 +120,23 @@ def test_another_machine_asks_again_what_nobody_answered_and_keeps_what_somebody
     assert not approvals.is_waiting
     late = policy.add_answer(approvals, said(request(other)))  # it crossed the machine's end
     assert ruling(late, other) == "allowed"
+
+
+def for_the_task(asked: ApprovalRequested) -> frozenset[str]:
+    approvals = policy.add_request(Approvals(), asked)
+    return policy.add_answer(approvals, said(asked, scope="task")).granted
+
+
+def test_an_answer_for_the_task_grants_the_values_and_not_the_text_that_was_shown():
+    asked = replace(request(bash("ls")), covers="deleting files, pushing", risks=("a, b",))
+    assert for_the_task(asked) == {"a, b"}
+
+
+def test_a_request_of_an_older_worker_grants_what_its_text_names():
+    asked = replace(request(bash("ls")), covers="deleting files, pushing", risks=())
+    assert for_the_task(asked) == {"deleting files", "pushing"}
+
+
+def test_a_script_that_cannot_be_read_grants_nothing_for_the_next():
+    for risks in ((THIS_ALONE,), ()):
+        assert for_the_task(replace(request(bash("ls")), covers=THIS_ALONE, risks=risks)) == set()

@@ -27,7 +27,7 @@ from services.worker.agent.tool_calls import MUTATING, Call
 Ruling = Literal["allowed", "ask", "wait", "denied", "expired"]
 
 PUSH: Final = "push"
-_AND: Final = ", "
+_SEPARATOR: Final = ", "
 _ANY: Final = "changing files and running commands"
 
 
@@ -41,7 +41,7 @@ class ApprovalNeed(msgspec.Struct, frozen=True):
     @property
     def covers(self) -> str:
         """Name what an answer for the whole task allows."""
-        return _AND.join(self.risks)
+        return _SEPARATOR.join(self.risks)
 
 
 class Approvals(msgspec.Struct, frozen=True):
@@ -102,8 +102,16 @@ def add_answer(approvals: Approvals, event: ApprovalAnswered) -> Approvals:
         return replace(approvals, pushes=MappingProxyType(pushes))
     if request is None or event.scope != "task" or event.verdict != "allow":
         return approvals
-    granted = {risk for risk in request.covers.split(_AND) if risk != THIS_ALONE}
-    return replace(approvals, granted=approvals.granted | granted)
+    return replace(approvals, granted=approvals.granted | granted_risks(request))
+
+
+def granted_risks(request: ApprovalRequested) -> frozenset[str]:
+    """Return what an answer for the whole task allows.
+
+    Requests of older workers have the risks only as text, in `covers`.
+    """
+    risks = request.risks or request.covers.split(_SEPARATOR)
+    return frozenset(risks) - {THIS_ALONE}
 
 
 def forget_requests(approvals: Approvals) -> Approvals:

@@ -14,9 +14,9 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from docs.__main__ import documents
 from events import GatewayEvent, OperatorEvent, SchedulerEvent, TaskEvent, WorkerEvent
+from events.protocol import frames
 from infra.documents import stale
 from services.gateway.problems import Refused
-from services.gateway.stream import frames
 from services.gateway.stream.asyncapi import OPERATIONS
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.requests import Terms

@@ -6,10 +6,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-SUBPROTOCOL: Final = "errand.v1+json"
-FRAME_BYTES: Final = 64 * 1024
-"""What a frame of a device may have."""
-
 _encode = msgspec.json.Encoder().encode
 
 

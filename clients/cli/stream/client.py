@@ -23,6 +23,7 @@ from clients.cli.stream.command_sender import Sender
 from clients.cli.stream.items import CaughtUp, Line, LiveItem, Lost, Missing, Shown
 from clients.cli.stream.outbox import Command, Outbox
 from events import AccountId, History, Recorded, TaskId, codec
+from events.protocol.frames import SUBPROTOCOL
 
 _SERVER_FRAME_BYTES = 8 * 1024 * 1024
 _PAGE_EVENTS = 500
@@ -137,7 +138,7 @@ class Stream:
         token, self._refused = await self._gateway.fresh_token(refused=self._refused), ""
         async with connect(
             self._gateway.url.replace("http", "ws", 1) + "/v1/stream",
-            subprotocols=[Subprotocol(frames.SUBPROTOCOL)],
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
             compression=None,
             max_size=_SERVER_FRAME_BYTES,
             close_timeout=_GOODBYE_SECONDS,

@@ -11,6 +11,7 @@ import msgspec
 
 from clients.cli.errors import Trouble
 from clients.cli.protocol import frames
+from events.protocol.frames import FRAME_BYTES
 
 _WAIT_SECONDS: Final = 5.0
 _TABLE: Final = """
@@ -55,9 +56,9 @@ class Outbox:
         Raises Trouble when the command is longer than a frame.
         """
         size = len(frames.cmd(kept.id, op=kept.op, task=kept.task, args=kept.args).encode())
-        if size > frames.FRAME_BYTES:
+        if size > FRAME_BYTES:
             raise Trouble(
-                f"This is too long: {size} bytes, and {frames.FRAME_BYTES} are taken.",
+                f"This is too long: {size} bytes, and {FRAME_BYTES} are taken.",
                 "Put long material into a file of the repository and name it.",
             )
         with self._open() as file:

@@ -5,10 +5,10 @@ from typing import Final, get_args
 
 import msgspec
 
+from events.protocol import frames
 from infra.documents import Channel, Json, Message, Operation, Part, Schemas
 from infra.documents.asyncapi import REFS
 from infra.documents.stored import facts
-from services.gateway.stream import frames
 from services.gateway.tasks import requests
 
 OPERATIONS: Final[Mapping[str, type[msgspec.Struct]]] = {

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from events import TaskId
-from services.gateway.stream import frames
+from events.protocol import frames
 from services.gateway.stream.feed import EventBatch, Feed
 
 LOOK_IN_THE_LOG: Final = None

@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 from prometheus_client import Gauge
 
 from events import PersonId
+from events.protocol import frames
+from events.protocol.frames import Closed
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
-from services.gateway.stream import frames
-from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import DeviceKey, Presence
 from services.gateway.stream.session import (

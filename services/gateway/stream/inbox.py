@@ -10,10 +10,10 @@ from typing import Final, Protocol
 import msgspec
 
 from events import AccountId, TaskId
+from events.protocol import frames
 from events.protocol.task_state import TaskState
 from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
-from services.gateway.stream import frames
 
 _MOST_LINES: Final = 100
 

@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple, NoReturn, Protocol, assert_never
 
 from events import History, TaskId
+from events.protocol import frames
+from events.protocol.frames import Closed
 from infra.log.event_log import Unavailable
 from infra.runtime.clock import Clock
 from services.gateway.problems import Refused, not_found
-from services.gateway.stream import frames
 from services.gateway.stream.cursor import LOOK_IN_THE_LOG, Cursor
-from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import DeviceKey, DeviceView, Presence
 from services.gateway.stream.rules.ephemeral import EphemeralBuffer, EphemeralItem

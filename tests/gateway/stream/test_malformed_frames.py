@@ -19,8 +19,8 @@ from websockets.asyncio.client import connect as connect_socket
 from websockets.exceptions import ConnectionClosed
 
 from events import PlanItem, PlanUpdated
+from events.protocol import frames
 from infra.log.jetstream import JetStreamLog, connect
-from services.gateway.stream import frames
 from tests.gateway.conftest import World, settings_for
 from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.build.malformed_frames import Frame, malformed

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from clients.cli.protocol.reconnect_policy import judge
-from services.gateway.stream import frames
+from events.protocol import frames
 from tests.kit.paths import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "protocol.md").read_text()

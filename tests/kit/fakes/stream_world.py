@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 
 from events import AccountId, Head, History, PersonId, Recorded
+from events.protocol import frames
+from events.protocol.frames import Closed
 from infra.log.event_log import Unavailable
 from infra.runtime.clock import utc_now
 from infra.stores.live_channels import Frame, feed_channel, pack
-from services.gateway.stream import frames
-from services.gateway.stream.frames import Closed
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.redis_reader import Listener
 from services.gateway.stream.session import Session, SessionDependencies, StreamTimeouts

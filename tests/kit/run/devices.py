@@ -24,13 +24,13 @@ from events import (
     task_id,
 )
 from events.ids import CommandId
+from events.protocol import frames
 from events.protocol.task_state import TaskState, evolve
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.live_channels import EPHEMERAL, Frame, feed_channel, pack
 from services.gateway.http.serving.connection_limits import ConnectionLimits
 from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.problems import Refused, refused, unavailable
-from services.gateway.stream import frames
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence

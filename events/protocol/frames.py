@@ -1,4 +1,7 @@
-"""Protocol v1 as structs (docs/reference/protocol.md)."""
+"""Stream protocol v1: the frames of a device and of the server, and the close codes. Pure.
+
+docs/reference/protocol.md describes it. The gateway serves it; clients speak it.
+"""
 
 from datetime import datetime
 from typing import Literal
@@ -13,7 +16,7 @@ FRAME_BYTES = 64 * 1024
 SUBSCRIPTIONS = 128
 HEARTBEAT_SECONDS = 25.0
 INBOX = "inbox"
-"""What a device subscribes to, in place of a task, for one line a task of its account."""
+"""The name to subscribe to, in place of a task, for one line per task of the account."""
 
 # The range is the verdict: below 4500 reconnect and resume, from 4500 on stop.
 GOING_AWAY = 4001
@@ -41,11 +44,11 @@ class Closed(Exception):
 
 
 class FromDevice(msgspec.Struct, frozen=True, tag_field="t"):
-    """Something a device says; one JSON object a frame."""
+    """A frame from a device: one JSON object."""
 
 
 class Device(msgspec.Struct, frozen=True):
-    """Which device this is; a new connection of the same device replaces the old."""
+    """The device of a connection; a new connection of the same device replaces the old."""
 
     id: str
     name: str = ""
@@ -63,9 +66,9 @@ Visibility = Literal["active", "background"]
 
 
 class Hello(FromDevice, frozen=True, tag="hello"):
-    """The first frame: who is there, and from where to go on.
+    """The first frame: credentials, and the positions from which to go on.
 
-    Who: by an access token or API key, or by a ticket where no secret may be kept (browsers).
+    Credentials: an access token or API key, or a ticket where no secret may be kept (browsers).
     """
 
     v: int
@@ -77,7 +80,7 @@ class Hello(FromDevice, frozen=True, tag="hello"):
 
 
 class Sub(FromDevice, frozen=True, tag="sub"):
-    """Send this task's events after `version`; of `inbox`, one line a task."""
+    """Send this task's events after `version`; of `inbox`, one line per task."""
 
     task: str
     version: int = 0
@@ -90,7 +93,7 @@ class Unsub(FromDevice, frozen=True, tag="unsub"):
 
 
 class Cmd(FromDevice, frozen=True, tag="cmd"):
-    """Do something. `id` is the client's UUID: said twice, it is done once."""
+    """Do something. `id` is the client's UUID: sent twice, it is carried out once."""
 
     id: str
     op: str
@@ -99,13 +102,13 @@ class Cmd(FromDevice, frozen=True, tag="cmd"):
 
 
 class Seen(FromDevice, frozen=True, tag="seen"):
-    """How far the person has looked, by task: what they have seen needs no push."""
+    """The last version the person has seen, per task: what they have seen needs no push."""
 
     cursors: dict[str, int]
 
 
 class Vis(FromDevice, frozen=True, tag="vis"):
-    """Whether the app is in front of the person, and which task it shows."""
+    """The visibility of the app, and the task it shows."""
 
     state: Visibility
     focus: str = ""
@@ -118,7 +121,7 @@ class Auth(FromDevice, frozen=True, tag="auth"):
 
 
 class Pong(FromDevice, frozen=True, tag="pong"):
-    """Still here."""
+    """The answer to a ping."""
 
 
 Said = Hello | Sub | Unsub | Cmd | Seen | Vis | Auth | Pong
@@ -126,7 +129,7 @@ _decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 
 
 def decode(frame: bytes | str) -> Said:
-    """Read a device's frame. Raises Closed(4500) saying what is wrong with it."""
+    """Decode a device's frame. Raises Closed(4500) with what is wrong with it."""
     if len(frame) > FRAME_BYTES:
         raise Closed(BAD_FRAME, f"A frame may have {FRAME_BYTES} bytes; this one has {len(frame)}.")
     try:
@@ -136,7 +139,7 @@ def decode(frame: bytes | str) -> Said:
 
 
 class ToDevice(msgspec.Struct, frozen=True, tag_field="t"):
-    """Something a device is told; an item of the JSON array that is a frame."""
+    """An item of a frame to a device, which is a JSON array of items."""
 
 
 class Welcome(ToDevice, frozen=True, tag="welcome"):
@@ -169,7 +172,7 @@ ResetReason = Literal["not_found", "position_lost", "unavailable"]
 
 
 class Reset(ToDevice, frozen=True, tag="reset"):
-    """Nothing can be sent of this task, or not from there; `reason` says why."""
+    """No events of this task can be sent, or not from that version; `reason` says why."""
 
     task: str
     head: int
@@ -225,7 +228,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(item: ToDevice) -> bytes:
-    """Spell one item."""
+    """Encode one item."""
     return _encoder.encode(item)
 
 

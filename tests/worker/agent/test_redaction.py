@@ -111,6 +111,14 @@ def test_a_private_key_is_redacted_and_a_diff_around_it_still_fits():
     assert "MIIE" not in Redactor().text("\n".join(PEM.split("\n")[:3]))
 
 
+def test_a_private_key_may_be_cut_anywhere():
+    text = f"a = 1 {PEM}\nb = 2"
+    whole = Redactor().text(text)
+    for cut in range(len(text) + 1):
+        stream = Redactor().stream()
+        assert stream.take(text[:cut]) + stream.take(text[cut:]) + stream.end() == whole
+
+
 @given(st.data())
 def test_a_text_in_pieces_shows_no_more_than_the_whole(data):
     redactor = Redactor({"broker-token": TOKEN})

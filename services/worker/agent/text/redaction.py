@@ -331,4 +331,4 @@ def _open_key(text: str) -> int:
 
 
 def _may_go_on(line: str) -> bool:
-    return _KEY_LINE.fullmatch(line) is not None or line.lstrip(" +>|-\t").startswith("-----END")
+    return _KEY_LINE.fullmatch(line) is not None or line.lstrip(" +>|-\t").startswith("END ")

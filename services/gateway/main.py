@@ -28,7 +28,7 @@ from services.gateway.broker.assembly import BrokerDependencies, broker
 from services.gateway.broker.settings import microusd
 from services.gateway.http.allowed_origins import origins
 from services.gateway.http.app import make_app
-from services.gateway.http.asgi import Edge
+from services.gateway.http.asgi import GatewayApplication
 from services.gateway.http.context import (
     ForgeOffered,
     GatewayContext,
@@ -36,29 +36,29 @@ from services.gateway.http.context import (
     ServerInfo,
     TaskContext,
 )
-from services.gateway.http.response_middleware import Answers
+from services.gateway.http.response_middleware import ResponseMiddleware
 from services.gateway.http.serving.readiness import Readiness
 from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.http.serving.startup import Startup
 from services.gateway.http.settings import read_origins
 from services.gateway.push.assembly import Push, pushing
 from services.gateway.queries.artifacts import artifact_cache
-from services.gateway.queries.command_handler import Commands
-from services.gateway.queries.log_capacity import Room
-from services.gateway.queries.task_cache import Recall
-from services.gateway.queries.task_queries import States
-from services.gateway.queries.usage_queries import Reading
+from services.gateway.queries.command_handler import CommandHandler
+from services.gateway.queries.log_capacity import LogCapacity
+from services.gateway.queries.task_cache import TaskCache
+from services.gateway.queries.task_queries import TaskQueries
+from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.settings import Settings, read_forges, read_models
 from services.gateway.stores.database import Pool, connected, create_pool, prepare_schema
 from services.gateway.stores.object_store import Bucket, Storage
-from services.gateway.stores.rate_limiter import Limits
+from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.stores.server_report import OK, Report, ignore_report
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import Terms
+from services.gateway.tasks.requests import RequestDecoder
 
 _MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 _FORGE_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
@@ -71,7 +71,7 @@ _log = logger(__name__)
 class Gateway(NamedTuple):
     """The gateway, put together: what serves, and what runs beside it."""
 
-    application: Edge
+    application: GatewayApplication
     stream: Stream
     hub: Hub
     presence: Presence
@@ -152,7 +152,7 @@ async def gateway(
     forges = read_forges(settings.forges)
     allowed = origins(settings.public_url, ",".join(read_origins(settings.allowed_origins)))
     async with _opened(settings, report) as opened, AsyncExitStack() as resources:
-        recall = Recall(opened.log, utc_now)
+        recall = TaskCache(opened.log, utc_now)
         digests = Digests(settings.claim_secret)
         accounts = make_accounts(
             settings,
@@ -162,14 +162,14 @@ async def gateway(
             client=opened.forges,
             clock=clock,
         )
-        commands = Commands(
+        commands = CommandHandler(
             opened.log,
             recall=recall,
             terms=_terms(settings, forges),
             draft_factory=DraftFactory(utc_now),
-            room=Room(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
+            room=LogCapacity(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
         )
-        states = States(opened.log, pool=opened.pool, live=opened.live)
+        states = TaskQueries(opened.log, pool=opened.pool, live=opened.live)
         hub = Hub(opened.log, RedisReader(settings.redis_url), states)
         presence = Presence(opened.live, utc_now)
         push = await resources.enter_async_context(_pushing(settings, opened, presence))
@@ -180,13 +180,13 @@ async def gateway(
                 log=opened.log,
                 commands=commands,
                 states=states,
-                usage=Reading(opened.pool),
+                usage=UsageQueries(opened.pool),
                 artifacts=artifact_cache(opened.log, utc_now),
                 feeds=hub,
                 storage=opened.storage,
             ),
             accounts=accounts,
-            limits=Limits(opened.live, settings.requests_per_minute),
+            limits=RateLimiter(opened.live, settings.requests_per_minute),
             broker=brokering,
             push=push,
             about=_about(settings, forges, accounts.sign_in_methods),
@@ -196,7 +196,7 @@ async def gateway(
             readiness=_readiness(opened),
         )
         stream = _stream(context, hub, presence)
-        edge = Edge(
+        edge = GatewayApplication(
             stream=stream,
             routes=_routes(settings, context),
             origins=allowed,
@@ -215,8 +215,8 @@ def _stream(context: GatewayContext, hub: Hub, presence: Presence) -> Stream:
     )
 
 
-def _routes(settings: Settings, context: GatewayContext) -> Answers:
-    return Answers(
+def _routes(settings: Settings, context: GatewayContext) -> ResponseMiddleware:
+    return ResponseMiddleware(
         make_app(context),
         is_https=settings.public_url.startswith("https:"),
         body_seconds=settings.body_seconds,
@@ -239,7 +239,7 @@ def _pushing(
 
 
 def _parts(
-    opened: _Opened, *, recall: Recall, digests: Digests, forges: tuple[Forge, ...]
+    opened: _Opened, *, recall: TaskCache, digests: Digests, forges: tuple[Forge, ...]
 ) -> BrokerDependencies:
     return BrokerDependencies(
         pool=opened.pool,
@@ -298,8 +298,8 @@ def _client(timeout: httpx.Timeout) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
 
 
-def _terms(settings: Settings, forges: tuple[Forge, ...]) -> Terms:
-    return Terms(
+def _terms(settings: Settings, forges: tuple[Forge, ...]) -> RequestDecoder:
+    return RequestDecoder(
         forges,
         settings.model_name,
         models=read_models(settings.models_offered),

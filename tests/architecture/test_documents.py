@@ -19,7 +19,7 @@ from infra.documents import stale
 from services.gateway.problems import Refused
 from services.gateway.stream.asyncapi import OPERATIONS
 from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import Terms
+from services.gateway.tasks.requests import RequestDecoder
 from tests.kit.paths import ROOT
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -147,7 +147,7 @@ def test_everything_a_device_is_told_is_an_item_of_a_frame():
 
 def test_every_operation_of_a_device_is_documented_and_there():
     """`Terms.read` knows each of them, and says of no other that it is known."""
-    terms = Terms((Forge(kind="git", url="https://forge.example"),), "model")
+    terms = RequestDecoder((Forge(kind="git", url="https://forge.example"),), "model")
     for op in OPERATIONS:
         with pytest.raises(Refused) as refusal:
             terms.read(op, b'{"invented":1}', NOW)

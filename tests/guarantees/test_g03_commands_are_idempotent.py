@@ -18,18 +18,20 @@ from infra.log.jetstream import Connection, JetStreamLog, provision
 from infra.log.jetstream.connection import api
 from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.problems import Refused
-from services.gateway.queries.command_handler import Commands, Performed
-from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.command_handler import CommandHandler, CommandResult
+from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal
 from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import Terms
+from services.gateway.tasks.requests import RequestDecoder
 from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.faults.tampering import is_ack, once, tampered
 from tests.kit.laws.linear_histories import PATIENCE_SECONDS, raw
 from tests.kit.servers.cluster import LogPlace
 from tests.kit.servers.nats_connections import as_admin, as_role
 
-TERMS = Terms((Forge(kind="github", url="https://github.com", api_url="https://x"),), "house")
+TERMS = RequestDecoder(
+    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "house"
+)
 SUBMISSION: dict[str, Any] = {
     "prompt": "fix it",
     "repository": {"url": "https://github.com/ada/app"},
@@ -46,19 +48,19 @@ class Gateway:
     def __init__(self, connection: Connection, ada: Principal, *, seconds: float) -> None:
         log = JetStreamLog[GatewayEvent](connection, deadline_seconds=seconds)
         self._ada = ada
-        self._commands = Commands(
-            log, recall=Recall(log, utc_now), terms=TERMS, draft_factory=DraftFactory(utc_now)
+        self._commands = CommandHandler(
+            log, recall=TaskCache(log, utc_now), terms=TERMS, draft_factory=DraftFactory(utc_now)
         )
 
-    async def submit(self, command: str) -> Performed:
+    async def submit(self, command: str) -> CommandResult:
         return await self._perform(None, command, "submit", SUBMISSION)
 
-    async def say(self, task: TaskId, command: str, text: str) -> Performed:
+    async def say(self, task: TaskId, command: str, text: str) -> CommandResult:
         return await self._perform(task, command, "instruct", {"text": text})
 
     async def _perform(
         self, task: TaskId | None, command: str, op: str, arguments: dict[str, Any]
-    ) -> Performed:
+    ) -> CommandResult:
         body = msgspec.json.encode(arguments)
         return await self._commands.perform(
             self._ada, task, command_id=command, op=op, arguments=body
@@ -96,8 +98,8 @@ async def house(log_place: LogPlace) -> AsyncIterator[House]:
 async def test_said_at_once_by_many_to_two_gateways_it_is_done_once(house: House) -> None:
     gateways = [await house.gateway(), await house.gateway()]
     submit, say = new_command(), new_command()
-    submitted: set[Performed] = set()
-    said: set[Performed] = set()
+    submitted: set[CommandResult] = set()
+    said: set[CommandResult] = set()
 
     async def insist(gateway: Gateway) -> None:
         submitted.add(await gateway.submit(submit))

@@ -22,7 +22,7 @@ from services.gateway.accounts.sign_in.mail import Mail, MailSettings
 from services.gateway.accounts.sign_in.pairing import Pairings
 from services.gateway.accounts.token_signing import TokenSigner
 from services.gateway.accounts.tokens import Digests
-from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.database import Pool
 
 CALLBACK: Final = "/sign-in/github/callback"
@@ -46,7 +46,7 @@ def make_accounts(
     settings: AccountSettings,
     pool: Pool,
     *,
-    recall: Recall,
+    recall: TaskCache,
     live: redis.Redis,
     client: httpx.AsyncClient,
     clock: Clock,

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from services.gateway.problems import too_many
 from services.gateway.stores.database import Pool, across_accounts
-from services.gateway.stores.rate_limiter import network
+from services.gateway.stores.rate_limiter import client_network
 
 Kind = Literal["code", "link", "mail"]
 
@@ -61,7 +61,7 @@ async def take_off(pool: Pool, address: str, now: datetime, *, kind: Kind) -> No
 
 
 def _sources(address: str, kind: Kind) -> tuple[str, str]:
-    return f"{kind} {network(address)}", f"{kind} *"
+    return f"{kind} {client_network(address)}", f"{kind} *"
 
 
 def _minute(now: datetime) -> datetime:

@@ -8,7 +8,7 @@ from infra.runtime.clock import Clock
 from services.gateway.accounts.session_cache import SessionCache
 from services.gateway.accounts.token_signing import SignedToken, TokenClaims, TokenSigner
 from services.gateway.accounts.tokens import Digests, is_key
-from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.database import Pool, across_accounts, within
 from services.gateway.tasks.access import Principal, history_for, is_task_id
 
@@ -48,7 +48,7 @@ class Authenticator:
         self,
         pool: Pool,
         *,
-        recall: Recall,
+        recall: TaskCache,
         digests: Digests,
         signing: TokenSigner,
         standings: SessionCache,

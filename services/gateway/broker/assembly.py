@@ -32,7 +32,7 @@ from services.gateway.broker.model.proxy import ModelProxy, Upstream
 from services.gateway.broker.secrets.key_encryption import read_keys
 from services.gateway.broker.secrets.vault import Vault
 from services.gateway.broker.settings import BrokerSettings, microusd
-from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.database import Pool
 from services.gateway.stores.object_store import Storage
 from services.gateway.tasks.repository_url import Forge
@@ -65,7 +65,7 @@ class BrokerDependencies:
     """What the broker is made from."""
 
     pool: Pool
-    recall: Recall
+    recall: TaskCache
     digests: Digests
     forges: tuple[Forge, ...]
     model: httpx.AsyncClient

@@ -20,7 +20,7 @@ from services.gateway.accounts.tokens import Entropy
 from services.gateway.broker.grants import Grant, Grants
 from services.gateway.broker.model.spend_limits import BillingContext
 from services.gateway.problems import Refused, refused, unavailable
-from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import is_task_id
 from services.gateway.tasks.task import Task
 
@@ -75,7 +75,7 @@ class Attempts:
         self,
         grants: Grants,
         *,
-        recall: Recall,
+        recall: TaskCache,
         minter: CredentialSettings,
         clock: Clock,
         entropy: Entropy,

@@ -22,8 +22,8 @@ from services.gateway.http.error_handlers import (
     on_refused,
     on_too_deep,
 )
-from services.gateway.http.request_guards import Before, person_allowed
-from services.gateway.http.response_middleware import CutShort
+from services.gateway.http.request_guards import RequestGuards, rate_limited_principal
+from services.gateway.http.response_middleware import RequestAborted
 from services.gateway.http.routes import operator, server_info
 from services.gateway.http.routes.account import (
     budgets,
@@ -38,7 +38,7 @@ from services.gateway.http.routes.task import artifacts, events, tasks, time_tra
 from services.gateway.http.routes.web_pages import pair_page
 from services.gateway.problems import Refused
 
-MOST_BODY_BYTES: Final = 256 * 1024
+MAX_BODY_BYTES: Final = 256 * 1024
 
 
 def make_app(context: GatewayContext) -> Litestar:
@@ -71,18 +71,18 @@ def make_app(context: GatewayContext) -> Litestar:
         dependencies={
             "context": Provide(gateway_context, sync_to_thread=False),
             "broker": Provide(broker, sync_to_thread=False),
-            "principal": Provide(person_allowed),
+            "principal": Provide(rate_limited_principal),
         },
-        before_request=Before(context),
+        before_request=RequestGuards(context),
         cors_config=_cors(context.allowed_origins),
         exception_handlers={
             Refused: on_refused,
             HTTPException: on_http_exception,
-            CutShort: on_cut_short,
+            RequestAborted: on_cut_short,
             RecursionError: on_too_deep,
             Exception: on_bug,
         },
-        request_max_body_size=MOST_BODY_BYTES,
+        request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_description(),
         logging_config=None,
     )

@@ -28,7 +28,7 @@ _seconds = Histogram("errand_gateway_seconds", "Until the first byte of an answe
 _log = logger(__name__)
 
 
-class Edge:
+class GatewayApplication:
     """The gateway as one ASGI application. `new_id` makes request ids.
 
     `origins` are those whose pages may connect to the stream (accounts.origins).

@@ -11,11 +11,11 @@ from services.gateway.broker.assembly import Broker
 from services.gateway.http.serving.readiness import Readiness
 from services.gateway.push.assembly import Push
 from services.gateway.queries.artifacts import Artifacts
-from services.gateway.queries.command_handler import Commands
-from services.gateway.queries.task_queries import States
-from services.gateway.queries.usage_queries import Reading
+from services.gateway.queries.command_handler import CommandHandler
+from services.gateway.queries.task_queries import TaskQueries
+from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.stores.object_store import Storage
-from services.gateway.stores.rate_limiter import Limits
+from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.tasks.event_feed import Feeds
 
 
@@ -47,9 +47,9 @@ class TaskContext:
     """What the routes of tasks use: the log, commands, queries, and stored objects."""
 
     log: EventLog[GatewayEvent]
-    commands: Commands
-    states: States
-    usage: Reading
+    commands: CommandHandler
+    states: TaskQueries
+    usage: UsageQueries
     artifacts: Artifacts
     feeds: Feeds
     storage: Storage
@@ -63,7 +63,7 @@ class GatewayContext:
     accounts: Accounts
     broker: Broker
     push: Push
-    limits: Limits
+    limits: RateLimiter
     about: ServerInfo
     readiness: Readiness
     public_url: str

@@ -14,11 +14,11 @@ from services.gateway.tasks.access import Principal, Scope, require
 _SCOPE: Final = "scope"
 _LOOKING: Final = ("GET", "HEAD", "OPTIONS")
 
-Asked = Request[Any, Any, Any]
+AnyRequest = Request[Any, Any, Any]
 
-TheBroker = NamedDependency[SkipValidation[Broker]]
-TheContext = NamedDependency[SkipValidation[GatewayContext]]
-ThePerson = NamedDependency[SkipValidation[Principal]]
+CurrentBroker = NamedDependency[SkipValidation[Broker]]
+Context = NamedDependency[SkipValidation[GatewayContext]]
+CurrentPrincipal = NamedDependency[SkipValidation[Principal]]
 CommandKey = Annotated[
     str | None,
     HeaderParameter(
@@ -30,13 +30,13 @@ CommandKey = Annotated[
 ]
 
 
-def bearer(request: Asked) -> str:
+def bearer(request: AnyRequest) -> str:
     """Read the token of `Authorization: Bearer …`; empty when there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def needs(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple[int, ...] | None]:
+def route_options(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple[int, ...] | None]:
     """Make a route's `opt`: the scope it needs, and further statuses that it answers with.
 
     Unsaid, GET needs `read` and all else `write`.
@@ -44,7 +44,7 @@ def needs(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple[int, ..
     return {_SCOPE: scope, "answers": answers}
 
 
-async def person_asking(request: Asked, context: TheContext) -> Principal:
+async def authenticated_principal(request: AnyRequest, context: Context) -> Principal:
     """Tell who asks.
 
     Raises Refused: 401 when it is nobody known, 403 when their key has not the route's scope.
@@ -60,12 +60,12 @@ async def person_asking(request: Asked, context: TheContext) -> Principal:
     return principal
 
 
-def place(request: Asked) -> str:
+def client_address(request: AnyRequest) -> str:
     """Tell the address a request comes from, by which guessing is slowed down."""
     return request.client.host if request.client else "unknown"
 
 
-def required(key: str | None) -> str:
+def require_command_key(key: str | None) -> str:
     """Insist on an Idempotency-Key. Raises Refused (400) without one."""
     if not key:
         raise refused(

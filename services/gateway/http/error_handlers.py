@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from events.protocol.problem import MEDIA_TYPE, Fault, Problem
 from infra.runtime.telemetry import logger
-from services.gateway.http.dependencies import Asked
-from services.gateway.http.response_middleware import CutShort
+from services.gateway.http.dependencies import AnyRequest
+from services.gateway.http.response_middleware import RequestAborted
 from services.gateway.problems import Refused, problem
 
 _log = logger(__name__)
@@ -31,7 +31,7 @@ _SAID: dict[int, tuple[str, str]] = {
 }
 
 
-def on_refused(request: Asked, error: Refused) -> Response[Problem]:
+def on_refused(request: AnyRequest, error: Refused) -> Response[Problem]:
     """Answer what a route refused."""
     headers: dict[str, str] = {}
     if error.problem.status == HTTPStatus.UNAUTHORIZED:
@@ -43,7 +43,7 @@ def on_refused(request: Asked, error: Refused) -> Response[Problem]:
     return _answer(request, error.problem, headers)
 
 
-def on_http_exception(request: Asked, error: HTTPException) -> Response[Problem]:
+def on_http_exception(request: AnyRequest, error: HTTPException) -> Response[Problem]:
     """Answer what the framework refused: no such address, method, parameter, body."""
     headers = dict(error.headers or {})
     if isinstance(error, ValidationException):
@@ -59,18 +59,18 @@ def on_http_exception(request: Asked, error: HTTPException) -> Response[Problem]
     return _answer(request, problem(error.status_code, code, detail), headers)
 
 
-def on_too_deep(request: Asked, _: RecursionError) -> Response[Problem]:
+def on_too_deep(request: AnyRequest, _: RecursionError) -> Response[Problem]:
     """Answer a body nested beyond reason."""
     return _answer(request, problem(400, "too_deep", "The body is nested too deeply."), {})
 
 
-def on_cut_short(request: Asked, _: CutShort) -> Response[Problem]:
+def on_cut_short(request: AnyRequest, _: RequestAborted) -> Response[Problem]:
     """Answer a body whose sender went away; hardly anybody is there to read it."""
     said = problem(400, "body_cut_short", "The body ended too early, or came too slowly.")
     return _answer(request, said, {"Connection": "close"})
 
 
-def on_bug(request: Asked, error: Exception) -> Response[Problem]:
+def on_bug(request: AnyRequest, error: Exception) -> Response[Problem]:
     """Answer a failure of ours, and log it."""
     _log.error("a request failed", path=request.url.path, exc_info=error)
     said = problem(
@@ -83,7 +83,7 @@ def on_bug(request: Asked, error: Exception) -> Response[Problem]:
     return _answer(request, said, {})
 
 
-def _answer(request: Asked, said: Problem, headers: dict[str, str]) -> Response[Problem]:
+def _answer(request: AnyRequest, said: Problem, headers: dict[str, str]) -> Response[Problem]:
     request_id = request.scope.get("request_id", "")
     return Response(
         replace(said, request_id=str(request_id)),

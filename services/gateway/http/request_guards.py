@@ -9,19 +9,19 @@ from litestar import Response
 from litestar.routes import HTTPRoute
 
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import Asked, TheContext, bearer, person_asking
+from services.gateway.http.dependencies import AnyRequest, Context, authenticated_principal, bearer
 from services.gateway.problems import Refused, refused, too_many
-from services.gateway.stores.rate_limiter import Kind, Taken, network
+from services.gateway.stores.rate_limiter import Kind, RateLimitResult, client_network
 from services.gateway.tasks.access import Principal
 
-MOST_DEEP: Final = 32
+MAX_DEPTH: Final = 32
 _FREE: Final = ("/health/", "/broker/")  # probes, and workers: their tasks have budgets
 _BODY: Final = "data"  # the parameter by which a route takes its JSON
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
-async def person_allowed(request: Asked, context: TheContext) -> Principal:
+async def rate_limited_principal(request: AnyRequest, context: Context) -> Principal:
     """Tell who asks, and count it. Raises Refused: 401 for nobody known, 429 when it is too often.
 
     Who is not known is counted by address; an API key before it is looked up, so that many at once
@@ -31,7 +31,7 @@ async def person_allowed(request: Asked, context: TheContext) -> Principal:
     if is_guess:
         await _count(request, context, "anonymous", _address(request))
     try:
-        principal = await person_asking(request, context)
+        principal = await authenticated_principal(request, context)
     except Refused as refusal:
         if refusal.problem.status == HTTPStatus.UNAUTHORIZED and not is_guess:
             await _count(request, context, "anonymous", _address(request))
@@ -43,13 +43,13 @@ async def person_allowed(request: Asked, context: TheContext) -> Principal:
     return principal
 
 
-class Before:
+class RequestGuards:
     """Runs before each route. Routes that do not ask who it is are counted by address."""
 
     def __init__(self, context: GatewayContext) -> None:
         self._context = context
 
-    async def __call__(self, request: Asked) -> Response[None] | None:
+    async def __call__(self, request: AnyRequest) -> Response[None] | None:
         """Let a request through (None).
 
         Raises Refused: 400 not UTF-8, too deep, a parameter repeated or null, 429 too often.
@@ -75,16 +75,16 @@ class Before:
         return None
 
 
-async def _read_body(request: Asked) -> None:
+async def _read_body(request: AnyRequest) -> None:
     """Read the body. Raises Refused (400) when it is not UTF-8, or nested too deeply."""
     body = await request.body()
     if not _is_utf8(body):
         raise _not_utf8("body")
-    if depth(body) > MOST_DEEP:
-        raise refused(400, "too_deep", f"The body is nested more than {MOST_DEEP} deep.")
+    if json_depth(body) > MAX_DEPTH:
+        raise refused(400, "too_deep", f"The body is nested more than {MAX_DEPTH} deep.")
 
 
-def _require_utf8(request: Asked) -> None:
+def _require_utf8(request: AnyRequest) -> None:
     """Refuse an address or a header that is not UTF-8. Raises Refused (400)."""
     scope = request.scope
     if not _is_utf8(unquote_to_bytes(scope["raw_path"])):
@@ -110,7 +110,7 @@ def _not_utf8(place: str) -> Refused:
     )
 
 
-def _require_values(request: Asked) -> None:
+def _require_values(request: AnyRequest) -> None:
     """Refuse the word `null` where it would be read as a parameter that was left out."""
     parameters = request.route_handler.parsed_fn_signature.parameters.items()
     may_be_left_out = {
@@ -123,13 +123,13 @@ def _require_values(request: Asked) -> None:
             raise refused(400, "parameter_null", f"Leave `{name}` out instead of saying null.")
 
 
-def _methods(request: Asked) -> str:
+def _methods(request: AnyRequest) -> str:
     template = request.scope["path_template"]
     routes = [route for route in request.app.routes if route.path_format == template]
     return ", ".join(sorted({m for r in routes if isinstance(r, HTTPRoute) for m in r.methods}))
 
 
-async def _count(request: Asked, context: GatewayContext, kind: Kind, caller: str) -> None:
+async def _count(request: AnyRequest, context: GatewayContext, kind: Kind, caller: str) -> None:
     taken = await context.limits.take(kind, caller)
     _tell(request, taken)
     if not taken.is_allowed:
@@ -139,20 +139,20 @@ async def _count(request: Asked, context: GatewayContext, kind: Kind, caller: st
         )
 
 
-def _tell(request: Asked, taken: Taken) -> None:
+def _tell(request: AnyRequest, taken: RateLimitResult) -> None:
     """Leave the headers where `answers` finds them, whatever the route answers."""
     scope: Any = request.scope
     scope["limits"] = [(n.lower().encode(), text.encode()) for n, text in taken.headers().items()]
 
 
-def _address(request: Asked) -> str:
-    return network(request.client.host) if request.client else "unknown"
+def _address(request: AnyRequest) -> str:
+    return client_network(request.client.host) if request.client else "unknown"
 
 
-def depth(body: bytes) -> int:
+def json_depth(body: bytes) -> int:
     """Tell how deep JSON is nested; of anything else, a number no less than what it may be."""
     most = body.count(b"[") + body.count(b"{")
-    if most <= MOST_DEEP:
+    if most <= MAX_DEPTH:
         return most
     deepest = deep = 0
     for bracket in _BRACKET.findall(_STRING.sub(b"", body)):

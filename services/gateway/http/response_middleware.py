@@ -33,11 +33,11 @@ _CAREFUL: Final[Headers] = [
 _SECURE: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
-class CutShort(Exception):
+class RequestAborted(Exception):
     """The caller went away in the middle of its body, or sent no more of it for too long."""
 
 
-class Answers:
+class ResponseMiddleware:
     """The routes, with what their answers have in common."""
 
     def __init__(
@@ -67,9 +67,9 @@ class Answers:
                 async with asyncio.timeout_at(None if is_whole or has_begun else due_at):
                     message = await receive()
             except TimeoutError:
-                raise CutShort from None
+                raise RequestAborted from None
             if message["type"] == "http.disconnect" and not is_whole and not has_begun:
-                raise CutShort
+                raise RequestAborted
             is_whole = not message.get("more_body", False)
             due_at += len(message.get("body", b"")) / self._body_bytes_per_second
             return message

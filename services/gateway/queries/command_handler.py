@@ -10,10 +10,10 @@ from infra.log.event_log import Conflict, EventLog, Unavailable
 from infra.log.event_log import Refused as LogRefused
 from infra.runtime.clock import DraftFactory
 from services.gateway.problems import not_found, refused, unavailable
-from services.gateway.queries.log_capacity import Room
-from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.log_capacity import LogCapacity
+from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal, Scope, history_for, require
-from services.gateway.tasks.requests import Terms
+from services.gateway.tasks.requests import RequestDecoder
 from services.gateway.tasks.task import Submit, decide
 
 _TRIES: Final = 8
@@ -21,24 +21,24 @@ _SCOPES: Final[dict[str, Scope]] = {"approve": "approve"}
 """The scope a command needs; `write` where nothing stands."""
 
 
-class Performed(msgspec.Struct, frozen=True):
+class CommandResult(msgspec.Struct, frozen=True):
     """The answer to a command: the task, and the version at which the command stands in it."""
 
     task: TaskId
     version: int
 
 
-class Commands:
+class CommandHandler:
     """What people may ask, over HTTP and over the stream."""
 
     def __init__(
         self,
         log: EventLog[GatewayEvent],
         *,
-        recall: Recall,
-        terms: Terms,
+        recall: TaskCache,
+        terms: RequestDecoder,
         draft_factory: DraftFactory,
-        room: Room | None = None,
+        room: LogCapacity | None = None,
     ) -> None:
         self._log = log
         self._recall = recall
@@ -54,7 +54,7 @@ class Commands:
         command_id: str,
         op: str,
         arguments: bytes,
-    ) -> Performed:
+    ) -> CommandResult:
         """Carry one command out; answer only after its fact is stored.
 
         `op` is submit (without a task), or one of those services.gateway.tasks.requests reads;
@@ -64,7 +64,7 @@ class Commands:
         the same id is safe), 409 when the task's history is full.
         """
         require(principal, _SCOPES.get(op, "write"))
-        cause = command_of(command_id)
+        cause = parse_command_id(command_id)
         command = self._terms.read(op, arguments, self._draft_factory.now())
         if isinstance(command, Submit):
             history = History(principal.account, task_id(principal.account, cause))
@@ -76,7 +76,7 @@ class Commands:
             known = await self._recall.task(history)
             decision = decide(command, known.task, cause=cause)
             if not decision.facts:
-                return Performed(history.task, decision.version)
+                return CommandResult(history.task, decision.version)
             if self._room is not None and isinstance(command, Submit):
                 await self._room.require()
             drafts = self._draft_factory.drafts(decision.facts, by=principal.by, cause=cause)
@@ -91,11 +91,11 @@ class Commands:
                     "The event log does not answer at the moment; whether the command was stored "
                     "is not known. Send it again with the same id."
                 ) from None
-            return Performed(history.task, head.version)
+            return CommandResult(history.task, head.version)
         raise unavailable("The task is very busy just now.", retry_after_seconds=1)
 
 
-def command_of(text: str) -> CommandId:
+def parse_command_id(text: str) -> CommandId:
     """Read a command id. Raises Refused (400) when it is not a UUID in its usual spelling."""
     try:
         command = UUID(text)

@@ -33,7 +33,7 @@ class SizedLog(Protocol):
         ...
 
 
-class Room:
+class LogCapacity:
     """Knows how full the log is, as of a few seconds ago. A capacity of 0 bytes is boundless."""
 
     def __init__(

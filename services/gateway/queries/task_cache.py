@@ -16,7 +16,7 @@ from services.gateway.tasks.task import NO_TASK, Task
 _MAX_HISTORIES: Final = 5_000
 
 
-class Known(NamedTuple):
+class CachedTask(NamedTuple):
     """A task as of its head, and when that was read."""
 
     task: Task
@@ -24,7 +24,7 @@ class Known(NamedTuple):
     at: datetime
 
 
-class Recall:
+class TaskCache:
     """The tasks asked about lately; the rest is forgotten, oldest first."""
 
     def __init__(self, log: EventLog[GatewayEvent], clock: Callable[[], datetime]) -> None:
@@ -35,14 +35,14 @@ class Recall:
         )
         self._existing: LruMap[History, datetime] = LruMap(_MAX_HISTORIES)
 
-    async def task(self, history: History, *, age_seconds: float = 0.0) -> Known:
+    async def task(self, history: History, *, age_seconds: float = 0.0) -> CachedTask:
         """Tell a task as it stands, or as it stood at most `age_seconds` ago.
 
         A history without events is `NO_TASK` at `NOWHERE`. Raises Refused (503) when the log does
         not answer.
         """
         try:
-            return Known(*await self._tasks.get(history, age_seconds=age_seconds))
+            return CachedTask(*await self._tasks.get(history, age_seconds=age_seconds))
         except Unavailable:
             raise _away() from None
 

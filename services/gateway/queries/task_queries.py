@@ -39,7 +39,7 @@ _PAGE = """
 """
 
 
-class Wanted(NamedTuple):
+class TaskFilter(NamedTuple):
     """Which tasks of an account to list. `after` is the `next` of the page before."""
 
     phase: str | None
@@ -50,14 +50,14 @@ class Wanted(NamedTuple):
     id_prefix: str = ""
 
 
-class Page(NamedTuple):
+class TaskQueryPage(NamedTuple):
     """Tasks, newest first, and where the next page begins; empty at the end."""
 
     tasks: list[TaskState]
     next: str
 
 
-class States:
+class TaskQueries:
     """Answers what a task looks like now, and which there are."""
 
     def __init__(self, log: EventLog[GatewayEvent], *, pool: Pool, live: redis.Redis) -> None:
@@ -81,7 +81,7 @@ class States:
             raise not_found()
         return known
 
-    async def page(self, account: AccountId, wanted: Wanted) -> Page:
+    async def page(self, account: AccountId, wanted: TaskFilter) -> TaskQueryPage:
         """List an account's tasks. Raises Refused: 400 for a strange cursor, 503."""
         since, task = _read_cursor(wanted.after)
         async with within(self._pool, account) as connection:
@@ -98,13 +98,13 @@ class States:
             )
         tasks = [msgspec.json.decode(row["state"], type=TaskState) for row in rows[: wanted.limit]]
         if len(rows) <= wanted.limit:
-            return Page(tasks, "")
+            return TaskQueryPage(tasks, "")
         last = rows[wanted.limit - 1]
-        return Page(tasks, _cursor(last["submitted_at"], last["task"]))
+        return TaskQueryPage(tasks, _cursor(last["submitted_at"], last["task"]))
 
     async def newest(self, account: AccountId, limit: int) -> list[TaskState]:
         """Tell the account's newest tasks, newest first. Raises Refused (503)."""
-        return (await self.page(account, Wanted(None, None, "", limit))).tasks
+        return (await self.page(account, TaskFilter(None, None, "", limit))).tasks
 
     async def _from_redis(self, history: History) -> TaskState | None:
         try:

@@ -57,7 +57,7 @@ class AttemptMachine(msgspec.Struct, frozen=True, kw_only=True):
     cost_microusd: int | None
 
 
-class Reading:
+class UsageQueries:
     """Reads of schema `read`, each of one task. Every method raises Refused (503)."""
 
     def __init__(self, pool: Pool) -> None:

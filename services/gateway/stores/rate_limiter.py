@@ -27,7 +27,7 @@ _IPV6_PREFIX: Final = 64
 _log = logger(__name__)
 
 
-def network(address: str) -> str:
+def client_network(address: str) -> str:
     """Name the network that counts as one caller: an IPv4 address, or 64 bits of an IPv6 one.
 
     One household, or one rented machine, has as many IPv6 addresses as it likes. Pure.
@@ -43,7 +43,7 @@ def network(address: str) -> str:
     return str(IPv6Network((found, _IPV6_PREFIX), strict=False))
 
 
-class Taken(NamedTuple):
+class RateLimitResult(NamedTuple):
     """What came of asking: whether it may be done, and how the bucket stands. `most` a minute."""
 
     kind: Kind
@@ -81,7 +81,7 @@ def take(bucket: Bucket, now: float, most: int) -> tuple[Bucket, bool]:
     return (Bucket(level - 1, now), True) if level >= 1 else (Bucket(level, now), False)
 
 
-class Limits:
+class RateLimiter:
     """All buckets. `most` tells how many requests of each kind a caller may make a minute."""
 
     def __init__(self, live: redis.Redis, most: Mapping[Kind, int]) -> None:
@@ -91,7 +91,7 @@ class Limits:
         self._away_until = 0.0
         self._own: LruMap[str, Bucket] = LruMap(_MAX_BUCKETS)
 
-    async def take(self, kind: Kind, caller: str) -> Taken:
+    async def take(self, kind: Kind, caller: str) -> RateLimitResult:
         """Count one request of a caller: a person's id, or an address."""
         most = self._most[kind]
         key = f"limit.{kind}.{caller}"
@@ -105,7 +105,7 @@ class Limits:
             _log.warning("limits are counted here for now", error=repr(error))
             self._away_until = now + _AWAY_SECONDS
             return self._take_here(kind, key, now)
-        return Taken(kind, most, bool(taken), float(left))
+        return RateLimitResult(kind, most, bool(taken), float(left))
 
     async def give_back(self, kind: Kind, caller: str) -> None:
         """Take one request off again that was counted before it was known to be good."""
@@ -123,9 +123,9 @@ class Limits:
             before = self._own[key]
             self._own[key] = before._replace(level=min(most, before.level + 1))
 
-    def _take_here(self, kind: Kind, key: str, now: float) -> Taken:
+    def _take_here(self, kind: Kind, key: str, now: float) -> RateLimitResult:
         most = self._most[kind]
         before = self._own.get(key, Bucket(most, now))
         bucket, is_allowed = take(before, now, most)
         self._own.put(key, bucket)
-        return Taken(kind, most, is_allowed, bucket.level)
+        return RateLimitResult(kind, most, is_allowed, bucket.level)

@@ -23,10 +23,10 @@ from services.gateway.tasks.task import (
     Submit,
 )
 
-PROMPT_BYTES: Final = 64 * 1024
-MOST_MICROUSD: Final = 10_000_000_000
-MOST_TURNS: Final = 10_000
-MOST_SECONDS: Final = 7 * 24 * 3600
+MAX_PROMPT_BYTES: Final = 64 * 1024
+MAX_MICROUSD: Final = 10_000_000_000
+MAX_TURNS: Final = 10_000
+MAX_SECONDS: Final = 7 * 24 * 3600
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
 _BRANCH_TRICKS = re.compile(r"\.\.|//|/\.|\.lock(/|$)|[./]$")
@@ -132,7 +132,7 @@ class BudgetRaiseRequest(_Asked, frozen=True):
     cost_microusd: int
 
 
-class Terms(msgspec.Struct, frozen=True):
+class RequestDecoder(msgspec.Struct, frozen=True):
     """What this house offers: its forges, the model it uses when none is named, and the others.
 
     `models` None means any. `task_budget_microusd` is what a task may spend when no sum is named.
@@ -171,7 +171,7 @@ class Terms(msgspec.Struct, frozen=True):
                 return Archive()
             case "budget":
                 raised = _decode(arguments, BudgetRaiseRequest).cost_microusd
-                return RaiseBudget(_within(raised, 1, MOST_MICROUSD, "/cost_microusd"))
+                return RaiseBudget(_within(raised, 1, MAX_MICROUSD, "/cost_microusd"))
             case _:
                 raise refused(400, "unknown_op", f"There is no command `{op[:40]}`. {_OPS}")
 
@@ -193,9 +193,9 @@ class Terms(msgspec.Struct, frozen=True):
             budget=Budget(
                 cost_microusd=self.task_budget_microusd
                 if cost is None
-                else _within(cost, 0, MOST_MICROUSD, "/budget/cost_microusd"),
-                turns=_within(budget.turns, 0, MOST_TURNS, "/budget/turns"),
-                wall_seconds=_within(budget.wall_seconds, 0, MOST_SECONDS, "/budget/wall_seconds"),
+                else _within(cost, 0, MAX_MICROUSD, "/budget/cost_microusd"),
+                turns=_within(budget.turns, 0, MAX_TURNS, "/budget/turns"),
+                wall_seconds=_within(budget.wall_seconds, 0, MAX_SECONDS, "/budget/wall_seconds"),
             ),
             has_default_budget=cost is None and self.task_budget_microusd > 0,
         )
@@ -252,11 +252,11 @@ def _text(text: str, pointer: str) -> str:
     if not text.strip():
         raise invalid("text_empty", pointer, f"`{pointer[1:]}` is empty: say what is to be done.")
     size = len(text.encode())
-    if size > PROMPT_BYTES:
+    if size > MAX_PROMPT_BYTES:
         raise invalid(
             "text_too_long",
             pointer,
-            f"`{pointer[1:]}` has {size} bytes; at most {PROMPT_BYTES} are taken. "
+            f"`{pointer[1:]}` has {size} bytes; at most {MAX_PROMPT_BYTES} are taken. "
             "Put long material into a file of the repository and name it here.",
         )
     if _CONTROL.search(text):

@@ -35,7 +35,7 @@ class Message(msgspec.Struct, frozen=True):
     text: str
 
 
-class Past(msgspec.Struct, frozen=True):
+class PastTask(msgspec.Struct, frozen=True):
     """A task as it stood at `state.version`. `head` is the history's last version now."""
 
     state: TaskState
@@ -61,7 +61,7 @@ def moment(text: str) -> Moment:
     return time
 
 
-def as_it_was(history: Sequence[Recorded], at: Moment | None) -> Past | None:
+def as_it_was(history: Sequence[Recorded], at: Moment | None) -> PastTask | None:
     """Fold a whole history to a version or a time (inclusive), or to its end.
 
     None when the history is of no task. A time means the last event stamped at or before it, and
@@ -77,7 +77,7 @@ def as_it_was(history: Sequence[Recorded], at: Moment | None) -> Past | None:
         raise refused(
             422, "at_too_early", f"The task begins at {_spelt(history[0].at)}, version 1."
         )
-    return Past(state, list(_conversation(prefix)), whole.version)
+    return PastTask(state, list(_conversation(prefix)), whole.version)
 
 
 def _length(history: Sequence[Recorded], at: Moment | None) -> int:

@@ -4,11 +4,11 @@ import msgspec
 
 from events import AccountId, History, PersonId
 from infra.runtime.clock import DraftFactory
-from services.gateway.queries.command_handler import Commands
-from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.command_handler import CommandHandler
+from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal
 from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import Terms
+from services.gateway.tasks.requests import RequestDecoder
 from tests.gateway.kit.scenario import NOON
 from tests.kit.fakes.in_memory_log import InMemoryLog
 
@@ -20,7 +20,9 @@ THREE = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e13"
 SUBMISSION = msgspec.json.encode(
     {"prompt": "fix it", "repository": {"url": "https://github.com/ada/app"}}
 )
-TERMS = Terms((Forge(kind="github", url="https://github.com", api_url="https://x"),), "house")
+TERMS = RequestDecoder(
+    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "house"
+)
 
 
 class House:
@@ -32,8 +34,8 @@ class House:
 
     def restarted(self):
         draft_factory = DraftFactory(lambda: NOON)
-        recall = Recall(self.log, lambda: NOON)
-        return Commands(self.log, recall=recall, terms=TERMS, draft_factory=draft_factory)
+        recall = TaskCache(self.log, lambda: NOON)
+        return CommandHandler(self.log, recall=recall, terms=TERMS, draft_factory=draft_factory)
 
     async def submit(self, command_id=ONE, principal=ADA):
         return await self.commands.perform(
@@ -47,7 +49,7 @@ class House:
 
     async def others_append(self, task, *events):
         history = History(ADA.account, task)
-        known = await Recall(self.log, lambda: NOON).task(history)
+        known = await TaskCache(self.log, lambda: NOON).task(history)
         drafts = DraftFactory(lambda: NOON).drafts(events, by="worker:1")
         await self.log.append(history, drafts, after=known.head)
 

@@ -8,9 +8,9 @@ import pytest
 from infra.log.event_log import Unavailable
 from infra.runtime.clock import DraftFactory
 from services.gateway.problems import Refused
-from services.gateway.queries.command_handler import Commands
-from services.gateway.queries.log_capacity import Room
-from services.gateway.queries.task_cache import Recall
+from services.gateway.queries.command_handler import CommandHandler
+from services.gateway.queries.log_capacity import LogCapacity
+from services.gateway.queries.task_cache import TaskCache
 from tests.gateway.kit.commands import ADA, ONE, TERMS, THREE, TWO, House
 from tests.gateway.kit.scenario import NOON
 
@@ -44,7 +44,7 @@ class Clock:
 
 async def test_it_is_full_at_four_fifths_and_looked_at_now_and_then():
     log, clock = GrowingLog(79), Clock()
-    room = Room(log, capacity_bytes=100, clock=clock)
+    room = LogCapacity(log, capacity_bytes=100, clock=clock)
     await room.require()
     log.size_bytes = 80
     await room.require()
@@ -62,7 +62,7 @@ async def test_it_is_full_at_four_fifths_and_looked_at_now_and_then():
 
 async def test_nobody_asks_where_no_capacity_is_told():
     log = GrowingLog(10**12)
-    await Room(log, capacity_bytes=0, clock=Clock()).require()
+    await LogCapacity(log, capacity_bytes=0, clock=Clock()).require()
     assert log.asked == 0
 
 
@@ -70,18 +70,18 @@ async def test_a_log_that_does_not_answer_is_unavailable():
     log = GrowingLog(1)
     log.is_away = True
     with pytest.raises(Refused) as refused:
-        await Room(log, capacity_bytes=100, clock=Clock()).require()
+        await LogCapacity(log, capacity_bytes=100, clock=Clock()).require()
     assert refused.value.problem.code == "unavailable"
 
 
 async def test_a_full_log_takes_no_new_task_and_everything_else():
     house, size, clock = House(), GrowingLog(1), Clock()
-    house.commands = Commands(
+    house.commands = CommandHandler(
         house.log,
-        recall=Recall(house.log, clock),
+        recall=TaskCache(house.log, clock),
         terms=TERMS,
         draft_factory=DraftFactory(clock),
-        room=Room(size, capacity_bytes=100, clock=clock),
+        room=LogCapacity(size, capacity_bytes=100, clock=clock),
     )
     performed = await house.submit(ONE)
     size.size_bytes = 90

@@ -9,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.gateway.accounts.tokens import new_key
-from services.gateway.http.request_guards import depth
-from services.gateway.stores.rate_limiter import Bucket, Limits, Taken, network, take
+from services.gateway.http.request_guards import json_depth
+from services.gateway.stores.rate_limiter import (
+    Bucket,
+    RateLimiter,
+    RateLimitResult,
+    client_network,
+    take,
+)
 from tests.gateway.conftest import SetClock, a_world
 from tests.gateway.kit.problems import is_problem
 from tests.kit.faults.outages import halted
@@ -32,13 +38,13 @@ def test_in_a_window_no_more_is_taken_than_a_full_bucket_and_what_came_back(paus
 
 
 def test_what_is_told_is_when_there_is_one_again_and_when_all_are():
-    empty = Taken("reads", 60, is_allowed=False, left=0.25)
+    empty = RateLimitResult("reads", 60, is_allowed=False, left=0.25)
     assert empty.retry_after_seconds == 1
     assert empty.headers() == {
         "RateLimit": '"reads";r=0;t=60',
         "RateLimit-Policy": '"reads";q=60;w=60',
     }
-    assert Taken("commands", 2, is_allowed=False, left=0.0).retry_after_seconds == 30
+    assert RateLimitResult("commands", 2, is_allowed=False, left=0.0).retry_after_seconds == 30
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ async def counted(limits, caller, times):
 
 
 async def test_gateways_count_together_and_callers_apart(live):
-    one, other = Limits(live, MOST), Limits(live, MOST)
+    one, other = RateLimiter(live, MOST), RateLimiter(live, MOST)
     assert await counted(one, "ada", 1) == [True]
     assert await counted(other, "ada", 2) == [True, False]
     assert await counted(other, "bob", 3) == [True, True, False]
@@ -64,7 +70,7 @@ async def test_gateways_count_together_and_callers_apart(live):
 
 async def test_while_redis_is_away_a_gateway_counts_for_itself():
     async with redis.Redis.from_url("redis://127.0.0.1:9", socket_timeout=1) as nobody:
-        limits = Limits(nobody, MOST)
+        limits = RateLimiter(nobody, MOST)
         assert await counted(limits, "ada", 4) == [True, True, False, False]
         assert await counted(limits, "bob", 3) == [True, True, False]
 
@@ -115,7 +121,7 @@ async def test_who_says_no_name_is_counted_by_address(servers, fresh_database):
     ],
 )
 def test_depth_is_told_of_json_without_its_strings(body, deep):
-    assert depth(body) == deep or depth(body) == body.count(b"[") + body.count(b"{") <= 32
+    assert json_depth(body) == deep or json_depth(body) == body.count(b"[") + body.count(b"{") <= 32
 
 
 async def test_a_body_nested_too_deep_is_refused_before_it_is_read(ada):
@@ -126,7 +132,7 @@ async def test_a_body_nested_too_deep_is_refused_before_it_is_read(ada):
 
 
 async def test_what_is_given_back_may_be_taken_again(live):
-    limits = Limits(live, MOST)
+    limits = RateLimiter(live, MOST)
     assert await counted(limits, "ada", 3) == [True, True, False]
     await limits.give_back("commands", "ada")
     assert await counted(limits, "ada", 2) == [True, False]
@@ -175,4 +181,4 @@ async def test_of_many_wrong_keys_at_once_only_as_many_are_judged_as_the_limit_s
     ],
 )
 def test_a_caller_is_a_network(address, caller):
-    assert network(address) == caller
+    assert client_network(address) == caller

@@ -6,7 +6,7 @@ import pytest
 from events import Budget, Repository, RequestId
 from services.gateway.problems import Refused
 from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import PROMPT_BYTES, Terms
+from services.gateway.tasks.requests import MAX_PROMPT_BYTES, RequestDecoder
 from services.gateway.tasks.task import (
     AnswerQuestion,
     Cancel,
@@ -17,7 +17,9 @@ from services.gateway.tasks.task import (
 )
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-TERMS = Terms((Forge(kind="github", url="https://github.com", api_url="https://x"),), "house")
+TERMS = RequestDecoder(
+    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "house"
+)
 URL = "https://github.com/ada/app"
 
 
@@ -109,9 +111,9 @@ def test_an_empty_prompt_is_refused(prompt):
 
 
 def test_a_prompt_may_have_64_kib_and_no_byte_more():
-    assert submit("ö" * (PROMPT_BYTES // 2))
+    assert submit("ö" * (MAX_PROMPT_BYTES // 2))
     with pytest.raises(Refused) as refused:
-        submit("ö" * (PROMPT_BYTES // 2) + "x")
+        submit("ö" * (MAX_PROMPT_BYTES // 2) + "x")
     assert refused.value.problem.code == "text_too_long"
     assert "65537" in refused.value.problem.detail
 

@@ -37,7 +37,7 @@ from services.gateway.broker.model.proxy import (
     refusal,
 )
 from services.gateway.broker.model.spend_limits import LimitExceeded
-from services.gateway.http.dependencies import Asked, TheBroker, bearer
+from services.gateway.http.dependencies import AnyRequest, CurrentBroker, bearer
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.tasks.repository_url import Place, locate
 
@@ -47,7 +47,7 @@ _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "per
 
 
 @post("/claim", status_code=200)
-async def claim(broker: TheBroker, data: JSONBody[ClaimRequest]) -> ClaimResponse:
+async def claim(broker: CurrentBroker, data: JSONBody[ClaimRequest]) -> ClaimResponse:
     """Trade an attempt's one-time code for its credentials."""
     given = await broker.attempts.claim(data)
     return ClaimResponse(
@@ -61,7 +61,7 @@ async def claim(broker: TheBroker, data: JSONBody[ClaimRequest]) -> ClaimRespons
 
 
 @post("/model/{path:path}", status_code=200, request_max_body_size=MOST_BYTES)
-async def model(request: Asked, broker: TheBroker, path: FromPath[str]) -> Response[Any]:
+async def model(request: AnyRequest, broker: CurrentBroker, path: FromPath[str]) -> Response[Any]:
     """Pass a model call through; every refusal has the Messages API's shape."""
     try:
         passed = await _model(request, broker, path.lstrip("/"))
@@ -72,7 +72,7 @@ async def model(request: Asked, broker: TheBroker, path: FromPath[str]) -> Respo
     return _stream(passed.status, passed.headers, passed.content)
 
 
-async def _model(request: Asked, broker: Broker, address: str) -> ProxiedResponse:
+async def _model(request: AnyRequest, broker: Broker, address: str) -> ProxiedResponse:
     holder = await _holder(request, broker)
     if address not in PATHS:
         detail = f"The broker does not pass {address[:100]} on."
@@ -94,14 +94,14 @@ async def _model(request: Asked, broker: Broker, address: str) -> ProxiedRespons
     request_max_body_size=None,
 )
 async def git(
-    request: Asked, broker: TheBroker, repository: FromPath[str], path: FromPath[str]
+    request: AnyRequest, broker: CurrentBroker, repository: FromPath[str], path: FromPath[str]
 ) -> Response[Any]:
     """Pass git's smart HTTP through to the task's own repository."""
     answered = await _git(request, broker, repository, path.lstrip("/"))
     return _stream(answered.status, answered.headers, answered.content)
 
 
-async def _git(request: Asked, broker: Broker, repository: str, path: str) -> GitResponse:
+async def _git(request: AnyRequest, broker: Broker, repository: str, path: str) -> GitResponse:
     try:
         holder = await _holder(request, broker)
     except Refused as refused_:
@@ -129,7 +129,7 @@ async def _git(request: Asked, broker: Broker, repository: str, path: str) -> Gi
 
 @post("/forge/pull-request", status_code=200)
 async def pull_request(
-    request: Asked, broker: TheBroker, data: JSONBody[PullRequestRequest]
+    request: AnyRequest, broker: CurrentBroker, data: JSONBody[PullRequestRequest]
 ) -> Response[Any]:
     """Open or update the task's one pull request; 204 when the forge has none."""
     holder = await _holder(request, broker)
@@ -141,20 +141,20 @@ async def pull_request(
 
 
 @get("/forge/repository")
-async def repository(request: Asked, broker: TheBroker) -> ForgeRepository:
+async def repository(request: AnyRequest, broker: CurrentBroker) -> ForgeRepository:
     """Tell what the forge says of the task's repository."""
     holder = await _holder(request, broker)
     return await broker.forge.repository(await _place(broker, holder))
 
 
 @get("/attempt", status_code=204)
-async def attempt(request: Asked, broker: TheBroker) -> None:
+async def attempt(request: AnyRequest, broker: CurrentBroker) -> None:
     """Answer 204 while the attempt holds, 401 when it is over."""
     await _holder(request, broker)
 
 
 @put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
-async def put_blob(request: Asked, broker: TheBroker, name: FromPath[str]) -> Blob:
+async def put_blob(request: AnyRequest, broker: CurrentBroker, name: FromPath[str]) -> Blob:
     """Keep bytes in the task's corner of the object store."""
     holder = await _holder(request, broker)
     key = _key(holder, name)
@@ -169,7 +169,7 @@ async def put_blob(request: Asked, broker: TheBroker, name: FromPath[str]) -> Bl
 
 
 @get("/blobs/{name:path}")
-async def get_blob(request: Asked, broker: TheBroker, name: FromPath[str]) -> Stream:
+async def get_blob(request: AnyRequest, broker: CurrentBroker, name: FromPath[str]) -> Stream:
     """Send bytes from the task's corner of the object store."""
     stored = await broker.storage.get(_key(await _holder(request, broker), name))
     return Stream(
@@ -181,7 +181,7 @@ async def get_blob(request: Asked, broker: TheBroker, name: FromPath[str]) -> St
 
 @post("/events/verify", status_code=200, request_max_body_size=MOST_BYTES_TO_VERIFY)
 async def verify_events(
-    request: Asked, broker: TheBroker, data: JSONBody[VerifyEventsRequest]
+    request: AnyRequest, broker: CurrentBroker, data: JSONBody[VerifyEventsRequest]
 ) -> VerifyEventsResponse:
     """Tell which events of the token's own task are genuine; also after the attempt is over."""
     token = bearer(request)
@@ -201,7 +201,7 @@ def _is_genuine(keys: EventKeys, subject: str, event: SignedEvent) -> bool:
     return mac is not None and not keys.mac_objection(mac, subject, event.version, event.digest)
 
 
-async def _holder(request: Asked, broker: Broker) -> TokenHolder:
+async def _holder(request: AnyRequest, broker: Broker) -> TokenHolder:
     token = bearer(request) or _password(request)
     holder = await broker.attempts.holder(token) if token else None
     if holder is None:
@@ -209,7 +209,7 @@ async def _holder(request: Asked, broker: Broker) -> TokenHolder:
     return holder
 
 
-def _password(request: Asked) -> str:
+def _password(request: AnyRequest) -> str:
     """Read the password of Basic credentials, as git sends them; empty when there is none."""
     scheme, _, pair = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from services.gateway.accounts.authentication import is_operator
 from services.gateway.broker.kill_switches import KillSwitch, KillSwitchRequest, Level
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import Asked, TheContext, bearer
+from services.gateway.http.dependencies import AnyRequest, Context, bearer
 from services.gateway.problems import invalid, not_found, unauthenticated
 
 _TAGS: Final = ["operator"]
@@ -30,7 +30,7 @@ class KeyEncryptionState(msgspec.Struct, frozen=True):
 
 
 @get("/v1/operator/switches", tags=_TAGS, summary="List kill switches")
-async def switches(request: Asked, context: TheContext) -> SwitchList:
+async def switches(request: AnyRequest, context: Context) -> SwitchList:
     """List the switches that are thrown, oldest first."""
     _require_operator(request, context)
     return SwitchList(await context.broker.switches.all())
@@ -38,7 +38,7 @@ async def switches(request: Asked, context: TheContext) -> SwitchList:
 
 @put("/v1/operator/switches", tags=_TAGS, summary="Throw a kill switch")
 async def throw(
-    request: Asked, context: TheContext, data: JSONBody[KillSwitchRequest]
+    request: AnyRequest, context: Context, data: JSONBody[KillSwitchRequest]
 ) -> KillSwitch:
     """Stop model calls, pushes and pull requests of everybody, an account, a person or a task."""
     _require_operator(request, context)
@@ -53,7 +53,7 @@ async def throw(
 
 @delete("/v1/operator/switches/{level:str}", tags=_TAGS, summary="Clear a kill switch")
 async def clear(
-    request: Asked, context: TheContext, *, level: FromPath[Level], owner: FromQuery[str] = ""
+    request: AnyRequest, context: Context, *, level: FromPath[Level], owner: FromQuery[str] = ""
 ) -> None:
     """Let go on what the switch stopped. Tasks that failed of it go on when they are told to."""
     _require_operator(request, context)
@@ -67,7 +67,7 @@ async def clear(
     summary="Key rotation progress",
     opt={"answers": (404,)},
 )
-async def key_encryption(request: Asked, context: TheContext) -> KeyEncryptionState:
+async def key_encryption(request: AnyRequest, context: Context) -> KeyEncryptionState:
     """Count the secrets by the key-encryption key that wraps theirs."""
     _require_operator(request, context)
     vault = context.broker.vault
@@ -76,7 +76,7 @@ async def key_encryption(request: Asked, context: TheContext) -> KeyEncryptionSt
     return KeyEncryptionState(vault.current, await vault.counted())
 
 
-def _require_operator(request: Asked, context: GatewayContext) -> None:
+def _require_operator(request: AnyRequest, context: GatewayContext) -> None:
     if not is_operator(bearer(request), context.operator_token):
         raise unauthenticated()
 

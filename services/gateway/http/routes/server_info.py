@@ -6,12 +6,12 @@ from litestar import MediaType, Response, get
 from litestar.openapi import ResponseSpec
 
 from services.gateway.http.context import ServerInfo
-from services.gateway.http.dependencies import TheContext
+from services.gateway.http.dependencies import Context
 from services.gateway.http.serving.readiness import Health
 
 
 @get("/v1/about", tags=["about"], summary="Server info", security=[])
-async def about(context: TheContext) -> ServerInfo:
+async def about(context: Context) -> ServerInfo:
     """Tell which model and forges are in use. Needs no session."""
     return context.about
 
@@ -29,7 +29,7 @@ async def live() -> Health:
     security=[],
     responses={503: ResponseSpec(Health, description="A part does not answer.")},
 )
-async def ready(context: TheContext) -> Response[Health]:
+async def ready(context: Context) -> Response[Health]:
     """Tell whether log, Postgres and object store can be used, as of a few seconds ago.
 
     503 when one of them cannot. Without Redis it is `degraded`: everything works, and slower.

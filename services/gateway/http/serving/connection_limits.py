@@ -19,7 +19,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from events.protocol.problem import MEDIA_TYPE
 from services.gateway.http.asgi import Application, Receive, Scope, Send
 from services.gateway.problems import problem
-from services.gateway.stores.rate_limiter import network
+from services.gateway.stores.rate_limiter import client_network
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 _REFUSED_SECONDS: Final = 1.0
@@ -56,7 +56,7 @@ class ConnectionCounter:
         if connection in self._open:
             return 0
         limits = self.limits
-        address = "" if host in self._proxies else network(host)
+        address = "" if host in self._proxies else client_network(host)
         if limits.connections and len(self._open) >= limits.connections:
             return 503
         most = limits.connections_per_address

@@ -13,7 +13,7 @@ from events import TaskId
 from services.gateway.broker.account_usage import Grouping, Limits, Spend, UsageLine
 from services.gateway.broker.model.spend_limits import BillingContext, spend_limits_of
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import TheContext, ThePerson, needs
+from services.gateway.http.dependencies import Context, CurrentPrincipal, route_options
 from services.gateway.problems import invalid
 from services.gateway.tasks.access import Principal, require_owner
 
@@ -57,8 +57,8 @@ class SettingsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @get("/v1/usage", tags=_TAGS, summary="Spending")
 async def usage(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     by: FromQuery[Grouping] = "day",
     since: FromQuery[date | None] = None,
@@ -79,14 +79,14 @@ async def usage(
 
 
 @get("/v1/settings", tags=_TAGS, summary="Get the budgets")
-async def settings(context: TheContext, principal: ThePerson) -> SettingsKept:
+async def settings(context: Context, principal: CurrentPrincipal) -> SettingsKept:
     """Tell the budgets of the account and of the person, and what is spent of them."""
     return await _settings(context, principal)
 
 
-@put("/v1/settings", tags=_TAGS, summary="Set the budgets (owner)", opt=needs("admin"))
+@put("/v1/settings", tags=_TAGS, summary="Set the budgets (owner)", opt=route_options("admin"))
 async def put_settings(
-    context: TheContext, principal: ThePerson, data: JSONBody[SettingsRequest]
+    context: Context, principal: CurrentPrincipal, data: JSONBody[SettingsRequest]
 ) -> SettingsKept:
     """Set the budgets. Each model call is held to them from now on."""
     require_owner(principal)

@@ -8,7 +8,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import CommandKey, TheContext, ThePerson, required
+from services.gateway.http.dependencies import (
+    CommandKey,
+    Context,
+    CurrentPrincipal,
+    require_command_key,
+)
 from services.gateway.problems import invalid, refused
 from services.gateway.push.delivery_log import PushPage, SentPush
 from services.gateway.push.devices import Device
@@ -21,7 +26,7 @@ from services.gateway.push.notification.address import (
     WebKeys,
     validate_address,
 )
-from services.gateway.queries.command_handler import command_of
+from services.gateway.queries.command_handler import parse_command_id
 from services.gateway.tasks.access import Principal
 
 _TAGS: Final = ["devices"]
@@ -58,7 +63,7 @@ class PushKey(msgspec.Struct, frozen=True):
 
 
 @get("/v1/push/key", tags=_TAGS, summary="Push providers and keys", security=[])
-async def push_key(context: TheContext) -> PushKey:
+async def push_key(context: Context) -> PushKey:
     """Tell the kinds a device may register for, and the key a browser subscribes with."""
     web = context.push.carriers.web
     return PushKey(context.push.carriers.kinds, web.vapid.public_key if web else "")
@@ -72,7 +77,7 @@ async def push_key(context: TheContext) -> PushKey:
     responses={200: ResponseSpec(Device, description="The device was registered already.")},
 )
 async def register(
-    context: TheContext, principal: ThePerson, data: JSONBody[DeviceRequest]
+    context: Context, principal: CurrentPrincipal, data: JSONBody[DeviceRequest]
 ) -> Response[Device]:
     """Register this device for pushes; again whenever the app starts, its token may be new.
 
@@ -90,21 +95,21 @@ async def register(
 
 
 @get("/v1/devices", tags=_TAGS, summary="List devices")
-async def list_devices(context: TheContext, principal: ThePerson) -> DeviceList:
+async def list_devices(context: Context, principal: CurrentPrincipal) -> DeviceList:
     """List one's own devices. A dead one has a `dead_reason`, in the push service's words."""
     return DeviceList(await context.push.devices.list(principal))
 
 
 @delete("/v1/devices/{device:str}", tags=_TAGS, summary="Remove a device")
-async def forget(context: TheContext, principal: ThePerson, device: FromPath[str]) -> None:
+async def forget(context: Context, principal: CurrentPrincipal, device: FromPath[str]) -> None:
     """Send nothing to one of one's own devices any more, and forget what was sent."""
     await context.push.devices.delete(principal, device)
 
 
 @get("/v1/devices/{device:str}/pushes", tags=_TAGS, summary="List a device's pushes")
 async def list_pushes(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     device: FromPath[str],
     *,
     after: FromQuery[str] = "",
@@ -117,13 +122,13 @@ async def list_pushes(
 
 @post("/v1/devices/{device:str}/test", status_code=200, tags=_TAGS, summary="Send a test push")
 async def send_test_push(
-    context: TheContext, principal: ThePerson, device: FromPath[str], *, key: CommandKey = None
+    context: Context, principal: CurrentPrincipal, device: FromPath[str], *, key: CommandKey = None
 ) -> SentPush:
     """Send a test push now and tell what the push service said to it.
 
     The same Idempotency-Key sends nothing twice. 409 when the device is dead.
     """
-    command = command_of(required(key))
+    command = parse_command_id(require_command_key(key))
     await _require_live(context, principal, device)
     push, is_new = await context.push.pushes.test(principal.account, device, command)
     if is_new:

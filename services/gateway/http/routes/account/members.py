@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from events import PersonId
 from services.gateway.accounts.api_keys import ApiKeyInfo, NewApiKey
 from services.gateway.accounts.members import Member, plain_email
-from services.gateway.http.dependencies import TheContext, ThePerson, needs
+from services.gateway.http.dependencies import Context, CurrentPrincipal, route_options
 from services.gateway.http.routes.account.sessions import offer
 from services.gateway.problems import invalid
 from services.gateway.tasks.access import Role, Scope, an_id
@@ -67,14 +67,16 @@ class KeyPage(msgspec.Struct, frozen=True):
 
 
 @get("/v1/members", tags=_PEOPLE, summary="List the account's members")
-async def members(context: TheContext, principal: ThePerson) -> MemberPage:
+async def members(context: Context, principal: CurrentPrincipal) -> MemberPage:
     """List who belongs to the account, and who is invited."""
     return MemberPage(await context.accounts.members.list(principal))
 
 
-@post("/v1/members", tags=_PEOPLE, summary="Invite a member (owner)", opt=needs("admin", 409))
+@post(
+    "/v1/members", tags=_PEOPLE, summary="Invite a member (owner)", opt=route_options("admin", 409)
+)
 async def invite(
-    context: TheContext, principal: ThePerson, data: JSONBody[Invitation]
+    context: Context, principal: CurrentPrincipal, data: JSONBody[Invitation]
 ) -> InvitationOffer:
     """Invite somebody into the account. Said again before they came, it makes another code."""
     email = plain_email(data.email, "/email") if data.email else None
@@ -89,10 +91,10 @@ async def invite(
     "/v1/members/{person:str}",
     tags=_PEOPLE,
     summary="Change a role (owner)",
-    opt=needs("admin", 409),
+    opt=route_options("admin", 409),
 )
 async def change_role(
-    context: TheContext, principal: ThePerson, person: FromPath[str], data: JSONBody[RoleChange]
+    context: Context, principal: CurrentPrincipal, person: FromPath[str], data: JSONBody[RoleChange]
 ) -> None:
     """Make somebody an owner or a member, at once."""
     await context.accounts.members.change(principal, an_id(person, of="member"), role=data.role)
@@ -102,22 +104,22 @@ async def change_role(
     "/v1/members/{person:str}",
     tags=_PEOPLE,
     summary="Remove a member (owner)",
-    opt=needs("admin", 409),
+    opt=route_options("admin", 409),
 )
-async def remove(context: TheContext, principal: ThePerson, person: FromPath[str]) -> None:
+async def remove(context: Context, principal: CurrentPrincipal, person: FromPath[str]) -> None:
     """Remove somebody, or leave: their sessions and keys end. Their tasks stay the account's."""
     await context.accounts.members.remove(principal, an_id(person, of="member"))
 
 
-@get("/v1/keys", tags=_KEYS, summary="List your API keys", opt=needs("admin"))
-async def keys(context: TheContext, principal: ThePerson) -> KeyPage:
+@get("/v1/keys", tags=_KEYS, summary="List your API keys", opt=route_options("admin"))
+async def keys(context: Context, principal: CurrentPrincipal) -> KeyPage:
     """List your API keys by their last four characters."""
     return KeyPage(await context.accounts.keys.list(principal))
 
 
-@post("/v1/keys", tags=_KEYS, summary="Create an API key", opt=needs("admin", 409))
+@post("/v1/keys", tags=_KEYS, summary="Create an API key", opt=route_options("admin", 409))
 async def make_key(
-    context: TheContext, principal: ThePerson, data: JSONBody[ApiKeyRequest]
+    context: Context, principal: CurrentPrincipal, data: JSONBody[ApiKeyRequest]
 ) -> NewApiKey:
     """Make a key for a program: send it as `Authorization: Bearer <token>`. It is told once."""
     end = data.expires_at
@@ -128,8 +130,8 @@ async def make_key(
     )
 
 
-@delete("/v1/keys/{key:str}", tags=_KEYS, summary="Revoke an API key", opt=needs("admin"))
-async def revoke_key(context: TheContext, principal: ThePerson, key: FromPath[str]) -> None:
+@delete("/v1/keys/{key:str}", tags=_KEYS, summary="Revoke an API key", opt=route_options("admin"))
+async def revoke_key(context: Context, principal: CurrentPrincipal, key: FromPath[str]) -> None:
     """End a key at once."""
     await context.accounts.keys.revoke(principal, an_id(key, of="key"))
 

@@ -12,14 +12,14 @@ from msgspec import Meta
 from services.gateway.broker.model import keys
 from services.gateway.broker.secrets.vault import SecretInfo, Vault
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import TheContext, ThePerson, needs
+from services.gateway.http.dependencies import Context, CurrentPrincipal, route_options
 from services.gateway.problems import invalid, refused
 from services.gateway.tasks.access import require_owner
 from services.gateway.tasks.repository_url import locate
 
 _TAGS: Final = ["secrets"]
 _NOT_SET_UP: Final = {"answers": (409,)}
-_FOR_OWNERS: Final = needs("admin", 409)
+_FOR_OWNERS: Final = route_options("admin", 409)
 _TEXT: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 
 
@@ -43,7 +43,7 @@ class SecretList(msgspec.Struct, frozen=True):
 
 @put("/v1/secrets", tags=_TAGS, summary="Store a secret (owner)", opt=_FOR_OWNERS)
 async def put_secret(
-    context: TheContext, principal: ThePerson, data: JSONBody[SecretRequest]
+    context: Context, principal: CurrentPrincipal, data: JSONBody[SecretRequest]
 ) -> SecretInfo:
     """Seal a secret and keep it, in place of one of the same provider and name."""
     require_owner(principal)
@@ -58,7 +58,7 @@ async def put_secret(
 
 
 @get("/v1/secrets", tags=_TAGS, summary="List secrets", opt=_NOT_SET_UP)
-async def list_secrets(context: TheContext, principal: ThePerson) -> SecretList:
+async def list_secrets(context: Context, principal: CurrentPrincipal) -> SecretList:
     """List what is kept; of the secrets themselves the last four characters."""
     return SecretList(await _vault(context).all(principal.account))
 
@@ -69,7 +69,9 @@ async def list_secrets(context: TheContext, principal: ThePerson) -> SecretList:
     summary="Delete a secret (owner)",
     opt=_FOR_OWNERS,
 )
-async def delete_secret(context: TheContext, principal: ThePerson, secret: FromPath[str]) -> None:
+async def delete_secret(
+    context: Context, principal: CurrentPrincipal, secret: FromPath[str]
+) -> None:
     """Destroy a secret. What it was used for falls back on the house's own, if it has one."""
     require_owner(principal)
     await _vault(context).delete(principal.account, secret)

@@ -13,13 +13,13 @@ from services.gateway.accounts.authentication import is_operator
 from services.gateway.accounts.sessions import Device, Session, SessionInfo
 from services.gateway.accounts.sign_in.pairing import Pairing
 from services.gateway.http.dependencies import (
-    Asked,
-    TheContext,
-    ThePerson,
+    AnyRequest,
+    Context,
+    CurrentPrincipal,
+    authenticated_principal,
     bearer,
-    needs,
-    person_asking,
-    place,
+    client_address,
+    route_options,
 )
 from services.gateway.problems import invalid
 from services.gateway.tasks.access import Role, Scope, an_id, require
@@ -80,15 +80,15 @@ class Ticket(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-def offer(context: TheContext, pairing: Pairing) -> PairingOffer:
+def offer(context: Context, pairing: Pairing) -> PairingOffer:
     """Show a code with the address that carries it."""
     url = f"{context.public_url.rstrip('/')}/pair#{pairing.code}"
     return PairingOffer(pairing.code, pairing.expires_at, url)
 
 
-@post("/v1/pairings", tags=_TAGS, summary="Create a pairing code", opt=needs("admin"))
+@post("/v1/pairings", tags=_TAGS, summary="Create a pairing code", opt=route_options("admin"))
 async def pair(
-    request: Asked, context: TheContext, data: JSONBody[PairingRequest | None] = None
+    request: AnyRequest, context: Context, data: JSONBody[PairingRequest | None] = None
 ) -> PairingOffer:
     """Make a one-time code: for another device of one's own, or (operator) for an account."""
     wanted = data.account if data else ""
@@ -98,7 +98,7 @@ async def pair(
         if not _NAME.fullmatch(name):
             raise invalid("account_name_refused", "/account", "Use letters, digits and ` ._@-`.")
         return offer(context, await pairings.for_account(name))
-    principal = await person_asking(request, context)
+    principal = await authenticated_principal(request, context)
     if wanted:
         raise invalid(
             "account_refused", "/account", "Only the operator may pair for another account."
@@ -107,9 +107,11 @@ async def pair(
 
 
 @post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[], opt={"answers": (403,)})
-async def sign_in(request: Asked, context: TheContext, data: JSONBody[SignIn]) -> Session:
+async def sign_in(request: AnyRequest, context: Context, data: JSONBody[SignIn]) -> Session:
     """Trade a code for a session. Its tokens are told this once."""
-    return await context.accounts.pairings.sign_in(data.code, data.device, source=place(request))
+    return await context.accounts.pairings.sign_in(
+        data.code, data.device, source=client_address(request)
+    )
 
 
 @post(
@@ -120,7 +122,7 @@ async def sign_in(request: Asked, context: TheContext, data: JSONBody[SignIn]) -
     status_code=200,
     opt={"answers": (401,)},
 )
-async def refresh(context: TheContext, data: JSONBody[Renewal]) -> Session:
+async def refresh(context: Context, data: JSONBody[Renewal]) -> Session:
     """Trade a refresh token for the next one, and a fresh access token.
 
     Repeating the request within 30 s, because its answer was lost, gives the same refresh token.
@@ -129,26 +131,33 @@ async def refresh(context: TheContext, data: JSONBody[Renewal]) -> Session:
     return await context.accounts.sessions.refresh(data.refresh_token)
 
 
-@get("/v1/sessions", tags=_TAGS, summary="List your sessions", opt=needs("admin"))
-async def sessions(context: TheContext, principal: ThePerson) -> SessionPage:
+@get("/v1/sessions", tags=_TAGS, summary="List your sessions", opt=route_options("admin"))
+async def sessions(context: Context, principal: CurrentPrincipal) -> SessionPage:
     """List the devices on which one is signed in, the one used last first."""
     return SessionPage(await context.accounts.sessions.list(principal))
 
 
-@delete("/v1/sessions/{session:str}", tags=_TAGS, summary="Sign a device out", opt=needs("admin"))
-async def sign_out(context: TheContext, principal: ThePerson, session: FromPath[str]) -> None:
+@delete(
+    "/v1/sessions/{session:str}",
+    tags=_TAGS,
+    summary="Sign a device out",
+    opt=route_options("admin"),
+)
+async def sign_out(context: Context, principal: CurrentPrincipal, session: FromPath[str]) -> None:
     """End one of one's own sessions; its stream is disconnected."""
     await context.accounts.sessions.end(principal, an_id(session, of="session"))
 
 
-@delete("/v1/sessions", tags=_TAGS, summary="Sign all other devices out", opt=needs("admin"))
-async def sign_others_out(context: TheContext, principal: ThePerson) -> None:
+@delete(
+    "/v1/sessions", tags=_TAGS, summary="Sign all other devices out", opt=route_options("admin")
+)
+async def sign_others_out(context: Context, principal: CurrentPrincipal) -> None:
     """End every session of one's own but the one that asks."""
     await context.accounts.sessions.end_others(principal)
 
 
-@get("/v1/me", tags=_TAGS, summary="Get the signed-in person", opt=needs(None))
-async def me(principal: ThePerson) -> Me:
+@get("/v1/me", tags=_TAGS, summary="Get the signed-in person", opt=route_options(None))
+async def me(principal: CurrentPrincipal) -> Me:
     """Tell whose token this is."""
     return Me(
         account=principal.account,
@@ -159,8 +168,8 @@ async def me(principal: ThePerson) -> Me:
     )
 
 
-@post("/v1/stream/tickets", tags=_TAGS, summary="Create a stream ticket", opt=needs("read"))
-async def ticket(context: TheContext, principal: ThePerson) -> Ticket:
+@post("/v1/stream/tickets", tags=_TAGS, summary="Create a stream ticket", opt=route_options("read"))
+async def ticket(context: Context, principal: CurrentPrincipal) -> Ticket:
     """Make a ticket that lets this credential enter the stream once, within 45 s."""
     require(principal, "read")
     made = context.accounts.people.ticket(principal)

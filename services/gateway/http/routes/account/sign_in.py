@@ -12,13 +12,13 @@ from services.gateway.accounts.assembly import CALLBACK
 from services.gateway.accounts.members import plain_email
 from services.gateway.accounts.sign_in.github import RepositoryInfo
 from services.gateway.http.dependencies import (
-    Asked,
-    TheContext,
-    ThePerson,
+    AnyRequest,
+    Context,
+    CurrentPrincipal,
+    authenticated_principal,
     bearer,
-    needs,
-    person_asking,
-    place,
+    client_address,
+    route_options,
 )
 from services.gateway.http.routes.web_pages import trouble_page
 from services.gateway.problems import Refused, invalid
@@ -65,7 +65,7 @@ class _CookieTerms:
     is_secure: bool
 
     @classmethod
-    def of(cls, context: TheContext) -> "_CookieTerms":
+    def of(cls, context: Context) -> "_CookieTerms":
         is_secure = context.public_url.startswith("https://")
         return cls("__Host-errand-oauth" if is_secure else "errand-oauth", is_secure)
 
@@ -89,12 +89,16 @@ class _CookieTerms:
     status_code=202,
     opt={"answers": (409,)},
 )
-async def magic_link(request: Asked, context: TheContext, data: JSONBody[MailRequest]) -> MailTaken:
+async def magic_link(
+    request: AnyRequest, context: Context, data: JSONBody[MailRequest]
+) -> MailTaken:
     """Have a link mailed that signs in once, within ten minutes, if the address is known here.
 
     The answer does not tell whether it is.
     """
-    await context.accounts.mail.ask(plain_email(data.email, "/email"), source=place(request))
+    await context.accounts.mail.ask(
+        plain_email(data.email, "/email"), source=client_address(request)
+    )
     return MailTaken("If this address is known here, a link is on its way to it.")
 
 
@@ -105,9 +109,9 @@ async def magic_link(request: Asked, context: TheContext, data: JSONBody[MailReq
     security=[{}, {"session": []}],
     opt={"answers": (409,)},
 )
-async def begin(request: Asked, context: TheContext) -> Response[Elsewhere]:
+async def begin(request: AnyRequest, context: Context) -> Response[Elsewhere]:
     """Begin to sign in with GitHub, or, with a session, to link it. Send the browser to `url`."""
-    principal = await person_asking(request, context) if bearer(request) else None
+    principal = await authenticated_principal(request, context) if bearer(request) else None
     if principal is not None:
         require(principal, "admin")
     departure = await context.accounts.identities.begin(principal)
@@ -116,7 +120,7 @@ async def begin(request: Asked, context: TheContext) -> Response[Elsewhere]:
 
 
 @get(CALLBACK, include_in_schema=False)
-async def callback(request: Asked, context: TheContext) -> Response[str]:
+async def callback(request: AnyRequest, context: Context) -> Response[str]:
     """Take a browser back from GitHub. What signs it in is in the fragment, which nobody logs."""
     terms = _CookieTerms.of(context)
     try:
@@ -141,8 +145,8 @@ async def callback(request: Asked, context: TheContext) -> Response[str]:
     )
 
 
-@delete("/v1/oauth/github", tags=_TAGS, summary="Unlink GitHub", opt=needs("admin", 404))
-async def unlink(context: TheContext, principal: ThePerson) -> None:
+@delete("/v1/oauth/github", tags=_TAGS, summary="Unlink GitHub", opt=route_options("admin", 404))
+async def unlink(context: Context, principal: CurrentPrincipal) -> None:
     """Forget who one is at GitHub, and one's token there."""
     await context.accounts.identities.unlink(principal)
 
@@ -154,8 +158,8 @@ async def unlink(context: TheContext, principal: ThePerson) -> None:
     opt={"answers": (409,)},
 )
 async def repositories(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     words: Annotated[
         str,
@@ -176,7 +180,7 @@ async def repositories(
     return RepositoryPage(found.repositories, str(page + 1) if more else None)
 
 
-def _once(request: Asked, name: str) -> str:
+def _once(request: AnyRequest, name: str) -> str:
     """Read a parameter of the query; sent more than once it counts as not sent (RFC 6749 §3.1)."""
     values = request.query_params.getall(name, [])
     return str(values[0]) if len(values) == 1 else ""

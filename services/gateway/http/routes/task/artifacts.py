@@ -13,7 +13,7 @@ from litestar.response import Stream
 from events import TaskId
 from infra.log.event_log import Unavailable
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import TheContext, ThePerson
+from services.gateway.http.dependencies import Context, CurrentPrincipal
 from services.gateway.problems import Refused, not_found, refused, unavailable
 from services.gateway.queries.artifacts import Artifact, StoredArtifact
 from services.gateway.tasks.access import Principal, history_for
@@ -44,7 +44,7 @@ class FileList(msgspec.Struct, frozen=True):
 
 @get("/v1/tasks/{task:str}/artifacts", tags=_TAGS, summary="List a task's artifacts")
 async def list_artifacts(
-    context: TheContext, principal: ThePerson, task: FromPath[str]
+    context: Context, principal: CurrentPrincipal, task: FromPath[str]
 ) -> ArtifactList:
     """List a task's artifacts."""
     return ArtifactList([kept.artifact for kept in await _kept(context, principal, task)])
@@ -57,7 +57,7 @@ async def list_artifacts(
     opt={"content": {"*/*": {}}, "answers": (409,)},
 )
 async def get_artifact(
-    context: TheContext, principal: ThePerson, task: FromPath[str], name: FromPath[str]
+    context: Context, principal: CurrentPrincipal, task: FromPath[str], name: FromPath[str]
 ) -> Response[Any]:
     """Send an artifact's bytes, for saving."""
     wanted = name.lstrip("/")
@@ -73,7 +73,9 @@ async def get_artifact(
     summary="Get a task's diff",
     opt={"content": {DIFF: {"type": "string"}}, "answers": (409,)},
 )
-async def get_diff(context: TheContext, principal: ThePerson, task: FromPath[str]) -> Response[Any]:
+async def get_diff(
+    context: Context, principal: CurrentPrincipal, task: FromPath[str]
+) -> Response[Any]:
     """Send the newest diff of the task's branch against its base, as text/x-diff."""
     return await _sent(context, await _newest_diff(context, principal, task), {})
 
@@ -84,7 +86,7 @@ async def get_diff(context: TheContext, principal: ThePerson, task: FromPath[str
     summary="List a task's changed files",
     opt={"answers": (409,)},
 )
-async def get_files(context: TheContext, principal: ThePerson, task: FromPath[str]) -> FileList:
+async def get_files(context: Context, principal: CurrentPrincipal, task: FromPath[str]) -> FileList:
     """List the files of the newest diff, with the lines added and taken away; 404 before one.
 
     A diff beyond 4 MiB is cut by the worker; the files after the cut are not in the list.

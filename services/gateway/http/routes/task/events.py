@@ -14,7 +14,7 @@ from litestar.response import Stream
 from events import History
 from infra.log.event_log import Unavailable
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import Asked, TheContext, ThePerson, bearer
+from services.gateway.http.dependencies import AnyRequest, Context, CurrentPrincipal, bearer
 from services.gateway.problems import Refused, not_found, position_lost, refused, unavailable
 from services.gateway.tasks.access import history_for
 from services.gateway.tasks.event_feed import Feeds
@@ -49,9 +49,9 @@ class EventPage(msgspec.Struct, frozen=True):
     },
 )
 async def events(
-    request: Asked,
-    context: TheContext,
-    principal: ThePerson,
+    request: AnyRequest,
+    context: Context,
+    principal: CurrentPrincipal,
     task: FromPath[str],
     *,
     after: Annotated[

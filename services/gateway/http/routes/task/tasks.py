@@ -9,9 +9,15 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from events import TaskId
 from events.protocol.task_state import Phase, TaskState
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import CommandKey, TheContext, ThePerson, needs, required
-from services.gateway.queries.command_handler import Performed
-from services.gateway.queries.task_queries import Wanted
+from services.gateway.http.dependencies import (
+    CommandKey,
+    Context,
+    CurrentPrincipal,
+    require_command_key,
+    route_options,
+)
+from services.gateway.queries.command_handler import CommandResult
+from services.gateway.queries.task_queries import TaskFilter
 from services.gateway.tasks.access import Principal, history_for
 from services.gateway.tasks.requests import (
     AnswerRequest,
@@ -43,8 +49,8 @@ class TaskPage(msgspec.Struct, frozen=True):
 
 @post("/v1/tasks", tags=_TAGS, summary="Submit a task")
 async def submit(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     data: JSONBody[TaskRequest],
     *,
     key: CommandKey = None,
@@ -53,7 +59,7 @@ async def submit(
     done = await context.tasks.commands.perform(
         principal,
         None,
-        command_id=required(key),
+        command_id=require_command_key(key),
         op="submit",
         arguments=msgspec.json.encode(data),
     )
@@ -63,8 +69,8 @@ async def submit(
 
 @get("/v1/tasks", tags=_TAGS, summary="List tasks")
 async def list_tasks(  # noqa: PLR0913 - one parameter a filter
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     phase: InPhase = None,
     repository: FromQuery[str | None] = None,
@@ -78,15 +84,15 @@ async def list_tasks(  # noqa: PLR0913 - one parameter a filter
     A task just submitted may take a moment to show: look at the task itself, or give the version
     of its last change to `GET /v1/tasks/{task}` as `wait_version`.
     """
-    wanted = Wanted(phase, repository, after, limit, archived, id_prefix)
+    wanted = TaskFilter(phase, repository, after, limit, archived, id_prefix)
     page = await context.tasks.states.page(principal.account, wanted)
     return TaskPage(page.tasks, page.next or None)
 
 
 @get("/v1/tasks/{task:str}", tags=_TAGS, summary="Get a task")
 async def get_task(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     task: FromPath[str],
     wait_version: Annotated[int, QueryParameter(ge=0, description="Read your writes.")] = 0,
 ) -> TaskState:
@@ -98,65 +104,65 @@ async def get_task(
     "/v1/tasks/{task:str}/instructions", status_code=200, tags=_TAGS, summary="Send an instruction"
 )
 async def instruct(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     task: FromPath[str],
     data: JSONBody[InstructionRequest],
     key: CommandKey = None,
-) -> Performed:
+) -> CommandResult:
     """Instruct the agent: before its next model call (steer), or after its work (queue)."""
     return await _say(context, principal, task, key=key, op="instruct", data=data)
 
 
 @post("/v1/tasks/{task:str}/interrupt", status_code=200, tags=_TAGS, summary="Interrupt a task")
 async def interrupt(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     task: FromPath[str],
     data: JSONBody[InterruptRequest | None] = None,
     key: CommandKey = None,
-) -> Performed:
+) -> CommandResult:
     """Stop what runs now; the task waits for a word."""
     return await _say(context, principal, task, key=key, op="interrupt", data=data)
 
 
 @post("/v1/tasks/{task:str}/cancel", status_code=200, tags=_TAGS, summary="Cancel a task")
 async def cancel(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     task: FromPath[str],
     data: JSONBody[CancelRequest | None] = None,
     key: CommandKey = None,
-) -> Performed:
+) -> CommandResult:
     """Cancel a task. Cancelling one that has ended is harmless."""
     return await _say(context, principal, task, key=key, op="cancel", data=data)
 
 
 @post("/v1/tasks/{task:str}/archive", status_code=200, tags=_TAGS, summary="Archive")
 async def archive(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     task: FromPath[str],
     data: JSONBody[ArchiveRequest | None] = None,
     key: CommandKey = None,
-) -> Performed:
+) -> CommandResult:
     """Archive a task that has ended: lists leave it out. Instructing it brings it back."""
     return await _say(context, principal, task, key=key, op="archive", data=data)
 
 
 @post("/v1/tasks/{task:str}/budget", status_code=200, tags=_TAGS, summary="Raise the budget")
 async def raise_budget(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     task: FromPath[str],
     data: JSONBody[BudgetRaiseRequest],
     key: CommandKey = None,
-) -> Performed:
+) -> CommandResult:
     """Let a task spend this much more."""
     return await _say(context, principal, task, key=key, op="budget", data=data)
 
@@ -168,14 +174,14 @@ async def raise_budget(
     summary="Answer a question",
 )
 async def answer(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     task: FromPath[str],
     request_id: FromPath[str],
     data: JSONBody[AnswerRequest],
     key: CommandKey = None,
-) -> Performed:
+) -> CommandResult:
     """Answer what the agent asked. 409 when it was answered otherwise meanwhile."""
     said = QuestionAnswerRequest(request=request_id, text=data.text)
     return await _say(context, principal, task, key=key, op="answer", data=said)
@@ -186,17 +192,17 @@ async def answer(
     status_code=200,
     tags=_TAGS,
     summary="Answer an approval request",
-    opt=needs("approve"),
+    opt=route_options("approve"),
 )
 async def approve(
-    context: TheContext,
-    principal: ThePerson,
+    context: Context,
+    principal: CurrentPrincipal,
     *,
     task: FromPath[str],
     request_id: FromPath[str],
     data: JSONBody[VerdictRequest],
     key: CommandKey = None,
-) -> Performed:
+) -> CommandResult:
     """Allow or deny what the agent asked to do. 409 when something else happened meanwhile."""
     said = ApprovalAnswerRequest(
         request=request_id,
@@ -216,11 +222,15 @@ async def _say(
     key: str | None,
     op: str,
     data: msgspec.Struct | None,
-) -> Performed:
+) -> CommandResult:
     history = history_for(principal, task)
     arguments = msgspec.json.encode(data) if data is not None else b"{}"
     return await context.tasks.commands.perform(
-        principal, TaskId(history.task), command_id=required(key), op=op, arguments=arguments
+        principal,
+        TaskId(history.task),
+        command_id=require_command_key(key),
+        op=op,
+        arguments=arguments,
     )
 
 

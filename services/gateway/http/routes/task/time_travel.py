@@ -6,10 +6,10 @@ from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from infra.log.event_log import Unavailable
-from services.gateway.http.dependencies import TheContext, ThePerson
+from services.gateway.http.dependencies import Context, CurrentPrincipal
 from services.gateway.problems import not_found, unavailable
 from services.gateway.tasks.access import history_for
-from services.gateway.tasks.time_travel import Past, as_it_was, moment
+from services.gateway.tasks.time_travel import PastTask, as_it_was, moment
 
 At = Annotated[
     str, QueryParameter(description="A version, or an RFC 3339 time. Left out: as it is now.")
@@ -18,8 +18,8 @@ At = Annotated[
 
 @get("/v1/tasks/{task:str}/state", tags=["tasks"], summary="Get a task at a version or time")
 async def get_state(
-    context: TheContext, principal: ThePerson, task: FromPath[str], at: At = ""
-) -> Past:
+    context: Context, principal: CurrentPrincipal, task: FromPath[str], at: At = ""
+) -> PastTask:
     """Fold a task's history to `at` (inclusive): phase, plan, spend, conversation as they were.
 
     The fold is of the log itself, so it shows what happened and not what a read model kept. 422

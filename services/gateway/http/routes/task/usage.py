@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from events import History
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import TheContext, ThePerson
+from services.gateway.http.dependencies import Context, CurrentPrincipal
 from services.gateway.problems import not_found
 from services.gateway.queries.usage_queries import AttemptMachine, ModelReply
 from services.gateway.tasks.access import Principal, history_for
@@ -33,7 +33,9 @@ class MachineList(msgspec.Struct, frozen=True):
 
 
 @get("/v1/tasks/{task:str}/usage", tags=_TAGS, summary="Get a task's usage")
-async def get_usage(context: TheContext, principal: ThePerson, task: FromPath[str]) -> TaskUsage:
+async def get_usage(
+    context: Context, principal: CurrentPrincipal, task: FromPath[str]
+) -> TaskUsage:
     """Tell what the task's model calls cost. `input_tokens` counts those from the cache too."""
     replies = await context.tasks.usage.usage(await _own(context, principal, task))
     prompts = (
@@ -49,7 +51,7 @@ async def get_usage(context: TheContext, principal: ThePerson, task: FromPath[st
 
 @get("/v1/tasks/{task:str}/machines", tags=_TAGS, summary="List a task's machines")
 async def get_machines(
-    context: TheContext, principal: ThePerson, task: FromPath[str]
+    context: Context, principal: CurrentPrincipal, task: FromPath[str]
 ) -> MachineList:
     """List the machines that worked on the task."""
     return MachineList(await context.tasks.usage.machines(await _own(context, principal, task)))

@@ -153,7 +153,7 @@ class Welcome(ToDevice, frozen=True, tag="welcome"):
 
 
 class Live(ToDevice, frozen=True, tag="live"):
-    """You have everything up to `version`; what follows is news."""
+    """The device has everything up to `version`; what follows is live."""
 
     task: str
     version: int
@@ -198,7 +198,7 @@ class Line(ToDevice, frozen=True, tag="line"):
 
 
 class Ack(ToDevice, frozen=True, tag="ack"):
-    """The command stands in the log, at this version of this task."""
+    """The command is stored in the log, at this version of this task."""
 
     id: str
     task: str

@@ -1,4 +1,4 @@
-"""API keys: for programs. Shown once, kept as a digest, with scopes and, if wanted, an end."""
+"""API keys, for programs: shown once, stored as a digest, with scopes and an optional expiry."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -14,7 +14,7 @@ from services.gateway.problems import invalid, not_found, refused
 from services.gateway.stores.database import Pool, within
 from services.gateway.tasks.access import SCOPES, Principal, Scope
 
-_MOST_KEYS: Final = 100
+_MAX_KEYS: Final = 100
 
 _COUNT = """
     SELECT count(*) FROM accounts.api_key
@@ -36,7 +36,7 @@ _END = """
 
 
 class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key, as it may be shown."""
+    """An API key without its secret."""
 
     key: str
     name: str
@@ -48,7 +48,7 @@ class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key just made. `token` is told this once."""
+    """A new API key. `token` is returned this once only."""
 
     key: str
     token: str
@@ -58,9 +58,9 @@ class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiKeys:
-    """A person's API keys. Every method raises Refused (503) when the database does not answer.
+    """A person's API keys. Every method raises Refused (503) when the database is unavailable.
 
-    `environment` stands in every key, so that one for trials is not taken for a real one.
+    `environment` stands in every key, so that a test key is not taken for a real one.
     """
 
     def __init__(
@@ -88,9 +88,9 @@ class ApiKeys:
         scopes: Collection[Scope],
         expires_at: datetime | None,
     ) -> NewApiKey:
-        """Make a key of this person's.
+        """Create an API key for this person.
 
-        Raises Refused: 422 for an end that has passed or scopes the asker has not, 409 when the
+        Raises Refused: 422 for an expiry in the past or scopes the caller lacks, 409 when the
         person has a hundred keys.
         """
         now = self._clock()
@@ -103,9 +103,9 @@ class ApiKeys:
         key = prefixed("key", self._entropy(16))
         account, person = principal.account, principal.person
         async with within(self._pool, account) as connection:
-            if await connection.fetchval(_COUNT, account, person) >= _MOST_KEYS:
+            if await connection.fetchval(_COUNT, account, person) >= _MAX_KEYS:
                 raise refused(
-                    409, "too_many_keys", f"You have {_MOST_KEYS} keys. Revoke one (DELETE) first."
+                    409, "too_many_keys", f"You have {_MAX_KEYS} keys. Revoke one (DELETE) first."
                 )
             digest = self._digests.of("key", token)
             await connection.execute(
@@ -120,11 +120,11 @@ class ApiKeys:
         return tuple(msgspec.convert(dict(row), ApiKeyInfo) for row in rows)
 
     async def revoke(self, principal: Principal, key: str) -> None:
-        """End a key. Raises Refused (404) when the person has none such."""
+        """Revoke a key. Raises Refused (404) when the person has no such key."""
         async with within(self._pool, principal.account) as connection:
             ended = await connection.fetchval(
                 _END, principal.account, principal.person, key, self._clock()
             )
         if ended is None:
             raise not_found("key")
-        await self._revocations.tell([key])
+        await self._revocations.publish([key])

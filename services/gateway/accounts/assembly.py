@@ -1,4 +1,4 @@
-"""The parts that know people, put together from the settings."""
+"""Composition of the account services from the settings."""
 
 import secrets
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ CALLBACK: Final = "/sign-in/github/callback"
 
 @dataclass(frozen=True)
 class Accounts:
-    """What the routes of people, keys and sign-in stand on."""
+    """Services used by the routes of people, keys and sign-in."""
 
     people: Authenticator
     sessions: Sessions
@@ -51,20 +51,25 @@ def make_accounts(
     client: httpx.AsyncClient,
     clock: Clock,
 ) -> Accounts:
-    """Put them together. Raises Misconfigured when ACCOUNT_SECRETS are none."""
-    house_secrets = read_secrets(settings.account_secrets)
+    """Build the account services. Raises Misconfigured when ACCOUNT_SECRETS is empty."""
+    account_secrets = read_secrets(settings.account_secrets)
     digests, entropy = Digests(settings.claim_secret), secrets.token_bytes
-    signing = TokenSigner(house_secrets, issuer=settings.public_url.rstrip("/"), entropy=entropy)
-    standings = SessionCache(clock)
-    revocations = Revocations(standings, live)
+    signing = TokenSigner(account_secrets, issuer=settings.public_url.rstrip("/"), entropy=entropy)
+    session_cache = SessionCache(clock)
+    revocations = Revocations(session_cache, live)
     people = Authenticator(
-        pool, recall=recall, digests=digests, signing=signing, standings=standings, clock=clock
+        pool,
+        recall=recall,
+        digests=digests,
+        signing=signing,
+        session_cache=session_cache,
+        clock=clock,
     )
     sessions = Sessions(
         pool,
         digests=digests,
         signing=signing,
-        successor_secret=house_secrets[0],
+        successor_secret=account_secrets[0],
         revocations=revocations,
         clock=clock,
         entropy=entropy,
@@ -73,7 +78,7 @@ def make_accounts(
     members = Members(
         pool,
         pairings=pairings,
-        standings=standings,
+        session_cache=session_cache,
         revocations=revocations,
         clock=clock,
         entropy=entropy,

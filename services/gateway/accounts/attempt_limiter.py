@@ -1,11 +1,11 @@
-"""Limits what anybody may try: so many times a minute from one network, for each kind of try.
+"""Limiter of sign-in attempts: a number per minute and network, for each kind of attempt.
 
-A try is counted before it is judged, in a transaction of its own, so that a hundred at once are not
-all judged before the first is counted. One that turns out right is taken off again.
+An attempt is counted before it is checked, in its own transaction, so that a hundred at once are
+not all checked before the first is counted. A successful attempt is subtracted again.
 
-Nobody can lock everybody out. When many tries come from many networks together, each network is
-left fewer a minute, but never none: a person who holds a right code needs one. Only codes short
-enough to be guessed are slowed down together.
+Nobody can lock everybody out. When many attempts come from many networks together, each network is
+allowed fewer per minute, but never none: a person with a correct code needs one. Only codes short
+enough to be guessed are limited across networks.
 """
 
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ _FORGET = """
 
 
 async def count(pool: Pool, address: str, now: datetime, *, kind: Kind) -> None:
-    """Count a try from an address. Raises Refused: 429 when it must not be judged, 503."""
+    """Count an attempt from an address. Raises Refused: 429 when it must not be checked, 503."""
     async with across_accounts(pool) as connection:
         rows = await connection.fetch(_COUNT, *_sources(address, kind), _minute(now))
         await connection.execute(_FORGET, _minute(now) - timedelta(minutes=1))
@@ -54,7 +54,7 @@ async def count(pool: Pool, address: str, now: datetime, *, kind: Kind) -> None:
 
 
 async def take_off(pool: Pool, address: str, now: datetime, *, kind: Kind) -> None:
-    """Take a counted try off again: it was right. Raises Refused (503)."""
+    """Subtract a counted attempt that succeeded. Raises Refused (503)."""
     async with across_accounts(pool) as connection:
         for source in _sources(address, kind):  # in the order in which they are counted
             await connection.execute(_TAKE_OFF, source, _minute(now))

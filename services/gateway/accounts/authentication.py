@@ -1,4 +1,4 @@
-"""Whose credential it is that was shown: an access token, an API key or a stream ticket."""
+"""Authentication by access token, API key or stream ticket."""
 
 import hmac
 from typing import Final
@@ -42,7 +42,7 @@ _FORGET_SPENT = "DELETE FROM accounts.spent_ticket WHERE expires_at < $1"
 
 
 class Authenticator:
-    """Implements access.Access. Every method raises Refused (503) without the database."""
+    """Authenticates callers. Every method raises Refused (503) when the database is away."""
 
     def __init__(
         self,
@@ -51,24 +51,24 @@ class Authenticator:
         recall: TaskCache,
         digests: Digests,
         signing: TokenSigner,
-        standings: SessionCache,
+        session_cache: SessionCache,
         clock: Clock,
     ) -> None:
         self._pool = pool
         self._recall = recall
         self._digests = digests
         self._signing = signing
-        self._standings = standings
+        self._session_cache = session_cache
         self._clock = clock
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Tell whose access token or API key this is; None when nobody's, ended or revoked.
+        """Return the principal of an access token or API key; None if unknown, expired or revoked.
 
-        What was revoked by another process may still pass for five seconds.
+        A credential revoked by another process may be accepted for five more seconds.
         """
         if is_key(token):
             digest = self._digests.of("key", token)
-            found = await self._standings.recall(
+            found = await self._session_cache.recall(
                 digest.hex(), lambda: self._key(_KEY_BY_TOKEN, digest)
             )
             return found if found and self._is_good(found) else None
@@ -78,14 +78,16 @@ class Authenticator:
         return await self._session(claims)
 
     def must_look_up(self, token: str) -> bool:
-        """Tell whether `authenticate` would ask the database about an API key it does not know.
+        """Return whether `authenticate` would query the database for an unknown API key.
 
-        An access token is asked about only when its signature is ours, so nobody can guess one.
+        An access token is looked up only when its signature is valid, so nobody can guess one.
         """
-        return is_key(token) and not self._standings.remembers(self._digests.of("key", token).hex())
+        return is_key(token) and not self._session_cache.remembers(
+            self._digests.of("key", token).hex()
+        )
 
     async def enter(self, ticket: str) -> Principal | None:
-        """Use a stream ticket up; None when it is wrong, used, or no longer good."""
+        """Redeem a stream ticket; None when it is invalid, used or expired."""
         now = self._clock()
         claims = self._signing.read_ticket(ticket, now=now)
         if claims is None:
@@ -101,11 +103,11 @@ class Authenticator:
         return await self._session(claims)
 
     def ticket(self, principal: Principal) -> SignedToken:
-        """Make a ticket by which this person may enter the stream, once, within 45 s."""
+        """Create a ticket that opens the stream for this person once, within 45 s."""
         return self._signing.ticket(principal, now=self._clock())
 
     async def allowed(self, principal: Principal, task: TaskId) -> bool:
-        """Tell whether there is such a task in the person's account. Answers may be 30 s old."""
+        """Return whether the person's account has this task. The result may be 30 s old."""
         if not is_task_id(task):
             return False
         return await self._recall.exists(history_for(principal, task), age_seconds=30.0)
@@ -119,7 +121,7 @@ class Authenticator:
                 await connection.execute(_SESSION_SEEN, claims.acc, claims.sid, self._clock())
             return Principal(claims.acc, claims.sub, claims.sid, role=role)
 
-        found = await self._standings.recall(claims.sid, look)
+        found = await self._session_cache.recall(claims.sid, look)
         if found is None or (found.account, found.person) != (claims.acc, claims.sub):
             return None
         until = claims.until_at or claims.expires_at
@@ -145,6 +147,6 @@ class Authenticator:
 
 
 def is_operator(token: str, operator_token: str) -> bool:
-    """Tell, in constant time, whether a token is the operator's. An empty one never is."""
+    """Return, in constant time, whether a token is the operator's. An empty one never is."""
     same = hmac.compare_digest(token.encode(), operator_token.encode())
     return bool(operator_token) and same

@@ -1,7 +1,7 @@
-"""Sealing what must be read again, such as a person's token at a forge: AES-256-GCM.
+"""Encryption of values that are read again, such as a person's forge token: AES-256-GCM.
 
-A sealed text is `1 | name of the key (8 bytes) | nonce (12) | ciphertext`, bound to its context:
-what was sealed for one person does not open for another.
+An encrypted value is `1 | name of the key (8 bytes) | nonce (12) | ciphertext`, bound to its
+context: a value encrypted for one person cannot be decrypted for another.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ _NAME_BYTES: Final = 8
 
 
 class Cipher(Protocol):
-    """Keeps secrets at rest."""
+    """Encrypts and decrypts secrets at rest."""
 
     def seal(self, plaintext: bytes, *, context: str) -> bytes:
-        """Seal a text as being of this context."""
+        """Encrypt a value bound to this context."""
         ...
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
-        """Open what was sealed. Raises DecryptionError."""
+        """Decrypt a value. Raises DecryptionError."""
         ...
 
 
 class AesCipher:
-    """Seals under the first secret, opens under any of them. NIST SP 800-38D, random nonces."""
+    """Encrypts with the first secret, decrypts with any of them. NIST SP 800-38D, random nonces."""
 
     def __init__(self, secrets: Sequence[str], entropy: Entropy) -> None:
         keys = [derive(secret, "sealing") for secret in secrets]
@@ -37,12 +37,12 @@ class AesCipher:
         self._entropy = entropy
 
     def seal(self, plaintext: bytes, *, context: str) -> bytes:
-        """Seal a text as being of this context."""
+        """Encrypt a value bound to this context."""
         sealed = seal(self._newest, plaintext, of=context, nonce=self._entropy(NONCE_BYTES))
         return _FORM + bytes.fromhex(name_of(self._newest)) + sealed
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
-        """Open what was sealed. Raises DecryptionError."""
+        """Decrypt a value. Raises DecryptionError."""
         name, rest = sealed[1 : 1 + _NAME_BYTES], sealed[1 + _NAME_BYTES :]
         key = self._keys.get(name)
         if key is None or not sealed.startswith(_FORM):

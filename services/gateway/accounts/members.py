@@ -1,4 +1,4 @@
-"""Who belongs to an account, and as what. Owners invite, promote and remove; anyone may leave."""
+"""Members of an account and their roles. Owners invite, promote and remove; anyone may leave."""
 
 from datetime import datetime
 from typing import Final
@@ -58,7 +58,7 @@ _KEYS = """
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody of an account. `joined_at` is null while they are only invited."""
+    """A member of an account. `joined_at` is null while the person is only invited."""
 
     person: PersonId
     name: str
@@ -69,34 +69,34 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Invitation(msgspec.Struct, frozen=True):
-    """Somebody invited, and the code by which they come in."""
+    """An invited person and the pairing code for their first sign-in."""
 
     person: PersonId
     pairing: Pairing
 
 
 class Members:
-    """Every method raises Refused: 403 to who is no owner, 503 without the database."""
+    """Manages members. Raises Refused: 403 if the caller is no owner, 503 without the database."""
 
     def __init__(
         self,
         pool: Pool,
         *,
         pairings: Pairings,
-        standings: SessionCache,
+        session_cache: SessionCache,
         revocations: Revocations,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
         self._pool = pool
         self._pairings = pairings
-        self._standings = standings
+        self._session_cache = session_cache
         self._revocations = revocations
         self._clock = clock
         self._entropy = entropy
 
     async def list(self, principal: Principal) -> tuple[Member, ...]:
-        """List who belongs to the account, in the order they came."""
+        """List the members of the account, oldest first."""
         async with within(self._pool, principal.account) as connection:
             rows = await connection.fetch(_LIST, principal.account)
         return tuple(Member(**dict(row)) for row in rows)
@@ -104,9 +104,9 @@ class Members:
     async def invite(
         self, principal: Principal, name: str, *, role: Role, email: str | None
     ) -> Invitation:
-        """Invite somebody; again for one who has not come yet, whose older codes end.
+        """Invite a person. A pending invitation is renewed and its older codes end.
 
-        Raises Refused (409) when the name or the address is a member's already.
+        Raises Refused (409) when a member already has the name or the address.
         """
         require_owner(principal)
         account = principal.account
@@ -135,19 +135,19 @@ class Members:
         return Invitation(PersonId(person), pairing)
 
     async def change(self, principal: Principal, person: str, *, role: Role) -> None:
-        """Make somebody an owner or a member. Raises Refused: 404 unknown, 409 the last owner."""
+        """Set a person's role. Raises Refused: 404 unknown, 409 for the last owner."""
         require_owner(principal)
         async with within(self._pool, principal.account) as connection:
             was = await self._found(connection, principal, person)
             if was == _OWNER and role != _OWNER:
                 await _keep_an_owner(connection, principal.account, person)
             await connection.execute(_SET_ROLE, principal.account, person, role)
-        self._standings.forget_person(person)
+        self._session_cache.forget_person(person)
 
     async def remove(self, principal: Principal, person: str) -> None:
-        """Remove somebody, or leave: their sessions, keys, codes and linked identities end.
+        """Remove a person (or oneself): sessions, keys, codes and linked identities end.
 
-        Raises Refused: 404 unknown, 409 the last owner.
+        Raises Refused: 404 unknown, 409 for the last owner.
         """
         if person != principal.person:
             require_owner(principal)
@@ -160,10 +160,10 @@ class Members:
             await connection.execute(_IDENTITIES, account, person)
             ended = await connection.fetch(_SESSIONS, account, person, now)
             ended += await connection.fetch(_KEYS, account, person, now)
-        await self._revocations.tell(str(row["ended"]) for row in ended)
+        await self._revocations.publish(str(row["ended"]) for row in ended)
 
     async def _found(self, connection: Connection, principal: Principal, person: str) -> str:
-        """Tell somebody's role; the account's membership stands still until the end."""
+        """Return a member's role; the account row is locked until the transaction ends."""
         await connection.execute(_LOCK, principal.account)
         role: str | None = await connection.fetchval(_FIND, principal.account, person)
         if role is None:
@@ -172,14 +172,14 @@ class Members:
 
 
 def is_email(text: str) -> bool:
-    """Tell whether a text can be a mail address, in the plain spelling people use."""
+    """Return whether a text can be a mail address in its common form."""
     name, at, host = text.partition("@")
     plain = text.isascii() and text.isprintable() and not any(c in text for c in ' <>()[]",;:\\')
     return plain and bool(name and at) and "." in host.strip(".") and len(text) <= 254  # noqa: PLR2004 - RFC 5321
 
 
 def plain_email(text: str, pointer: str) -> str:
-    """Read a mail address, in lower case. Raises Refused (422) when it is none."""
+    """Return a mail address in lower case. Raises Refused (422) when the text is not one."""
     email = text.strip().lower()
     if not is_email(email) or email.count("@") != 1:
         raise invalid("email_refused", pointer, "This is no mail address like ada@example.org.")

@@ -1,7 +1,7 @@
-"""What is remembered for some seconds of who may still act: a session's or key's person and role.
+"""Short-lived cache of principals: the person and role of each session or API key.
 
-Whatever is revoked in this process is forgotten at once; other processes hear of it over Redis on
-`access.REVOKED` (the stream ends such connections) or look again after five seconds.
+A credential revoked in this process is evicted at once; other processes are notified over Redis on
+`access.REVOKED` (the stream ends such connections) or look it up again after five seconds.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from services.gateway.problems import Refused
 from services.gateway.tasks.access import REVOKED, Principal
 
 _AGE: Final = timedelta(seconds=5)
-_MOST: Final = 10_000
+_MAX_ENTRIES: Final = 10_000
 _log = logger(__name__)
 
 
@@ -29,29 +29,29 @@ class _Kept(NamedTuple):
 
 
 class _Lookup(NamedTuple):
-    """A lookup under way, and how often something was forgotten before it began."""
+    """A running lookup, and the eviction count when it began."""
 
     forgotten: int
     found: asyncio.Future[Principal | None]
 
 
 class SessionCache:
-    """The principals found lately, by whatever they were looked up with; the oldest give way."""
+    """Principals found recently, by their lookup key; the oldest are evicted first."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: LruMap[str, _Kept] = LruMap(_MOST)
+        self._kept: LruMap[str, _Kept] = LruMap(_MAX_ENTRIES)
         self._lookups: dict[str, _Lookup] = {}
         self._forgotten = 0
 
     async def recall(
         self, name: str, look: Callable[[], Awaitable[Principal | None]]
     ) -> Principal | None:
-        """Tell whose standing this is, as it was at most five seconds ago; else look.
+        """Return the cached principal, at most five seconds old; otherwise look it up.
 
-        Who comes while another looks for the same name waits for what that one finds: the devices
-        of a person that come back together cost one question to the database. A lookup that began
-        before something was forgotten answers nobody who comes after.
+        Concurrent lookups of one name share one query: the devices
+        of a person that reconnect together cost one database query. A lookup that began
+        before an eviction is not shared with later callers.
         """
         while True:
             kept = self._kept.get(name)
@@ -92,38 +92,38 @@ class SessionCache:
             self._kept.put(name, _Kept(found, now))
 
     def remembers(self, name: str) -> bool:
-        """Tell whether `recall` would answer without looking."""
+        """Return whether `recall` would answer from the cache."""
         kept = self._kept.get(name)
         return kept is not None and self._clock() - kept.at < _AGE
 
     def forget(self, sessions: Iterable[str]) -> None:
-        """Forget what is known of these sessions and keys."""
+        """Evict these sessions and keys."""
         self._forgotten += 1
         gone = set(sessions)
         for name in [n for n, kept in self._kept.items() if kept.principal.session in gone]:
             del self._kept[name]
 
     def forget_person(self, person: str) -> None:
-        """Forget what is known of a person: their role is another one now."""
+        """Evict a person whose role has changed."""
         self._forgotten += 1
         for name in [n for n, kept in self._kept.items() if kept.principal.person == person]:
             del self._kept[name]
 
 
 class Revocations:
-    """Makes an end felt: here at once, elsewhere as soon as Redis has told it."""
+    """Publishes revocations: effective here at once, elsewhere when Redis delivers them."""
 
-    def __init__(self, standings: SessionCache, live: redis.Redis) -> None:
-        self._standings = standings
+    def __init__(self, session_cache: SessionCache, live: redis.Redis) -> None:
+        self._session_cache = session_cache
         self._live = live
 
-    async def tell(self, sessions: Iterable[str]) -> None:
-        """Tell that these sessions and keys have ended. Call it once that is stored."""
+    async def publish(self, sessions: Iterable[str]) -> None:
+        """Publish that these sessions and keys have ended, after that is stored."""
         ended = list(sessions)
-        self._standings.forget(ended)
+        self._session_cache.forget(ended)
         try:
             with redis_errors():
                 for session in ended:
                     await self._live.publish(REVOKED, session)
         except RedisUnavailable as error:  # the others look again by themselves
-            _log.warning("a revocation was not told", error=type(error).__name__)
+            _log.warning("revocation.not_published", error=type(error).__name__)

@@ -1,8 +1,8 @@
-"""Sessions: a device signed in. Access tokens of ten minutes, and a refresh token used once.
+"""Device sessions: access tokens of ten minutes and single-use refresh tokens.
 
-A refresh token shown twice means that two have it. An honest client whose answer was lost repeats
-itself within half a minute, before it could use what it did not get: it is told the same again.
-Every other repetition ends the session for both (RFC 9700 §4.14.2).
+A refresh token used twice means that two parties have it. An honest client whose response was lost
+repeats the request within half a minute and receives the same response again. Any other reuse ends
+the session for both (RFC 9700 §4.14.2).
 """
 
 from collections.abc import Sequence
@@ -77,14 +77,14 @@ _END_FAMILY = """
 
 
 class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a device calls itself."""
+    """Name and platform a device reports."""
 
     name: str = ""
     platform: str = ""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A device signed in: `token` to ask with until `expires_at`, then trade `refresh_token` in."""
+    """A signed-in device: `token` is valid until `expires_at`; then exchange `refresh_token`."""
 
     token: str
     expires_at: datetime
@@ -107,7 +107,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sessions:
-    """Every method raises Refused (503) when the database does not answer."""
+    """Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Sessions:
     async def open(
         self, connection: Connection, account: str, person: str, device: Device
     ) -> Session:
-        """Sign a device in, within the caller's transaction."""
+        """Create a session within the caller's transaction."""
         now = self._clock()
         session = prefixed("ses", self._entropy(16))
         role = await connection.fetchval(_JOIN, account, person, now)
@@ -143,7 +143,7 @@ class Sessions:
         return self._made(account, person, role, session=session, refresh=refresh)
 
     async def refresh(self, token: str) -> Session:
-        """Trade a refresh token for the next one and a fresh access token.
+        """Exchange a refresh token for the next one and a new access token.
 
         Raises Refused (401) when it is unknown, too old, of an ended session, or was used before;
         in that last case the session ends.
@@ -156,7 +156,7 @@ class Sessions:
             if renewed is None:
                 await connection.execute(_END_FAMILY, row["account"], row["session"], self._clock())
         if renewed is None:
-            await self._revocations.tell([row["session"]])
+            await self._revocations.publish([row["session"]])
             raise refused(
                 401,
                 "session_ended",
@@ -166,7 +166,7 @@ class Sessions:
         return renewed
 
     async def list(self, principal: Principal) -> tuple[SessionInfo, ...]:
-        """List the person's sessions, the one used last first."""
+        """List the person's sessions, most recently used first."""
         async with within(self._pool, principal.account) as connection:
             rows = await connection.fetch(
                 _LIST, principal.account, principal.person, self._clock() - _IDLE
@@ -176,12 +176,12 @@ class Sessions:
         )
 
     async def end(self, principal: Principal, session: str) -> None:
-        """Sign one of the person's devices out. Raises Refused (404) when there is none such."""
+        """End one of the person's sessions. Raises Refused (404) when there is no such session."""
         if not await self._end(_END, principal, session):
             raise not_found("session")
 
     async def end_others(self, principal: Principal) -> None:
-        """Sign every device of the person out but the one that asks."""
+        """End all of the person's sessions except the caller's."""
         await self._end(_END_OTHERS, principal, principal.session)
 
     async def _end(self, statement: str, principal: Principal, session: str) -> Sequence[str]:
@@ -190,13 +190,13 @@ class Sessions:
                 statement, principal.account, principal.person, session, self._clock()
             )
         ended = [str(row["session"]) for row in rows]
-        await self._revocations.tell(ended)
+        await self._revocations.publish(ended)
         return ended
 
     async def _renew(
         self, connection: Connection, row: asyncpg.Record, token: str
     ) -> Session | None:
-        """Rotate, or repeat the last rotation; None when the token has been used by another."""
+        """Rotate, or repeat the last rotation; None when the token was reused."""
         account, session, used_at = row["account"], row["session"], row["used_at"]
         now = self._clock()
         following = successor(token, self._secret)
@@ -246,5 +246,5 @@ def _spent() -> Exception:
 
 
 def _short(text: str) -> str:
-    """Cut what a device says of itself; Postgres keeps no NUL."""
+    """Return a device's text cut to size, without NUL, which Postgres refuses."""
     return text.replace("\0", "")[:100]

@@ -1,7 +1,7 @@
 """Access tokens and stream tickets: JSON Web Tokens (RFC 7519, RFC 9068), signed with Ed25519.
 
-One algorithm (RFC 8037), taken from here and never from the token; an audience and a type for each
-kind, so that neither passes for the other. Pure but for the entropy: the time is an argument.
+One algorithm (RFC 8037), fixed here and never read from the token; an audience and a type for each
+kind, so that neither is accepted as the other. The time is an argument.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _CHECKED: Final = ["iss", "aud", "sub", "sid", "acc", "exp", "iat", "jti"]
 
 
 class TokenClaims(msgspec.Struct, frozen=True):
-    """Who a token is of. `until`: when the credential a ticket was bought with ends."""
+    """Claims of a token. `until`: when the credential behind a ticket ends."""
 
     acc: AccountId
     sub: PersonId
@@ -40,24 +40,24 @@ class TokenClaims(msgspec.Struct, frozen=True):
 
     @property
     def expires_at(self) -> datetime:
-        """When the token ends."""
+        """Expiry of the token."""
         return datetime.fromtimestamp(self.exp, UTC)
 
     @property
     def until_at(self) -> datetime | None:
-        """When the credential a ticket was bought with ends; None for an access token."""
+        """Expiry of the credential behind a ticket; None for an access token."""
         return None if self.until is None else datetime.fromtimestamp(self.until, UTC)
 
 
 class SignedToken(NamedTuple):
-    """A signed token and when it ends."""
+    """A signed token and its expiry."""
 
     text: str
     expires_at: datetime
 
 
 class TokenSigner:
-    """Signs with the first secret's key, verifies with any. `issuer` is this house's URL."""
+    """Signs with the first secret's key, verifies with any. `issuer` is this server's URL."""
 
     def __init__(self, secrets: Sequence[str], *, issuer: str, entropy: Entropy) -> None:
         seeds = [derive(secret, "access") for secret in secrets]
@@ -74,12 +74,12 @@ class TokenSigner:
     def access(
         self, account: AccountId, person: PersonId, session: str, *, now: datetime
     ) -> SignedToken:
-        """Sign an access token, good for ten minutes."""
+        """Sign an access token, valid for ten minutes."""
         claims = {"acc": account, "sub": person, "sid": session}
         return self._signed(_ACCESS, claims, now + timedelta(seconds=ACCESS_SECONDS), now)
 
     def ticket(self, principal: Principal, *, now: datetime) -> SignedToken:
-        """Sign a ticket for the stream, good for 45 s. That it works once is for others to see."""
+        """Sign a stream ticket, valid for 45 s. The caller enforces single use."""
         claims: dict[str, str | int] = {
             "acc": principal.account,
             "sub": principal.person,
@@ -90,11 +90,11 @@ class TokenSigner:
         return self._signed(_TICKET, claims, now + timedelta(seconds=TICKET_SECONDS), now)
 
     def read_access(self, token: str, *, now: datetime) -> TokenClaims | None:
-        """Read an access token; None when it is none of ours, or has ended."""
+        """Return an access token's claims; None when it is not ours or has expired."""
         return self._read(token, _ACCESS, now)
 
     def read_ticket(self, ticket: str, *, now: datetime) -> TokenClaims | None:
-        """Read a stream ticket; None when it is none of ours, or has ended."""
+        """Return a stream ticket's claims; None when it is not ours or has expired."""
         return self._read(ticket, _TICKET, now)
 
     def _signed(
@@ -121,7 +121,7 @@ class TokenSigner:
         return claims if claims.exp > now.timestamp() else None
 
     def _verify(self, token: str, kind: tuple[str, str]) -> TokenClaims:
-        """Read what we signed, ended or not. Raises InvalidTokenError, ValidationError."""
+        """Return the verified claims, expired or not. Raises InvalidTokenError, ValidationError."""
         audience, type_ = kind
         header = jwt.get_unverified_header(token)
         key = self._verifiers.get(str(header.get("kid")))

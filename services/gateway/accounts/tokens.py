@@ -1,4 +1,4 @@
-"""Tokens and codes: how they are made, and how they are stored (never as they are)."""
+"""Creation of tokens and codes, and their digests: the values themselves are never stored."""
 
 import hmac
 import zlib
@@ -17,48 +17,48 @@ _MISREAD: Final = str.maketrans("ILO", "110", "- ")
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY_CHARACTERS: Final = 30
 _CHECK_CHARACTERS: Final = 6
-_MOST_UNBIASED: Final = 248  # the largest multiple of 62 that a byte can be below
+_MAX_UNBIASED: Final = 248  # the largest multiple of 62 that a byte can be below
 _KEY_PARTS: Final = 3
 
 
 def new_token(purpose: Purpose, entropy: Entropy) -> str:
-    """Make an opaque token of 256 bits."""
+    """Return a new opaque token of 256 bits."""
     return _spelled(purpose, entropy(_TOKEN_BYTES))
 
 
 def successor(token: str, secret: str) -> str:
-    """Derive the refresh token that follows `token`; the same each time, by this house only."""
+    """Derive the refresh token that follows `token`, deterministically."""
     content = hmac.digest(secret.encode(), b"errand/refresh\n" + token.encode(), sha256)
     return _spelled("refresh", content)
 
 
 def new_code(entropy: Entropy) -> str:
-    """Make a code of 40 bits that can be read aloud: `XXXX-XXXX` in Crockford's base32."""
+    """Return a new 40-bit code that can be read aloud: `XXXX-XXXX` in Crockford's base32."""
     letters = "".join(_CROCKFORD[byte % 32] for byte in entropy(_CODE_CHARACTERS))
     return f"{letters[:4]}-{letters[4:]}"
 
 
 def plain_code(code: str) -> str:
-    """Undo what people do to codes: case, spaces, dashes, letters misread."""
+    """Normalize a typed code: case, spaces, dashes, misread letters."""
     return code.upper().translate(_MISREAD)
 
 
 def new_key(environment: str, entropy: Entropy) -> str:
-    """Make an API key, `errand_<environment>_<30 of base62><6 of CRC-32>`; 178 bits are secret.
+    """Return a new API key, `errand_<environment>_<30 of base62><6 of CRC-32>`.
 
-    The check lets a scanner, and us, tell a key from what only looks like one.
+    178 bits are secret. The checksum lets a scanner, and us, recognize a key.
     """
     letters = ""
     while len(letters) < _KEY_CHARACTERS:
         letters += "".join(
-            _BASE62[byte % 62] for byte in entropy(_KEY_CHARACTERS) if byte < _MOST_UNBIASED
+            _BASE62[byte % 62] for byte in entropy(_KEY_CHARACTERS) if byte < _MAX_UNBIASED
         )
     letters = letters[:_KEY_CHARACTERS]
     return f"errand_{environment}_{letters}{_check(letters)}"
 
 
 def is_key(token: str) -> bool:
-    """Tell whether a text is spelled as an API key is, check and all."""
+    """Return whether a text has the form of an API key, checksum included."""
     parts = token.split("_")
     if len(parts) != _KEY_PARTS or parts[0] != "errand":
         return False
@@ -79,11 +79,11 @@ def _spelled(purpose: Purpose, content: bytes) -> str:
 
 
 class Digests:
-    """Digests by which secrets are looked up: HMAC-SHA256 under a key of this house."""
+    """Digests by which secrets are looked up: HMAC-SHA256 under a key of this installation."""
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"errand/accounts", sha256)
 
     def of(self, purpose: Purpose, secret: str) -> bytes:
-        """Digest a secret; those of different purposes never match."""
+        """Return the digest of a secret; digests of different purposes never match."""
         return hmac.digest(self._key, f"{purpose}\n{secret}".encode(), sha256)

@@ -1,4 +1,4 @@
-"""What an account has spent and may spend, from the broker's ledger. Money in micro-dollars."""
+"""Usage and spend limits of an account, from the broker's ledger. Money in micro-dollars."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ _KEYS: Final[Mapping[Grouping, str]] = {
     "task": "task",
     "person": "person",
 }
-_MOST_LINES: Final = 1_000
+_MAX_LINES: Final = 1_000
 _SPENT = """
     SELECT {key} AS key, count(*) AS calls, count(*) FILTER (WHERE state = 'presumed') AS presumed,
            sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
@@ -33,7 +33,7 @@ _SPENT = """
     GROUP BY 1 ORDER BY 1 DESC LIMIT {most}
 """
 _LIMITS = "SELECT owner, per, limit_microusd FROM accounts.spending_limit WHERE owner = ANY($1)"
-_PURSES = """
+_SPEND_LIMITS = """
     SELECT purse, spent_microusd, reserved_microusd FROM accounts.purse WHERE purse = ANY($1)
 """
 _SET = """
@@ -44,10 +44,10 @@ _UNSET = "DELETE FROM accounts.spending_limit WHERE owner = $1 AND per = $2"
 
 
 class UsageLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What the calls of one day, model, task or person came to.
+    """Usage of the calls of one day, model, task or person.
 
-    `presumed` of the `calls` ended unseen and stand at the most they can have cost; `own_key` is
-    the part that the account's own key paid for.
+    `presumed` of the `calls` have an unknown end and count at their maximum cost; `own_key` is
+    the part paid for with the account's own key.
     """
 
     key: str
@@ -62,14 +62,14 @@ class UsageLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may be spent a day and a month (UTC), in micro-dollars; null: no limit is set."""
+    """Spend limits per day and month (UTC), in micro-dollars; null: no limit is set."""
 
     day_microusd: Limit | None = None
     month_microusd: Limit | None = None
 
 
 class Spend(msgspec.Struct, frozen=True, kw_only=True):
-    """What is spent of a limit, and what is set aside for calls under way."""
+    """Amount spent of a limit, and amount reserved for running calls."""
 
     day_microusd: int = 0
     month_microusd: int = 0
@@ -77,7 +77,7 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountUsage:
-    """Every method raises Refused (503) when the database does not answer."""
+    """Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(self, pool: Pool, *, account_day_microusd: int = 0) -> None:
         self._pool = pool
@@ -86,14 +86,14 @@ class AccountUsage:
     async def used(
         self, account: AccountId, by: Grouping, *, since: datetime, until: datetime
     ) -> Sequence[UsageLine]:
-        """Sum an account's calls that began from `since` to before `until`; at most 1,000 lines."""
-        query = _SPENT.format(key=_KEYS[by], most=_MOST_LINES)
+        """Sum an account's calls that began in [`since`, `until`); at most 1,000 lines."""
+        query = _SPENT.format(key=_KEYS[by], most=_MAX_LINES)
         async with within(self._pool, account) as connection:
             rows = await connection.fetch(query, account, since, until)
         return [UsageLine(**row) for row in rows]
 
     async def limits(self, owners: Sequence[AccountId | PersonId]) -> Mapping[str, Limits]:
-        """Tell the limits of accounts and persons."""
+        """Return the limits of accounts and persons."""
         async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_LIMITS, list(owners))
         found: dict[str, dict[str, int]] = {owner: {} for owner in owners}
@@ -108,18 +108,20 @@ class AccountUsage:
                 await _set(connection, owner, "day", limits.day_microusd)
                 await _set(connection, owner, "month", limits.month_microusd)
 
-    async def spent(self, purses: Sequence[SpendLimit]) -> Mapping[str, Spend]:
-        """Tell what stands in purses of a day and a month, by their owner."""
+    async def spent(self, spend_limits: Sequence[SpendLimit]) -> Mapping[str, Spend]:
+        """Return what is spent and reserved of daily and monthly limits, by owner."""
         async with across_accounts(self._pool) as connection:
-            rows = await connection.fetch(_PURSES, [purse.name for purse in purses])
+            rows = await connection.fetch(
+                _SPEND_LIMITS, [spend_limit.name for spend_limit in spend_limits]
+            )
         stand = {row["purse"]: row for row in rows}
-        found: dict[str, dict[str, int]] = {purse.owner: {} for purse in purses}
-        for purse in purses:
-            if purse.name in stand:
-                row = stand[purse.name]
-                found[purse.owner][f"{purse.per}_microusd"] = row["spent_microusd"]
-                if purse.per == "month":
-                    found[purse.owner]["reserved_microusd"] = row["reserved_microusd"]
+        found: dict[str, dict[str, int]] = {spend_limit.owner: {} for spend_limit in spend_limits}
+        for spend_limit in spend_limits:
+            if spend_limit.name in stand:
+                row = stand[spend_limit.name]
+                found[spend_limit.owner][f"{spend_limit.per}_microusd"] = row["spent_microusd"]
+                if spend_limit.per == "month":
+                    found[spend_limit.owner]["reserved_microusd"] = row["reserved_microusd"]
         return {owner: Spend(**each) for owner, each in found.items()}
 
 

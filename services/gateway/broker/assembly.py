@@ -1,4 +1,4 @@
-"""The broker, put together: what main enters, and leaves last."""
+"""Composition of the broker. Main enters it first and leaves it last."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,7 +62,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class BrokerDependencies:
-    """What the broker is made from."""
+    """Dependencies of the broker."""
 
     pool: Pool
     recall: TaskCache
@@ -78,7 +78,7 @@ class BrokerDependencies:
 
 @asynccontextmanager
 async def broker(settings: BrokerSettings, parts: BrokerDependencies) -> AsyncIterator[Broker]:
-    """Run the broker. Calls under way get the gateway's grace to end when the block is left.
+    """Run the broker. Running calls get a grace period to end when the block is left.
 
     Raises Misconfigured.
     """
@@ -87,10 +87,10 @@ async def broker(settings: BrokerSettings, parts: BrokerDependencies) -> AsyncIt
     ledger = Ledger(parts.pool, gateway=gateway, account_day_microusd=day)
     vault = _vault(settings.secrets_key_file, parts)
     apps = _apps(parts)
-    keeper = Maintenance(ledger, vault, _reconcile(settings, parts, ledger), parts.clock)
-    await keeper.once()  # before the first call: whoever is not known to live is taken for dead
+    maintenance = Maintenance(ledger, vault, _reconcile(settings, parts, ledger), parts.clock)
+    await maintenance.once()  # before the first call: a process without heartbeat counts as dead
     async with background(settings.grace_seconds) as running:
-        running.beside(keeper.run())
+        running.beside(maintenance.run())
         yield Broker(
             attempts=_attempts(settings, parts),
             event_keys=parts.event_keys,

@@ -1,6 +1,6 @@
-"""Gives an attempt its credentials, once, and says whether they still hold.
+"""Credentials of attempts: issued once per attempt, and checked for validity.
 
-They hold while the attempt is the task's newest, the task has not ended, and the attempt's
+They are valid while the attempt is the task's newest, the task has not ended, and the attempt's
 deadline has not passed.
 """
 
@@ -30,9 +30,9 @@ _MAX_REMEMBERED: Final = 2_000
 
 
 class CredentialSettings(NamedTuple):
-    """What makes credentials: where workers find NATS, who signs their users, what codes prove.
+    """Settings for issuing credentials: the NATS URL, the signing key, the claim secret.
 
-    No credentials hold for longer than `machine_seconds`.
+    No credentials are valid for longer than `machine_seconds`.
     """
 
     nats_url: str
@@ -42,7 +42,7 @@ class CredentialSettings(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """What an attempt works with. `reader` is its consumer's name."""
+    """Credentials of an attempt. `reader` is its consumer's name."""
 
     nats: NatsAccess
     token: str
@@ -51,7 +51,7 @@ class Credentials(NamedTuple):
 
 
 class TokenHolder(NamedTuple):
-    """Whose token it is: an attempt of a task, the task's repository, and who pays for it."""
+    """Holder of a broker token: an attempt of a task, its repository and billing context."""
 
     grant: Grant
     repository: str
@@ -64,12 +64,12 @@ class TokenHolder(NamedTuple):
 
     @property
     def branch(self) -> str:
-        """The one branch this task may push."""
+        """The only branch this task may push."""
         return f"errand/{self.history.task}"
 
 
 class Attempts:
-    """Claims and tokens of attempts."""
+    """Issues and checks the tokens of attempts."""
 
     def __init__(
         self,
@@ -88,10 +88,10 @@ class Attempts:
         self._remembered: LruMap[str, Grant] = LruMap(_MAX_REMEMBERED)
 
     async def claim(self, claim: ClaimRequest) -> Credentials:
-        """Give an attempt its credentials, once.
+        """Issue an attempt's credentials, once.
 
         Raises Refused: 403 when the code is wrong, the attempt is not the newest, its task has
-        ended, its deadline has passed or its claim was used; 503 when a part does not answer.
+        ended, its deadline has passed or its claim was used; 503 when a dependency is unavailable.
         """
         now = self._clock()
         task, attempt = TaskId(claim.task), claim.attempt
@@ -127,7 +127,7 @@ class Attempts:
         return Credentials(NatsAccess(self._minter.nats_url, credentials), token, reader, grant)
 
     async def grant(self, token: str) -> Grant | None:
-        """Return what a token stands for until its deadline, though its attempt may be over."""
+        """Return the grant of a token until its deadline, even if its attempt is over."""
         now = self._clock()
         grant = self._remembered.get(token) or await self._grants.find(token, now=now)
         if grant is None or grant.expires_at <= now:
@@ -137,7 +137,7 @@ class Attempts:
         return grant
 
     async def holder(self, token: str) -> TokenHolder | None:
-        """Tell whose token this is, if it still holds. May be two seconds behind the log."""
+        """Return the holder of a valid token. May be two seconds behind the log."""
         grant = await self.grant(token)
         if grant is None:
             return None
@@ -150,12 +150,12 @@ class Attempts:
         return TokenHolder(grant, repository, _payer(grant, known))
 
     async def payer_now(self, holder: TokenHolder) -> BillingContext:
-        """Tell who pays and how much, as the log says this moment."""
+        """Return the billing context from the log's current state."""
         known = (await self._recall.task(holder.history)).task
         return _payer(holder.grant, known)
 
     async def task_now(self, holder: TokenHolder) -> Task:
-        """Return the holder's task, as the log says this moment."""
+        """Return the holder's task from the log's current state."""
         return (await self._recall.task(holder.history)).task
 
     async def _history(self, task: TaskId, account: str) -> History:
@@ -171,7 +171,7 @@ class Attempts:
 
 
 def _payer(grant: Grant, known: Task) -> BillingContext:
-    """Return who pays, as it was when the attempt was claimed, and how much, as the log says."""
+    """Return the billing context as of the claim, with the limit from the log."""
     return BillingContext(
         account=grant.history.account,
         person=grant.person or _person(known),

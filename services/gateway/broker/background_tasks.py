@@ -1,6 +1,6 @@
-"""Tasks that outlive the request they began in, and not the gateway.
+"""Background tasks that outlive their request but not the process.
 
-They end in their own time when the gateway stops, up to a grace; one that fails is a bug and takes
+On shutdown they may finish within a grace period; one that fails is a bug and takes
 the process down.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class BackgroundTasks:
-    """Where such tasks are started. Made by `background`."""
+    """Starts background tasks. Created by `background`."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
@@ -19,17 +19,17 @@ class BackgroundTasks:
         self._endless: list[asyncio.Task[None]] = []
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start one."""
+        """Start a task."""
         task = self._group.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start one that goes on for ever: it is cancelled when the gateway stops."""
+        """Start an endless task: it is cancelled on shutdown."""
         self._endless.append(self._group.create_task(work))
 
     async def drain(self, grace_seconds: float) -> None:
-        """Wait for all that run, and cancel those that take longer."""
+        """Wait for running tasks, and cancel those that take longer."""
         late: set[asyncio.Task[None]] = set()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=grace_seconds)
@@ -39,7 +39,7 @@ class BackgroundTasks:
 
 @asynccontextmanager
 async def background(grace_seconds: float) -> AsyncIterator[BackgroundTasks]:
-    """Run tasks beside the block, and for a grace after it."""
+    """Run tasks beside the block, and for a grace period after it."""
     async with asyncio.TaskGroup() as group:
         made = BackgroundTasks(group)
         yield made

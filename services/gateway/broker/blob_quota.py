@@ -1,4 +1,4 @@
-"""Limits what a task keeps in the object store: how many objects, and how many bytes in all."""
+"""Quota of a task in the object store: number of objects and total bytes."""
 
 from typing import Final
 
@@ -23,23 +23,23 @@ _TAKE_OFF: Final = """
 
 
 class BlobLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one task may keep."""
+    """Quota of one task."""
 
     blobs: int
     size_bytes: int
 
 
 class BlobQuota:
-    """Counts what tasks store, before it is stored. Every method raises Refused (503)."""
+    """Counts objects of tasks before they are stored. Every method raises Refused (503)."""
 
     def __init__(self, pool: Pool, limits: BlobLimits) -> None:
         self._pool = pool
         self._limits = limits
 
     async def count(self, history: History, size_bytes: int) -> None:
-        """Count an object that is about to be stored. Raises Refused (413) at the limit.
+        """Count an object before it is stored. Raises Refused (413) at the limit.
 
-        One that replaces another of the same name counts like any other.
+        An object that replaces another of the same name counts like any other.
         """
         limits = self._limits
         async with within(self._pool, history.account) as connection:
@@ -56,6 +56,6 @@ class BlobQuota:
             )
 
     async def take_off(self, history: History, size_bytes: int) -> None:
-        """Take an object off again that could not be stored."""
+        """Subtract an object that could not be stored."""
         async with within(self._pool, history.account) as connection:
             await connection.execute(_TAKE_OFF, history.task, history.account, size_bytes)

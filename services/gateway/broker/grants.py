@@ -1,4 +1,4 @@
-"""Claims and broker tokens, in Postgres: one claim an attempt, one token a claim."""
+"""Claims and broker tokens in Postgres: one claim per attempt, one token per claim."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -28,10 +28,10 @@ _FORGET = "DELETE FROM accounts.broker_token WHERE expires_at < $1"
 
 
 class Grant(NamedTuple):
-    """What a broker token stands for, as it was when the attempt was claimed.
+    """Grant of a broker token, as of the attempt's claim.
 
-    The repository's address, the person who pays and the one model that may be asked are empty for
-    a token of an older edition.
+    The repository's address, the paying person and the permitted model are empty for
+    a token issued by an older release.
     """
 
     history: History
@@ -43,7 +43,7 @@ class Grant(NamedTuple):
 
 
 class Grants:
-    """Every method raises Refused (503) when the database does not answer."""
+    """Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(self, pool: Pool, *, digests: Digests, entropy: Entropy) -> None:
         self._pool = pool
@@ -51,7 +51,7 @@ class Grants:
         self._entropy = entropy
 
     async def claim(self, grant: Grant, *, machine: str, now: datetime) -> str | None:
-        """Use the attempt's one claim; answer its token, or None when the claim was used."""
+        """Use the attempt's claim; return its token, or None when the claim was used already."""
         token = new_token("broker", self._entropy)
         task, account = grant.history.task, grant.history.account
         async with across_accounts(self._pool) as connection:
@@ -75,7 +75,7 @@ class Grants:
         return token
 
     async def find(self, token: str, *, now: datetime) -> Grant | None:
-        """Tell what a token stands for; None when it is unknown or expired."""
+        """Return the grant of a token; None when it is unknown or expired."""
         async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(_FIND, self._digests.of("broker", token), now)
         if row is None:
@@ -91,7 +91,7 @@ class Grants:
         )
 
     async def owner(self, task: TaskId) -> AccountId | None:
-        """Tell whose task it is, as far as the read model has come."""
+        """Return the account of a task from the read model."""
         async with across_accounts(self._pool) as connection:
             account = await connection.fetchval(_OWNER, task)
         return AccountId(account) if account else None

@@ -1,7 +1,7 @@
 """Kill switches at four levels: global, an account, a person, a task.
 
-A switch that is thrown stops model calls, pushes and pull requests of all that is under it, before
-each of them; a call that is under way ends. Only the operator throws and clears them.
+An active switch stops model calls, pushes and pull requests of everything below it, before
+each of them; a running call ends. Only the operator sets and clears them.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class KillSwitch(msgspec.Struct, frozen=True):
 
 
 class KillSwitchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Throw one, and say why; people whose tasks it stops are told."""
+    """Request to set a kill switch; people whose tasks it stops see the reason."""
 
     level: Level
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -55,37 +55,37 @@ class KillSwitchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class KillSwitches:
-    """Every method raises Refused (503) when the database does not answer."""
+    """Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def check(self, payer: BillingContext) -> None:
-        """Raise Refused (403, `switched_off`) when a switch over this payer is thrown."""
+        """Raise Refused (403, `switched_off`) when a switch applies to this billing context."""
         async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(_STANDING, payer.account, payer.person, payer.task)
         if row is not None:
             raise switched_off(KillSwitch(*row))
 
     async def all(self) -> Sequence[KillSwitch]:
-        """List those that are thrown, oldest first."""
+        """List active switches, oldest first."""
         async with across_accounts(self._pool) as connection:
             return [KillSwitch(*row) for row in await connection.fetch(_ALL)]
 
-    async def throw(self, wish: KillSwitchRequest, *, now: datetime) -> KillSwitch:
-        """Throw one; thrown before, it keeps its time and takes the new reason."""
+    async def throw(self, wanted: KillSwitchRequest, *, now: datetime) -> KillSwitch:
+        """Set a switch; an active one keeps its time and takes the new reason."""
         async with across_accounts(self._pool) as connection:
-            [row] = await connection.fetch(_THROW, wish.level, wish.owner, wish.reason, now)
+            [row] = await connection.fetch(_THROW, wanted.level, wanted.owner, wanted.reason, now)
         return KillSwitch(*row)
 
     async def clear(self, level: Level, owner: str) -> bool:
-        """Put one back; False when it was not thrown."""
+        """Clear a switch; False when it was not set."""
         async with across_accounts(self._pool) as connection:
             return bool(await connection.fetchval(_CLEAR, level, owner))
 
 
 def switched_off(switch: KillSwitch) -> Refused:
-    """Say which switch stands in the way, and why it was thrown."""
+    """Return the refusal that names the active switch and its reason."""
     return refused(
         403,
         "switched_off",

@@ -1,7 +1,7 @@
-"""What the broker sees to by itself, every few seconds: that nothing stays reserved for ever.
+"""Periodic maintenance of the broker, so that nothing stays reserved for ever.
 
-It says that this gateway lives, presumes what dead ones left open, and wraps anew what an older
-key-encryption key wraps. Whatever it was doing when it died, the next round does.
+It records this process's heartbeat, closes calls that dead processes left open, and re-wraps keys
+of an older key-encryption key. An interrupted round is completed by the next one.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _log = logger(__name__)
 
 
 class Maintenance:
-    """Runs beside the broker. `reconcile` compares with the provider's own report, if one is."""
+    """Runs beside the broker. `reconcile` compares with the provider's report, if configured."""
 
     def __init__(
         self, ledger: Ledger, vault: Vault | None, reconcile: Reconcile | None, clock: Clock
@@ -32,20 +32,20 @@ class Maintenance:
         self._clock = clock
 
     async def run(self) -> None:
-        """Go round until cancelled."""
+        """Run rounds until cancelled."""
         while True:
             try:
                 await self.once()
             except Refused as away:
-                _log.warning("the broker's round was broken off", reason=str(away))
+                _log.warning("maintenance.interrupted", reason=str(away))
             await asyncio.sleep(EVERY_SECONDS)
 
     async def once(self) -> None:
-        """Go round once. Raises Refused (503)."""
+        """Run one round. Raises Refused (503)."""
         swept = await self._ledger.sweep(self._clock())
         if swept:
-            _log.warning("calls whose end was not seen stand at their worst case", calls=swept)
+            _log.warning("model_calls.presumed", calls=swept)
         if self._vault is not None and (rewrapped := await self._vault.rewrap()):
-            _log.info("secrets were wrapped anew", count=rewrapped, by=self._vault.current)
+            _log.info("secrets.rewrapped", count=rewrapped, by=self._vault.current)
         if self._reconcile is not None:
             await self._reconcile()

@@ -1,6 +1,6 @@
-"""Push notifications: which event is worth one, to whose devices, and how it gets there.
+"""Push notifications: which event deserves one, for which devices, and its delivery.
 
-`notice` and `verdict` decide, `following` reads the log, `sending` delivers; `web`, `apns` and
-`fcm` speak to the push services. A push is a hint: it carries ids and a title, and the device then
-asks the gateway what happened. Sources: gateway.md §6, realtime.md §6.
+`notification` decides, `log_follower` reads the log, `sender` delivers; the clients of the push
+services are in `providers`. A push is a hint: it carries ids and a title, and the device then
+asks the gateway what happened.
 """

@@ -1,4 +1,4 @@
-"""Puts the parts of push together, from its settings."""
+"""Composition of push notifications from the settings."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ from services.gateway.push.providers.apns import Apns, ProviderToken
 from services.gateway.push.providers.fcm import AccessToken, Fcm, GoogleAccount
 from services.gateway.push.providers.web import Vapid, WebPush
 from services.gateway.push.queue import PushQueue
-from services.gateway.push.sender import AT_ONCE, PushSender
+from services.gateway.push.sender import MAX_CONCURRENT, PushSender
 from services.gateway.push.settings import PushSettings
 from services.gateway.queries.fold_cache import FoldCache
 from services.gateway.stores.database import Pool
@@ -37,18 +37,18 @@ _HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?
 
 
 class Push(NamedTuple):
-    """What the routes need of push, and what runs beside them."""
+    """Push services for the routes, and the loops that run beside them."""
 
     devices: Devices
     pushes: PushQueue
     delivery_log: DeliveryLog
-    carriers: PushProviders
+    providers: PushProviders
     hosts: tuple[str, ...]
     sender: PushSender
     follower: LogFollower
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Read the log and send, until told to stop."""
+        """Read the log and send, until stopped."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.follower.run(stopping))
             group.create_task(self.sender.run(stopping))
@@ -65,8 +65,8 @@ async def pushing(
     clock: Clock,
     entropy: Entropy,
 ) -> AsyncIterator[Push]:
-    """Open what push needs. Raises Misconfigured, never telling a secret."""
-    async with carried(settings, clock) as carriers:
+    """Open the push services. Raises Misconfigured, without showing a secret."""
+    async with open_providers(settings, clock) as providers:
         pushes = PushQueue(pool, clock=clock)
         states = FoldCache(
             log, fold_notices, empty=EMPTY_STATE, clock=clock, max_histories=MAX_HISTORIES
@@ -74,7 +74,7 @@ async def pushing(
         sender = PushSender(
             pushes,
             states=states,
-            carriers=carriers,
+            providers=providers,
             attention=attention,
             public_url=public_url,
             clock=clock,
@@ -84,7 +84,7 @@ async def pushing(
             devices=Devices(pool, clock=clock, entropy=entropy),
             pushes=pushes,
             delivery_log=DeliveryLog(pool),
-            carriers=carriers,
+            providers=providers,
             hosts=_hosts(settings),
             sender=sender,
             follower=LogFollower(log, pushes, states),
@@ -92,13 +92,13 @@ async def pushing(
 
 
 @asynccontextmanager
-async def carried(settings: PushSettings, clock: Clock) -> AsyncIterator[PushProviders]:
-    """Open the client of the push services. Raises Misconfigured, never telling a secret."""
+async def open_providers(settings: PushSettings, clock: Clock) -> AsyncIterator[PushProviders]:
+    """Open the clients of the push providers. Raises Misconfigured, without showing a secret."""
     async with httpx.AsyncClient(
         http2=True,
         verify=_trusted(settings.push_ca_file),
         timeout=_TIMEOUT,
-        limits=httpx.Limits(max_connections=4 * AT_ONCE),
+        limits=httpx.Limits(max_connections=4 * MAX_CONCURRENT),
         follow_redirects=False,
     ) as client:
         yield PushProviders(

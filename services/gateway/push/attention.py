@@ -1,4 +1,4 @@
-"""Whether a person has seen it already: the one reason not to send a push that is due."""
+"""Attention of a person: the only reason not to send a push that is due."""
 
 from typing import Protocol
 
@@ -6,11 +6,11 @@ from events import PersonId, TaskId
 
 
 class Attention(Protocol):
-    """Knows what people look at just now."""
+    """Reports what people are looking at."""
 
     async def is_looking(self, person: PersonId, task: TaskId, version: int) -> bool:
-        """Tell whether a device of the person shows this task and has seen this version.
+        """Return whether a device of the person shows this task and has seen this version.
 
-        An open connection is not enough. False when it cannot be told: rather once too often.
+        An open connection is not enough. False when unknown: a repeated push is better than none.
         """
         ...

@@ -1,4 +1,4 @@
-"""What was sent to a device and what the push service said: told to the device's person."""
+"""Delivery log of a device's pushes, for its owner."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -30,9 +30,9 @@ _ONE: Final = f"{_SELECT} AND p.push = $4"
 
 
 class PushAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One try. `status` is the push service's HTTP status, 0 when it gave no answer.
+    """One delivery attempt. `status` is the push service's HTTP status, 0 without a response.
 
-    None: how the try ended is not known, because the gateway ended first.
+    None: the result is unknown, because the gateway ended first.
     """
 
     number: int
@@ -43,12 +43,12 @@ class PushAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SentPush(msgspec.Struct, frozen=True, kw_only=True, rename={"push_class": "class"}):
-    """A push and what became of it. `about` is the event's tag; this is what `state` may be.
+    """A push and its state. `about` is the event's tag.
 
-    waiting: to be sent at `due_at`. accepted: the push service took it. seen: its person was
-    looking at the task. overtaken: answered, or something newer happened, before it was sent.
-    expired, signed_out: too late; the session was ended. declined: the push service refused it.
-    dead: the device's address is no more. given_up: no luck in all tries.
+    The values of `state` are waiting: to be sent at `due_at`. accepted: the push service took it.
+    seen: its person was looking at the task. overtaken: answered, or something newer happened,
+    before it was sent. expired, signed_out: too late; the session was ended. declined: the push
+    service refused it. dead: the device's address is invalid. given_up: all attempts failed.
     """
 
     id: str
@@ -72,13 +72,13 @@ class PushPage(msgspec.Struct, frozen=True):
 
 
 class DeliveryLog:
-    """Every method raises Refused (503) when the database does not answer."""
+    """Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def page(self, principal: Principal, device: str, *, after: str, limit: int) -> PushPage:
-        """Tell what was sent to one of the person's devices. Raises Refused (400, cursor)."""
+        """Return the pushes of one of the person's devices. Raises Refused (400, cursor)."""
         if after and not (after.isascii() and after.isdigit() and len(after) <= 18):  # noqa: PLR2004
             raise refused(400, "cursor_invalid", "`after` is not a cursor from a page before.")
         place = int(after) if after else None
@@ -90,7 +90,7 @@ class DeliveryLog:
         return PushPage([_sent(row) for row in rows[:limit]], more)
 
     async def one(self, principal: Principal, device: str, push: UUID) -> SentPush:
-        """Tell one push to one of the person's devices; it is known to be there."""
+        """Return one push of one of the person's devices; it must exist."""
         async with within(self._pool, principal.account) as connection:
             row = await connection.fetchrow(_ONE, principal.account, principal.person, device, push)
         return _sent(row)

@@ -1,4 +1,4 @@
-"""The devices people want pushes on, in Postgres. Every statement names account and person."""
+"""Devices registered for pushes, in Postgres. Every statement names account and person."""
 
 import re
 from datetime import datetime
@@ -22,7 +22,7 @@ from services.gateway.tasks.access import Principal
 
 MAX_DEVICES: Final = 20
 
-_LONGEST_NAME: Final = 100
+_MAX_NAME_CHARACTERS: Final = 100
 _ID: Final = re.compile(r"dev_[a-z2-7]{26}")
 
 _COLUMNS: Final = "device, kind, name, created_at, seen_at, dead_at, dead_reason"
@@ -58,7 +58,7 @@ _DELETE: Final = """
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A device as its person sees it. A dead one gets nothing until it registers again."""
+    """A registered device. A dead one gets nothing until it registers again."""
 
     id: str
     kind: Kind
@@ -70,14 +70,14 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registration(NamedTuple):
-    """A device, and whether this registration made it."""
+    """A device, and whether this registration created it."""
 
     device: Device
     is_new: bool
 
 
 class Devices:
-    """Registers, lists and forgets devices. Raises Refused (503) when the database is away."""
+    """Registers, lists and deletes devices. Raises Refused (503) when the database is away."""
 
     def __init__(self, pool: Pool, *, clock: Clock, entropy: Entropy) -> None:
         self._pool = pool
@@ -85,13 +85,13 @@ class Devices:
         self._entropy = entropy
 
     async def register(self, principal: Principal, address: Address, name: str) -> Registration:
-        """Keep a device's address; the same address again is the same device.
+        """Store a device's address; the same address again is the same device.
 
-        An address that another person registered is this person's from now on: who holds the
-        device now has signed in on it. Raises Refused (409) beyond MOST_DEVICES.
+        An address that another person registered becomes this person's: whoever holds the
+        device has signed in on it. Raises Refused (409) beyond MAX_DEVICES.
         """
         now, key = self._clock(), digest(address)
-        name = "".join(filter(str.isprintable, name))[:_LONGEST_NAME]
+        name = "".join(filter(str.isprintable, name))[:_MAX_NAME_CHARACTERS]
         account, person = principal.account, principal.person
         fresh = prefixed("dev", self._entropy(16))
         async with across_accounts(self._pool) as connection:  # the address may be another's
@@ -127,7 +127,7 @@ class Devices:
         return [_device(row) for row in rows]
 
     async def get(self, principal: Principal, device: str) -> Device:
-        """Tell one of the person's devices. Raises Refused (404) when it is not one."""
+        """Return one of the person's devices. Raises Refused (404) when there is none."""
         _require_id(device)
         async with within(self._pool, principal.account) as connection:
             row = await connection.fetchrow(_FIND, principal.account, principal.person, device)
@@ -136,7 +136,7 @@ class Devices:
         return _device(row)
 
     async def delete(self, principal: Principal, device: str) -> None:
-        """Forget one of the person's devices and its pushes. Raises Refused (404)."""
+        """Delete one of the person's devices and its pushes. Raises Refused (404)."""
         _require_id(device)
         async with within(self._pool, principal.account) as connection:
             found = await connection.fetchval(_DELETE, principal.account, principal.person, device)

@@ -1,7 +1,7 @@
-"""Reads the log for what deserves a push, and makes the pushes.
+"""Follower of the log that creates pushes for events that deserve one.
 
-Every gateway reads all of it; what two read makes one push (its key is unique). The position in
-Postgres is how far all pushes are made: a gateway that starts reads on from there.
+Every gateway reads all of it; an event read twice creates one push (its key is unique). The
+position in Postgres is how far all pushes are created: a starting gateway continues from there.
 """
 
 import asyncio
@@ -38,23 +38,23 @@ _log = logger(__name__)
 
 
 class _Place(NamedTuple):
-    """Which log is read, and up to where that is noted in Postgres."""
+    """The log that is read, and the position noted in Postgres."""
 
     log_created_at: datetime
     noted: int
 
 
 class _Known(NamedTuple):
-    """A task's tale up to a version, or up to the next event that concerns it."""
+    """A task's notification state up to a version, or up to the next relevant event."""
 
     version: int
-    tale: NotificationState
+    state: NotificationState
 
 
 class LogFollower:
-    """Follows the log as `push`, and leaves in `states` what it comes to know.
+    """Follows the log as `push`, and stores folded states in `states`.
 
-    A history met in its middle is read once, before its first event of interest; one that begins
+    A history joined in its middle is read once, before its first relevant event; one that begins
     here is never read.
     """
 
@@ -67,10 +67,10 @@ class LogFollower:
         self._log = log
         self._pushes = pushes
         self._states = states
-        self._tales: dict[TaskId, _Known] = {}
+        self._known_states: dict[TaskId, _Known] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Make pushes until told to stop. A database or log that is away is waited for."""
+        """Create pushes until stopped. Waits while database or log are away."""
         began = await _retry_until_available(self._begin, stopping)
         if began is None:
             return
@@ -85,7 +85,7 @@ class LogFollower:
         return _Place(info.created, await self._pushes.position(info.created, info.last_sequence))
 
     async def _take(self, place: _Place, batch: Sequence[Recorded]) -> _Place:
-        """Make the pushes of a batch, again if need be: what is there already stays as it is."""
+        """Create the pushes of a batch. Repeatable: existing pushes stay as they are."""
         end = batch[-1].sequence
         if not await self._announce(batch) and end - place.noted < _NOTED_EVERY:
             return place
@@ -93,43 +93,43 @@ class LogFollower:
         return place._replace(noted=end)
 
     async def _announce(self, batch: Sequence[Recorded]) -> bool:
-        """Make the pushes of a batch; tell whether there was one."""
+        """Create the pushes of a batch; return whether there was one."""
         is_news = False
         for recorded in batch:
             if isinstance(recorded.event, TaskErased):
                 await self._pushes.forget(recorded.account, recorded.task)
-                self._tales.pop(recorded.task, None)
+                self._known_states.pop(recorded.task, None)
                 self._states.forget(recorded.history)
             elif isinstance(recorded.event, TaskSubmitted):
-                self._begin_tale(recorded)
+                self._begin_state(recorded)
             elif concerns(recorded):
-                is_news = await self._tell(recorded) or is_news
+                is_news = await self._announce_change(recorded) or is_news
         return is_news
 
-    def _begin_tale(self, recorded: Recorded) -> None:
-        """Know a task from its submission on; a batch that is taken again changes nothing."""
-        tale = attempt(evolve, EMPTY_STATE, recorded)
-        if recorded.task not in self._tales and not isinstance(tale, Broken):
-            self._keep(recorded.task, _Known(recorded.version, tale))
+    def _begin_state(self, recorded: Recorded) -> None:
+        """Start a task's state at its submission; a repeated batch changes nothing."""
+        state = attempt(evolve, EMPTY_STATE, recorded)
+        if recorded.task not in self._known_states and not isinstance(state, Broken):
+            self._keep(recorded.task, _Known(recorded.version, state))
 
     def _keep(self, task: TaskId, known: _Known) -> None:
-        self._tales[task] = known
-        while len(self._tales) > MAX_HISTORIES:
-            del self._tales[next(iter(self._tales))]
+        self._known_states[task] = known
+        while len(self._known_states) > MAX_HISTORIES:
+            del self._known_states[next(iter(self._known_states))]
 
-    async def _tell(self, recorded: Recorded) -> bool:
-        known = self._tales.pop(recorded.task, None) or await self._read_before(recorded)
-        if recorded.version > known.version:  # else it was told before something was away
-            tale = attempt(evolve, known.tale, recorded)
-            if isinstance(tale, Broken):
-                await self._log.quarantine(NAME, recorded.history, recorded.sequence, tale.reason)
-                tale = known.tale  # this task's next notice may be missing, and nobody else's
+    async def _announce_change(self, recorded: Recorded) -> bool:
+        known = self._known_states.pop(recorded.task, None) or await self._read_before(recorded)
+        if recorded.version > known.version:  # else it was created before a dependency was away
+            state = attempt(evolve, known.state, recorded)
+            if isinstance(state, Broken):
+                await self._log.quarantine(NAME, recorded.history, recorded.sequence, state.reason)
+                state = known.state  # this task's next notice may be missing, and nobody else's
             else:
-                self._states.learn(recorded.history, Folded(tale, recorded.head, UNDATED))
-            news = news_of(known.tale, tale, recorded)
+                self._states.learn(recorded.history, Folded(state, recorded.head, UNDATED))
+            news = news_of(known.state, state, recorded)
             if news is not None:
                 await self._pushes.announce(news)
-            known = _Known(recorded.version, tale)
+            known = _Known(recorded.version, state)
         else:
             news = None
         self._keep(recorded.task, known)
@@ -138,22 +138,22 @@ class LogFollower:
     async def _read_before(self, recorded: Recorded) -> _Known:
         stored = await self._log.read(recorded.history)
         before = [each for each in stored if each.version < recorded.version]
-        tale = attempt(fold_history, before)
-        if isinstance(tale, Broken):
-            await self._log.quarantine(NAME, recorded.history, recorded.sequence, tale.reason)
-            tale = EMPTY_STATE
-        return _Known(0, tale)
+        state = attempt(fold_history, before)
+        if isinstance(state, Broken):
+            await self._log.quarantine(NAME, recorded.history, recorded.sequence, state.reason)
+            state = EMPTY_STATE
+        return _Known(0, state)
 
 
 async def _retry_until_available(
     work: Callable[[], Awaitable[T]], stopping: asyncio.Event
 ) -> T | None:
-    """Do it, as often as it takes for database and log to answer; None when told to stop."""
+    """Repeat the work until database and log are available; None when stopped."""
     while not stopping.is_set():
         try:
             return await work()
         except (Refused, Unavailable) as away:
-            _log.warning("pushes wait", reason=str(away))
+            _log.warning("push.log_unavailable", reason=str(away))
         with suppress(TimeoutError):
             async with asyncio.timeout(_RETRY_SECONDS):
                 await stopping.wait()
@@ -163,7 +163,7 @@ async def _retry_until_available(
 def news_of(
     before: NotificationState, after: NotificationState, recorded: Recorded
 ) -> NoticeChange | None:
-    """Tell what an event made of a task's notice; None when it left it as it was. Pure."""
+    """Return the change of a task's notice by an event; None when it is unchanged."""
     if after.notice == before.notice:
         return None
     return NoticeChange(

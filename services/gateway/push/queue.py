@@ -1,8 +1,8 @@
-"""What is to be sent and what became of it, in Postgres: claimed by lease, so each is sent once.
+"""Queue of pushes in Postgres: claimed by lease, so that each is sent once.
 
 A push is unique by device, task, version and class: however many gateways read the same event,
 there is one. A gateway claims it for LEASE; one that is killed leaves it to the others after that.
-A try is written down before the push service is called, so that a try whose end is not known shows.
+An attempt is recorded before the push service is called, so that one with an unknown end shows.
 """
 
 from collections.abc import Collection, Sequence
@@ -102,7 +102,7 @@ _ADVANCE: Final = """
 
 
 class NoticeChange(NamedTuple):
-    """A notice that changed: of which task, when, and whom it concerns."""
+    """A changed notice: its task, time and recipients."""
 
     account: AccountId
     task: TaskId
@@ -113,14 +113,14 @@ class NoticeChange(NamedTuple):
 
 
 class PushQueue:
-    """Every method raises Refused (503) when the database does not answer."""
+    """Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(self, pool: Pool, *, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
 
     async def announce(self, news: NoticeChange) -> int:
-        """Make the pushes a changed notice needs; tell how many there were not before.
+        """Create the pushes of a changed notice; return how many are new.
 
         A withdrawal goes to the devices whose last push of the task asked for something, every
         other notice to all devices of those it concerns.
@@ -152,7 +152,7 @@ class PushQueue:
         return sum(push is not None for push in made)
 
     async def test(self, account: AccountId, device: str, key: str) -> tuple[UUID, bool]:
-        """Make a test push for a device, the same for the same key; tell whether it is new.
+        """Create a test push for a device, the same for the same key; return whether it is new.
 
         The caller sends it; it is due for anybody when that has not happened within a LEASE.
         """
@@ -165,18 +165,18 @@ class PushQueue:
             )
         return push, made is not None
 
-    async def claim(self, most: int, *, only: UUID | None = None) -> Sequence[DuePush]:
-        """Claim up to `most` pushes that are due, or `only` one, due or not, for LEASE.
+    async def claim(self, limit: int, *, only: UUID | None = None) -> Sequence[DuePush]:
+        """Claim up to `limit` due pushes, or `only` one, due or not, for LEASE.
 
-        One push a device and task is in work at a time, so that an older one never overtakes.
+        One push per device and task is claimed at a time, so that an older one never overtakes.
         """
         now = self._clock()
         async with across_accounts(self._pool) as connection:
-            rows = await connection.fetch(_CLAIM, now, now + LEASE, most, only)
+            rows = await connection.fetch(_CLAIM, now, now + LEASE, limit, only)
         return [DuePush(**dict(row)) for row in rows]
 
     async def begin(self, due: DuePush) -> bool:
-        """Write down that a try begins; False when the claim has run out, or the device is gone."""
+        """Record the start of an attempt; False when the claim expired or the device is gone."""
         async with within(self._pool, due.account) as connection:
             begun = await connection.fetchval(
                 _BEGIN, due.push, due.leased_until, due.tries + 1, self._clock()
@@ -184,10 +184,10 @@ class PushQueue:
         return begun is not None
 
     async def end(self, due: DuePush, then: NextState, outcome: Outcome, seconds: float) -> None:
-        """Write down how a try ended, after how long, and what follows.
+        """Record how an attempt ended, its duration, and the next state.
 
-        A dead device loses its address, unless it has registered another one meanwhile. When the
-        claim has run out, another gateway decides what follows.
+        An invalid address is deleted, unless the device has registered another one meanwhile. When
+        the claim has expired, another gateway decides what follows.
         """
         now, status, reason = self._clock(), outcome.status, outcome.reason
         async with within(self._pool, due.account) as connection:
@@ -200,34 +200,34 @@ class PushQueue:
                 await connection.execute(_BURY, due.device, due.address, now, said)
 
     async def leave_unsent(self, due: DuePush, why: State) -> None:
-        """End a claimed push without a try."""
+        """End a claimed push without an attempt."""
         now = self._clock()
         async with within(self._pool, due.account) as connection:
             await connection.execute(_SETTLE, due.push, due.leased_until, why, now, now)
 
     async def forget(self, account: AccountId, task: TaskId) -> None:
-        """Forget all of a task that was erased: its title stands in its pushes."""
+        """Delete all pushes of an erased task: they contain its title."""
         async with within(self._pool, account) as connection:
             await connection.execute(_FORGET, account, task)
 
     async def sweep(self) -> None:
-        """Forget what ended, and who died, more than 30 days ago."""
+        """Delete pushes that ended, and devices that died, more than 30 days ago."""
         before = self._clock() - _KEPT
         async with across_accounts(self._pool) as connection:
             await connection.execute(_SWEEP, before)
             await connection.execute(_SWEEP_DEAD, before)
 
     async def position(self, log_created_at: datetime, end: int) -> int:
-        """Tell how far this log was read; a log that is new here is read from its end on."""
+        """Return how far this log was read; a new log is read from its end."""
         async with across_accounts(self._pool) as connection:
             return int(await connection.fetchval(_POSITION, log_created_at, end))
 
     async def advance(self, log_created_at: datetime, sequence: int) -> None:
-        """Note that everything up to `sequence` is read. Never goes back."""
+        """Record that everything up to `sequence` is read. Never goes back."""
         async with across_accounts(self._pool) as connection:
             await connection.execute(_ADVANCE, log_created_at, sequence)
 
 
 def push_id(device: str, task: TaskId, version: int, push_class: PushClass) -> UUID:
-    """Name a push by what makes it unique, so that every gateway gives it the same name."""
+    """Return the id of a push, derived from its unique key, the same in every gateway."""
     return uuid5(_NAMESPACE, f"{device}/{task}/{version}/{push_class}")

@@ -1,4 +1,4 @@
-"""Sends what is due: claim, judge once more by the log, write the try down, send, write its end.
+"""Sender of due pushes: claim, check against the log, record the attempt, send, record its end.
 
 Killed between the push service's answer and the record of it, a push is sent once more when its
 lease is over: at most one duplicate, of the same id and collapse key, so the device shows one.
@@ -32,7 +32,7 @@ from services.gateway.push.providers.all import PushProviders
 from services.gateway.push.queue import PushQueue
 from services.gateway.queries.fold_cache import FoldCache
 
-AT_ONCE: Final = 32
+MAX_CONCURRENT: Final = 32
 _LOOK_SECONDS: Final = 1.0
 _SWEEP_EVERY: Final = timedelta(hours=1)
 _TEST_TEXT: Final = "Errand can reach you here."
@@ -43,14 +43,14 @@ _log = logger(__name__)
 
 
 class PushSender:
-    """Delivers pushes. `chance` gives numbers uniform in [0, 1)."""
+    """Delivers pushes. `chance` returns numbers uniform in [0, 1)."""
 
     def __init__(
         self,
         pushes: PushQueue,
         *,
         states: FoldCache[NotificationState],
-        carriers: PushProviders,
+        providers: PushProviders,
         attention: Attention,
         public_url: str,
         clock: Clock,
@@ -58,14 +58,14 @@ class PushSender:
     ) -> None:
         self._pushes = pushes
         self._states = states
-        self._carriers = carriers
+        self._providers = providers
         self._attention = attention
         self._public_url = public_url.rstrip("/")
         self._clock = clock
         self._chance = chance
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Send what is due, up to AT_ONCE at a time, until told to stop; then finish those."""
+        """Send due pushes, up to MAX_CONCURRENT at a time, until stopped; then finish those."""
         sending: set[asyncio.Task[None]] = set()
         swept_at = self._clock() - _SWEEP_EVERY
         async with asyncio.TaskGroup() as group:
@@ -75,12 +75,12 @@ class PushSender:
                     if self._clock() - swept_at >= _SWEEP_EVERY:
                         await self._pushes.sweep()
                         swept_at = self._clock()
-                    claimed = await self._pushes.claim(AT_ONCE - len(sending))
+                    claimed = await self._pushes.claim(MAX_CONCURRENT - len(sending))
                 except Refused as away:
-                    _log.warning("no pushes for now", reason=away.problem.detail)
+                    _log.warning("push.claim_failed", reason=away.problem.detail)
                     claimed = ()
                 sending |= {group.create_task(self.deliver(due)) for due in claimed}
-                if len(sending) >= AT_ONCE:
+                if len(sending) >= MAX_CONCURRENT:
                     await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
                 elif not claimed:
                     with suppress(TimeoutError):
@@ -88,30 +88,30 @@ class PushSender:
                             await stopping.wait()
 
     async def send_now(self, push: UUID) -> None:
-        """Send one push without waiting, unless somebody does. Raises Refused (503)."""
+        """Send one push now, unless it is claimed already. Raises Refused (503)."""
         for due in await self._pushes.claim(1, only=push):
             await self.deliver(due)
 
     async def deliver(self, due: DuePush) -> None:
-        """Carry a claimed push through. One that could not be judged is left to the next claim."""
+        """Deliver a claimed push. One that could not be checked is left to the next claim."""
         try:
-            why = await self._why_not(due)
+            why = await self._reason_to_skip(due)
             if why is not None:
                 await self._pushes.leave_unsent(due, why)
                 _pushes.labels(due.kind, why).inc()
             elif await self._pushes.begin(due):
                 await self._try(due)
         except (Refused, Unavailable) as away:
-            _log.warning("a push has to wait", push=due.push, reason=str(away))
+            _log.warning("push.postponed", push=due.push, reason=str(away))
 
-    async def _why_not(self, due: DuePush) -> State | None:
-        why = reason_to_skip(due, await self._tale(due), self._clock())
+    async def _reason_to_skip(self, due: DuePush) -> State | None:
+        why = reason_to_skip(due, await self._state_of(due), self._clock())
         if why is not None or due.task is None or due.tries or due.push_class == "withdrawn":
             return why
         is_looking = await self._attention.is_looking(due.person, due.task, due.version)
         return "seen" if is_looking else None
 
-    async def _tale(self, due: DuePush) -> NotificationState:
+    async def _state_of(self, due: DuePush) -> NotificationState:
         if due.task is None:
             return EMPTY_STATE
         return (await self._states.get(History(due.account, due.task))).state
@@ -119,7 +119,7 @@ class PushSender:
     async def _try(self, due: DuePush) -> None:
         message = self._message(due)
         begun_at = self._clock()
-        outcome = await self._carriers.send(read(due.address or b""), message)
+        outcome = await self._providers.send(read(due.address or b""), message)
         now = self._clock()
         then = state_after_attempt(outcome, message, due.tries + 1, now=now, chance=self._chance())
         seconds = (now - begun_at).total_seconds()
@@ -127,7 +127,7 @@ class PushSender:
         _pushes.labels(due.kind, then.state).inc()
         _seconds.labels(due.kind).observe(seconds)
         _log.info(
-            "pushed",
+            "push.attempted",
             push=due.push,
             device=due.device,
             kind=due.kind,

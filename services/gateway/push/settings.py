@@ -1,4 +1,4 @@
-"""What an operator can tell of the push services; nothing is required."""
+"""Settings of the push services; all are optional."""
 
 from dataclasses import dataclass
 

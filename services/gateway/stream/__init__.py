@@ -1,6 +1,6 @@
-"""The stream: one connection a device, every task it watches on it.
+"""The stream: one connection per device, with every task it watches.
 
-`redis_reader` hears what the projector tells, `feed` holds a task's newest events for all who watch
-it, `hub` keeps the feeds true, `session` speaks protocol v1 with one device, `endpoint` is the ASGI
-callable. The protocol is in docs/reference/protocol.md.
+`redis_reader` receives what the projector publishes, `feed` holds a task's newest events for all
+who watch it, `hub` keeps the feeds complete, `session` speaks protocol v1 with one device,
+`endpoint` is the ASGI callable. The protocol is in docs/reference/protocol.md.
 """

@@ -34,7 +34,7 @@ _FRAME_WORDS: Final = "What a device is told at once: items, in the order they a
 
 
 def stream_part(schemas: Schemas) -> Part:
-    """Tell what a device may say, and what it is told."""
+    """Return the channels, operations and messages of the stream."""
     said = [_said(kind, schemas) for kind in get_args(frames.Said)]
     frame = Message("frame", "Items, in one array.", _frame(schemas))
     names = tuple(message.name for message in said)
@@ -61,21 +61,21 @@ def _said(kind: type[frames.FromDevice], schemas: Schemas) -> Message:
     reference = schemas.of(kind)
     if kind is frames.Cmd:
         schemas.named[kind.__name__]["anyOf"] = [
-            {"properties": {"op": {"const": op}, "args": schemas.of(wish)}}
-            for op, wish in OPERATIONS.items()
+            {"properties": {"op": {"const": op}, "args": schemas.of(arguments)}}
+            for op, arguments in OPERATIONS.items()
         ]
     return Message(str(kind.__struct_config__.tag), _words(kind), reference)
 
 
 def _frame(schemas: Schemas) -> Json:
-    told = [schemas.of(kind) for kind in frames.ToDevice.__subclasses__()]
+    described = [schemas.of(kind) for kind in frames.ToDevice.__subclasses__()]
     events = [{"$ref": f"{REFS}{tag}"} for tag, _ in facts()]
     return {
         "title": "Frame",
         "description": _FRAME_WORDS,
         "type": "array",
         "minItems": 1,
-        "items": {"anyOf": [*told, {"$ref": _LIVE_ITEM}, *events]},
+        "items": {"anyOf": [*described, {"$ref": _LIVE_ITEM}, *events]},
     }
 
 
@@ -85,8 +85,8 @@ def _words(kind: type[msgspec.Struct]) -> str:
 
 def _closes() -> str:
     codes = {code: name for name, code in vars(frames).items() if _is_close_code(code)}
-    told = (f"{code} {codes[code].lower().replace('_', ' ')}" for code in sorted(codes))
-    return ", ".join(told)
+    described = (f"{code} {codes[code].lower().replace('_', ' ')}" for code in sorted(codes))
+    return ", ".join(described)
 
 
 def _is_close_code(value: object) -> bool:

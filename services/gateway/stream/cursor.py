@@ -1,4 +1,4 @@
-"""A device's place in a task's feed, and what it is to be sent next from there."""
+"""Cursor of a device in a task's feed, and the items to send next."""
 
 from contextlib import AsyncExitStack
 from typing import Final
@@ -12,7 +12,7 @@ LOOK_IN_THE_LOG: Final = None
 
 
 class Cursor:
-    """How far a device has come in one task. All that is kept of a slow device."""
+    """Position of a device in one task. All that is kept of a slow device."""
 
     def __init__(self, task: TaskId, feed: Feed, version: int, held: AsyncExitStack) -> None:
         self.task = task
@@ -24,7 +24,7 @@ class Cursor:
 
     @property
     def has_more(self) -> bool:
-        """Whether there is something after what was sent."""
+        """True when there are events after what was sent."""
         return not self._is_behind and self.version < self._feed.high
 
     async def close(self) -> None:
@@ -32,14 +32,14 @@ class Cursor:
         await self._held.aclose()
 
     def news(self) -> list[bytes] | None:
-        """Give the next items to send, and move on; None when they must come from the log."""
+        """Return the next items to send, and advance; None when they must come from the log."""
         if self._is_behind:
             return []  # silent until the device subscribes again
-        cut = self._feed.cut(self.version)
+        cut = self._feed.batch(self.version)
         return LOOK_IN_THE_LOG if cut is None else self._sent(cut)
 
     async def older(self) -> list[bytes]:
-        """Give the next items from the log, or say that there are too many for the stream.
+        """Return the next items from the log, or `Behind` when there are too many for the stream.
 
         Raises Unavailable.
         """

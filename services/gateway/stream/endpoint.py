@@ -1,4 +1,4 @@
-"""The stream's end of the socket, a raw ASGI callable: who may enter, how many, how they leave."""
+"""WebSocket endpoint of the stream, a raw ASGI callable: admission, limits and shutdown."""
 
 import asyncio
 from collections import Counter
@@ -33,7 +33,7 @@ _CONNECTIONS_PER_PERSON = 10
 _DRAIN_MILLISECONDS = 3000
 
 # uvicorn: ClientDisconnected, an OSError, after the device has closed; RuntimeError after uvicorn
-# itself has (a frame too long, a ping unanswered) and before it has told us so.
+# itself has (a frame too long, a ping unanswered) and before it has notified us.
 _SOCKET_IS_CLOSED = (OSError, RuntimeError)
 
 _connections = Gauge("errand_gateway_connections", "Devices on the stream.")
@@ -45,7 +45,7 @@ class _Gone(Exception):
 
 
 class _Entry:
-    """One connection: whose it is, by which token, and how it is told to end."""
+    """One connection: its principal, its token, and the signal that ends it."""
 
     def __init__(self, principal: Principal, token: str) -> None:
         self.principal = principal
@@ -53,7 +53,7 @@ class _Entry:
         self.end: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
 
     def close(self, why: Closed) -> None:
-        """End it, if nothing else has."""
+        """End the connection, unless it has ended."""
         if not self.end.done():
             self.end.set_result(why)
 
@@ -83,7 +83,7 @@ class Stream:
         hub.listen(REVOKED, self._revoke)
 
     def drain(self) -> None:
-        """Tell every device to come back a little later, to another process; take no new ones."""
+        """Ask every device to reconnect a little later, to another process; accept no new ones."""
         self._draining.set()
         for entry in self._entries.values():
             entry.close(Closed(frames.GOING_AWAY, "This server is going away."))
@@ -106,28 +106,28 @@ class Stream:
             _connections.dec()
 
     async def _serve(self, receive: Receive, send: Send) -> None:
-        async def hear() -> bytes | str:
+        async def receive_frame() -> bytes | str:
             return _content(await receive())
 
-        async def tell(frame: bytes) -> None:
+        async def send_frame(frame: bytes) -> None:
             try:
                 await send({"type": "websocket.send", "text": frame.decode()})
             except _SOCKET_IS_CLOSED:
                 raise _Gone from None
 
-        hello = await _hello(hear, within_seconds=self._patience.hello_seconds)
+        hello = await _hello(receive_frame, within_seconds=self._patience.hello_seconds)
         principal = await self._identify(hello)
         if "read" not in principal.scopes:
             raise Closed(frames.FORBIDDEN, "This key may not read: it has not the scope `read`.")
         entry = _Entry(principal, hello.token)
-        session = Session(principal, hello, self._surroundings(entry), tell)
+        session = Session(principal, hello, self._session_dependencies(entry), send_frame)
         spot = self._enter(entry, hello.device.id)
         why: Closed | _Gone | None = None  # raised inside `except*` it would come out in a group
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(entry.end))
                 group.create_task(self._watch_over(entry))
-                await session.run(hear)
+                await session.run(receive_frame)
         except* (Closed, _Gone) as reasons:
             why = _first(reasons)
         finally:
@@ -135,7 +135,7 @@ class Stream:
         if why is not None:
             raise why
 
-    def _surroundings(self, entry: _Entry) -> SessionDependencies:
+    def _session_dependencies(self, entry: _Entry) -> SessionDependencies:
         async def renew(token: str) -> Principal:
             principal = await self._authenticate(token)
             if principal.person != entry.principal.person:
@@ -153,7 +153,7 @@ class Stream:
         )
 
     async def _identify(self, hello: frames.Hello) -> Principal:
-        """Tell whose hello this is. Raises Closed."""
+        """Return the principal of a hello. Raises Closed."""
         if not hello.ticket:
             return await self._authenticate(hello.token)
         try:
@@ -174,9 +174,9 @@ class Stream:
         return principal
 
     async def _watch_over(self, entry: _Entry) -> NoReturn:
-        """End the connection when its token ends; look now and then whether it was revoked.
+        """End the connection when its token expires or, checked periodically, was revoked.
 
-        A database that is away ends none.
+        An unavailable database ends no connection.
         """
         while True:
             left_seconds = self._left_seconds(entry)
@@ -234,7 +234,7 @@ class Stream:
                 await send({"type": "websocket.send", "text": bye.decode()})
                 await send({"type": "websocket.close", "code": end.code, "reason": _short(end)})
         except _SOCKET_IS_CLOSED as error:  # or the device takes nothing any more
-            _log.debug("the device was gone before goodbye", error=repr(error))
+            _log.debug("stream.closed_by_device", error=repr(error))
 
 
 async def _raise_when(end: asyncio.Future[Closed]) -> None:
@@ -248,16 +248,16 @@ def _first(group: BaseExceptionGroup[Closed | _Gone]) -> Closed | _Gone:
 
 
 def _short(end: Closed) -> str:
-    """Cut a reason to what a close frame holds: 123 bytes (RFC 6455 §5.5)."""
+    """Return a reason cut to the size of a close frame: 123 bytes (RFC 6455 §5.5)."""
     return end.reason.encode()[:120].decode(errors="ignore")
 
 
 async def _hello(
-    hear: Callable[[], Awaitable[bytes | str]], *, within_seconds: float
+    receive_frame: Callable[[], Awaitable[bytes | str]], *, within_seconds: float
 ) -> frames.Hello:
     try:
         async with asyncio.timeout(within_seconds):
-            said = frames.decode(await hear())
+            said = frames.decode(await receive_frame())
     except TimeoutError:
         raise Closed(frames.NO_HELLO, f"Say hello within {within_seconds:g} seconds.") from None
     if not isinstance(said, frames.Hello):

@@ -1,4 +1,4 @@
-"""A task's newest events, held once for everyone who watches it. A phone is a cursor on it.
+"""Feed of a task's newest events, held once for all watchers. A device is a cursor on it.
 
 What Redis brings is only a hint: an event is appended when it is the next one, held back when one
 is missing, dropped when it is known. What is missing comes from the log.
@@ -21,7 +21,7 @@ HELD_BYTES = 1024 * 1024
 LAG_RETRIES_SECONDS = (0.0, 0.01, 0.04, 0.16, 0.64)
 PAGE_EVENTS = 500
 PAGE_BYTES = 256 * 1024
-_CUT_BYTES = 64 * 1024
+_BATCH_BYTES = 64 * 1024
 _CUTS = 4  # phones that are live stand at one place, or two
 _ERASED = b'"type":"task.erased"'  # in a string of a body its quotes would be escaped
 
@@ -31,14 +31,14 @@ Page = list[tuple[int, bytes]]
 
 
 class EventBatch(NamedTuple):
-    """The events after a version, joined by commas as a frame has them, up to version `last`."""
+    """Events after a version, joined by commas as in a frame, up to version `last`."""
 
     joined: bytes
     last: int
 
 
 class HistoryReader(Protocol):
-    """What a feed asks of the log."""
+    """Read access to histories for feeds."""
 
     async def read(self, history: History, *, after: int | Head = 0) -> Sequence[Recorded]:
         """Return the events with a version above `after`, oldest first."""
@@ -55,19 +55,19 @@ class HistoryReader(Protocol):
         ...
 
     async def heads(self, histories: Sequence[History]) -> Mapping[History, int]:
-        """Return the last version of each that exists; may be a moment behind."""
+        """Return the last version of each existing history; may be a moment behind."""
         ...
 
 
 class Watcher(Protocol):
-    """Somebody who looks at a feed."""
+    """Watcher of a feed."""
 
     def wake(self) -> None:
-        """There is something new after your cursor."""
+        """Notify the watcher of events after its cursor."""
         ...
 
-    def hear(self, passing: EphemeralItem) -> None:
-        """Take a live item now, or miss it: it is not kept."""
+    def receive(self, item: EphemeralItem) -> None:
+        """Receive a live item; it is not stored."""
         ...
 
 
@@ -92,9 +92,9 @@ class Feed:
         self._ring: deque[bytes] = deque()
         self._ring_bytes = 0
         self._low = 1
-        self._told = 0  # the newest version heard of, at hand or not
+        self._announced = 0  # the newest version known of, loaded or not
         self._place = NOWHERE  # the newest event whose sequence is known: reads begin behind it
-        self._cuts: dict[int, EventBatch] = {}  # by version, until the next event comes
+        self._batches: dict[int, EventBatch] = {}  # by version, until the next event comes
         self._older: tuple[int, Page] = (-1, [])
         self._held: dict[int, bytes] = {}
         self._held_bytes = 0
@@ -106,18 +106,18 @@ class Feed:
 
     @property
     def high(self) -> int:
-        """The newest version at hand; 0 for a history that does not exist."""
+        """Newest loaded version; 0 for a history that does not exist."""
         return self._low + len(self._ring) - 1
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the tail was read from the log."""
+        """True when the tail was read from the log."""
         return self._loaded
 
     @property
     def is_suspect(self) -> bool:
-        """Whether an event is known to be missing."""
-        return self._loaded and self._told > self.high
+        """True when an event is known to be missing."""
+        return self._loaded and self._announced > self.high
 
     async def load(self) -> None:
         """Read the tail from the log, once. Call after the subscription is confirmed."""
@@ -151,18 +151,18 @@ class Feed:
             self._answered = covered
 
     def learn(self, version: int) -> None:
-        """Take note that the history is this long; `is_suspect` then tells what is missing."""
-        self._told = max(self._told, version)
+        """Record the history's length; `is_suspect` is then true if events are missing."""
+        self._announced = max(self._announced, version)
 
-    def hear(self, frame: Frame) -> None:
-        """Take what Redis brought. Afterwards `is_suspect` tells whether something is missing."""
+    def receive(self, frame: Frame) -> None:
+        """Receive a frame from Redis. Afterwards `is_suspect` is true if something is missing."""
         if frame.version == EPHEMERAL:
-            passing = read_ephemeral(frame.body)
-            if passing is not None:
+            item = read_ephemeral(frame.body)
+            if item is not None:
                 for watcher in self.watchers:
-                    watcher.hear(passing)
+                    watcher.receive(item)
             return
-        self._told = max(self._told, frame.version)
+        self._announced = max(self._announced, frame.version)
         if self._loaded and frame.version == self.high + 1:
             self._push(frame.body)
             self._drain()
@@ -170,8 +170,8 @@ class Feed:
         elif frame.version > self.high:
             self._hold(frame)
 
-    def after(self, version: int, *, most_events: int, most_bytes: int) -> Page | None:
-        """Give the events after `version`, within both limits but at least one if there is any.
+    def after(self, version: int, *, max_events: int, max_bytes: int) -> Page | None:
+        """Return the events after `version`, within both limits but at least one if there is any.
 
         None when `version` is older than the ring: ask for a page, or the log.
         """
@@ -181,37 +181,37 @@ class Feed:
         size = 0
         for place in range(version + 1 - self._low, len(self._ring)):
             body = self._ring[place]
-            if page and (len(page) >= most_events or size + len(body) > most_bytes):
+            if page and (len(page) >= max_events or size + len(body) > max_bytes):
                 break
             page.append((self._low + place, body))
             size += len(body)
         return page
 
-    def cut(self, version: int) -> EventBatch | None:
-        """Give the events after `version`, a page at most, as all who stand there are sent them.
+    def batch(self, version: int) -> EventBatch | None:
+        """Return the events after `version`, at most a page, as one shared batch.
 
-        Joined once for everybody. None when `version` is older than the ring.
+        Joined once for all of them. None when `version` is older than the ring.
         """
-        known = self._cuts.get(version)
+        known = self._batches.get(version)
         if known is not None:
             return known
-        page = self.after(version, most_events=PAGE_EVENTS, most_bytes=_CUT_BYTES)
+        page = self.after(version, max_events=PAGE_EVENTS, max_bytes=_BATCH_BYTES)
         if page is None:
             return None
         made = EventBatch(b",".join([body for _, body in page]), page[-1][0] if page else version)
-        while len(self._cuts) >= _CUTS:
-            del self._cuts[next(iter(self._cuts))]
-        self._cuts[version] = made
+        while len(self._batches) >= _CUTS:
+            del self._batches[next(iter(self._batches))]
+        self._batches[version] = made
         return made
 
     async def page(self, version: int) -> EventBatch | None:
-        """Read from the log what the ring holds no more, up to a page; None when it is more.
+        """Read a page that the ring has dropped from the log; None when it is more than a page.
 
-        The page read last is kept, so that phones that come back together cost one read.
+        The last page is cached, so that devices that reconnect together cost one read.
         """
         async with self._paging:
             if version + 1 >= self._low:
-                return self.cut(version)
+                return self.batch(version)
             if self._low - version - 1 > PAGE_EVENTS:
                 return None
             begin, page = self._older
@@ -222,16 +222,16 @@ class Feed:
         return _within(page, PAGE_BYTES, version)
 
     async def _catch_up(self) -> None:
-        """Read what is missing; a log that lags behind what was told is asked again a few times.
+        """Read what is missing; a log behind the announced version is read again a few times.
 
-        What it still does not have then is believed no more: the next check asks for its head.
+        What it still lacks then is ignored: the next check reads its head.
         """
         for pause_seconds in self._retries_seconds:
             await asyncio.sleep(pause_seconds)
             await self._read_on()
             if not self.is_suspect:
                 return
-        self._told = self.high
+        self._announced = self.high
         self._held.clear()
         self._held_bytes = 0
 
@@ -264,7 +264,7 @@ class Feed:
     def _push(self, body: bytes) -> None:
         if _ERASED in body:
             self._begin_at(self.high + 1)
-        self._cuts.clear()
+        self._batches.clear()
         self._ring.append(body)
         self._ring_bytes += len(body)
         while len(self._ring) > self._most_events or self._ring_bytes > self._most_bytes:
@@ -272,7 +272,7 @@ class Feed:
             self._low += 1
 
     def _hold(self, frame: Frame) -> None:
-        """Keep what came too early, as far as there is room: the log has it all the same."""
+        """Hold events that came too early, within a limit: the log has them too."""
         if (
             frame.version not in self._held
             and self._held_bytes + len(frame.body) <= HELD_BYTES
@@ -293,12 +293,12 @@ class Feed:
             watcher.wake()
 
 
-def _within(page: Page, most_bytes: int, version: int) -> EventBatch:
-    """Cut a page to a size, but to one event at least."""
+def _within(page: Page, max_bytes: int, version: int) -> EventBatch:
+    """Return a page cut to a size, with at least one event."""
     taken: list[bytes] = []
     size = 0
     for last, body in page:
-        if taken and size + len(body) > most_bytes:
+        if taken and size + len(body) > max_bytes:
             break
         taken.append(body)
         size += len(body)

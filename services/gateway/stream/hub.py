@@ -1,4 +1,4 @@
-"""Keeps one feed a task and one inbox an account, and keeps them true, whatever Redis loses.
+"""Hub of one feed per task and one inbox per account, kept complete whatever Redis loses.
 
 Subscribe, await the confirmation, then read the log: nothing falls between the two. After that, a
 gap and a new subscription are reasons to compare with the log at once, and every ten seconds all
@@ -34,7 +34,7 @@ from services.gateway.stream.rules.ephemeral import EphemeralItem
 
 CHECK_SECONDS = 10.0
 LINGER_SECONDS = 60.0
-_MENDERS = 4
+_REPAIR_WORKERS = 4
 _CHECKS_A_LIST = 3  # a line is less than an event
 
 _feeds = Gauge("errand_gateway_feeds", "Tasks whose events this process holds.")
@@ -42,23 +42,23 @@ _log = logger(__name__)
 
 
 class Channels(Protocol):
-    """What the hub asks of Redis. Implemented by redis_reader.RedisReader."""
+    """Redis channels for the hub. Implemented by redis_reader.RedisReader."""
 
     async def run(self, listener: Listener, stopping: asyncio.Event) -> None:
-        """Hear what comes until told to stop."""
+        """Receive messages until stopped."""
         ...
 
     async def subscribe(self, channel: str) -> None:
-        """Listen to a channel; return when that is confirmed, or Redis is away for now."""
+        """Subscribe to a channel; return when that is confirmed, or Redis is away."""
         ...
 
     def unsubscribe(self, channel: str) -> None:
-        """Listen no more."""
+        """Unsubscribe from a channel."""
         ...
 
 
 class _Waiter:
-    """A watcher that sleeps until it is woken."""
+    """Watcher that sleeps until it is woken."""
 
     def __init__(self) -> None:
         self.woken = asyncio.Event()
@@ -67,15 +67,15 @@ class _Waiter:
         self.woken.set()
 
     async def is_woken(self, within_seconds: float | None) -> bool:
-        """Sleep until woken, or so long."""
+        """Sleep until woken, or for at most so long."""
         try:
             async with asyncio.timeout(within_seconds):
                 return await self.woken.wait()
         except TimeoutError:
             return False
 
-    def hear(self, passing: EphemeralItem) -> None:
-        """Live items are for the stream; a page of events has no place for them."""
+    def receive(self, item: EphemeralItem) -> None:
+        """Ignore a live item: they are for the stream only."""
 
 
 class Hub:
@@ -97,25 +97,25 @@ class Hub:
         self._linger_seconds = linger_seconds
         self._feeds: dict[str, Feed] = {}  # by channel
         self._inboxes: dict[str, Inbox] = {}
-        self._ears: dict[str, Callable[[bytes], None]] = {}
+        self._listeners: dict[str, Callable[[bytes], None]] = {}
         self._idle_since: dict[str, float] = {}
         self._suspects: asyncio.Queue[Feed] = asyncio.Queue()
         self._queued: set[Feed] = set()
         self._stale: set[Inbox] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Hear Redis, mend gaps and check positions until told to stop."""
+        """Receive from Redis, fill gaps and check positions until stopped."""
         async with asyncio.TaskGroup() as group:
-            work = [group.create_task(self._mend()) for _ in range(_MENDERS)]
+            work = [group.create_task(self._repair()) for _ in range(_REPAIR_WORKERS)]
             work.append(group.create_task(self._check()))
-            work += [group.create_task(self._channels.subscribe(name)) for name in self._ears]
+            work += [group.create_task(self._channels.subscribe(name)) for name in self._listeners]
             await self._channels.run(self, stopping)
             for task in work:
                 task.cancel()
 
-    def listen(self, channel: str, hear: Callable[[bytes], None]) -> None:
-        """Hear a channel of the house, from the beginning on; call before `run`."""
-        self._ears[channel] = hear
+    def listen(self, channel: str, receive: Callable[[bytes], None]) -> None:
+        """Listen to an internal channel from the start; call before `run`."""
+        self._listeners[channel] = receive
 
     @asynccontextmanager
     async def watch(self, history: History, watcher: Watcher) -> AsyncIterator[Feed]:
@@ -136,7 +136,7 @@ class Hub:
 
     @asynccontextmanager
     async def look(self, account: AccountId, reader: InboxReader) -> AsyncIterator[Inbox]:
-        """Tell a reader the account's lines, all and then each that changes, while the block runs.
+        """Send a reader the account's lines, all and then each that changes, while the block runs.
 
         While the read model is away the lines come as soon as it is back.
         """
@@ -156,7 +156,7 @@ class Hub:
                 self._channels.unsubscribe(channel)
 
     async def head(self, history: History, *, at_least: int) -> int:
-        """Tell a history's newest version; the log itself is asked when that is below `at_least`.
+        """Return a history's newest version; the log is read when that is below `at_least`.
 
         Opens no feed: a page of events is not worth reading a tail. Raises Unavailable.
         """
@@ -179,7 +179,7 @@ class Hub:
         async with self.watch(history, waiter) as feed:
             while True:
                 waiter.woken.clear()
-                page = feed.after(after, most_events=PAGE_EVENTS, most_bytes=PAGE_BYTES)
+                page = feed.after(after, max_events=PAGE_EVENTS, max_bytes=PAGE_BYTES)
                 if page is None:
                     page = list(
                         await self._histories.bodies(history, after=after, limit=PAGE_EVENTS)
@@ -191,17 +191,17 @@ class Hub:
                     yield page
 
     def on_message(self, channel: str, payload: bytes) -> None:
-        """Take what Redis brought, and note what it shows to be missing."""
+        """Receive a message from Redis, and note missing events."""
         feed = self._feeds.get(channel)
         if feed is not None:
             self._hear(feed, channel, payload)
         elif channel in self._inboxes:
-            self._inboxes[channel].hear(payload)
-        elif channel in self._ears:
-            self._ears[channel](payload)
+            self._inboxes[channel].receive(payload)
+        elif channel in self._listeners:
+            self._listeners[channel](payload)
 
     def on_gap(self, channel: str) -> None:
-        """Something may have been missed here."""
+        """Note that messages of a channel may have been missed."""
         if channel in self._feeds:
             self._suspect(self._feeds[channel])
         elif channel in self._inboxes:
@@ -209,9 +209,9 @@ class Hub:
 
     def _hear(self, feed: Feed, channel: str, payload: bytes) -> None:
         try:
-            feed.hear(unpack(payload))
+            feed.receive(unpack(payload))
         except struct.error:
-            _log.error("not a frame", channel=channel, size_bytes=len(payload))
+            _log.error("live_frame.malformed", channel=channel, size_bytes=len(payload))
             self._suspect(feed)
         if feed.is_suspect:
             self._suspect(feed)
@@ -225,7 +225,7 @@ class Hub:
         return feed
 
     def _leave(self, channel: str, feed: Feed) -> None:
-        """Keep a feed for whoever comes back soon; not one of a task that is not there."""
+        """Keep a feed for devices that reconnect soon, unless its task does not exist."""
         if feed.watchers:
             return
         if feed.high:
@@ -238,20 +238,18 @@ class Hub:
             self._queued.add(feed)
             self._suspects.put_nowait(feed)
 
-    async def _mend(self) -> None:
-        """Compare suspect feeds with the log, at once."""
+    async def _repair(self) -> None:
+        """Compare suspect feeds with the log at once."""
         while True:
             feed = await self._suspects.get()
             self._queued.discard(feed)
             try:
                 await feed.check()
             except Unavailable as error:
-                _log.warning(
-                    "the log is away, checking later", task=feed.history.task, error=str(error)
-                )
+                _log.warning("log.unavailable", task=feed.history.task, error=str(error))
 
     async def _check(self) -> None:
-        """Compare everything now and then: Redis may have lost the last message."""
+        """Compare everything periodically: Redis may have lost the last message."""
         for number in count(1):
             await asyncio.sleep(self._check_seconds * uniform(0.8, 1.0))  # noqa: S311 - jitter
             self._close_idle()
@@ -259,7 +257,7 @@ class Hub:
             await self._compare_inboxes(everyone=number % _CHECKS_A_LIST == 0)
 
     async def _compare_feeds(self) -> None:
-        """Ask where all histories end, in one question; what is behind is mended."""
+        """Read all heads in one request; feeds that are behind are repaired."""
         feeds = {feed.history: feed for feed in self._feeds.values()}
         if not feeds:
             return
@@ -267,7 +265,7 @@ class Hub:
         try:
             heads = await self._histories.heads(list(feeds))
         except Unavailable as error:
-            _log.warning("the log is away, checking later", error=str(error))
+            _log.warning("log.unavailable", error=str(error))
             return
         for history, version in heads.items():
             feed = feeds[history]
@@ -276,7 +274,7 @@ class Hub:
                 self._suspect(feed)
 
     async def _compare_inboxes(self, *, everyone: bool) -> None:
-        """Read the lists again of those that missed something, or of all that are looked at."""
+        """Reload the lists that missed something, or all that are watched."""
         wanted = set(self._inboxes.values()) if everyone else self._stale
         self._stale = set()
         for inbox in wanted:

@@ -1,6 +1,6 @@
-"""An account's tasks, one line each, held once for all who look at the list.
+"""Inbox of an account: one line per task, held once for all who watch the list.
 
-A line is a latest value: whoever missed one is put right by the next, and the hub compares with the
+A line is a latest value: the next one replaces a missed one, and the hub compares with the
 read model now and then, so that a last line that Redis lost arrives too.
 """
 
@@ -15,25 +15,25 @@ from events.protocol.task_state import TaskState
 from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
 
-_MOST_LINES: Final = 100
+_MAX_LINES: Final = 100
 
 _log = logger(__name__)
 _state = msgspec.json.Decoder(TaskState)
 
 
 class TaskLists(Protocol):
-    """Where the newest tasks of an account are listed."""
+    """Source of the newest tasks of an account."""
 
     async def newest(self, account: AccountId, limit: int) -> Sequence[TaskState]:
-        """Tell the newest tasks. Raises Refused (503) when they cannot be told."""
+        """Return the newest tasks. Raises Refused (503) when they are unavailable."""
         ...
 
 
 class InboxReader(Protocol):
-    """Somebody who looks at the list."""
+    """Reader of the inbox."""
 
     def line(self, task: TaskId, line: bytes) -> None:
-        """Take a line; a later one of the same task takes its place."""
+        """Receive a line; a later one of the same task replaces it."""
         ...
 
 
@@ -48,26 +48,26 @@ class Inbox:
         self.is_loaded = False
 
     async def load(self) -> bool:
-        """Compare with the read model; tell whether it answered."""
+        """Compare with the read model; return whether it was available."""
         try:
-            states = await self._lists.newest(self._account, _MOST_LINES)
+            states = await self._lists.newest(self._account, _MAX_LINES)
         except Refused as refusal:
-            _log.warning("the list is away", account=self._account, error=refusal.problem.detail)
+            _log.warning("inbox.unavailable", account=self._account, error=refusal.problem.detail)
             return False
         for state in reversed(states):
             self._take(state)
         self.is_loaded = True
         return True
 
-    def hear(self, payload: bytes) -> None:
-        """Take what the projector told: a task's state."""
+    def receive(self, payload: bytes) -> None:
+        """Receive a task's state from the projector."""
         try:
             self._take(_state.decode(payload))
         except msgspec.DecodeError as error:
-            _log.error("not a task's state", account=self._account, error=str(error))
+            _log.error("task_state.malformed", account=self._account, error=str(error))
 
     def show(self, reader: InboxReader) -> None:
-        """Tell a reader all lines, the newest last."""
+        """Send a reader all lines, the newest last."""
         for task, (_, line) in self._lines.items():
             reader.line(task, line)
 
@@ -78,7 +78,7 @@ class Inbox:
         self._lines.pop(state.id, None)
         line = _spell(state)
         self._lines[state.id] = (state.version, line)
-        while len(self._lines) > _MOST_LINES:
+        while len(self._lines) > _MAX_LINES:
             del self._lines[next(iter(self._lines))]
         for reader in self.readers:
             reader.line(state.id, line)

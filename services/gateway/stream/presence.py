@@ -1,7 +1,8 @@
-"""Who looks at what just now, so that nobody is called to what they are looking at.
+"""Presence of devices: which task each one shows, so that nobody is notified of what they see.
 
-Told by the devices on the stream, kept in this process and, for the other gateways, in Redis for a
-minute and a half. Nothing waits for Redis: what it misses is told again with the next heartbeat.
+Reported by the devices on the stream, held in this process and, for the other gateways, in Redis
+for a minute and a half. Nothing waits for Redis: what it misses is sent again with the next
+heartbeat.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ _log = logger(__name__)
 
 
 class DeviceView(msgspec.Struct, frozen=True):
-    """What one device shows: whether it is in front of the person, which task, seen how far."""
+    """View of one device: its visibility, its task, the version seen."""
 
     is_visible: bool
     focus: str = ""
@@ -44,7 +45,7 @@ _kept = msgspec.json.Decoder(_Kept)
 
 
 class Presence:
-    """The looks of all devices, as far as they are known."""
+    """Known views of all devices."""
 
     def __init__(self, client: redis.Redis, clock: Clock) -> None:
         self._redis = client
@@ -54,32 +55,32 @@ class Presence:
         self._stirred = asyncio.Event()
 
     def keep(self, spot: DeviceKey, look: DeviceView) -> None:
-        """Take note of what a device shows. Never waits."""
+        """Record a device's view. Never waits."""
         self._here[spot] = look
-        self._tell(spot, look)
+        self._publish(spot, look)
 
     def forget(self, spot: DeviceKey) -> None:
-        """Take note that a device is gone."""
+        """Record that a device is gone."""
         if self._here.pop(spot, None) is not None:
-            self._tell(spot, None)
+            self._publish(spot, None)
 
     async def is_looking(self, person: PersonId, task: TaskId, version: int) -> bool:
-        """Tell whether a device of the person shows this task, seen up to this version."""
+        """Return whether a device of the person shows this task, seen up to this version."""
         here = (look for spot, look in self._here.items() if spot.person == person)
         if any(_sees(look, task, version) for look in here):
             return True
         now = self._clock().timestamp()
         try:
             with redis_errors():
-                told = await self._redis.hvals(_key(person))
+                stored = await self._redis.hvals(_key(person))
         except RedisUnavailable as error:
-            _log.warning("presence elsewhere is not known", error=repr(error))
+            _log.warning("presence.not_read", error=repr(error))
             return False
-        kept = (_kept.decode(content) for content in told)
+        kept = (_kept.decode(content) for content in stored)
         return any(one.until > now and _sees(one.look, task, version) for one in kept)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Tell the other gateways what is new here, until told to stop."""
+        """Publish changes to the other gateways until stopped."""
 
         async def stop() -> None:
             await stopping.wait()
@@ -95,7 +96,7 @@ class Presence:
                     with redis_errors():
                         await self._write(untold)
                 except RedisUnavailable as error:
-                    _log.warning("presence is not told", error=repr(error))
+                    _log.warning("presence.not_published", error=repr(error))
 
     async def _write(self, untold: dict[DeviceKey, DeviceView | None]) -> None:
         until = self._clock().timestamp() + KEPT_SECONDS
@@ -110,7 +111,7 @@ class Presence:
                     pipe.expire(_key(spot.person), KEPT_SECONDS)
             await pipe.execute()
 
-    def _tell(self, spot: DeviceKey, look: DeviceView | None) -> None:
+    def _publish(self, spot: DeviceKey, look: DeviceView | None) -> None:
         self._untold[spot] = look
         self._stirred.set()
 

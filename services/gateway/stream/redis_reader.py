@@ -1,7 +1,7 @@
-"""Hears Redis channels: one connection for the whole process, parsed by hiredis.
+"""Reader of Redis channels: one connection for the whole process, parsed by hiredis.
 
 Redis delivers at most once and drops what a slow or absent reader misses. So every confirmation of
-a subscription may stand for a gap: the reader says so (`on_gap`), and the hub asks the log.
+a subscription may mean a gap: the reader reports it (`on_gap`), and the hub reads the log.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ _log = logger(__name__)
 
 
 class Listener(Protocol):
-    """Whoever is told what the channels bring."""
+    """Receiver of the channels' messages."""
 
     def on_message(self, channel: str, payload: bytes) -> None:
-        """Take a message."""
+        """Receive a message."""
         ...
 
     def on_gap(self, channel: str) -> None:
-        """Take note that messages may have been missed: a subscription was confirmed (again)."""
+        """Note that messages may have been missed: a subscription was confirmed (again)."""
         ...
 
 
@@ -67,7 +67,7 @@ class _Wire(asyncio.Protocol):
 
 
 class RedisReader:
-    """Subscribes to channels and goes on doing so, whatever becomes of the connection."""
+    """Subscribes to channels, again after each reconnect."""
 
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
@@ -78,21 +78,21 @@ class RedisReader:
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a connection right now."""
+        """True while connected."""
         return self._wire is not None
 
     async def run(self, listener: Listener, stopping: asyncio.Event) -> None:
-        """Keep the connection up, and tell the listener, until told to stop."""
+        """Keep the connection up, and notify the listener, until stopped."""
         self._listener = listener
-        told = False
+        is_reported = False
         while not stopping.is_set():
             try:
                 await self._serve(stopping)
-                told = False
+                is_reported = False
             except (OSError, hiredis.HiredisError) as error:
-                if not told:
-                    _log.warning("redis is away, trying again", error=repr(error))
-                told = True
+                if not is_reported:
+                    _log.warning("redis.connection_lost", error=repr(error))
+                is_reported = True
             self._wire = None
             for confirmed in self._channels.values():
                 confirmed.clear()
@@ -106,7 +106,7 @@ class RedisReader:
             await _wait(confirmed, _CONFIRM_SECONDS)
 
     def unsubscribe(self, channel: str) -> None:
-        """Listen no more."""
+        """Unsubscribe from a channel."""
         if self._channels.pop(channel, None) is not None and self._wire is not None:
             self._wire.send("UNSUBSCRIBE", channel)
 
@@ -162,7 +162,7 @@ class RedisReader:
             case [b"pong", *_] | b"PONG" | "PONG":
                 self._ponged = True
             case hiredis.HiredisError() as error:
-                _log.error("redis refused", error=repr(error))
+                _log.error("redis.command_refused", error=repr(error))
             case _:
                 return
 

@@ -1,6 +1,6 @@
-"""One device on the stream: what it says is answered, what it watches is sent. A phone is a cursor.
+"""Session of one device on the stream: handles its messages and sends what it watches.
 
-Three loops a device: hear it, send to it, keep the heart beating. The first that ends ends all.
+Three loops per device: receive, send, heartbeat. The first that ends ends all.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _SILENT_BEATS = 2.5
 
 
 class StreamTimeouts(NamedTuple):
-    """How long a device is waited for, in seconds."""
+    """Timeouts of a connection, in seconds."""
 
     hello_seconds: float = 10.0
     heartbeat_seconds: float = frames.HEARTBEAT_SECONDS
@@ -39,7 +39,7 @@ class StreamTimeouts(NamedTuple):
 
 
 class CommandResult(Protocol):
-    """Where a command's facts stand."""
+    """Task and version of a command's events."""
 
     @property
     def task(self) -> TaskId: ...  # noqa: D102
@@ -48,7 +48,7 @@ class CommandResult(Protocol):
 
 
 class CommandHandler(Protocol):
-    """Carries a command out, once, and says where it stands. Raises Refused."""
+    """Executes a command once and returns its result. Raises Refused."""
 
     async def __call__(  # noqa: D102
         self,
@@ -62,7 +62,7 @@ class CommandHandler(Protocol):
 
 
 class SessionDependencies(NamedTuple):
-    """What a session needs of the house. `renew` takes a newer token; raises Closed."""
+    """Dependencies of a session. `renew` accepts a newer token; raises Closed."""
 
     hub: Hub
     perform: CommandHandler
@@ -79,13 +79,13 @@ class Session:
         self,
         principal: Principal,
         hello: frames.Hello,
-        house: SessionDependencies,
+        dependencies: SessionDependencies,
         send: Callable[[bytes], Awaitable[None]],
     ) -> None:
         now = asyncio.get_running_loop().time()
         self._principal = principal
         self._hello = hello
-        self._house = house
+        self._dependencies = dependencies
         self._send = send
         self._spot = DeviceKey(principal.person, hello.device.id)
         self._look = DeviceView(is_visible=hello.vis == "active")
@@ -93,7 +93,7 @@ class Session:
         self._inbox = AsyncExitStack()
         self._answers: list[bytes] = []
         self._lines: dict[TaskId, bytes] = {}
-        self._passing = EphemeralBuffer()
+        self._ephemeral = EphemeralBuffer()
         self._woken = asyncio.Event()
         self._is_beating = False
         self._heard_at = now
@@ -105,28 +105,28 @@ class Session:
         )
 
     def wake(self) -> None:
-        """Something is new in a feed this device watches."""
+        """Wake the session: a watched feed has changed."""
         self._woken.set()
 
-    def hear(self, passing: EphemeralItem) -> None:
-        """Take a live item; older ones of its block give way when the device does not keep up."""
-        self._passing.put(passing)
+    def receive(self, item: EphemeralItem) -> None:
+        """Receive a live item; it replaces older ones of its block when the device is slow."""
+        self._ephemeral.put(item)
         self._woken.set()
 
     def line(self, task: TaskId, line: bytes) -> None:
-        """Take a line of the inbox; it takes the place of the task's last."""
+        """Receive a line of the inbox; it replaces the task's last one."""
         self._lines[task] = line
         self._woken.set()
 
-    def tell(self, item: frames.ToDevice) -> None:
-        """Queue an answer; it goes out with the next frame."""
+    def queue_item(self, item: frames.ToDevice) -> None:
+        """Queue an item for the next frame."""
         self._answers.append(frames.encode(item))
         self._woken.set()
 
     async def run(self, receive: Callable[[], Awaitable[bytes | str]]) -> None:
-        """Serve the device until it goes (`receive` raises) or must go (Closed, in a group)."""
+        """Serve the device until it disconnects (`receive` raises) or must (Closed, in a group)."""
         self._welcome()
-        self._house.presence.keep(self._spot, self._look)
+        self._dependencies.presence.keep(self._spot, self._look)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump())
@@ -137,18 +137,18 @@ class Session:
                     await self._subscribe(sub.task, sub.version)
                 await self._listen(receive)
         finally:
-            self._house.presence.forget(self._spot)
+            self._dependencies.presence.forget(self._spot)
             await self._inbox.aclose()
             for task in list(self._cursors):
                 await self._forget(task)
 
     def _welcome(self) -> None:
         expires = self._principal.expires_at
-        self.tell(
+        self.queue_item(
             frames.Welcome(
                 conn=self._principal.session,
-                now=self._house.clock().isoformat(),
-                heartbeat_ms=int(self._house.patience.heartbeat_seconds * 1000),
+                now=self._dependencies.clock().isoformat(),
+                heartbeat_ms=int(self._dependencies.patience.heartbeat_seconds * 1000),
                 limits={"frame_bytes": frames.FRAME_BYTES, "subs": frames.SUBSCRIPTIONS},
                 expires=expires.isoformat() if expires else None,
             )
@@ -168,13 +168,13 @@ class Session:
                 case frames.Cmd():
                     await self._command(said)
                 case frames.Auth(token=token):
-                    self._principal = await self._house.renew(token)
+                    self._principal = await self._dependencies.renew(token)
                     self._welcome()
                 case frames.Seen(cursors=cursors):
                     self._look_at(self._look.focus, cursors.get(self._look.focus, 0))
                 case frames.Vis(state=state, focus=focus):
                     self._look = DeviceView(is_visible=state == "active", focus=focus[:64])
-                    self._house.presence.keep(self._spot, self._look)
+                    self._dependencies.presence.keep(self._spot, self._look)
                 case frames.Pong():
                     pass
                 case frames.Hello():
@@ -185,7 +185,7 @@ class Session:
     def _look_at(self, focus: str, version: int) -> None:
         if version > self._look.version:
             self._look = DeviceView(self._look.is_visible, focus, version)
-            self._house.presence.keep(self._spot, self._look)
+            self._dependencies.presence.keep(self._spot, self._look)
 
     async def _subscribe(self, task: str, version: int) -> None:
         if version < 0:
@@ -195,14 +195,14 @@ class Session:
         if task == frames.INBOX:
             await self._show_inbox()
         elif not is_task_id(task):
-            self.tell(frames.Reset(task[:64], 0, "not_found"))
+            self.queue_item(frames.Reset(task[:64], 0, "not_found"))
         else:
             await self._watch(TaskId(task), version)
 
     async def _show_inbox(self) -> None:
         await self._inbox.aclose()
         account = self._principal.account
-        await self._inbox.enter_async_context(self._house.hub.look(account, self))
+        await self._inbox.enter_async_context(self._dependencies.hub.look(account, self))
 
     async def _watch(self, task: TaskId, version: int) -> None:
         await self._forget(task)
@@ -211,15 +211,15 @@ class Session:
         history = History(self._principal.account, task)
         async with AsyncExitStack() as held:
             try:
-                feed = await held.enter_async_context(self._house.hub.watch(history, self))
+                feed = await held.enter_async_context(self._dependencies.hub.watch(history, self))
                 if version > feed.high or not feed.high:
                     await feed.check()  # the device may know more than Redis has brought here
             except Unavailable:
-                self.tell(frames.Reset(task, 0, "unavailable"))
+                self.queue_item(frames.Reset(task, 0, "unavailable"))
                 return
             if version > feed.high or not feed.high:
                 reason: frames.ResetReason = "position_lost" if feed.high else "not_found"
-                self.tell(frames.Reset(task, feed.high, reason))
+                self.queue_item(frames.Reset(task, feed.high, reason))
                 return
             self._cursors[task] = Cursor(task, feed, version, held.pop_all())
         self._woken.set()
@@ -235,7 +235,7 @@ class Session:
         try:
             if command.task and not is_task_id(command.task):
                 raise not_found()
-            done = await self._house.perform(
+            done = await self._dependencies.perform(
                 self._principal,
                 TaskId(command.task) if command.task else None,
                 command_id=command.id,
@@ -243,12 +243,12 @@ class Session:
                 arguments=bytes(command.args),
             )
         except Refused as refusal:
-            self.tell(frames.Nak(command.id, refusal.problem))
+            self.queue_item(frames.Nak(command.id, refusal.problem))
         else:
-            self.tell(frames.Ack(command.id, done.task, done.version))
+            self.queue_item(frames.Ack(command.id, done.task, done.version))
 
     async def _pump(self) -> NoReturn:
-        """Send what is new: the first at once, then what gathers in a short window."""
+        """Send new items: the first at once, then what gathers in a short window."""
         while True:
             await self._woken.wait()
             self._woken.clear()
@@ -256,14 +256,14 @@ class Session:
             if not items:
                 continue
             try:
-                async with asyncio.timeout(self._house.patience.stalled_seconds):
+                async with asyncio.timeout(self._dependencies.patience.stalled_seconds):
                     await self._send(frames.frame(items))
             except TimeoutError:
                 raise Closed(frames.SLOW, "The device does not take what is sent.") from None
             await asyncio.sleep(_FLUSH_SECONDS)
 
     async def _gather(self) -> list[bytes]:
-        """Take what waits: answers, lines, events up to a frame's size, and what passes."""
+        """Collect what waits: answers, lines, events up to a frame's size, and ephemeral items."""
         items, self._answers = self._answers, []
         items += self._lines.values()
         self._lines.clear()
@@ -274,12 +274,12 @@ class Session:
                 break
             news = await self._news(cursor)
             if self._cursors.get(cursor.task) is not cursor:
-                continue  # the device left it, or took it up anew, meanwhile
+                continue  # the device unsubscribed, or subscribed again, meanwhile
             if news:
                 self._cursors[cursor.task] = self._cursors.pop(cursor.task)  # now after all others
             items += news
             room -= sum(map(len, news))
-        items += self._passing.take()
+        items += self._ephemeral.take()
         if self._is_beating:
             self._is_beating = False
             items += self._heartbeat()
@@ -291,7 +291,7 @@ class Session:
             try:
                 news = await cursor.older()
             except Unavailable:
-                self.tell(frames.Reset(cursor.task, 0, "unavailable"))
+                self.queue_item(frames.Reset(cursor.task, 0, "unavailable"))
                 if self._cursors.get(cursor.task) is cursor:
                     await self._forget(cursor.task)
                 return []
@@ -300,19 +300,19 @@ class Session:
         return news
 
     def _heartbeat(self) -> list[bytes]:
-        """Ask for a pong, and tell what the device should have now that this frame is sent."""
+        """Send a ping with the versions the device should have after this frame."""
         heads = {str(task): cursor.version for task, cursor in self._cursors.items()}
         return [frames.encode(frames.Ping()), frames.encode(frames.Heads(heads))]
 
     async def _beat(self) -> NoReturn:
-        every_seconds = self._house.patience.heartbeat_seconds
+        every_seconds = self._dependencies.patience.heartbeat_seconds
         time = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(every_seconds)
             if time() - self._heard_at > _SILENT_BEATS * every_seconds:
                 raise Closed(frames.NO_HEARTBEAT, "Nothing was heard from the device.")
             self._is_beating = True
-            self._house.presence.keep(self._spot, self._look)
+            self._dependencies.presence.keep(self._spot, self._look)
             self._woken.set()
 
 

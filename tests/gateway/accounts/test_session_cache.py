@@ -20,14 +20,14 @@ class Register:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.principal: Principal | None = ADA
         self.asked = 0
-        self.standings = SessionCache(lambda: self.now)
+        self.session_cache = SessionCache(lambda: self.now)
 
     async def look(self) -> Principal | None:
         self.asked += 1
         return self.principal
 
     async def recalled(self) -> Principal | None:
-        return await self.standings.recall("ses_a", self.look)
+        return await self.session_cache.recall("ses_a", self.look)
 
 
 async def test_an_answer_is_good_for_five_seconds():
@@ -42,16 +42,16 @@ async def test_what_is_forgotten_is_looked_up_again():
     register = Register()
     await register.recalled()
     register.principal = None
-    register.standings.forget(["ses_other"])
+    register.session_cache.forget(["ses_other"])
     assert await register.recalled() == ADA
-    register.standings.forget(["ses_a"])
+    register.session_cache.forget(["ses_a"])
     assert await register.recalled() is None
 
 
 async def test_a_change_of_role_is_seen_at_once():
     register = Register()
     await register.recalled()
-    register.standings.forget_person("per_a")
+    register.session_cache.forget_person("per_a")
     await register.recalled()
     assert register.asked == 2
 
@@ -62,10 +62,10 @@ async def test_an_answer_read_before_the_end_is_not_remembered_after_it():
     async def slow() -> Principal | None:
         found = register.principal
         register.principal = None  # ended while the answer is on its way
-        register.standings.forget(["ses_a"])
+        register.session_cache.forget(["ses_a"])
         return found
 
-    assert await register.standings.recall("ses_a", slow) == ADA
+    assert await register.session_cache.recall("ses_a", slow) == ADA
     assert await register.recalled() is None
 
 
@@ -118,7 +118,7 @@ async def test_a_lookup_begun_before_a_revocation_does_not_answer_who_comes_afte
         before = group.create_task(register.recalled())
         await register.has_been_asked.wait()
         register.principal = None
-        register.standings.forget(["ses_a"])
+        register.session_cache.forget(["ses_a"])
         after = group.create_task(register.recalled())
         await turns_of_the_loop()
         register.may_answer.set()

@@ -26,7 +26,7 @@ async def people(world, fresh_database):
             recall=None,
             digests=Digests(CLAIM_SECRET),
             signing=TokenSigner(secrets, issuer=world.url, entropy=bytes),
-            standings=SessionCache(utc_now),
+            session_cache=SessionCache(utc_now),
             clock=utc_now,
         )
 

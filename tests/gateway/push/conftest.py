@@ -97,7 +97,7 @@ class Rig:
 
     async def browser(self, who: Principal) -> tuple[Browser, Device]:
         """A browser of the person's, registered."""
-        web = self.push.carriers.web
+        web = self.push.providers.web
         assert web is not None
         browser = self.outside.browser(web.vapid.public_key)
         made = await self.push.devices.register(who, web_address(browser), "b")

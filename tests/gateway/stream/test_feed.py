@@ -15,7 +15,7 @@ async def test_a_feed_begins_with_what_the_log_has() -> None:
     feed = await loaded(Log(3))
 
     assert feed.high == 3
-    assert feed.after(1, most_events=9, most_bytes=9999) == [
+    assert feed.after(1, max_events=9, max_bytes=9999) == [
         (2, bodies(2, 2)[0]),
         (3, bodies(3, 3)[0]),
     ]
@@ -25,7 +25,7 @@ async def test_a_task_that_is_not_there_has_an_empty_feed() -> None:
     feed = await loaded(Log(0))
 
     assert feed.high == 0
-    assert feed.after(0, most_events=9, most_bytes=9) == []
+    assert feed.after(0, max_events=9, max_bytes=9) == []
 
 
 async def test_the_next_event_is_appended_without_asking_the_log() -> None:
@@ -33,7 +33,7 @@ async def test_the_next_event_is_appended_without_asking_the_log() -> None:
     feed = await loaded(log)
     reads = log.reads
 
-    feed.hear(log.grow())
+    feed.receive(log.grow())
 
     assert feed.high == 2
     assert not feed.is_suspect
@@ -45,8 +45,8 @@ async def test_a_known_event_is_dropped() -> None:
     feed = await loaded(log)
     phone = Phone(feed, 2)
 
-    feed.hear(frame(1))
-    feed.hear(frame(2))
+    feed.receive(frame(1))
+    feed.receive(frame(2))
 
     assert feed.high == 2
     assert phone.wakes == 0
@@ -58,7 +58,7 @@ async def test_an_event_after_a_gap_waits_until_the_gap_is_filled_from_the_log()
     phone = Phone(feed, 1)
     log.grow()
 
-    feed.hear(log.grow())
+    feed.receive(log.grow())
     assert feed.is_suspect
     assert phone.delivered == []
     await feed.check()
@@ -75,7 +75,7 @@ async def test_events_in_the_wrong_order_are_put_right_without_the_log() -> None
     reads = log.reads
 
     for place in (2, 3, 1, 0):
-        feed.hear(frames[place])
+        feed.receive(frames[place])
 
     assert phone.delivered == bodies(1, 4)
     assert log.reads == reads
@@ -89,8 +89,8 @@ async def test_what_comes_while_the_feed_is_loading_is_not_lost() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(feed.load())
         await asyncio.sleep(0.01)
-        feed.hear(log.grow())
-        feed.hear(log.grow())
+        feed.receive(log.grow())
+        feed.receive(log.grow())
         log.reading.set()
 
     assert feed.high == 4
@@ -105,7 +105,7 @@ async def test_a_hole_in_what_came_while_loading_is_filled_at_once() -> None:
         group.create_task(feed.load())
         await asyncio.sleep(0.01)
         log.grow()
-        feed.hear(log.grow())
+        feed.receive(log.grow())
         log.reading.set()
 
     assert feed.high == 4
@@ -130,7 +130,7 @@ async def test_a_log_that_lags_behind_redis_is_asked_again() -> None:
     log.grow()
     log.lag, log.lagging_reads = 2, 2
 
-    feed.hear(log.grow())
+    feed.receive(log.grow())
     await feed.check()
 
     assert phone.delivered == bodies(2, 3)
@@ -140,12 +140,12 @@ async def test_a_version_the_log_never_had_does_not_make_the_feed_suspect_for_ev
     log = Log(1)
     feed = await loaded(log)
 
-    feed.hear(frame(900))
+    feed.receive(frame(900))
     assert feed.is_suspect
     await feed.check()
 
     assert not feed.is_suspect
-    feed.hear(log.grow())
+    feed.receive(log.grow())
     assert feed.high == 2
 
 
@@ -153,7 +153,7 @@ async def test_a_log_that_is_away_leaves_the_feed_suspect_and_whole() -> None:
     log = Log(1)
     feed = await loaded(log)
     log.grow()
-    feed.hear(log.grow())
+    feed.receive(log.grow())
     log.is_away = True
     with pytest.raises(Unavailable):
         await feed.check()
@@ -183,7 +183,7 @@ async def test_many_who_ask_at_once_cost_one_read() -> None:
     log = Log(1)
     feed = await loaded(log)
     log.grow()
-    feed.hear(log.grow())
+    feed.receive(log.grow())
     reads = log.reads
 
     async with asyncio.TaskGroup() as group:
@@ -198,11 +198,11 @@ async def test_a_feed_keeps_only_so_many_events() -> None:
     log = Log(10)
     feed = await loaded(log, ring_events=4)
     for _ in range(3):
-        feed.hear(log.grow())
+        feed.receive(log.grow())
 
     assert feed.high == 13
-    assert feed.after(8, most_events=99, most_bytes=9999) is None
-    page = feed.after(9, most_events=99, most_bytes=9999)
+    assert feed.after(8, max_events=99, max_bytes=9999) is None
+    page = feed.after(9, max_events=99, max_bytes=9999)
     assert page is not None
     assert [version for version, _ in page] == [10, 11, 12, 13]
 
@@ -213,10 +213,10 @@ async def test_a_feed_keeps_only_so_many_bytes() -> None:
     feed = await loaded(log, ring_bytes=3 * size)
 
     assert feed.high == 10
-    page = feed.after(7, most_events=99, most_bytes=9999)
+    page = feed.after(7, max_events=99, max_bytes=9999)
     assert page is not None
     assert len(page) == 3
-    assert feed.after(5, most_events=99, most_bytes=9999) is None
+    assert feed.after(5, max_events=99, max_bytes=9999) is None
 
 
 async def test_what_is_held_back_is_bounded_and_still_comes() -> None:
@@ -226,7 +226,7 @@ async def test_what_is_held_back_is_bounded_and_still_comes() -> None:
     heavy = b"x" * (HELD_BYTES // 10)
 
     for version in range(3, 40):
-        feed.hear(Frame(version, heavy))
+        feed.receive(Frame(version, heavy))
 
     assert feed._held_bytes <= HELD_BYTES
     await feed.check()
@@ -238,8 +238,8 @@ async def test_a_page_has_at_most_so_many_events_and_bytes_but_at_least_one() ->
     feed = await loaded(Log(5))
     size = len(event(1).body)
 
-    def versions(most_events: int, most_bytes: int) -> list[int]:
-        page = feed.after(0, most_events=most_events, most_bytes=most_bytes)
+    def versions(max_events: int, max_bytes: int) -> list[int]:
+        page = feed.after(0, max_events=max_events, max_bytes=max_bytes)
         assert page is not None
         return [version for version, _ in page]
 
@@ -253,8 +253,8 @@ async def test_a_passing_item_reaches_who_watches_and_is_not_kept() -> None:
     phone = Phone(feed, 1)
 
     item = b'{"t":"eph","task":"task_1","kind":"text","block":"1.0","offset":0,"text":"a"}'
-    feed.hear(Frame(EPHEMERAL, item))
-    feed.hear(
+    feed.receive(Frame(EPHEMERAL, item))
+    feed.receive(
         Frame(EPHEMERAL, b'{"t":"eph"}')
     )  # of no block: said by somebody who may say anything
 
@@ -268,12 +268,12 @@ async def test_a_feed_forgets_what_it_held_of_an_erased_task() -> None:
     phone = Phone(feed, 3)
 
     tombstone = log.erase()
-    feed.hear(tombstone)
+    feed.receive(tombstone)
 
     assert phone.delivered == [tombstone.body]
-    assert feed.after(0, most_events=9, most_bytes=9999) is None, "it is still held"
-    feed.hear(log.grow())
-    assert [version for version, _ in feed.after(3, most_events=9, most_bytes=9999) or ()] == [4, 5]
+    assert feed.after(0, max_events=9, max_bytes=9999) is None, "it is still held"
+    feed.receive(log.grow())
+    assert [version for version, _ in feed.after(3, max_events=9, max_bytes=9999) or ()] == [4, 5]
 
 
 @pytest.mark.parametrize("is_loaded", [True, False])
@@ -287,5 +287,5 @@ async def test_an_erasure_that_redis_did_not_tell_is_found_in_the_log(is_loaded:
 
     assert feed.high == 5
     assert not feed.is_suspect
-    assert feed.after(4, most_events=9, most_bytes=9999) == [(5, tombstone.body)]
-    assert feed.after(3, most_events=9, most_bytes=9999) is None
+    assert feed.after(4, max_events=9, max_bytes=9999) == [(5, tombstone.body)]
+    assert feed.after(3, max_events=9, max_bytes=9999) is None

@@ -41,25 +41,25 @@ async def _model(
     phone = Phone(feed, cursor)
     first = cursor + 1
     late: list[Frame] = []
-    is_behind = feed.after(cursor, most_events=1, most_bytes=1) is None
+    is_behind = feed.after(cursor, max_events=1, max_bytes=1) is None
     for fate, chance in fates:
         match fate:
             case "deliver":
-                feed.hear(log.grow())
+                feed.receive(log.grow())
             case "drop":
                 log.grow()
             case "twice":
                 sent = log.grow()
-                feed.hear(sent)
-                feed.hear(sent)
+                feed.receive(sent)
+                feed.receive(sent)
             case "late":
                 late.append(log.grow())
             case "mend":
                 late, sent_late = [], late
                 for sent in sorted(sent_late, key=lambda f: (f.version * 7 + chance) % 5):
-                    feed.hear(sent)
+                    feed.receive(sent)
             case "old" if log.length:
-                feed.hear(frame(1 + chance % log.length))
+                feed.receive(frame(1 + chance % log.length))
             case "check" if not log.is_away:
                 log.lag, log.lagging_reads = min(lag, log.length), lag
                 await feed.check()
@@ -69,7 +69,7 @@ async def _model(
                 log.is_away = False
         assert len(feed._ring) <= ring
         phone.take()
-        is_behind = is_behind or feed.after(phone.cursor, most_events=1, most_bytes=1) is None
+        is_behind = is_behind or feed.after(phone.cursor, max_events=1, max_bytes=1) is None
         if not is_behind:
             assert phone.delivered == bodies(first, phone.cursor)
     log.is_away, log.lagging_reads = False, 0
@@ -78,7 +78,7 @@ async def _model(
 
     assert feed.high == log.length
     assert not feed.is_suspect
-    is_behind = is_behind or feed.after(phone.cursor, most_events=1, most_bytes=1) is None
+    is_behind = is_behind or feed.after(phone.cursor, max_events=1, max_bytes=1) is None
     if not is_behind:
         assert phone.cursor == log.length
         assert phone.delivered == bodies(first, log.length)

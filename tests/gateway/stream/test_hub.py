@@ -35,7 +35,7 @@ class Watching:
     def wake(self) -> None:
         self.wakes += 1
 
-    def hear(self, passing: EphemeralItem) -> None:
+    def receive(self, passing: EphemeralItem) -> None:
         self.heard.append(passing.item)
 
 
@@ -61,7 +61,7 @@ async def test_what_redis_tells_is_there_without_asking_the_log(servers: RealSer
         recorded = await logbook.append(history)
         await eventually(lambda: feed.high == 1, seconds=2)
 
-        page = feed.after(0, most_events=9, most_bytes=9999)
+        page = feed.after(0, max_events=9, max_bytes=9999)
     assert page == [(1, recorded.body)]
 
 
@@ -248,7 +248,7 @@ async def test_passing_items_reach_who_watches(servers: RealServers) -> None:
 async def test_it_hears_redis_under_uvloop_too(servers: RealServers) -> None:
     """The gateway runs on uvloop, whose transports derive from nothing of asyncio's."""
 
-    async def hear() -> bool:
+    async def receive() -> bool:
         history = new_history()
         async with running(servers) as (hub, logbook), hub.watch(history, Watching()) as feed:
             await logbook.append(history)
@@ -256,7 +256,7 @@ async def test_it_hears_redis_under_uvloop_too(servers: RealServers) -> None:
             return True
 
     heard: list[bool] = []
-    thread = threading.Thread(target=lambda: heard.append(uvloop.run(hear())))
+    thread = threading.Thread(target=lambda: heard.append(uvloop.run(receive())))
     thread.start()
     await asyncio.to_thread(thread.join)
 

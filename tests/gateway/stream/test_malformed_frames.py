@@ -47,12 +47,12 @@ async def a_gateway(servers, database):
     port, said = free_port(), bytearray()
     process = await spawn(environment(settings_for(servers, database, port)))
 
-    async def hear():
+    async def receive():
         while content := await process.stderr.read(65536):
             said.extend(content)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(hear())
+        group.create_task(receive())
         try:
             async with httpx.AsyncClient(trust_env=False) as http:
 

@@ -54,7 +54,7 @@ async def careless(self: Feed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "bug"), [("hear", hasty), ("learn", forgetful), ("_catch_up", careless)]
+    ("method", "bug"), [("receive", hasty), ("learn", forgetful), ("_catch_up", careless)]
 )
 def test_a_bug_planted_in_the_feed_is_found(
     monkeypatch: pytest.MonkeyPatch, method: str, bug: object

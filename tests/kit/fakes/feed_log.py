@@ -86,11 +86,11 @@ class Phone:
         self.wakes += 1
         self.take()
 
-    def hear(self, passing: EphemeralItem) -> None:
+    def receive(self, passing: EphemeralItem) -> None:
         self.heard.append(passing.item)
 
-    def take(self, *, most_events: int = 500) -> None:
-        page = self.feed.after(self.cursor, most_events=most_events, most_bytes=64 * 1024)
+    def take(self, *, max_events: int = 500) -> None:
+        page = self.feed.after(self.cursor, max_events=max_events, max_bytes=64 * 1024)
         for version, body in page or ():
             assert version == self.cursor + 1, "a gap or a repeat"
             self.cursor = version

@@ -23,7 +23,7 @@ async def calls(database: str) -> list[asyncpg.Record]:
     return await rows(database, query)
 
 
-async def purses(database: str) -> dict[str, tuple[int, int]]:
+async def spend_limits(database: str) -> dict[str, tuple[int, int]]:
     """What is spent and what is reserved, by the name of the purse."""
     return {row[0]: (row[1], row[2]) for row in await rows(database, "TABLE accounts.purse")}
 

@@ -1,7 +1,7 @@
-"""GitHub, asked who somebody is (OAuth 2.0 with PKCE) and which repositories they see.
+"""GitHub client: identity (OAuth 2.0 with PKCE) and the repositories a person can see.
 
 Sources: GitHub's pages on authorising OAuth apps and on its REST API (2022-11-28); RFC 6749, 7636.
-Nothing is followed, nothing is kept: a token goes to the two addresses of the settings alone.
+No redirect is followed, nothing is stored: a token is sent only to the two configured addresses.
 """
 
 import re
@@ -18,7 +18,7 @@ from services.gateway.problems import Refused, refused, unavailable
 PROVIDER: Final = "github"
 _VERSION: Final = "2022-11-28"
 _WORD: Final = re.compile(r"[\w.-]+")
-_MOST_WORDS: Final = 8
+_MAX_WORDS: Final = 8
 _UNAUTHORIZED: Final = 401
 _UNPROCESSABLE: Final = 422
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class GitHubSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which GitHub, and as which app. Without an id nobody signs in that way."""
+    """The GitHub server and app. Without a client id, sign-in with GitHub is off."""
 
     url: str
     api_url: str
@@ -40,14 +40,14 @@ class GitHubSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GitHubUser(msgspec.Struct, frozen=True):
-    """An account at GitHub. The number stays, the login may change."""
+    """A GitHub account. The id is permanent, the login may change."""
 
     id: int
     login: str
 
 
 class RepositoryInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A repository the person may see."""
+    """A repository the person can see."""
 
     full_name: str
     clone_url: str
@@ -58,7 +58,7 @@ class RepositoryInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RepositoryPage(NamedTuple):
-    """Some repositories, and whether there are more."""
+    """A page of repositories, and whether there are more."""
 
     repositories: tuple[RepositoryInfo, ...]
     has_more: bool
@@ -75,7 +75,7 @@ class _Found(msgspec.Struct):
 
 
 class GitHub:
-    """Speaks to one GitHub. Raises Refused: 503 when it does not answer, or does in nonsense."""
+    """Client of one GitHub. Raises Refused: 503 when it does not respond, or not as documented."""
 
     def __init__(self, client: httpx.AsyncClient, terms: GitHubSettings) -> None:
         self._client = client
@@ -83,16 +83,16 @@ class GitHub:
 
     @property
     def is_configured(self) -> bool:
-        """Tell whether this house has an app at GitHub."""
+        """Return whether this installation has a GitHub app."""
         return bool(self._terms.client_id and self._terms.client_secret)
 
     @property
     def issuer(self) -> str:
-        """Who GitHub says it is, where it says so (RFC 9207)."""
+        """GitHub's issuer identifier (RFC 9207)."""
         return f"{self._terms.url.rstrip('/')}/login/oauth"
 
     def authorize_url(self, state: str, verifier: str) -> str:
-        """Make the address at which a person says yes; `verifier` is told to nobody yet."""
+        """Return the authorization URL; `verifier` is not sent yet."""
         challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
         query = {
             "client_id": self._terms.client_id,
@@ -105,7 +105,7 @@ class GitHub:
         return f"{self.issuer}/authorize?{urlencode(query)}"
 
     async def exchange(self, code: str, verifier: str) -> str:
-        """Trade a code for the person's token. Raises Refused (403) when it is not taken."""
+        """Exchange a code for the person's token. Raises Refused (403) when it is rejected."""
         form = {
             "client_id": self._terms.client_id,
             "client_secret": self._terms.client_secret,
@@ -119,27 +119,27 @@ class GitHub:
             data=form,
             headers={"Accept": "application/json", "User-Agent": "errand"},
         )
-        told = _read(answer, _Token)
-        if told.error or not told.access_token or told.token_type.lower() != "bearer":
+        granted = _read(answer, _Token)
+        if granted.error or not granted.access_token or granted.token_type.lower() != "bearer":
             raise refused(
                 403, "github_refused", "GitHub did not take the code it gave. Begin again."
             )
-        return told.access_token
+        return granted.access_token
 
     async def whoami(self, token: str) -> GitHubUser:
-        """Tell whose token it is."""
+        """Return the GitHub user of a token."""
         return _read(await self._get("/user", token), GitHubUser)
 
     async def repositories(
         self, token: str, query: str, *, page: int, limit: int
     ) -> RepositoryPage:
-        """List what the token's person may see, newest push first; with a query, what matches it.
+        """List repositories the person can see, newest push first; with a query, those that match.
 
         A query is words of a name, or `owner/words`.
         """
         size = {"per_page": limit, "page": page}
         if not query.strip():
-            answer = await self._get("/user/repos", token, sort="pushed", **size)
+            answer = await self._get("/user/repos", token, sort="push.attempted", **size)
             lines = _read(answer, tuple[RepositoryInfo, ...])
         else:
             asked = search_terms(query)
@@ -170,7 +170,7 @@ class GitHub:
 
 
 def link_again() -> Refused:
-    """Refuse what needs GitHub from a person who is not linked to it, or no longer."""
+    """Return the refusal for a person who is not linked to GitHub (any more)."""
     return refused(
         409,
         "github_not_linked",
@@ -180,9 +180,9 @@ def link_again() -> Refused:
 
 
 def search_terms(query: str) -> str:
-    """Spell a person's words as GitHub's search wants them; they can be no qualifiers there."""
+    """Return a person's words in GitHub's search syntax; they cannot become qualifiers."""
     owner, slash, name = query.strip().rpartition("/")
-    words = _WORD.findall(name)[:_MOST_WORDS]
+    words = _WORD.findall(name)[:_MAX_WORDS]
     owners = _WORD.findall(owner)[:1] if slash else []
     return " ".join([*words, "in:name", "fork:true", f"user:{owners[0] if owners else '@me'}"])
 

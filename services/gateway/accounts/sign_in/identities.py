@@ -1,7 +1,7 @@
-"""Signing in with GitHub, and linking it: a person is sent there and comes back with a code.
+"""Sign-in with GitHub and linking: the browser is redirected there and returns with a code.
 
-Against forgery and mix-ups (RFC 9700 §2.1, §4.4): the state is random, good once and for ten
-minutes, and bound to the browser by a cookie; the code is bound to us by PKCE; the way back is one
+Against forgery and mix-ups (RFC 9700 §2.1, §4.4): the state is random, valid once and for ten
+minutes, and bound to the browser by a cookie; the code is bound to us by PKCE; the redirect is one
 exact address for this one provider, and an `iss` that names another is refused.
 """
 
@@ -62,14 +62,14 @@ _LINKED = """
 
 
 class SignInRedirect(NamedTuple):
-    """Where the person's browser goes now, and what its cookie must hold when it comes back."""
+    """The redirect to GitHub, and the cookie the browser must present on return."""
 
     url: str
     browser: str
 
 
 class SignInResult(NamedTuple):
-    """Back from GitHub: a code to sign in with, or (empty) the identity is linked now."""
+    """Result of the callback: a sign-in code, or empty when the identity is now linked."""
 
     code: str
 
@@ -81,7 +81,7 @@ class _Attempt(NamedTuple):
 
 
 class Identities:
-    """Every method raises Refused: 409 without an app at GitHub, 503 without the database."""
+    """Manages linked identities. Raises Refused: 409 without a GitHub app, 503 without database."""
 
     def __init__(  # noqa: PLR0913 - the two ends of a link, and what it is made of
         self,
@@ -105,12 +105,12 @@ class Identities:
         self._entropy = entropy
 
     async def begin(self, principal: Principal | None) -> SignInRedirect:
-        """Begin to sign in, or, for a person who is signed in, to link."""
+        """Begin to sign in or, for a signed-in person, to link."""
         if not self._github.is_configured:
             raise refused(
                 409,
                 "github_off",
-                "This house has no app at GitHub (GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET are "
+                "This server has no app at GitHub (GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET are "
                 "not set). Sign in with a pairing code.",
             )
         state, browser = (new_token("oauth", self._entropy) for _ in range(2))
@@ -131,18 +131,18 @@ class Identities:
         return SignInRedirect(self._github.authorize_url(state, verifier), browser)
 
     async def finish(self, *, state: str, browser: str, code: str, issuer: str) -> SignInResult:
-        """Take up where `begin` left off. Raises Refused (403) unless all of it fits together.
+        """Complete what `begin` started. Raises Refused (403) unless all parts match.
 
-        `browser` is what the browser's cookie holds, `issuer` the `iss` it came with, or empty.
+        `browser` is the cookie's value, `issuer` the `iss` parameter, or empty.
         """
         attempt = await self._attempt(state, browser, issuer)
         if not code:
             raise refused(403, "github_declined", "GitHub was not allowed to tell who you are.")
         token = await self._github.exchange(code, attempt.verifier)
-        somebody = await self._github.whoami(token)
+        github_user = await self._github.whoami(token)
         try:
             async with across_accounts(self._pool) as connection:
-                return await self._arrive(connection, attempt, somebody, token)
+                return await self._arrive(connection, attempt, github_user, token)
         except asyncpg.UniqueViolationError:
             raise refused(
                 409,
@@ -151,7 +151,7 @@ class Identities:
             ) from None
 
     async def unlink(self, principal: Principal) -> None:
-        """Forget who the person is at GitHub, and their token. Raises Refused (404)."""
+        """Delete the person's GitHub identity and token. Raises Refused (404)."""
         async with within(self._pool, principal.account) as connection:
             gone = await connection.fetchval(_UNLINK, principal.account, principal.person, PROVIDER)
         if gone is None:
@@ -160,7 +160,7 @@ class Identities:
     async def repositories(
         self, principal: Principal, query: str, *, page: int, limit: int
     ) -> RepositoryPage:
-        """List or search the person's repositories. Raises Refused (409) when they must link."""
+        """List or search the person's repositories. Raises Refused (409) when not linked."""
         async with within(self._pool, principal.account) as connection:
             row = await connection.fetchrow(_LINKED, principal.account, principal.person, PROVIDER)
         if row is None:
@@ -173,7 +173,7 @@ class Identities:
         return await self._github.repositories(token, query, page=page, limit=limit)
 
     async def _attempt(self, state: str, browser: str, issuer: str) -> _Attempt:
-        """Use the attempt up; it is gone whatever comes of it."""
+        """Consume the attempt; it is deleted whatever its outcome."""
         digest = self._digests.of("oauth", state)
         async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(_FINISH, digest, PROVIDER, self._clock())
@@ -194,9 +194,9 @@ class Identities:
         return _Attempt(verifier, row["account"], row["person"])
 
     async def _arrive(
-        self, connection: Connection, attempt: _Attempt, somebody: GitHubUser, token: str
+        self, connection: Connection, attempt: _Attempt, github_user: GitHubUser, token: str
     ) -> SignInResult:
-        subject = str(somebody.id)
+        subject = str(github_user.id)
         known = await connection.fetchrow(_OWNER_OF, PROVIDER, subject)
         owner = (known["account"], known["person"]) if known else None
         if attempt.account is not None and attempt.person is not None:
@@ -206,12 +206,12 @@ class Identities:
         elif owner is not None:
             mine = owner
         elif self._is_open:
-            mine = await self._pairings.found(connection, somebody.login, None)
+            mine = await self._pairings.found(connection, github_user.login, None)
         else:
-            raise _unknown(somebody.login)
+            raise _unknown(github_user.login)
         sealed = self._sealer.seal(token.encode(), context=_token_of(*mine, subject))
         await connection.execute(
-            _LINK, PROVIDER, subject, *mine, somebody.login, sealed, self._clock()
+            _LINK, PROVIDER, subject, *mine, github_user.login, sealed, self._clock()
         )
         if attempt.person is not None:
             return SignInResult("")

@@ -1,7 +1,7 @@
-"""Signing in by mail: a link that works once, for ten minutes.
+"""Sign-in by mail: a link that works once, for ten minutes.
 
-Whoever asks is told the same, at the same speed, whether or not the address is known here: the
-request only puts the address in a queue. What the loop does with it nobody who asks can see.
+The response is the same, at the same speed, whether or not the address is known here: the
+request only puts the address in a queue, and callers cannot observe what the loop does with it.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _log = logger(__name__)
 
 
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The server that takes our mail. Without a host none is sent."""
+    """The SMTP server. Without a host no mail is sent."""
 
     host: str
     port: int
@@ -56,7 +56,7 @@ class _Link(NamedTuple):
 
 
 class Mail:
-    """Takes wishes for a link, and mails them from its loop. `public_url` is where links lead."""
+    """Queues requests for a link and mails them from its loop. Links lead to `public_url`."""
 
     def __init__(
         self,
@@ -78,19 +78,19 @@ class Mail:
 
     @property
     def is_configured(self) -> bool:
-        """Tell whether this house sends mail."""
+        """Return whether this installation sends mail."""
         return bool(self._terms.host and self._terms.sender)
 
     async def ask(self, email: str, *, source: str) -> None:
-        """Take a wish for a link; `email` is well-formed, `source` the address asking.
+        """Queue a request for a link; `email` is well-formed, `source` the client's address.
 
-        Raises Refused: 409 when no mail is sent from here, 429 too often, 503 too many waiting.
+        Raises Refused: 409 when mail is not configured, 429 too often, 503 when the queue is full.
         """
         if not self.is_configured:
             raise refused(
                 409,
                 "mail_off",
-                "This house sends no mail (SMTP_HOST and SMTP_FROM are not set). Sign in with a "
+                "This server sends no mail (SMTP_HOST and SMTP_FROM are not set). Sign in with a "
                 "pairing code.",
             )
         await attempt_limiter.count(self._pool, source, self._clock(), kind="mail")
@@ -102,7 +102,7 @@ class Mail:
             ) from None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Send what is asked for until told to stop. A mail that cannot be sent is let go."""
+        """Send queued mails until stopped. A mail that cannot be sent is dropped."""
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(self._send_each(stopping))
             await stopping.wait()
@@ -117,12 +117,12 @@ class Mail:
                 if links:
                     await self._send(email, links)
             except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-                _log.warning("a mail was not sent", error=type(error).__name__)
+                _log.warning("mail.not_sent", error=type(error).__name__)
             except Refused as refusal:
-                _log.warning("a mail was not sent", error=refusal.problem.code)
+                _log.warning("mail.not_sent", error=refusal.problem.code)
 
     async def _links(self, connection: Connection, email: str) -> list[_Link]:
-        """Make a link for each account in which the address is known."""
+        """Create a link for each account that knows the address."""
         since = self._clock() - _AN_HOUR
         if await connection.fetchval(_LATELY, email, since) >= _LINKS_AN_HOUR:
             return []
@@ -151,7 +151,7 @@ class Mail:
 
 
 def letter(sender: str, email: str, links: Sequence[_Link]) -> EmailMessage:
-    """Write the mail: plain text, one link an account."""
+    """Return the mail: plain text, one link per account."""
     message = EmailMessage()
     message["From"] = sender
     message["To"] = email

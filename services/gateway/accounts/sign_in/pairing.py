@@ -1,7 +1,7 @@
-"""Codes that are traded for a session: read off a screen, mailed as a link, or handed to a guest.
+"""Pairing codes, exchanged for a session: shown on a screen, mailed as a link, or given to a guest.
 
-Whatever way a person signs in, it ends in such a code: it works once, for some minutes, and is
-shown to the gateway by POST, so that a mail scanner that opens links uses none up.
+Every sign-in method ends in such a code: it works once, for some minutes, and is
+sent to the gateway by POST, so that a mail scanner that opens links consumes none.
 """
 
 from datetime import datetime, timedelta
@@ -67,7 +67,7 @@ class Pairing(msgspec.Struct, frozen=True):
 
 
 class Pairings:
-    """Every method raises Refused (503) when the database does not answer."""
+    """Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(
         self, pool: Pool, *, sessions: Sessions, digests: Digests, clock: Clock, entropy: Entropy
@@ -79,7 +79,7 @@ class Pairings:
         self._entropy = entropy
 
     async def for_account(self, name: str) -> Pairing:
-        """Make a code for the first owner of an account; both are created when missing."""
+        """Create a code for the first owner of an account; both are created when missing."""
         now = self._clock()
         async with across_accounts(self._pool) as connection:
             account = await connection.fetchval(_ACCOUNT, self._id("acc"), name, now)
@@ -87,28 +87,28 @@ class Pairings:
             return await self.for_person(connection, account, person)
 
     async def for_another_device(self, principal: Principal) -> Pairing:
-        """Make a code for another device of the same person."""
+        """Create a code for another device of the same person."""
         async with within(self._pool, principal.account) as connection:
             return await self.for_person(connection, principal.account, principal.person)
 
     async def for_person(
         self, connection: Connection, account: str, person: str, *, good_for: timedelta = PAIRING
     ) -> Pairing:
-        """Make a code for a person, within the caller's transaction."""
+        """Create a code for a person, within the caller's transaction."""
         code = new_code(self._entropy)
         return await self._keep(connection, code, (account, person, None), good_for=good_for)
 
     async def link(
         self, connection: Connection, email: str, account: str | None, person: str | None
     ) -> Pairing:
-        """Make a code to be mailed; without a person it makes an account of its own when used."""
+        """Create a code to be mailed; without a person, using it creates a new account."""
         code = new_token("link", self._entropy)
         return await self._keep(connection, code, (account, person, email), good_for=PAIRING)
 
     async def sign_in(self, code: str, device: Device, *, source: str) -> Session:
-        """Trade a code for a session. Raises Refused: 403 wrong, used or expired; 429 too often.
+        """Exchange a code for a session. Raises Refused: 403 wrong, used or expired; 429 too often.
 
-        `source` is the address that the try comes from.
+        `source` is the client's address.
         """
         now = self._clock()
         kind: attempt_limiter.Kind = "link" if code.startswith(_LINK) else "code"
@@ -138,9 +138,9 @@ class Pairings:
         return await self._sessions.open(connection, account, person, device)
 
     async def found(self, connection: Connection, name: str, email: str | None) -> tuple[str, str]:
-        """Make an account of their own for somebody new, within the caller's transaction.
+        """Create an account for a new person, within the caller's transaction.
 
-        Never takes over an account that has the name already. Returns account and person.
+        Never takes over an existing account of the same name. Returns account and person.
         """
         now, account = self._clock(), self._id("acc")
         made = await connection.fetchval(_NEW_ACCOUNT, account, name, now)

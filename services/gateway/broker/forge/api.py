@@ -1,6 +1,6 @@
-"""The forge's own API, as far as it is used: the default branch, and the one pull request.
+"""Client of the forge's API: the default branch and the task's pull request.
 
-Sources: GitHub REST, "Pulls"; GitLab REST v4, "Merge requests"; apis.md §3.1 and §3.2.
+Sources: GitHub REST, "Pulls"; GitLab REST v4, "Merge requests".
 """
 
 from collections.abc import Mapping
@@ -29,13 +29,13 @@ _GITHUB: Final = {
 
 
 class ForgeApi:
-    """Speaks to the APIs of forges. Every method raises Refused: 404, 403, 422, 503."""
+    """Client of the forges' APIs. Every method raises Refused: 404, 403, 422, 503."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
     async def repository(self, place: Place) -> ForgeRepository:
-        """Tell the default branch."""
+        """Return the default branch."""
         match place.forge.kind:
             case "github":
                 found = await self._github(place, "GET", "")
@@ -51,7 +51,7 @@ class ForgeApi:
     async def pull_request(
         self, place: Place, request: PullRequestRequest
     ) -> PullRequestResponse | None:
-        """Open the branch's pull request or bring it up to date; None where there are none."""
+        """Create or update the branch's pull request; None where the forge has none."""
         match place.forge.kind:
             case "github":
                 return await self._github_pull(place, request)
@@ -150,7 +150,7 @@ class ForgeApi:
 
 
 def _refused(place: Place, answer: httpx.Response) -> Refused:
-    """Say what the forge does not do, and why, in its own words."""
+    """Return the refusal with the forge's own words."""
     refusal = refusal_of(answer.status_code, answer.headers, answer.content)
     match refusal.code:
         case "forge_rate_limited":

@@ -1,8 +1,8 @@
-"""With which credential a repository is reached.
+"""Credentials for repositories.
 
-In this order: the account's own secret for the repository, the account's own for the forge, a token
-of the house's GitHub App for this repository alone, the house's token in FORGES, none. GitLab's
-project and group tokens are secrets of the first kind and the second, or the house's.
+In this order: the account's own secret for the repository, its own for the forge, a token
+of the installation's GitHub App for this repository only, the token in FORGES, none. GitLab's
+project and group tokens are secrets of the first two kinds, or the token in FORGES.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ PROVIDER: Final = "forge"
 
 
 class ForgeCredentials:
-    """Accounts' secrets, and the house's Apps by the URL of their forge."""
+    """Secrets of accounts, and GitHub Apps by the URL of their forge."""
 
     def __init__(self, vault: Vault | None, apps: Mapping[str, GitHubApp]) -> None:
         self._vault = vault
         self._apps = apps
 
     async def placed(self, account: AccountId, place: Place) -> Place:
-        """Put the credential into a place. Raises Refused: 403, 409, 503."""
+        """Return the place with its credential. Raises Refused: 403, 409, 503."""
         token = await self._own(account, place)
         app = self._apps.get(place.forge.url)
         if token is None and app is not None:

@@ -1,7 +1,7 @@
-"""A GitHub App's tokens: made when wanted, for one repository, kept until shortly before their end.
+"""Tokens of a GitHub App: created on demand for one repository, cached until shortly before expiry.
 
 Source: GitHub REST, "Apps": an RS256 JWT of at most ten minutes, `GET /repos/{o}/{r}/installation`,
-`POST /app/installations/{id}/access_tokens` (apis.md §3.1). A token's length is not assumed.
+`POST /app/installations/{id}/access_tokens`. A token's length is not assumed.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _HEADERS: Final = {
 
 
 class InstallationToken(msgspec.Struct, frozen=True):
-    """An installation's token."""
+    """An installation token and its expiry."""
 
     token: str
     expires_at: datetime
@@ -45,7 +45,7 @@ class _Installation(msgspec.Struct, frozen=True):
 
 
 class GitHubApp:
-    """One App on one forge. `key` is its private key, in PEM."""
+    """A GitHub App on one forge. `key` is its private key, in PEM."""
 
     def __init__(self, client: httpx.AsyncClient, *, app_id: str, key: str, clock: Clock) -> None:
         self._client = client
@@ -55,9 +55,9 @@ class GitHubApp:
         self._minted: dict[str, InstallationToken] = {}
 
     async def token(self, place: Place) -> str:
-        """Give a token for this one repository.
+        """Return a token for this repository only.
 
-        Raises Refused: 403 when the App is not installed there or may not do what it must, 503.
+        Raises Refused: 403 when the App is not installed there or lacks permissions, 503.
         """
         now = self._clock()
         self._minted = {url: m for url, m in self._minted.items() if m.expires_at - _EARLY > now}
@@ -83,7 +83,7 @@ class GitHubApp:
         return msgspec.json.decode(_fine(made, place).content, type=InstallationToken)
 
     def _proof(self, now: datetime) -> str:
-        """Make the App's own token, a JWT."""
+        """Return the App's own token, a JWT."""
         began, ends = now - _SKEW, now + _LIFE
         claims = {"iat": int(began.timestamp()), "exp": int(ends.timestamp()), "iss": self._app_id}
         return jwt.encode(claims, self._key, algorithm="RS256")
@@ -101,7 +101,7 @@ def _refusal(answer: httpx.Response, place: Place) -> Refused:
             return refused(
                 403,
                 "app_not_installed",
-                f"The house's GitHub App is not installed on {place.url}, or there is no such "
+                f"This server's GitHub App is not installed on {place.url}, or there is no such "
                 "repository. Install it there, then say something to the task.",
             )
         case HTTPStatus.UNAUTHORIZED:

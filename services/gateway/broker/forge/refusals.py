@@ -1,4 +1,4 @@
-"""What a forge's refusal means, by its words: a stable code, and what happened. Pure.
+"""Classification of a forge's error responses: a stable code per kind. Pure.
 
 Sources: GitHub REST, "Troubleshooting the REST API" and "Pulls"; GitLab REST, "Merge requests".
 """
@@ -28,7 +28,7 @@ _MEANINGS: Final[tuple[tuple[str, str, int], ...]] = (
 
 
 class ForgeRefusal(NamedTuple):
-    """What is told of an error: the status, a stable code, the forge's own words."""
+    """A classified error: the status, a stable code, the forge's own words."""
 
     status: int
     code: str
@@ -37,15 +37,15 @@ class ForgeRefusal(NamedTuple):
 
 
 def refusal_of(status: int, headers: Mapping[str, str], content: bytes) -> ForgeRefusal:
-    """Name what an error answer of a forge means."""
+    """Classify an error response of a forge."""
     words = _words(status, headers, content)
     if headers.get("x-ratelimit-remaining") == "0" or status == 429:  # noqa: PLR2004 - Too Many Requests
         return ForgeRefusal(503, FORGE_RATE_LIMITED, words, _retry_after(headers))
     if 400 <= status < 500:  # noqa: PLR2004 - client errors
-        for pattern, code, told in _MEANINGS:
+        for pattern, code, code_status in _MEANINGS:
             if re.search(pattern, words, re.IGNORECASE | re.DOTALL):
-                wait = _retry_after(headers) if told >= 500 else 0  # noqa: PLR2004 - server errors
-                return ForgeRefusal(told, code, words, wait)
+                wait = _retry_after(headers) if code_status >= 500 else 0  # noqa: PLR2004 - server errors
+                return ForgeRefusal(code_status, code, words, wait)
     match status:
         case 404 | 410 | 301:
             return ForgeRefusal(404, "repository_not_found", words)
@@ -60,7 +60,7 @@ def refusal_of(status: int, headers: Mapping[str, str], content: bytes) -> Forge
 
 
 def existing_number(words: str) -> int | None:
-    """Return the number of the merge request that GitLab says is open already."""
+    """Return the number of the merge request that is open already, from GitLab's error."""
     found = re.search(r"already exists.*!(\d{1,9})", words, re.DOTALL)
     return int(found.group(1)) if found else None
 
@@ -71,7 +71,7 @@ def _retry_after(headers: Mapping[str, str]) -> int:
 
 
 def _words(status: int, headers: Mapping[str, str], content: bytes) -> str:
-    """Find the forge's own words in an error; a web page is not shown, only named."""
+    """Return the forge's own words in an error; of a web page only that it is one."""
     if "html" in headers.get("content-type", "") or content.lstrip()[:1] == b"<":
         return f"a proxy answered with an HTML page ({status})"
     try:
@@ -86,7 +86,7 @@ def _words(status: int, headers: Mapping[str, str], content: bytes) -> str:
 
 
 def _texts(value: Any) -> list[str]:  # noqa: ANN401 - the forge's JSON
-    """Flatten what a forge puts where its words are: texts, lists, or fields with their faults."""
+    """Flatten a forge's error field: texts, lists, or fields with their errors."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What a forge takes as the text of a pull request: cut and filled before it is sent. Pure.
+"""Text limits of pull requests: titles and bodies are fitted before they are sent. Pure.
 
 Sources: GitHub REST, "Create a pull request" (title 256, body 65,536 characters); GitLab REST,
 "Create MR" (title 255, description 1,048,576 characters).
@@ -13,7 +13,7 @@ _MAX_FOOTER_CHARACTERS: Final = 300
 
 
 class TextLimits(NamedTuple):
-    """How many characters a forge takes."""
+    """Maximum lengths a forge accepts, in characters."""
 
     title: int
     body: int
@@ -26,9 +26,9 @@ LIMITS: Final[dict[str, TextLimits]] = {
 
 
 def fit_title(title: str, branch: str, kind: Literal["github", "gitlab"], *, room: int = 0) -> str:
-    """Return a title on one line that the forge takes; a blank one is made from the branch.
+    """Return a one-line title within the limit; a blank one is made from the branch.
 
-    `room` is how many characters are put before it.
+    `room` is the number of characters reserved for a prefix.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in title).split())
     limit = LIMITS[kind].title - room
@@ -37,7 +37,7 @@ def fit_title(title: str, branch: str, kind: Literal["github", "gitlab"], *, roo
 
 
 def fit_body(body: str, kind: Literal["github", "gitlab"]) -> str:
-    """Return a body that the forge takes; a cut one says so, and keeps the last line's footer."""
+    """Return a body within the limit; a truncated one says so and keeps its footer."""
     text = "".join(c for c in body if c in "\n\t" or ord(c) >= ord(" ")).encode(errors="replace")
     body, limit = text.decode(), LIMITS[kind].body
     if len(body) <= limit:

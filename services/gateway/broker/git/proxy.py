@@ -1,7 +1,7 @@
-"""Passes git's smart HTTP through to one repository, with the forge's credential put in.
+"""Proxy for git's smart HTTP to one repository, adding the forge's credential.
 
-Both directions are streamed. A push is kept in a file first, and let through only after it was
-looked into: the task's own branch and nothing else, and no file that the forge runs or trusts
+Both directions are streamed. A push is stored in a file first and forwarded only after
+inspection: the task's own branch and nothing else, and no file that the forge runs or trusts
 unless a person has allowed it. Specification: gitprotocol-http(5).
 """
 
@@ -33,7 +33,7 @@ _log = logger(__name__)
 
 
 class GitRequest(NamedTuple):
-    """One request of git's: `path` and `query` after the repository's address."""
+    """A git request: `path` and `query` after the repository's address."""
 
     method: str
     path: str
@@ -43,7 +43,7 @@ class GitRequest(NamedTuple):
 
 
 class GitResponse(NamedTuple):
-    """An answer on its way through."""
+    """A streamed response."""
 
     status: int
     headers: dict[str, str]
@@ -51,7 +51,7 @@ class GitResponse(NamedTuple):
 
 
 class GitProxy:
-    """Speaks git to the forges."""
+    """Forwards git requests to the forges."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
@@ -59,9 +59,9 @@ class GitProxy:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def pass_on(self, ask: GitRequest, place: Place, terms: PushPolicy) -> GitResponse:
-        """Pass a request on. What the forge refuses is told as text, which git shows.
+        """Forward a request. A refusal of the forge is returned as text, which git shows.
 
-        Raises Refused (503) when the log does not answer.
+        Raises Refused (503) when the log is unavailable.
         """
         if ask.path == "git-receive-pack":
             turn = self._turns.setdefault(terms.branch, asyncio.Lock())
@@ -89,7 +89,7 @@ class GitProxy:
                 _log.error("push.not_inspected", branch=terms.branch, error=str(error))
                 return said(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "git_missing: the gateway looks into pushes with git, and there is none on its "
+                    "git_missing: the broker inspects pushes with git, and there is none on its "
                     "machine. The operator installs git there.",
                 )
             except ForgeUnreachable as error:
@@ -120,7 +120,7 @@ class GitProxy:
         try:
             answer = await self._client.send(request, stream=True)
         except httpx.TransportError as error:
-            _log.warning("the forge is not reachable", forge=place.forge.url, error=repr(error))
+            _log.warning("forge.unreachable", forge=place.forge.url, error=repr(error))
             return said(
                 HTTPStatus.BAD_GATEWAY,
                 f"forge_unreachable: {place.forge.url} does not answer ({type(error).__name__}).",
@@ -133,7 +133,7 @@ class GitProxy:
 
 
 def credential(place: Place) -> dict[str, str]:
-    """Spell the forge's credential as a Basic header; none when the house has none."""
+    """Return the forge's credential as a Basic header; none without a credential."""
     forge = place.forge
     if not forge.token:
         return {}
@@ -142,7 +142,7 @@ def credential(place: Place) -> dict[str, str]:
 
 
 def _refused_push(reception: PushReception, text: str) -> GitResponse:
-    """Report a refused push as a forge does, so that git shows why; in plain text if it cannot."""
+    """Return a refused push in git's report format, or as plain text if git takes no report."""
     report = report_refusal(reception.ref, text, reception.capabilities)
     if report is None or not reception.is_whole:
         return said(HTTPStatus.FORBIDDEN, text)
@@ -155,7 +155,7 @@ def _refused_push(reception: PushReception, text: str) -> GitResponse:
 
 
 async def _offered(content: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Pass an advertisement on, with the broker's capabilities in it."""
+    """Forward an advertisement with the broker's capabilities in it."""
     start: bytes | None = b""
     try:
         async for chunk in content:
@@ -178,36 +178,36 @@ async def _through(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
         async for chunk in answer.aiter_raw():
             yield chunk
     except httpx.TransportError as error:  # git sees the pack end early, and says so
-        _log.warning("the forge's answer broke off", error=repr(error))
+        _log.warning("forge.response_broken_off", error=repr(error))
     finally:
         await answer.aclose()
 
 
 def _refusal(status: int, place: Place) -> GitResponse:
-    """Tell in words why the forge refused. Its 401 must not reach git, which would ask again."""
+    """Return the forge's refusal as text. Its 401 must not reach git, which would ask again."""
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND) and not place.forge.token:
         return said(
             HTTPStatus.NOT_FOUND,
-            f"repository_not_found: {place.url} does not exist, or is private and the house has "
+            f"repository_not_found: {place.url} does not exist, or is private and this server has "
             "no token for it. Check the address; the operator sets tokens in FORGES.",
         )
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return said(
             HTTPStatus.FORBIDDEN,
-            f"repository_refused: {place.forge.url} refuses the house's token for {place.url}. "
+            f"repository_refused: {place.forge.url} refuses this server's token for {place.url}. "
             "The operator sets tokens in FORGES.",
         )
     if status == HTTPStatus.NOT_FOUND or status in _MOVED:
         return said(
             HTTPStatus.NOT_FOUND,
-            f"repository_not_found: {place.url} does not exist, was moved, or the house's token "
+            f"repository_not_found: {place.url} does not exist, was moved, or this server's token "
             "may not see it.",
         )
     return said(HTTPStatus.BAD_GATEWAY, f"forge_unreachable: {place.forge.url} answered {status}.")
 
 
 def said(status: int, text: str, headers: Mapping[str, str] | None = None) -> GitResponse:
-    """Answer with a line of text, which git shows to its user as the remote's words."""
+    """Return a line of text as response, which git shows as the remote's message."""
 
     async def content() -> AsyncGenerator[bytes, None]:
         yield text.encode() + b"\n"

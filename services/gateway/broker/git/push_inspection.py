@@ -1,6 +1,6 @@
-"""Looks into a received push before the forge gets any of it.
+"""Inspection of a received push before anything is forwarded to the forge.
 
-Each push has a temporary bare repository. The trees of the branch it grows from are fetched from
+Each push has a temporary bare repository. The trees of its base branch are fetched from
 the forge, without files; the pack is indexed and checked where it lies; then the trees of all its
 commits are compared with the base's. What a forge runs or trusts passes only with a person's
 approval of that very tree. Files' contents are never looked at. See docs/decisions/0013.
@@ -26,7 +26,7 @@ _INDEX_SECONDS: Final = 30.0
 _MAX_REPOSITORY_BYTES: Final = 2 * 1024**3
 _MAX_PROCESS_BYTES: Final = 1024**3
 _MAX_COMMIT_BYTES: Final = 4 * 1024 * 1024
-_AT_ONCE: Final = 4
+_MAX_CONCURRENT: Final = 4
 _DEPTHS: Final = (1_000, 50_000)
 _SHOWN_PATHS: Final = 10
 _BASE, _CLAIMED, _PUSHED = "refs/errand/base", "refs/errand/claimed", "refs/errand/pushed"
@@ -39,11 +39,11 @@ _FETCH: Final = (
 
 
 class ForgeUnreachable(Exception):
-    """The branch a push grows from could not be fetched. The text says why."""
+    """The base branch of a push could not be fetched. The text says why."""
 
 
 class PushPolicy(NamedTuple):
-    """What a push is judged by: the task's one branch, and the task as the log has it now."""
+    """Rules for a push: the task's only branch, and the current task."""
 
     branch: str
     task: Callable[[], Awaitable[Task]]
@@ -61,7 +61,7 @@ class ReceivedPush(NamedTuple):
 
 
 class KnownCommits(NamedTuple):
-    """Commits whose trees the forge gave: the base's head, the worker's base, the branch's tip."""
+    """Commits fetched from the forge: the base's head, the worker's base, the branch's tip."""
 
     head: str
     claimed: str
@@ -74,15 +74,15 @@ class _Commit(NamedTuple):
 
 
 class PushInspector:
-    """Decides whether received pushes may go to the forge; few at once."""
+    """Inspects received pushes, a few at a time."""
 
     def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
 
     async def inspect(
         self, push: ReceivedPush, place: Place, terms: PushPolicy, *, authorization: str
     ) -> None:
-        """Let a push pass. Raises PushRefused, ForgeUnreachable; Refused (503) without a log."""
+        """Check a push. Raises PushRefused, ForgeUnreachable; Refused (503) without a log."""
         task = await terms.task()
         try:
             async with asyncio.timeout(_MAX_SECONDS), self._slots:
@@ -101,7 +101,7 @@ class PushInspector:
 
 
 class _Inspection:
-    """One push in its repository."""
+    """One push in its temporary repository."""
 
     def __init__(self, push: ReceivedPush, place: Place, task: Task, authorization: str) -> None:
         access = access_setting(place.git_url, authorization) if authorization else {}
@@ -126,7 +126,7 @@ class _Inspection:
         )
 
     async def blocked_digests(self) -> dict[str, tuple[str, ...]]:
-        """Return the digests that a person must have allowed, each with the paths it is about."""
+        """Return the digests that need a person's approval, each with its paths."""
         await _done(self._local, *_init(self._push.update.new))
         known = await self._fetch_known()
         if self._push.update.old.strip("0") and known.pushed != self._push.update.old:
@@ -182,9 +182,9 @@ class _Inspection:
             )
 
     async def _new_trees(self, known: KnownCommits) -> list[str]:
-        """Return the trees of all commits the push brings.
+        """Return the trees of all commits of the push.
 
-        Raises PushRefused when they do not grow from what the forge gave.
+        Raises PushRefused when they do not descend from the fetched commits.
         """
         trees: dict[str, None] = {}
         seen = set(known)
@@ -224,7 +224,7 @@ class _Inspection:
         return changed_forge_files(ended.stdout)
 
     async def _is_on_base(self, known: KnownCommits) -> bool:
-        """Return whether the commit the worker says it began from is of the base's history."""
+        """Return whether the worker's base commit is in the base's history."""
         base = f"+{self._base_ref}:{_BASE}"
         for depth in _DEPTHS:
             options = ("--filter=tree:0", f"--depth={depth}")
@@ -250,7 +250,7 @@ async def _done(git: GitCommand, *arguments: str) -> bytes:
 
 
 def _read_commits(answer: bytes, count: int) -> list[_Commit]:
-    """Read what `git cat-file --batch` answered about commits."""
+    """Parse the output of `git cat-file --batch` about commits."""
     commits = []
     for _ in range(count):
         header, _, answer = answer.partition(b"\n")

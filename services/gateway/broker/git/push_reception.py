@@ -1,4 +1,4 @@
-"""Takes a push in: its commands are read and checked, its pack goes to a file of bounded size."""
+"""Reception of a push: its commands are checked, its pack goes to a file of bounded size."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -22,11 +22,11 @@ _PIECE_BYTES: Final = 256 * 1024
 
 
 class PackTooLarge(Exception):
-    """The pack is larger than the broker takes. The text says how large it may be."""
+    """The pack exceeds the size limit, which the text states."""
 
 
 class PushReception:
-    """One push on its way in. What it keeps on disk is removed when the block is left."""
+    """A push being received. Its files are removed when the block is left."""
 
     def __init__(
         self, headers: Mapping[str, str], body: AsyncIterator[bytes], *, branch: str
@@ -54,7 +54,7 @@ class PushReception:
         await asyncio.to_thread(self._resources.close)
 
     async def receive(self) -> ReceivedPush | None:
-        """Take the push in. None when it has no commands: git asks whether it may push at all.
+        """Receive the push. None when it has no commands: git probes whether it may push.
 
         Raises PushRefused, PackTooLarge.
         """
@@ -77,7 +77,7 @@ class PushReception:
         return ReceivedPush(commands.updates[0], self._pack, repository)
 
     async def content(self) -> AsyncIterator[bytes]:
-        """Yield the request as it came."""
+        """Yield the request's bytes unchanged."""
         yield self._commands
         if self._pack is not None:
             with self._pack.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What a push asks for, read from its first bytes: git's receive-pack request. Pure.
+"""Parser of git's receive-pack request: the commands at the start of a push. Pure.
 
 Specification: gitprotocol-pack(5), "Reference Update Request": pkt-lines of four hexadecimal
 digits of length (themselves included) and content; `shallow <id>` lines, then `<old> <new> <ref>`
@@ -8,7 +8,7 @@ commands, the first with capabilities after a NUL; a flush (`0000`) ends them.
 import re
 from typing import Final, NamedTuple
 
-LONGEST: Final = 64 * 1024
+MAX_COMMANDS_BYTES: Final = 64 * 1024
 _LENGTH: Final = re.compile(rb"[0-9a-fA-F]{4}")
 _SHALLOW: Final = re.compile(rb"shallow [0-9a-f]{40,64}\n?")
 _COMMAND: Final = re.compile(rb"([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ([^\0\n]+)(?:\0[^\n]*)?\n?")
@@ -16,11 +16,11 @@ _PREFIX: Final = 4
 
 
 class PushRefused(Exception):
-    """The push asks for what this worker may not do; the text says what."""
+    """The push is not permitted; the text says why."""
 
 
 class Update(NamedTuple):
-    """A ref is to move from `old` to `new`; an id of zeros means none."""
+    """Update of a ref from `old` to `new`; an id of zeros means none."""
 
     ref: str
     old: str
@@ -28,9 +28,9 @@ class Update(NamedTuple):
 
 
 class Commands(NamedTuple):
-    """The commands of a push, or (`is_complete` False) too few bytes yet to know them all.
+    """The commands of a push; with `is_complete` False more bytes are needed.
 
-    `size_bytes` is where they end and the pack begins.
+    `size_bytes` is the offset at which the pack begins.
     """
 
     is_complete: bool
@@ -40,7 +40,7 @@ class Commands(NamedTuple):
 
 
 def read_commands(start: bytes) -> Commands:
-    """Read the commands from the start of a request. Raises PushRefused when it is no push."""
+    """Parse the commands at the start of a request. Raises PushRefused when it is no push."""
     updates: list[Update] = []
     capabilities: frozenset[str] = frozenset()
     position = 0
@@ -66,7 +66,7 @@ def read_commands(start: bytes) -> Commands:
             updates.append(_update(line))
             capabilities = capabilities or _capabilities(line)
         position += length
-    if len(start) > LONGEST:
+    if len(start) > MAX_COMMANDS_BYTES:
         raise PushRefused("a push may have 64 KiB of commands at most")
     return Commands(is_complete=False)
 
@@ -84,9 +84,9 @@ def _capabilities(line: bytes) -> frozenset[str]:
 
 
 def check_commands(commands: Commands, *, branch: str) -> None:
-    """Allow one update of one branch (or none, as git asks whether it may push at all).
+    """Check for at most one update, of one branch (git probes with none).
 
-    Raises PushRefused for anything else, and for options, which could make the forge do more.
+    Raises PushRefused otherwise, and for push options, which could make the forge do more.
     """
     if "push-options" in commands.capabilities:
         raise PushRefused("a push may have no options")
@@ -96,7 +96,7 @@ def check_commands(commands: Commands, *, branch: str) -> None:
 
 
 def check(updates: tuple[Update, ...], *, branch: str) -> None:
-    """Allow updates of one branch. Raises PushRefused for any other ref, and for its deletion."""
+    """Check that an update is of this branch. Raises PushRefused for other refs and deletions."""
     allowed = f"refs/heads/{branch}"
     for update in updates:
         if update.ref != allowed:

@@ -1,8 +1,8 @@
-"""What git's receive-pack offers, and how it reports a refused push, as the broker says it. Pure.
+"""Broker's receive-pack advertisement and report of a refused push. Pure.
 
-Specification: gitprotocol-pack(5), "Report Status", and gitprotocol-capabilities(5). A pack that is
-looked into has to stand alone, so `no-thin` is offered; options and certificates of a push would
-make the forge do more than move one ref, so they are not.
+Specification: gitprotocol-pack(5), "Report Status", and gitprotocol-capabilities(5). A pack to be
+inspected must be self-contained, so `no-thin` is offered; push options and certificates would
+make the forge do more than move one ref, so they are not offered.
 """
 
 from collections.abc import Set as AbstractSet
@@ -18,7 +18,7 @@ _BAND_RESULT, _BAND_PROGRESS = b"\x01", b"\x02"
 def offered(start: bytes) -> bytes | None:
     """Return the start of an advertisement with the broker's capabilities instead of the forge's.
 
-    None when too little has come to see them. What is no advertisement is returned as it is.
+    None when more bytes are needed. Anything but an advertisement is returned unchanged.
     """
     position = 0
     while position + _PREFIX <= len(start):
@@ -44,15 +44,15 @@ def _with_own_capabilities(line: bytes) -> bytes:
 
 
 def report_refusal(ref: str, why: str, capabilities: AbstractSet[str]) -> bytes | None:
-    """Return the result of a push whose one ref is refused; None when git takes no report."""
+    """Return the report of a push whose only ref is refused; None when git takes no report."""
     if not capabilities & {"report-status", "report-status-v2"}:
         return None
     line = " ".join(why.split())
     report = _packet(b"unpack ok\n") + _packet(f"ng {ref} {line}\n".encode()) + _FLUSH
     if "side-band-64k" not in capabilities:
         return report
-    told = _packet(_BAND_PROGRESS + f"{line}\n".encode())
-    return told + _packet(_BAND_RESULT + report) + _FLUSH
+    progress = _packet(_BAND_PROGRESS + f"{line}\n".encode())
+    return progress + _packet(_BAND_RESULT + report) + _FLUSH
 
 
 def _packet(content: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""With whose key the model is asked: the account's own where it has one, else the house's."""
+"""Model keys: the account's own where it has one, else the installation's."""
 
 from typing import Final, NamedTuple
 
@@ -9,20 +9,20 @@ PROVIDER: Final = "anthropic"
 
 
 class ModelKey(NamedTuple):
-    """A key to the Messages API; `is_own` tells that the account brought it."""
+    """A key for the Messages API; `is_own` when it is the account's."""
 
     text: str
     is_own: bool
 
 
 class ModelKeys:
-    """The house's key and the accounts' own. Without a vault there are none of these."""
+    """The installation's key, and the accounts' own where there is a vault."""
 
     def __init__(self, vault: Vault | None, house_key: str) -> None:
         self._vault = vault
         self._house_key = house_key
 
     async def key_of(self, account: AccountId) -> ModelKey:
-        """Find the key for an account's calls. Raises Refused (409, 503)."""
+        """Return the key for an account's calls. Raises Refused (409, 503)."""
         own = await self._vault.reveal(account, PROVIDER, "") if self._vault else None
         return ModelKey(own or self._house_key, own is not None)

@@ -1,8 +1,8 @@
-"""The ledger of model calls, in Postgres: reserve before, settle after, release what cost nothing.
+"""Ledger of model calls in Postgres: reserve before, settle after, release what cost nothing.
 
 Each of the three is one statement. A call that was reserved ends in exactly one of these states:
 settled (the provider's own count was seen to the end), released (the provider refused it), presumed
-(its end was not seen; it stands at the most it can have cost until more is known).
+(its end was not seen; it counts at its maximum cost until more is known).
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ _MADE = """
 
 
 class Ledger:
-    """Every method raises Refused (503) when the database does not answer."""
+    """Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(self, pool: Pool, *, gateway: str, account_day_microusd: int = 0) -> None:
         self._pool = pool
@@ -79,8 +79,8 @@ class Ledger:
         is_own_key: bool,
         now: datetime,
     ) -> LimitExceeded | None:
-        """Set aside what a call may cost, on every purse it draws on; or say which is too small."""
-        purses = spend_limits_of(payer, now, self._account_day_microusd)
+        """Reserve a call's maximum cost in every spend limit; or return the exceeded one."""
+        spend_limits = spend_limits_of(payer, now, self._account_day_microusd)
         async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(
                 _RESERVE,
@@ -92,40 +92,42 @@ class Ledger:
                 payer.attempt,
                 estimate.model,
                 is_own_key,
-                [purse.name for purse in purses],
-                estimate.most_microusd,
+                [spend_limit.name for spend_limit in spend_limits],
+                estimate.max_microusd,
                 estimate.most_output_tokens,
                 now,
-                [purse.owner for purse in purses],
-                [purse.per for purse in purses],
-                [purse.most_microusd for purse in purses],
+                [spend_limit.owner for spend_limit in spend_limits],
+                [spend_limit.per for spend_limit in spend_limits],
+                [spend_limit.max_microusd for spend_limit in spend_limits],
             )
         if row is None:
             return None
-        per: Per = next(purse.per for purse in purses if purse.name == row["purse"])
+        per: Per = next(
+            spend_limit.per for spend_limit in spend_limits if spend_limit.name == row["purse"]
+        )
         return LimitExceeded(
             scope=scope_of(row["purse"]),
             per=per,
             spent_microusd=row["spent"],
             reserved_microusd=row["reserved"],
             limit_microusd=row["most"],
-            needed_microusd=estimate.most_microusd,
+            needed_microusd=estimate.max_microusd,
             resets_at=resets_at(per, now),
         )
 
     async def begin(
         self, call: str, estimate: CostEstimate, count: TokenUsage, *, request: str
     ) -> None:
-        """Take note of what is known once an answer begins."""
+        """Record what is known once a response begins."""
         async with across_accounts(self._pool) as connection:
-            await connection.execute(_BEGIN, call, estimate.most_microusd, count.columns(), request)
+            await connection.execute(_BEGIN, call, estimate.max_microusd, count.columns(), request)
 
     async def close(
         self, call: str, state: State, count: TokenUsage, *, cost: int, request: str, now: datetime
     ) -> bool:
-        """Put what a call cost in place of what was reserved; False when it was closed before.
+        """Replace a call's reservation by its cost; False when it was closed before.
 
-        One that was presumed may be closed once more.
+        A presumed call may be closed once more.
         """
         async with across_accounts(self._pool) as connection:
             closed = await connection.fetchval(
@@ -134,7 +136,7 @@ class Ledger:
         return bool(closed)
 
     async def sweep(self, now: datetime) -> Sequence[str]:
-        """Say that this gateway lives, and presume what dead ones left open; name those calls."""
+        """Record this process's heartbeat; close calls of dead processes, and return them."""
         silent = now - timedelta(seconds=SILENCE_SECONDS)
         late = now - timedelta(seconds=CALL_SECONDS + SILENCE_SECONDS)
         async with across_accounts(self._pool) as connection:
@@ -149,7 +151,7 @@ class Ledger:
         return swept
 
     async def made(self, now: datetime) -> Sequence[RecordedCall]:
-        """Tell the last day's calls on the house's key, if there are presumed ones among them."""
+        """Return the last day's calls with the installation's key, if any of them is presumed."""
         async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_MADE, now - LOOK_BACK)
         return [
@@ -167,6 +169,6 @@ class Ledger:
 
 
 def _count_in(row: asyncpg.Record) -> TokenUsage:
-    """Read a call's tokens from its row."""
+    """Return a call's tokens from its row."""
     names = Usage.__struct_fields__
     return TokenUsage(Usage(**{name: row[name] for name in names}), row["hourly_tokens"])

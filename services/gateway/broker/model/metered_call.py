@@ -1,9 +1,9 @@
-"""Makes a model call and reads it to its end, whether or not the worker still listens.
+"""Metered model call: read to its end, whether or not the worker still listens.
 
-A call that was sent is billed to the end of its answer, or as far as it came: only who reads on
-knows how far that was. So the answer is read by a task of the gateway's own, and what the worker
+A call is billed to the end of its response, or as far as it came: only a reader that stays
+knows how far that was. So the response is read by a task of its own, and what the worker
 gets are copies of its pieces; when the worker goes away the reading goes on. The account is
-settled before the last piece is handed on, so that a worker's next call finds its budget free.
+settled before the last chunk is forwarded, so that a worker's next call finds its budget free.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ _log = logger(__name__)
 
 
 class ResponseHead(NamedTuple):
-    """The beginning of the provider's answer; without one, `unreachable` says why."""
+    """Status and headers of the provider's response; without one, `unreachable` says why."""
 
     answer: httpx.Response | None
     unreachable: str = ""
 
 
 class ResponsePipe:
-    """From the pump to the worker. What nobody takes any more is dropped."""
+    """Channel from the metered call to the worker. What is not read any more is dropped."""
 
     def __init__(self) -> None:
         self.head: asyncio.Future[ResponseHead] = asyncio.get_running_loop().create_future()
@@ -43,17 +43,17 @@ class ResponsePipe:
         self._is_left = False
 
     def begin(self, head: ResponseHead) -> None:
-        """Hand over the head, once; it is nobody's when the worker is gone already."""
+        """Set the head, once; it is dropped when the worker is gone."""
         if not self.head.done():
             self.head.set_result(head)
 
     def put(self, piece: bytes | None) -> None:
-        """Hand over a piece; None ends the answer."""
+        """Add a chunk; None ends the response."""
         if not self._is_left:
             self._pieces.put_nowait(piece)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield what comes, to its end."""
+        """Yield chunks until the end."""
         try:
             while (piece := await self._pieces.get()) is not None:
                 yield piece
@@ -62,7 +62,7 @@ class ResponsePipe:
 
 
 class MeteredCall:
-    """One call that was reserved under the id `call`: made, passed on, and closed in the ledger."""
+    """A call reserved under the id `call`: sent, forwarded, and closed in the ledger."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class MeteredCall:
         self._clock = clock
         self._call = call
         self._priced = priced
-        self._tally = UsageParser(is_stream=False)
+        self._parser = UsageParser(is_stream=False)
         self._state: State = "presumed"
         self._request = ""
         self._is_closed = False
@@ -90,12 +90,12 @@ class MeteredCall:
         *,
         broken_off: Callable[[httpx.Response], bytes],
     ) -> None:
-        """Make the call. `broken_off` says what a worker is told when the answer breaks off."""
+        """Make the call. `broken_off` returns the last bytes for a response that breaks off."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await self._make(request, pipe, broken_off)
         except (httpx.TransportError, TimeoutError) as error:
-            _log.warning("the model's API does not answer", error=repr(error))
+            _log.warning("model.no_response", error=repr(error))
             if isinstance(error, _NOT_SENT):
                 self._state = "released"
             await self._close()
@@ -114,7 +114,7 @@ class MeteredCall:
         try:
             self._request = answer.headers.get("request-id", "")
             kind = answer.headers.get("content-type", "")
-            self._tally = UsageParser(is_stream=kind.startswith("text/event-stream"))
+            self._parser = UsageParser(is_stream=kind.startswith("text/event-stream"))
             if not answer.is_success:
                 self._state = "released"
                 await self._close()
@@ -123,56 +123,56 @@ class MeteredCall:
                 async for piece in answer.aiter_raw():
                     await self._count(piece)
                     pipe.put(piece)
-                self._tally.end()
+                self._parser.end()
             except httpx.TransportError as error:
-                _log.warning("the model's answer broke off", error=repr(error))
+                _log.warning("model.response_broken_off", error=repr(error))
                 pipe.put(broken_off(answer))
             await self._settle_if_whole()
         finally:
             await answer.aclose()
 
     async def _count(self, piece: bytes) -> None:
-        tally, had_begun = self._tally, self._tally.has_begun
-        tally.feed(piece)
+        parser, had_begun = self._parser, self._parser.has_begun
+        parser.feed(piece)
         await self._settle_if_whole()
-        if tally.has_begun and not had_begun and not tally.is_whole:
+        if parser.has_begun and not had_begun and not parser.is_whole:
             await self._begin()
 
     async def _begin(self) -> None:
-        count = self._tally.count
+        count = self._parser.count
         estimate = self._priced.estimate(count)
         try:
             await self._ledger.begin(self._call, estimate, count, request=self._request)
         except Refused:
-            _log.warning("what a call is known to cost could not be written down", call=self._call)
+            _log.warning("model_call.not_recorded", call=self._call)
 
     async def _settle_if_whole(self) -> None:
-        if self._tally.is_whole and self._state != "settled":
+        if self._parser.is_whole and self._state != "settled":
             self._state = "settled"
             await self._close()
 
     async def _close(self) -> None:
-        """Write down how the call ended, if the database answers."""
+        """Record how the call ended, if the database is available."""
         if self._is_closed:
             return
-        count, cost = self._tally.count, 0
+        count, cost = self._parser.count, 0
         if self._state == "settled":
-            cost = count.cost(billed_model(self._priced.model, self._tally.model))
+            cost = count.cost(billed_model(self._priced.model, self._parser.model))
         elif self._state == "presumed":
-            begun = count if self._tally.has_begun else None
-            cost = self._priced.estimate(begun).most_microusd
+            begun = count if self._parser.has_begun else None
+            cost = self._priced.estimate(begun).max_microusd
         try:
             await self._ledger.close(
                 self._call, self._state, count, cost=cost, request=self._request, now=self._clock()
             )
         except Refused:
-            _log.warning("a call could not be closed yet", call=self._call, state=self._state)
+            _log.warning("model_call.not_closed", call=self._call, state=self._state)
             return
         self._is_closed = True
         _calls.labels(self._state).inc()
 
     async def _close_surely(self) -> None:
-        """Close the call unless it is, trying on while the database is away; then it is swept."""
+        """Close the call, retrying while the database is away; otherwise the sweep closes it."""
         for pause_seconds in (*_PAUSES_SECONDS, 0.0):
             await self._close()
             if self._is_closed:

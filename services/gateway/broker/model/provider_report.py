@@ -1,7 +1,7 @@
-"""The provider's own account of what it billed, and the ledger corrected by it.
+"""The provider's usage report, and reconciliation of the ledger with it.
 
-Source: Anthropic's Admin API, "Get usage report for the Messages API": sums a minute and model, to
-whoever has an admin key. Without one, calls whose end was not seen stay at their worst case.
+Source: Anthropic's Admin API, "Get usage report for the Messages API": sums per minute and model,
+for holders of an admin key. Without one, calls with an unknown end stay at their maximum cost.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from services.gateway.broker.model.reconciliation import CallPeriod, attribute_u
 from services.gateway.broker.model.token_usage import TokenUsage
 
 _PATH: Final = "/v1/organizations/usage_report/messages"
-_MOST_BUCKETS: Final = 1440
+_MAX_BUCKETS: Final = 1440
 _PAUSE: Final = timedelta(minutes=5)
 _log = logger(__name__)
 
@@ -48,11 +48,11 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 class ReportUnavailable(Exception):
-    """The provider gives no report now; the text says why."""
+    """The report is not available now; the text says why."""
 
 
 class UsageReport:
-    """The report of one organization; `key_id` narrows it to one API key, empty for all."""
+    """Usage report of one organization; `key_id` selects one API key, empty for all."""
 
     def __init__(
         self, client: httpx.AsyncClient, *, base_url: str, admin_key: str, key_id: str
@@ -63,13 +63,13 @@ class UsageReport:
         self._key_id = key_id
 
     async def read(self, since: datetime, until: datetime) -> Mapping[str, TokenUsage]:
-        """Sum what was billed by model. Raises ReportUnavailable."""
+        """Return the billed usage by model. Raises ReportUnavailable."""
         query: dict[str, str | int | list[str]] = {
             "starting_at": since.isoformat(),
             "ending_at": until.isoformat(),
             "bucket_width": "1m",
             "group_by[]": ["model"],
-            "limit": _MOST_BUCKETS,
+            "limit": _MAX_BUCKETS,
         }
         if self._key_id:
             query["api_key_ids[]"] = [self._key_id]
@@ -100,7 +100,7 @@ class UsageReport:
 
 
 class Reconciliation:
-    """Corrects the ledger by the report."""
+    """Corrects the ledger from the report."""
 
     def __init__(self, ledger: Ledger, report: UsageReport, clock: Clock) -> None:
         self._ledger = ledger
@@ -109,9 +109,9 @@ class Reconciliation:
         self._asked_at: datetime | None = None
 
     async def once(self) -> None:
-        """Settle the presumed calls that can be by now. Raises Refused (503).
+        """Settle the presumed calls that the report covers by now. Raises Refused (503).
 
-        The provider is not asked more often than every few minutes.
+        The provider is queried at most every few minutes.
         """
         now = self._clock()
         if self._asked_at is not None and now - self._asked_at < _PAUSE:
@@ -121,7 +121,7 @@ class Reconciliation:
             try:
                 reported = await self._report.read(stretch.since, stretch.until)
             except ReportUnavailable as error:
-                _log.warning("the provider gives no usage report", reason=str(error))
+                _log.warning("usage_report.unavailable", reason=str(error))
                 return
             await self._settle(stretch, reported, now)
 
@@ -133,7 +133,7 @@ class Reconciliation:
             cost = count.cost(models[call])
             await self._ledger.close(call, "settled", count, cost=cost, request="", now=now)
         left = [c.call for c in stretch.calls if c.is_presumed and c.call not in found]
-        _log.info("calls were settled by the provider's report", calls=sorted(found), left=left)
+        _log.info("model_calls.reconciled", calls=sorted(found), left=left)
 
 
 def _count(result: _Result) -> TokenUsage:

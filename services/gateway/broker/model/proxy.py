@@ -1,8 +1,8 @@
-"""Passes model calls through: the worker's own headers off, the house's key on, nothing stored.
+"""Proxy for model calls: drops the worker's auth headers, adds the key, stores nothing.
 
-Two addresses of the Messages API are open and no other. Before each call the switches are looked at
-and what it may cost is set aside; the answer is streamed as it comes. What goes wrong on our side
-is told in the Messages API's own shape, so that the worker's client understands it (apis.md §2.5).
+Two paths of the Messages API are open and no other. Before each call the kill switches are checked
+and its maximum cost is reserved; the response is streamed as it comes. Errors on our side
+have the Messages API's own shape, so that the worker's client understands them.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from services.gateway.broker.model.spend_limits import BillingContext, LimitExce
 MESSAGES: Final = "v1/messages"
 COUNT_TOKENS: Final = "v1/messages/count_tokens"
 PATHS: Final = frozenset({MESSAGES, COUNT_TOKENS})
-MOST_BYTES: Final = 32 * 1024 * 1024
+MAX_BYTES: Final = 32 * 1024 * 1024
 
 _SENT: Final = frozenset({"content-type", "accept", "anthropic-version", "anthropic-beta"})
 _ANSWERED: Final = frozenset(
@@ -48,7 +48,7 @@ _log = logger(__name__)
 
 
 class ProxiedResponse(NamedTuple):
-    """An answer on its way through."""
+    """A streamed response."""
 
     status: int
     headers: dict[str, str]
@@ -60,14 +60,14 @@ class _Counted(msgspec.Struct, frozen=True):
 
 
 class Upstream(NamedTuple):
-    """One Messages API, and who speaks to it."""
+    """A Messages API and its HTTP client."""
 
     client: httpx.AsyncClient
     base_url: str
 
 
 class ModelProxy:
-    """One Messages API. `keys` leave this object for there only."""
+    """Proxy for one Messages API. Keys are sent nowhere else."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class ModelProxy:
     async def call(
         self, path: str, headers: Mapping[str, str], body: bytes, *, payer: BillingContext
     ) -> ProxiedResponse | LimitExceeded:
-        """Pass one call on; or say which purse does not hold what it may cost.
+        """Forward a call, or return the error for an exceeded spend limit.
 
         `path` is one of PATHS, `headers` have lower-case names. An API that cannot be reached is
         answered as overloaded (529), which clients try again. Raises Refused: 403 when a switch is
@@ -129,9 +129,9 @@ class ModelProxy:
         priced: PricedCall,
         count: Callable[[], httpx.Request],
     ) -> PricedCall | LimitExceeded:
-        """Set aside what a call may cost; where that is too much, for as long an answer as it pays.
+        """Reserve a call's maximum cost; if that is too much, shorten the answer to what is left.
 
-        Before the answer is cut, or the call refused, the prompt is counted by the provider.
+        Before the answer is shortened or the call refused, the provider counts the prompt.
         """
         broke = await reserve(estimate=priced.estimate())
         if broke is None:
@@ -150,7 +150,7 @@ class ModelProxy:
         return broke
 
     async def _counted(self, request: httpx.Request, priced: PricedCall) -> PricedCall:
-        """Have the prompt counted by the provider; if it does not, the count of bytes stands."""
+        """Return the call with the prompt counted by the provider, or by bytes if that fails."""
         passed = await self._free(request)
         body = b"".join([piece async for piece in passed.content])
         try:
@@ -162,10 +162,10 @@ class ModelProxy:
         self, request: httpx.Request, call: str, priced: PricedCall
     ) -> ProxiedResponse:
         pipe = ResponsePipe()
-        pump = MeteredCall(
+        metered = MeteredCall(
             self._upstream.client, self._ledger, self._clock, call=call, priced=priced
         )
-        self._background.start(pump.run(request, pipe, broken_off=_broken_off))
+        self._background.start(metered.run(request, pipe, broken_off=_broken_off))
         head = await pipe.head
         if head.answer is None:
             return _unreachable(head.unreachable)
@@ -175,7 +175,7 @@ class ModelProxy:
         try:
             answer = await self._upstream.client.send(request)
         except httpx.TransportError as error:
-            _log.warning("the model's API is not reachable", error=repr(error))
+            _log.warning("model.unreachable", error=repr(error))
             return _unreachable(type(error).__name__)
         return ProxiedResponse(answer.status_code, _passed_headers(answer), _whole(answer.content))
 
@@ -200,7 +200,7 @@ async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
 
 
 def _broken_off(answer: httpx.Response) -> bytes:
-    """End a stream that broke off with an `error` event; any other answer just ends."""
+    """Return the `error` event that ends a broken stream; any other response just ends."""
     if not answer.headers.get("content-type", "").startswith("text/event-stream"):
         return b""
     body = error_body("api_error", "The model's answer broke off.")
@@ -226,7 +226,7 @@ def _unreachable(cause: str) -> ProxiedResponse:
 
 
 def broke_answer(broke: LimitExceeded) -> ProxiedResponse:
-    """Say, in the API's shape, that a purse is too small: 402; or 429 while calls hold it."""
+    """Return the API's error for an exceeded limit: 402, or 429 while running calls hold it."""
     if broke.is_held:
         headers = {"retry-after": str(_HELD_SECONDS)}
         return refusal(429, "rate_limit_error", broke.detail, headers=headers)
@@ -249,7 +249,7 @@ def refusal(
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> ProxiedResponse:
-    """Answer with an error in the Messages API's shape."""
+    """Return an error response in the Messages API's shape."""
     body = error_body(kind, message, details)
     return ProxiedResponse(
         status, {"content-type": "application/json", **(headers or {})}, _whole(body)
@@ -257,6 +257,6 @@ def refusal(
 
 
 def error_body(kind: str, message: str, details: Mapping[str, Any] | None = None) -> bytes:
-    """Spell an error as the Messages API does."""
+    """Return the body of a Messages API error."""
     error = {"type": kind, "message": message, **({"details": details} if details else {})}
     return msgspec.json.encode({"type": "error", "error": error})

@@ -1,10 +1,10 @@
-"""What calls cost whose end was not seen, found from what the provider says it billed. Pure.
+"""Cost of calls with an unknown end, found from the provider's usage report. Pure.
 
-The provider reports sums a minute and model, not calls. So calls are gathered into stretches that
-have whole minutes to themselves; what the report of a stretch has beyond the calls that were
-settled in it is what the presumed ones used. Sums are exact to the token; where one stretch has
-several presumed calls of a model, their shares in it are equal. In a house where no minute passes
-without a call a stretch has no end, and its presumed calls stay as they are.
+The provider reports sums per minute and model, not calls. So calls are grouped into periods that
+have whole minutes to themselves; what the report of a period has beyond the calls that were
+settled in it is what the presumed ones used. Sums are exact to the token; where one period has
+several presumed calls of a model, their shares in it are equal. Where no minute passes
+without a call a period has no end, and its presumed calls stay as they are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,9 +23,9 @@ _MARGIN: Final = timedelta(seconds=5)
 
 
 class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call on the house's key that was made; `closed_at` None while it is under way.
+    """A call with the installation's key; `closed_at` is None while it is running.
 
-    `cost_microusd` is, of a presumed one, the most it can have cost.
+    `cost_microusd` of a presumed call is its maximum cost.
     """
 
     call: str
@@ -46,7 +46,7 @@ class CallPeriod(msgspec.Struct, frozen=True):
 
 
 def call_periods(calls: Sequence[RecordedCall], now: datetime) -> list[CallPeriod]:
-    """Gather calls; answer the stretches that have presumed ones and can be asked about."""
+    """Group calls; return the periods that have presumed calls and are reported by now."""
     found: list[CallPeriod] = []
     for call in sorted(calls, key=lambda each: each.opened_at):
         since = _minute(call.opened_at)
@@ -70,10 +70,10 @@ def call_periods(calls: Sequence[RecordedCall], now: datetime) -> list[CallPerio
 def attribute_usage(
     stretch: CallPeriod, reported: Mapping[str, TokenUsage]
 ) -> dict[str, TokenUsage]:
-    """Find what each presumed call of a stretch used, by its id.
+    """Return the usage of each presumed call of a period, by its id.
 
     `reported` are the provider's sums by model. A model whose report says less than is known of
-    its calls, or more than they can have cost, is left out: others use the key too, or something
+    its calls, or more than they can have cost, is omitted: others use the key too, or something
     else is wrong, and nothing is guessed.
     """
     found: dict[str, TokenUsage] = {}
@@ -89,7 +89,7 @@ def attribute_usage(
 
 
 def _split(rest: Sequence[int], calls: Sequence[RecordedCall]) -> dict[str, TokenUsage]:
-    """Give each call its equal part of what is left, beside what is known of it."""
+    """Return each call's equal part of the rest, added to its known usage."""
     found = {}
     for number, call in enumerate(calls):
         more = [part // len(calls) + (number < part % len(calls)) for part in rest]
@@ -99,7 +99,7 @@ def _split(rest: Sequence[int], calls: Sequence[RecordedCall]) -> dict[str, Toke
 
 
 def _is_same(model: str, reported: str) -> bool:
-    """Tell whether the provider's name of a model, which may end in a date, is meant."""
+    """Return whether two model names match; the provider's may end in a date."""
     return reported == model or reported.startswith(f"{model}-20")
 
 

@@ -1,8 +1,8 @@
-"""What a model call asks for, read from its body: enough to say what it can cost at most. Pure.
+"""Parser of model requests: enough to compute their maximum cost. Pure.
 
-What cannot be priced, or would make the provider reach out to an address of the caller's choice, is
-not passed on: the fields and tools let through are listed here, and there are no others. Source:
-the Messages API, reference/apis.md §2.3 and §2.6.
+A call that cannot be priced, or makes the provider fetch an address of the caller's choice, is
+refused: the permitted fields and tools are listed here, and there are no others. Source:
+the Messages API.
 """
 
 import json
@@ -54,7 +54,7 @@ _CLIENT_TOOLS: Final = ("custom", "bash_", "text_editor_", "memory_")
 
 
 class UnsupportedCall(Exception):
-    """The call is malformed, or asks for what the broker does not pass on; the text says which."""
+    """The call is malformed or uses an unsupported feature; the text says which."""
 
 
 class _Source(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ _encoder: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 class PricedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that may be made: what it may take at most."""
+    """A permitted call and its maximum usage."""
 
     model: str
     prompt_tokens: int
@@ -112,17 +112,17 @@ class PricedCall(msgspec.Struct, frozen=True, kw_only=True):
     is_hourly: bool
 
     def counted(self, prompt_tokens: int) -> "PricedCall":
-        """Reckon with the provider's own count of the prompt, which it calls an estimate."""
+        """Return the call with the provider's own count of the prompt, an estimate."""
         roomy = prompt_tokens + prompt_tokens // 50 + _ROOM_TOKENS
         return msgspec.structs.replace(self, prompt_tokens=min(self.prompt_tokens, roomy))
 
     def least(self) -> "PricedCall":
-        """Return the call with the shortest answer that is of use."""
+        """Return the call with the shortest useful answer."""
         tokens = min(self.output_tokens, MIN_OUTPUT_TOKENS)
         return msgspec.structs.replace(self, output_tokens=tokens)
 
     def within(self, left_microusd: int) -> "PricedCall":
-        """Return the call with an answer as long as the money left pays for, or the least."""
+        """Return the call with the longest answer the rest pays for, or the shortest useful one."""
         tokens = affordable_output_tokens(
             self.model,
             prompt_tokens=self.prompt_tokens,
@@ -133,7 +133,7 @@ class PricedCall(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, output_tokens=tokens)
 
     def estimate(self, begun: TokenUsage | None = None) -> CostEstimate:
-        """Say what it may cost; once it has begun, with the prompt as it was counted."""
+        """Return the maximum cost; once the call has begun, with the counted prompt."""
         if begun is None:
             most = most_microusd(
                 self.model,
@@ -148,11 +148,11 @@ class PricedCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelRequest:
-    """A call as it was parsed. What is sent on is written from this, never the caller's bytes.
+    """A parsed call. The forwarded request is encoded from it, never from the caller's bytes.
 
-    So the provider reads what was priced, whichever of two equal keys it would have taken. Numbers
+    So the provider reads what was priced, even if a key occurs twice. Numbers
     keep their digits. Raises NotPriced: for what cannot be written too, before any money is set
-    aside for it.
+    reserved for it.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -161,13 +161,13 @@ class ModelRequest:
         self._whole = _encoded(self._tree)
 
     def encoded(self, priced: PricedCall) -> bytes:
-        """Write the call with the answer's length that was paid for."""
+        """Encode the call with the answer's length that was paid for."""
         if "max_tokens" not in self._tree or priced.output_tokens == self.priced.output_tokens:
             return self._whole
         return _encoded({**self._tree, "max_tokens": priced.output_tokens})
 
     def counting(self) -> bytes:
-        """Write the request that has the call's prompt counted."""
+        """Encode the request that counts the call's prompt."""
         return _encoded({name: self._tree[name] for name in _COUNTED if name in self._tree})
 
 
@@ -218,7 +218,7 @@ def _encoded(tree: dict[str, Any]) -> bytes:
 
 
 def _price(tree: dict[str, Any], *, size_bytes: int) -> PricedCall:
-    """Price a call.
+    """Return a call with its maximum price.
 
     A prompt has no more tokens than its body has bytes, as every token of a text stands for at
     least one; images and documents, which are compressed, are reckoned apart.
@@ -244,7 +244,7 @@ def _price(tree: dict[str, Any], *, size_bytes: int) -> PricedCall:
 
 
 def counting(body: bytes) -> bytes:
-    """Make of a call's body, which was read before, the one that has its prompt counted."""
+    """Return the body that counts the prompt of a valid call."""
     return ModelRequest(body).counting()
 
 
@@ -260,7 +260,7 @@ def _blocks(content: object) -> Iterator[_Block]:
 
 
 def _compressed(blocks: Sequence[_Block]) -> int:
-    """Reckon what images and documents may count beyond their bytes."""
+    """Return the tokens that images and documents may count beyond their bytes."""
     tokens = 0
     for block in blocks:
         if block.type not in _BLOCKS:

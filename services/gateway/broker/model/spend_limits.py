@@ -1,7 +1,7 @@
-"""Which purses a model call draws on, and what is said when one is too small. Pure.
+"""Spend limits of a model call, and the error when one is exceeded. Pure.
 
-A task's purse lasts as long as the task. Persons and accounts have one a day and one a month, in
-UTC; a call belongs to the day and month in which it began.
+A task's limit lasts as long as the task. Persons and accounts have one per day and one per month,
+in UTC; a call belongs to the day and month in which it began.
 """
 
 from datetime import datetime, timedelta
@@ -19,9 +19,9 @@ _A_MILLION: Final = 1_000_000
 
 
 class BillingContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Who pays for a call: an attempt of a task, its person and account.
+    """Billing context of a call: an attempt of a task, its person and account.
 
-    `limit_microusd` is what the task may spend; 0 means no limit. `model` is the one model that its
+    `limit_microusd` is the task's limit; 0 means no limit. `model` is the only model that its
     calls may name; empty for any.
     """
 
@@ -34,18 +34,18 @@ class BillingContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpendLimit(NamedTuple):
-    """One limit a call is held to: what is set for the owner, else `most_microusd`, else none."""
+    """A limit on a call's spending: the owner's setting, else `max_microusd`, else none."""
 
     name: str
     owner: str
     per: Per
-    most_microusd: int | None = None
+    max_microusd: int | None = None
 
 
 class LimitExceeded(msgspec.Struct, frozen=True, kw_only=True):
-    """A purse that does not hold what a call may cost.
+    """A spend limit that is too small for a call's maximum cost.
 
-    `is_held`: it would, if it were not for calls that are under way.
+    `is_held`: it would suffice without the reservations of running calls.
     """
 
     scope: Scope
@@ -58,17 +58,17 @@ class LimitExceeded(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def left_microusd(self) -> int:
-        """What may still be set aside."""
+        """Amount that can still be reserved."""
         return max(0, self.limit_microusd - self.spent_microusd - self.reserved_microusd)
 
     @property
     def is_held(self) -> bool:
-        """Whether it is enough to wait for calls that are under way."""
+        """True when waiting for running calls is enough."""
         return self.spent_microusd + self.needed_microusd <= self.limit_microusd
 
     @property
     def detail(self) -> str:
-        """Say it to a person."""
+        """Message for a person."""
         whose = {"cost": "The task's budget", "person": "Your budget", "account": "The account's"}
         budget = whose[self.scope] + (" budget" if self.scope == "account" else "")
         until = "" if self.per == "task" else f" of this {self.per}"
@@ -83,9 +83,9 @@ class LimitExceeded(msgspec.Struct, frozen=True, kw_only=True):
 def spend_limits_of(
     payer: BillingContext, now: datetime, account_day_microusd: int = 0
 ) -> tuple[SpendLimit, ...]:
-    """Name what a call that begins now draws on.
+    """Return the spend limits of a call that begins now.
 
-    `account_day_microusd` limits an account's day unless it has set a limit of its own.
+    `account_day_microusd` is the daily limit of accounts that have set none.
     """
     day, month = f"{now:%Y-%m-%d}", f"{now:%Y-%m}"
     limit = payer.limit_microusd or None
@@ -100,13 +100,13 @@ def spend_limits_of(
     )
 
 
-def scope_of(purse: str) -> Scope:
-    """Say, in the log's words, whose limit a purse keeps."""
-    return _SCOPES[purse.partition(":")[0]]
+def scope_of(spend_limit: str) -> Scope:
+    """Return the scope of a spend limit, as named in the log."""
+    return _SCOPES[spend_limit.partition(":")[0]]
 
 
 def resets_at(per: Per, now: datetime) -> datetime | None:
-    """Tell when a purse is full again: at the next midnight, or on the first of the month."""
+    """Return when a limit resets: at the next midnight, or on the first of the month."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     match per:
         case "task":

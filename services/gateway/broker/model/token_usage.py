@@ -1,4 +1,4 @@
-"""What a model call used, and what it may use at most. Pure."""
+"""Token usage and maximum cost of a model call. Pure."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,10 @@ from events.protocol.model_prices import cost_microusd
 
 
 class CostEstimate(NamedTuple):
-    """What a call may take at most."""
+    """Maximum usage of a call."""
 
     model: str
-    most_microusd: int
+    max_microusd: int
     most_output_tokens: int
 
 
@@ -23,11 +23,11 @@ class TokenUsage(msgspec.Struct, frozen=True):
     hourly_tokens: int = 0
 
     def cost(self, model: str) -> int:
-        """Price them, in micro-dollars."""
+        """Return their price, in micro-dollars."""
         return cost_microusd(model, self.usage, hourly_tokens=self.hourly_tokens)
 
     def columns(self) -> list[int]:
-        """Lay them out as the ledger's functions take them."""
+        """Return them as arguments of the ledger's SQL functions."""
         use = self.usage
         written, read = use.cache_creation_input_tokens, use.cache_read_input_tokens
         return [use.input_tokens, use.output_tokens, written, read, self.hourly_tokens]

@@ -1,8 +1,8 @@
-"""Counts what an answer of the Messages API used, from its bytes as they pass. Pure.
+"""Parser of the usage in a Messages API response, from its bytes as they pass. Pure.
 
-A stream tells the prompt's tokens in `message_start` and the totals in `message_delta`; whatever a
-later event leaves out keeps its count. An answer whose counts cannot be read, or whose total never
-came, is not whole: it stands at the most it can have cost. Source: reference/apis.md §2.4.
+A stream has the prompt's tokens in `message_start` and the totals in `message_delta`; whatever a
+later event omits keeps its count. A response whose counts cannot be read, or whose total never
+came, is not whole: it counts at its maximum cost.
 """
 
 from typing import Annotated, Any, Final
@@ -42,7 +42,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 class UsageParser:
-    """One answer. `feed` it every chunk; `is_whole` once nothing more can be billed for it."""
+    """Parser of one response. `feed` it every chunk; `is_whole` once nothing more can be billed."""
 
     def __init__(self, *, is_stream: bool) -> None:
         self.model = ""
@@ -56,7 +56,7 @@ class UsageParser:
         self._name = b""
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Parse the next bytes."""
         if not self._is_stream:
             self._rest += chunk
             return
@@ -65,7 +65,7 @@ class UsageParser:
             self._line(line.rstrip(b"\r"))
 
     def end(self) -> None:
-        """Say that the answer ended as it should; a body that is no stream is read only now."""
+        """Mark the response as complete; a body that is no stream is parsed only now."""
         if self._is_stream:
             return
         try:
@@ -106,7 +106,7 @@ class UsageParser:
             self._add(message.usage)
 
     def _add(self, usage: _Usage) -> None:
-        """Keep the largest of each count: they only grow, and a later one takes nothing back."""
+        """Keep the largest of each count: counts only grow."""
         known = self.count.usage
         largest: dict[str, Any] = {
             name: max(getattr(known, name), getattr(usage, name) or 0)

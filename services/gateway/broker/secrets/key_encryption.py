@@ -1,10 +1,9 @@
-"""The key-encryption keys, which wrap the keys of sealed secrets, and what a key server would do.
+"""Key-encryption keys, which wrap the keys of encrypted secrets.
 
-In development they are lines of a file: 32 bytes in base64 each, the first one current, the others
-kept to open what they wrapped. A key server (KMS) takes the file's place by satisfying
-`KeyEncryption`. To rotate, put a new line on top and start the gateway again: it wraps all that the
-older keys wrapped anew, and once `GET /v1/operator/key-encryption` counts none under an old key,
-that line may go.
+They are lines of a file: 32 bytes in base64 each, the first one current, the others kept to unwrap
+older keys. A key server (KMS) can replace the file by implementing `KeyEncryption`. To rotate, put
+a new line on top and restart the broker: it re-wraps everything that the older keys wrapped, and
+once `GET /v1/operator/key-encryption` counts none under an old key, that line can be removed.
 """
 
 import binascii
@@ -27,21 +26,21 @@ class WrappedKey(NamedTuple):
 
 
 class KeyEncryption(Protocol):
-    """Wraps keys, and opens what it or its predecessors wrapped."""
+    """Wraps and unwraps keys."""
 
     current: str
 
     async def wrap(self, key: bytes, *, of: str) -> WrappedKey:
-        """Wrap a key as being `of` something."""
+        """Wrap a key, bound to `of`."""
         ...
 
     async def unwrap(self, wrapped: WrappedKey, *, of: str) -> bytes:
-        """Open a wrapped key. Raises DecryptionError."""
+        """Unwrap a key. Raises DecryptionError."""
         ...
 
 
 class FileKeys:
-    """Key-encryption keys that were read from a file."""
+    """Key-encryption keys from a file."""
 
     def __init__(self, keys: Sequence[bytes], entropy: Entropy) -> None:
         self._keys: Final = {_name(key): key for key in keys}
@@ -62,7 +61,7 @@ class FileKeys:
 
 
 def read_keys(file: Path, entropy: Entropy) -> FileKeys:
-    """Read the file. Raises Misconfigured, never telling what is in it."""
+    """Load the file. Raises Misconfigured, without showing the file's content."""
     try:
         keys = [b64decode(line, validate=True) for line in file.read_text().split()]
     except (OSError, UnicodeDecodeError, binascii.Error):

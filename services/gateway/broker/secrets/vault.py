@@ -1,8 +1,8 @@
-"""The accounts' own secrets, sealed in Postgres: a model key, forge tokens. Write-only to people.
+"""Secrets of accounts, encrypted in Postgres: a model key, forge tokens. Write-only for people.
 
-Each is sealed with AES-256-GCM under a random key of its own, which a key-encryption key wraps.
+Each is encrypted with AES-256-GCM under a random key of its own, which a key-encryption key wraps.
 Both are bound to account, provider, name and version, so that a row that was moved, or brought back
-from a backup, does not open in another's place.
+from a backup, cannot be decrypted in another's place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from services.gateway.problems import not_found, refused
 from services.gateway.stores.database import Pool, across_accounts, within
 
 _SHOWN: Final = 4
-_LEAST_TO_SHOW: Final = 16
+_MIN_CHARACTERS_TO_SHOW: Final = 16
 
 _ABOUT = "secret, provider, name, version, last4, created_at"
 _PUT = """
@@ -46,7 +46,7 @@ _WRAPPED = "SELECT wrapped_by, count(*) FROM accounts.secret GROUP BY 1"
 
 
 class SecretInfo(msgspec.Struct, frozen=True):
-    """What is told of a secret: all but the secret. `last4` is empty when it is very short."""
+    """A stored secret without its value. `last4` is empty when the value is very short."""
 
     id: str
     provider: str
@@ -57,7 +57,7 @@ class SecretInfo(msgspec.Struct, frozen=True):
 
 
 class Vault:
-    """Sealed secrets. Every method raises Refused (503) when the database does not answer."""
+    """Encrypted secrets. Every method raises Refused (503) when the database is unavailable."""
 
     def __init__(self, pool: Pool, keys: KeyEncryption, *, clock: Clock, entropy: Entropy) -> None:
         self._pool = pool
@@ -67,12 +67,12 @@ class Vault:
 
     @property
     def current(self) -> str:
-        """The name of the key-encryption key in use."""
+        """Name of the current key-encryption key."""
         return self._keys.current
 
     async def put(self, account: AccountId, provider: str, name: str, text: str) -> SecretInfo:
-        """Keep a secret, in place of one of the same name."""
-        last4 = text[-_SHOWN:] if len(text) >= _LEAST_TO_SHOW else ""
+        """Store a secret, replacing one of the same name."""
+        last4 = text[-_SHOWN:] if len(text) >= _MIN_CHARACTERS_TO_SHOW else ""
         fresh, now = prefixed("sec", self._entropy(16)), self._clock()
         async with within(self._pool, account) as connection:
             [row] = await connection.fetch(_PUT, fresh, account, provider, name, last4, now)
@@ -85,9 +85,9 @@ class Vault:
         return kept
 
     async def reveal(self, account: AccountId, provider: str, name: str) -> str | None:
-        """Open a secret for the broker's own use; None when there is none of this name.
+        """Decrypt a secret for the broker's own use; None when there is none of this name.
 
-        Raises Refused (409) when no key opens it.
+        Raises Refused (409) when no key decrypts it.
         """
         async with within(self._pool, account) as connection:
             row = await connection.fetchrow(_FIND, account, provider, name)
@@ -106,20 +106,20 @@ class Vault:
             ) from None
 
     async def all(self, account: AccountId) -> Sequence[SecretInfo]:
-        """List what an account keeps."""
+        """List an account's secrets."""
         async with within(self._pool, account) as connection:
             return [_kept(row) for row in await connection.fetch(_LIST, account)]
 
     async def delete(self, account: AccountId, secret: str) -> None:
-        """Destroy one. Raises Refused (404) when the account has none of this id."""
+        """Delete a secret. Raises Refused (404) when the account has none of this id."""
         async with within(self._pool, account) as connection:
             if not await connection.fetchval(_DELETE, account, secret):
                 raise not_found("secret")
 
     async def rewrap(self) -> int:
-        """Wrap anew what an older key-encryption key wraps, one by one; tell how many.
+        """Re-wrap what an older key-encryption key wraps, one by one; return how many.
 
-        Broken off, the next call goes on. What does not open is left as it is.
+        After an interruption the next call goes on. What cannot be unwrapped is left as it is.
         """
         done = 0
         async with across_accounts(self._pool) as connection:
@@ -139,7 +139,7 @@ class Vault:
         return done
 
     async def counted(self) -> Mapping[str, int]:
-        """Count the secrets by the key-encryption key that wraps theirs."""
+        """Count the secrets by their key-encryption key."""
         async with across_accounts(self._pool) as connection:
             return {row[0]: row[1] for row in await connection.fetch(_WRAPPED)}
 
@@ -154,5 +154,5 @@ def _of(row: asyncpg.Record) -> str:
 
 
 def _binding(account: str, provider: str, name: str, version: int) -> str:
-    """Spell what a secret is of. None of the parts can hold a `|`."""
+    """Return the context a secret is bound to. None of the parts can contain a `|`."""
     return f"{account}|{provider}|{name}|{version}"

@@ -30,7 +30,7 @@ from services.gateway.broker.attempts import TokenHolder
 from services.gateway.broker.git.proxy import SERVICES, GitRequest, GitResponse, said
 from services.gateway.broker.git.push_inspection import PushPolicy
 from services.gateway.broker.model.proxy import (
-    MOST_BYTES,
+    MAX_BYTES,
     PATHS,
     ProxiedResponse,
     broke_answer,
@@ -41,7 +41,7 @@ from services.gateway.http.dependencies import AnyRequest, CurrentBroker, bearer
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.tasks.repository_url import Place, locate
 
-MOST_BYTES_TO_VERIFY: Final = 512 * 1024
+MAX_BYTES_TO_VERIFY: Final = 512 * 1024
 MOST_BLOB_BYTES: Final = 64 * 1024 * 1024
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
 
@@ -60,7 +60,7 @@ async def claim(broker: CurrentBroker, data: JSONBody[ClaimRequest]) -> ClaimRes
     )
 
 
-@post("/model/{path:path}", status_code=200, request_max_body_size=MOST_BYTES)
+@post("/model/{path:path}", status_code=200, request_max_body_size=MAX_BYTES)
 async def model(request: AnyRequest, broker: CurrentBroker, path: FromPath[str]) -> Response[Any]:
     """Pass a model call through; every refusal has the Messages API's shape."""
     try:
@@ -179,7 +179,7 @@ async def get_blob(request: AnyRequest, broker: CurrentBroker, name: FromPath[st
     )
 
 
-@post("/events/verify", status_code=200, request_max_body_size=MOST_BYTES_TO_VERIFY)
+@post("/events/verify", status_code=200, request_max_body_size=MAX_BYTES_TO_VERIFY)
 async def verify_events(
     request: AnyRequest, broker: CurrentBroker, data: JSONBody[VerifyEventsRequest]
 ) -> VerifyEventsResponse:

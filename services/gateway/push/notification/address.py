@@ -1,7 +1,7 @@
-"""Where a device is reached: what a push service calls it, judged as a client names it. Pure.
+"""Push addresses of devices, and their validation. Pure.
 
-A Web Push endpoint is a URL that a client names and this house then calls: only https, only hosts
-on a list, no user, no fragment, and nothing is followed (security.md: requests on others' behalf).
+A Web Push endpoint is a URL that a client names and this server then calls: only https, only hosts
+on a list, no user, no fragment, and no redirect is followed (against server-side request forgery).
 """
 
 import re
@@ -19,7 +19,7 @@ from services.gateway.problems import invalid
 
 Kind = Literal["web", "apns", "fcm"]
 
-_LONGEST_ENDPOINT: Final = 2048
+_MAX_ENDPOINT_CHARACTERS: Final = 2048
 _UNCOMPRESSED: Final = b"\x04"
 _SECRET_BYTES: Final = 16
 _HTTPS_PORT: Final = 443
@@ -36,7 +36,7 @@ class WebKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebAddress(msgspec.Struct, frozen=True, tag_field="kind", tag="web"):
-    """A browser's PushSubscription, as its `toJSON` spells it."""
+    """A browser's PushSubscription, in the form of its `toJSON`."""
 
     endpoint: str
     keys: WebKeys
@@ -60,7 +60,7 @@ _addresses: Final[msgspec.json.Decoder[Address]] = msgspec.json.Decoder(Address)
 
 
 def kind_of(address: Address) -> Kind:
-    """Tell which push service an address is of."""
+    """Return the kind of push service of an address."""
     match address:
         case WebAddress():
             return "web"
@@ -71,30 +71,30 @@ def kind_of(address: Address) -> Kind:
 
 
 def encode_address(address: Address) -> bytes:
-    """Spell an address for storage."""
+    """Encode an address for storage."""
     return msgspec.json.encode(address)
 
 
 def read(stored: bytes) -> Address:
-    """Read an address as it was stored."""
+    """Decode a stored address."""
     return _addresses.decode(stored)
 
 
 def digest(address: Address) -> bytes:
-    """Tell two registrations of one device alike, whatever else changed in them."""
+    """Return a digest that is the same for all registrations of one device."""
     named = address.endpoint if isinstance(address, WebAddress) else address.token
     return sha256(f"{kind_of(address)}\n{named}".encode()).digest()
 
 
 def validate_address(address: Address, hosts: Sequence[str]) -> Address:
-    """Return the address, in its usual spelling. Raises Refused (422) when it cannot be one."""
+    """Return the address in normal form. Raises Refused (422) when it is invalid."""
     match address:
         case WebAddress(endpoint=endpoint, keys=keys):
             if not is_allowed(endpoint, hosts):
                 raise invalid(
                     "endpoint_refused",
                     "/subscription/endpoint",
-                    "The endpoint is not an https address of a push service this house knows. "
+                    "The endpoint is not an https address of a push service this server knows. "
                     "Send the subscription as the browser gave it; an operator adds a push "
                     "service with WEB_PUSH_HOSTS.",
                 )
@@ -111,8 +111,12 @@ def validate_address(address: Address, hosts: Sequence[str]) -> Address:
 
 
 def is_allowed(endpoint: str, hosts: Sequence[str]) -> bool:
-    """Tell whether an endpoint may be called. `hosts`: `name`, `*.name`, either with `:port`."""
-    if len(endpoint) > _LONGEST_ENDPOINT or not endpoint.isascii() or not endpoint.isprintable():
+    """Return whether an endpoint may be called. `hosts`: `name`, `*.name`, either with `:port`."""
+    if (
+        len(endpoint) > _MAX_ENDPOINT_CHARACTERS
+        or not endpoint.isascii()
+        or not endpoint.isprintable()
+    ):
         return False
     try:
         parts = urlsplit(endpoint)
@@ -157,7 +161,7 @@ def _is_point(encoded: bytes) -> bool:
 
 
 def decoded(text: str) -> bytes:
-    """Read base64url, padded or not; empty when it is none."""
+    """Decode base64url, padded or not; empty when it is invalid."""
     plain = text.rstrip("=")
     if not _BASE64URL.fullmatch(plain):
         return b""

@@ -1,4 +1,4 @@
-"""What is sent, before it is spelled for one push service. Pure."""
+"""Notification message, independent of the push service. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ WAIT: Final = timedelta(seconds=3)
 
 
 class DeliveryOptions(NamedTuple):
-    """How a class of pushes is sent: how long it is worth delivering, how hard it knocks."""
+    """Delivery options of a class of pushes: lifetime and urgency."""
 
     keep: timedelta
     is_urgent: bool
@@ -43,8 +43,8 @@ _WITHDRAWN: Final = "Nothing to do any more"
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One notification for one device: ids and two short lines. No code; of the prompt, its title.
 
-    `push` is a UUID, the same at every try. `collapse` is what newer ones replace it by: at most
-    32 characters of base64url.
+    `push` is a UUID, the same at every attempt. `collapse` is the key by which newer ones replace
+    it: at most 32 characters of base64url.
     """
 
     push: str
@@ -59,25 +59,25 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_withdrawal(self) -> bool:
-        """Tell whether it takes a notification back instead of showing one."""
+        """Return whether it withdraws a notification instead of showing one."""
         return self.push_class == "withdrawn"
 
     @property
     def is_urgent(self) -> bool:
-        """Tell whether the person is waited for."""
+        """Return whether the task waits for the person."""
         return DELIVERY_OPTIONS[self.push_class].is_urgent
 
     @property
     def ids(self) -> dict[str, str]:
-        """What a device needs to ask the gateway for the rest; every value is text."""
+        """Ids with which a device asks the gateway for the rest; every value is text."""
         task = {"task": str(self.task), "version": str(self.version)} if self.task else {}
         return {"push": self.push, "class": self.push_class, **task}
 
     def seconds_left(self, now: datetime) -> int:
-        """Tell for how long a push service should keep it; at least a second."""
+        """Return how long a push service should store it; at least a second."""
         return max(1, int((self.expires_at - now).total_seconds()))
 
 
 def headline(about: str, push_class: PushClass) -> str:
-    """Say in a few words what an event of tag `about` means for its person."""
+    """Return a short headline for an event of tag `about`."""
     return _WITHDRAWN if push_class == "withdrawn" else _HEADLINES.get(about, "News")

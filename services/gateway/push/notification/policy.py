@@ -1,4 +1,4 @@
-"""Whether a push that is due is still worth sending, and what becomes of it after a try. Pure."""
+"""Policy for due pushes: whether to send them, and their state after an attempt. Pure."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple, assert_never
@@ -33,10 +33,10 @@ Unsent = Literal["overtaken", "expired", "signed_out", "dead"]
 
 
 class DuePush(msgspec.Struct, frozen=True, kw_only=True):
-    """A push whose time has come, claimed by this process until `leased_until`.
+    """A due push, claimed by this process until `leased_until`.
 
-    `tries` were begun before. `was_shown`: an earlier push for the same task may have reached the
-    device. `address` is None when the device is dead.
+    `tries` counts earlier attempts. `was_shown`: an earlier push for the same task may have reached
+    the device. `address` is None when the device is dead.
     """
 
     push: str
@@ -58,15 +58,15 @@ class DuePush(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NextState(NamedTuple):
-    """What becomes of a push: its state, when it is due again if waiting, the device's fate."""
+    """Next state of a push, when it is due again if waiting, and whether the device is dead."""
 
     state: State
     due_at: datetime
     is_device_dead: bool = False
 
 
-def reason_to_skip(due: DuePush, tale: NotificationState, now: datetime) -> Unsent | None:
-    """Say why a push is not to be sent (any more); None when it is.
+def reason_to_skip(due: DuePush, state: NotificationState, now: datetime) -> Unsent | None:
+    """Return the reason not to send a push (any more); None to send it.
 
     A withdrawal is for devices that may be showing something; others need none.
     """
@@ -79,13 +79,13 @@ def reason_to_skip(due: DuePush, tale: NotificationState, now: datetime) -> Unse
     if due.task is None:
         return None
     is_needed = due.push_class != "withdrawn" or due.was_shown
-    return None if is_needed and tale.notice.version == due.version else "overtaken"
+    return None if is_needed and state.notice.version == due.version else "overtaken"
 
 
 def state_after_attempt(
     outcome: Outcome, message: Message, tries: int, *, now: datetime, chance: float
 ) -> NextState:
-    """Decide what follows a try. `tries` counts it; `chance` is uniform in [0, 1)."""
+    """Return the state after an attempt. `tries` includes it; `chance` is uniform in [0, 1)."""
     match outcome:
         case Success():
             return NextState("accepted", now)

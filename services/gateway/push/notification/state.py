@@ -1,4 +1,4 @@
-"""What a person should see of a task on a lock screen, folded from its history. Pure.
+"""Notification state of a task, folded from its history: what a lock screen should show. Pure.
 
 A task shows at most one notification, its newest; so everything sent for a task collapses into one
 (Topic, apns-collapse-id, collapse_key and tag are all the task's id). An event is worth a push when
@@ -28,11 +28,11 @@ from events.protocol.task_state import title_of
 PushClass = Literal["needs_input", "done", "failed", "withdrawn", "test"]
 
 _PERSON: Final = "person:"
-_LONGEST_TITLE: Final = 80
+_MAX_TITLE_CHARACTERS: Final = 80
 
 
 class Ask(NamedTuple):
-    """Something the task waits for: of what kind, and which one where there may be several."""
+    """A request the task waits for: its kind, and its id where there may be several."""
 
     kind: str
     request: str = ""
@@ -61,7 +61,7 @@ ENDS: Final[Mapping[str, PushClass]] = {
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """What to show since `version`. `about` is the event's tag; withdrawn means: nothing."""
+    """Notification to show since `version`. `about` is the event's tag; withdrawn means: none."""
 
     version: int = 0
     push_class: PushClass = "withdrawn"
@@ -69,7 +69,7 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class NotificationState(msgspec.Struct, frozen=True):
-    """What pushes need to know of a task. `open_asks` are the asks nobody has settled yet."""
+    """State of a task for pushes. `open_asks` are its unanswered requests."""
 
     title: str = ""
     submitter: str = ""
@@ -80,7 +80,7 @@ class NotificationState(msgspec.Struct, frozen=True):
 
     @property
     def audience(self) -> frozenset[PersonId]:
-        """Whom it concerns: who submitted the task, and who instructed it last."""
+        """Recipients: who submitted the task, and who instructed it last."""
         return frozenset(PersonId(name) for name in (self.submitter, self.instructor) if name)
 
 
@@ -92,20 +92,20 @@ def fold_history(history: Sequence[Recorded]) -> NotificationState:
     return fold_notices(EMPTY_STATE, history)
 
 
-def fold_notices(tale: NotificationState, events: Sequence[Recorded]) -> NotificationState:
+def fold_notices(state: NotificationState, events: Sequence[Recorded]) -> NotificationState:
     """Apply events that follow."""
-    return reduce(evolve, events, tale)
+    return reduce(evolve, events, state)
 
 
 def concerns(recorded: Recorded) -> bool:
-    """Tell whether an event may change a notice, without knowing what went before it."""
+    """Return whether an event may change a notice, without knowing the history before it."""
     event = recorded.event
     tag = tag_of(event)
     changes = TaskInstructed | TaskInterrupted | TaskCancelled
     return tag in ASKS or tag in SETTLES or tag in ENDS or isinstance(event, changes)
 
 
-def evolve(tale: NotificationState, recorded: Recorded) -> NotificationState:
+def evolve(state: NotificationState, recorded: Recorded) -> NotificationState:
     """Apply one event. Total: no history makes it raise."""
     event, tag = recorded.event, tag_of(recorded.event)
     if isinstance(event, TaskSubmitted):
@@ -114,50 +114,50 @@ def evolve(tale: NotificationState, recorded: Recorded) -> NotificationState:
     if isinstance(event, TaskErased):
         return EMPTY_STATE
     if isinstance(event, TaskInstructed):
-        tale = replace(tale, instructor=_person(recorded.by) or tale.instructor)
-        if tale.has_ended:
-            return _withdraw(replace(tale, has_ended=False), recorded, frozenset())
-        settled = _of_kind(tale, "question") if event.mode == "steer" else frozenset()
-        return _withdraw(tale, recorded, tale.open_asks - settled)
-    if tale.has_ended:
-        return tale
+        state = replace(state, instructor=_person(recorded.by) or state.instructor)
+        if state.has_ended:
+            return _withdraw(replace(state, has_ended=False), recorded, frozenset())
+        settled = _of_kind(state, "question") if event.mode == "steer" else frozenset()
+        return _withdraw(state, recorded, state.open_asks - settled)
+    if state.has_ended:
+        return state
     if isinstance(event, TaskInterrupted | TaskCancelled):
-        tale = replace(tale, has_ended=isinstance(event, TaskCancelled))
-        return _withdraw(tale, recorded, frozenset())
+        state = replace(state, has_ended=isinstance(event, TaskCancelled))
+        return _withdraw(state, recorded, frozenset())
     if tag in ENDS:
         notice = Notice(recorded.version, ENDS[tag], tag)
-        return replace(tale, has_ended=True, open_asks=frozenset(), notice=notice)
+        return replace(state, has_ended=True, open_asks=frozenset(), notice=notice)
     if tag in ASKS:
-        return _asked(tale, recorded, _ask(ASKS[tag], event))
+        return _asked(state, recorded, _ask(ASKS[tag], event))
     if tag in SETTLES:
-        return _withdraw(tale, recorded, tale.open_asks - {_ask(SETTLES[tag], event)})
-    return tale
+        return _withdraw(state, recorded, state.open_asks - {_ask(SETTLES[tag], event)})
+    return state
 
 
-def _asked(tale: NotificationState, recorded: Recorded, ask: Ask) -> NotificationState:
-    """Note an ask. A worker that takes a task up again asks again: that is no news."""
-    if ask in tale.open_asks:
-        return tale
+def _asked(state: NotificationState, recorded: Recorded, ask: Ask) -> NotificationState:
+    """Add a request. A worker that resumes a task asks again: that changes nothing."""
+    if ask in state.open_asks:
+        return state
     notice = Notice(recorded.version, "needs_input", tag_of(recorded.event))
-    return replace(tale, open_asks=tale.open_asks | {ask}, notice=notice)
+    return replace(state, open_asks=state.open_asks | {ask}, notice=notice)
 
 
 def _withdraw(
-    tale: NotificationState, recorded: Recorded, still_open: frozenset[Ask]
+    state: NotificationState, recorded: Recorded, still_open: frozenset[Ask]
 ) -> NotificationState:
-    """Take the notice back when nothing is asked any more; while something is, it stays true."""
-    tale = replace(tale, open_asks=still_open)
-    if still_open or tale.notice.push_class == "withdrawn":
-        return tale
-    return replace(tale, notice=Notice(recorded.version, "withdrawn", tag_of(recorded.event)))
+    """Withdraw the notice when no request is open any more."""
+    state = replace(state, open_asks=still_open)
+    if still_open or state.notice.push_class == "withdrawn":
+        return state
+    return replace(state, notice=Notice(recorded.version, "withdrawn", tag_of(recorded.event)))
 
 
 def _ask(ask: Ask, event: object) -> Ask:
     return Ask(ask.kind, str(getattr(event, ask.request, "")) if ask.request else "")
 
 
-def _of_kind(tale: NotificationState, kind: str) -> frozenset[Ask]:
-    return frozenset(ask for ask in tale.open_asks if ask.kind == kind)
+def _of_kind(state: NotificationState, kind: str) -> frozenset[Ask]:
+    return frozenset(ask for ask in state.open_asks if ask.kind == kind)
 
 
 def _person(by: str) -> str:
@@ -166,4 +166,8 @@ def _person(by: str) -> str:
 
 def _cut(title: str) -> str:
     line = " ".join(plain(title).split())
-    return line if len(line) <= _LONGEST_TITLE else line[: _LONGEST_TITLE - 1].rstrip() + "…"
+    return (
+        line
+        if len(line) <= _MAX_TITLE_CHARACTERS
+        else line[: _MAX_TITLE_CHARACTERS - 1].rstrip() + "…"
+    )

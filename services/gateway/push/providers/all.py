@@ -1,4 +1,4 @@
-"""The push services this house sends through, behind one call."""
+"""Push providers of this installation, behind one interface."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from services.gateway.push.providers.web import WebPush
 
 
 class PushProviders(NamedTuple):
-    """What there is of each kind; None where the operator has set nothing up."""
+    """Providers by kind; None where one is not configured."""
 
     web: WebPush | None
     apns: Apns | None
@@ -26,7 +26,7 @@ class PushProviders(NamedTuple):
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """The kinds that devices may register for."""
+        """Kinds that devices may register for."""
         every: tuple[tuple[Kind, object | None], ...] = (
             ("web", self.web),
             ("apns", self.apns),
@@ -40,17 +40,17 @@ class PushProviders(NamedTuple):
             raise invalid(
                 "push_kind_not_offered",
                 "/kind",
-                f"This house sends no pushes of kind {kind}: its operator has not set it up "
+                f"This server sends no pushes of kind {kind}: its operator has not set it up "
                 "(README, Configuration: VAPID_PRIVATE_KEY, APNS_URL or FCM_URL). It sends: "
                 f"{', '.join(self.kinds) or 'none'}.",
             )
 
     async def send(self, address: Address, message: Message) -> Outcome:
-        """Try once to deliver; every misfortune is an outcome."""
+        """Attempt one delivery; every error is an outcome."""
         if isinstance(address, WebAddress) and self.web:
             return await self.web.send(address, message)
         if isinstance(address, ApnsAddress) and self.apns:
             return await self.apns.send(address, message)
         if isinstance(address, FcmAddress) and self.fcm:
             return await self.fcm.send(address, message)
-        return Rejection(0, "This house no longer sends pushes of this kind.")
+        return Rejection(0, "This server no longer sends pushes of this kind.")

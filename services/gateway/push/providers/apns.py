@@ -1,7 +1,7 @@
 """Apple's push service over HTTP/2, with provider tokens.
 
 Sources: Apple, "Sending notification requests to APNs", "Establishing a token-based connection to
-APNs", "Handling notification responses from APNs"; realtime.md §6.
+APNs", "Handling notification responses from APNs".
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _GENTLY: Final = "5"
 
 
 class ProviderToken:
-    """The token that says who sends: made anew when it ages, never more often than allowed."""
+    """Provider token: renewed when it ages, never more often than allowed."""
 
     def __init__(self, private_key: bytes, *, key_id: str, team_id: str, clock: Clock) -> None:
         """`private_key` is PEM (a .p8 file); raises ValueError when it is no P-256 key."""
@@ -50,7 +50,7 @@ class ProviderToken:
 
     @property
     def current(self) -> str:
-        """The token to send with now."""
+        """Current token."""
         if self._clock() - self._made_at > _REUSED:
             self._made_at = self._clock()
             self._token = jwt.encode(
@@ -62,7 +62,7 @@ class ProviderToken:
         return self._token
 
     def doubt(self) -> None:
-        """Make the next one anew, if that is allowed already."""
+        """Renew the token next time, if that is allowed already."""
         if self._clock() - self._made_at > _KEPT:
             self._made_at -= _REUSED
 
@@ -84,7 +84,7 @@ class Apns:
         self._clock = clock
 
     async def send(self, address: ApnsAddress, message: Message) -> Outcome:
-        """Try once. 410, and 400 BadDeviceToken, mean that the token is over."""
+        """Attempt once. 410, and 400 BadDeviceToken, mean that the token is invalid."""
         headers = {
             "authorization": f"bearer {self._token.current}",
             "apns-topic": self._topic,
@@ -112,7 +112,7 @@ class Apns:
 
 
 def payload(message: Message) -> bytes:
-    """Spell a message for an app: an alert, or (a withdrawal) a nudge to take one back."""
+    """Return the payload for an app: an alert, or for a withdrawal a background notification."""
     aps: Mapping[str, Any] = {"content-available": 1}
     if not message.is_withdrawal:
         aps = {

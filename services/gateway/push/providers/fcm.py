@@ -31,7 +31,7 @@ _SPARE: Final = timedelta(minutes=2)
 
 
 class GoogleAccount(msgspec.Struct, frozen=True):
-    """What a service account's key file says, as far as it is used."""
+    """Content of a service account's key file, as far as it is used."""
 
     project_id: str
     client_email: str
@@ -57,7 +57,7 @@ class _Granted(msgspec.Struct, frozen=True):
 
 
 class AccessToken:
-    """The service account's token, asked for once and kept until shortly before its end."""
+    """Access token of the service account, cached until shortly before it expires."""
 
     def __init__(self, client: httpx.AsyncClient, account: GoogleAccount, clock: Clock) -> None:
         self._client = client
@@ -68,7 +68,7 @@ class AccessToken:
         self._one_at_a_time = asyncio.Lock()
 
     async def current(self) -> str:
-        """Give the token. Raises NoToken."""
+        """Return the token. Raises TokenUnavailable."""
         async with self._one_at_a_time:
             if self._clock() >= self._good_until:
                 granted = await self._ask()
@@ -77,7 +77,7 @@ class AccessToken:
             return self._token
 
     def doubt(self, token: str) -> None:
-        """Ask anew next time, unless that has happened already."""
+        """Request a new token next time, unless that has happened already."""
         if token == self._token:
             self._good_until = self._clock()
 
@@ -136,7 +136,7 @@ class Fcm:
         self._clock = clock
 
     async def send(self, address: FcmAddress, message: Message) -> Outcome:
-        """Try once. UNREGISTERED means that the token is over."""
+        """Attempt once. UNREGISTERED means that the token is invalid."""
         try:
             token = await self._token.current()
             answer = await self._client.post(
@@ -167,7 +167,7 @@ class Fcm:
 
 
 def payload(token: str, message: Message, *, seconds: int) -> bytes:
-    """Spell a message for an app: shown by the system; a withdrawal is for the app alone."""
+    """Return the payload for an app: shown by the system; a withdrawal is for the app only."""
     android: dict[str, Any] = {
         "collapse_key": message.collapse,
         "priority": "NORMAL" if message.is_withdrawal else "HIGH",

@@ -36,7 +36,7 @@ _RENEWED: Final = timedelta(hours=1)
 
 
 class Vapid:
-    """The key by which push services know this house, and the tokens made with it."""
+    """VAPID key of this installation, and the tokens signed with it."""
 
     def __init__(self, private_key: str, contact: str, clock: Clock) -> None:
         """`private_key` is base64url of 32 bytes; raises ValueError when it is not a key."""
@@ -51,7 +51,7 @@ class Vapid:
         self.public_key = urlsafe_b64encode(point).decode().rstrip("=")
 
     def authorization(self, endpoint: str) -> str:
-        """Make the header for an endpoint; one token serves an origin for hours."""
+        """Return the header for an endpoint; one token serves an origin for hours."""
         parts = urlsplit(endpoint)
         origin = f"{parts.scheme}://{parts.netloc}"
         token, expires_at = self._tokens.get(origin, ("", self._clock()))
@@ -87,9 +87,9 @@ class WebPush(NamedTuple):
     clock: Clock
 
     async def send(self, address: WebAddress, message: Message) -> Outcome:
-        """Try once. 404 and 410 mean that the subscription is over."""
+        """Attempt once. 404 and 410 mean that the subscription is over."""
         if not is_allowed(address.endpoint, self.hosts):
-            return InvalidAddress(0, "The push service is not on this house's list any more.")
+            return InvalidAddress(0, "The push service is not on this server's list any more.")
         headers = {
             "TTL": str(message.seconds_left(self.clock())),
             "Urgency": "high" if message.is_urgent else "normal",
@@ -112,7 +112,7 @@ class WebPush(NamedTuple):
 
 
 def declared(message: Message) -> bytes:
-    """Spell a message as a declarative push message.
+    """Return a message as a declarative push message.
 
     Browsers insist on something visible for every push, so a withdrawal replaces what is shown
     (same tag) without a sound; a service worker may close it instead.

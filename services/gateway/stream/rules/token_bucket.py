@@ -1,8 +1,8 @@
-"""How much a device may ask in how little time: a bucket that fills steadily. Pure."""
+"""Token bucket: the rate at which a device may send commands. Pure."""
 
 
 class TokenBucket:
-    """So many a second, and that many at once after a pause."""
+    """So many per second, and a burst after a pause."""
 
     def __init__(self, *, at_once: int, a_second: float, now: float) -> None:
         self._most = float(at_once)
@@ -11,7 +11,7 @@ class TokenBucket:
         self._at = now
 
     def spend(self, now: float) -> bool:
-        """Take one out; False when none is left. `now` is a steady clock's time, in seconds."""
+        """Take one token; False when none is left. `now` is monotonic, in seconds."""
         self._left = min(self._most, self._left + (now - self._at) * self._a_second)
         self._at = now
         if self._left < 1:

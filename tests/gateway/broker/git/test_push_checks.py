@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.broker.git.push_request import (
-    LONGEST,
+    MAX_COMMANDS_BYTES,
     PushRefused,
     Update,
     check,
@@ -137,7 +137,7 @@ def test_what_is_no_plain_push_is_refused(start):
 
 def test_endless_commands_are_refused():
     with pytest.raises(PushRefused, match="64 KiB"):
-        read_commands(line(f"shallow {OLD}") * (LONGEST // 50))
+        read_commands(line(f"shallow {OLD}") * (MAX_COMMANDS_BYTES // 50))
 
 
 @given(st.integers(0, 300))

@@ -1,4 +1,4 @@
-"""The broker's arithmetic: what a call may cost, what an answer used, which purses pay."""
+"""The broker's arithmetic: what a call may cost, what an answer used, which spend limits apply."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -38,40 +38,40 @@ END = event("message_delta", delta={}, usage={"output_tokens": 40}) + event("mes
 
 
 def fed(*pieces, is_stream=True):
-    tally = UsageParser(is_stream=is_stream)
+    parser = UsageParser(is_stream=is_stream)
     for piece in pieces:
-        tally.feed(piece)
-    return tally
+        parser.feed(piece)
+    return parser
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100, 10_000])
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
 def test_a_stream_is_counted_however_it_is_cut(size, line_end):
     whole = (START + DELTA + END).replace(b"\n", line_end)
-    tally = fed(*[whole[at : at + size] for at in range(0, len(whole), size)])
-    assert tally.is_whole
-    assert tally.model == "claude-sonnet-5-5"
-    assert tally.count == TokenUsage(Usage(7, 40, 5, 3), hourly_tokens=2)
+    parser = fed(*[whole[at : at + size] for at in range(0, len(whole), size)])
+    assert parser.is_whole
+    assert parser.model == "claude-sonnet-5-5"
+    assert parser.count == TokenUsage(Usage(7, 40, 5, 3), hourly_tokens=2)
 
 
 def test_a_stream_that_breaks_off_has_its_prompt_counted_and_is_not_whole():
-    tally = fed(START, DELTA)
-    assert (tally.has_begun, tally.is_whole) == (True, False)
-    assert tally.count.usage.input_tokens == 7
+    parser = fed(START, DELTA)
+    assert (parser.has_begun, parser.is_whole) == (True, False)
+    assert parser.count.usage.input_tokens == 7
     assert not fed(START, event("error", error={"type": "overloaded_error"})).is_whole
     assert not fed(event("message_stop")).is_whole
 
 
 def test_a_whole_message_is_counted_at_its_end():
     body = json.dumps({"model": "m", "usage": {**USAGE, "output_tokens": 9}}).encode()
-    tally = fed(body[:9], body[9:], is_stream=False)
-    assert not tally.is_whole
-    tally.end()
-    assert (tally.is_whole, tally.count.usage.output_tokens) == (True, 9)
+    parser = fed(body[:9], body[9:], is_stream=False)
+    assert not parser.is_whole
+    parser.end()
+    assert (parser.is_whole, parser.count.usage.output_tokens) == (True, 9)
     for nothing in (b"", b"{", b"[]", b'{"type":"error"}'):
-        tally = fed(nothing, is_stream=False)
-        tally.end()
-        assert not tally.is_whole
+        parser = fed(nothing, is_stream=False)
+        parser.end()
+        assert not parser.is_whole
 
 
 def body(**changes):
@@ -94,14 +94,14 @@ def test_a_prompt_that_is_kept_for_an_hour_is_dearer():
     hour = {"type": "ephemeral", "ttl": "1h"}
     for asked in (body(cache_control=hour), body(tools=[{"name": "t", "cache_control": hour}])):
         assert read(asked).is_hourly
-        assert read(asked).estimate().most_microusd > read(body()).estimate().most_microusd
+        assert read(asked).estimate().max_microusd > read(body()).estimate().max_microusd
     assert not read(body(cache_control={"type": "ephemeral"})).is_hourly
 
 
 def test_once_it_has_begun_only_the_answer_is_uncertain():
     priced = read(body(max_tokens=100))
     begun = priced.estimate(TokenUsage(Usage(50, 1, 0, 1000)))
-    assert begun.most_microusd == 50 * 2 + 1000 // 10 + 100 * 10 < priced.estimate().most_microusd
+    assert begun.max_microusd == 50 * 2 + 1000 // 10 + 100 * 10 < priced.estimate().max_microusd
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b"\xff", b'{"model": 1}', b"[" * 100_000])
@@ -126,9 +126,9 @@ def test_an_hour_in_the_cache_has_its_price():
     assert cost_microusd("claude-sonnet-5-5", usage, hourly_tokens=400_000) == 3_100_000
 
 
-def test_a_call_draws_on_five_purses():
+def test_a_call_has_five_spend_limits():
     payer = BillingContext(account="acc", person="per", task="task", attempt=1, limit_microusd=5)
-    assert [(p.name, p.most_microusd) for p in spend_limits_of(payer, NOW)] == [
+    assert [(p.name, p.max_microusd) for p in spend_limits_of(payer, NOW)] == [
         ("task:task", 5),
         ("person:per:2026-12-31", None),
         ("person:per:2026-12", None),

@@ -102,7 +102,7 @@ def test_the_longest_answer_that_is_paid_for_costs_no_more_than_what_is_left(mod
 def test_an_answer_is_cut_to_the_money_left_but_not_to_nothing():
     priced = read(BODY)
     assert priced.within(10**9) == priced
-    shorter = priced.within(priced.estimate().most_microusd - 1)
+    shorter = priced.within(priced.estimate().max_microusd - 1)
     assert MIN_OUTPUT_TOKENS < shorter.output_tokens < priced.output_tokens
     assert priced.within(0).output_tokens == MIN_OUTPUT_TOKENS
     assert json.loads(ModelRequest(BODY).encoded(shorter))["max_tokens"] == shorter.output_tokens
@@ -116,17 +116,17 @@ def delta(**usage):
 
 
 def test_no_later_count_takes_an_earlier_one_back():
-    tally = fed(START, delta(output_tokens=40), delta(output_tokens=3, input_tokens=0), STOP)
+    parser = fed(START, delta(output_tokens=40), delta(output_tokens=3, input_tokens=0), STOP)
 
-    assert tally.is_whole
-    assert (tally.count.usage.output_tokens, tally.count.usage.input_tokens) == (40, 7)
+    assert parser.is_whole
+    assert (parser.count.usage.output_tokens, parser.count.usage.input_tokens) == (40, 7)
 
 
 def test_a_second_beginning_changes_nothing_but_upwards():
     again = event("message_start", message={"model": "claude-haiku-5-5", "usage": {}})
-    tally = fed(START, again, delta(output_tokens=4), STOP)
+    parser = fed(START, again, delta(output_tokens=4), STOP)
 
-    assert (tally.model, tally.count.usage.input_tokens) == ("claude-sonnet-5-5", 7)
+    assert (parser.model, parser.count.usage.input_tokens) == ("claude-sonnet-5-5", 7)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def test_an_answer_whose_counts_are_missing_or_odd_is_not_whole(odd):
 
 
 def test_a_message_without_its_total_is_not_whole():
-    tally = UsageParser(is_stream=False)
-    tally.feed(b'{"model": "m", "usage": {"input_tokens": 5}}')
-    tally.end()
-    assert not tally.is_whole
+    parser = UsageParser(is_stream=False)
+    parser.feed(b'{"model": "m", "usage": {"input_tokens": 5}}')
+    parser.end()
+    assert not parser.is_whole
 
 
 def test_a_repeated_name_among_very_many_is_found_at_once():

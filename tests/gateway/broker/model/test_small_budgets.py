@@ -12,7 +12,7 @@ from tests.gateway.broker.model.test_ledger import (
     say,
     spelled,
 )
-from tests.kit.probe.spend import calls, purses
+from tests.kit.probe.spend import calls, spend_limits
 
 __all__ = ["model"]
 
@@ -28,7 +28,7 @@ async def test_five_cents_pay_for_a_call_that_could_cost_thirty(servers, fresh_d
         [call] = await calls(fresh_database)
         assert 512 < call["most_output"] < 5_000
         await everything_is_closed(fresh_database)
-        spent, reserved = (await purses(fresh_database))[f"task:{task}"]
+        spent, reserved = (await spend_limits(fresh_database))[f"task:{task}"]
         assert 0 < spent < 50_000
         assert reserved == 0
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.push.assembly import carried
+from services.gateway.push.assembly import open_providers
 from tests.kit.fakes.push_services import MovableClock, push_world
 
 
@@ -19,11 +19,11 @@ async def outside(tmp_path, clock):
 
 
 @pytest.fixture
-async def carriers(outside, clock):
-    async with carried(outside.settings, clock) as made:
+async def providers(outside, clock):
+    async with open_providers(outside.settings, clock) as made:
         yield made
 
 
 @pytest.fixture
-def browser(outside, carriers):
-    return outside.browser(carriers.web.vapid.public_key)
+def browser(outside, providers):
+    return outside.browser(providers.web.vapid.public_key)

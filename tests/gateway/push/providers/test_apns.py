@@ -8,10 +8,10 @@ from services.gateway.push.notification.outcome import InvalidAddress, Rejection
 from tests.kit.fakes.push_services import header, message
 
 
-async def test_apple_is_told_all_it_wants_to_know(outside, carriers, clock):
+async def test_apple_is_told_all_it_wants_to_know(outside, providers, clock):
     token, sent = outside.services.apple.install(), message(clock())
-    await carriers.send(ApnsAddress(token), sent)
-    await carriers.send(ApnsAddress(token), message(clock(), push_class="withdrawn"))
+    await providers.send(ApnsAddress(token), sent)
+    await providers.send(ApnsAddress(token), message(clock(), push_class="withdrawn"))
     alert, background = outside.services.taken
     names = ("apns-id", "apns-collapse-id", "apns-push-type", "apns-priority", "apns-expiration")
     assert list(header(alert, *names).values()) == [
@@ -29,23 +29,23 @@ async def test_apple_is_told_all_it_wants_to_know(outside, carriers, clock):
 
 
 async def test_apples_token_is_used_for_an_hour_at_most_and_never_changed_too_soon(
-    outside, carriers, clock
+    outside, providers, clock
 ):
     address = ApnsAddress(outside.services.apple.install())
     for minutes in (0, 30, 19, 2, 45, 10):  # 0, 30, 49, 51, 96, 106
         clock.move(minutes=minutes)
-        outcome = await carriers.send(address, message(clock()))
+        outcome = await providers.send(address, message(clock()))
         assert isinstance(outcome, Success), outcome
     assert outside.services.apple.provider_tokens == 3
 
 
-async def test_a_doubted_token_is_made_anew_when_that_is_allowed(outside, carriers, clock):
+async def test_a_doubted_token_is_made_anew_when_that_is_allowed(outside, providers, clock):
     address = ApnsAddress(outside.services.apple.install())
     for minutes, tokens in ((0, 1), (5, 1), (20, 2)):
         clock.move(minutes=minutes)
         outside.order("apns", status=403, reason="ExpiredProviderToken")
-        assert isinstance(await carriers.send(address, message(clock())), Retry)
-        assert isinstance(await carriers.send(address, message(clock())), Success)
+        assert isinstance(await providers.send(address, message(clock())), Retry)
+        assert isinstance(await providers.send(address, message(clock())), Success)
         assert outside.services.apple.provider_tokens == tokens
 
 
@@ -60,13 +60,13 @@ async def test_a_doubted_token_is_made_anew_when_that_is_allowed(outside, carrie
         (403, "BadCertificate", Rejection),
     ],
 )
-async def test_apples_reasons_are_understood(outside, carriers, clock, status, reason, kind):
+async def test_apples_reasons_are_understood(outside, providers, clock, status, reason, kind):
     outside.order("apns", status=status, reason=reason)
-    outcome = await carriers.send(ApnsAddress("ab" * 32), message(clock()))
+    outcome = await providers.send(ApnsAddress("ab" * 32), message(clock()))
     assert (type(outcome), outcome.reason) == (kind, reason)
 
 
-async def test_an_app_that_was_removed_is_dead(outside, carriers, clock):
+async def test_an_app_that_was_removed_is_dead(outside, providers, clock):
     token = outside.services.apple.install()
     outside.services.apple.remove(token)
-    assert isinstance(await carriers.send(ApnsAddress(token), message(clock())), InvalidAddress)
+    assert isinstance(await providers.send(ApnsAddress(token), message(clock())), InvalidAddress)

@@ -9,10 +9,10 @@ from tests.kit.fakes.push_services import Browser, header, message, unbase64url,
 
 
 async def test_a_browser_reads_ids_and_a_title_and_knows_what_to_open(
-    outside, carriers, browser, clock
+    outside, providers, browser, clock
 ):
     sent = message(clock())
-    await carriers.send(web_address(browser), sent)
+    await providers.send(web_address(browser), sent)
     [read] = outside.to(browser)
     assert read == {
         "web_push": 8030,
@@ -38,50 +38,50 @@ async def test_a_browser_reads_ids_and_a_title_and_knows_what_to_open(
 
 
 async def test_a_withdrawal_replaces_what_is_shown_without_a_sound(
-    outside, carriers, browser, clock
+    outside, providers, browser, clock
 ):
-    await carriers.send(web_address(browser), message(clock(), push_class="withdrawn"))
+    await providers.send(web_address(browser), message(clock(), push_class="withdrawn"))
     [read] = outside.to(browser)
     assert read["mutable"]
     assert read["notification"]["silent"]
     assert read["notification"]["tag"] == message(clock()).task
 
 
-async def test_a_subscription_that_ended_is_dead(outside, carriers, browser, clock):
+async def test_a_subscription_that_ended_is_dead(outside, providers, browser, clock):
     address = web_address(browser)
     outside.services.browsers.unsubscribe(browser.endpoint.removeprefix(outside.origin))
-    assert isinstance(await carriers.send(address, message(clock())), InvalidAddress)
+    assert isinstance(await providers.send(address, message(clock())), InvalidAddress)
     unknown = WebAddress(f"{outside.origin}/wp/unknown", address.keys)
-    assert isinstance(await carriers.send(unknown, message(clock())), InvalidAddress)
+    assert isinstance(await providers.send(unknown, message(clock())), InvalidAddress)
 
 
-async def test_a_push_service_taken_off_the_list_is_not_called(outside, carriers, browser, clock):
-    narrowed = carriers.web._replace(hosts=("push.example",))
+async def test_a_push_service_taken_off_the_list_is_not_called(outside, providers, browser, clock):
+    narrowed = providers.web._replace(hosts=("push.example",))
     assert isinstance(await narrowed.send(web_address(browser), message(clock())), InvalidAddress)
     assert outside.services.asked["web"] == 0
 
 
-async def test_a_redirect_is_not_followed(outside, carriers, browser, clock):
+async def test_a_redirect_is_not_followed(outside, providers, browser, clock):
     outside.order("web", status=307)
-    outcome = await carriers.send(web_address(browser), message(clock()))
+    outcome = await providers.send(web_address(browser), message(clock()))
     assert outcome == Rejection(307, "")
     assert outside.services.asked["web"] == 1
 
 
 async def test_one_vapid_token_serves_for_hours_and_is_renewed_in_time(
-    outside, carriers, browser, clock
+    outside, providers, browser, clock
 ):
     for hours in (0, 10, 2):
         clock.move(hours=hours)
-        outcome = await carriers.send(web_address(browser), message(clock()))
+        outcome = await providers.send(web_address(browser), message(clock()))
         assert isinstance(outcome, Success), outcome
     first, second, third = (t.request.headers["authorization"] for t in outside.services.taken)
     assert first == second != third
 
 
-async def test_a_subscription_of_another_house_is_refused(outside, carriers, clock):
+async def test_a_subscription_of_another_house_is_refused(outside, providers, clock):
     browser = outside.browser(Vapid("A" * 42 + "c", "mailto:eve@example.com", clock).public_key)
-    outcome = await carriers.send(web_address(browser), message(clock()))
+    outcome = await providers.send(web_address(browser), message(clock()))
     assert isinstance(outcome, Rejection)
     assert outcome.status == 403
 

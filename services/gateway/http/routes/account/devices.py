@@ -65,8 +65,8 @@ class PushKey(msgspec.Struct, frozen=True):
 @get("/v1/push/key", tags=_TAGS, summary="Push providers and keys", security=[])
 async def push_key(context: Context) -> PushKey:
     """Tell the kinds a device may register for, and the key a browser subscribes with."""
-    web = context.push.carriers.web
-    return PushKey(context.push.carriers.kinds, web.vapid.public_key if web else "")
+    web = context.push.providers.web
+    return PushKey(context.push.providers.kinds, web.vapid.public_key if web else "")
 
 
 @post(
@@ -84,7 +84,7 @@ async def register(
     The same subscription or token is the same device: 201 the first time, 200 after that. 422
     when this house sends no pushes of the kind.
     """
-    context.push.carriers.require(data.kind)
+    context.push.providers.require(data.kind)
     address = validate_address(_address(data), context.push.hosts)
     made = await context.push.devices.register(principal, address, data.name)
     return Response(

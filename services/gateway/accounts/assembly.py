@@ -55,15 +55,10 @@ def make_accounts(
     account_secrets = read_secrets(settings.account_secrets)
     digests, entropy = Digests(settings.claim_secret), secrets.token_bytes
     signing = TokenSigner(account_secrets, issuer=settings.public_url.rstrip("/"), entropy=entropy)
-    session_cache = SessionCache(clock)
-    revocations = Revocations(session_cache, live)
+    cache = SessionCache(clock)
+    revocations = Revocations(cache, live)
     people = Authenticator(
-        pool,
-        recall=recall,
-        digests=digests,
-        signing=signing,
-        session_cache=session_cache,
-        clock=clock,
+        pool, recall=recall, digests=digests, signing=signing, session_cache=cache, clock=clock
     )
     sessions = Sessions(
         pool,
@@ -78,7 +73,7 @@ def make_accounts(
     members = Members(
         pool,
         pairings=pairings,
-        session_cache=session_cache,
+        session_cache=cache,
         revocations=revocations,
         clock=clock,
         entropy=entropy,

@@ -1,8 +1,7 @@
 """The `errand` command: a client like any phone, over the same public API.
 
-`commands` are what a person types, `gateway` speaks HTTP, `stream` the WebSocket, `screen` turns
-events into lines, `sign_in` finds the gateway and who is asking, `checkout` lends a local
-repository to a forge, `doctor` looks at the machine. `looking_back` are the commands that read a
-history (`history`, `past`, `edits`) or play it again (`player`, `playing`); `extensions` finds the
-operator's commands, which are not of this room.
+`commands` are what a person types, `gateway` the HTTP client and sign-in, `stream` the WebSocket
+client and the outbox, `protocol` its frames and rules, `repository` git and the local forge, `view`
+turns events and tasks into text, `terminal` prints, prompts and replays. `extensions` finds the
+commands of operators.
 """

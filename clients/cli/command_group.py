@@ -1,4 +1,4 @@
-"""What a person can type. Each command is one question to the gateway and what is shown of it."""
+"""The root command of `errand`, its global options, and its commands by section."""
 
 import asyncio
 import os
@@ -18,41 +18,41 @@ from clients.cli.commands.send_instruction import approve, cancel, outbox, say
 from clients.cli.commands.task_control import budget, interrupt
 from clients.cli.commands.time_travel import diff, replay, show
 from clients.cli.commands.watch import follow, run_following
-from clients.cli.context import Person, person_of
-from clients.cli.errors import Trouble
-from clients.cli.extensions import Extensible
+from clients.cli.context import CliContext, pass_cli_context
+from clients.cli.errors import CliError
+from clients.cli.extensions import ExtensibleGroup
 from clients.cli.gateway.sign_in import SessionFile
 from clients.cli.gateway.task_ids import find_task
-from clients.cli.terminal.output import console_of
+from clients.cli.terminal.output import make_console
 
 
-@click.group(cls=Extensible, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--gateway", envvar="ERRAND_URL", default="", help="The gateway's URL.")
+@click.group(cls=ExtensibleGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--gateway", envvar="ERRAND_URL", default="", help="URL of the gateway.")
 @click.option(
     "--stack",
     envvar="ERRAND_HOME",
     default="",
-    help="The directory of a local stack, if more than one runs here.",
+    help="Directory of the local stack to use, if more than one runs on this machine.",
 )
 @click.option(
     "--config",
     envvar="ERRAND_CONFIG",
     default="~/.config/errand",
     show_default=True,
-    help="Where sessions are kept.",
+    help="Directory that holds sessions and queued commands.",
 )
 @click.version_option(package_name="errand")
 @click.pass_context
 def errand(context: click.Context, gateway: str, stack: str, config: str) -> None:
-    """Send a coding agent on an errand; get back a branch, a pull request and an honest account."""
+    """Send a task to a coding agent, follow it, and get a branch and a pull request back."""
     environment: Mapping[str, str] = context.obj or {}
-    context.obj = Person(
+    context.obj = CliContext(
         gateway=gateway,
         token=environment.get("ERRAND_TOKEN", ""),
         environment=environment,
         device=f"cli-{os.getpid()}",
         sessions=SessionFile(Path(config).expanduser() / "sessions.json"),
-        console=console_of(),
+        console=make_console(),
         folder=Path.cwd(),
         stack_directory=stack,
     )
@@ -60,41 +60,41 @@ def errand(context: click.Context, gateway: str, stack: str, config: str) -> Non
 
 @click.command()
 @click.argument("task")
-@click.option("--after", default=0, help="Leave out the events up to this version.")
-@click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one a line.")
-@person_of
-def watch(person: Person, *, task: str, after: int, is_json: bool) -> int:
-    """Show a task from its beginning, and on until it has ended."""
+@click.option("--after", default=0, help="Skip the events up to and including this version.")
+@click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
+@pass_cli_context
+def watch(context: CliContext, *, task: str, after: int, is_json: bool) -> int:
+    """Show a task from its beginning, and follow it until it ends."""
 
     async def work() -> int:
-        async with await person.sign_in() as gateway:
+        async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
-            return await follow(person, gateway, found, is_json=is_json, after=after)
+            return await follow(context, gateway, found, is_json=is_json, after=after)
 
-    return run_following(person, work())
+    return run_following(context, work())
 
 
 @click.command()
-@person_of
-def doctor(person: Person) -> int:
-    """Look at what is installed, reachable and allowed, and say what to do about the rest."""
+@pass_cli_context
+def doctor(context: CliContext) -> int:
+    """Check what is installed and reachable, and print how to fix what is not."""
 
     async def work() -> bool:
         async with AsyncExitStack() as resources:
             try:
-                gateway = await resources.enter_async_context(await person.sign_in())
-            except Trouble:
+                gateway = await resources.enter_async_context(await context.sign_in())
+            except CliError:
                 gateway = None
-            findings = await examine(gateway, person.stack(), person.environment)
+            findings = await examine(gateway, context.stack(), context.environment)
         for finding in findings:
-            mark, style = ("✓", "green") if finding.is_well else ("✗", "red")
+            mark, style = ("✓", "green") if finding.is_ok else ("✗", "red")
             line = Text.assemble(
                 (f"{mark} ", style), (f"{finding.name:<12}", "bold"), finding.found
             )
-            person.console.print(line)
+            context.console.print(line)
             if finding.remedy:
-                person.console.print(Text(f"  {'':<12}{finding.remedy}", style="yellow"))
-        return all(finding.is_well for finding in findings)
+                context.console.print(Text(f"  {'':<12}{finding.remedy}", style="yellow"))
+        return all(finding.is_ok for finding in findings)
 
     return 0 if asyncio.run(work()) else 1
 

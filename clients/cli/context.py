@@ -1,4 +1,4 @@
-"""Who types, where, and at which gateway: what every command is handed."""
+"""Context of every command: gateway, sessions, console and current folder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,14 +15,14 @@ from clients.cli.local_stacks import (
     named_stack,
     running_stacks,
 )
-from clients.cli.repository.sent_repositories import SentRepositories
+from clients.cli.repository.sent_repositories import RepositoryRegistry
 from clients.cli.stream.outbox import Outbox
 from clients.cli.view.event_view import plain
 from events.protocol.local_stack import LocalForge, LocalStack
 
 
-class Person(msgspec.Struct):
-    """Made by the group, handed to each command; a command of the operator's sees it too."""
+class CliContext(msgspec.Struct):
+    """Context that the root command creates and passes to each command, also an operator's."""
 
     gateway: str
     token: str
@@ -33,35 +33,35 @@ class Person(msgspec.Struct):
     folder: Path
     stack_directory: str = ""
     followed: str = ""
-    """The task being followed, for whoever is told that the following was broken off."""
+    """The task being followed, for the message after Ctrl-C."""
     _stack: LocalStack | None = None
     _has_looked: bool = False
 
-    async def sign_in(self, *, may_be_away: bool = False) -> Gateway:
-        """Give the gateway meant, signed in; one that may be away is believed to know us still."""
+    async def sign_in(self, *, allow_unreachable: bool = False) -> Gateway:
+        """Return a signed-in gateway client; see `clients.cli.gateway.sign_in.sign_in`."""
         return await sign_in(
             gateway=self.gateway,
             token=self.token,
             file=self.sessions,
             stack=self.stack(),
             device=self.device,
-            may_be_away=may_be_away,
+            allow_unreachable=allow_unreachable,
         )
 
     def outbox(self, gateway: Gateway) -> Outbox:
-        """Give the commands kept for this gateway, beside the sessions."""
+        """Return the outbox of this gateway."""
         return Outbox(self.sessions.path.with_name("outbox.sqlite"), gateway.url)
 
-    def sent(self) -> SentRepositories:
-        """Give what is known of the repositories sent to the local forge, beside the sessions."""
-        return SentRepositories(self.sessions.path.with_name("repositories.json"))
+    def sent(self) -> RepositoryRegistry:
+        """Return the registry of repositories sent to the local forge."""
+        return RepositoryRegistry(self.sessions.path.with_name("repositories.json"))
 
     def path(self, text: str) -> Path:
-        """Read a path as typed here."""
+        """Return a path as typed in the current folder."""
         return self.folder / Path(text).expanduser()
 
     def stack(self) -> LocalStack | None:
-        """Find the stack meant, if one runs here. Raises Trouble when the one named does not."""
+        """Return the local stack, if one runs. Raises CliError when the one given does not."""
         if not self._has_looked:
             self._stack, self._has_looked = self._find_stack(), True
         return self._stack
@@ -73,12 +73,12 @@ class Person(msgspec.Struct):
         return local_stack(self.folder)
 
     def forge(self) -> LocalForge:
-        """Give the forge of the stack that runs here, if one does."""
+        """Return the forge of the local stack, empty if none runs."""
         stack = self.stack()
         return stack.forge if stack else LocalForge()
 
-    def tell(self, note: str) -> None:
-        """Say something beside the output, so that a pipe does not get it."""
+    def notify(self, note: str) -> None:
+        """Print a note to stderr."""
         click.echo(f"errand: {plain(note)}", err=True)
 
     def _find_stack(self) -> LocalStack | None:
@@ -96,16 +96,16 @@ class Person(msgspec.Struct):
             return None
         newest, paired = running[0], self.sessions.read().last
         if len(running) > 1:
-            self.tell(
-                f"{len(running)} stacks run here; this is the newest, of {newest.directory}."
-                " --stack names another."
+            self.notify(
+                f"{len(running)} local stacks are running; using the newest, in {newest.directory}."
+                " --stack selects another."
             )
         elif paired and not any(is_same_gateway(s.gateway, paired) for s in running):
-            self.tell(
-                f"this is the stack that runs here, of {newest.directory};"
-                f" `--gateway {paired}` is the gateway you paired with."
+            self.notify(
+                f"using the local stack in {newest.directory};"
+                f" `--gateway {paired}` selects the gateway you paired with."
             )
         return newest
 
 
-person_of = click.make_pass_decorator(Person)
+pass_cli_context = click.make_pass_decorator(CliContext)

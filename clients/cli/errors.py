@@ -1,17 +1,17 @@
-"""What is told to a person when something does not work."""
+"""Errors that are printed for a person, with cause and remedy."""
 
 
-class Trouble(Exception):
-    """Something the person can do something about: what happened, and the remedy."""
+class CliError(Exception):
+    """Error that the user can act on: what happened, and the remedy."""
 
-    def __init__(self, what: str, remedy: str = "") -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
         self.remedy = remedy
 
 
-class Stopped(Exception):
-    """Ctrl-C ended the following of a task, which goes on; empty when none is known yet."""
+class FollowInterrupted(Exception):
+    """Ctrl-C while following a task, which keeps running; `task` may be empty."""
 
     def __init__(self, task: str) -> None:
         super().__init__(task)

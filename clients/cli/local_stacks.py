@@ -1,4 +1,4 @@
-"""The stacks that run on this machine: `make run` says where each one is.
+"""Discovery of the local stacks that `make run` starts on this machine.
 
 A stack is found by `stack.json` in its directory: in `.errand` of this folder or one above, or
 wherever a file in `errand/stacks` of the user's state directory points to. It is readable by its
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from events.protocol.local_stack import (
     STACK_DIRECTORY,
     STACK_FILE,
@@ -30,16 +30,16 @@ from events.protocol.local_stack import (
 _ANSWER_SECONDS: Final = 1.0
 
 
-class Elsewhere(Exception):
-    """A file claims to be a local stack, and leads away from this machine. The text says where."""
+class NotLocalError(Exception):
+    """A `stack.json` names an address that is not of this machine."""
 
 
 def local_stack(start: Path) -> LocalStack | None:
-    """Find the stack that runs in this folder or above it; None when there is none."""
+    """Return the stack that runs in this folder or above it; None when there is none."""
     for folder in (start, *start.parents):
         try:
             return _read(folder / STACK_DIRECTORY / STACK_FILE)
-        except (FileNotFoundError, Elsewhere):
+        except (FileNotFoundError, NotLocalError):
             continue
         except (OSError, msgspec.DecodeError):
             return None
@@ -47,22 +47,22 @@ def local_stack(start: Path) -> LocalStack | None:
 
 
 def named_stack(directory: Path) -> LocalStack:
-    """Read the stack that runs in a directory, or in its `.errand`. Raises Trouble without one."""
+    """Return the stack of a directory or its `.errand`. Raises CliError when there is none."""
     for folder in (directory, directory / STACK_DIRECTORY):
         try:
             return _read(folder / STACK_FILE)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except (OSError, msgspec.DecodeError, Elsewhere) as error:
-            raise Trouble(f"The stack in {folder} cannot be read: {error}") from None
-    raise Trouble(
+        except (OSError, msgspec.DecodeError, NotLocalError) as error:
+            raise CliError(f"The stack in {folder} cannot be read: {error}") from None
+    raise CliError(
         f"No stack runs in {directory}.",
-        "`make run` in Errand's folder starts one; --stack names its directory, `.errand` there.",
+        "Start one with `make run` in Errand's folder, or give a running one's directory.",
     )
 
 
 def running_stacks(environment: Mapping[str, str]) -> list[LocalStack]:
-    """List the user's stacks that answer, wherever they were started; the newest first."""
+    """Return the user's running stacks, wherever they were started, newest first."""
     return [stack for stack in _registered(environment) if _answers(stack.gateway)]
 
 
@@ -76,7 +76,7 @@ def _registered(environment: Mapping[str, str]) -> Iterator[LocalStack]:
     for pointer in pointers:
         try:
             yield _read(Path(msgspec.json.decode(pointer.read_bytes(), type=StackPointer).file))
-        except (OSError, msgspec.DecodeError, Elsewhere):  # killed, or not ours to read
+        except (OSError, msgspec.DecodeError, NotLocalError):  # killed, or not ours to read
             continue
 
 
@@ -85,12 +85,12 @@ def _read(file: Path) -> LocalStack:
     addresses = (stack.gateway, stack.nats, stack.storage.endpoint_url)
     for url in filter(None, (*addresses, stack.forge.url, stack.forge.api_url)):
         if not _is_own_address(url):
-            raise Elsewhere(f"{url} is not an address of this machine")
+            raise NotLocalError(f"{url} is not an address of this machine")
     return msgspec.structs.replace(stack, directory=os.fspath(file.parent))
 
 
 def is_same_gateway(one: str, other: str) -> bool:
-    """Compare two gateways' URLs; one of this machine has several names."""
+    """Return whether two URLs are the same gateway; this machine has several names."""
     first, second = urlsplit(one.rstrip("/")), urlsplit(other.rstrip("/"))
     if first == second:
         return True
@@ -99,7 +99,7 @@ def is_same_gateway(one: str, other: str) -> bool:
 
 
 def _is_own_address(url: str) -> bool:
-    """Whether a URL names this machine by number, or as localhost: a name may lead anywhere."""
+    """Return whether a URL's host is localhost or an IP address of this machine."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or _is_here(str(ip_address(host)))
@@ -108,7 +108,7 @@ def _is_own_address(url: str) -> bool:
 
 
 def _is_here(host: str) -> bool:
-    """Whether an address is one of this machine's: only such a one can be bound."""
+    """Return whether an address belongs to this machine: only such an address can be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as bound:
         try:

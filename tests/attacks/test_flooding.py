@@ -9,7 +9,7 @@ import httpx
 import pytest
 from nats.aio.client import Client
 
-from clients.cli.gateway.client import Gateway, new_command
+from clients.cli.gateway.client import Gateway, new_command_id
 from events import (
     AccountId,
     ApprovalRequested,
@@ -205,7 +205,7 @@ async def test_an_instruction_to_a_flooded_task_starts_no_machine(stack, phone):
         await client.flush()
         await until_fenced(stack, phone, task)
     body = {"text": "Go on."}
-    await phone.gateway.post(f"/v1/tasks/{task['id']}/instructions", body, command=new_command())
+    await phone.gateway.post(f"/v1/tasks/{task['id']}/instructions", body, command=new_command_id())
 
     async def ends():
         facts = [recorded.event for recorded in await stored(stack, task)]

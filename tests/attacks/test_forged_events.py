@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clients.cli.gateway.client import new_command
+from clients.cli.gateway.client import new_command_id
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.attacker import Attacker, beside, is_genuine, machines, raw, rows, taken_over
 from tests.kit.run.phone import repository, stored
@@ -158,7 +158,7 @@ async def test_a_genuine_event_counts_once_and_at_its_own_place(attacked, phone,
         own = elsewhere.body.replace(other["id"].encode(), attacker.task.encode())
         await attacker.say(own, f"Errand-Mac: {_mac_of(elsewhere)}\r\n")
         await until_tampered(attacker, phone)
-        await phone.gateway.post(f"/v1/tasks/{other['id']}/cancel", {}, command=new_command())
+        await phone.gateway.post(f"/v1/tasks/{other['id']}/cancel", {}, command=new_command_id())
 
 
 async def test_a_forged_fact_between_own_events_of_one_batch_counts_for_nothing(
@@ -208,7 +208,7 @@ async def test_headers_that_look_like_the_servers_own_hide_no_history(
         path = f"/v1/tasks/{attacker.task}"
         events = await phone.gateway.get(f"{path}/events")
         assert events["data"][0]["type"] == "task.submitted"
-        await phone.gateway.post(f"{path}/cancel", {}, command=new_command())
+        await phone.gateway.post(f"{path}/cancel", {}, command=new_command_id())
         shown = await eventually(
             lambda: phone.task(attacker.task), until=lambda task: task["phase"] == "cancelled"
         )
@@ -278,7 +278,7 @@ async def test_only_the_tasks_model_may_be_asked(attacked, phone, place):
         body = _call("claude-opus-5", tokens=16)
         answer = await attacker.broker("POST", "model/v1/messages", json=body, headers=version)
         assert answer.status_code == 403, answer.text
-        await phone.gateway.post(f"/v1/tasks/{attacker.task}/cancel", {}, command=new_command())
+        await phone.gateway.post(f"/v1/tasks/{attacker.task}/cancel", {}, command=new_command_id())
 
 
 async def waiting_for_approval(phone, url) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -329,7 +329,7 @@ async def test_another_accounts_machine_lives_on(attacked, phone, victim, place)
     subject = f"events.{theirs['account']}.{theirs['id']}"
     tags = {message.fact["type"] for message in await raw(attacked, subject)}
     assert not {"machine.lost", "machine.destroyed"} & tags
-    await victim.gateway.post(f"/v1/tasks/{theirs['id']}/cancel", {}, command=new_command())
+    await victim.gateway.post(f"/v1/tasks/{theirs['id']}/cancel", {}, command=new_command_id())
 
 
 def _task_of(machine: dict[str, Any]) -> str:
@@ -357,7 +357,7 @@ async def test_an_erasure_that_the_operator_did_not_order_hides_nothing(attacked
         await attacker.forge("task.erased", reason="evil")
         assert (await phone.task(attacker.task))["id"] == attacker.task
         cancel = f"/v1/tasks/{attacker.task}/cancel"
-        await phone.gateway.post(cancel, {}, command=new_command())
+        await phone.gateway.post(cancel, {}, command=new_command_id())
         await until_tampered(attacker, phone)
 
 
@@ -385,4 +385,4 @@ async def test_a_worker_learns_of_its_own_history_alone_what_is_genuine(attacked
             await attacker.broker("POST", "events/verify", json={"events": []})
         ).status_code == 401
     for task in (other["id"], attacker.task):
-        await phone.gateway.post(f"/v1/tasks/{task}/cancel", {}, command=new_command())
+        await phone.gateway.post(f"/v1/tasks/{task}/cancel", {}, command=new_command_id())

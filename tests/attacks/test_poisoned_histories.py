@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from clients.cli.gateway.client import new_command
+from clients.cli.gateway.client import new_command_id
 from clients.cli.stream.client import Stream
 from clients.cli.stream.items import CaughtUp
 from events import (
@@ -144,7 +144,7 @@ class Poisoner:
             "POST",
             f"{self.path}/cancel",
             json={"reason": "no more"},
-            headers={"Idempotency-Key": new_command()},
+            headers={"Idempotency-Key": new_command_id()},
         )
         assert answer.status_code == 200, answer.text
         return answer.json()["version"]

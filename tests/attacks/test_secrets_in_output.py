@@ -23,7 +23,7 @@ import pytest
 import redis.asyncio as redis
 
 from clients.cli.stream.client import Stream
-from clients.cli.stream.items import LiveItem
+from clients.cli.stream.items import EphemeralItem
 from events import Recorded, ToolCompleted
 from infra.log.jetstream.connection.live import subscribe_live
 from infra.stores.object_store import Storage, open_objects
@@ -150,7 +150,7 @@ async def followed(phone: Phone, task: str, passing: Passing) -> AsyncIterator[R
     """Yield the task's events until it ends; keep the live text of each block."""
     stream = Stream(phone.gateway, device="phone", tasks={task: 0})
     async for item in stream.items():
-        if isinstance(item, LiveItem):
+        if isinstance(item, EphemeralItem):
             passing.add("stream", item.text)
         if isinstance(item, Recorded):
             yield item

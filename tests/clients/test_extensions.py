@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from clients.cli import extensions
 from clients.cli.command_group import errand
-from clients.cli.errors import Trouble
-from clients.cli.extensions import GROUP, Extensible
+from clients.cli.errors import CliError
+from clients.cli.extensions import GROUP, ExtensibleGroup
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def group(monkeypatch):
 
     def make(**points):
         offered = {name: EntryPoint(name, value, GROUP) for name, value in points.items()}
-        monkeypatch.setattr(extensions, "_offered", lambda: offered)
-        made = Extensible("errand")
+        monkeypatch.setattr(extensions, "_entry_points", lambda: offered)
+        made = ExtensibleGroup("errand")
         made.add_command(click.Command("own", callback=lambda: click.echo("mine")))
         return made
 
@@ -35,23 +35,23 @@ def test_the_commands_of_this_edition_are_all_there():
         assert command.name == name
 
 
-def test_an_offered_command_is_loaded_only_when_asked_for(group):
+def test_an_entry_points_command_is_loaded_only_when_asked_for(group):
     made = group(broken="nowhere.at.all:command", export="infra.operator.analytics.commands:export")
     assert made.list_commands(click.Context(made)) == ["broken", "export", "own"]
     assert CliRunner().invoke(made, ["own"]).output == "mine\n"
 
 
 def test_one_that_cannot_be_loaded_says_so_and_the_others_go_on(group):
-    made = group(broken="nowhere.at.all:command", strange="clients.cli.errors:Trouble")
+    made = group(broken="nowhere.at.all:command", strange="clients.cli.errors:CliError")
     shown = CliRunner().invoke(made, ["--help"])
     assert shown.exit_code == 0
     assert shown.output.count("(cannot be loaded here)") == 2
     ended = CliRunner().invoke(made, ["broken"])
-    assert isinstance(ended.exception, Trouble)
-    assert "`errand broken` cannot be loaded: No module named 'nowhere'" in ended.exception.what
+    assert isinstance(ended.exception, CliError)
+    assert "`errand broken` cannot be loaded: No module named 'nowhere'" in ended.exception.message
 
 
-def test_an_own_command_is_not_replaced_by_one_offered(group):
+def test_an_own_command_is_not_replaced_by_one_entry_points(group):
     made = group(own="nowhere:command")
     assert CliRunner().invoke(made, ["own"]).output == "mine\n"
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from clients.cli.errors import Trouble
-from clients.cli.gateway.client import new_command
+from clients.cli.errors import CliError
+from clients.cli.gateway.client import new_command_id
 from events import (
     NOWHERE,
     AccountId,
@@ -84,7 +84,7 @@ async def told_everywhere(stack: RealStack, phone: Phone, canary: str) -> dict[s
     async for recorded in phone.watch(task["id"]):
         if isinstance(recorded.event, QuestionAsked):
             path = f"/v1/tasks/{task['id']}/questions/{recorded.event.request}"
-            await phone.gateway.post(path, {"text": f"{canary} friend"}, command=new_command())
+            await phone.gateway.post(path, {"text": f"{canary} friend"}, command=new_command_id())
     assert (await phone.task(task["id"]))["phase"] == "finished"
     return task
 
@@ -143,7 +143,7 @@ async def test_a_task_that_was_erased_is_found_nowhere(
         assert (await places(own_stack, other))["postgres"], "it took more than it was told to"
         [tombstone, *_] = await stored(own_stack, task)
         assert tombstone.event == TaskErased(reason="asked")
-        with pytest.raises(Trouble, match="no task|not found|no such"):
+        with pytest.raises(CliError, match="no task|not found|no such"):
             await phone.task(task["id"])
         assert [t["id"] for t in (await phone.gateway.get("/v1/tasks"))["data"]] == [kept["id"]]
 
@@ -178,7 +178,7 @@ async def test_a_task_that_has_not_ended_is_not_erased(
         words = ("erase", task["id"], "--reason", "asked", "--yes")
         assert "errand cancel" in await operate(environment, tmp_path, *words, code=1)
         path = f"/v1/tasks/{task['id']}/cancel"
-        await phone.gateway.post(path, {}, command=new_command())
+        await phone.gateway.post(path, {}, command=new_command_id())
         await operate(environment, tmp_path, *words)
     for nobodys in ("task_unknown", "*", ">", "task_*", ""):
         words = ("erase", nobodys, "--reason", "asked", "--yes")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from websockets.asyncio.client import connect as websocket
 from websockets.typing import Subprotocol
 
-from clients.cli.gateway.client import new_command
+from clients.cli.gateway.client import new_command_id
 from events import History
 from infra.local.demo.sample_repositories import PROMPTS
 from infra.log.jetstream import connect, subscribe_live
@@ -86,14 +86,14 @@ async def test_the_stream_says_only_what_is_documented(stack, phone):
     made = await repository(stack, "greeter")
     async with device(phone) as wire:
         body = {"prompt": PROMPTS["greeter"], "repository": {"url": made.url}}
-        await wire.say(t="cmd", id=new_command(), op="submit", args=body)
+        await wire.say(t="cmd", id=new_command_id(), op="submit", args=body)
         task = (await wire.until("ack"))["task"]
         await wire.say(t="sub", task=task, version=0)
         while (item := await wire.item()).get("type") not in ENDS:
             if item.get("type") == "question.asked":
                 args = {"request": item["request"], "text": item["options"][0]}
-                await wire.say(t="cmd", id=new_command(), op="answer", task=task, args=args)
-        await wire.say(t="cmd", id=new_command(), op="cancel", task="task_" + "a" * 26, args={})
+                await wire.say(t="cmd", id=new_command_id(), op="answer", task=task, args=args)
+        await wire.say(t="cmd", id=new_command_id(), op="cancel", task="task_" + "a" * 26, args={})
         await wire.until("nak")
         await wire.say(t="sub", task="task_" + "a" * 26, version=7)
         await wire.until("reset")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.cli.gateway.client import new_command
+from clients.cli.gateway.client import new_command_id
 from events import QuestionAsked
 from infra.local.demo.sample_repositories import PROMPTS
 from tests.kit.fakes.push_services import push_world
@@ -60,7 +60,7 @@ async def test_a_question_rings_once_whoever_dies_and_is_withdrawn(pushing_stack
         assert read["navigate"] == f"{stack.gateway_url}/tasks/{task['id']}"
 
         path = f"/v1/tasks/{task['id']}/cancel"
-        await phone.gateway.post(path, {"reason": "no more"}, command=new_command())
+        await phone.gateway.post(path, {"reason": "no more"}, command=new_command_id())
         await eventually(lambda: shown(task), until=lambda s: s[-1] == "withdrawn", seconds=60)
         assert shown(task) == ["needs_input", "withdrawn"]
 

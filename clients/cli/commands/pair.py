@@ -1,4 +1,4 @@
-"""`errand pair`: sign in to a gateway with a code, or make a code for another device."""
+"""Command `errand pair`: signs in to a gateway, or creates a pairing code for another device."""
 
 import asyncio
 import io
@@ -13,7 +13,7 @@ import click
 import segno
 from rich.text import Text
 
-from clients.cli.context import Person, person_of
+from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.gateway.client import JSON
 from clients.cli.gateway.sign_in import redeem
 
@@ -23,30 +23,32 @@ _SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
 @click.command()
 @click.argument("url", default="", metavar="[URL]")
 @click.argument("code", default="", metavar="[CODE]")
-@click.option("--new", "is_new", is_flag=True, help="Make a code, and show it for another device.")
-@person_of
-def pair(person: Person, url: str, code: str, *, is_new: bool) -> int:
-    """Sign in to the gateway at URL with a pairing CODE; --new makes a code for a phone."""
+@click.option(
+    "--new", "is_new", is_flag=True, help="Create a pairing code for another device and show it."
+)
+@pass_cli_context
+def pair(context: CliContext, url: str, code: str, *, is_new: bool) -> int:
+    """Sign in to the gateway at URL with a pairing CODE; --new creates a code for a phone."""
     if is_new:
         if url or code:
             raise click.UsageError("--new takes neither URL nor CODE.")
-        return _show_new(person)
+        return _show_new(context)
     if not code:  # a link to the page carries the code after its #
         url, _, code = url.partition("#")
     for name, value in (("URL", url), ("CODE", code)):
         if not value:
-            raise click.UsageError(f"Missing argument '{name}'. --new makes a code instead.")
+            raise click.UsageError(f"Missing argument '{name}'. --new creates a code instead.")
     url = _checked(url)
-    person.sessions.keep(url, asyncio.run(redeem(url, code, os.uname().nodename)))
-    person.console.print(Text(f"Signed in to {url}."))
+    context.sessions.keep(url, asyncio.run(redeem(url, code, os.uname().nodename)))
+    context.console.print(Text(f"Signed in to {url}."))
     return 0
 
 
 def _checked(url: str) -> str:
-    """Return a gateway's address, without what a link to its page has after it."""
+    """Return a gateway's base URL from its address or from the link of a pairing page."""
     if not _SCHEME.match(url):
         raise click.BadParameter(
-            f"“{url}” has no http:// or https://. Give the gateway's whole address, such as "
+            f"“{url}” has no http:// or https://. Give the gateway's complete URL, such as "
             f"http://{url or 'HOST:PORT'}",
             param_hint="URL",
         )
@@ -54,15 +56,17 @@ def _checked(url: str) -> str:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise click.BadParameter(f"“{url}” is no address: {error}.", param_hint="URL") from None
+        raise click.BadParameter(
+            f"“{url}” is not a valid URL: {error}.", param_hint="URL"
+        ) from None
     if not parts.hostname:
-        raise click.BadParameter(f"“{url}” names no host.", param_hint="URL")
+        raise click.BadParameter(f"“{url}” has no host name.", param_hint="URL")
     return f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix('/pair').rstrip('/')}"
 
 
-def _show_new(person: Person) -> int:
+def _show_new(context: CliContext) -> int:
     async def work() -> tuple[str, JSON]:
-        async with await person.sign_in() as gateway:
+        async with await context.sign_in() as gateway:
             return gateway.url, await gateway.post("/v1/pairings", {})
 
     url, made = asyncio.run(work())
@@ -70,11 +74,13 @@ def _show_new(person: Person) -> int:
     drawing = io.StringIO()
     segno.make(link, micro=False).terminal(out=drawing, compact=True)
     minutes = _minutes(str(made["expires_at"]))
-    if person.console.encoding.lower().startswith("utf"):
+    if context.console.encoding.lower().startswith("utf"):
         click.echo(drawing.getvalue())
-    person.console.print(Text(f"Address       {link.partition('/pair')[0]}"))
-    person.console.print(Text(f"Pairing code  {made['code']}  (valid once, for {minutes} minutes)"))
-    person.console.print(Text(f"Link          {link}"))
+    context.console.print(Text(f"Address       {link.partition('/pair')[0]}"))
+    context.console.print(
+        Text(f"Pairing code  {made['code']}  (can be used once, within {minutes} minutes)")
+    )
+    context.console.print(Text(f"Link          {link}"))
     return 0
 
 

@@ -1,7 +1,6 @@
-"""Commands that look back: a task as it was, its history played again, two versions compared.
+"""Commands that read a task's history: `show`, `replay` and `diff`.
 
-They read and do nothing else: no event is appended, no machine, model or forge is asked for
-anything.
+They are read-only: they append no event and use no machine, model or forge.
 """
 
 import asyncio
@@ -13,35 +12,35 @@ import click
 import msgspec
 from rich.text import Text
 
-from clients.cli.context import Person, person_of
-from clients.cli.errors import Trouble
-from clients.cli.gateway.task_history import Past, Reading, events, past
+from clients.cli.context import CliContext, pass_cli_context
+from clients.cli.errors import CliError
+from clients.cli.gateway.task_history import HistoryReader, TaskAtVersion, events, past
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.terminal.output import write_bytes
 from clients.cli.terminal.playback import Playback
 from clients.cli.view import event_view
 from clients.cli.view import task_view as shown
-from clients.cli.view.edits import DIFF, Edit, StoredDiff, edits, stored_diff
+from clients.cli.view.edits import DIFF, Edit, StoredDiff, edits, find_stored_diff
 from events import Recorded
 
-_AT = "A version, or an RFC 3339 time such as 2026-01-31T12:00:00Z."
-_TOLD = "as the tools told them; what shell commands changed is not among them"
+_AT = "A version, or a time (RFC 3339) such as 2026-01-31T12:00:00Z."
+_EDIT_SOURCE = "as reported by tools (changes made by shell commands are not listed)"
 
 
 @click.command()
 @click.argument("task")
-@click.option("--at", default="", help=f"{_AT} Left out: as it is now.")
-@click.option("--json", "is_json", is_flag=True, help="Print it as one JSON object.")
-@person_of
-def show(person: Person, *, task: str, at: str, is_json: bool) -> int:
-    """Show a task as it was: phase, plan, conversation, spend and edits at a version or time."""
+@click.option("--at", default="", help=f"{_AT} Default: the newest version.")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
+@pass_cli_context
+def show(context: CliContext, *, task: str, at: str, is_json: bool) -> int:
+    """Show a task's phase, plan, conversation, cost and edits, now or at an earlier version."""
 
-    async def work() -> tuple[Past, list[Edit], tuple[StoredDiff, str] | None]:
-        async with await person.sign_in() as gateway:
+    async def work() -> tuple[TaskAtVersion, list[Edit], tuple[StoredDiff, str] | None]:
+        async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
             then = await past(gateway, found, at)
             history = await _history(gateway, found, then.version)
-            kept = stored_diff(history)
+            kept = find_stored_diff(history)
             diff = await _diff(gateway, found, kept) if kept else ""
             return then, edits(history), (kept, diff) if kept else None
 
@@ -49,17 +48,17 @@ def show(person: Person, *, task: str, at: str, is_json: bool) -> int:
     if is_json:
         write_bytes(msgspec.json.encode(_as_json(then, made, kept)) + b"\n")
         return 0
-    person.console.print(shown.state_of(then))
+    context.console.print(shown.task_view(then))
     if kept and kept[1]:
         heading = f"The branch against its base, as stored at version {kept[0].version}"
-        person.console.print(shown.whole_diff(kept[1], heading))
+        context.console.print(shown.branch_diff_view(kept[1], heading))
         made = [edit for edit in made if edit.version > kept[0].version]
     elif kept:
-        note = f"\nThe diff stored at version {kept[0].version} has been replaced by a later one."
-        person.console.print(Text(note, style="dim"))
+        note = f"\nThe diff stored at version {kept[0].version} has been replaced by a newer one."
+        context.console.print(Text(note, style="dim"))
     if made:
         since = "since then" if kept and kept[1] else "so far"
-        person.console.print(shown.edits_of(made, f"Edits {since}, {_TOLD}"))
+        context.console.print(shown.edits_view(made, f"Edits {since}, {_EDIT_SOURCE}"))
     return 0
 
 
@@ -70,34 +69,34 @@ def show(person: Person, *, task: str, at: str, is_json: bool) -> int:
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="How many times as fast as it happened.",
+    help="Playback speed; 2 is twice as fast as it happened.",
 )
-@click.option("--after", default=0, help="Leave out the events up to this version.")
+@click.option("--after", default=0, help="Skip the events up to and including this version.")
 @click.option(
     "--longest-pause",
     type=click.FloatRange(min=0),
     default=3.0,
     show_default=True,
-    help="Cut longer waits between two events to so many seconds.",
+    help="Maximum pause between two events, in seconds.",
 )
-@click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one a line.")
-@person_of
+@click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
+@pass_cli_context
 def replay(
-    person: Person, *, task: str, speed: float, after: int, longest_pause: float, is_json: bool
+    context: CliContext, *, task: str, speed: float, after: int, longest_pause: float, is_json: bool
 ) -> int:
-    """Play a task's history as a phone saw it. Space pauses, n or → steps, + and - set the pace.
+    """Replay a task's history. Space pauses, n or → steps, + and - change the speed.
 
-    Nothing happens again: the history is read and shown.
+    The history is only read; nothing runs again.
     """
 
     async def work() -> None:
-        async with await person.sign_in() as gateway:
+        async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
             head = (await past(gateway, found)).head
             playback = Playback(
-                person.console,
+                context.console,
                 speed=speed,
-                longest_pause_seconds=longest_pause,
+                max_pause_seconds=longest_pause,
                 head=head,
                 is_json=is_json,
             )
@@ -112,18 +111,18 @@ def replay(
 @click.argument("task")
 @click.argument("one", default="", metavar="[V1]")
 @click.argument("other", default="", metavar="[V2]")
-@person_of
-def diff(person: Person, *, task: str, one: str, other: str) -> int:
-    """Print a task's diff as a patch; with V1 (and V2), what changed between two versions.
+@pass_cli_context
+def diff(context: CliContext, *, task: str, one: str, other: str) -> int:
+    """Print a task's diff as a patch, or with V1 and V2 what changed between two versions.
 
-    The patch is of the task's branch against its base: `errand diff TASK | git apply`. A version
-    may be a time, and V2 left out is now.
+    The patch compares the task's branch with its base: `errand diff TASK | git apply`. V1 and V2
+    are versions or times; the default of V2 is the newest version.
     """
     if not one:
-        return _patch(person, task)
+        return _patch(context, task)
 
-    async def work() -> tuple[Past, Past, list[Recorded]]:
-        async with await person.sign_in() as gateway:
+    async def work() -> tuple[TaskAtVersion, TaskAtVersion, list[Recorded]]:
+        async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
             two = [await past(gateway, found, one), await past(gateway, found, other)]
             before, after = sorted(two, key=lambda each: each.version)
@@ -131,44 +130,44 @@ def diff(person: Person, *, task: str, one: str, other: str) -> int:
             return before, after, await _history(gateway, found, after.version)
 
     before, after, history = asyncio.run(work())
-    person.console.print(shown.changes(before, after))
+    context.console.print(shown.changes(before, after))
     made = [edit for edit in edits(history) if edit.version > before.version]
     if made:
-        person.console.print(shown.edits_of(made, f"Edits, {_TOLD}"))
+        context.console.print(shown.edits_view(made, f"Edits, {_EDIT_SOURCE}"))
     return 0
 
 
-def _patch(person: Person, task: str) -> int:
-    """Print the newest diff of the whole branch: to a pipe byte for byte."""
+def _patch(context: CliContext, task: str) -> int:
+    """Print the newest diff of the whole branch; to a pipe byte for byte."""
 
     async def work() -> bytes:
-        async with await person.sign_in() as gateway:
+        async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
             state = await gateway.get(f"/v1/tasks/{found}")
             listed = (await gateway.get(f"/v1/tasks/{found}/artifacts"))["data"]
             if not any(each["media_type"] == DIFF for each in listed):
-                raise Trouble(
-                    f"This task has no diff yet ({state['phase']}).",
+                raise CliError(
+                    f"This task has no diff yet; it is {state['phase']}.",
                     f"`errand show {found}` shows the edits it has made so far.",
                 )
             return await gateway.content(f"/v1/tasks/{found}/diff")
 
     patch = asyncio.run(work())
-    if person.console.is_terminal:
+    if context.console.is_terminal:
         text = patch.decode(errors="replace")
-        person.console.print(*event_view.diff_lines(text, text.count("\n") + 1), sep="\n")
+        context.console.print(*event_view.diff_lines(text, text.count("\n") + 1), sep="\n")
     else:
         write_bytes(patch)
     return 0
 
 
-async def _history(gateway: Reading, task: str, up_to: int) -> list[Recorded]:
+async def _history(gateway: HistoryReader, task: str, up_to: int) -> list[Recorded]:
     async with aclosing(events(gateway, task, up_to=up_to)) as history:
         return [recorded async for recorded in history]
 
 
-async def _diff(gateway: Reading, task: str, kept: StoredDiff) -> str:
-    """Fetch the stored diff; empty when a later one has taken its name, for it alone is served."""
+async def _diff(gateway: HistoryReader, task: str, kept: StoredDiff) -> str:
+    """Return the stored diff; empty when a newer one of the same name has replaced it."""
     listed: list[dict[str, Any]] = (await gateway.get(f"/v1/tasks/{task}/artifacts"))["data"]
     if not any(each["version"] == kept.version for each in listed):
         return ""
@@ -177,7 +176,7 @@ async def _diff(gateway: Reading, task: str, kept: StoredDiff) -> str:
 
 
 def _as_json(
-    then: Past, made: Sequence[Edit], kept: tuple[StoredDiff, str] | None
+    then: TaskAtVersion, made: Sequence[Edit], kept: tuple[StoredDiff, str] | None
 ) -> dict[str, Any]:
     stored = {"version": kept[0].version, "name": kept[0].name, "diff": kept[1]} if kept else None
     return {

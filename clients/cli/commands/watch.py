@@ -1,4 +1,4 @@
-"""A task followed to its end: shown step by step, then its branch brought back where it belongs."""
+"""Command `errand watch`: follows a task to its end, then fetches its branch."""
 
 import asyncio
 import os
@@ -7,11 +7,11 @@ from typing import Any, Final, TypeVar
 
 from rich.text import Text
 
-from clients.cli.commands.fetch import fetch_branch, is_from_here
-from clients.cli.context import Person
-from clients.cli.errors import Stopped
+from clients.cli.commands.fetch import came_from_this_machine, fetch_branch
+from clients.cli.context import CliContext
+from clients.cli.errors import FollowInterrupted
 from clients.cli.gateway.client import JSON, Gateway
-from clients.cli.terminal.task_watcher import Watch
+from clients.cli.terminal.task_watcher import TaskWatcher
 from clients.cli.view import event_view
 
 T = TypeVar("T")
@@ -19,50 +19,48 @@ T = TypeVar("T")
 EXIT_CODES: Final = {"finished": 0, "failed": 1, "cancelled": 3}
 ENDED: Final = frozenset(EXIT_CODES)
 
-_ANSWERED_LATER: Final = 4
+_UNKNOWN_PHASE_EXIT_CODE: Final = 4
 
 
-def run_following(person: Person, work: Coroutine[Any, Any, T]) -> T:
-    """Run what follows a task. Raises Stopped, with the task's id, when Ctrl-C ends it."""
+def run_following(context: CliContext, work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that follows a task. Raises FollowInterrupted with its id on Ctrl-C."""
     try:
         return asyncio.run(work)
     except KeyboardInterrupt:
-        raise Stopped(person.followed) from None
+        raise FollowInterrupted(context.followed) from None
 
 
 async def follow(
-    person: Person, gateway: Gateway, task: str, *, is_json: bool = False, after: int = 0
+    context: CliContext, gateway: Gateway, task: str, *, is_json: bool = False, after: int = 0
 ) -> int:
-    """Show a task until it has ended, and bring its branch back. Gives the exit code."""
-    person.followed = task
-    watched = Watch(
+    """Show a task until it has ended and fetch its branch. Return the exit code."""
+    context.followed = task
+    watched = TaskWatcher(
         gateway,
         task,
-        device=person.device,
-        console=person.console,
-        outbox=person.outbox(gateway),
+        device=context.device,
+        console=context.console,
+        outbox=context.outbox(gateway),
         is_json=is_json,
     )
     ended = await watched.until_end(after=after)
     if not is_json:
-        person.console.print(_summary(ended))
-    if ended.get("branch") and is_from_here(person, ended):
-        where = await fetch_branch(person, ended)
+        context.console.print(_summary(ended))
+    if ended.get("branch") and came_from_this_machine(context, ended):
+        where = await fetch_branch(context, ended)
         if not is_json:
-            person.console.print(
-                Text(f"The branch {ended['branch']} is in {os.fspath(where)} now.")
-            )
-    return EXIT_CODES.get(str(ended["phase"]), _ANSWERED_LATER)
+            context.console.print(Text(f"Branch {ended['branch']} is now in {os.fspath(where)}."))
+    return EXIT_CODES.get(str(ended["phase"]), _UNKNOWN_PHASE_EXIT_CODE)
 
 
 def _summary(task: JSON) -> Text:
     parts = [
         str(task["phase"]),
-        event_view.counted(int(task.get("turns", 0)), "turn"),
-        event_view.counted(int(task.get("tool_calls", 0)), "tool call"),
+        event_view.format_count(int(task.get("turns", 0)), "turn"),
+        event_view.format_count(int(task.get("tool_calls", 0)), "tool call"),
     ]
     if files := int(task.get("files_changed", 0)):
         added, removed = task.get("insertions", 0), task.get("deletions", 0)
-        parts.append(f"{event_view.counted(files, 'file')} +{added} -{removed}")
-    parts.append(event_view.money(int(task.get("cost_microusd", 0))))
+        parts.append(f"{event_view.format_count(files, 'file')} +{added} -{removed}")
+    parts.append(event_view.format_usd(int(task.get("cost_microusd", 0))))
     return Text(" · ".join(parts), style="dim")

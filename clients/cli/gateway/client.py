@@ -1,4 +1,4 @@
-"""The gateway's HTTP API, as this client uses it."""
+"""HTTP client of the gateway's API."""
 
 import secrets
 import time
@@ -9,43 +9,43 @@ from typing import Any, Protocol, Self
 import httpx
 import msgspec
 
-from clients.cli.errors import Trouble
-from clients.cli.protocol.frames import Fault
+from clients.cli.errors import CliError
+from clients.cli.protocol.frames import FieldError
 from events import uuid7
 
 _TIMEOUT_SECONDS = 20.0
 _UNAUTHENTICATED = 401
-_LATER = frozenset({429, 502, 503, 504})
+_RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 
 JSON = dict[str, Any]
 
 
-def new_command() -> str:
-    """Make the id of a command: a UUIDv7, new each time."""
+def new_command_id() -> str:
+    """Return a new command id, a UUIDv7."""
     return str(uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
 
 
-class SignedOut(Trouble):
-    """The gateway does not know this token, or no longer."""
+class SignedOut(CliError):
+    """The gateway does not accept this token, or no longer does."""
 
 
-class Unreachable(Trouble):
-    """The gateway does not answer, or says that it cannot just now. Later it may."""
+class Unreachable(CliError):
+    """The gateway cannot be reached or is temporarily unable to answer."""
 
 
-class Renew(Protocol):
-    """Gives a token that is good for a while yet; with `refused`, another one than that."""
+class TokenSource(Protocol):
+    """Source of a token that is still valid for a while; never the one in `refused`."""
 
     async def __call__(self, *, refused: str = "") -> str: ...  # noqa: D102
 
 
 class Gateway:
-    """One gateway, asked as one session. Close it, or use it as a context manager.
+    """Client of one gateway with one session, used as a context manager.
 
-    `renew` keeps the token fresh; without it `token` is used as it is, for as long as it is good.
+    `renew` keeps the token fresh; without it `token` is used for as long as it is valid.
     """
 
-    def __init__(self, url: str, token: str = "", *, renew: Renew | None = None) -> None:
+    def __init__(self, url: str, token: str = "", *, renew: TokenSource | None = None) -> None:
         self.url = url.rstrip("/")
         self.token = token
         self._renew = renew
@@ -66,26 +66,26 @@ class Gateway:
 
     @property
     def can_renew(self) -> bool:
-        """Whether there will be a newer token when this one has ended."""
+        """Return whether the token can be renewed when it has expired."""
         return self._renew is not None
 
     async def fresh_token(self, *, refused: str = "") -> str:
-        """Give a token to ask with now. Raises SignedOut when the session has ended."""
+        """Return a valid token. Raises SignedOut when the session has ended."""
         if self._renew is not None:
             self.token = await self._renew(refused=refused)
         return self.token
 
     async def get(self, path: str, **query: str | int) -> JSON:
-        """Read something. Raises Trouble with the gateway's own words."""
+        """Send a GET request. Raises CliError with the gateway's explanation."""
         return await self._ask("GET", path, params={k: v for k, v in query.items() if v != ""})
 
     async def post(self, path: str, body: Mapping[str, object], *, command: str = "") -> JSON:
-        """Ask for something. `command` is the UUID that makes asking twice harmless."""
+        """Send a POST request. `command` is the UUID of the Idempotency-Key."""
         headers = {"Idempotency-Key": command} if command else {}
         return await self._ask("POST", path, json=body, headers=headers)
 
     async def content(self, path: str, **query: str | int) -> bytes:
-        """Read something as it was sent. Raises Trouble as `get` does."""
+        """Return the body of a GET request as bytes. Raises CliError as `get` does."""
         answer = await self._send("GET", path, params=query)
         if answer.is_success:
             return answer.content
@@ -102,7 +102,9 @@ class Gateway:
         token = await self.fresh_token()
         answer = await self._try(method, path, token, **options)
         if answer.status_code == _UNAUTHENTICATED and self._renew is not None:
-            token = await self.fresh_token(refused=token)  # ended sooner than this clock thought
+            token = await self.fresh_token(
+                refused=token
+            )  # expired earlier than this clock expected
             answer = await self._try(method, path, token, **options)
         return answer
 
@@ -115,26 +117,26 @@ class Gateway:
         except httpx.TransportError as error:
             raise Unreachable(
                 f"The gateway at {self.url} cannot be reached ({type(error).__name__}).",
-                "Is it running? `make run` starts one here; `--gateway` names another.",
+                "Check that it runs. `make run` starts one here; `--gateway URL` selects another.",
             ) from None
 
 
-def remedy_of(detail: str, faults: Sequence[Fault]) -> str:
-    """Say what is wrong where, when that is more than `detail` says already."""
+def field_errors_text(detail: str, faults: Sequence[FieldError]) -> str:
+    """Return the errors per field that `detail` does not already contain."""
     more = [f for f in faults if f.detail and f.detail not in detail and detail not in f.detail]
     return "; ".join(f"{f.pointer}: {f.detail}" if f.pointer else f.detail for f in more)
 
 
-def _trouble(answer: httpx.Response) -> Trouble:
+def _trouble(answer: httpx.Response) -> CliError:
     try:
         problem: JSON = answer.json()
     except ValueError:
         problem = {}
     detail = str(problem.get("detail") or f"The gateway answered {answer.status_code}.")
-    faults = msgspec.convert(problem.get("errors") or [], list[Fault])
-    remedy = remedy_of(detail, faults)
+    faults = msgspec.convert(problem.get("errors") or [], list[FieldError])
+    remedy = field_errors_text(detail, faults)
     if answer.status_code == _UNAUTHENTICATED:
         return SignedOut(detail, remedy)
-    if answer.status_code in _LATER or problem.get("retryable"):
+    if answer.status_code in _RETRYABLE_STATUSES or problem.get("retryable"):
         return Unreachable(detail, remedy)
-    return Trouble(detail, remedy)
+    return CliError(detail, remedy)

@@ -1,4 +1,4 @@
-"""Which gateway is meant, and as whom it is asked.
+"""Selection of the gateway, and sign-in.
 
 In this order: `--gateway` (or ERRAND_URL) with ERRAND_TOKEN; the stack that runs here
 (local_stacks.py); the gateway last paired with (`errand pair`). ERRAND_TOKEN is best an API key:
@@ -20,15 +20,15 @@ from typing import Any
 
 import msgspec
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway, SignedOut, Unreachable
 from events.protocol.local_stack import LocalStack
 
 _SPARE_SECONDS = 30.0
 
 
-class KeptSession(msgspec.Struct, frozen=True):
-    """A session, as the gateway told it."""
+class StoredSession(msgspec.Struct, frozen=True):
+    """Session as issued by the gateway."""
 
     token: str
     refresh_token: str
@@ -36,32 +36,32 @@ class KeptSession(msgspec.Struct, frozen=True):
 
     @property
     def is_fresh(self) -> bool:
-        """Tell whether the access token is good for a while yet, by this machine's clock."""
+        """Return whether the access token is still valid for a while, by this machine's clock."""
         return self.expires_at.timestamp() - time.time_ns() / 1e9 > _SPARE_SECONDS
 
 
 class Sessions(msgspec.Struct):
-    """The sessions this machine holds, by gateway, and the gateway last used."""
+    """Stored sessions by gateway, and the gateway last used."""
 
-    sessions: dict[str, KeptSession] = {}
+    sessions: dict[str, StoredSession] = {}
     last: str = ""
 
 
 class SessionFile:
-    """The file that keeps the sessions, readable by its owner alone."""
+    """File of the sessions, readable by its owner only."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> Sessions:
-        """Read the sessions; none when there is no file or it is damaged."""
+        """Return the sessions; none when there is no file or it is damaged."""
         try:
             return msgspec.json.decode(self.path.read_bytes(), type=Sessions)
         except (OSError, msgspec.DecodeError):
             return Sessions()
 
-    def keep(self, gateway: str, session: KeptSession) -> None:
-        """Keep one session, atomically."""
+    def keep(self, gateway: str, session: StoredSession) -> None:
+        """Save one session, atomically."""
         sessions = self.read()
         sessions.sessions[gateway] = session
         sessions.last = gateway
@@ -74,7 +74,7 @@ class SessionFile:
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        """Wait until no other `errand` renews a session, and let none meanwhile."""
+        """Hold the lock under which one `errand` process at a time renews a session."""
         descriptor = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
@@ -83,15 +83,15 @@ class SessionFile:
             os.close(descriptor)
 
 
-class Renewal:
-    """Keeps one session's access token fresh: what a `Gateway` asks for its token."""
+class TokenRenewer:
+    """Token source that renews the access token of one session."""
 
     def __init__(self, url: str, file: SessionFile) -> None:
         self._url = url
         self._file = file
 
     async def __call__(self, *, refused: str = "") -> str:
-        """Give a fresh token, another than `refused`. Raises SignedOut, Unreachable."""
+        """Return a fresh token other than `refused`. Raises SignedOut, Unreachable."""
         kept = self._kept()
         if not kept.is_fresh or kept.token == refused:
             async with self._file.locked():
@@ -103,29 +103,31 @@ class Renewal:
                     self._file.keep(self._url, kept)
         return kept.token
 
-    def _kept(self) -> KeptSession:
+    def _kept(self) -> StoredSession:
         kept = self._file.read().sessions.get(self._url)
         if kept is None:
-            raise SignedOut(f"You are not signed in to {self._url}.", "`errand pair` signs in.")
+            raise SignedOut(
+                f"You are not signed in to {self._url}.", "Sign in with `errand pair URL CODE`."
+            )
         return kept
 
 
-async def redeem(gateway: str, code: str, device: str) -> KeptSession:
-    """Turn a pairing code into a session. Raises Trouble when the code is not valid."""
+async def redeem(gateway: str, code: str, device: str) -> StoredSession:
+    """Exchange a pairing code for a session. Raises CliError when the code is not valid."""
     return await _ask(
         gateway, "/v1/sessions", {"code": code, "device": {"name": device, "platform": "cli"}}
     )
 
 
-async def _ask(gateway: str, path: str, body: dict[str, Any]) -> KeptSession:
+async def _ask(gateway: str, path: str, body: dict[str, Any]) -> StoredSession:
     async with Gateway(gateway) as asked:
         answer = await asked.post(path, body)
     try:
-        return msgspec.convert(answer, KeptSession)
+        return msgspec.convert(answer, StoredSession)
     except msgspec.ValidationError as error:
-        raise Trouble(
-            f"The gateway says what this `errand` does not understand: {error}",
-            "Is one of the two much older than the other?",
+        raise CliError(
+            f"This version of `errand` does not understand the gateway's answer: {error}",
+            "Upgrade the older of the two: `errand --version` shows this one.",
         ) from None
 
 
@@ -136,31 +138,31 @@ async def sign_in(
     file: SessionFile,
     stack: LocalStack | None,
     device: str,
-    may_be_away: bool = False,
+    allow_unreachable: bool = False,
 ) -> Gateway:
-    """Give a gateway to ask. Raises Trouble saying how to come by one.
+    """Return a signed-in gateway client. Raises CliError with the remedy when there is none.
 
-    With `may_be_away` one that does not answer is given too, when a token for it is known.
+    With `allow_unreachable` a gateway that does not answer is accepted if a token is stored.
     """
     sessions = file.read()
     url = (gateway or (stack.gateway if stack else "") or sessions.last).rstrip("/")
     if not url:
-        raise Trouble(
-            "No gateway is known here.",
+        raise CliError(
+            "No gateway is known on this machine.",
             "`make run` starts one on this machine; `errand pair URL CODE` signs in to another.",
         )
-    if token and await _is_valid(Gateway(url, token), may_be_away=may_be_away):
+    if token and await _is_valid(Gateway(url, token), allow_unreachable=allow_unreachable):
         return Gateway(url, token)
     kept = sessions.sessions.get(url)
-    renewal = Renewal(url, file)
+    renewal = TokenRenewer(url, file)
     if not token and kept:
         asked = Gateway(url, kept.token, renew=renewal)
-        if await _is_valid(asked, may_be_away=may_be_away):
+        if await _is_valid(asked, allow_unreachable=allow_unreachable):
             return Gateway(url, kept.token, renew=renewal)
     if stack is None or stack.gateway.rstrip("/") != url or not stack.operator_token:
-        raise Trouble(
+        raise CliError(
             f"You are not signed in to {url}.",
-            f"Get a pairing code there and: errand pair {url} CODE",
+            f"Create a pairing code there, then run: errand pair {url} CODE",
         )
     async with Gateway(url, stack.operator_token) as operator:
         code = str((await operator.post("/v1/pairings", {}))["code"])
@@ -169,13 +171,13 @@ async def sign_in(
     return Gateway(url, fresh.token, renew=renewal)
 
 
-async def _is_valid(gateway: Gateway, *, may_be_away: bool) -> bool:
+async def _is_valid(gateway: Gateway, *, allow_unreachable: bool) -> bool:
     async with gateway as asked:
         try:
             await asked.get("/v1/me")
         except SignedOut:
             return False
         except Unreachable:
-            if not may_be_away:
+            if not allow_unreachable:
                 raise
         return True

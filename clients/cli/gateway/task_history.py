@@ -1,4 +1,4 @@
-"""A task's history over HTTP, as it is stored: for looking back. Nothing here asks for anything."""
+"""Reader of a task's history and earlier states over HTTP; it changes nothing."""
 
 from collections.abc import AsyncGenerator, Awaitable
 from datetime import datetime
@@ -11,20 +11,20 @@ from events import AccountId, History, Recorded, TaskId, codec
 _PAGE_EVENTS = 1000
 
 
-class Reading(Protocol):
-    """The half of a gateway that changes nothing."""
+class HistoryReader(Protocol):
+    """Read-only part of the gateway client."""
 
     def get(self, path: str, **query: str | int) -> Awaitable[dict[str, Any]]:
-        """Read JSON. Raises Trouble."""
+        """Read JSON. Raises CliError."""
         ...
 
     def content(self, path: str, **query: str | int) -> Awaitable[bytes]:
-        """Read bytes. Raises Trouble."""
+        """Read bytes. Raises CliError."""
         ...
 
 
 class Message(msgspec.Struct, frozen=True):
-    """Something said: by a person, the agent, or as a question, an answer, a summary."""
+    """One message of the conversation: an instruction, reply, question, answer or summary."""
 
     version: int
     at: datetime
@@ -32,8 +32,8 @@ class Message(msgspec.Struct, frozen=True):
     text: str
 
 
-class Past(msgspec.Struct, frozen=True):
-    """A task as it was: its state (as `GET /v1/tasks/{id}` shows it) and what was said."""
+class TaskAtVersion(msgspec.Struct, frozen=True):
+    """A task at one version: its state, as in `GET /v1/tasks/{id}`, and its conversation."""
 
     state: dict[str, Any]
     conversation: list[Message]
@@ -41,7 +41,7 @@ class Past(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> int:
-        """The version this is the state of."""
+        """Return the version of this state."""
         return int(self.state["version"])
 
 
@@ -53,18 +53,18 @@ class _Page(msgspec.Struct):
 _pages = msgspec.json.Decoder(_Page)
 
 
-async def past(gateway: Reading, task: str, at: str = "") -> Past:
-    """Ask for a task as it was at a version or a time; as it is now without. Raises Trouble."""
+async def past(gateway: HistoryReader, task: str, at: str = "") -> TaskAtVersion:
+    """Return a task at a version or time, by default the newest. Raises CliError."""
     found = await gateway.get(f"/v1/tasks/{task}/state", at=at)
-    return msgspec.convert(found, Past)
+    return msgspec.convert(found, TaskAtVersion)
 
 
 async def events(
-    gateway: Reading, task: str, *, after: int = 0, up_to: int | None = None
+    gateway: HistoryReader, task: str, *, after: int = 0, up_to: int | None = None
 ) -> AsyncGenerator[Recorded, None]:
-    """Yield a task's events above `after`, to `up_to` or the end of now. Raises Trouble.
+    """Yield a task's events after `after`, up to `up_to` or the current end. Raises CliError.
 
-    Pages are fetched as they are needed. An event of a type this client does not know is left out.
+    Pages are fetched as they are needed. Events of an unknown type are skipped.
     """
     place = History(AccountId(""), TaskId(task))
     following: int | None = after

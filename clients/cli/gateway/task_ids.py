@@ -1,63 +1,63 @@
-"""Tasks named by the beginning of their id, as `git` names commits."""
+"""Lookup of tasks by the beginning of their id, as `git` does with commits."""
 
 import re
 from collections.abc import Awaitable, Sequence
 from typing import Any, Final, Protocol
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.gateway.client import Unreachable
 
 _PREFIX: Final = "task_"
 _WHOLE: Final = re.compile(r"task_[a-z2-7]{26}")
 _BEGINNING: Final = re.compile(r"(?:task_)?([a-z2-7]{1,26})")
 _MIN_SHOWN: Final = 8
-_LISTED: Final = 10
+_MAX_LISTED: Final = 10
 
 
 class TaskReader(Protocol):
-    """Reads JSON from a gateway. Raises Trouble."""
+    """Reader of JSON from a gateway. Raises CliError."""
 
     def get(self, path: str, **query: str | int) -> Awaitable[dict[str, Any]]: ...  # noqa: D102
 
 
 async def find_task(gateway: TaskReader, named: str) -> str:
-    """Return the id of the task meant. A whole id is taken as it is, so that it works offline.
+    """Return the complete id of a task. A complete id is not looked up, so it works offline.
 
-    Raises Trouble when no task, or more than one, begins like this.
+    Raises CliError when no task, or more than one, begins like this.
     """
     if _WHOLE.fullmatch(named):
         return named
     matched = _BEGINNING.fullmatch(named.strip().lower())
     if matched is None:
-        raise Trouble(
+        raise CliError(
             f"“{named}” is not the id of a task.",
-            "An id looks like task_x3og24…; `errand list` shows yours.",
+            "An id looks like task_x3og24…; `errand list` shows your tasks.",
         )
     beginning = _PREFIX + matched[1]
     try:
         page = await gateway.get(
-            "/v1/tasks", id_prefix=beginning, archived="true", limit=_LISTED + 1
+            "/v1/tasks", id_prefix=beginning, archived="true", limit=_MAX_LISTED + 1
         )
     except Unreachable as away:
         raise Unreachable(
-            f"{away.what} Only it knows which task begins with {beginning}.",
-            "Give the whole id, or try again when it answers.",
+            f"{away.message} It is needed to find the task whose id begins with {beginning}.",
+            "Give the complete id, or try again when the gateway is reachable.",
         ) from None
     found = page["data"]
     if len(found) == 1:
         return str(found[0]["id"])
     if not found:
-        raise Trouble(f"No task begins with {beginning}.", "`errand list` shows yours.")
-    lines = [f"{task['id']}  {str(task['title'])[:60]}" for task in found[:_LISTED]]
-    more = ["…"] * (len(found) > _LISTED)
-    raise Trouble(
-        f"More than one task begins with {beginning}:",
-        "\n  ".join([*lines, *more, "Give more of the id."]),
+        raise CliError(f"No task id begins with {beginning}.", "`errand list` shows your tasks.")
+    lines = [f"{task['id']}  {str(task['title'])[:60]}" for task in found[:_MAX_LISTED]]
+    more = ["…"] * (len(found) > _MAX_LISTED)
+    raise CliError(
+        f"More than one task id begins with {beginning}:",
+        "\n  ".join([*lines, *more, "Give more characters of the id."]),
     )
 
 
 def short_ids(ids: Sequence[str]) -> list[str]:
-    """Shorten ids to what tells them apart, and a little more, without `task_`."""
+    """Return the shortest distinct beginnings of ids, at least 8 characters, without `task_`."""
     bare = [each.removeprefix(_PREFIX) for each in ids]
     length = _MIN_SHOWN
     while length < max(map(len, bare), default=0) and len({b[:length] for b in bare}) < len(bare):

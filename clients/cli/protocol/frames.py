@@ -1,4 +1,4 @@
-"""Protocol v1 (docs/reference/protocol.md) as a client says and hears it. Pure."""
+"""Frames of the stream protocol v1 (docs/reference/protocol.md) on the client's side. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,25 +9,25 @@ import msgspec
 _encode = msgspec.json.Encoder().encode
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """One thing wrong in a command, and where."""
+class FieldError(msgspec.Struct, frozen=True):
+    """One error in a command, and its position."""
 
     pointer: str = ""
     detail: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Why a command was not carried out (RFC 9457). `is_retryable`: later it may be."""
+    """Reason why a command was refused (RFC 9457). `is_retryable`: it may succeed later."""
 
     detail: str = ""
     status: int = 0
     code: str = ""
-    errors: tuple[Fault, ...] = ()
+    errors: tuple[FieldError, ...] = ()
     is_retryable: bool = msgspec.field(name="retryable", default=False)
 
 
 class Item(msgspec.Struct, frozen=True):
-    """Any item of a server's frame; an event has no `t`. What is not known is passed over."""
+    """Any item of a server's frame; an event has no `t`. Unknown fields are ignored."""
 
     t: str = ""
     id: str = ""
@@ -51,8 +51,8 @@ class Item(msgspec.Struct, frozen=True):
     cost_microusd: int = 0
 
 
-class Told(NamedTuple):
-    """An item, and its bytes as they came."""
+class ReceivedItem(NamedTuple):
+    """An item with its original bytes."""
 
     item: Item
     body: bytes
@@ -73,21 +73,21 @@ _heads = msgspec.json.Decoder(_Head)
 _items = msgspec.json.Decoder(Item)
 
 
-def read(frame: str | bytes) -> list[Told]:
-    """Read a frame. Raises msgspec.DecodeError for what is not the protocol."""
+def read(frame: str | bytes) -> list[ReceivedItem]:
+    """Decode a frame. Raises msgspec.DecodeError for what is not the protocol."""
     return [read_item(raw) for raw in _frames.decode(frame)]
 
 
-def read_item(raw: msgspec.Raw) -> Told:
-    """Read one item: of an event its place alone. Raises msgspec.DecodeError."""
+def read_item(raw: msgspec.Raw) -> ReceivedItem:
+    """Decode one item; of an event only task and version. Raises msgspec.DecodeError."""
     head = _heads.decode(raw)
     if head.t in _KNOWN:
-        return Told(_items.decode(raw), bytes(raw))
-    return Told(Item(t=head.t, task=head.task, version=head.version), bytes(raw))
+        return ReceivedItem(_items.decode(raw), bytes(raw))
+    return ReceivedItem(Item(t=head.t, task=head.task, version=head.version), bytes(raw))
 
 
 def hello(token: str, device: str, subs: Iterable[tuple[str, int]]) -> str:
-    """Say who is there, and from which version of which task to go on."""
+    """Return the first frame: token, device, and the version to resume from per task."""
     return _said(
         t="hello",
         v=1,
@@ -98,22 +98,22 @@ def hello(token: str, device: str, subs: Iterable[tuple[str, int]]) -> str:
 
 
 def sub(task: str, version: int) -> str:
-    """Ask for a task's events after a version."""
+    """Return the frame that subscribes to a task's events after a version."""
     return _said(t="sub", task=task, version=version)
 
 
 def auth(token: str) -> str:
-    """Show a newer token."""
+    """Return the frame that presents a newer token."""
     return _said(t="auth", token=token)
 
 
 def pong() -> str:
-    """Answer a ping."""
+    """Return the frame that answers a ping."""
     return _said(t="pong")
 
 
 def cmd(command: str, *, op: str, task: str, args: bytes) -> str:
-    """Give a command; `args` is its JSON body."""
+    """Return the frame of a command; `args` is its JSON body."""
     about = {"task": task} if task else {}
     return _said(t="cmd", id=command, op=op, args=msgspec.Raw(args), **about)
 

@@ -5,23 +5,23 @@ from typing import Final, Literal, NamedTuple
 _TOKEN_EXPIRED: Final = 4005
 _REVOKED: Final = 4504
 _FINAL: Final = frozenset((1002, 1007, 1009, *range(4500, 5000)))
-_MOST_DOUBLINGS: Final = 16
+_MAX_DOUBLINGS: Final = 16
 
 Verdict = Literal["come_back", "renew", "signed_out", "stop"]
 
 
-class Patience(NamedTuple):
-    """How long a client waits, in seconds; commands leave so far apart that none is too many."""
+class StreamTimings(NamedTuple):
+    """Pauses and timeouts of a stream client; the interval of commands respects the rate limit."""
 
-    first_pause_seconds: float = 1.0
-    longest_pause_seconds: float = 30.0
-    between_commands_seconds: float = 0.06
-    silent_beats: float = 2.5
-    renew_before_seconds: float = 60.0
+    min_pause_seconds: float = 1.0
+    max_pause_seconds: float = 30.0
+    command_interval_seconds: float = 0.06
+    max_missed_heartbeats: float = 2.5
+    renew_margin_seconds: float = 60.0
 
 
 class Position:
-    """How far this device has come in one task: the last version that was applied."""
+    """Position of this device in one task: the last version that was applied."""
 
     def __init__(self, task: str, version: int) -> None:
         self.task = task
@@ -29,7 +29,7 @@ class Position:
         self._is_asking = False
 
     def apply(self, version: int) -> bool:
-        """Tell whether an event of this version is to be applied now; if so, move on."""
+        """Advance and return True if this version is the next one; return False otherwise."""
         if version != self.version + 1:
             return False
         self.version = version
@@ -37,9 +37,9 @@ class Position:
         return True
 
     def ask_again(self, version: int) -> bool:
-        """Tell whether to `sub` again, knowing that there is this version.
+        """Return whether to send `sub` again, now that this version is known to exist.
 
-        Once: what is still on its way from before is dropped meanwhile.
+        True only once until it is answered; items in flight are dropped meanwhile.
         """
         if version <= self.version or self._is_asking:
             return False
@@ -47,17 +47,17 @@ class Position:
         return True
 
     def answered(self) -> None:
-        """Take note that the last `sub` was answered, or that there is a new connection."""
+        """Record that the last `sub` was answered, or that the connection is new."""
         self._is_asking = False
 
     def lose(self) -> None:
-        """Begin anew: the log is not what it was."""
+        """Start again from version 0: the log was restored to an earlier state."""
         self.version = 0
         self._is_asking = False
 
 
-def judge(code: int) -> Verdict:
-    """Tell what a close code asks of the client; of ours, the range is the verdict."""
+def close_action(code: int) -> Verdict:
+    """Return what a close code requires of the client; codes of Errand are decided by range."""
     if code == _TOKEN_EXPIRED:
         return "renew"
     if code == _REVOKED:
@@ -65,13 +65,13 @@ def judge(code: int) -> Verdict:
     return "stop" if code in _FINAL else "come_back"
 
 
-def pause_seconds(failures: int, patience: Patience, *, retry_ms: int, chance: float) -> float:
-    """Tell how long to stay away after so many failures in a row (1 and up).
+def pause_seconds(failures: int, patience: StreamTimings, *, retry_ms: int, chance: float) -> float:
+    """Return the pause before reconnecting after this many consecutive failures (1 and up).
 
-    `retry_ms` is what the server asked for, 0 if nothing; `chance` is between 0 and 1, so that
-    clients that were cut off together do not come back together.
+    `retry_ms` is what the server asked for, 0 if nothing; `chance` is random between 0 and 1, so
+    that clients disconnected together do not reconnect together.
     """
     if retry_ms:
         return retry_ms / 1000
-    doubled = patience.first_pause_seconds * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
-    return min(doubled, patience.longest_pause_seconds) * (0.5 + chance / 2)
+    doubled = patience.min_pause_seconds * 2.0 ** min(failures - 1, _MAX_DOUBLINGS)
+    return min(doubled, patience.max_pause_seconds) * (0.5 + chance / 2)

@@ -1,4 +1,4 @@
-"""Sends a local repository to the stack's forge, and brings the task's branch back.
+"""Push of a local repository to the local stack's forge, and fetch of the task's branch.
 
 A worker is another machine: it can only clone from a forge. So the repository's current branch is
 pushed to the local forge over the same API a GitHub client uses, and when the task has ended its
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import httpx
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.repository import working_tree
 from clients.cli.repository.git import NO_ENVIRONMENT, Git, GitFailed
 from events.protocol.local_stack import LocalForge
@@ -23,8 +23,8 @@ _CREATED, _EXISTS = 201, 422
 Tell = Callable[[str], None]
 
 
-class Lent(NamedTuple):
-    """A local repository and where the forge has it; `inside` is the folder one stands in."""
+class PushedRepository(NamedTuple):
+    """A local repository and its URL on the forge; `inside` is the current folder within it."""
 
     path: Path
     url: str
@@ -36,23 +36,23 @@ def _silent(_: str) -> None:
     return
 
 
-async def lend(
+async def push_repository(
     path: Path,
     base: str,
     forge: LocalForge,
     *,
     environment: Mapping[str, str] = NO_ENVIRONMENT,
     with_changes: bool = False,
-    tell: Tell = _silent,
-) -> Lent:
-    """Push a local repository's branch to the forge. Raises Trouble with cause and remedy.
+    notify: Tell = _silent,
+) -> PushedRepository:
+    """Push a local repository's branch to the forge. Raises CliError with cause and remedy.
 
-    `with_changes`: also what is not committed, as a commit that exists on the forge alone. What is
-    left out is told.
+    `with_changes` adds uncommitted changes as a commit that exists on the forge only. `notify`
+    receives a note on what is not sent.
     """
     if not forge.url:
-        raise Trouble(
-            f"{path} is a folder of this machine, and no local stack runs here to send it to.",
+        raise CliError(
+            f"{path} is a local folder, and no local stack is running that it could be sent to.",
             "Start one with `make run` in Errand's folder, or give the repository's URL.",
         )
     git = Git(path, environment)
@@ -61,18 +61,20 @@ async def lend(
     if not is_bare:
         git = Git(top, environment)
     branch, reference = await _branch(git, top, base)
-    await _deepen(git, top, tell)
+    await _deepen(git, top, notify)
     pushed = reference
     if not is_bare:
-        is_current = reference == await git.says("symbolic-ref", "--quiet", "HEAD")
+        is_current = reference == await git.try_run("symbolic-ref", "--quiet", "HEAD")
         if with_changes and not is_current:
-            raise Trouble(
-                f"The changes that are not committed are not on the branch {branch}.",
-                "Leave out --base, or leave out --include-changes.",
+            raise CliError(
+                f"The uncommitted changes do not belong to the branch {branch}.",
+                "Omit --base or --include-changes.",
             )
-        pushed = await working_tree.prepare(git, reference, with_changes=with_changes, tell=tell)
+        pushed = await working_tree.prepare(
+            git, reference, with_changes=with_changes, notify=notify
+        )
     elif with_changes:
-        raise Trouble(f"{top} is a bare repository: it has no changes to include.")
+        raise CliError(f"{top} is a bare repository: it has no changes to include.")
     name = f"{_slug(top.name)}-{hashlib.sha256(str(top).encode()).hexdigest()[:6]}"
     owner = await _create(forge, name)
     url = f"{forge.url}/{owner}/{name}.git"
@@ -81,71 +83,75 @@ async def lend(
         *("--recurse-submodules=no", url, f"+{pushed}:refs/heads/{branch}"),
         token=forge.token,
     )
-    return Lent(top, url, branch, "" if is_bare else _inside(path, top))
+    return PushedRepository(top, url, branch, "" if is_bare else _inside(path, top))
 
 
 async def _branch(git: Git, top: Path, base: str) -> tuple[str, str]:
     """Return the branch to start from, and the local reference that has it."""
-    branch = base or (await git.says("symbolic-ref", "--quiet", "--short", "HEAD"))
+    branch = base or (await git.try_run("symbolic-ref", "--quiet", "--short", "HEAD"))
     if not branch:
-        commit = await git.says("rev-parse", "--short", "HEAD")
-        raise Trouble(
+        commit = await git.try_run("rev-parse", "--short", "HEAD")
+        raise CliError(
             f"{top} is not on a branch (detached at {commit}).",
-            "Say which one with --base, or make one here: git switch -c NAME",
+            "Give a branch with --base, or create one: git switch -c NAME",
         )
     for reference in (f"refs/heads/{branch}", f"refs/remotes/origin/{branch}"):
-        if await git.says("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"):
+        if await git.try_run("rev-parse", "--verify", "--quiet", f"{reference}^{{commit}}"):
             return branch, reference
-    raise Trouble(
+    raise CliError(
         f"{top} has no branch {branch} with a commit on it.",
-        "Commit something there, or say which branch with --base.",
+        "Commit something on it, or give another branch with --base.",
     )
 
 
-async def _deepen(git: Git, top: Path, tell: Tell) -> None:
-    """Fetch what a shallow clone lacks from where it came: no forge takes it without."""
+async def _deepen(git: Git, top: Path, notify: Tell) -> None:
+    """Fetch the missing history of a shallow clone, which a forge would not accept."""
     if await git.run("rev-parse", "--is-shallow-repository") != "true":
         return
     remotes = (await git.run("remote")).splitlines()
     if not remotes:
-        raise Trouble(
-            f"{top} is a shallow clone without a remote: its older history is nowhere to be had,"
+        raise CliError(
+            f"{top} is a shallow clone without a remote: its older history cannot be fetched,"
             " and a forge needs it.",
             "Clone it again without --depth, or add the remote it came from: git remote add",
         )
     remote = "origin" if "origin" in remotes else remotes[0]
-    tell(f"{top} is a shallow clone; its older history is fetched from {remote} first.")
+    notify(f"{top} is a shallow clone; fetching its older history from {remote} first.")
     try:
         await git.run("fetch", "--quiet", "--unshallow", remote, is_for_remote=True)
     except GitFailed as failed:
-        raise Trouble(
+        raise CliError(
             f"{top} is a shallow clone, and its older history could not be fetched from {remote}:"
             f" {failed.said}",
-            f"`git fetch --unshallow {remote}` in it must work; then send the task again.",
+            f"Make `git fetch --unshallow {remote}` work in it, then send the task again.",
         ) from None
 
 
-async def bring_back(
-    lent: Lent, branch: str, forge: LocalForge, *, environment: Mapping[str, str] = NO_ENVIRONMENT
+async def fetch_task_branch(
+    lent: PushedRepository,
+    branch: str,
+    forge: LocalForge,
+    *,
+    environment: Mapping[str, str] = NO_ENVIRONMENT,
 ) -> None:
     """Fetch the task's branch into the local repository, under the same name.
 
-    Commits a person has made on it meanwhile are never lost: then the task's are put beside them,
-    and Trouble says where.
+    The user's own commits on it are never overwritten: then the task's commits are fetched to a
+    separate reference, which the CliError names.
     """
     git = Git(lent.path, environment)
     beside, here = f"refs/remotes/errand/{branch}", f"refs/heads/{branch}"
     await git.run("fetch", "--quiet", lent.url, f"+{here}:{beside}", token=forge.token)
     try:
-        if await git.says("symbolic-ref", "--quiet", "HEAD") == here:
+        if await git.try_run("symbolic-ref", "--quiet", "HEAD") == here:
             await git.run("merge", "--quiet", "--ff-only", beside)
         else:
             await git.run("fetch", "--quiet", ".", f"{beside}:{here}")
     except GitFailed as failed:
-        raise Trouble(
-            f"{branch} in {lent.path} was left as it is, for it has changes of your own"
+        raise CliError(
+            f"{branch} in {lent.path} was not updated, because it has changes of your own"
             f" (rejected: {failed.said.splitlines()[-1]}).",
-            f"The task's work is beside it: git merge errand/{branch}",
+            f"To merge the task's work: git merge errand/{branch}",
         ) from None
     await git.run("update-ref", "-d", beside)
 
@@ -159,11 +165,11 @@ async def _create(forge: LocalForge, name: str) -> str:
             owner = str((await client.get("/user")).raise_for_status().json()["login"])
             answer = await client.post("/user/repos", json={"name": name, "private": True})
         except httpx.HTTPError as error:
-            raise Trouble(
-                f"The local forge did not answer: {error}", "`errand doctor` looks."
+            raise CliError(
+                f"The local forge did not answer: {error}", "Run `errand doctor` to find the cause."
             ) from None
     if answer.status_code not in (_CREATED, _EXISTS):
-        raise Trouble(f"The forge refused to make {name}: {answer.text[:200]}")
+        raise CliError(f"The forge refused to create {name}: {answer.text[:200]}")
     return owner
 
 

@@ -1,4 +1,4 @@
-"""Which folder each repository on the local forge came from, so that its branches find back."""
+"""Registry of the local folder of each repository on the local forge."""
 
 import os
 from pathlib import Path
@@ -7,19 +7,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 
 _PRIVATE: Final = 0o700
 
 
-class SentRepositories:
-    """A file of paths, by owner and name: the forge may have another port tomorrow."""
+class RepositoryRegistry:
+    """File of paths by owner and name, because the forge's port may change."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def keep(self, url: str, folder: Path) -> None:
-        """Write down where a repository came from. Raises Trouble when that cannot be done."""
+        """Save the folder of a repository. Raises CliError when the file cannot be written."""
         kept = self._read() | {name_of(url): os.fspath(folder)}
         draft = self._path.with_suffix(f".{os.getpid()}")
         try:
@@ -27,13 +27,13 @@ class SentRepositories:
             draft.write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
             draft.replace(self._path)
         except OSError as error:
-            raise Trouble(
+            raise CliError(
                 f"{self._path} cannot be written: {error}",
-                "--config names another folder for what `errand` keeps.",
+                "Give a writable directory with --config.",
             ) from None
 
     def folder(self, url: str) -> Path | None:
-        """Give the folder a repository came from; None when it is not known or gone."""
+        """Return the folder a repository was sent from; None when it is unknown or gone."""
         kept = self._read().get(name_of(url))
         return Path(kept) if kept and Path(kept).is_dir() else None
 

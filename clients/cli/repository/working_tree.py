@@ -1,4 +1,4 @@
-"""What of a working tree goes with a task, and what does not: said, and counted."""
+"""Preparation of a working tree for a task, with notes on what is not sent."""
 
 import contextlib
 import shutil
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.repository.git import Git
 
 _SHOWN: Final = 5
@@ -17,42 +17,42 @@ _SUBMODULE: Final = "160000"
 
 
 async def prepare(
-    git: Git, reference: str, *, with_changes: bool, tell: Callable[[str], None]
+    git: Git, reference: str, *, with_changes: bool, notify: Callable[[str], None]
 ) -> str:
-    """Return what to push for a branch: the branch, or a commit with the changes on top of it.
+    """Return what to push: the branch, or a commit with the uncommitted changes on top of it.
 
-    Tells what the agent will not have: changes, submodules, the contents of Git LFS. The person's
-    index, branches and files stay as they are. Raises Trouble.
+    Notifies of what the agent will not see: changes, submodules, contents of Git LFS. The user's
+    index, branches and files are not modified. Raises CliError.
     """
     changes = await _changes(git)
-    await _tell_of_submodules(git, reference, tell)
-    await _tell_of_lfs(git, reference, tell)
+    await _tell_of_submodules(git, reference, notify)
+    await _tell_of_lfs(git, reference, notify)
     if not changes:
         return reference
     names = [name for _, name in changes]
     if not with_changes:
-        tell(
+        notify(
             f"{_counted(len(names))} not committed and not sent: {_listed(names)}."
-            " --include-changes sends them."
+            " To send them, add --include-changes."
         )
         return reference
     if conflicts := [name for state, name in changes if state in _CONFLICTS]:
-        raise Trouble(
-            f"Conflicts are not resolved in {_listed(conflicts)}.",
-            "Resolve them, or leave out --include-changes.",
+        raise CliError(
+            f"There are unresolved conflicts in {_listed(conflicts)}.",
+            "Resolve them, or omit --include-changes.",
         )
-    tell(f"{_counted(len(names))} not committed, and sent: {_listed(names)}.")
+    notify(f"{_counted(len(names))} not committed but sent: {_listed(names)}.")
     return await _committed(git)
 
 
 async def _changes(git: Git) -> list[tuple[str, str]]:
-    """List what differs from the last commit, ignored files left out: state and name."""
+    """Return state and name of the files that differ from the last commit, without ignored ones."""
     words = (await git.run("status", "--porcelain=v1", "-z", "--no-renames")).split("\0")
     return [(word[:2], word[3:]) for word in words if word]
 
 
 async def _committed(git: Git) -> str:
-    """Make a commit of the working tree as it is, by an index of its own."""
+    """Create a commit of the working tree with a temporary index."""
     index = Path(await git.run("rev-parse", "--path-format=absolute", "--git-path", "index"))
     with tempfile.TemporaryDirectory(prefix="errand-") as folder:
         own = Path(folder) / "index"
@@ -68,8 +68,8 @@ async def _committed(git: Git) -> str:
 
 
 async def _author(git: Git) -> dict[str, str]:
-    name = await git.says("config", "user.name") or "Errand"
-    email = await git.says("config", "user.email") or "errand@localhost"
+    name = await git.try_run("config", "user.name") or "Errand"
+    email = await git.try_run("config", "user.email") or "errand@localhost"
     return {
         f"GIT_{role}_{field}": value
         for role in ("AUTHOR", "COMMITTER")
@@ -77,21 +77,21 @@ async def _author(git: Git) -> dict[str, str]:
     }
 
 
-async def _tell_of_submodules(git: Git, reference: str, tell: Callable[[str], None]) -> None:
-    if not await git.says("cat-file", "-t", f"{reference}:.gitmodules"):
+async def _tell_of_submodules(git: Git, reference: str, notify: Callable[[str], None]) -> None:
+    if not await git.try_run("cat-file", "-t", f"{reference}:.gitmodules"):
         return
     entries = (await git.run("ls-tree", "-r", "-z", reference)).split("\0")
     found = [entry.partition("\t")[2] for entry in entries if entry.startswith(_SUBMODULE)]
     if found:
-        tell(f"Submodules are not sent, the agent sees empty folders: {_listed(found)}.")
+        notify(f"Submodules are not sent; the agent sees empty folders: {_listed(found)}.")
 
 
-async def _tell_of_lfs(git: Git, reference: str, tell: Callable[[str], None]) -> None:
-    found = await git.says(
+async def _tell_of_lfs(git: Git, reference: str, notify: Callable[[str], None]) -> None:
+    found = await git.try_run(
         "grep", "-l", "-I", "filter=lfs", reference, "--", ":(glob)**/.gitattributes"
     )
     if found:
-        tell("Files kept with Git LFS are sent as pointers: the agent does not see their contents.")
+        notify("Files in Git LFS are sent as pointers; the agent does not see their contents.")
 
 
 def _counted(number: int) -> str:

@@ -1,35 +1,35 @@
-"""The outbox on its way: one command at a time, so that they arrive in order, none too soon."""
+"""Sender of the outbox: one command at a time, in order, within the rate limit."""
 
 from typing import NamedTuple
 
 from clients.cli.protocol import frames
-from clients.cli.protocol.reconnect_policy import Patience, pause_seconds
+from clients.cli.protocol.reconnect_policy import StreamTimings, pause_seconds
 from clients.cli.stream.outbox import Command, Outbox
 
 
-class Done(NamedTuple):
-    """A command stands in the log: at this version of this task."""
+class Acknowledged(NamedTuple):
+    """The gateway stored a command at this version of this task."""
 
     command: str
     task: str
     version: int
 
 
-class NotDone(NamedTuple):
-    """A command was not carried out. `is_final`: nor will it be; else it is sent again later."""
+class Rejected(NamedTuple):
+    """The gateway refused a command. Unless `is_final`, it is sent again later."""
 
     command: str
     problem: frames.Problem
     is_final: bool
 
 
-Outcome = Done | NotDone
+Outcome = Acknowledged | Rejected
 
 
-class Sender:
-    """What to send of an outbox, and when. Times are the event loop's, in seconds."""
+class CommandSender:
+    """Decides what to send of an outbox, and when. Times are the event loop's, in seconds."""
 
-    def __init__(self, outbox: Outbox, patience: Patience) -> None:
+    def __init__(self, outbox: Outbox, patience: StreamTimings) -> None:
         self._outbox = outbox
         self._patience = patience
         self._sent: Command | None = None
@@ -38,21 +38,21 @@ class Sender:
         self._at = 0.0
 
     def keep(self, command: Command) -> None:
-        """Write a command into the outbox; it is sent when those before it are answered."""
+        """Append a command to the outbox; it is sent when those before it are answered."""
         self._outbox.keep(command)
         self._may_be_more = True
 
     def begin(self) -> None:
-        """Take note of a new connection: what was not answered on the last is sent again."""
+        """Start a new connection: the command that was not answered is sent again."""
         self._sent = None
         self._may_be_more = True
 
     def due_at(self) -> float | None:
-        """Tell when to ask for what is next; None while there is nothing to send."""
+        """Return when to call `next`; None while there is nothing to send."""
         return self._at if self._may_be_more and self._sent is None else None
 
     def next(self, now: float) -> str | None:
-        """Give the frame to send now, if there is one."""
+        """Return the frame to send now, if there is one."""
         due_at = self.due_at()
         if due_at is None or now < due_at:
             return None
@@ -60,12 +60,12 @@ class Sender:
         if self._sent is None:
             self._may_be_more = False
             return None
-        self._at = now + self._patience.between_commands_seconds
+        self._at = now + self._patience.command_interval_seconds
         sent = self._sent
         return frames.cmd(sent.id, op=sent.op, task=sent.task, args=sent.args)
 
     def answered(self, item: frames.Item, now: float, *, chance: float) -> Outcome:
-        """Take an ack or a nak: what is final leaves the outbox, the rest is sent again later."""
+        """Handle an ack or nak: a final answer removes the command, others retry it later."""
         is_final = item.t == "ack" or not item.problem.is_retryable
         if is_final:
             self._outbox.remove(item.id)
@@ -73,9 +73,9 @@ class Sender:
         if self._sent is not None and self._sent.id == item.id:
             self._sent = None
         if item.t == "ack":
-            return Done(item.id, item.task, item.version)
+            return Acknowledged(item.id, item.task, item.version)
         if not is_final:
             self._naks += 1
             pause = pause_seconds(self._naks, self._patience, retry_ms=0, chance=chance)
             self._at = now + pause
-        return NotDone(item.id, item.problem, is_final)
+        return Rejected(item.id, item.problem, is_final)

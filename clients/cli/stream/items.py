@@ -1,4 +1,4 @@
-"""What comes of a stream: a task's events, what is passing, and what became of commands."""
+"""Items that a stream yields: events, ephemeral items, positions and outcomes of commands."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,8 @@ from clients.cli.stream.command_sender import Outcome
 from events import Recorded
 
 
-class LiveItem(NamedTuple):
-    """Something passing: a piece of the model's text, or of a tool's running output."""
+class EphemeralItem(NamedTuple):
+    """Ephemeral text: a piece of the model's reply or of a tool's running output."""
 
     task: str
     kind: str
@@ -17,14 +17,14 @@ class LiveItem(NamedTuple):
 
 
 class CaughtUp(NamedTuple):
-    """Everything of the task up to this version has been yielded; what follows is news."""
+    """Every event of the task up to this version has been yielded; what follows is new."""
 
     task: str
     version: int
 
 
-class Line(NamedTuple):
-    """One task of the inbox as it stands; it takes the place of the task's last."""
+class TaskLine(NamedTuple):
+    """One task of the inbox; it replaces the task's previous line."""
 
     task: str
     version: int
@@ -34,16 +34,16 @@ class Line(NamedTuple):
     cost_microusd: int
 
 
-class Lost(NamedTuple):
-    """The log no longer has what was yielded of this task: forget it; it begins anew."""
+class PositionLost(NamedTuple):
+    """The log no longer has what was yielded of this task: discard it, it starts again."""
 
     task: str
 
 
-class Missing(NamedTuple):
-    """There is no such task in this account; nothing comes of it."""
+class TaskNotFound(NamedTuple):
+    """There is no such task in this account; nothing more is yielded for it."""
 
     task: str
 
 
-Shown = Recorded | LiveItem | CaughtUp | Line | Lost | Missing | Outcome
+Shown = Recorded | EphemeralItem | CaughtUp | TaskLine | PositionLost | TaskNotFound | Outcome

@@ -1,4 +1,4 @@
-"""Commands that are not yet answered, in a file that outlives the program: in order, none twice."""
+"""Persistent queue of commands that the gateway has not acknowledged yet, in order."""
 
 import os
 import sqlite3
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.protocol import frames
 from events.protocol.frames import FRAME_BYTES
 
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 
 
 class Command(NamedTuple):
-    """What a person asked for. `id` is a UUIDv7, `args` the JSON body; a submit has no `task`."""
+    """A command of the user. `id` is a UUIDv7, `args` the JSON body; a submit has no `task`."""
 
     id: str
     op: str
@@ -36,14 +36,14 @@ class Command(NamedTuple):
 
 
 def command(command_id: str, op: str, args: object, *, task: str = "") -> Command:
-    """Make a command of its arguments as they are."""
+    """Return a command with its arguments encoded as JSON."""
     return Command(command_id, op, msgspec.json.encode(args), task)
 
 
 class Outbox:
-    """The commands kept for one gateway. Several programs may share the file.
+    """Queue of commands for one gateway. Several processes may share the file.
 
-    Raises Trouble when the file cannot be used.
+    Raises CliError when the file cannot be used.
     """
 
     def __init__(self, path: Path, gateway: str) -> None:
@@ -51,15 +51,15 @@ class Outbox:
         self._gateway = gateway
 
     def keep(self, kept: Command) -> None:
-        """Write a command down, last in the line; one that is there already stays where it is.
+        """Append a command to the queue; one that is already queued keeps its position.
 
-        Raises Trouble when the command is longer than a frame.
+        Raises CliError when the command is longer than a frame.
         """
         size = len(frames.cmd(kept.id, op=kept.op, task=kept.task, args=kept.args).encode())
         if size > FRAME_BYTES:
-            raise Trouble(
-                f"This is too long: {size} bytes, and {FRAME_BYTES} are taken.",
-                "Put long material into a file of the repository and name it.",
+            raise CliError(
+                f"This is too long: {size} bytes, and the limit is {FRAME_BYTES} bytes.",
+                "Put long text into a file of the repository and refer to that file.",
             )
         with self._open() as file:
             file.execute(
@@ -68,15 +68,15 @@ class Outbox:
             )
 
     def waiting(self) -> list[Command]:
-        """List what is kept, the oldest first."""
+        """Return the queued commands, oldest first."""
         return list(self._select(-1))
 
     def first(self) -> Command | None:
-        """Give what is to be sent next; None when nothing is kept."""
+        """Return the next command to send; None when the queue is empty."""
         return next(self._select(1), None)
 
     def remove(self, command_id: str) -> bool:
-        """Take a command out: it is answered. Tell whether it was there."""
+        """Remove a command. Return whether it was queued."""
         with self._open() as file:
             return file.execute("DELETE FROM outbox WHERE id = ?", (command_id,)).rowcount > 0
 
@@ -98,7 +98,7 @@ class Outbox:
                 file.execute(_TABLE)
                 yield file
         except (OSError, sqlite3.Error) as error:
-            raise Trouble(
+            raise CliError(
                 f"The outbox {self._path} cannot be used: {error}",
-                "If it is damaged, move it away: what it kept is lost then.",
+                "If the file is damaged, move it away; the commands queued in it are then lost.",
             ) from None

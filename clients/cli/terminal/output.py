@@ -1,6 +1,6 @@
-"""Where text goes: a terminal, where it is wrapped, or a file or pipe, where it never is.
+"""Output to a terminal, where lines are wrapped, or to a file or pipe, where they never are.
 
-What a terminal's encoding lacks is replaced and never ends the program.
+Characters that the encoding lacks are replaced and never end the program.
 """
 
 import codecs
@@ -21,8 +21,8 @@ _PLAIN_MARKS: Final = {
 }  # fmt: skip
 
 
-class Indented:
-    """Text that begins further right. Only a terminal folds its lines; nothing pads them."""
+class IndentedText:
+    """Indented text. Its lines are wrapped in a terminal only, and never padded."""
 
     def __init__(self, text: Text, by: int) -> None:
         self.text = text
@@ -36,7 +36,7 @@ class Indented:
             yield Text(" " * self.by).append_text(line) if line.plain else Text()
 
 
-def console_of(stream: TextIO | None = None, *, is_error: bool = False) -> Console:
+def make_console(stream: TextIO | None = None, *, is_error: bool = False) -> Console:
     """Return the console for a stream (stdout or stderr without): it wraps for a terminal alone."""
     shown = Console(file=stream, highlight=False, stderr=is_error)
     if shown.is_terminal:
@@ -46,8 +46,8 @@ def console_of(stream: TextIO | None = None, *, is_error: bool = False) -> Conso
     )
 
 
-def write_what_fits(*streams: object) -> None:
-    """Let streams replace what their encoding lacks: a mark by a plain one, the rest by escapes."""
+def replace_unencodable(*streams: object) -> None:
+    """Make streams replace characters that their encoding lacks by ASCII or escapes."""
     codecs.register_error(_HANDLER, _replaced)
     for stream in streams:
         if isinstance(stream, TextIOWrapper):
@@ -61,8 +61,8 @@ def write_bytes(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def spinner_for(console: Console) -> str:
-    """Name the spinner whose marks this console can show."""
+def spinner_name(console: Console) -> str:
+    """Return the name of a spinner that this console can show."""
     return "dots" if console.encoding.lower().startswith("utf") else "line"
 
 

@@ -1,4 +1,4 @@
-"""Plays a history in the terminal, at its own pace or another; a person steps through it."""
+"""Replay of a history in the terminal, at an adjustable speed or step by step."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from clients.cli.terminal.output import spinner_for, write_bytes
+from clients.cli.terminal.output import spinner_name, write_bytes
 from clients.cli.view import event_view
 from clients.cli.view import playback_state as playing
 from clients.cli.view.playback_state import Player
@@ -33,13 +33,13 @@ class Playback:
         console: Console,
         *,
         speed: float,
-        longest_pause_seconds: float,
+        max_pause_seconds: float,
         head: int,
         is_json: bool = False,
     ) -> None:
         self._console = console
         self._player = Player(speed=speed)
-        self._longest_pause_seconds = longest_pause_seconds
+        self._longest_pause_seconds = max_pause_seconds
         self._head = head
         self._is_json = is_json
         self._keys: asyncio.Queue[str] = asyncio.Queue()
@@ -50,7 +50,7 @@ class Playback:
         self._said = ""
 
     async def play(self, history: AsyncIterator[Recorded]) -> None:
-        """Show event after event, until the last or until told to stop."""
+        """Show event after event, until the last or until q is pressed."""
         is_for_keys = sys.stdin.isatty() and self._console.is_terminal and not self._is_json
         with self._listening() if is_for_keys else nullcontext(), self._status(is_for_keys) as line:
             async for recorded in history:
@@ -61,7 +61,7 @@ class Playback:
                 self._tell(line)
 
     async def _wait_for(self, recorded: Recorded, line: Status | None) -> None:
-        """Wait until the event is due, by the pace or by a key."""
+        """Wait until the event is due, by speed or by a key."""
         loop = asyncio.get_running_loop()
         before, self._before = self._before or recorded.at, recorded.at
         gap_seconds = (recorded.at - before).total_seconds()
@@ -69,20 +69,20 @@ class Playback:
         while (left := self._left(gap_seconds, loop.time() - began)) != 0:
             try:
                 async with asyncio.timeout(left):
-                    self._player = playing.press(self._player, await self._keys.get())
+                    self._player = playing.apply_key(self._player, await self._keys.get())
             except TimeoutError:
                 return
             self._tell(line)
-        self._player = playing.stepped(self._player)
+        self._player = playing.take_step(self._player)
 
     def _left(self, gap_seconds: float, waited_seconds: float) -> float | None:
         while not self._keys.empty():
-            self._player = playing.press(self._player, self._keys.get_nowait())
+            self._player = playing.apply_key(self._player, self._keys.get_nowait())
         return playing.wait_seconds(
             self._player,
             gap_seconds,
             waited_seconds,
-            longest_seconds=self._longest_pause_seconds,
+            max_pause_seconds=self._longest_pause_seconds,
         )
 
     def _show(self, recorded: Recorded) -> None:
@@ -90,42 +90,42 @@ class Playback:
         self._version = recorded.version
         if isinstance(recorded.event, ModelReplied):
             self._cost_microusd += recorded.event.cost_microusd
-            self._said = event_view.text_of(recorded.event) or self._said
+            self._said = event_view.reply_text(recorded.event) or self._said
         if self._is_json:
             write_bytes(recorded.body + b"\n")
         elif (shown := event_view.show(recorded, self._since, said=self._said)) is not None:
             self._console.print(shown)
         elif self._player.is_paused:  # a step must show something
-            place = f"{event_view.elapsed(self._since, recorded.at)}  "
+            place = f"{event_view.format_elapsed(self._since, recorded.at)}  "
             self._console.print(Text(f"{place}{type(recorded.event).__name__}", style="dim"))
 
     def _tell(self, line: Status | None) -> None:
         if line is None:
             return
         pace = "paused" if self._player.is_paused else f"speed {self._player.speed:g}"
-        spent = event_view.money(self._cost_microusd)
+        spent = event_view.format_usd(self._cost_microusd)
         place = f"{self._version} of {self._head}"
-        line.update(Text(f"{place} · {pace} · {spent} · {playing.KEYS}", style="dim"))
+        line.update(Text(f"{place} · {pace} · {spent} · {playing.KEY_HELP}", style="dim"))
 
     def _status(self, is_for_keys: bool) -> AbstractContextManager[Status | None]:  # noqa: FBT001 - private, one caller
         if not is_for_keys:
             return nullcontext()
-        return self._console.status(playing.KEYS, spinner=spinner_for(self._console))
+        return self._console.status(playing.KEY_HELP, spinner=spinner_name(self._console))
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Hear each key as it is pressed; the terminal is put back as it was."""
+        """Read each key as it is pressed; the terminal mode is restored afterwards."""
         loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
         before = termios.tcgetattr(terminal)
         tty.setcbreak(terminal)
-        loop.add_reader(terminal, self._hear, terminal)
+        loop.add_reader(terminal, self._receive, terminal)
         try:
             yield
         finally:
             loop.remove_reader(terminal)
             termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
-    def _hear(self, terminal: int) -> None:
+    def _receive(self, terminal: int) -> None:
         typed = os.read(terminal, _TYPED_BYTES)
-        for key in playing.keys(typed or b"q"):  # the terminal is gone
+        for key in playing.parse_keys(typed or b"q"):  # the terminal is gone
             self._keys.put_nowait(key)

@@ -1,16 +1,16 @@
-"""At a terminal: what the agent asks is put to the person, line by line, and becomes a command."""
+"""Prompts in a terminal for the agent's questions and approvals."""
 
 from collections.abc import Sequence
 
-from clients.cli.gateway.client import JSON, new_command
+from clients.cli.gateway.client import JSON, new_command_id
 from clients.cli.stream.outbox import Command, command
 from events import ApprovalRequested, QuestionAsked
 
-Asked = QuestionAsked | ApprovalRequested
+HumanRequest = QuestionAsked | ApprovalRequested
 
 _ANSWER = "Your answer: "
-_VERDICT = "Allow it? (y)es, yes to similar calls for this whole (t)ask, (n)o: "
-_REASON = "Why not? (Enter for no reason): "
+_VERDICT = "Allow this call? (y)es, (t)ask: also allow similar calls for this task, (n)o: "
+_REASON = "Reason (optional, press Enter to skip): "
 _VERDICTS: dict[str, JSON] = {
     "y": {"verdict": "allow"},
     "yes": {"verdict": "allow"},
@@ -21,8 +21,8 @@ _VERDICTS: dict[str, JSON] = {
 }
 
 
-def chosen(options: Sequence[str], said: str) -> str:
-    """Return the option a number stands for; what is said otherwise."""
+def resolve_option(options: Sequence[str], said: str) -> str:
+    """Return the option with this number, or else the text itself."""
     number = said.strip()
     if number.isascii() and number.isdigit() and 0 < int(number) <= len(options):
         return options[int(number) - 1]
@@ -30,16 +30,16 @@ def chosen(options: Sequence[str], said: str) -> str:
 
 
 class Dialog:
-    """One question or approval, put to a person. `prompt` is what to show before each line."""
+    """Dialog about one question or approval. `prompt` is the text to show before each line."""
 
-    def __init__(self, task: str, asked: Asked) -> None:
+    def __init__(self, task: str, asked: HumanRequest) -> None:
         self.asked = asked
         self.prompt = _VERDICT if isinstance(asked, ApprovalRequested) else _ANSWER
         self._task = task
         self._verdict: JSON = {}
 
-    def hear(self, line: str) -> Command | None:
-        """Take a line; give the command when all is said."""
+    def receive_line(self, line: str) -> Command | None:
+        """Handle a line; return the command when the answer is complete."""
         said = line.strip()
         if isinstance(self.asked, QuestionAsked):
             return self._answer(self.asked, said) if said else None
@@ -52,9 +52,9 @@ class Dialog:
         return self._approve(self.asked, {}) if self._verdict else None
 
     def _answer(self, asked: QuestionAsked, said: str) -> Command:
-        args = {"request": asked.request, "text": chosen(asked.options, said)}
-        return command(new_command(), "answer", args, task=self._task)
+        args = {"request": asked.request, "text": resolve_option(asked.options, said)}
+        return command(new_command_id(), "answer", args, task=self._task)
 
     def _approve(self, asked: ApprovalRequested, more: JSON) -> Command:
         args: JSON = {"request": asked.request, "digest": asked.digest} | self._verdict | more
-        return command(new_command(), "approve", args, task=self._task)
+        return command(new_command_id(), "approve", args, task=self._task)

@@ -1,4 +1,4 @@
-"""Following a task in the terminal until it ends: show every step, ask what it asks."""
+"""Watcher that shows a task's steps in the terminal and prompts for answers until it ends."""
 
 import asyncio
 import os
@@ -11,14 +11,14 @@ from rich.console import Console, RenderableType
 from rich.status import Status
 from rich.text import Text
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.gateway.client import JSON, Gateway
 from clients.cli.stream.client import Stream
-from clients.cli.stream.command_sender import NotDone
-from clients.cli.stream.items import CaughtUp, LiveItem, Lost, Missing, Shown
+from clients.cli.stream.command_sender import Rejected
+from clients.cli.stream.items import CaughtUp, EphemeralItem, PositionLost, Shown, TaskNotFound
 from clients.cli.stream.outbox import Outbox
-from clients.cli.terminal.output import spinner_for, write_bytes
-from clients.cli.terminal.prompts import Asked, Dialog
+from clients.cli.terminal.output import spinner_name, write_bytes
+from clients.cli.terminal.prompts import Dialog, HumanRequest
 from clients.cli.view import event_view
 from events import (
     ApprovalAnswered,
@@ -49,7 +49,7 @@ _ENDED = ("finished", "failed", "cancelled")
 _LINE_BYTES = 65_536
 
 
-class Watch:
+class TaskWatcher:
     """One task on one screen. `is_json` prints the events as they are, one a line."""
 
     def __init__(
@@ -73,14 +73,14 @@ class Watch:
         self._said = ""
         self._has_ended = False
         self._is_caught_up = False
-        self._asked: Asked | None = None
+        self._asked: HumanRequest | None = None
         self._dialog: Dialog | None = None
         self._has_terminal = console.is_terminal and sys.stdin.isatty() and not is_json
         self._status: Status | None = None
         self._stream: Stream | None = None
 
     async def until_end(self, *, after: int = 0) -> JSON:
-        """Show everything from version `after` on until the task has ended; return the task."""
+        """Show every event after version `after` until the task has ended; return the task."""
         stream = self._stream = Stream(
             self._gateway, device=self._device, tasks={self._task: after}, outbox=self._outbox
         )
@@ -101,25 +101,27 @@ class Watch:
         match item:
             case Recorded():
                 self._show(item)
-            case LiveItem(kind="output", text=text):
+            case EphemeralItem(kind="output", text=text):
                 self._hint(text)
             case CaughtUp():
                 await self._catch_up()
-            case Lost():
+            case PositionLost():
                 self._asked, self._has_ended, self._cost_microusd = None, False, 0
-            case Missing():
-                raise Trouble(
+            case TaskNotFound():
+                raise CliError(
                     f"There is no task {self._task} in your account.",
-                    "`errand list` shows those there are.",
+                    "`errand list` shows your tasks.",
                 )
-            case NotDone() if not self._is_json:  # answered elsewhere meanwhile, say
+            case Rejected() if (
+                not self._is_json
+            ):  # for example answered on another device meanwhile
                 self._print(Text(event_view.plain(item.problem.detail), style="yellow"))
             case _:
                 return
         self._ask_or_stop()
 
     async def _catch_up(self) -> None:
-        """Take note that what follows is news; the end itself may be older than what was shown."""
+        """Record that what follows is new; the task may have ended before `after`."""
         self._is_caught_up = True
         if self._since is None:
             task = await self._gateway.get(f"/v1/tasks/{self._task}")
@@ -128,7 +130,7 @@ class Watch:
     def _shown_status(self) -> AbstractContextManager[Status | None]:
         if self._is_json or not self._console.is_terminal:
             return nullcontext()
-        return self._console.status("Waiting for a machine", spinner=spinner_for(self._console))
+        return self._console.status("Waiting for a machine", spinner=spinner_name(self._console))
 
     def _show(self, recorded: Recorded) -> None:
         self._since = self._since or recorded.at
@@ -139,7 +141,7 @@ class Watch:
             self._has_ended = True
         if isinstance(event, ModelReplied):
             self._cost_microusd += event.cost_microusd
-        if isinstance(event, Asked):
+        if isinstance(event, HumanRequest):
             self._asked = event
         elif isinstance(event, _SETTLES):
             self._asked = None
@@ -150,14 +152,14 @@ class Watch:
         if shown is not None:
             self._print(shown)
         if isinstance(event, ModelReplied):
-            self._said = event_view.text_of(event) or self._said
+            self._said = event_view.reply_text(event) or self._said
         elif isinstance(event, ModelRequested):
             self._hint("Thinking")
         elif isinstance(event, ToolStarted):
             self._hint(event.title)
 
     def _print(self, shown: RenderableType) -> None:
-        """Show something; a prompt that waits for a line ends where it is and is put again."""
+        """Print something; a prompt that waits for a line is printed again below it."""
         if self._dialog is not None:
             self._console.print()
         self._console.print(shown)
@@ -167,11 +169,11 @@ class Watch:
     def _hint(self, text: str) -> None:
         lines = event_view.plain(text).strip().splitlines()
         if self._status is not None and lines:
-            spent = event_view.money(self._cost_microusd)
+            spent = event_view.format_usd(self._cost_microusd)
             self._status.update(Text(f"{lines[-1][:80]}  {spent}", style="dim"))
 
     def _ask_or_stop(self) -> None:
-        """Put what is asked now, and take back a prompt for what is settled, wherever it was."""
+        """Show the prompt for a pending request; remove one that was answered elsewhere."""
         if self._dialog is not None and self._asked is not self._dialog.asked:
             self._stop_asking()
             if self._status is not None:
@@ -181,8 +183,10 @@ class Watch:
                 self._status.stop()
             self._dialog = Dialog(self._task, self._asked)
             terminal = sys.stdin.fileno()
-            termios.tcflush(terminal, termios.TCIFLUSH)  # nothing typed before is an answer
-            asyncio.get_running_loop().add_reader(terminal, self._hear, terminal)
+            termios.tcflush(
+                terminal, termios.TCIFLUSH
+            )  # text typed before the prompt is not an answer
+            asyncio.get_running_loop().add_reader(terminal, self._receive, terminal)
             self._console.print(Text(self._dialog.prompt), end="")
 
     def _stop_asking(self) -> None:
@@ -190,10 +194,10 @@ class Watch:
             self._dialog = None
             terminal = sys.stdin.fileno()
             asyncio.get_running_loop().remove_reader(terminal)
-            termios.tcflush(terminal, termios.TCIFLUSH)  # half a line is no command for a shell
+            termios.tcflush(terminal, termios.TCIFLUSH)  # half a line must not reach the shell
 
-    def _hear(self, terminal: int) -> None:
-        """Take a line of the terminal, which edits it; at its end nothing more is asked here."""
+    def _receive(self, terminal: int) -> None:
+        """Handle a line from the terminal; at end of input, stop prompting here."""
         typed = os.read(terminal, _LINE_BYTES)
         dialog, stream = self._dialog, self._stream
         if dialog is None or stream is None:
@@ -201,18 +205,20 @@ class Watch:
         if not typed:
             self._has_terminal = False
             self._stop_asking()
-            self._console.print(Text("\nNot answered here. Another device can.", style="dim"))
+            self._console.print(
+                Text("\nNot answered here. You can answer on another device.", style="dim")
+            )
             return
-        told = dialog.hear(typed.decode(errors="replace"))
+        told = dialog.receive_line(typed.decode(errors="replace"))
         if told is None:
             self._console.print(Text(dialog.prompt), end="")
             return
         self._stop_asking()
         self._asked = None
         try:
-            stream.tell(told)
-        except Trouble as trouble:  # too long, say: it is asked again
-            refused = f"{event_view.plain(trouble.what)} {trouble.remedy}"
+            stream.send_command(told)
+        except CliError as trouble:  # for example too long: prompt again
+            refused = f"{event_view.plain(trouble.message)} {trouble.remedy}"
             self._console.print(Text(refused, "yellow"))
             self._asked = dialog.asked
             self._ask_or_stop()

@@ -1,4 +1,4 @@
-"""What the tools of a task changed in its files, as far as the history tells. Pure."""
+"""Edits that a task's tools made to files, as recorded in its history."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ DIFF = "text/x-diff"
 
 
 class Edit(NamedTuple):
-    """One tool call that told what it changed: a unified diff, perhaps shortened."""
+    """One tool call that recorded what it changed: a unified diff, perhaps shortened."""
 
     version: int
     title: str
@@ -17,14 +17,14 @@ class Edit(NamedTuple):
 
 
 class StoredDiff(NamedTuple):
-    """A diff of the whole branch against its base, put into the object store at a version."""
+    """Diff of the whole branch against its base, stored as an artifact at a version."""
 
     version: int
     name: str
 
 
 def edits(history: Sequence[Recorded]) -> list[Edit]:
-    """Gather the edits, oldest first. A shell command's changes are told by no event."""
+    """Return the edits, oldest first. Changes made by shell commands are in no event."""
     titles: dict[CallId, str] = {}
     found = []
     for recorded in history:
@@ -38,8 +38,8 @@ def edits(history: Sequence[Recorded]) -> list[Edit]:
     return found
 
 
-def stored_diff(history: Sequence[Recorded]) -> StoredDiff | None:
-    """Find the newest diff of the whole branch."""
+def find_stored_diff(history: Sequence[Recorded]) -> StoredDiff | None:
+    """Return the newest diff of the whole branch."""
     for recorded in reversed(history):
         event = recorded.event
         if isinstance(event, ArtifactStored) and event.media_type == DIFF:

@@ -1,7 +1,7 @@
-"""Events as lines in a terminal. Pure: a fact in, renderables out.
+"""Events as lines in a terminal: an event in, renderables out.
 
 Whatever comes from the agent, its tools or the repository is shown as plain text: control
-characters and the marks that reverse text are shown as escapes, so that output cannot lie.
+characters and bidirectional marks are shown as escapes, so that output cannot mislead.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from typing import assert_never
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from clients.cli.terminal.output import Indented
-from clients.cli.view.phase_text import raise_budget
+from clients.cli.terminal.output import IndentedText
+from clients.cli.view.phase_text import budget_hint
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
@@ -52,78 +52,81 @@ _DIFF_LINES = 40
 _COMMAND_LINES = 20
 _INDENT = 9
 _TAB = 4
-_CUT_OFF = {
-    "machine_lost": "The call was cut off: its machine was lost",
-    "drained": "The call was cut off: its machine had to stop",
-    "deadline": "The call was cut off: its machine's time was up",
-    "gateway_unreachable": "The call was cut off: its machine lost its connection",
-    "object_store_unreachable": "The call was cut off: its machine could not store its work",
-    "gateway_refused": "The call was cut off: its machine could not go on",
+_INTERRUPT_TEXTS = {
+    "machine_lost": "The call was aborted: its machine was lost",
+    "drained": "The call was aborted: its machine was shut down",
+    "deadline": "The call was aborted: its machine reached its time limit",
+    "gateway_unreachable": "The call was aborted: its machine lost the connection to the gateway",
+    "object_store_unreachable": "The call was aborted: its machine lost the object store",
+    "gateway_refused": "The call was aborted: the gateway refused its machine",
     "interrupted": "You interrupted the call",
     "cancelled": "The call was dropped: the task was cancelled",
-    "abandoned": "The call was dropped: the task was given up",
-    "failed": "The call was dropped: the task had ended before",
-    "finished": "The call was dropped: the task had ended before",
-    "not_run": "Not run: a call before it was cut off, or its work was lost",
+    "abandoned": "The call was dropped: the task was abandoned",
+    "failed": "The call was dropped: the task had already ended",
+    "finished": "The call was dropped: the task had already ended",
+    "not_run": "Not run: an earlier call was aborted, or its result was lost",
 }
 _CENT_MICROUSD = 10_000
 _STATES = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
 
 
 def plain(text: str) -> str:
-    """Return text with all that hides or reorders shown as escapes; tabs become spaces."""
+    """Return text with hiding and reordering characters shown as escapes, and tabs as spaces."""
     return display.plain(text).expandtabs(_TAB)
 
 
-def money(microusd: int) -> str:
-    """Spell millionths of a US dollar in cents; what is less than one is not called nothing."""
+def format_usd(microusd: int) -> str:
+    """Format millionths of a US dollar as dollars and cents; less than a cent is `<$0.01`."""
     if 0 < microusd < _CENT_MICROUSD:
         return "<$0.01"
     return f"${microusd / 1_000_000:,.2f}"
 
 
-def counted(number: int, one: str) -> str:
-    """Spell a number of things: "1 file", "2 files"."""
+def format_count(number: int, one: str) -> str:
+    """Format a count with its noun: "1 file", "2 files"."""
     return f"{number} {one}" if number == 1 else f"{number} {one}s"
 
 
-def elapsed(since: datetime, at: datetime) -> str:
-    """Spell a time span as minutes and seconds."""
+def format_elapsed(since: datetime, at: datetime) -> str:
+    """Format a time span as minutes and seconds."""
     seconds = max(0.0, (at - since).total_seconds())
     return f"{int(seconds // 60):02d}:{seconds % 60:04.1f}"
 
 
 def show(recorded: Recorded, since: datetime, *, said: str = "") -> RenderableType | None:
-    """Show one event under its time since `since`; None for one that says nothing to a person.
+    """Return one event with its time since `since`; None for an event that is not shown.
 
-    `said` is the agent's text shown last: a summary that is the same is not shown again.
+    `said` is the agent's last shown text: an identical summary is not shown again.
     """
     parts = _parts(recorded)
-    if isinstance(recorded.event, TaskFinished) and said_by(recorded.event.summary) == said != "":
+    if (
+        isinstance(recorded.event, TaskFinished)
+        and clean_text(recorded.event.summary) == said != ""
+    ):
         parts = [_line("✔", "Done", "bold green")]
     if not parts:
         return None
-    head = Text.assemble((f"{elapsed(since, recorded.at)}  ", "dim"), parts[0])
+    head = Text.assemble((f"{format_elapsed(since, recorded.at)}  ", "dim"), parts[0])
     if len(parts) == 1:
         return head
-    return Group(head, *(Indented(part, _INDENT) for part in parts[1:]))
+    return Group(head, *(IndentedText(part, _INDENT) for part in parts[1:]))
 
 
-def text_of(reply: ModelReplied) -> str:
-    """Return what the agent says in a reply, as it is shown; empty when it only calls tools."""
+def reply_text(reply: ModelReplied) -> str:
+    """Return the text of a reply as it is shown; empty when it only calls tools."""
     blocks = (str(b.get("text", "")) for b in reply.blocks if b.get("type") == "text")
-    return next((said_by(text) for text in blocks if text.strip()), "")
+    return next((clean_text(text) for text in blocks if text.strip()), "")
 
 
-def said_by(text: str) -> str:
-    """Return a text of the agent's as it is shown."""
+def clean_text(text: str) -> str:
+    """Return a text of the agent as it is shown."""
     return plain(text).strip()
 
 
 def _parts(recorded: Recorded) -> Sequence[Text]:
     match recorded.event:
         case ModelReplied() as reply:
-            text = text_of(reply)
+            text = reply_text(reply)
             return [Text(text, style="bold")] if text else []
         case PlanUpdated(items=items):
             return [Text("Plan", style="cyan"), *map(_plan_line, items)]
@@ -135,7 +138,11 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
             return _completed(done)
         case ToolInterrupted(reason=reason):
             return [
-                _line("⚡", _CUT_OFF.get(reason, f"The call was interrupted: {reason}"), "yellow")
+                _line(
+                    "⚡",
+                    _INTERRUPT_TEXTS.get(reason, f"The call was interrupted: {reason}"),
+                    "yellow",
+                )
             ]
         case QuestionAsked(text=text, options=options):
             choices = [Text(f"{n}. {plain(o)}") for n, o in enumerate(options, 1)]
@@ -143,11 +150,13 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
             how = Text(f"`errand say {plain(recorded.task)} {said}` answers", style="dim")
             return [_line("?", text, "bold magenta"), *choices, how]
         case ApprovalRequested() as asked:
-            return _leave(asked, recorded.task)
+            return _approval(asked, recorded.task)
         case AttemptStarted(undone=undone) if undone:
             line = _milestone(recorded)
             head = _line(
-                "!", "Undone with the last machine; the agent is told, and asked:", "yellow"
+                "!",
+                "Lost with the previous machine; the agent decides whether to repeat it:",
+                "yellow",
             )
             titles = [_line("↶", each.title, "yellow") for each in undone]
             return [*([line] if line else []), head, *titles]
@@ -169,19 +178,21 @@ def _milestone(recorded: Recorded) -> Text | None:
         case ApprovalAnswered(reason=reason):
             return _line("»", f"Not allowed{': ' + reason if reason else ''}", "blue")
         case TaskInterrupted():
-            return _line("‖", "Interrupted; say what to do next", "yellow")
+            return _line("‖", "Interrupted; waiting for your next instruction", "yellow")
         case TaskArchived():
             return _line("▫", "Archived", "dim")
         case MachineRequested(attempt=attempt):
-            return _line("…", f"Asking for a machine (attempt {attempt})", "dim")
+            return _line("…", f"Requesting a machine (attempt {attempt})", "dim")
         case MachineStarted(machine=machine, seconds=seconds):
             return _line("▲", f"Machine {machine} started in {seconds:.1f} s", "dim")
         case MachineRefused(reason=reason):
             return _line("!", f"No machine yet: {reason}", "yellow")
         case MachineLost(reason=reason):
-            return _line("!", f"The machine was lost ({reason}); another takes over", "yellow")
+            return _line("!", f"The machine was lost ({reason}); another one continues", "yellow")
         case AttemptStarted(attempt=attempt, sandbox=sandbox):
-            return _line("▶", f"The worker has begun (attempt {attempt}, sandbox {sandbox})", "dim")
+            return _line(
+                "▶", f"The worker has started (attempt {attempt}, sandbox {sandbox})", "dim"
+            )
         case WorkspacePrepared(branch=branch, commit=commit, base=base):
             return _line("⎇", f"{branch} from {base} at {commit[:10]}", "dim")
         case _:
@@ -191,14 +202,14 @@ def _milestone(recorded: Recorded) -> Text | None:
 def _outcome(recorded: Recorded) -> Text | None:
     match recorded.event:
         case ModelFailed(kind=kind, detail=detail, retry_at=retry_at):
-            then = "; trying again" if retry_at else ""
-            return _line("!", f"The model did not answer ({kind}): {detail}{then}", "yellow")
+            then = "; retrying" if retry_at else ""
+            return _line("!", f"The model call failed ({kind}): {detail}{then}", "yellow")
         case BudgetExhausted():
             return _line("$", _at_limit(recorded.event, recorded.task), "red")
         case ArtifactStored(blob=blob) if blob.size_bytes == 0:
-            return None  # an empty diff says nothing
+            return None  # an empty diff is not worth a line
         case ArtifactStored(name=name, blob=blob):
-            return _line("▤", f"Kept {name} ({counted(blob.size_bytes, 'byte')})", "dim")
+            return _line("▤", f"Stored {name} ({format_count(blob.size_bytes, 'byte')})", "dim")
         case BranchPushed(branch=branch, commit=commit):
             return _line("⇧", f"Pushed {branch} at {commit[:10]}", "green")
         case PullRequestOpened(number=number, url=url):
@@ -214,7 +225,7 @@ def _outcome(recorded: Recorded) -> Text | None:
 
 
 def _started(started: ToolStarted) -> Sequence[Text]:
-    """Show a call's title and, where the title is not all of it, its command."""
+    """Return a call's title and, unless the title contains it, its command."""
     head = Text.assemble(("⚙ ", "cyan"), plain(started.title), (f"  {plain(started.tool)}", "dim"))
     command = plain(started.command).strip()
     if not command or started.title == f"$ {command}":
@@ -233,14 +244,14 @@ def _completed(done: ToolCompleted) -> Sequence[Text]:
 
 
 def diff_lines(diff: str, most: int) -> list[Text]:
-    """Colour a unified diff, its `---` and `+++` headers left out; at most `most` lines of it."""
+    """Return a coloured unified diff without `---` and `+++` headers, at most `max_lines` long."""
     lines = _without_headers(plain(diff).split("\n"))
     shown = [Text(line, style=_diff_style(line)) for line in lines[:most]]
     return shown + _rest(len(lines) - most)
 
 
 def _without_headers(lines: Sequence[str]) -> list[str]:
-    """Leave out the two header lines before a file's first hunk; in a hunk, `---` is a change."""
+    """Drop the two header lines before a file's first hunk; within a hunk `---` is a change."""
     kept = []
     is_header = True
     for line in lines[: len(lines) - (lines[-1] == "")]:
@@ -263,14 +274,14 @@ def _output_lines(output: str) -> list[Text]:
     return _rest(hidden) + [Text(line, style="dim") for line in lines[-_OUTPUT_LINES:]]
 
 
-def _leave(asked: ApprovalRequested, task: str) -> Sequence[Text]:
-    """Show the whole of what is asked, and how to answer: who allows it must have seen it."""
+def _approval(asked: ApprovalRequested, task: str) -> Sequence[Text]:
+    """Return the complete request and how to answer: nobody should approve what they cannot see."""
     until = f"{asked.expires_at:%Y-%m-%d %H:%M} UTC"
     how = f"`errand approve {task} {asked.request}` allows it; --for-task also allows similar "
-    how += f"calls for this task; --deny refuses it; unanswered until {until} it counts as denied."
+    how += f"calls for this task; --deny denies it; without an answer by {until} it is denied."
     change = [Text(line, style=_diff_style(line)) for line in _lines(asked.diff)]
     return [
-        _line("?", f"May I? {asked.title}  ({asked.covers})", "bold magenta"),
+        _line("?", f"Approval needed: {asked.title}  ({asked.covers})", "bold magenta"),
         *(Text(line, style="bold") for line in _lines(asked.command)),
         *change,
         Text(plain(how), style="dim"),
@@ -283,7 +294,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _rest(count: int) -> list[Text]:
-    return [Text(f"… {counted(count, 'more line')}", style="dim italic")] if count > 0 else []
+    return [Text(f"… {format_count(count, 'more line')}", style="dim italic")] if count > 0 else []
 
 
 def _plan_line(item: PlanItem) -> Text:
@@ -296,24 +307,28 @@ def _line(mark: str, text: str, style: str) -> Text:
 
 
 def _at_limit(met: BudgetExhausted, task: str) -> str:
-    """Return which limit a task waits at, in the unit people think in, and how it goes on."""
+    """Return which limit a task has reached and how to continue."""
     match met.scope:
         case "cost":
-            spent = f"{money(met.spent)} of {money(met.limit)} spent"
-            return f"{spent}: the rest does not pay for another reply. {raise_budget(task)}"
+            spent = f"{format_usd(met.spent)} of {format_usd(met.limit)} spent"
+            return f"{spent}: too little is left for another reply. {budget_hint(task)}"
         case "turns":
             used = f"{met.spent} of {met.limit} turns are used."
-            return f"{used} {raise_budget(task)} and gives it more turns"
+            return f"{used} {budget_hint(task)} and gives it more turns"
         case "wall":
             minutes = f"{met.spent / 60:.0f} of {met.limit / 60:.0f} minutes"
-            return f"{minutes} of work are used. {raise_budget(task)} and gives it more time"
+            return f"{minutes} of work are used. {budget_hint(task)} and gives it more time"
         case "person" | "account" as whose:
-            spent = f"{money(met.spent)} of {money(met.limit)} of the {whose}'s budget spent"
-            until = f"{met.resets_at:%Y-%m-%d %H:%M} UTC" if met.resets_at else "it is renewed"
+            spent = (
+                f"{format_usd(met.spent)} of {format_usd(met.limit)} of the {whose}'s budget spent"
+            )
+            until = (
+                f"{met.resets_at:%Y-%m-%d %H:%M} UTC" if met.resets_at else "the budget is renewed"
+            )
             return (
-                f"{spent}: the rest does not pay for another reply. The task waits until {until},"
-                " or until an owner raises that budget (PUT /v1/settings) and you say something"
-                " to the task"
+                f"{spent}: too little is left for another reply. The task waits until {until},"
+                " or until an owner raises that budget (PUT /v1/settings) and you send the task an"
+                " instruction"
             )
         case unknown:
             assert_never(unknown)

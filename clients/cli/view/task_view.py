@@ -1,4 +1,4 @@
-"""A task as it was, and what changed between two of its versions, as text. Pure."""
+"""A task at one version, and the changes between two versions, as text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -6,11 +6,11 @@ from typing import Any, Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from clients.cli.gateway.task_history import Message, Past
-from clients.cli.terminal.output import Indented
+from clients.cli.gateway.task_history import Message, TaskAtVersion
+from clients.cli.terminal.output import IndentedText
 from clients.cli.view import event_view
 from clients.cli.view.edits import Edit
-from clients.cli.view.phase_text import how_to_answer, how_to_go_on, phase_of
+from clients.cli.view.phase_text import answer_hint, format_phase, resume_hint
 
 _EDIT_LINES: Final = 200
 _MARKS: Final = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
@@ -31,12 +31,17 @@ _COUNTS: Final = {
     "insertions": "insertion",
     "deletions": "deletion",
 }
-_WORDS: Final = {"branch": "branch", "commit": "commit", "outcome": "outcome", "activity": "doing"}
+_WORDS: Final = {
+    "branch": "branch",
+    "commit": "commit",
+    "outcome": "outcome",
+    "activity": "activity",
+}
 _MONEY: Final = {"cost_microusd": "model", "machine_cost_microusd": "machines"}
 
 
-def state_of(past: Past) -> RenderableType:
-    """Show phase, spend, plan and conversation as they were."""
+def task_view(past: TaskAtVersion) -> RenderableType:
+    """Return phase, cost, plan and conversation of a task at one version."""
     state = past.state
     at = str(state["updated_at"])
     parts: list[RenderableType] = [
@@ -53,8 +58,8 @@ def state_of(past: Past) -> RenderableType:
     return Group(*parts)
 
 
-def edits_of(edits: Sequence[Edit], heading: str) -> RenderableType:
-    """Show edits under a heading that says what they are."""
+def edits_view(edits: Sequence[Edit], heading: str) -> RenderableType:
+    """Return edits under a heading."""
     parts: list[RenderableType] = [Text(f"\n{heading}", style="cyan")]
     for edit in edits:
         parts.append(Text(f"  {edit.version:>4}  {event_view.plain(edit.title)}"))
@@ -62,14 +67,14 @@ def edits_of(edits: Sequence[Edit], heading: str) -> RenderableType:
     return Group(*parts)
 
 
-def whole_diff(diff: str, heading: str) -> RenderableType:
-    """Show the diff of a branch under a heading."""
+def branch_diff_view(diff: str, heading: str) -> RenderableType:
+    """Return the diff of a branch under a heading."""
     lines = event_view.diff_lines(diff, _EDIT_LINES)
     return Group(Text(f"\n{heading}", style="cyan"), *_indented(lines))
 
 
-def changes(before: Past, after: Past) -> RenderableType:
-    """Show what two versions of a task have not in common: phase, spend, plan, what was said."""
+def changes(before: TaskAtVersion, after: TaskAtVersion) -> RenderableType:
+    """Return the changes between two versions of a task: phase, cost, plan, conversation."""
     parts: list[RenderableType] = [
         Text(f"From version {before.version} to version {after.version}", style="bold"),
         *(Text(line) for line in _changed(before.state, after.state)),
@@ -79,21 +84,22 @@ def changes(before: Past, after: Past) -> RenderableType:
         parts += [Text("\nPlan", style="cyan"), *_indented(plan)]
     said = [message for message in after.conversation if message.version > before.version]
     if said:
-        parts.append(Text("\nSaid", style="cyan"))
+        parts.append(Text("\nNew messages", style="cyan"))
         parts += [_message(message) for message in said]
     return Group(*parts)
 
 
 def _standing(state: Mapping[str, Any]) -> str:
     spent = " + ".join(
-        f"{event_view.money(int(state.get(field, 0)))} {what}" for field, what in _MONEY.items()
+        f"{event_view.format_usd(int(state.get(field, 0)))} {what}"
+        for field, what in _MONEY.items()
     )
     counts = ", ".join(
-        event_view.counted(int(state[field]), what)
+        event_view.format_count(int(state[field]), what)
         for field, what in _COUNTS.items()
         if state.get(field)
     )
-    return " · ".join(part for part in (phase_of(state), counts, spent) if part)
+    return " · ".join(part for part in (format_phase(state), counts, spent) if part)
 
 
 def _facts(state: Mapping[str, Any]) -> Iterator[str]:
@@ -103,14 +109,14 @@ def _facts(state: Mapping[str, Any]) -> Iterator[str]:
     failure = state.get("failure") or {}
     told = {
         "Now": state.get("activity"),
-        "Runs": state.get("command"),
-        "Asks": question.get("text"),
-        "Choices": "; ".join(f"{n}. {o}" for n, o in enumerate(question.get("options") or [], 1)),
-        "Asks to": approval.get("title"),
-        "It would": approval.get("diff") or approval.get("command"),
+        "Command": state.get("command"),
+        "Question": question.get("text"),
+        "Options": "; ".join(f"{n}. {o}" for n, o in enumerate(question.get("options") or [], 1)),
+        "Needs approval": approval.get("title"),
+        "Would run": approval.get("diff") or approval.get("command"),
         "Request": question.get("request") or approval.get("request"),
-        "To answer": how_to_answer(state),
-        "To go on": how_to_go_on(state),
+        "To answer": answer_hint(state),
+        "To continue": resume_hint(state),
         "Branch": state.get("branch"),
         "Pull request": request.get("url"),
         "Failed": f"{failure['detail']} {failure['remedy']}" if failure else "",
@@ -121,12 +127,12 @@ def _facts(state: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    was, now = map(phase_of, (before, after))
-    yield f"phase: {was} → {now}" if was != now else f"phase: {now}, as before"
+    was, now = map(format_phase, (before, after))
+    yield f"phase: {was} → {now}" if was != now else f"phase: {now} (unchanged)"
     for field, what in _MONEY.items():
         spent = int(after.get(field, 0)) - int(before.get(field, 0))
         if spent:
-            yield f"{what}: +{event_view.money(spent)}"
+            yield f"{what}: +{event_view.format_usd(spent)}"
     for field, what in _COUNTS.items():
         more = int(after.get(field, 0)) - int(before.get(field, 0))
         if more:
@@ -168,4 +174,4 @@ def _message(message: Message) -> RenderableType:
 
 
 def _indented(lines: Iterator[Text] | Sequence[Text], *, by: int = 2) -> list[RenderableType]:
-    return [Indented(line, by) for line in lines]
+    return [IndentedText(line, by) for line in lines]

@@ -91,7 +91,7 @@ def test_trouble_is_two_lines_and_no_traceback(tmp_path: Path) -> None:
 
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
-        "errand: No gateway is known here.",
+        "errand: No gateway is known on this machine.",
         "  `make run` starts one on this machine; `errand pair URL CODE` signs in to another.",
     ]
 
@@ -186,8 +186,8 @@ def test_doctor_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
 
     assert ended.returncode == 1
     assert "✓ python" in ended.stdout
-    assert "✗ gateway     none known" in ended.stdout
-    assert "`make run` starts one here" in ended.stdout
+    assert "✗ gateway     none is known" in ended.stdout
+    assert "`make run` starts one on this machine" in ended.stdout
 
 
 def test_ctrl_c_ends_the_watching_and_says_that_the_task_goes_on(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_the_watching_and_says_that_the_task_goes_on(tmp_path: Path)
             _, errors = process.communicate(timeout=20)
 
     assert process.returncode == 130
-    assert f"The task goes on: errand watch {TASK}" in errors
+    assert f"The task keeps running. To follow it again: errand watch {TASK}" in errors
     assert "Traceback" not in errors
 
 
@@ -220,7 +220,7 @@ def test_an_empty_list_says_so(tmp_path: Path) -> None:
         gateway.answers = [ME, (200, b'{"data":[],"next":null}')]
         ended = errand(tmp_path, "list", gateway=gateway)
 
-    assert ended.stdout == 'No tasks yet. `errand run "…"` sends one.\n'
+    assert ended.stdout == 'No tasks yet. Send one with: errand run "…"\n'
 
 
 @pytest.mark.parametrize(
@@ -228,11 +228,11 @@ def test_an_empty_list_says_so(tmp_path: Path) -> None:
     [
         (["list", "--phase", "bogus"], "'queued', 'starting', 'working', 'waiting'"),
         (["list", "--limit", "1000"], "1<=x<=200"),
-        (["run", "x", "--repository", ""], "It is empty"),
-        (["run", "x", "--repository", "  "], "It is empty"),
+        (["run", "x", "--repository", ""], "The value is empty"),
+        (["run", "x", "--repository", "  "], "The value is empty"),
         (["pair", "127.0.0.1:1", "CODE"], "no http:// or https://"),
-        (["pair", "http://", "CODE"], "names no host"),
-        (["pair", "http://x:99999999", "CODE"], "is no address"),
+        (["pair", "http://", "CODE"], "has no host name"),
+        (["pair", "http://x:99999999", "CODE"], "is not a valid URL"),
         (["pair", "--new", "http://x"], "--new takes neither"),
     ],
 )
@@ -274,7 +274,7 @@ def test_a_code_for_another_device_is_shown_with_its_link(tmp_path: Path) -> Non
         ended = errand(tmp_path, "pair", "--new", gateway=gateway)
 
     assert ended.returncode == 0, ended.stderr
-    assert "ABCD-EFGH  (valid once, for 10 minutes)" in ended.stdout
+    assert "ABCD-EFGH  (can be used once, within 10 minutes)" in ended.stdout
     assert "http://h/pair#ABCD-EFGH" in ended.stdout
     assert "█" in ended.stdout
 
@@ -328,7 +328,7 @@ def test_a_task_without_a_diff_says_so(tmp_path: Path) -> None:
         ended = errand(tmp_path, "diff", TASK, gateway=gateway)
 
     assert ended.returncode == 1
-    assert "has no diff yet (working)" in ended.stderr
+    assert "has no diff yet; it is working" in ended.stderr
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from clients.cli.commands.list_tasks import show_table, table_of
-from clients.cli.terminal.output import console_of
+from clients.cli.terminal.output import make_console
 
 NOW_SECONDS = 1_800_000_000.0
 QUESTION = {"request": "req_1", "text": "Which colour shall the button have, red or green?"}
@@ -70,7 +70,7 @@ def test_ids_are_as_long_as_it_takes_to_tell_them_apart() -> None:
 
 def test_a_file_has_everything_whole_and_nothing_padded() -> None:
     out = io.StringIO()
-    console = console_of(out)
+    console = make_console(out)
     show_table(table_of(TASKS, console, now_seconds=NOW_SECONDS), console)
 
     lines = out.getvalue().splitlines()

@@ -108,7 +108,7 @@ async def test_cancelling_what_has_ended_says_so(tmp_path: Path) -> None:
         ended = await typed(tmp_path, "cancel", TASK, gateway=gateway)
 
     assert ended.returncode == 0
-    assert "has ended already (finished)" in ended.stdout
+    assert "has already ended (finished)" in ended.stdout
     assert ears.said == []
 
 
@@ -137,7 +137,9 @@ async def test_an_ambiguous_beginning_lists_what_it_may_mean(tmp_path: Path) -> 
     assert f"{other}  Two" in ended.stderr
 
 
-@pytest.mark.parametrize(("named", "said"), [("zz9!", "is not the id"), ("abc", "No task begins")])
+@pytest.mark.parametrize(
+    ("named", "said"), [("zz9!", "is not the id"), ("abc", "No task id begins")]
+)
 async def test_what_names_no_task_is_said(tmp_path: Path, named: str, said: str) -> None:
     async with scripted_gateway(Ears()) as gateway:
         gateway.pages = [ME, (200, b'{"data":[],"next":null}')]
@@ -183,10 +185,10 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
         empty = await typed(tmp_path, "outbox", gateway=gateway)
 
     assert first.returncode == second.returncode == 5
-    assert "is sent with your next command" in first.stdout
+    assert "sent with your next command" in first.stdout
     assert "cannot be reached" in second.stdout
     assert last.returncode == 0
-    assert "Kept earlier" in last.stdout
+    assert "Queued earlier" in last.stdout
     assert "answered at 10:00" in last.stdout
     sent = {"prompt": "Fix", "repository": {"url": "https://f/o/r.git"}}
     assert ears.said == [
@@ -214,9 +216,9 @@ async def test_what_is_kept_can_be_seen_and_taken_out(tmp_path: Path, end: int, 
         again = await typed(tmp_path, "outbox", "--drop", command, gateway=gateway)
 
     assert (sent.returncode, listed.returncode) == (code, 5)
-    assert (dropped.returncode, dropped.stdout) == (0, f"Dropped, unsent: cancel {TASK}\n")
+    assert (dropped.returncode, dropped.stdout) == (0, f"Removed without sending: cancel {TASK}\n")
     assert again.returncode == 1
-    assert "Nothing is kept whose id begins with" in again.stderr
+    assert "No queued id begins with" in again.stderr
 
 
 async def test_what_another_program_sent_meanwhile_is_not_told_as_kept(tmp_path: Path) -> None:
@@ -281,7 +283,7 @@ async def test_a_task_is_interrupted_and_waits_for_an_instruction(tmp_path: Path
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == (
-        "Interrupted; `errand say` tells it what to do next (version 2): "
+        "Interrupted; send the next instruction with `errand say` (version 2): "
         "waiting for your instruction, $0.00 of model calls so far.\n"
     )
     assert ears.said == [("interrupt", TASK, {})]
@@ -298,5 +300,5 @@ async def test_what_has_ended_is_neither_interrupted_nor_given_more(
         ended = await typed(tmp_path, name, TASK, *more, gateway=gateway)
 
     assert ended.returncode == 1
-    assert "has ended (finished); nothing was changed" in ended.stderr
+    assert "has already ended (finished); nothing was changed" in ended.stderr
     assert ears.said == []

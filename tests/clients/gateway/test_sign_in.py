@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway, Unreachable
-from clients.cli.gateway.sign_in import KeptSession, Renewal, SessionFile, sign_in
+from clients.cli.gateway.sign_in import SessionFile, StoredSession, TokenRenewer, sign_in
 from clients.cli.local_stacks import is_same_gateway, local_stack, named_stack, running_stacks
 from infra.local.stack_file import registered
 from infra.runtime.clock import utc_now
@@ -22,8 +22,8 @@ REFUSED = (401, b'{"detail":"This needs a valid session token."}')
 WELCOME = (200, b'{"account":"acc_1"}')
 
 
-def session(token: str, *, seconds: float = 600) -> KeptSession:
-    return KeptSession(token, f"refresh of {token}", utc_now() + timedelta(seconds=seconds))
+def session(token: str, *, seconds: float = 600) -> StoredSession:
+    return StoredSession(token, f"refresh of {token}", utc_now() + timedelta(seconds=seconds))
 
 
 def told(token: str, *, refresh: str = "r") -> tuple[int, bytes]:
@@ -116,9 +116,9 @@ async def test_a_folder_that_leads_elsewhere_is_no_local_stack(
     (cloned / ".errand" / "stack.json").write_text(json.dumps(stack))
 
     assert local_stack(cloned) is None
-    with pytest.raises(Trouble, match="not an address of this machine"):
+    with pytest.raises(CliError, match="not an address of this machine"):
         named_stack(cloned)
-    with pytest.raises(Trouble, match="No gateway is known here"):
+    with pytest.raises(CliError, match="No gateway is known on this machine"):
         await signed_in(SessionFile(tmp_path / "s.json"), cloned, token="the person's own")
 
 
@@ -150,7 +150,7 @@ def test_the_stacks_that_answer_are_found_from_anywhere_the_newest_first(tmp_pat
 
     assert running_stacks(home) == []
     assert running_stacks({"HOME": str(tmp_path / "nobody")}) == []
-    with pytest.raises(Trouble, match="No stack runs in") as caught:
+    with pytest.raises(CliError, match="No stack runs in") as caught:
         named_stack(tmp_path)
     assert "make run" in caught.value.remedy
 
@@ -199,7 +199,7 @@ async def test_a_token_that_is_good_is_used(tmp_path: Path) -> None:
 
 
 async def test_without_a_gateway_the_remedy_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="No gateway is known") as caught:
+    with pytest.raises(CliError, match="No gateway is known") as caught:
         await signed_in(SessionFile(tmp_path / "s.json"), tmp_path)
 
     assert "make run" in caught.value.remedy
@@ -208,7 +208,7 @@ async def test_without_a_gateway_the_remedy_is_told(tmp_path: Path) -> None:
 async def test_a_token_that_is_no_longer_good_asks_for_pairing(tmp_path: Path) -> None:
     async with scripted_gateway(nobody) as gateway:
         gateway.pages = [REFUSED]
-        with pytest.raises(Trouble, match="not signed in") as caught:
+        with pytest.raises(CliError, match="not signed in") as caught:
             await signed_in(
                 SessionFile(tmp_path / "s.json"), tmp_path, gateway=gateway.url, token="old"
             )
@@ -272,7 +272,7 @@ async def test_a_token_refused_sooner_than_thought_is_renewed_once(tmp_path: Pat
     with scripted_http() as gateway:
         gateway.answers = [REFUSED, told("t2"), (200, b'{"a":1}')]
         file.keep(gateway.url, session("t1"))
-        async with Gateway(gateway.url, "t1", renew=Renewal(gateway.url, file)) as asking:
+        async with Gateway(gateway.url, "t1", renew=TokenRenewer(gateway.url, file)) as asking:
             assert await asking.get("/v1/tasks") == {"a": 1}
 
     assert [line for line, _ in gateway.asked] == [
@@ -288,7 +288,7 @@ async def test_who_waited_for_the_renewal_of_another_does_not_renew_again(tmp_pa
         gateway.answers = [told("t2")]
         file.keep(gateway.url, session("t1", seconds=0))
         async with asyncio.TaskGroup() as group:
-            tokens = [group.create_task(Renewal(gateway.url, file)()) for _ in range(4)]
+            tokens = [group.create_task(TokenRenewer(gateway.url, file)()) for _ in range(4)]
 
     assert {token.result() for token in tokens} == {"t2"}
     assert len(gateway.asked) == 1
@@ -300,5 +300,5 @@ async def test_an_ended_session_asks_for_pairing(tmp_path: Path) -> None:
     with scripted_http() as gateway:
         gateway.answers = [REFUSED]
         file.keep(gateway.url, session("t1", seconds=0))
-        with pytest.raises(Trouble, match="not signed in"):
+        with pytest.raises(CliError, match="not signed in"):
             await signed_in(file, tmp_path, gateway=gateway.url)

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.cli.protocol.reconnect_policy import Patience, Position, judge, pause_seconds
+from clients.cli.protocol.reconnect_policy import (
+    Position,
+    StreamTimings,
+    close_action,
+    pause_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,21 +31,21 @@ from clients.cli.protocol.reconnect_policy import Patience, Position, judge, pau
     ],
 )
 def test_the_range_of_a_close_code_is_the_verdict(code: int, verdict: str) -> None:
-    assert judge(code) == verdict
+    assert close_action(code) == verdict
 
 
 @given(st.integers(1, 10**9), st.floats(0, 1))
 def test_pauses_grow_to_the_longest_and_are_never_nothing(failures: int, chance: float) -> None:
-    patience = Patience()
+    patience = StreamTimings()
 
     pause = pause_seconds(failures, patience, retry_ms=0, chance=chance)
 
-    assert 0.5 <= pause <= patience.longest_pause_seconds
+    assert 0.5 <= pause <= patience.max_pause_seconds
     assert pause_seconds(failures + 1, patience, retry_ms=0, chance=chance) >= pause
 
 
 def test_what_the_server_asks_for_goes_before() -> None:
-    assert pause_seconds(9, Patience(), retry_ms=1500, chance=0.3) == 1.5
+    assert pause_seconds(9, StreamTimings(), retry_ms=1500, chance=0.3) == 1.5
 
 
 @given(st.lists(st.integers(1, 12), max_size=80))

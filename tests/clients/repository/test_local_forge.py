@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from clients.cli.errors import Trouble
-from clients.cli.repository.git import explained
-from clients.cli.repository.local_forge import Lent, bring_back, lend
+from clients.cli.errors import CliError
+from clients.cli.repository.git import explain_git_error
+from clients.cli.repository.local_forge import PushedRepository, fetch_task_branch, push_repository
 from events.protocol.local_stack import LocalForge as Forge
 from tests.kit.servers.forge import LocalForge, git_ok
 
@@ -29,8 +29,8 @@ def lender(forge: LocalForge) -> Forge:
     return Forge(url=forge.url, api_url=forge.api_url, token=forge.token)
 
 
-async def lent(path: Path, forge: Forge, base: str = "") -> Lent:
-    return await lend(path, base, forge, environment=ENVIRONMENT)
+async def lent(path: Path, forge: Forge, base: str = "") -> PushedRepository:
+    return await push_repository(path, base, forge, environment=ENVIRONMENT)
 
 
 async def test_the_current_branch_is_on_the_forge(repository: Path, lender: Forge) -> None:
@@ -67,7 +67,7 @@ async def test_the_branch_of_the_task_comes_back(
     found = await lent(repository, lender)
     _work(found, tmp_path / "worker", "two\n")
 
-    await bring_back(found, "errand/task_1", lender, environment=ENVIRONMENT)
+    await fetch_task_branch(found, "errand/task_1", lender, environment=ENVIRONMENT)
 
     assert git_ok("show", "errand/task_1:a.txt", inside=repository) == "two"
     assert git_ok("branch", "--show-current", inside=repository) == "trunk"
@@ -84,8 +84,8 @@ async def test_commits_a_person_made_on_the_tasks_branch_are_not_lost(
     git_ok("switch", "--quiet", "trunk", inside=repository)
     mine = git_ok("rev-parse", "errand/task_1", inside=repository)
 
-    with pytest.raises(Trouble, match="rejected") as caught:
-        await bring_back(found, "errand/task_1", lender, environment=ENVIRONMENT)
+    with pytest.raises(CliError, match="rejected") as caught:
+        await fetch_task_branch(found, "errand/task_1", lender, environment=ENVIRONMENT)
 
     assert caught.value.remedy.endswith("git merge errand/errand/task_1")
     assert git_ok("show", "errand/errand/task_1:a.txt", inside=repository) == "two"
@@ -93,7 +93,7 @@ async def test_commits_a_person_made_on_the_tasks_branch_are_not_lost(
     assert git_ok("rev-parse", "errand/task_1", inside=repository) == mine
 
 
-def _work(lent: Lent, folder: Path, content: str) -> None:
+def _work(lent: PushedRepository, folder: Path, content: str) -> None:
     git_ok("clone", "--quiet", "--branch", lent.base, lent.url, folder)
     (folder / "a.txt").write_text(content)
     git_ok("commit", "--quiet", "--all", "-m", "Work", inside=folder)
@@ -116,7 +116,7 @@ async def test_the_token_is_written_nowhere(repository: Path, lender: Forge) -> 
 
 
 async def test_a_branch_that_is_not_there_is_named(repository: Path, lender: Forge) -> None:
-    with pytest.raises(Trouble, match="has no branch nowhere") as caught:
+    with pytest.raises(CliError, match="has no branch nowhere") as caught:
         await lent(repository, lender, "nowhere")
 
     assert "--base" in caught.value.remedy
@@ -124,23 +124,23 @@ async def test_a_branch_that_is_not_there_is_named(repository: Path, lender: For
 
 async def test_a_repository_without_a_commit_is_told(tmp_path: Path, lender: Forge) -> None:
     git_ok("init", "--quiet", tmp_path / "empty")
-    with pytest.raises(Trouble, match="with a commit on it"):
+    with pytest.raises(CliError, match="with a commit on it"):
         await lent(tmp_path / "empty", lender)
 
 
 async def test_a_repository_on_no_branch_is_told(repository: Path, lender: Forge) -> None:
     git_ok("switch", "--quiet", "--detach", inside=repository)
-    with pytest.raises(Trouble, match="not on a branch"):
+    with pytest.raises(CliError, match="not on a branch"):
         await lent(repository, lender)
 
 
 async def test_a_folder_that_is_no_repository_is_told(tmp_path: Path, lender: Forge) -> None:
-    with pytest.raises(Trouble, match="not a git repository"):
+    with pytest.raises(CliError, match="not a git repository"):
         await lent(tmp_path, lender)
 
 
 async def test_without_a_stack_there_is_nobody_to_lend_to(repository: Path) -> None:
-    with pytest.raises(Trouble, match="no local stack") as caught:
+    with pytest.raises(CliError, match="no local stack") as caught:
         await lent(repository, Forge())
 
     assert "make run" in caught.value.remedy
@@ -148,15 +148,15 @@ async def test_without_a_stack_there_is_nobody_to_lend_to(repository: Path) -> N
 
 async def test_a_forge_that_is_away_is_told(repository: Path) -> None:
     away = Forge(url="http://127.0.0.1:9", api_url="http://127.0.0.1:9/api", token="t")
-    with pytest.raises(Trouble, match="forge did not answer"):
+    with pytest.raises(CliError, match="forge did not answer"):
         await lent(repository, away)
 
 
 async def test_a_machine_without_git_is_told(
     repository: Path, lender: Forge, tmp_path: Path
 ) -> None:
-    with pytest.raises(Trouble, match="git is not on the PATH"):
-        await lend(repository, "", lender, environment={"PATH": str(tmp_path)})
+    with pytest.raises(CliError, match="git was not found on the PATH"):
+        await push_repository(repository, "", lender, environment={"PATH": str(tmp_path)})
 
 
 async def test_the_branch_comes_back_while_one_stands_on_it(
@@ -164,14 +164,14 @@ async def test_the_branch_comes_back_while_one_stands_on_it(
 ) -> None:
     found = await lent(repository, lender)
     _work(found, tmp_path / "worker", "two\n")
-    await bring_back(found, "errand/task_1", lender, environment=ENVIRONMENT)
+    await fetch_task_branch(found, "errand/task_1", lender, environment=ENVIRONMENT)
     git_ok("switch", "--quiet", "errand/task_1", inside=repository)
     worker = tmp_path / "worker"
     (worker / "a.txt").write_text("three\n")
     git_ok("commit", "--quiet", "--all", "-m", "More", inside=worker)
     git_ok("push", "--quiet", "origin", "HEAD:refs/heads/errand/task_1", inside=worker)
 
-    await bring_back(found, "errand/task_1", lender, environment=ENVIRONMENT)
+    await fetch_task_branch(found, "errand/task_1", lender, environment=ENVIRONMENT)
 
     assert (repository / "a.txt").read_text() == "three\n"
     assert git_ok("status", "--porcelain", inside=repository) == ""
@@ -226,7 +226,7 @@ async def test_what_is_no_quirk_but_a_danger_stays_refused_in_words(
     commit = made(repository, tmp_path, "commit", text.encode())
     git_ok("update-ref", "refs/heads/old", commit, inside=repository)
 
-    with pytest.raises(Trouble, match=r"object [0-9a-f]{12} is damaged \(hasDotgit\)") as caught:
+    with pytest.raises(CliError, match=r"object [0-9a-f]{12} is damaged \(hasDotgit\)") as caught:
         await lent(repository, lender, "old")
 
     assert "git fsck" in caught.value.remedy
@@ -240,7 +240,7 @@ async def test_a_shallow_clone_is_completed_from_its_remote(
     git_ok("clone", "--quiet", "--depth", "1", f"file://{repository}", shallow)
     told: list[str] = []
 
-    found = await lend(shallow, "", lender, environment=ENVIRONMENT, tell=told.append)
+    found = await push_repository(shallow, "", lender, environment=ENVIRONMENT, notify=told.append)
 
     assert git_ok("ls-remote", found.url, "refs/heads/trunk").split()[0] == git_ok(
         "rev-parse", "HEAD", inside=repository
@@ -258,7 +258,7 @@ async def test_a_shallow_clone_that_cannot_be_completed_is_said(
     change = ("set-url", "origin", remote) if remote else ("remove", "origin")
     git_ok("remote", *change, inside=shallow)
 
-    with pytest.raises(Trouble, match="is a shallow clone") as caught:
+    with pytest.raises(CliError, match="is a shallow clone") as caught:
         await lent(shallow, lender)
 
     assert caught.value.remedy
@@ -280,10 +280,15 @@ async def test_changes_are_said_and_left_out(repository: Path, lender: Forge) ->
     (repository / "new.txt").write_text("new\n")
     told: list[str] = []
 
-    found = await lend(repository, "", lender, environment=ENVIRONMENT, tell=told.append)
+    found = await push_repository(
+        repository, "", lender, environment=ENVIRONMENT, notify=told.append
+    )
 
     assert told == [
-        "2 changes are not committed and not sent: a.txt, new.txt. --include-changes sends them."
+        (
+            "2 changes are not committed and not sent: a.txt, new.txt."
+            " To send them, add --include-changes."
+        )
     ]
     there = git_ok("ls-remote", found.url, "refs/heads/trunk")
     assert there.split()[0] == git_ok("rev-parse", "HEAD", inside=repository)
@@ -300,7 +305,9 @@ async def test_changes_go_along_on_demand_and_stay_as_they_are(
     before = git_ok("status", "--porcelain", inside=repository)
     head = git_ok("rev-parse", "HEAD", inside=repository)
 
-    found = await lend(repository, "", lender, environment=ENVIRONMENT, with_changes=True)
+    found = await push_repository(
+        repository, "", lender, environment=ENVIRONMENT, with_changes=True
+    )
 
     clone = tmp_path / "clone"
     git_ok("clone", "--quiet", found.url, clone)
@@ -324,11 +331,11 @@ async def test_submodules_and_large_files_elsewhere_are_said(
     git_ok("commit", "--quiet", "-m", "More", inside=repository)
     told: list[str] = []
 
-    await lend(repository, "", lender, environment=ENVIRONMENT, tell=told.append)
+    await push_repository(repository, "", lender, environment=ENVIRONMENT, notify=told.append)
 
     assert told == [
-        "Submodules are not sent, the agent sees empty folders: mod.",
-        "Files kept with Git LFS are sent as pointers: the agent does not see their contents.",
+        "Submodules are not sent; the agent sees empty folders: mod.",
+        "Files in Git LFS are sent as pointers; the agent does not see their contents.",
     ]
 
 
@@ -352,6 +359,6 @@ async def test_what_a_person_has_set_for_other_remotes_is_not_for_this_one(
 
 def test_what_git_says_of_anothers_repository_is_explained(tmp_path: Path) -> None:
     said = f"fatal: detected dubious ownership in repository at '{tmp_path}'"
-    what, remedy = explained(tmp_path, said)
+    what, remedy = explain_git_error(tmp_path, said)
     assert "belongs to another user" in what
     assert remedy.endswith(f"--add safe.directory {tmp_path}")

@@ -9,18 +9,20 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from clients.cli.errors import Trouble
-from clients.cli.gateway.client import Gateway, Renew, SignedOut
-from clients.cli.protocol.reconnect_policy import Patience
+from clients.cli.errors import CliError
+from clients.cli.gateway.client import Gateway, SignedOut, TokenSource
+from clients.cli.protocol.reconnect_policy import StreamTimings
 from clients.cli.stream.client import Stream
-from clients.cli.stream.items import CaughtUp, Line, LiveItem, Lost, Missing
+from clients.cli.stream.items import CaughtUp, EphemeralItem, PositionLost, TaskLine, TaskNotFound
 from events import Recorded
 from tests.kit.fakes.scripted_gateway import TASK, Visitor, event, scripted_gateway
 
-QUICK = Patience(first_pause_seconds=0.02, longest_pause_seconds=0.1)
+QUICK = StreamTimings(min_pause_seconds=0.02, max_pause_seconds=0.1)
 
 
-async def collect(url: str, *, last: int, after: int = 0, renew: Renew | None = None) -> list[Any]:
+async def collect(
+    url: str, *, last: int, after: int = 0, renew: TokenSource | None = None
+) -> list[Any]:
     """What the stream yields up to the event `last`."""
     items: list[Any] = []
     async with Gateway(url, "token", renew=renew) as gateway:
@@ -58,8 +60,8 @@ async def test_events_and_passing_items_come_as_they_are_sent() -> None:
     async with scripted_gateway(visit) as gateway:
         items = await collect(gateway.url, last=2)
 
-    assert [type(item) for item in items] == [Recorded, CaughtUp, LiveItem, Recorded]
-    assert items[2] == LiveItem(TASK, "text", "1.0", 3, "Hi")
+    assert [type(item) for item in items] == [Recorded, CaughtUp, EphemeralItem, Recorded]
+    assert items[2] == EphemeralItem(TASK, "text", "1.0", 3, "Hi")
     assert json.loads(items[3].body) == event(2)
     hello = gateway.hellos[0]
     assert (hello["v"], hello["token"], hello["device"]["id"]) == (1, "token", "d1")
@@ -207,7 +209,7 @@ async def test_a_position_the_gateway_has_lost_begins_anew() -> None:
     async with scripted_gateway(visit) as gateway:
         items = await collect(gateway.url, last=1, after=7)
 
-    assert items[0] == Lost(TASK)
+    assert items[0] == PositionLost(TASK)
     assert versions(items) == [1]
     assert heard == [{"t": "sub", "task": TASK, "version": 0}]
 
@@ -252,8 +254,8 @@ async def test_events_of_other_tasks_do_not_count_and_those_of_the_list_are_line
     async with scripted_gateway(visit) as gateway:
         items = await collect(gateway.url, last=1)
 
-    assert [type(item) for item in items] == [Line, Recorded]
-    assert items[0] == Line("task_x", 3, "working", "Fix", "", 5)
+    assert [type(item) for item in items] == [TaskLine, Recorded]
+    assert items[0] == TaskLine("task_x", 3, "working", "Fix", "", 5)
 
 
 async def test_a_token_is_renewed_before_it_ends_and_after_it_ended_too_soon() -> None:
@@ -290,11 +292,11 @@ async def test_a_token_that_ended_and_cannot_be_renewed_is_told() -> None:
     assert "ended this session" in await ends_with(SignedOut, visit)
 
 
-async def ends_with(kind: type[Trouble], visit: Any) -> str:
+async def ends_with(kind: type[CliError], visit: Any) -> str:
     async with scripted_gateway(visit) as gateway:
         with pytest.raises(kind) as caught:
             await collect(gateway.url, last=1)
-    return f"{caught.value.what} {caught.value.remedy}"
+    return f"{caught.value.message} {caught.value.remedy}"
 
 
 async def test_a_revoked_session_is_told() -> None:
@@ -308,7 +310,7 @@ async def test_an_end_that_is_final_is_told_with_its_reason() -> None:
     async def visit(visitor: Visitor) -> None:
         await visitor.socket.close(4501, "This server speaks version 2.")
 
-    assert "speaks version 2. (4501)" in await ends_with(Trouble, visit)
+    assert "speaks version 2. (4501)" in await ends_with(CliError, visit)
 
 
 async def test_a_task_that_is_not_there_is_told_and_asked_for_no_more() -> None:
@@ -324,7 +326,7 @@ async def test_a_task_that_is_not_there_is_told_and_asked_for_no_more() -> None:
         tasks = {TASK: 0, "task_gone": 4}
         stream = Stream(asked, device="d1", tasks=tasks, patience=QUICK)
         async with aclosing(stream.items()) as items:
-            assert await anext(items) == Missing("task_gone")
+            assert await anext(items) == TaskNotFound("task_gone")
             assert isinstance(await anext(items), Recorded)
 
     subs = [[sub["task"] for sub in hello["subs"]] for hello in gateway.hellos]
@@ -337,7 +339,7 @@ async def test_a_gateway_that_has_no_stream_is_told() -> None:
 
     async with serve(stay, "127.0.0.1", 0, process_request=refuse) as server:  # type: ignore[arg-type]
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        with pytest.raises(Trouble, match="refuses the stream .404"):
+        with pytest.raises(CliError, match="refuses the stream .404"):
             await collect(url, last=1)
 
 
@@ -346,7 +348,7 @@ async def test_what_is_not_the_protocol_is_told() -> None:
         await visitor.socket.send("<html>")
         await stay(visitor)
 
-    assert "does not understand" in await ends_with(Trouble, visit)
+    assert "does not understand" in await ends_with(CliError, visit)
 
 
 async def test_the_version_told_is_that_of_what_was_yielded_and_not_of_what_came() -> None:

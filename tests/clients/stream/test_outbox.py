@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.protocol.frames import Item, Problem
-from clients.cli.protocol.reconnect_policy import Patience
-from clients.cli.stream.command_sender import Done, NotDone, Sender
+from clients.cli.protocol.reconnect_policy import StreamTimings
+from clients.cli.stream.command_sender import Acknowledged, CommandSender, Rejected
 from clients.cli.stream.outbox import Command, Outbox, command
 
 
@@ -48,7 +48,7 @@ def test_what_is_taken_out_does_not_come_back_first(path: Path) -> None:
 def test_what_no_frame_can_hold_is_not_kept(path: Path) -> None:
     outbox = Outbox(path, "here")
 
-    with pytest.raises(Trouble, match="too long"):
+    with pytest.raises(CliError, match="too long"):
         outbox.keep(command("id", "instruct", {"text": "x" * 70_000}))
     assert outbox.waiting() == []
 
@@ -57,7 +57,7 @@ def test_a_damaged_outbox_is_told(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database" * 100)
 
-    with pytest.raises(Trouble, match="cannot be used") as caught:
+    with pytest.raises(CliError, match="cannot be used") as caught:
         Outbox(path, "here").keep(kept(1))
     assert "move it away" in caught.value.remedy
 
@@ -74,14 +74,14 @@ class Sent:
 
     def __init__(self, path: Path) -> None:
         self.outbox = Outbox(path, "here")
-        self.sender = Sender(self.outbox, Patience(between_commands_seconds=1.0))
+        self.sender = CommandSender(self.outbox, StreamTimings(command_interval_seconds=1.0))
         self.now = 100.0
 
     def next(self, *, after_seconds: float = 0.0) -> str | None:
         self.now += after_seconds
         return self.sender.next(self.now)
 
-    def hear(self, item: Item) -> Done | NotDone:
+    def hear(self, item: Item) -> Acknowledged | Rejected:
         return self.sender.answered(item, self.now, chance=1.0)
 
 
@@ -96,7 +96,7 @@ def test_one_is_sent_at_a_time_and_none_too_soon(sent: Sent) -> None:
 
     assert '"id-1"' in (sent.next() or "")
     assert sent.next(after_seconds=5) is None
-    assert sent.hear(Item(t="ack", id="id-1", task="task_1", version=4)) == Done(
+    assert sent.hear(Item(t="ack", id="id-1", task="task_1", version=4)) == Acknowledged(
         "id-1", "task_1", 4
     )
     assert '"id-2"' in (sent.next() or "")
@@ -126,7 +126,7 @@ def test_a_no_for_now_keeps_the_command_and_its_place(sent: Sent) -> None:
     problem = Problem("The log is away.", 503, is_retryable=True)
 
     for pause in (1.0, 2.0, 4.0):
-        assert sent.hear(Item(t="nak", id="id-1", problem=problem)) == NotDone(
+        assert sent.hear(Item(t="nak", id="id-1", problem=problem)) == Rejected(
             "id-1", problem, is_final=False
         )
         assert sent.next(after_seconds=pause - 0.1) is None
@@ -139,7 +139,7 @@ def test_a_no_for_good_takes_the_command_out(sent: Sent) -> None:
     sent.next()
     problem = Problem("Answered already.", 409)
 
-    assert sent.hear(Item(t="nak", id="id-1", problem=problem)) == NotDone(
+    assert sent.hear(Item(t="nak", id="id-1", problem=problem)) == Rejected(
         "id-1", problem, is_final=True
     )
     assert sent.outbox.waiting() == []

@@ -182,7 +182,7 @@ async def test_a_refusal_may_have_a_reason(tmp_path: Path) -> None:
             shown.press("perhaps\n")
             await asyncio.sleep(0)
             shown.press("n\n")
-            await shown.until("Why not?")
+            await shown.until("Reason (optional")
             shown.press("Too much\n")
             code = await shown.end()
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from clients.cli.errors import Trouble
+from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway
 from clients.cli.stream.outbox import Outbox
-from clients.cli.terminal.task_watcher import Watch
+from clients.cli.terminal.task_watcher import TaskWatcher
 from events import TaskFinished, TaskInstructed
 from tests.kit.build.any_event import recorded
 from tests.kit.fakes.scripted_gateway import TASK, Visit, Visitor, scripted_gateway
@@ -47,7 +47,9 @@ async def watched(
     async with scripted_gateway(visit) as scripted:
         scripted.pages = [(200, json.dumps(page).encode()) for page in pages]
         async with Gateway(scripted.url, "token") as gateway:
-            watch = Watch(gateway, TASK, device="d", console=console, outbox=outbox, **options)
+            watch = TaskWatcher(
+                gateway, TASK, device="d", console=console, outbox=outbox, **options
+            )
             task = await watch.until_end(after=after)
         return task, out.getvalue(), scripted.asked
 
@@ -104,5 +106,5 @@ async def test_a_task_that_is_not_there_is_told(outbox: Outbox) -> None:
         await visitor.tell({"t": "reset", "task": TASK, "head": 0, "reason": "not_found"})
         await visitor.socket.wait_closed()
 
-    with pytest.raises(Trouble, match=f"no task {TASK}"):
+    with pytest.raises(CliError, match=f"no task {TASK}"):
         await watched(outbox, visit)

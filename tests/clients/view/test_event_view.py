@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from clients.cli.terminal.output import console_of, write_what_fits
+from clients.cli.terminal.output import make_console, replace_unencodable
 from clients.cli.view import event_view
 from events import (
     ApprovalRequested,
@@ -148,7 +148,7 @@ def test_a_budget_that_is_reached_is_shown_with_the_command_that_raises_it(
     line = shown(BudgetExhausted(scope=scope, spent=50_000, limit=50_000))
 
     assert limit in line
-    assert f"`errand budget {HISTORY.task} +2` lets it spend $2 more" in " ".join(line.split())
+    assert f"`errand budget {HISTORY.task} +2` raises its budget by $2" in " ".join(line.split())
 
 
 @pytest.mark.parametrize("scope", ["person", "account"])
@@ -166,7 +166,7 @@ def test_what_asks_for_leave_is_shown_whole_and_how_to_answer() -> None:
 
     assert [line.strip() for line in text.splitlines()][1:61] == command.split("\n")
     words = " ".join(text.split())
-    assert "May I? $ rm x (deleting files)" in words
+    assert "Approval needed: $ rm x (deleting files)" in words
     assert f"`errand approve {HISTORY.task} req_1` allows it" in words
 
 
@@ -183,7 +183,7 @@ def test_what_a_lost_machine_took_along_is_named() -> None:
 
     text = shown(AttemptStarted(attempt=2, machine=MachineId("m"), undone=undone))
 
-    assert "Undone with the last machine" in text
+    assert "Lost with the previous machine" in text
     assert "Write a.py" in text
 
 
@@ -261,14 +261,16 @@ def test_an_empty_diff_is_no_line() -> None:
     ],
 )
 def test_money_is_spelled_in_dollars(microusd: int, spelled: str) -> None:
-    assert event_view.money(microusd) == spelled
+    assert event_view.format_usd(microusd) == spelled
 
 
 def test_a_summary_the_agent_has_just_said_is_not_shown_again() -> None:
     finished = recorded(TaskFinished(summary="All is well.", outcome="branch"))
 
-    assert "All is well." in text_of(event_view.show(finished, BEGINNING))
-    assert text_of(event_view.show(finished, BEGINNING, said="All is well.")) == "00:01.0  ✔ Done\n"
+    assert "All is well." in shown_text(event_view.show(finished, BEGINNING))
+    assert (
+        shown_text(event_view.show(finished, BEGINNING, said="All is well.")) == "00:01.0  ✔ Done\n"
+    )
 
 
 def test_an_empty_diff_is_not_kept_in_words() -> None:
@@ -280,7 +282,7 @@ def test_in_a_file_no_line_is_folded_or_padded() -> None:
     line = "x" * 300
     out = io.StringIO()
     done = ToolCompleted(call=CallId("c"), output=f"{line}\nshort\n")
-    console_of(out).print(event_view.show(recorded(done), BEGINNING))
+    make_console(out).print(event_view.show(recorded(done), BEGINNING))
 
     assert out.getvalue().splitlines()[1:] == [f"         {line}", "         short"]
 
@@ -307,13 +309,13 @@ def test_a_terminal_folds_what_is_too_long_and_keeps_the_indent() -> None:
 def test_what_an_encoding_lacks_is_replaced(encoding: str, written: str) -> None:
     content = io.BytesIO()
     stream = io.TextIOWrapper(content, encoding=encoding)
-    write_what_fits(stream)
-    console_of(stream).print("✓ “x” é \u6587", end="")
+    replace_unencodable(stream)
+    make_console(stream).print("✓ “x” é \u6587", end="")
     stream.flush()
     assert content.getvalue().decode(encoding) == written
 
 
-def text_of(renderable: Any) -> str:
+def shown_text(renderable: Any) -> str:
     out = io.StringIO()
     Console(file=out, width=200, highlight=False).print(renderable)
     return out.getvalue()

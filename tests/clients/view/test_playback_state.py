@@ -16,12 +16,12 @@ from rich.console import Console
 
 from clients.cli.terminal.playback import Playback
 from clients.cli.view.playback_state import (
-    FASTEST,
-    SLOWEST,
+    MAX_SPEED,
+    MIN_SPEED,
     Player,
-    keys,
-    press,
-    stepped,
+    apply_key,
+    parse_keys,
+    take_step,
     wait_seconds,
 )
 from events import ModelRequested, PlanItem, PlanUpdated, TaskInstructed
@@ -31,7 +31,7 @@ from tests.kit.build.any_event import BEGINNING, recorded
 def pressed(*typed, player=None):
     player = player or Player()
     for key in typed:
-        player = press(player, key)
+        player = apply_key(player, key)
     return player
 
 
@@ -39,28 +39,28 @@ def test_the_keys_pause_step_hurry_and_quit():
     assert pressed(" ").is_paused
     assert not pressed(" ", " ").is_paused
     assert pressed("n", "right") == Player(is_paused=True, steps=2)
-    assert stepped(pressed("n")) == Player(is_paused=True)
+    assert take_step(pressed("n")) == Player(is_paused=True)
     assert pressed("+", "+").speed == 4
     assert pressed("-").speed == 0.5
-    assert pressed(*"+" * 99).speed == FASTEST
-    assert pressed(*"-" * 99).speed == SLOWEST
+    assert pressed(*"+" * 99).speed == MAX_SPEED
+    assert pressed(*"-" * 99).speed == MIN_SPEED
     assert pressed("q").is_over
     assert pressed("x", "up") == Player()
 
 
 def test_a_terminals_bytes_are_keys():
-    assert list(keys(b" n+")) == [" ", "n", "+"]
-    assert list(keys(b"\x1b[Cq")) == ["right", "q"]
-    assert list(keys(b"\x1b[A")) == []
+    assert list(parse_keys(b" n+")) == [" ", "n", "+"]
+    assert list(parse_keys(b"\x1b[Cq")) == ["right", "q"]
+    assert list(parse_keys(b"\x1b[A")) == []
 
 
 def test_the_wait_is_the_gap_by_the_speed_and_no_longer_than_told():
-    assert wait_seconds(Player(), 2.0, 0.5, longest_seconds=9) == 1.5
-    assert wait_seconds(Player(speed=4), 2.0, 0.1, longest_seconds=9) == pytest.approx(0.4)
-    assert wait_seconds(Player(), 3600, 0, longest_seconds=3) == 3
-    assert wait_seconds(Player(), -1, 0, longest_seconds=3) == 0
-    assert wait_seconds(Player(is_paused=True), 1, 99, longest_seconds=3) is None
-    assert wait_seconds(Player(is_paused=True, steps=1), 1, 0, longest_seconds=3) == 0
+    assert wait_seconds(Player(), 2.0, 0.5, max_pause_seconds=9) == 1.5
+    assert wait_seconds(Player(speed=4), 2.0, 0.1, max_pause_seconds=9) == pytest.approx(0.4)
+    assert wait_seconds(Player(), 3600, 0, max_pause_seconds=3) == 3
+    assert wait_seconds(Player(), -1, 0, max_pause_seconds=3) == 0
+    assert wait_seconds(Player(is_paused=True), 1, 99, max_pause_seconds=3) is None
+    assert wait_seconds(Player(is_paused=True, steps=1), 1, 0, max_pause_seconds=3) == 0
 
 
 async def told(*gaps):
@@ -73,7 +73,7 @@ async def told(*gaps):
 
 async def test_without_a_terminal_it_just_plays_at_its_pace():
     screen = io.StringIO()
-    playback = Playback(Console(file=screen, width=80), speed=10, longest_pause_seconds=0.2, head=3)
+    playback = Playback(Console(file=screen, width=80), speed=10, max_pause_seconds=0.2, head=3)
     loop = asyncio.get_running_loop()
     began = loop.time()
     await playback.play(told(0, 2, 3600))
@@ -115,7 +115,7 @@ async def until_shown(shown, text):
 async def test_in_a_terminal_a_person_pauses_steps_and_quits(monkeypatch):
     with a_terminal(monkeypatch) as (console, keyboard, shown):
         before = termios.tcgetattr(keyboard)
-        playback = Playback(console, speed=1, longest_pause_seconds=600, head=4)
+        playback = Playback(console, speed=1, max_pause_seconds=600, head=4)
         async with asyncio.TaskGroup() as group:
             playing = group.create_task(playback.play(told(0, 500, 500, 500)))
             await until_shown(shown, b"word 1")
@@ -139,7 +139,7 @@ async def test_a_step_shows_even_what_says_nothing_to_a_person(monkeypatch):
         )
 
     with a_terminal(monkeypatch) as (console, keyboard, shown):
-        playback = Playback(console, speed=1, longest_pause_seconds=600, head=3)
+        playback = Playback(console, speed=1, max_pause_seconds=600, head=3)
         async with asyncio.TaskGroup() as group:
             playing = group.create_task(playback.play(silent()))
             await until_shown(shown, b"first")

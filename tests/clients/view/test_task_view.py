@@ -6,10 +6,10 @@ from io import StringIO
 import msgspec
 from rich.console import Console
 
-from clients.cli.gateway.task_history import Message, Past
-from clients.cli.terminal.output import console_of
-from clients.cli.view.edits import Edit, edits, stored_diff
-from clients.cli.view.task_view import changes, edits_of, state_of, whole_diff
+from clients.cli.gateway.task_history import Message, TaskAtVersion
+from clients.cli.terminal.output import make_console
+from clients.cli.view.edits import Edit, edits, find_stored_diff
+from clients.cli.view.task_view import branch_diff_view, changes, edits_view, task_view
 from events import ArtifactStored, Blob, CallId, TaskInstructed, ToolCompleted, ToolStarted
 from tests.kit.build.any_event import BEGINNING, story
 
@@ -31,7 +31,7 @@ def past(version, *, said=(), **state):
         "updated_at": "2026-01-01T00:00:00Z",
     }
     conversation = [Message(v, BEGINNING, role, words) for v, role, words in said]
-    return Past({**known, **state}, conversation, 9)
+    return TaskAtVersion({**known, **state}, conversation, 9)
 
 
 def call(name, diff=""):
@@ -53,13 +53,13 @@ def test_edits_are_the_calls_that_told_a_diff_under_their_titles():
 
 def test_the_newest_diff_of_the_branch_is_found():
     history = story(artifact("one"), artifact("two"), artifact("log", "text/plain"))
-    assert stored_diff(history) == (2, "two")
-    assert stored_diff(story(TaskInstructed(text="x"))) is None
+    assert find_stored_diff(history) == (2, "two")
+    assert find_stored_diff(story(TaskInstructed(text="x"))) is None
 
 
 def test_a_state_is_shown_with_all_it_holds():
     shown = text(
-        state_of(
+        task_view(
             past(
                 4,
                 said=[(1, "person", "Fix it"), (3, "agent", "I look.")],
@@ -75,8 +75,8 @@ def test_a_state_is_shown_with_all_it_holds():
     )
     assert "at version 4 of 9" in shown
     assert "waiting for your answer · 2 turns · $1.50 model" in shown
-    assert "Asks: Which?" in shown
-    assert "Choices: 1. red; 2. green" in shown
+    assert "Question: Which?" in shown
+    assert "Options: 1. red; 2. green" in shown
     assert "Request: req_7" in shown
     assert "To answer: `errand say task_1 NUMBER`\n" in shown
     assert "✔ look" in shown
@@ -86,38 +86,38 @@ def test_a_state_is_shown_with_all_it_holds():
 
 def test_an_approval_is_shown_with_its_request_and_the_command_that_answers():
     approval = {"request": "req_9", "title": "Run rm", "command": "rm -rf docs"}
-    shown = text(state_of(past(4, phase="waiting", waiting="approval", approval=approval)))
+    shown = text(task_view(past(4, phase="waiting", waiting="approval", approval=approval)))
     assert "waiting for your approval" in shown
-    assert "It would: rm -rf docs" in shown
+    assert "Would run: rm -rf docs" in shown
     assert "`errand approve task_1 req_9` allows it" in shown
 
 
 def test_a_task_that_waits_at_its_budget_is_shown_with_the_command_that_raises_it():
-    shown = text(state_of(past(4, phase="waiting", waiting="budget")))
-    assert "To go on: `errand budget task_1 +2` lets it spend $2 more\n" in shown
+    shown = text(task_view(past(4, phase="waiting", waiting="budget")))
+    assert "To continue: `errand budget task_1 +2` raises its budget by $2\n" in shown
 
 
 def test_one_of_a_thing_is_not_many():
-    shown = text(state_of(past(4, turns=1, files_changed=1, insertions=2)))
+    shown = text(task_view(past(4, turns=1, files_changed=1, insertions=2)))
     assert "1 turn, 1 changed file, 2 insertions" in shown
 
 
 def test_in_a_file_no_line_is_folded_or_padded():
     out = io.StringIO()
     line = "+" + "x" * 500
-    console_of(out).print(whole_diff(f"@@ -1,2 +1,2 @@\n{line}\n+a\n", "The branch"))
+    make_console(out).print(branch_diff_view(f"@@ -1,2 +1,2 @@\n{line}\n+a\n", "The branch"))
     assert out.getvalue().splitlines()[2:] == ["  @@ -1,2 +1,2 @@", f"  {line}", "  +a"]
 
 
 def test_a_failure_is_shown_with_its_remedy():
     failure = {"reason": "r", "detail": "No.", "remedy": "Allow it."}
-    assert "Failed: No. Allow it." in text(state_of(past(4, failure=failure)))
+    assert "Failed: No. Allow it." in text(task_view(past(4, failure=failure)))
 
 
 def test_nothing_that_came_from_outside_can_move_the_cursor():
     evil = "\x1b[2Jx\u202e"
-    shown = text(state_of(past(1, said=[(1, "agent", evil)], title=evil, activity=evil))) + text(
-        edits_of([Edit(1, evil, DIFF + evil)], "Edits")
+    shown = text(task_view(past(1, said=[(1, "agent", evil)], title=evil, activity=evil))) + text(
+        edits_view([Edit(1, evil, DIFF + evil)], "Edits")
     )
     assert "\x1b" not in shown
     assert "\u202e" not in shown
@@ -155,15 +155,15 @@ def test_two_versions_differ_in_phase_spend_plan_and_words():
 
 
 def test_what_did_not_change_is_said_too():
-    assert "phase: working, as before" in text(changes(past(2), past(2)))
+    assert "phase: working (unchanged)" in text(changes(past(2), past(2)))
 
 
 def test_a_diff_is_shown_under_what_it_is():
-    shown = text(whole_diff(DIFF, "The branch against its base"))
+    shown = text(branch_diff_view(DIFF, "The branch against its base"))
     assert shown.strip().startswith("The branch against its base")
     assert "+new" in shown
 
 
 def test_the_past_is_read_from_the_gateways_json():
     content = msgspec.json.encode(past(3, said=[(1, "person", "x")]))
-    assert msgspec.json.decode(content, type=Past).version == 3
+    assert msgspec.json.decode(content, type=TaskAtVersion).version == 3

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from clients.cli.gateway.client import Gateway, new_command
-from clients.cli.protocol.reconnect_policy import Patience
+from clients.cli.gateway.client import Gateway, new_command_id
+from clients.cli.protocol.reconnect_policy import StreamTimings
 from clients.cli.stream.client import Stream
-from clients.cli.stream.command_sender import Done, NotDone
+from clients.cli.stream.command_sender import Acknowledged, Rejected
 from clients.cli.stream.items import CaughtUp
 from clients.cli.stream.outbox import Outbox, command
 from events import (
@@ -25,7 +25,7 @@ from tests.gateway.conftest import REPOSITORY
 from tests.kit.faults.network_link import wire
 from tests.kit.probe.eventually import eventually
 
-QUICK = Patience(first_pause_seconds=0.05, longest_pause_seconds=0.2)
+QUICK = StreamTimings(min_pause_seconds=0.05, max_pause_seconds=0.2)
 ASKED = QuestionAsked(request="req_1", call="call_1", text="Which colour?")
 
 
@@ -57,15 +57,17 @@ async def test_after_a_day_everything_is_said_in_order_and_late_answers_are_expl
     task = await ada.submit()
     await world.append(ada.history(task), ASKED)
     words = {
-        "ack lost": command(new_command(), "instruct", {"text": "First"}, task=task),
-        "answer": command(new_command(), "answer", {"request": "req_1", "text": "Blue"}, task=task),
-        "budget": command(new_command(), "budget", {"cost_microusd": 5}, task=task),
-        "more": command(new_command(), "instruct", {"text": "Second"}, task=task),
-        "new": command(
-            new_command(), "submit", {"prompt": "Third", "repository": {"url": REPOSITORY}}
+        "ack lost": command(new_command_id(), "instruct", {"text": "First"}, task=task),
+        "answer": command(
+            new_command_id(), "answer", {"request": "req_1", "text": "Blue"}, task=task
         ),
-        "cancel": command(new_command(), "cancel", {}, task=task),
-        "nonsense": command(new_command(), "dance", {}, task=task),
+        "budget": command(new_command_id(), "budget", {"cost_microusd": 5}, task=task),
+        "more": command(new_command_id(), "instruct", {"text": "Second"}, task=task),
+        "new": command(
+            new_command_id(), "submit", {"prompt": "Third", "repository": {"url": REPOSITORY}}
+        ),
+        "cancel": command(new_command_id(), "cancel", {}, task=task),
+        "nonsense": command(new_command_id(), "dance", {}, task=task),
     }
     path = f"/v1/tasks/{task}/instructions"
     lost = await ada.post(path, {"text": "First"}, words["ack lost"].id)
@@ -83,7 +85,7 @@ async def test_after_a_day_everything_is_said_in_order_and_late_answers_are_expl
 
     assert list(answers) == [word.id for word in words.values()]
     by_name = {name: answers[word.id] for name, word in words.items()}
-    assert by_name["ack lost"] == Done(words["ack lost"].id, task, lost.json()["version"])
+    assert by_name["ack lost"] == Acknowledged(words["ack lost"].id, task, lost.json()["version"])
     late = by_name["answer"]
     assert (late.is_final, late.problem.status) == (True, 409)
     assert f"answered at {yesterday:%Y-%m-%d %H:%M:%S} UTC with “Green”" in late.problem.detail
@@ -98,16 +100,16 @@ async def test_after_a_day_everything_is_said_in_order_and_late_answers_are_expl
         outbox.keep(word)
     again = await come_back(world.url, ada, outbox)
 
-    assert {k: v for k, v in again.items() if isinstance(v, Done)} == {
-        k: v for k, v in answers.items() if isinstance(v, Done)
+    assert {k: v for k, v in again.items() if isinstance(v, Acknowledged)} == {
+        k: v for k, v in answers.items() if isinstance(v, Acknowledged)
     }
-    assert isinstance(again[words["answer"].id], NotDone)
+    assert isinstance(again[words["answer"].id], Rejected)
     assert await said(world, ada, task) == ["First", "Second"]
 
 
 async def test_a_command_whose_ack_is_lost_gets_the_first_answer(world, ada, outbox):
     task = await ada.submit()
-    once = command(new_command(), "instruct", {"text": "Once"}, task=task)
+    once = command(new_command_id(), "instruct", {"text": "Once"}, task=task)
     async with wire() as line, Gateway(line.url, ada.token) as gateway:
         line.lead_to(world.url)
 
@@ -122,11 +124,11 @@ async def test_a_command_whose_ack_is_lost_gets_the_first_answer(world, ada, out
                 if isinstance(item, CaughtUp) and outbox.first() is None:
                     line.is_deaf = True
                     group.create_task(hear_again())
-                    stream.tell(once)
-                elif isinstance(item, Done):
+                    stream.send_command(once)
+                elif isinstance(item, Acknowledged):
                     break
 
-    assert item == Done(once.id, task, 2)
+    assert item == Acknowledged(once.id, task, 2)
     assert line.connections == 2
     assert await said(world, ada, task) == ["Once"]
 
@@ -136,7 +138,7 @@ async def test_on_a_line_that_breaks_at_any_moment_nothing_is_lost_or_said_twice
 ):
     task = await ada.submit()
     words = [f"word {number}" for number in range(30)]
-    kept = [command(new_command(), "instruct", {"text": word}, task=task) for word in words]
+    kept = [command(new_command_id(), "instruct", {"text": word}, task=task) for word in words]
     for each in kept:
         outbox.keep(each)
     chance = random.Random(4)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from clients.cli.protocol.reconnect_policy import judge
+from clients.cli.protocol.reconnect_policy import close_action
 from events.protocol import frames
 from tests.kit.paths import ROOT
 
@@ -47,7 +47,7 @@ def test_everything_a_device_is_told_is_shown() -> None:
 
 @pytest.mark.parametrize(("code", "duty"), CODES)
 def test_a_client_judges_each_close_code_as_the_page_says(code: str, duty: str) -> None:
-    verdict = judge(int(code))
+    verdict = close_action(int(code))
 
     if verdict == "stop":
         assert re.search("stop|update|watch fewer", duty)

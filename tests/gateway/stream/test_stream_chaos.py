@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 import redis.asyncio as redis
 
 from clients.cli.gateway.client import Gateway
-from clients.cli.protocol.reconnect_policy import Patience
+from clients.cli.protocol.reconnect_policy import StreamTimings
 from clients.cli.stream.client import Stream
 from events import History, Recorded, TaskInstructed
 from infra.log.jetstream import JetStreamLog, connect
@@ -22,7 +22,7 @@ from tests.kit.faults.network_link import wire
 from tests.kit.probe.eventually import eventually
 
 EVENTS = int(os.environ.get("EVENTS", "600"))
-QUICK = Patience(first_pause_seconds=0.05, longest_pause_seconds=0.3)
+QUICK = StreamTimings(min_pause_seconds=0.05, max_pause_seconds=0.3)
 DRAFT_FACTORY = DraftFactory(utc_now)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import psutil
 
-from clients.cli.gateway.client import Gateway, new_command
+from clients.cli.gateway.client import Gateway, new_command_id
 from clients.cli.stream.client import Stream
 from clients.cli.stream.items import CaughtUp
 from events import (
@@ -89,7 +89,7 @@ class Phone:
         """Send a task; answer it as the gateway shows it."""
         repository = {"url": url} | ({"base": more.pop("base")} if "base" in more else {})
         body = {"prompt": prompt, "repository": repository, **more}
-        return await self.gateway.post("/v1/tasks", body, command=new_command())
+        return await self.gateway.post("/v1/tasks", body, command=new_command_id())
 
     async def task(self, task: str) -> dict[str, Any]:
         return await self.gateway.get(f"/v1/tasks/{task}")

@@ -14,7 +14,6 @@ from infra.log.nats_users import Signer
 from infra.runtime.clock import Clock
 from infra.runtime.settings import Misconfigured
 from services.gateway.accounts.tokens import Digests, Entropy
-from services.gateway.broker.account_usage import AccountUsage
 from services.gateway.broker.attempts import Attempts, CredentialSettings
 from services.gateway.broker.background_tasks import BackgroundTasks, background
 from services.gateway.broker.blob_quota import BlobQuota
@@ -25,6 +24,7 @@ from services.gateway.broker.git.proxy import GitProxy
 from services.gateway.broker.grants import Grants
 from services.gateway.broker.kill_switches import KillSwitches
 from services.gateway.broker.maintenance import Maintenance, Reconcile
+from services.gateway.broker.model.account_usage import AccountUsage
 from services.gateway.broker.model.keys import ModelKeys
 from services.gateway.broker.model.ledger import Ledger
 from services.gateway.broker.model.provider_report import Reconciliation, UsageReport

@@ -17,8 +17,8 @@ from infra.runtime.clock import Clock
 from infra.runtime.machine_claim import is_claim
 from infra.stores.lru import LruMap
 from services.gateway.accounts.tokens import Entropy
+from services.gateway.broker.accounting.spend_limits import BillingContext
 from services.gateway.broker.grants import Grant, Grants
-from services.gateway.broker.model.spend_limits import BillingContext
 from services.gateway.problems import Refused, refused, unavailable
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import is_task_id

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from services.gateway.broker.model.spend_limits import BillingContext
+from services.gateway.broker.accounting.spend_limits import BillingContext
 from services.gateway.problems import Refused, refused
 from services.gateway.stores.database import Pool, across_accounts
 

@@ -16,8 +16,8 @@ from events.protocol.broker import (
     PullRequestRequest,
     PullRequestResponse,
 )
-from services.gateway.broker.forge.refusals import existing_number, refusal_of
-from services.gateway.broker.forge.text_limits import DRAFT, fit_body, fit_title
+from services.gateway.broker.forge.rules.refusals import existing_number, refusal_of
+from services.gateway.broker.forge.rules.text_limits import DRAFT, fit_body, fit_title
 from services.gateway.problems import Refused, problem, refused, unreachable
 from services.gateway.tasks.repository_url import Place
 

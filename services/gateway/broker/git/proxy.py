@@ -16,10 +16,10 @@ import httpx
 
 from infra.git.command import GitNotFound
 from infra.runtime.telemetry import logger
+from services.gateway.broker.git.protocol.push_request import PushRefused
+from services.gateway.broker.git.protocol.receive_pack import offered, report_refusal
 from services.gateway.broker.git.push_inspection import ForgeUnreachable, PushInspector, PushPolicy
 from services.gateway.broker.git.push_reception import PackTooLarge, PushReception
-from services.gateway.broker.git.push_request import PushRefused
-from services.gateway.broker.git.receive_pack import offered, report_refusal
 from services.gateway.tasks.repository_url import Place
 
 SERVICES: Final = ("git-upload-pack", "git-receive-pack")

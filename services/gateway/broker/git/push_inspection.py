@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from infra.git.command import GitCommand, GitResult, RepositoryTooLarge, access_setting
 from infra.git.forge_files import DIFF_OPTIONS, MAX_DIFF_BYTES, changed_forge_files, push_digest
-from services.gateway.broker.git.push_request import PushRefused, Update
+from services.gateway.broker.git.protocol.push_request import PushRefused, Update
 from services.gateway.tasks import approvals
 from services.gateway.tasks.repository_url import Place
 from services.gateway.tasks.task import Task

@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from infra.runtime.tree_removal import temporary_directory
-from services.gateway.broker.git.push_inspection import ReceivedPush
-from services.gateway.broker.git.push_request import (
+from services.gateway.broker.git.protocol.push_request import (
     Commands,
     PushRefused,
     check_commands,
     read_commands,
 )
+from services.gateway.broker.git.push_inspection import ReceivedPush
 
 MAX_PACK_BYTES: Final = 320 * 1024 * 1024
 

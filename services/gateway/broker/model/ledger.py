@@ -12,8 +12,8 @@ from typing import Final, Literal
 import asyncpg
 
 from events import Usage
-from services.gateway.broker.model.reconciliation import LOOK_BACK, RecordedCall
-from services.gateway.broker.model.spend_limits import (
+from services.gateway.broker.accounting.reconciliation import LOOK_BACK, RecordedCall
+from services.gateway.broker.accounting.spend_limits import (
     BillingContext,
     LimitExceeded,
     Per,
@@ -21,7 +21,7 @@ from services.gateway.broker.model.spend_limits import (
     scope_of,
     spend_limits_of,
 )
-from services.gateway.broker.model.token_usage import CostEstimate, TokenUsage
+from services.gateway.broker.accounting.token_usage import CostEstimate, TokenUsage
 from services.gateway.stores.database import Pool, across_accounts
 
 CALL_SECONDS: Final = 900.0

@@ -16,9 +16,9 @@ from prometheus_client import Counter
 from events.protocol.model_prices import billed_model
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
+from services.gateway.broker.accounting.model_request import PricedCall
+from services.gateway.broker.accounting.usage_parser import UsageParser
 from services.gateway.broker.model.ledger import CALL_SECONDS, Ledger, State
-from services.gateway.broker.model.request import PricedCall
-from services.gateway.broker.model.usage_parser import UsageParser
 from services.gateway.problems import Refused
 
 _PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)

@@ -14,9 +14,13 @@ import msgspec
 from events import Usage
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
+from services.gateway.broker.accounting.reconciliation import (
+    CallPeriod,
+    attribute_usage,
+    call_periods,
+)
+from services.gateway.broker.accounting.token_usage import TokenUsage
 from services.gateway.broker.model.ledger import Ledger
-from services.gateway.broker.model.reconciliation import CallPeriod, attribute_usage, call_periods
-from services.gateway.broker.model.token_usage import TokenUsage
 
 _PATH: Final = "/v1/organizations/usage_report/messages"
 _MAX_BUCKETS: Final = 1440

@@ -16,18 +16,18 @@ import msgspec
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.gateway.accounts.tokens import Entropy
-from services.gateway.broker.background_tasks import BackgroundTasks
-from services.gateway.broker.kill_switches import KillSwitches
-from services.gateway.broker.model.keys import ModelKeys
-from services.gateway.broker.model.ledger import Ledger
-from services.gateway.broker.model.metered_call import MeteredCall, ResponsePipe
-from services.gateway.broker.model.request import (
+from services.gateway.broker.accounting.model_request import (
     ModelRequest,
     PricedCall,
     UnsupportedCall,
     check_betas,
 )
-from services.gateway.broker.model.spend_limits import BillingContext, LimitExceeded
+from services.gateway.broker.accounting.spend_limits import BillingContext, LimitExceeded
+from services.gateway.broker.background_tasks import BackgroundTasks
+from services.gateway.broker.kill_switches import KillSwitches
+from services.gateway.broker.model.keys import ModelKeys
+from services.gateway.broker.model.ledger import Ledger
+from services.gateway.broker.model.metered_call import MeteredCall, ResponsePipe
 
 MESSAGES: Final = "v1/messages"
 COUNT_TOKENS: Final = "v1/messages/count_tokens"

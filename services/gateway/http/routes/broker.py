@@ -25,6 +25,7 @@ from events.protocol.broker import (
 )
 from infra.log.event_mac import EventKeys, parse_mac
 from infra.stores.object_keys import blob_key, is_blob_name
+from services.gateway.broker.accounting.spend_limits import LimitExceeded
 from services.gateway.broker.assembly import Broker
 from services.gateway.broker.attempts import TokenHolder
 from services.gateway.broker.git.proxy import SERVICES, GitRequest, GitResponse, said
@@ -36,7 +37,6 @@ from services.gateway.broker.model.proxy import (
     broke_answer,
     refusal,
 )
-from services.gateway.broker.model.spend_limits import LimitExceeded
 from services.gateway.http.dependencies import AnyRequest, CurrentBroker, bearer
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.tasks.repository_url import Place, locate

@@ -5,7 +5,7 @@
 -- them before, and what it did cost is put in its place afterwards.
 
 CREATE TABLE accounts.purse (
-    purse             text PRIMARY KEY,         -- see services/gateway/broker/model/spend_limits.py
+    purse             text PRIMARY KEY,         -- see services/gateway/broker/accounting/spend_limits.py
     spent_microusd    bigint NOT NULL DEFAULT 0 CHECK (spent_microusd >= 0),
     reserved_microusd bigint NOT NULL DEFAULT 0 CHECK (reserved_microusd >= 0)
 );

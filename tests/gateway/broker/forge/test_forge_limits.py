@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from services.gateway.broker.forge.refusals import existing_number, refusal_of
-from services.gateway.broker.forge.text_limits import fit_body, fit_title
+from services.gateway.broker.forge.rules.refusals import existing_number, refusal_of
+from services.gateway.broker.forge.rules.text_limits import fit_body, fit_title
 
 
 @pytest.mark.parametrize("kind", ["github", "gitlab"])

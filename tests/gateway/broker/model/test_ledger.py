@@ -14,9 +14,9 @@ import pytest
 from events import BudgetRaised, Usage
 from events.protocol.model_prices import cost_microusd
 from infra.runtime.clock import utc_now
+from services.gateway.broker.accounting.model_request import counting, read
 from services.gateway.broker.model.ledger import Ledger
 from services.gateway.broker.model.provider_report import Reconciliation, UsageReport
-from services.gateway.broker.model.request import counting, read
 from services.gateway.stores.database import create_pool
 from tests.gateway.conftest import a_world, settings_for
 from tests.gateway.kit.process import environment, free_port, spawn

@@ -10,8 +10,8 @@ from litestar.params import FromQuery, JSONBody
 from msgspec.structs import replace
 
 from events import TaskId
-from services.gateway.broker.account_usage import Grouping, Limits, Spend, UsageLine
-from services.gateway.broker.model.spend_limits import BillingContext, spend_limits_of
+from services.gateway.broker.accounting.spend_limits import BillingContext, spend_limits_of
+from services.gateway.broker.model.account_usage import Grouping, Limits, Spend, UsageLine
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, CurrentPrincipal, route_options
 from services.gateway.problems import invalid

@@ -7,16 +7,24 @@ import pytest
 
 from events import Usage
 from events.protocol.model_prices import cost_microusd, most_microusd
-from services.gateway.broker.model.reconciliation import RecordedCall, attribute_usage, call_periods
-from services.gateway.broker.model.request import MAX_PROMPT_TOKENS, UnsupportedCall, read
-from services.gateway.broker.model.spend_limits import (
+from services.gateway.broker.accounting.model_request import (
+    MAX_PROMPT_TOKENS,
+    UnsupportedCall,
+    read,
+)
+from services.gateway.broker.accounting.reconciliation import (
+    RecordedCall,
+    attribute_usage,
+    call_periods,
+)
+from services.gateway.broker.accounting.spend_limits import (
     BillingContext,
     LimitExceeded,
     resets_at,
     spend_limits_of,
 )
-from services.gateway.broker.model.token_usage import TokenUsage
-from services.gateway.broker.model.usage_parser import UsageParser
+from services.gateway.broker.accounting.token_usage import TokenUsage
+from services.gateway.broker.accounting.usage_parser import UsageParser
 
 NOW = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
 USAGE = {

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.broker.git.push_request import (
+from services.gateway.broker.git.protocol.push_request import (
     MAX_COMMANDS_BYTES,
     PushRefused,
     Update,
@@ -10,7 +10,7 @@ from services.gateway.broker.git.push_request import (
     check_commands,
     read_commands,
 )
-from services.gateway.broker.git.receive_pack import offered, report_refusal
+from services.gateway.broker.git.protocol.receive_pack import offered, report_refusal
 
 OLD, NEW, NONE = "1" * 40, "2" * 40, "0" * 40
 BRANCH = "errand/task_a"

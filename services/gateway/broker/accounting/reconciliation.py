@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from events import Usage
-from services.gateway.broker.model.token_usage import TokenUsage
+from services.gateway.broker.accounting.token_usage import TokenUsage
 
 REPORT_DELAY: Final = timedelta(minutes=6)  # the provider needs up to five
 LOOK_BACK: Final = timedelta(hours=24)

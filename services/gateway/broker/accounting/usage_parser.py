@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from events import Usage
-from services.gateway.broker.model.token_usage import TokenUsage
+from services.gateway.broker.accounting.token_usage import TokenUsage
 
 _TOLD: Final = frozenset({b"message_start", b"message_delta", b"message_stop", b"error"})
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from events.protocol.model_prices import affordable_output_tokens, most_microusd
-from services.gateway.broker.model.token_usage import CostEstimate, TokenUsage
+from services.gateway.broker.accounting.token_usage import CostEstimate, TokenUsage
 
 MAX_PROMPT_TOKENS: Final = 1_000_000
 _OVERHEAD_TOKENS: Final = 2_000  # what the provider adds for tools and thinking

@@ -11,15 +11,15 @@ from events.protocol.model_prices import (
     billed_model,
     most_microusd,
 )
-from services.gateway.broker.model.request import (
+from services.gateway.broker.accounting.model_request import (
     MIN_OUTPUT_TOKENS,
     ModelRequest,
     UnsupportedCall,
     check_betas,
     read,
 )
-from services.gateway.broker.model.usage_parser import UsageParser
-from tests.gateway.broker.model.test_accounting import START, event, fed
+from services.gateway.broker.accounting.usage_parser import UsageParser
+from tests.gateway.broker.accounting.test_accounting import START, event, fed
 
 BODY = (
     b'{"model":"claude-haiku-5-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":'

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from events import AccountId, PersonId
-from services.gateway.broker.model.spend_limits import Per, SpendLimit
+from services.gateway.broker.accounting.spend_limits import Per, SpendLimit
 from services.gateway.stores.database import Connection, Pool, across_accounts, within
 
 Grouping = Literal["day", "model", "task", "person"]

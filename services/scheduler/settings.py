@@ -89,7 +89,9 @@ def _listed(name: str, text: str) -> tuple[str, ...]:
     """Read a comma list. Raises Misconfigured when nothing is in it."""
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     if not parts:
-        raise Misconfigured(f"{name} is empty. Give at least one value; see README, Configuration.")
+        raise Misconfigured(
+            f"{name} is empty. Give at least one value; see docs/guide/configuration.md."
+        )
     return parts
 
 
@@ -99,5 +101,6 @@ def _seconds(name: str, text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in _listed(name, text))
     except ValueError:
         raise Misconfigured(
-            f'{name} is no list of seconds. Write it as "1,30,120"; see README, Configuration.'
+            f'{name} is no list of seconds. Write it as "1,30,120"; '
+            "see docs/guide/configuration.md."
         ) from None

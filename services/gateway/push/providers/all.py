@@ -41,7 +41,7 @@ class PushProviders(NamedTuple):
                 "push_kind_not_offered",
                 "/kind",
                 f"This server sends no pushes of kind {kind}: its operator has not set it up "
-                "(README, Configuration: VAPID_PRIVATE_KEY, APNS_URL or FCM_URL). It sends: "
+                "(docs/guide/configuration.md: VAPID_PRIVATE_KEY, APNS_URL or FCM_URL). It sends: "
                 f"{', '.join(self.kinds) or 'none'}.",
             )
 

@@ -82,7 +82,7 @@ def _vault(context: GatewayContext) -> Vault:
         raise refused(
             409,
             "secrets_not_set_up",
-            "This house keeps no secrets of its accounts: the operator sets SECRETS_KEY_FILE.",
+            "This server keeps no secrets of its accounts: the operator sets SECRETS_KEY_FILE.",
         )
     return context.broker.vault
 

@@ -1,6 +1,6 @@
-"""Commands that other packages add to `errand`: those for operators.
+"""Commands that other parts of the server offer to `errand`: those of its operator.
 
-A client may not import the services behind the gateway, so these commands are found
+A client knows nothing of the server behind the gateway, so it does not import them: they are found
 by the entry points of the group `errand.commands` (pyproject.toml), each a click command, and
 loaded when they are used. They receive the same `CliContext` as every command here.
 """

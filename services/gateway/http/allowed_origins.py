@@ -21,9 +21,9 @@ def origin_allowed(origin: str | None, allowed: Collection[str]) -> bool:
 
 
 def origins(public_url: str, more: str = "") -> frozenset[str]:
-    """Make the list of allowed origins: the house's own, and those of a comma-separated text.
+    """Make the list of allowed origins: the operator's own, and those of a comma-separated text.
 
-    For a house on this machine alone, every name of this machine is its own.
+    For a server on this machine alone, every name of this machine is its own.
     """
     urls = [public_url, *filter(None, (part.strip() for part in more.split(",")))]
     parts = urlsplit(public_url)

@@ -30,7 +30,7 @@ _OWNER_SEGMENTS = {"github": 1, "gitlab": 20, "git": 20}
 
 
 class Forge(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where repositories live, and the house's credential there (empty: none).
+    """A place where repositories live, and the operator's credential there (empty: none).
 
     With `app_id` a GitHub App makes credentials of one repository each; its private key is in the
     file `app_key_file`.

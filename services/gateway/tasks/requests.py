@@ -133,7 +133,7 @@ class BudgetRaiseRequest(_Asked, frozen=True):
 
 
 class RequestDecoder(msgspec.Struct, frozen=True):
-    """What this house offers: its forges, the model it uses when none is named, and the others.
+    """What this server offers: its forges, the model it uses when none is named, and the others.
 
     `models` None means any. `task_budget_microusd` is what a task may spend when no sum is named.
     """

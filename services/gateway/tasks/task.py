@@ -95,7 +95,7 @@ NO_TASK: Final = Task()
 
 
 class Submit(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for work. An empty `model` means the house's own, `default_model`.
+    """Ask for work. An empty `model` means the operator's own, `default_model`.
 
     `has_default_budget`: the caller named no sum, so this installation's own stands in `budget`.
     """
@@ -354,7 +354,7 @@ def _fact(command: Command) -> GatewayEvent:
 def _repeated(command: Command, settled: Settled) -> Decision:
     fact = _fact(command)
     if isinstance(command, Submit) and isinstance(settled.fact, TaskSubmitted):
-        # The house's own model and budget may have changed since the first time.
+        # The operator's own model and budget may have changed since the first time.
         fact = replace(fact, model=command.model or settled.fact.model)
         if command.has_default_budget:
             fact = replace(fact, budget=settled.fact.budget)

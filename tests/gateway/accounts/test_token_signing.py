@@ -23,7 +23,7 @@ from services.gateway.tasks.access import Principal
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ADA = (AccountId("acc_a"), PersonId("per_a"), "ses_a")
-OLD, NEW = "the old secret of this house", "the new secret of this house"
+OLD, NEW = "the old secret of this server", "the new secret of this server"
 ISSUER = "https://errand.example"
 
 

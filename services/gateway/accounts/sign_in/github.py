@@ -83,7 +83,7 @@ class GitHub:
 
     @property
     def is_configured(self) -> bool:
-        """Return whether this installation has a GitHub app."""
+        """Tell whether this server has an app at GitHub."""
         return bool(self._terms.client_id and self._terms.client_secret)
 
     @property

@@ -1,4 +1,4 @@
-"""Push providers of this installation, behind one interface."""
+"""The push services this server sends through, behind one call."""
 
 from typing import NamedTuple
 

@@ -66,7 +66,7 @@ async def usage(
 ) -> UsagePage:
     """Sum the account's model calls by day, model, task or person; without dates the last 30 days.
 
-    These are the broker's own figures: what the provider counted, priced by the house's table.
+    These are the broker's own figures: what the provider counted, priced by the operator's table.
     """
     last = until or context.broker.clock().date()
     first = since or last - timedelta(days=min(_DAYS - 1, last.toordinal() - 1))

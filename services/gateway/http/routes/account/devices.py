@@ -82,7 +82,7 @@ async def register(
     """Register this device for pushes; again whenever the app starts, its token may be new.
 
     The same subscription or token is the same device: 201 the first time, 200 after that. 422
-    when this house sends no pushes of the kind.
+    when this server sends no pushes of the kind.
     """
     context.push.providers.require(data.kind)
     address = validate_address(_address(data), context.push.hosts)

@@ -26,8 +26,8 @@ _TEXT: Final = re.compile(r"[\x21-\x7e]{8,4096}")
 class SecretRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A secret to keep.
 
-    anthropic: the account's own key, used in place of the house's; it has no name. forge: a token,
-    for the forge or for the one repository whose address is its `name`.
+    anthropic: the account's own key, used in place of the operator's; it has no name. forge: a
+    token, for the forge or for the one repository whose address is its `name`.
     """
 
     provider: Literal["anthropic", "forge"]
@@ -72,7 +72,7 @@ async def list_secrets(context: Context, principal: CurrentPrincipal) -> SecretL
 async def delete_secret(
     context: Context, principal: CurrentPrincipal, secret: FromPath[str]
 ) -> None:
-    """Destroy a secret. What it was used for falls back on the house's own, if it has one."""
+    """Destroy a secret. What it was used for falls back on the operator's own, if it has one."""
     require_owner(principal)
     await _vault(context).delete(principal.account, secret)
 

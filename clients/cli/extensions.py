@@ -1,6 +1,6 @@
-"""Commands that other parts of the server offer to `errand`: those of its operator.
+"""Commands that other packages add to `errand`: those for operators.
 
-A client knows nothing of the server behind the gateway, so it does not import them: they are found
+A client may not import the services behind the gateway, so these commands are found
 by the entry points of the group `errand.commands` (pyproject.toml), each a click command, and
 loaded when they are used. They receive the same `CliContext` as every command here.
 """

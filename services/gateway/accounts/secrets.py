@@ -1,4 +1,4 @@
-"""The server's own secrets for people: which is in use, which still count, keys made of them.
+"""Account secrets of this installation: the current one, older accepted ones, and derived keys.
 
 ACCOUNT_SECRETS lists them, newest first. The first one signs and encrypts; all of them verify and
 decrypt. To rotate, put a new one in front and remove the old one when nothing depends on it: ten

@@ -27,7 +27,7 @@ def new_token(purpose: Purpose, entropy: Entropy) -> str:
 
 
 def successor(token: str, secret: str) -> str:
-    """Derive the refresh token that follows `token`; the same each time, by this server only."""
+    """Derive the refresh token that follows `token`, deterministically."""
     content = hmac.digest(secret.encode(), b"errand/refresh\n" + token.encode(), sha256)
     return _spelled("refresh", content)
 
@@ -79,7 +79,7 @@ def _spelled(purpose: Purpose, content: bytes) -> str:
 
 
 class Digests:
-    """Digests by which secrets are looked up: HMAC-SHA256 under a key of this server."""
+    """Digests by which secrets are looked up: HMAC-SHA256 under a key of this installation."""
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), b"errand/accounts", sha256)

@@ -113,9 +113,9 @@ class Hub:
             for task in work:
                 task.cancel()
 
-    def listen(self, channel: str, hear: Callable[[bytes], None]) -> None:
-        """Hear a channel of the server, from the beginning on; call before `run`."""
-        self._ears[channel] = hear
+    def listen(self, channel: str, receive: Callable[[bytes], None]) -> None:
+        """Listen to an internal channel from the start; call before `run`."""
+        self._listeners[channel] = receive
 
     @asynccontextmanager
     async def watch(self, history: History, watcher: Watcher) -> AsyncIterator[Feed]:

@@ -62,7 +62,7 @@ class CommandHandler(Protocol):
 
 
 class SessionDependencies(NamedTuple):
-    """What a session needs of the server. `renew` takes a newer token; raises Closed."""
+    """Dependencies of a session. `renew` accepts a newer token; raises Closed."""
 
     hub: Hub
     perform: CommandHandler

@@ -83,7 +83,7 @@ class GitHub:
 
     @property
     def is_configured(self) -> bool:
-        """Tell whether this server has an app at GitHub."""
+        """Return whether this installation has a GitHub app."""
         return bool(self._terms.client_id and self._terms.client_secret)
 
     @property

@@ -78,7 +78,7 @@ class Mail:
 
     @property
     def is_configured(self) -> bool:
-        """Tell whether this server sends mail."""
+        """Return whether this installation sends mail."""
         return bool(self._terms.host and self._terms.sender)
 
     async def ask(self, email: str, *, source: str) -> None:

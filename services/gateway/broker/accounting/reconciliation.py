@@ -1,10 +1,10 @@
 """Cost of calls with an unknown end, found from the provider's usage report. Pure.
 
-The provider reports sums a minute and model, not calls. So calls are gathered into stretches that
-have whole minutes to themselves; what the report of a stretch has beyond the calls that were
-settled in it is what the presumed ones used. Sums are exact to the token; where one stretch has
-several presumed calls of a model, their shares in it are equal. On a server where no minute passes
-without a call a stretch has no end, and its presumed calls stay as they are.
+The provider reports sums per minute and model, not calls. So calls are grouped into periods that
+have whole minutes to themselves; what the report of a period has beyond the calls that were
+settled in it is what the presumed ones used. Sums are exact to the token; where one period has
+several presumed calls of a model, their shares in it are equal. Where no minute passes
+without a call a period has no end, and its presumed calls stay as they are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ _MARGIN: Final = timedelta(seconds=5)
 
 
 class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call on the operator's key that was made; `closed_at` None while it is under way.
+    """A call with the installation's key; `closed_at` is None while it is running.
 
     `cost_microusd` of a presumed call is its maximum cost.
     """

@@ -1,8 +1,8 @@
 """Credentials for repositories.
 
-In this order: the account's own secret for the repository, the account's own for the forge, a token
-of the operator's GitHub App for this repository alone, the operator's token in FORGES, none.
-GitLab's project and group tokens are secrets of the first kind and the second, or the operator's.
+In this order: the account's own secret for the repository, its own for the forge, a token
+of the installation's GitHub App for this repository only, the token in FORGES, none. GitLab's
+project and group tokens are secrets of the first two kinds, or the token in FORGES.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ PROVIDER: Final = "forge"
 
 
 class ForgeCredentials:
-    """Accounts' secrets, and the operator's Apps by the URL of their forge."""
+    """Secrets of accounts, and GitHub Apps by the URL of their forge."""
 
     def __init__(self, vault: Vault | None, apps: Mapping[str, GitHubApp]) -> None:
         self._vault = vault

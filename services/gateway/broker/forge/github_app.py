@@ -101,7 +101,7 @@ def _refusal(answer: httpx.Response, place: Place) -> Refused:
             return refused(
                 403,
                 "app_not_installed",
-                f"The operator's GitHub App is not installed on {place.url}, or there is no such "
+                f"This server's GitHub App is not installed on {place.url}, or there is no such "
                 "repository. Install it there, then say something to the task.",
             )
         case HTTPStatus.UNAUTHORIZED:

@@ -133,7 +133,7 @@ class GitProxy:
 
 
 def credential(place: Place) -> dict[str, str]:
-    """Spell the forge's credential as a Basic header; none when the operator has none."""
+    """Return the forge's credential as a Basic header; none without a credential."""
     forge = place.forge
     if not forge.token:
         return {}
@@ -188,19 +188,19 @@ def _refusal(status: int, place: Place) -> GitResponse:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND) and not place.forge.token:
         return said(
             HTTPStatus.NOT_FOUND,
-            f"repository_not_found: {place.url} does not exist, or is private and the operator has "
+            f"repository_not_found: {place.url} does not exist, or is private and this server has "
             "no token for it. Check the address; the operator sets tokens in FORGES.",
         )
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return said(
             HTTPStatus.FORBIDDEN,
-            f"repository_refused: {place.forge.url} refuses the operator's token for {place.url}. "
+            f"repository_refused: {place.forge.url} refuses this server's token for {place.url}. "
             "The operator sets tokens in FORGES.",
         )
     if status == HTTPStatus.NOT_FOUND or status in _MOVED:
         return said(
             HTTPStatus.NOT_FOUND,
-            f"repository_not_found: {place.url} does not exist, was moved, or the operator's token "
+            f"repository_not_found: {place.url} does not exist, was moved, or this server's token "
             "may not see it.",
         )
     return said(HTTPStatus.BAD_GATEWAY, f"forge_unreachable: {place.forge.url} answered {status}.")

@@ -1,4 +1,4 @@
-"""With whose key the model is asked: the account's own where it has one, else the operator's."""
+"""Model keys: the account's own where it has one, else the installation's."""
 
 from typing import Final, NamedTuple
 
@@ -16,7 +16,7 @@ class ModelKey(NamedTuple):
 
 
 class ModelKeys:
-    """The operator's key and the accounts' own. Without a vault there are none of these."""
+    """The installation's key, and the accounts' own where there is a vault."""
 
     def __init__(self, vault: Vault | None, house_key: str) -> None:
         self._vault = vault

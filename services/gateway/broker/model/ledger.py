@@ -151,7 +151,7 @@ class Ledger:
         return swept
 
     async def made(self, now: datetime) -> Sequence[RecordedCall]:
-        """Return the last day's calls on the operator's key, if presumed ones are among them."""
+        """Return the last day's calls with the installation's key, if any of them is presumed."""
         async with across_accounts(self._pool) as connection:
             rows = await connection.fetch(_MADE, now - LOOK_BACK)
         return [

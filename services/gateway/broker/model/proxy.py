@@ -1,4 +1,4 @@
-"""Passes model calls through: the worker's own headers off, the operator's key on, nothing stored.
+"""Proxy for model calls: drops the worker's auth headers, adds the key, stores nothing.
 
 Two paths of the Messages API are open and no other. Before each call the kill switches are checked
 and its maximum cost is reserved; the response is streamed as it comes. Errors on our side

@@ -1,7 +1,7 @@
 """Push addresses of devices, and their validation. Pure.
 
 A Web Push endpoint is a URL that a client names and this server then calls: only https, only hosts
-on a list, no user, no fragment, and nothing is followed (security.md: requests on others' behalf).
+on a list, no user, no fragment, and no redirect is followed (against server-side request forgery).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The push services this server sends through, behind one call."""
+"""Push providers of this installation, behind one interface."""
 
 from typing import NamedTuple
 

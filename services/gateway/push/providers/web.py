@@ -36,7 +36,7 @@ _RENEWED: Final = timedelta(hours=1)
 
 
 class Vapid:
-    """The key by which push services know this server, and the tokens made with it."""
+    """VAPID key of this installation, and the tokens signed with it."""
 
     def __init__(self, private_key: str, contact: str, clock: Clock) -> None:
         """`private_key` is base64url of 32 bytes; raises ValueError when it is not a key."""

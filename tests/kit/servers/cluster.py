@@ -146,7 +146,7 @@ class Cluster:
         """Have the leader hand over; returns the new one's name."""
         async with as_admin(self) as admin:
             before = await eventually(lambda: _leader(admin), seconds=_ELECTION_SECONDS)
-            await admin.ask(_STEP_DOWN, {})
+            await api.request(admin, _STEP_DOWN, {})
             return await eventually(
                 lambda: _leader(admin),
                 until=lambda name: name not in ("", before),

@@ -33,10 +33,10 @@ LONGEST_SECONDS = 600
 _REBUILD = """
 import json, os, sys, time
 import uvloop
-from infra.event_key_settings import event_keys
+from infra.log.event_key_settings import event_keys
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.lifecycle import collect_rarely
-from services.projector.rebuild import Rebuild
+from services.projector.rebuild.rebuild import Rebuild
 
 async def main():
     url, credentials, postgres = sys.argv[1:]

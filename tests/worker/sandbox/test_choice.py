@@ -106,11 +106,11 @@ async def test_a_left_container_that_ends_while_it_is_looked_for_is_no_error(mon
 
 KILLED = """
 import asyncio, os, sys
-from services.worker.sandbox.confined import BackendSandbox
-from services.worker.sandbox.docker import Docker
+from services.worker.sandbox.sandbox import BackendSandbox
+from services.worker.sandbox.docker import DockerBackend
 
 async def main():
-    sandbox = BackendSandbox(Docker(sys.argv[1], task=sys.argv[2]))
+    sandbox = BackendSandbox(DockerBackend(sys.argv[1], task=sys.argv[2]))
     await sandbox.start()
     await sandbox.execute(("echo", "works"), timeout_seconds=10)
     os.kill(os.getpid(), 9)

@@ -141,7 +141,7 @@ import asyncio, json, sys, tempfile
 from pathlib import Path
 from services.worker.sandbox.bubblewrap import BubblewrapBackend
 from services.worker.sandbox.limits.control_groups import ControlGroups
-from services.worker.sandbox.confined import BackendSandbox
+from services.worker.sandbox.sandbox import BackendSandbox
 from services.worker.sandbox.backend import Limits
 
 MEMORY = (

@@ -41,7 +41,7 @@ async def test_a_task_is_shown_as_it_was_and_as_it_is(stack, phone, done, tmp_pa
 
     stored_at = at(events, "artifact.stored")
     before = await errand(stack, phone, tmp_path, "show", task["id"], "--at", str(stored_at - 1))
-    assert "Edits so far, as the tools told them" in before
+    assert "Edits so far, as reported by tools (changes made by shell commands are not listed)" in before
 
 
 async def test_the_past_is_told_to_programs_as_json(stack, phone, done, tmp_path):
@@ -70,7 +70,7 @@ async def test_two_versions_are_compared(stack, phone, done, tmp_path):
     assert forth == back
     assert "phase: queued → finished" in forth
     assert "model: +$" in forth
-    assert "Edits, as the tools told them" in forth
+    assert "Edits, as reported by tools (changes made by shell commands are not listed)" in forth
 
 
 async def test_what_was_never_there_is_said_plainly(stack, phone, done, tmp_path):

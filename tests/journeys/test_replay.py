@@ -41,7 +41,10 @@ async def test_a_task_is_shown_as_it_was_and_as_it_is(stack, phone, done, tmp_pa
 
     stored_at = at(events, "artifact.stored")
     before = await errand(stack, phone, tmp_path, "show", task["id"], "--at", str(stored_at - 1))
-    assert "Edits so far, as reported by tools (changes made by shell commands are not listed)" in before
+    assert (
+        "Edits so far, as reported by tools (changes made by shell commands are not listed)"
+        in before
+    )
 
 
 async def test_the_past_is_told_to_programs_as_json(stack, phone, done, tmp_path):

@@ -68,8 +68,8 @@ async def test_lists_leave_archived_tasks_out_unless_they_are_asked_for(ada, rea
 
     assert await listed() == [kept]
     assert await listed(archived="true") == [gone, kept]
-    assert await listed(state="queued") == [kept]
-    assert await listed(state="finished") == []
+    assert await listed(phase="queued") == [kept]
+    assert await listed(phase="finished") == []
     assert await listed(repository="https://github.com/ada/other") == []
 
 

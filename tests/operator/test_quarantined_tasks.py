@@ -26,7 +26,7 @@ from tests.kit.servers.nats_connections import as_role
 
 FAULTY = """
 import os, runpy
-from services.scheduler import fleet
+from services.scheduler.fleet import fleet
 
 advance = fleet.advance
 
@@ -84,7 +84,7 @@ class Operator:
     async def letter(self, task):
         """The one letter of a task, once it is there."""
         [letter] = await eventually(
-            lambda: self.letters(task), until=bool, seconds=60, every_seconds=0.2
+            lambda: self.open_dead_letters(task), until=bool, seconds=60, every_seconds=0.2
         )
         return letter
 
@@ -167,7 +167,7 @@ async def test_a_quarantined_task_is_skipped_or_retried_and_goes_on_when_its_cau
         said = await operator.says("skip", str(one.sequence))
         assert f"Skipped at {one.sequence} for: scheduler" in said
         assert "stays in quarantine" in said
-        assert await operator.letters(skipped) == []
+        assert await operator.open_dead_letters(skipped) == []
         said = await operator.says("skip", str(one.sequence), code=1)
         assert "No reader has parked anything" in said
         assert "There is no letter" in await operator.says("retry", str(one.number), code=1)
@@ -177,12 +177,12 @@ async def test_a_quarantined_task_is_skipped_or_retried_and_goes_on_when_its_cau
     assert f"of {retried['id']}" in said
     assert "Settled" in said
     assert "sends an instruction" in said
-    assert await operator.letters(retried) == []
+    assert await operator.open_dead_letters(retried) == []
     await goes_on_to_its_end(phone, retried)
 
     # What was skipped stays as it is shown, can be put away, and is not listed again.
     assert (await phone.task(skipped["id"]))["phase"] == "failed"
-    assert await operator.letters(skipped) == []
+    assert await operator.open_dead_letters(skipped) == []
     path = f"/v1/tasks/{skipped['id']}"
     await phone.gateway.post(f"{path}/archive", {}, command=new_command_id())
     assert (await phone.task(skipped["id"]))["is_archived"]
@@ -198,7 +198,7 @@ async def test_what_was_skipped_is_not_listed_again_by_a_release_that_still_has_
 
     async with faulty_scheduler(stack, [task["id"], control["id"]]):
         await operator.letter(control)  # parked after it met the first again
-        assert await operator.letters(task) == []
+        assert await operator.open_dead_letters(task) == []
 
 
 @pytest.mark.parametrize("verb", ["show", "retry", "drop", "skip"])

@@ -75,7 +75,7 @@ def system_account_jwt(operator: str, account: str, *, now: datetime) -> str:
 
 
 def operating_account_jwt(operator: str, account: str, *, now: datetime) -> str:
-    """Mint account CORE: it holds JetStream and offers the four services of `security.md`."""
+    """Return the JWT of account CORE, which holds JetStream and offers its services to workers."""
     exports = [
         {"name": subject, "subject": subject, "type": "service", "response_type": response}
         for subject, response in SERVICES.items()

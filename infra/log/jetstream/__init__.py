@@ -1,8 +1,7 @@
-"""The event log on NATS JetStream, and what is said beside it; the one importer of `nats`.
+"""Event log on NATS JetStream, and live messages beside it; the one importer of `nats`.
 
 Callers: every service (`connect`, `JetStreamLog`), the worker (`AttemptLog`), the scheduler
-(readers), the embedded stack (`provision`), whoever reads from outside (`replay`). Measured
-behaviour that is built on: events.md §2.
+(readers), the local stack (`provision`), and programs that read the log (`replay`).
 """
 
 from infra.log.jetstream.admin.streams import provision, wait_for_stream

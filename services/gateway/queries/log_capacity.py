@@ -1,7 +1,7 @@
 """Room in the log: new tasks are refused before its disk is full.
 
-A full disk wedges JetStream until it is started anew, and then no task goes on (events.md §2). So
-the last fifth is for the tasks there are.
+A full disk stops JetStream until it is restarted, and then no task goes on. So the last fifth is
+for the tasks there are.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,7 @@
-"""Which repositories a task may name: parsed to {forge, owner, name} and built anew. Pure.
+"""URLs of repositories that a task may name, parsed to {forge, owner, name} and built again. Pure.
 
 Nothing of what the caller wrote reaches git or an HTTP client but names that match a pattern: no
 scheme but the forge's own, no user, no options, no query, no host that is not a forge's.
-Source: security.md, "repository URL tricks".
 """
 
 import re

@@ -1,7 +1,7 @@
 """A history as the messages of the Messages API. Pure.
 
 What was sent once is never changed, only added to: thinking blocks are bound to what came before
-them. Source of the shapes: reference/apis.md §2.3.
+them. Source of the shapes: Anthropic's "Messages API".
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""The streams are what events.md §1 says, however often they are provisioned."""
+"""The streams are as documented, however often they are provisioned."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""What users of NATS can do with their rights, tried on the real server (security.md).
+"""Rights of NATS users, tried on the real server.
 
 What they are refused: tests/guarantees/test_g14_least_privilege.py.
 """

@@ -1,6 +1,6 @@
-"""Whether what a follower of the whole log reads is each history's next event.
+"""Check that what a follower of the whole log reads is each history's next event.
 
-A history's versions are dense (events.md §3), and a writer that does not keep to that must not
+A history's versions are dense, and a writer that does not keep to that must not
 change what is folded from the log. A follower sees all histories at once and may begin anywhere, so
 it remembers where each one stands, and looks into the log for those it meets in the middle. Whoever
 writes nonsense can make a follower ask one question a message, and not read a history again.

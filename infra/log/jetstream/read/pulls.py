@@ -1,7 +1,7 @@
 """Batch pulls of one consumer, two at a time, on one inbox.
 
 Why not nats-py's own: `fetch` is four times slower, and its ordered consumer loses messages without
-a word when the client falls behind (events.md §2). Source of the protocol: ADR-37 and ADR-13 of
+a word when the client falls behind. Source of the protocol: ADR-37 and ADR-13 of
 nats-architecture-and-design; the replies were observed on nats-server 2.15.1.
 """
 

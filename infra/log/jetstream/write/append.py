@@ -1,6 +1,6 @@
-"""Putting events into the log: the messages, one publish or one atomic batch, and the answer.
+"""Append of events to the log: the messages, one publish or one atomic batch, and the answer.
 
-Source: events.md §3; ADR-50 of nats-architecture-and-design for the batch. Shared by the log of the
+Source: ADR-50 of nats-architecture-and-design for the batch. Shared by the log of the
 services (`log`) and that of one attempt (`attempt_log`), which differ in how they look whether an
 append whose answer was lost is in the history.
 """

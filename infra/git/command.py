@@ -28,6 +28,7 @@ OUTPUT_BYTES: Final = 32 * 1024 * 1024
 _COMPLAINT_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 64 * 1024
 _WATCH_SECONDS: Final = 0.3
+NO_PROTOCOL: Final = "none"
 _SETTINGS: Final = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
@@ -87,9 +88,9 @@ def access_setting(url: str, authorization: str) -> Mapping[str, str]:
 class GitCommand:
     """Runs git in the bare repository `directory`.
 
-    `protocols` are those it may speak, by colons; `settings` go on top of the safe ones.
-    `limit_bytes` is how large the repository may become; `memory_bytes` bounds each process (0: no
-    bound; Linux alone has it).
+    `protocols` are those it may speak, by colons, or NO_PROTOCOL; `settings` go on top of the safe
+    ones. `limit_bytes` is how large the repository may become; `memory_bytes` bounds each process
+    (0: no bound; Linux alone has it).
     """
 
     def __init__(
@@ -112,6 +113,8 @@ class GitCommand:
             "LC_ALL": "C",
             "GIT_DIR": str(directory),
             "GIT_ALLOW_PROTOCOL": protocols,
+            # Else git asks the forge for a missing object, and may die of a refused question.
+            "GIT_NO_LAZY_FETCH": "1" if protocols == NO_PROTOCOL else "0",
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
@@ -134,8 +137,8 @@ class GitCommand:
         """Run git, and wait for its end. A cancelled call ends git and its children.
 
         A timeout is an ending like any other (code 124), and so is output beyond the limit (code
-        125): no more than the limit is ever read. Raises GitMissing, and, if watched, TooLarge as
-        soon as the repository outgrows its limit.
+        125): no more than the limit is ever read. Raises GitNotFound, and, if watched,
+        RepositoryTooLarge as soon as the repository outgrows its limit.
         """
         process = await self.start(arguments, {**self._environment, **(environment or {})})
         try:
@@ -159,7 +162,7 @@ class GitCommand:
     async def start(
         self, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> asyncio.subprocess.Process:
-        """Start git in a session of its own. Raises GitMissing."""
+        """Start git in a session of its own. Raises GitNotFound."""
         try:
             process = await asyncio.create_subprocess_exec(
                 self._program,

@@ -220,12 +220,13 @@ async def judge(house, poisoner, before, *, ended_as=""):
     assert pids(house) == before
 
 
-async def others_work(house, device):
+async def others_work(house, device, submitted):
     """Another account's task goes all its way, whatever is poisoned or killed meanwhile."""
     stranger = await signed_in(house, account="acc_stranger")
     async with stranger.gateway, asyncio.timeout(60):
         made = await repository(house, "slugify")
         task = await stranger.submit("rehearse 1 tool calls", made.url)
+        submitted.set()
         async for _ in stranger.watch(task["id"], device=device):
             pass
         assert (await stranger.task(task["id"]))["phase"] == "finished"
@@ -254,13 +255,15 @@ async def test_others_go_on_and_the_services_start_again_over_it(house, poisoner
     before = pids(house)
     kept = poisoners[KEPT]
     async with asyncio.TaskGroup() as through:
-        through.create_task(others_work(house, "through it"))
+        submitted = asyncio.Event()
+        through.create_task(others_work(house, "through it", submitted))
         await kept.publish(SAMPLE)
         await kept.shown()
         assert pids(house) == before
+        await submitted.wait()
 
         async with asyncio.TaskGroup() as group:
             for name in SERVICES:
                 group.create_task(house.kill(name))
-        through.create_task(others_work(house, "after it"))
+        through.create_task(others_work(house, "after it", asyncio.Event()))
         await judge(house, kept, pids(house))

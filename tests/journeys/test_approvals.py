@@ -36,12 +36,12 @@ def said_last(seen):
 async def test_what_a_person_allows_at_the_terminal_is_done(stack, phone, tmp_path):
     async def answer(task, request):
         shown = await errand(stack, phone, tmp_path, "show", task)
-        assert "Asks to" in shown
+        assert "Needs approval" in shown
         assert "rm -rf" in shown
         other = await errand(stack, phone, tmp_path, "approve", task, "req_another", code=1)
-        assert "asks for another approval now" in other
+        assert "has another pending approval" in other
         both = await errand(stack, phone, tmp_path, "approve", task, "--deny", "--for-task", code=2)
-        assert "does not go with --deny" in both
+        assert "--for-task and --deny cannot be combined" in both
         await errand(stack, phone, tmp_path, "approve", task, request.request)
 
     task, seen = await asked_to_remove(stack, phone, answer)

@@ -2,20 +2,15 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import click
 import pytest
 
-from clients.cli.local_stacks import local_stack
 from infra.operator.context import LogAddress, log_address
+from tests.kit.build.operators import operator
 from tests.kit.build.signing_keys import KEYS_TEXT
 
 LOCAL = "nats://127.0.0.1:4"
-
-
-def operator(folder, **environment):
-    return SimpleNamespace(environment=environment, stack_here=lambda: local_stack(folder))
 
 
 def running(folder: Path, content: object) -> Path:

@@ -1,23 +1,17 @@
 """Where an operator's command finds the servers."""
 
-from types import SimpleNamespace
-
 import click
 import msgspec
 import pytest
 
-from clients.cli.local_stacks import local_stack
 from events.protocol.local_stack import STACK_FILE, LocalStack, LocalStorage
 from infra.local.stack_file import describe_servers, published
 from infra.operator.installation import find_installation
 from infra.operator.task_keys import read_master
+from tests.kit.build.operators import operator
 from tests.kit.build.signing_keys import KEYS_TEXT
 from tests.kit.run.operator_commands import operate
 from tests.kit.servers.stack import RealServers
-
-
-def operator(folder, **environment):
-    return SimpleNamespace(environment=environment, stack_here=lambda: local_stack(folder))
 
 
 def a_running_stack(folder):

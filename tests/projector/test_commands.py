@@ -4,7 +4,6 @@ import asyncio
 import io
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Never
 
 import asyncpg
@@ -15,6 +14,7 @@ from rich.console import Console
 from infra.log.jetstream import JetStreamLog
 from services.projector.commands import projector
 from services.projector.history.store import Store
+from tests.kit.build.operators import operator
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint
 from tests.kit.run.devices import new_history
@@ -31,17 +31,14 @@ def errand(servers: RealServers, fresh_database: str, tmp_path: Path) -> Errand:
 
     def typed(*words: str, **environment: str) -> tuple[Result, str]:
         screen = io.StringIO()
-        person = SimpleNamespace(
-            environment={
-                "NATS_URL": servers.nats_url,
-                "NATS_CREDENTIALS": str(servers.credentials("projector")),
-                **servers.event_key_settings,
-                "POSTGRES_URL": fresh_database,
-                **environment,
-            },
-            folder=tmp_path,
-            console=Console(file=screen, width=120),
-        )
+        settings = {
+            "NATS_URL": servers.nats_url,
+            "NATS_CREDENTIALS": str(servers.credentials("projector")),
+            **servers.event_key_settings,
+            "POSTGRES_URL": fresh_database,
+            **environment,
+        }
+        person = operator(tmp_path, Console(file=screen, width=120), **settings)
         result = CliRunner().invoke(projector, words, obj=person)
         return result, screen.getvalue() + result.output
 

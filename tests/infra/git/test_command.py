@@ -7,14 +7,14 @@ import time
 import pytest
 import uvloop
 
-from infra.git.command import GitCommand
+from infra.git.command import NO_PROTOCOL, GitCommand
 
 TIMES = 12
 BUSY_SECONDS = 0.03
 
 
 def git_in(directory) -> GitCommand:
-    return GitCommand(directory, settings={}, protocols="none", limit_bytes=10**9)
+    return GitCommand(directory, settings={}, protocols=NO_PROTOCOL, limit_bytes=10**9)
 
 
 async def on_a_busy_loop(work):
@@ -59,3 +59,19 @@ async def test_git_is_fed_all_of_its_input_and_its_end(tmp_path, run, stdin):
     ended = await asyncio.to_thread(lambda: run(on_a_busy_loop(work)))
 
     assert ended.stdout == stdin
+
+
+async def test_git_that_may_speak_to_nobody_asks_nobody_for_a_missing_object(tmp_path):
+    """Of a partial clone it would start `git fetch`, and end with it by a broken pipe at times."""
+    git = git_in(tmp_path)
+    await git.run("init", "--quiet", "--bare", ".")
+    for setting in ("remote.origin.url=http://127.0.0.1:9/none.git", "remote.origin.promisor=true"):
+        await git.run("config", *setting.split("=", 1))
+    missing = b"1" * 40
+
+    ended = await git.run(
+        "cat-file", "--batch", stdin=missing + b"\n", environment={"GIT_TRACE": "1"}
+    )
+
+    assert (ended.code, ended.stdout) == (0, missing + b" missing\n")
+    assert "fetch origin" not in ended.stderr

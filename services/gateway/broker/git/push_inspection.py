@@ -12,7 +12,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from infra.git.command import GitCommand, GitResult, RepositoryTooLarge, access_setting
+from infra.git.command import (
+    NO_PROTOCOL,
+    GitCommand,
+    GitResult,
+    RepositoryTooLarge,
+    access_setting,
+)
 from infra.git.forge_files import DIFF_OPTIONS, MAX_DIFF_BYTES, changed_forge_files, push_digest
 from services.gateway.broker.git.protocol.push_request import PushRefused, Update
 from services.gateway.tasks import approvals
@@ -120,7 +126,7 @@ class _Inspection:
         self._local = GitCommand(
             push.repository,
             settings={"pack.threads": "1"},
-            protocols="none",
+            protocols=NO_PROTOCOL,
             limit_bytes=_MAX_REPOSITORY_BYTES,
             memory_bytes=_MAX_PROCESS_BYTES,
         )
@@ -205,8 +211,12 @@ class _Inspection:
         ended = await self._local.run(
             "cat-file", "--batch", stdin=asked, output_limit_bytes=_MAX_COMMIT_BYTES
         )
-        if not ended.is_done:
+        if ended.is_cut:
             raise PushRefused("the push's commits are too large to be looked through")
+        if not ended.is_done:
+            raise PushRefused(
+                f"git cannot read the push's commits ({_last_words(ended)}). Push again"
+            )
         return _read_commits(ended.stdout, len(ids))
 
     async def _changed(self, base: str, tree: str) -> tuple[str, ...]:

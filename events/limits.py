@@ -51,22 +51,43 @@ _ELLIPSIS: Final = "…"
 _ENVELOPE_BYTES: Final = 4096
 
 
-def is_too_deep(body: bytes) -> bool:
-    """Return True when JSON is nested more than MAX_DEPTH deep. Brackets in strings do not count.
+def is_too_deep(body: bytes, *, max_depth: int = MAX_DEPTH) -> bool:
+    """Return True when JSON is nested more than `max_depth` deep. Brackets in strings do not count.
 
     Needs no decoder, which would recurse, and takes linear time for any bytes.
     """
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+    if body.count(b"[") + body.count(b"{") <= max_depth:
         return False
     brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
-    if brackets.count(b"[") + brackets.count(b"{") <= MAX_DEPTH:
+    if brackets.count(b"[") + brackets.count(b"{") <= max_depth:
         return False
     depth = 0
     for bracket in brackets:
         depth += 1 if bracket in b"[{" else -1
-        if depth > MAX_DEPTH:
+        if depth > max_depth:
             return True
     return False
+
+
+def has_more_values(body: bytes, count: int) -> bool:
+    """Return True when JSON holds more than about `count` values: each costs memory when decoded.
+
+    Strings, commas and brackets are counted, but for those in strings. Needs no memory, and no more
+    time than `count` strings take.
+    """
+    if body.count(b'"') // 2 + _separators(body, 0, len(body)) <= count:
+        return False
+    found = at = 0
+    for string in _STRING.finditer(body):
+        found += 1 + _separators(body, at, string.start())
+        if found > count:
+            return True
+        at = string.end()
+    return found + _separators(body, at, len(body)) > count
+
+
+def _separators(body: bytes, start: int, end: int) -> int:
+    return sum(body.count(each, start, end) for each in (b",", b"[", b"{"))
 
 
 def require_moments(fact: msgspec.Struct) -> None:

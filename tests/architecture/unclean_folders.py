@@ -14,7 +14,7 @@ UNCLEAN = {
     "infra/runtime": 11,
     "infra/simulators": 14,
     "infra/stores": 7,
-    "services/gateway": 131,
+    "services/gateway": 130,
     "services/projector": 3,
     "services/scheduler": 5,
     "services/worker": 152,

@@ -36,6 +36,7 @@ from events.limits import (
     MAX_EVENT_BYTES,
     MAX_TEXT_CHARACTERS,
     bounded,
+    has_more_values,
     is_too_deep,
 )
 from infra.log.jetstream.read.decode import InvalidEvent, read_event
@@ -304,3 +305,33 @@ def test_the_limits_of_a_time_are_two_thousand_and_twenty_one_hundred() -> None:
     for moment in (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)):
         body = stored(APPROVAL, expires_at=(moment + timedelta(hours=1)).isoformat())
         assert codec.decode(HISTORY, 1, body).version == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "depth"),
+    [
+        (b"", 0),
+        (b"[" * 40, 40),
+        (b"[" * 20 + b"]" * 20 + b"[" * 20, 20),
+        (b'{"a":"' + b"[" * 90 + b'\\"[[["}', 1),
+        (b'{"a":' * 33 + b"1" + b"}" * 33, 33),
+    ],
+)
+def test_any_depth_can_be_the_limit(body, depth):
+    assert not is_too_deep(body, max_depth=depth)
+    assert depth == 0 or is_too_deep(body, max_depth=depth - 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "values"),
+    [
+        (b"", 0),
+        (b'{"a":[1,2,3]}', 5),
+        (b"[[],[],[]]", 6),
+        (b'["' + b"[,{" * 90 + b'\\",,"]', 2),
+        (b'{"a":"b","c":"d"}', 6),
+    ],
+)
+def test_values_are_counted_but_not_in_texts(body, values):
+    assert not has_more_values(body, values)
+    assert values == 0 or has_more_values(body, values - 1)

@@ -1,6 +1,5 @@
 """What is judged of every request before its route: how often it comes, whether it can be read."""
 
-import re
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -8,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 from litestar import Response
 from litestar.routes import HTTPRoute
 
+from events.limits import is_too_deep
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import AnyRequest, Context, authenticated_principal, bearer
 from services.gateway.problems import Refused, refused, too_many
@@ -17,8 +17,6 @@ from services.gateway.tasks.access import Principal
 MAX_DEPTH: Final = 32
 _FREE: Final = ("/health/", "/broker/")  # probes, and workers: their tasks have budgets
 _BODY: Final = "data"  # the parameter by which a route takes its JSON
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
-_BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
 async def rate_limited_principal(request: AnyRequest, context: Context) -> Principal:
@@ -80,7 +78,7 @@ async def _read_body(request: AnyRequest) -> None:
     body = await request.body()
     if not _is_utf8(body):
         raise _not_utf8("body")
-    if json_depth(body) > MAX_DEPTH:
+    if is_too_deep(body, max_depth=MAX_DEPTH):
         raise refused(400, "too_deep", f"The body is nested more than {MAX_DEPTH} deep.")
 
 
@@ -147,15 +145,3 @@ def _tell(request: AnyRequest, taken: RateLimitResult) -> None:
 
 def _address(request: AnyRequest) -> str:
     return client_network(request.client.host) if request.client else "unknown"
-
-
-def json_depth(body: bytes) -> int:
-    """Tell how deep JSON is nested; of anything else, a number no less than what it may be."""
-    most = body.count(b"[") + body.count(b"{")
-    if most <= MAX_DEPTH:
-        return most
-    deepest = deep = 0
-    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
-        deep += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, deep)
-    return deepest

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.gateway.accounts.tokens import new_key
-from services.gateway.http.request_guards import json_depth
 from services.gateway.stores.rate_limiter import (
     Bucket,
     RateLimiter,
@@ -108,20 +107,6 @@ async def test_who_says_no_name_is_counted_by_address(servers, fresh_database):
         probe = await stranger.get("/health/live")
         assert probe.status_code == 200
         assert "ratelimit" not in probe.headers
-
-
-@pytest.mark.parametrize(
-    ("body", "deep"),
-    [
-        (b"", 0),
-        (b"[" * 40, 40),
-        (b"[" * 20 + b"]" * 20 + b"[" * 20, 20),
-        (b'{"a":"' + b"[" * 90 + b'\\"[[["}', 1),
-        (b'{"a":' * 33 + b"1" + b"}" * 33, 33),
-    ],
-)
-def test_depth_is_told_of_json_without_its_strings(body, deep):
-    assert json_depth(body) == deep or json_depth(body) == body.count(b"[") + body.count(b"{") <= 32
 
 
 async def test_a_body_nested_too_deep_is_refused_before_it_is_read(ada):

@@ -14,10 +14,14 @@ from typing import Annotated, Any, Final, NoReturn
 import msgspec
 from msgspec import Meta
 
+from events.limits import has_more_values
 from events.protocol.model_prices import affordable_output_tokens, most_microusd
 from services.gateway.broker.accounting.token_usage import CostEstimate, TokenUsage
 
 MAX_PROMPT_TOKENS: Final = 1_000_000
+MAX_VALUES: Final = 200_000
+"""Lists, objects and their members, of about 100 bytes of memory each once they are decoded."""
+
 _OVERHEAD_TOKENS: Final = 2_000  # what the provider adds for tools and thinking
 _ROOM_TOKENS: Final = 200
 MIN_OUTPUT_TOKENS: Final = 512
@@ -184,6 +188,8 @@ def check_betas(header: str) -> None:
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
+    if has_more_values(body, MAX_VALUES):
+        raise UnsupportedCall(f"The request holds more than {MAX_VALUES:,} values.")
     try:
         tree = json.loads(
             body.decode(),

@@ -1,6 +1,7 @@
 """What the broker passes on of a model call: what was parsed and priced, and nothing else."""
 
 import json
+import tracemalloc
 from time import process_time
 
 import pytest
@@ -12,6 +13,7 @@ from events.protocol.model_prices import (
     most_microusd,
 )
 from services.gateway.broker.accounting.model_request import (
+    MAX_VALUES,
     MIN_OUTPUT_TOKENS,
     ModelRequest,
     UnsupportedCall,
@@ -161,6 +163,26 @@ def test_a_repeated_name_among_very_many_is_found_at_once():
         ModelRequest(body)
 
     assert process_time() - began < 5  # comparing each with each takes a minute
+
+
+@pytest.mark.parametrize("value", [b"[],", b"{},", b"1,", b'"",'])
+def test_more_values_than_memory_is_for_are_refused_before_they_are_decoded(value):
+    body = BODY[:-1] + b',"metadata":{"user_id":[' + value * MAX_VALUES + b"0]}}"
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnsupportedCall, match="values"):
+            ModelRequest(body)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 4 * len(body)
+
+
+def test_commas_and_brackets_of_a_text_are_no_values():
+    text = b"[,{" * MAX_VALUES
+    assert ModelRequest(BODY[:-1] + b',"system":"' + text + b'"}').priced
 
 
 @pytest.mark.parametrize("field", ["stop_sequences", "metadata", "diagnostics"])

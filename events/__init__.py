@@ -32,6 +32,7 @@ from events.ids import (
     TaskId,
     event_id,
     request_id,
+    task_branch,
     task_id,
     uuid7,
 )
@@ -151,6 +152,7 @@ __all__ = [
     "history_of",
     "live_subject",
     "request_id",
+    "task_branch",
     "task_id",
     "uuid7",
 ]

@@ -52,3 +52,8 @@ def task_id(account: AccountId, command: CommandId) -> TaskId:
 def request_id(task: TaskId, call: CallId) -> RequestId:
     """Derive the id of the question that a tool call asks, the same in every attempt."""
     return RequestId(prefixed("req", hashlib.sha256(f"{task}\n{call}".encode()).digest()[:16]))
+
+
+def task_branch(task: TaskId) -> str:
+    """Return the name of the branch that a task's work is pushed to; a task may push no other."""
+    return f"errand/{task}"

@@ -4,17 +4,17 @@ docs/reference/protocol.md describes it. The gateway serves it; clients speak it
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from events.protocol.problem import Problem
 from events.protocol.task_state import Phase, Waiting
 
-SUBPROTOCOL = "errand.v1+json"
-FRAME_BYTES = 64 * 1024
-SUBSCRIPTIONS = 128
-HEARTBEAT_SECONDS = 25.0
+SUBPROTOCOL: Final = "errand.v1+json"
+MAX_FRAME_BYTES: Final = 64 * 1024
+MAX_SUBSCRIPTIONS: Final = 128
+PING_INTERVAL_SECONDS: Final = 25.0
 INBOX = "inbox"
 """The name to subscribe to, in place of a task, for one line per task of the account."""
 
@@ -24,7 +24,7 @@ TOKEN_EXPIRED = 4005
 RATE_LIMITED = 4008
 SLOW = 4009
 POSITION_LOST = 4010
-NO_HEARTBEAT = 4012
+NO_PONG = 4012
 BAD_FRAME = 4500
 WRONG_VERSION = 4501
 NO_HELLO = 4503
@@ -130,8 +130,10 @@ _decoder: msgspec.json.Decoder[Said] = msgspec.json.Decoder(Said)
 
 def decode(frame: bytes | str) -> Said:
     """Decode a device's frame. Raises Closed(4500) with what is wrong with it."""
-    if len(frame) > FRAME_BYTES:
-        raise Closed(BAD_FRAME, f"A frame may have {FRAME_BYTES} bytes; this one has {len(frame)}.")
+    if len(frame) > MAX_FRAME_BYTES:
+        raise Closed(
+            BAD_FRAME, f"A frame may have {MAX_FRAME_BYTES} bytes; this one has {len(frame)}."
+        )
     try:
         return _decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import structlog
 
-from events import AccountId, History, MachineId, TaskId, heartbeat_subject, live_subject
+from events import (
+    AccountId,
+    History,
+    MachineId,
+    TaskId,
+    heartbeat_subject,
+    live_subject,
+    task_branch,
+)
 from events.protocol.broker import ClaimResponse
 from events.protocol.heartbeat import Heartbeat
 from infra.log.jetstream import AttemptLog, Connection, connect, publish_live
@@ -213,6 +221,6 @@ def _origin(settings: Settings, claimed: ClaimResponse, retry: RetryPolicy) -> O
     return Origin(
         url=f"{settings.gateway_url.rstrip('/')}/broker/git/{settings.task_id}.git",
         token=claimed.token,
-        branch=f"errand/{settings.task_id}",
+        branch=task_branch(TaskId(settings.task_id)),
         retry=retry,
     )

@@ -14,6 +14,7 @@ from clients.cli.gateway.task_ids import find_task
 from clients.cli.repository import local_forge
 from clients.cli.repository.git import Git
 from clients.cli.repository.sent_repositories import name_of
+from events import TaskId, task_branch
 
 _OWNER: Final = "errand/"
 
@@ -56,17 +57,33 @@ async def fetch_branch(context: CliContext, state: JSON, *, into: str = "") -> P
     the user's git is configured to use.
     """
     folder = await _folder(context, state, into)
-    branch, url = str(state["branch"]), _url(state)
+    branch, url = _branch(state), _url(state)
     if _is_local(context, state):
         forge = context.forge()
         url = f"{forge.url}/{name_of(url)}.git"  # the forge's port may have changed
-        lent = local_forge.PushedRepository(folder, url, "")
-        await local_forge.fetch_task_branch(lent, branch, forge, environment=context.environment)
+        pushed = local_forge.PushedRepository(folder, url, "")
+        await local_forge.fetch_task_branch(pushed, branch, forge, environment=context.environment)
         return folder
     git = Git(folder, context.environment)
     here = f"refs/heads/{branch}"
     await git.run("fetch", "--quiet", "--", url, f"{here}:{here}", is_for_remote=True)
     return folder
+
+
+def _branch(state: JSON) -> str:
+    """Return the task's branch. Raises CliError for any other than the one a task may push.
+
+    A worker writes the branch's name into the history, and git would create or move a local branch
+    of that name here.
+    """
+    named, expected = str(state["branch"]), task_branch(TaskId(state["id"]))
+    if named == expected:
+        return expected
+    raise CliError(
+        f"This task's history names the branch “{named}”, but its work is only ever on {expected}."
+        " Nothing was fetched.",
+        "Look at that branch on the forge. If you trust it, fetch it with git yourself.",
+    )
 
 
 async def _folder(context: CliContext, state: JSON, into: str) -> Path:

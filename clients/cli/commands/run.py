@@ -118,7 +118,7 @@ async def _send_repository(
     stack = context.stack()
     if stack is not None and not is_same_gateway(stack.gateway, gateway.url):
         forge = LocalForge()
-    lent = await local_forge.push_repository(
+    pushed = await local_forge.push_repository(
         path,
         repository.get("base", ""),
         forge,
@@ -126,13 +126,13 @@ async def _send_repository(
         with_changes=with_changes,
         notify=context.notify,
     )
-    context.sent().keep(lent.url, lent.path)
-    repository |= {"url": lent.url, "base": lent.base}
-    if lent.inside:
+    context.sent().keep(pushed.url, pushed.path)
+    repository |= {"url": pushed.url, "base": pushed.base}
+    if pushed.inside:
         context.notify(
-            f"The complete repository {lent.path} is sent; the prompt mentions {lent.inside}."
+            f"The complete repository {pushed.path} is sent; the prompt mentions {pushed.inside}."
         )
-        body["prompt"] += f"\n\nI am in the folder `{lent.inside}` of the repository."
+        body["prompt"] += f"\n\nI am in the folder `{pushed.inside}` of the repository."
 
 
 def _url(text: str, path: Path) -> str:

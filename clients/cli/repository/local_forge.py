@@ -128,7 +128,7 @@ async def _deepen(git: Git, top: Path, notify: Tell) -> None:
 
 
 async def fetch_task_branch(
-    lent: PushedRepository,
+    pushed: PushedRepository,
     branch: str,
     forge: LocalForge,
     *,
@@ -139,9 +139,9 @@ async def fetch_task_branch(
     The user's own commits on it are never overwritten: then the task's commits are fetched to a
     separate reference, which the CliError names.
     """
-    git = Git(lent.path, environment)
+    git = Git(pushed.path, environment)
     beside, here = f"refs/remotes/errand/{branch}", f"refs/heads/{branch}"
-    await git.run("fetch", "--quiet", lent.url, f"+{here}:{beside}", token=forge.token)
+    await git.run("fetch", "--quiet", pushed.url, f"+{here}:{beside}", token=forge.token)
     try:
         if await git.try_run("symbolic-ref", "--quiet", "HEAD") == here:
             await git.run("merge", "--quiet", "--ff-only", beside)
@@ -149,7 +149,7 @@ async def fetch_task_branch(
             await git.run("fetch", "--quiet", ".", f"{beside}:{here}")
     except GitFailed as failed:
         raise CliError(
-            f"{branch} in {lent.path} was not updated, because it has changes of your own"
+            f"{branch} in {pushed.path} was not updated, because it has changes of your own"
             f" (rejected: {failed.said.splitlines()[-1]}).",
             f"To merge the task's work: git merge errand/{branch}",
         ) from None

@@ -11,7 +11,7 @@ import msgspec
 
 from clients.cli.errors import CliError
 from clients.cli.protocol import frames
-from events.protocol.frames import FRAME_BYTES
+from events.protocol.frames import MAX_FRAME_BYTES
 
 _WAIT_SECONDS: Final = 5.0
 _TABLE: Final = """
@@ -56,9 +56,9 @@ class Outbox:
         Raises CliError when the command is longer than a frame.
         """
         size = len(frames.cmd(kept.id, op=kept.op, task=kept.task, args=kept.args).encode())
-        if size > FRAME_BYTES:
+        if size > MAX_FRAME_BYTES:
             raise CliError(
-                f"This is too long: {size} bytes, and the limit is {FRAME_BYTES} bytes.",
+                f"This is too long: {size} bytes, and the limit is {MAX_FRAME_BYTES} bytes.",
                 "Put long text into a file of the repository and refer to that file.",
             )
         with self._open() as file:

@@ -8,7 +8,7 @@ import re
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from events import AccountId, History, PersonId, TaskId
+from events import AccountId, History, PersonId, TaskId, task_branch
 from events.protocol.broker import ClaimRequest, NatsAccess
 from events.protocol.readers import reader_name
 from infra.log.nats_permissions import WorkerGrant
@@ -65,7 +65,7 @@ class TokenHolder(NamedTuple):
     @property
     def branch(self) -> str:
         """The only branch this task may push."""
-        return f"errand/{self.history.task}"
+        return task_branch(self.history.task)
 
 
 class Attempts:

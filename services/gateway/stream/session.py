@@ -1,6 +1,6 @@
 """Session of one device on the stream: handles its messages and sends what it watches.
 
-Three loops per device: receive, send, heartbeat. The first that ends ends all.
+Three loops per device: receive, send, ping. The first that ends ends all.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ _FLUSH_SECONDS = 0.025
 _FLUSH_BYTES = 256 * 1024
 _COMMANDS_PER_SECOND = 20
 _SUBSCRIPTIONS_PER_SECOND = 20
-_SILENT_BEATS = 2.5
+_MAX_MISSED_PINGS = 2.5
 
 
 class StreamTimeouts(NamedTuple):
     """Timeouts of a connection, in seconds."""
 
     hello_seconds: float = 10.0
-    heartbeat_seconds: float = frames.HEARTBEAT_SECONDS
+    ping_interval_seconds: float = frames.PING_INTERVAL_SECONDS
     stalled_seconds: float = 15.0
     goodbye_seconds: float = 2.0
     recheck_seconds: float = 60.0
@@ -95,13 +95,13 @@ class Session:
         self._lines: dict[TaskId, bytes] = {}
         self._ephemeral = EphemeralBuffer()
         self._woken = asyncio.Event()
-        self._is_beating = False
+        self._is_ping_due = False
         self._heard_at = now
         self._commands = TokenBucket(
             at_once=_COMMANDS_PER_SECOND, a_second=_COMMANDS_PER_SECOND, now=now
         )
         self._subscriptions = TokenBucket(
-            at_once=frames.SUBSCRIPTIONS, a_second=_SUBSCRIPTIONS_PER_SECOND, now=now
+            at_once=frames.MAX_SUBSCRIPTIONS, a_second=_SUBSCRIPTIONS_PER_SECOND, now=now
         )
 
     def wake(self) -> None:
@@ -130,8 +130,8 @@ class Session:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump())
-                group.create_task(self._beat())
-                if len(self._hello.subs) > frames.SUBSCRIPTIONS:
+                group.create_task(self._ping_regularly())
+                if len(self._hello.subs) > frames.MAX_SUBSCRIPTIONS:
                     raise _too_many()
                 for sub in self._hello.subs:
                     await self._subscribe(sub.task, sub.version)
@@ -148,8 +148,8 @@ class Session:
             frames.Welcome(
                 conn=self._principal.session,
                 now=self._dependencies.clock().isoformat(),
-                heartbeat_ms=int(self._dependencies.patience.heartbeat_seconds * 1000),
-                limits={"frame_bytes": frames.FRAME_BYTES, "subs": frames.SUBSCRIPTIONS},
+                heartbeat_ms=int(self._dependencies.patience.ping_interval_seconds * 1000),
+                limits={"frame_bytes": frames.MAX_FRAME_BYTES, "subs": frames.MAX_SUBSCRIPTIONS},
                 expires=expires.isoformat() if expires else None,
             )
         )
@@ -206,7 +206,7 @@ class Session:
 
     async def _watch(self, task: TaskId, version: int) -> None:
         await self._forget(task)
-        if len(self._cursors) >= frames.SUBSCRIPTIONS:
+        if len(self._cursors) >= frames.MAX_SUBSCRIPTIONS:
             raise _too_many()
         history = History(self._principal.account, task)
         async with AsyncExitStack() as held:
@@ -280,9 +280,9 @@ class Session:
             items += news
             room -= sum(map(len, news))
         items += self._ephemeral.take()
-        if self._is_beating:
-            self._is_beating = False
-            items += self._heartbeat()
+        if self._is_ping_due:
+            self._is_ping_due = False
+            items += self._ping_and_heads()
         return items
 
     async def _news(self, cursor: Cursor) -> list[bytes]:
@@ -299,22 +299,22 @@ class Session:
             self._woken.set()
         return news
 
-    def _heartbeat(self) -> list[bytes]:
+    def _ping_and_heads(self) -> list[bytes]:
         """Send a ping with the versions the device should have after this frame."""
         heads = {str(task): cursor.version for task, cursor in self._cursors.items()}
         return [frames.encode(frames.Ping()), frames.encode(frames.Heads(heads))]
 
-    async def _beat(self) -> NoReturn:
-        every_seconds = self._dependencies.patience.heartbeat_seconds
+    async def _ping_regularly(self) -> NoReturn:
+        every_seconds = self._dependencies.patience.ping_interval_seconds
         time = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(every_seconds)
-            if time() - self._heard_at > _SILENT_BEATS * every_seconds:
-                raise Closed(frames.NO_HEARTBEAT, "Nothing was heard from the device.")
-            self._is_beating = True
+            if time() - self._heard_at > _MAX_MISSED_PINGS * every_seconds:
+                raise Closed(frames.NO_PONG, "Nothing was heard from the device.")
+            self._is_ping_due = True
             self._dependencies.presence.keep(self._spot, self._look)
             self._woken.set()
 
 
 def _too_many() -> Closed:
-    return Closed(frames.TOO_MANY, f"A connection may watch {frames.SUBSCRIPTIONS} tasks.")
+    return Closed(frames.TOO_MANY, f"A connection may watch {frames.MAX_SUBSCRIPTIONS} tasks.")

@@ -1,4 +1,4 @@
-"""What a person tells a task reaches it, now or later, once and in order."""
+"""Commands for a task reach it, now or later, once and in order."""
 
 import asyncio
 import json

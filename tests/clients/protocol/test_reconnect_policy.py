@@ -1,4 +1,4 @@
-"""What a client applies, when it comes back and when it stops: pure rules."""
+"""The rules of a client: which events it applies, when it reconnects and when it stops."""
 
 import pytest
 from hypothesis import given

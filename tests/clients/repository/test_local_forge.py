@@ -1,4 +1,4 @@
-"""A local repository lent to the real local forge, and the task's branch brought back."""
+"""Push of a local repository to the real local forge, and fetch of the task's branch."""
 
 import os
 from pathlib import Path
@@ -25,49 +25,49 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lender(forge: LocalForge) -> Forge:
+def target(forge: LocalForge) -> Forge:
     return Forge(url=forge.url, api_url=forge.api_url, token=forge.token)
 
 
-async def lent(path: Path, forge: Forge, base: str = "") -> PushedRepository:
+async def push(path: Path, forge: Forge, base: str = "") -> PushedRepository:
     return await push_repository(path, base, forge, environment=ENVIRONMENT)
 
 
-async def test_the_current_branch_is_on_the_forge(repository: Path, lender: Forge) -> None:
-    found = await lent(repository, lender)
+async def test_the_current_branch_is_on_the_forge(repository: Path, target: Forge) -> None:
+    found = await push(repository, target)
 
     assert found.base == "trunk"
     assert found.path == repository
-    assert found.url.startswith(f"{lender.url}/errand/my-project-")
+    assert found.url.startswith(f"{target.url}/errand/my-project-")
     there = git_ok("ls-remote", found.url, "refs/heads/trunk")
     assert there.split()[0] == git_ok("rev-parse", "HEAD", inside=repository)
 
 
-async def test_lending_again_brings_the_forge_up_to_date(repository: Path, lender: Forge) -> None:
-    first = await lent(repository, lender)
+async def test_another_push_brings_the_forge_up_to_date(repository: Path, target: Forge) -> None:
+    first = await push(repository, target)
     git_ok("commit", "--quiet", "--amend", "-m", "Otherwise", inside=repository)
 
-    again = await lent(repository, lender)
+    again = await push(repository, target)
 
     assert again == first
     there = git_ok("ls-remote", again.url, "refs/heads/trunk")
     assert there.split()[0] == git_ok("rev-parse", "HEAD", inside=repository)
 
 
-async def test_a_folder_inside_the_repository_will_do(repository: Path, lender: Forge) -> None:
+async def test_a_folder_inside_the_repository_will_do(repository: Path, target: Forge) -> None:
     (repository / "inner").mkdir()
 
-    found = await lent(repository / "inner", lender)
+    found = await push(repository / "inner", target)
     assert (found.path, found.inside) == (repository, "inner")
 
 
 async def test_the_branch_of_the_task_comes_back(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
-    found = await lent(repository, lender)
+    found = await push(repository, target)
     _work(found, tmp_path / "worker", "two\n")
 
-    await fetch_task_branch(found, "errand/task_1", lender, environment=ENVIRONMENT)
+    await fetch_task_branch(found, "errand/task_1", target, environment=ENVIRONMENT)
 
     assert git_ok("show", "errand/task_1:a.txt", inside=repository) == "two"
     assert git_ok("branch", "--show-current", inside=repository) == "trunk"
@@ -75,9 +75,9 @@ async def test_the_branch_of_the_task_comes_back(
 
 
 async def test_commits_a_person_made_on_the_tasks_branch_are_not_lost(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
-    found = await lent(repository, lender)
+    found = await push(repository, target)
     _work(found, tmp_path / "worker", "two\n")
     git_ok("switch", "--quiet", "--create", "errand/task_1", inside=repository)
     git_ok("commit", "--quiet", "--allow-empty", "-m", "Mine", inside=repository)
@@ -85,7 +85,7 @@ async def test_commits_a_person_made_on_the_tasks_branch_are_not_lost(
     mine = git_ok("rev-parse", "errand/task_1", inside=repository)
 
     with pytest.raises(CliError, match="rejected") as caught:
-        await fetch_task_branch(found, "errand/task_1", lender, environment=ENVIRONMENT)
+        await fetch_task_branch(found, "errand/task_1", target, environment=ENVIRONMENT)
 
     assert caught.value.remedy.endswith("git merge errand/errand/task_1")
     assert git_ok("show", "errand/errand/task_1:a.txt", inside=repository) == "two"
@@ -93,55 +93,55 @@ async def test_commits_a_person_made_on_the_tasks_branch_are_not_lost(
     assert git_ok("rev-parse", "errand/task_1", inside=repository) == mine
 
 
-def _work(lent: PushedRepository, folder: Path, content: str) -> None:
-    git_ok("clone", "--quiet", "--branch", lent.base, lent.url, folder)
+def _work(pushed: PushedRepository, folder: Path, content: str) -> None:
+    git_ok("clone", "--quiet", "--branch", pushed.base, pushed.url, folder)
     (folder / "a.txt").write_text(content)
     git_ok("commit", "--quiet", "--all", "-m", "Work", inside=folder)
     git_ok("push", "--quiet", "origin", "HEAD:refs/heads/errand/task_1", inside=folder)
 
 
-async def test_a_hook_of_the_person_is_not_run(repository: Path, lender: Forge) -> None:
+async def test_a_hook_of_the_person_is_not_run(repository: Path, target: Forge) -> None:
     hook = repository / ".git" / "hooks" / "pre-push"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
 
-    await lent(repository, lender)
+    await push(repository, target)
 
 
-async def test_the_token_is_written_nowhere(repository: Path, lender: Forge) -> None:
-    await lent(repository, lender)
+async def test_the_token_is_written_nowhere(repository: Path, target: Forge) -> None:
+    await push(repository, target)
 
-    assert lender.token not in (repository / ".git" / "config").read_text()
+    assert target.token not in (repository / ".git" / "config").read_text()
 
 
-async def test_a_branch_that_is_not_there_is_named(repository: Path, lender: Forge) -> None:
+async def test_a_branch_that_is_not_there_is_named(repository: Path, target: Forge) -> None:
     with pytest.raises(CliError, match="has no branch nowhere") as caught:
-        await lent(repository, lender, "nowhere")
+        await push(repository, target, "nowhere")
 
     assert "--base" in caught.value.remedy
 
 
-async def test_a_repository_without_a_commit_is_told(tmp_path: Path, lender: Forge) -> None:
+async def test_a_repository_without_a_commit_is_told(tmp_path: Path, target: Forge) -> None:
     git_ok("init", "--quiet", tmp_path / "empty")
     with pytest.raises(CliError, match="with a commit on it"):
-        await lent(tmp_path / "empty", lender)
+        await push(tmp_path / "empty", target)
 
 
-async def test_a_repository_on_no_branch_is_told(repository: Path, lender: Forge) -> None:
+async def test_a_repository_on_no_branch_is_told(repository: Path, target: Forge) -> None:
     git_ok("switch", "--quiet", "--detach", inside=repository)
     with pytest.raises(CliError, match="not on a branch"):
-        await lent(repository, lender)
+        await push(repository, target)
 
 
-async def test_a_folder_that_is_no_repository_is_told(tmp_path: Path, lender: Forge) -> None:
+async def test_a_folder_that_is_no_repository_is_told(tmp_path: Path, target: Forge) -> None:
     with pytest.raises(CliError, match="not a git repository"):
-        await lent(tmp_path, lender)
+        await push(tmp_path, target)
 
 
-async def test_without_a_stack_there_is_nobody_to_lend_to(repository: Path) -> None:
+async def test_without_a_stack_there_is_no_forge_to_push_to(repository: Path) -> None:
     with pytest.raises(CliError, match="no local stack") as caught:
-        await lent(repository, Forge())
+        await push(repository, Forge())
 
     assert "make run" in caught.value.remedy
 
@@ -149,29 +149,29 @@ async def test_without_a_stack_there_is_nobody_to_lend_to(repository: Path) -> N
 async def test_a_forge_that_is_away_is_told(repository: Path) -> None:
     away = Forge(url="http://127.0.0.1:9", api_url="http://127.0.0.1:9/api", token="t")
     with pytest.raises(CliError, match="forge did not answer"):
-        await lent(repository, away)
+        await push(repository, away)
 
 
 async def test_a_machine_without_git_is_told(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
     with pytest.raises(CliError, match="git was not found on the PATH"):
-        await push_repository(repository, "", lender, environment={"PATH": str(tmp_path)})
+        await push_repository(repository, "", target, environment={"PATH": str(tmp_path)})
 
 
 async def test_the_branch_comes_back_while_one_stands_on_it(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
-    found = await lent(repository, lender)
+    found = await push(repository, target)
     _work(found, tmp_path / "worker", "two\n")
-    await fetch_task_branch(found, "errand/task_1", lender, environment=ENVIRONMENT)
+    await fetch_task_branch(found, "errand/task_1", target, environment=ENVIRONMENT)
     git_ok("switch", "--quiet", "errand/task_1", inside=repository)
     worker = tmp_path / "worker"
     (worker / "a.txt").write_text("three\n")
     git_ok("commit", "--quiet", "--all", "-m", "More", inside=worker)
     git_ok("push", "--quiet", "origin", "HEAD:refs/heads/errand/task_1", inside=worker)
 
-    await fetch_task_branch(found, "errand/task_1", lender, environment=ENVIRONMENT)
+    await fetch_task_branch(found, "errand/task_1", target, environment=ENVIRONMENT)
 
     assert (repository / "a.txt").read_text() == "three\n"
     assert git_ok("status", "--porcelain", inside=repository) == ""
@@ -194,7 +194,7 @@ QUIRKS = {
 
 @pytest.mark.parametrize("quirk", QUIRKS)
 async def test_an_old_history_with_a_quirk_is_taken(
-    repository: Path, lender: Forge, tmp_path: Path, quirk: str
+    repository: Path, target: Forge, tmp_path: Path, quirk: str
 ) -> None:
     author, more = QUIRKS[quirk]
     tree = git_ok("rev-parse", "HEAD^{tree}", inside=repository)
@@ -205,7 +205,7 @@ async def test_an_old_history_with_a_quirk_is_taken(
     commit = made(repository, tmp_path, "commit", text.encode())
     git_ok("update-ref", "refs/heads/old", commit, inside=repository)
 
-    found = await lent(repository, lender, "old")
+    found = await push(repository, target, "old")
 
     assert git_ok("ls-remote", found.url, "refs/heads/old").split()[0] == commit
 
@@ -218,7 +218,7 @@ def made(repository: Path, folder: Path, kind: str, content: bytes) -> str:
 
 
 async def test_what_is_no_quirk_but_a_danger_stays_refused_in_words(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
     blob = bytes.fromhex(git_ok("rev-parse", "HEAD:a.txt", inside=repository))
     tree = made(repository, tmp_path, "tree", b"100644 .git\0" + blob)
@@ -227,20 +227,20 @@ async def test_what_is_no_quirk_but_a_danger_stays_refused_in_words(
     git_ok("update-ref", "refs/heads/old", commit, inside=repository)
 
     with pytest.raises(CliError, match=r"object [0-9a-f]{12} is damaged \(hasDotgit\)") as caught:
-        await lent(repository, lender, "old")
+        await push(repository, target, "old")
 
     assert "git fsck" in caught.value.remedy
 
 
 async def test_a_shallow_clone_is_completed_from_its_remote(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
     git_ok("commit", "--quiet", "--allow-empty", "-m", "Second", inside=repository)
     shallow = tmp_path / "shallow"
     git_ok("clone", "--quiet", "--depth", "1", f"file://{repository}", shallow)
     told: list[str] = []
 
-    found = await push_repository(shallow, "", lender, environment=ENVIRONMENT, notify=told.append)
+    found = await push_repository(shallow, "", target, environment=ENVIRONMENT, notify=told.append)
 
     assert git_ok("ls-remote", found.url, "refs/heads/trunk").split()[0] == git_ok(
         "rev-parse", "HEAD", inside=repository
@@ -250,7 +250,7 @@ async def test_a_shallow_clone_is_completed_from_its_remote(
 
 @pytest.mark.parametrize("remote", ["", "/nowhere"])
 async def test_a_shallow_clone_that_cannot_be_completed_is_said(
-    repository: Path, lender: Forge, tmp_path: Path, remote: str
+    repository: Path, target: Forge, tmp_path: Path, remote: str
 ) -> None:
     git_ok("commit", "--quiet", "--allow-empty", "-m", "Second", inside=repository)
     shallow = tmp_path / "shallow"
@@ -259,29 +259,29 @@ async def test_a_shallow_clone_that_cannot_be_completed_is_said(
     git_ok("remote", *change, inside=shallow)
 
     with pytest.raises(CliError, match="is a shallow clone") as caught:
-        await lent(shallow, lender)
+        await push(shallow, target)
 
     assert caught.value.remedy
 
 
 async def test_a_bare_repository_and_a_linked_worktree_can_be_sent(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
     bare, linked = tmp_path / "bare.git", tmp_path / "linked"
     git_ok("clone", "--quiet", "--bare", repository, bare)
     git_ok("worktree", "add", "--quiet", linked, "-b", "side", inside=repository)
 
-    assert (await lent(bare, lender)).base == "trunk"
-    assert (await lent(linked, lender)).base == "side"
+    assert (await push(bare, target)).base == "trunk"
+    assert (await push(linked, target)).base == "side"
 
 
-async def test_changes_are_said_and_left_out(repository: Path, lender: Forge) -> None:
+async def test_changes_are_said_and_left_out(repository: Path, target: Forge) -> None:
     (repository / "a.txt").write_text("changed\n")
     (repository / "new.txt").write_text("new\n")
     told: list[str] = []
 
     found = await push_repository(
-        repository, "", lender, environment=ENVIRONMENT, notify=told.append
+        repository, "", target, environment=ENVIRONMENT, notify=told.append
     )
 
     assert told == [
@@ -295,7 +295,7 @@ async def test_changes_are_said_and_left_out(repository: Path, lender: Forge) ->
 
 
 async def test_changes_go_along_on_demand_and_stay_as_they_are(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
     (repository / ".gitignore").write_text("secret\n")
     (repository / "secret").write_text("not to be sent\n")
@@ -306,7 +306,7 @@ async def test_changes_go_along_on_demand_and_stay_as_they_are(
     head = git_ok("rev-parse", "HEAD", inside=repository)
 
     found = await push_repository(
-        repository, "", lender, environment=ENVIRONMENT, with_changes=True
+        repository, "", target, environment=ENVIRONMENT, with_changes=True
     )
 
     clone = tmp_path / "clone"
@@ -320,7 +320,7 @@ async def test_changes_go_along_on_demand_and_stay_as_they_are(
 
 
 async def test_submodules_and_large_files_elsewhere_are_said(
-    repository: Path, lender: Forge, tmp_path: Path
+    repository: Path, target: Forge, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     git_ok("clone", "--quiet", repository, other)
@@ -331,7 +331,7 @@ async def test_submodules_and_large_files_elsewhere_are_said(
     git_ok("commit", "--quiet", "-m", "More", inside=repository)
     told: list[str] = []
 
-    await push_repository(repository, "", lender, environment=ENVIRONMENT, notify=told.append)
+    await push_repository(repository, "", target, environment=ENVIRONMENT, notify=told.append)
 
     assert told == [
         "Submodules are not sent; the agent sees empty folders: mod.",
@@ -350,11 +350,11 @@ async def test_submodules_and_large_files_elsewhere_are_said(
     ],
 )
 async def test_what_a_person_has_set_for_other_remotes_is_not_for_this_one(
-    repository: Path, lender: Forge, setting: str, value: str
+    repository: Path, target: Forge, setting: str, value: str
 ) -> None:
     git_ok("config", setting, value, inside=repository)
 
-    assert (await lent(repository, lender)).base == "trunk"
+    assert (await push(repository, target)).base == "trunk"
 
 
 def test_what_git_says_of_anothers_repository_is_explained(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ QUICK = StreamTimings(min_pause_seconds=0.02, max_pause_seconds=0.1)
 async def collect(
     url: str, *, last: int, after: int = 0, renew: TokenSource | None = None
 ) -> list[Any]:
-    """What the stream yields up to the event `last`."""
+    """Return the items of the stream up to the event `last`."""
     items: list[Any] = []
     async with Gateway(url, "token", renew=renew) as gateway:
         stream = Stream(gateway, device="d1", tasks={TASK: after}, patience=QUICK)

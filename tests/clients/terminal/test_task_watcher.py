@@ -40,7 +40,7 @@ def outbox(tmp_path: Path) -> Outbox:
 async def watched(
     outbox: Outbox, visit: Visit, *pages: dict[str, Any], **options: Any
 ) -> tuple[Any, str, list[str]]:
-    """What was returned, what was shown, and what was asked over HTTP."""
+    """Return the task, the text shown, and the paths requested over HTTP."""
     out = io.StringIO()
     after = options.pop("after", 0)
     console = Console(file=out, width=100, highlight=False)

@@ -1,4 +1,4 @@
-"""What people are shown hides nothing: in the terminal and on the page alike."""
+"""Text shown to people hides nothing, in the terminal and on the page alike."""
 
 import json
 import re

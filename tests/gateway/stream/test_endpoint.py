@@ -195,7 +195,7 @@ async def test_a_server_that_stops_ends_every_connection(servers: RealServers) -
 
 
 async def test_who_answers_no_ping_is_let_go(servers: RealServers) -> None:
-    patience = StreamTimeouts(heartbeat_seconds=0.1)
+    patience = StreamTimeouts(ping_interval_seconds=0.1)
     async with serving(servers.redis_url, patience=patience) as place, place.device() as phone:
         assert (await phone.end())[0] == 4012
 

@@ -289,7 +289,7 @@ async def test_with_each_heartbeat_a_device_is_told_what_it_should_have(
     servers: RealServers,
 ) -> None:
     history = new_history()
-    patience = StreamTimeouts(heartbeat_seconds=0.5)
+    patience = StreamTimeouts(ping_interval_seconds=0.5)
     async with serving(servers.redis_url, patience=patience) as place:
         await place.logbook.append(history)
         async with place.device(subs={history.task: 0}) as phone:

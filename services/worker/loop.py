@@ -80,8 +80,8 @@ async def _run_steps(history: TaskHistory, context: WorkerContext) -> None:
             _stop_for_outage(history, away)
 
 
-def _tool_started(call: Call, turn: AgentState) -> ToolStarted:
-    tree = "" if turn.is_dirty else turn.tree
+def _tool_started(call: Call, state: AgentState) -> ToolStarted:
+    tree = "" if state.workspace.is_dirty else state.workspace.tree
     title, command = title_of(call), command_of(call)
     return ToolStarted(call=call.id, tool=call.name, title=title, tree=tree, command=command)
 

@@ -170,7 +170,7 @@ class _Worker:
                 over.cancel()
 
         await run_until_signalled(work, grace_seconds=settings.grace_seconds)
-        _log.info("at rest", version=task_history.state.head.version)
+        _log.info("at rest", version=task_history.head.version)
 
     def _ask(self, reader: int) -> None:
         self._beats.ask(reader)
@@ -179,7 +179,7 @@ class _Worker:
         return Heartbeat(
             attempt=self._attempt.number,
             machine=self._attempt.machine,
-            version=self._task_history.state.head.version if self._task_history else 0,
+            version=self._task_history.head.version if self._task_history else 0,
             reader=self._log.reader_generation,
         )
 

@@ -34,15 +34,17 @@ def deliver_submission(state: AgentState, call: Call, work: Submit, now: datetim
     if state.delivery.diff is not None and state.delivery.pushed is None:
         if why := push_refusal(state, call.id, now):
             return Record((ToolCompleted(call=call.id, output=f"{_REFUSED} {why}", is_error=True),))
-        if state.unread_steers and permit_push(state, call.id, now):
+        if state.unread.steers and permit_push(state, call.id, now):
             return Record((ToolCompleted(call=call.id, output=NOT_YET, is_error=True),))
     step = _deliver(state, work, call.id, now)
-    return step or Record((ToolCompleted(call=call.id, output=_receipt(state)),))
+    receipt = with_left_out(_delivered(state.delivery), state.workspace.left_out)
+    return step or Record((ToolCompleted(call=call.id, output=receipt),))
 
 
 def deliver_ended_work(state: AgentState, now: datetime) -> Step:
     """Deliver the work of a model that ended it in words, and finish the task."""
-    text, event = (state.reply.text, state.reply.event) if state.reply else ("", "")
+    reply = state.model.reply
+    text, event = (reply.text, reply.event) if reply else ("", "")
     call = CallId(f"push-{event}")
     if state.delivery.pushed is None and (why := push_refusal(state, call, now)):
         return Record((push_not_allowed_failure(why),))
@@ -52,29 +54,30 @@ def deliver_ended_work(state: AgentState, now: datetime) -> Step:
 
 def push_unfinished_work(state: AgentState, now: datetime) -> Step | None:
     """Push what there is to the branch when the conversation cannot go on; nothing is proposed."""
-    if state.reply is None or state.workspace is None:
+    reply, sent = state.model.reply, state.delivery
+    if reply is None or state.workspace.prepared is None:
         return None
-    if state.delivery.diff is None:
+    if sent.diff is None:
         return StoreDiff()
-    if not state.delivery.diff.size_bytes or state.delivery.pushed is not None:
+    if not sent.diff.size_bytes or sent.pushed is not None:
         return None
-    call = CallId(f"push-{state.reply.event}")
+    call = CallId(f"push-{reply.event}")
     if push_refusal(state, call, now):
         return None
-    work = _unsubmitted(state, with_left_out(_UNFINISHED, state.left_out))
+    work = _unsubmitted(state, with_left_out(_UNFINISHED, state.workspace.left_out))
     title = one_line(f"Unfinished: {work.title}", _TITLE_CHARACTERS)
-    return permit_push(state, call, now) or Push(title, work.body, state.reply.event)
+    return permit_push(state, call, now) or Push(title, work.body, reply.event)
 
 
-def pushed_branch(state: AgentState) -> str:
+def pushed_branch(sent: Delivery) -> str:
     """Return the branch that the work was pushed to; empty when it was not."""
-    return state.delivery.pushed.branch if state.delivery.pushed else ""
+    return sent.pushed.branch if sent.pushed else ""
 
 
 def task_finished(state: AgentState, work: Submit) -> TaskFinished:
     """End the task with what was delivered, and name what was left out of it."""
     sent = state.delivery
-    summary = with_left_out(_with_merged(work.summary, state), state.left_out)
+    summary = with_left_out(_with_merged(work.summary, sent), state.workspace.left_out)
     if sent.pushed is None:
         return TaskFinished(summary=summary, outcome="no_changes")
     outcome: Literal["pull_request", "branch"] = "pull_request" if sent.pull_request else "branch"
@@ -82,17 +85,17 @@ def task_finished(state: AgentState, work: Submit) -> TaskFinished:
 
 
 def _deliver(state: AgentState, work: Submit, call: CallId, now: datetime) -> Step | None:
-    sent = state.delivery
+    sent, reply, workspace = state.delivery, state.model.reply, state.workspace
     if sent.diff is None:
         return StoreDiff()
-    if not sent.diff.size_bytes or state.reply is None or state.workspace is None:
+    if not sent.diff.size_bytes or reply is None or workspace.prepared is None:
         return None
     if sent.pushed is None:
-        return permit_push(state, call, now) or Push(work.title, work.body, state.reply.event)
-    can_propose = state.has_pull_requests and not sent.has_nothing_to_merge
+        return permit_push(state, call, now) or Push(work.title, work.body, reply.event)
+    can_propose = state.process.has_pull_requests and not sent.has_nothing_to_merge
     if sent.pull_request is None and can_propose:
-        body = with_left_out(work.body, state.left_out)
-        return OpenPullRequest(work.title, body, sent.pushed.branch, state.workspace.base)
+        body = with_left_out(work.body, workspace.left_out)
+        return OpenPullRequest(work.title, body, sent.pushed.branch, workspace.prepared.base)
     return None
 
 
@@ -102,12 +105,8 @@ def _unsubmitted(state: AgentState, text: str) -> Submit:
     return Submit(text, one_line(asked, _TITLE_CHARACTERS) or "Work of an agent", text)
 
 
-def _with_merged(summary: str, state: AgentState) -> str:
-    return f"{summary.rstrip()}\n\n{_MERGED}" if state.delivery.has_nothing_to_merge else summary
-
-
-def _receipt(state: AgentState) -> str:
-    return with_left_out(_delivered(state.delivery), state.left_out)
+def _with_merged(summary: str, sent: Delivery) -> str:
+    return f"{summary.rstrip()}\n\n{_MERGED}" if sent.has_nothing_to_merge else summary
 
 
 def _delivered(sent: Delivery) -> str:

@@ -94,7 +94,7 @@ class _Conversation:
                 )
             case AttemptStarted() if any(m["role"] == "assistant" for m in self.messages):
                 self.undone += state.undone
-                self.notices = [self._takeover(state.left_out)]
+                self.notices = [self._takeover(state.workspace.left_out)]
             case ModelReplied():
                 self._reply(recorded.event)
             case _:
@@ -150,16 +150,16 @@ def build_messages(history: Iterable[Recorded]) -> list[Message]:
     for recorded in history:
         conversation.hear(recorded, state)
         if isinstance(recorded.event, ModelRequested):
-            conversation.speak(with_queued=state.is_over)
+            conversation.speak(with_queued=state.is_work_over)
         state = evolve(state, recorded)
     return conversation.messages
 
 
 def _interruption(state: AgentState, call: CallId, reason: str) -> str:
     why = _WHY.get(reason, reason)
-    if call not in state.started and reason in _ENDED:
+    if call not in state.calls.started and reason in _ENDED:
         return f"Not run: {why}."
-    if call in state.orphaned:
+    if call in state.calls.orphaned:
         return f"Interrupted: {why}. What it changed in files is undone."
     return f"Interrupted: {why}. What it had done by then is not known."
 

@@ -40,7 +40,7 @@ from services.worker.agent.failures.model_errors import (
     stop_reason_failure,
 )
 from services.worker.agent.failures.progress_guard import stall_failure
-from services.worker.agent.state import AgentState, Attempt, StopReason
+from services.worker.agent.state import AgentState, Attempt, CallsState, StopReason
 from services.worker.agent.steps import (
     AskApproval,
     AskModel,
@@ -84,12 +84,12 @@ _WINDOW_EXCEEDED: Final = "model_context_window_exceeded"
 
 def next_step(state: AgentState, now: datetime) -> Step:
     """Name the one thing due."""
-    if state.unreadable:
+    if state.process.unreadable:
         return unreadable_history.last_step(state)
-    if state.submitted is None or state.is_fenced or state.has_left:
+    if state.submitted is None or state.attempt_status.is_over:
         return Rest()
-    if not state.is_started:
-        return Rest() if state.is_closed else Record((_attempt_started(state),))
+    if not state.attempt_status.is_started:
+        return Rest() if state.lifecycle.is_closed else Record((_attempt_started(state),))
     return (
         _end_attempt(state)
         or _end_lost_calls(state)
@@ -106,9 +106,9 @@ def parallel_snapshot(state: AgentState, now: datetime) -> TakeSnapshot | None:
     match next_step(state, now):
         case TakeSnapshot():
             return TakeSnapshot()
-        case AskModel() | Record(facts=(ModelRequested(),)) if state.is_dirty:
+        case AskModel() | Record(facts=(ModelRequested(),)) if state.workspace.is_dirty:
             return TakeSnapshot()
-        case StartTools() | RunTools() if state.is_dirty and state.is_prepared:
+        case StartTools() | RunTools() if state.workspace.is_dirty and state.workspace.is_ready:
             return TakeSnapshot()
         case _:
             return None
@@ -118,9 +118,9 @@ def mark_done(state: AgentState, step: Step) -> AgentState:
     """Take note that a step left nothing to record; this attempt need not do it again."""
     match step:
         case TakeSnapshot():
-            return replace(state, unsaved=())
+            return replace(state, workspace=replace(state.workspace, unsaved=()))
         case OpenPullRequest():
-            return replace(state, has_pull_requests=False)
+            return replace(state, process=replace(state.process, has_pull_requests=False))
         case _:
             return state
 
@@ -132,7 +132,10 @@ def mark_merged(state: AgentState) -> AgentState:
 
 def request_stop(state: AgentState, reason: StopReason, detail: str = "") -> AgentState:
     """Take note that this process has to end soon; the first reason stands."""
-    return state if state.stopping else replace(state, stopping=reason, stopping_detail=detail)
+    if state.process.stopping:
+        return state
+    process = replace(state.process, stopping=reason, stopping_detail=detail)
+    return replace(state, process=process)
 
 
 def _attempt_started(state: AgentState) -> AttemptStarted:
@@ -147,45 +150,50 @@ def _attempt_started(state: AgentState) -> AttemptStarted:
 
 
 def _end_attempt(state: AgentState) -> Step | None:
-    reason = state.ending or state.stopping
+    ending, stopping = state.lifecycle.ending, state.process.stopping
+    reason = ending or stopping
     if not reason:
         return None
-    running = [call for call in state.pending if _is_tool_call(call) and call.id in state.started]
+    running = _running_tools(state.calls)
     if running:
         return Record(_interrupted(running, reason))
-    if state.stopping and not state.ending:
-        if state.is_dirty and state.is_prepared and state.stopping in ("drained", "deadline"):
+    if stopping and not ending:
+        can_save = state.workspace.is_dirty and state.workspace.is_ready
+        if can_save and stopping in ("drained", "deadline"):
             return TakeSnapshot()
-        if state.stopping == "deadline":
+        if stopping == "deadline":
             return Record((deadline_failure(),))
-    detail = "" if state.ending else state.stopping_detail
+    detail = "" if ending else state.process.stopping_detail
     return Record((AttemptEnded(attempt=state.attempt.number, reason=reason, detail=detail),))
 
 
 def _end_lost_calls(state: AgentState) -> Step | None:
     """Say of calls that will never end, or never run, that it is so."""
-    if state.dropped and state.pending:
-        return pass_on_late_answer(state) or Record(_interrupted(state.pending, state.dropped))
-    lost = [call for call in state.pending if call.id in state.orphaned and _is_tool_call(call)]
+    calls = state.calls
+    if calls.dropped and calls.pending:
+        return pass_on_late_answer(state) or Record(_interrupted(calls.pending, calls.dropped))
+    lost = [each for each in _tools(calls) if each.id in calls.orphaned]
     if lost:
         return Record(_interrupted(lost, "machine_lost"))
-    if state.must_tell_model and state.pending:
-        return Record(_interrupted(state.pending, "not_run"))
+    if state.unread.has_lost_work and calls.pending:
+        return Record(_interrupted(calls.pending, "not_run"))
     return None
 
 
 def _prepare_workspace(state: AgentState) -> Step | None:
-    if state.is_prepared or state.submitted is None:
+    workspace = state.workspace
+    if workspace.is_ready or state.submitted is None:
         return None
-    if state.workspace is None:
+    if workspace.prepared is None:
         return PrepareWorkspace(state.submitted.repository.base)
-    return PrepareWorkspace(state.workspace.base, state.workspace.commit, state.snapshot)
+    before = workspace.prepared
+    return PrepareWorkspace(before.base, before.commit, workspace.snapshot)
 
 
 def _continue_work(state: AgentState, now: datetime) -> Step:
     """Name the next step of the conversation; before it the snapshot, if it has to come first."""
     step = _use_tools(state, now) or _end_task(state, now) or _ask_model(state, now)
-    return TakeSnapshot() if state.is_dirty and _needs_snapshot(step) else step
+    return TakeSnapshot() if state.workspace.is_dirty and _needs_snapshot(step) else step
 
 
 def _needs_snapshot(step: Step) -> bool:
@@ -203,17 +211,16 @@ def _needs_snapshot(step: Step) -> bool:
 
 
 def _use_tools(state: AgentState, now: datetime) -> Step | None:
-    plain = [call for call in state.pending if _is_tool_call(call)]
-    running = tuple(call for call in plain if call.id in state.started)
-    if running:
+    calls = state.calls
+    if running := _running_tools(calls):
         return RunTools(running)
-    if plain:
-        together = tuple(takewhile(lambda call: call.name in READ_ONLY, plain))
-        return StartTools(together) if together else permit_call(state, plain[0], now)
-    if state.is_interrupted:
+    if tools := _tools(calls):
+        together = tuple(takewhile(lambda call: call.name in READ_ONLY, tools))
+        return StartTools(together) if together else permit_call(state, tools[0], now)
+    if state.lifecycle.is_interrupted:
         return Wait("instruction")
-    if state.pending:
-        return ask_question(state, state.pending) or _submit(state, state.pending[0], now)
+    if calls.pending:
+        return ask_question(state) or _submit(state, calls.pending[0], now)
     return None
 
 
@@ -222,47 +229,56 @@ def _submit(state: AgentState, call: Call, now: datetime) -> Step | None:
     if work is None:
         return None
     work = replace(work, body=work.body if work.body.strip() else work.summary)
-    if state.unread_steers and state.delivery.diff is None:
+    if state.unread.steers and state.delivery.diff is None:
         return Record((ToolCompleted(call=call.id, output=NOT_YET, is_error=True),))
-    if call.id not in state.started:
+    if call.id not in state.calls.started:
         return StartTools((call,))
     return deliver_submission(state, call, work, now)
 
 
 def _end_task(state: AgentState, now: datetime) -> Step | None:
     """End the task when the model has ended its work and nobody said anything since."""
-    if state.reply is None or state.unread_steers or state.unread_queued or not state.is_over:
+    reply, unread = state.model.reply, state.unread
+    if reply is None or unread.has_instructions or not state.is_work_over:
         return None
-    if state.is_spoken_to or state.must_tell_model:
+    if state.model.is_reply_due or unread.has_lost_work:
         return None
     if work := state.delivery.submitted:
         return Record((task_finished(state, work),))
-    if state.reply.stop_reason in ("end_turn", "stop_sequence"):
+    if reply.stop_reason in ("end_turn", "stop_sequence"):
         return deliver_ended_work(state, now)
-    if state.reply.stop_reason == _WINDOW_EXCEEDED and (step := push_unfinished_work(state, now)):
+    if reply.stop_reason == _WINDOW_EXCEEDED and (step := push_unfinished_work(state, now)):
         return step
-    return Record((stop_reason_failure(state.reply.stop_reason, pushed_branch(state)),))
+    branch = pushed_branch(state.delivery)
+    return Record((stop_reason_failure(reply.stop_reason, branch),))
 
 
 def _interrupted(calls: Iterable[Call], reason: str) -> tuple[ToolInterrupted, ...]:
     return tuple(ToolInterrupted(call=call.id, reason=reason) for call in calls)
 
 
-def _is_tool_call(call: Call) -> bool:
-    """Whether a call is a tool's, and not a question or a submission the loop itself sees to."""
-    return question_in(call) is None and submission_in(call) is None
+def _tools(calls: CallsState) -> tuple[Call, ...]:
+    """Return the calls of tools: no question and no submission, which the loop itself sees to."""
+    return tuple(
+        each for each in calls.pending if question_in(each) is None and submission_in(each) is None
+    )
+
+
+def _running_tools(calls: CallsState) -> tuple[Call, ...]:
+    return tuple(each for each in _tools(calls) if each.id in calls.started)
 
 
 def _ask_model(state: AgentState, now: datetime) -> Step:
-    submitted, failure = state.submitted, state.failure
+    submitted, model = state.submitted, state.model
+    failure = model.failures.newest
     if submitted is None:
         return Rest()
-    if state.is_asked:
-        return AskModel(state.number + 1, submitted.model, submitted.effort)
+    if model.is_asked:
+        return AskModel(model.turn + 1, submitted.model, submitted.effort)
     if failure is not None and failure.retry_at is None:
         step = push_unfinished_work(state, now) if failure.kind in CONTEXT_FULL else None
-        return step or Record((model_failure(failure, pushed_branch(state)),))
-    if stall := stall_failure(state):
+        return step or Record((model_failure(failure, pushed_branch(state.delivery)),))
+    if stall := stall_failure(model):
         return Record((stall,))
     if failure is not None and failure.retry_at is not None and now < failure.retry_at:
         return Wait("provider", failure.retry_at)
@@ -271,4 +287,4 @@ def _ask_model(state: AgentState, now: datetime) -> Step:
         return Wait("budget", over.resets_at)
     if met := exceeded_limit(state.budget, now):
         return Record((met,))
-    return Record((ModelRequested(turn=state.number + 1, model=submitted.model),))
+    return Record((ModelRequested(turn=model.turn + 1, model=submitted.model),))

@@ -156,7 +156,7 @@ async def _ask_model(
     context: WorkerContext, step: AskModel, state: AgentState, history: Sequence[Recorded]
 ) -> Facts:
     began = context.clock()
-    commit = state.workspace.commit if state.workspace else ""
+    commit = state.workspace.prepared.commit if state.workspace.prepared else ""
     conversation = attempt(build_messages, history)
     if isinstance(conversation, Broken):
         return [unreadable_history.history_failure(conversation.reason)]
@@ -166,19 +166,21 @@ async def _ask_model(
         system=system_blocks(await context.instruction_files.read(commit)),
         messages=conversation,
         tools=specs(),
-        user=state.task,
+        user=state.position.task,
     )
     try:
         answer = await context.model.ask(model_request, context.live.reply(step.turn))
     except ModelFailure as failure:
-        failures, since, now = state.failures, state.failing_since, context.clock()
-        told = failure.model_error
-        jitter = _retry_jitter(state.task, failures)
-        return [
-            record_failure(
-                told, turn=step.turn, failures=failures, since=since, now=now, jitter=jitter
-            )
-        ]
+        before = state.model.failures
+        failed = record_failure(
+            failure.model_error,
+            turn=step.turn,
+            failures=before.count,
+            since=before.since,
+            now=context.clock(),
+            jitter=_retry_jitter(state.position.task, before.count),
+        )
+        return [failed]
     except BudgetRefused as refused:
         return [refused.exhausted]
     await context.live.end()
@@ -247,7 +249,7 @@ async def _snapshot(context: WorkerContext, state: AgentState) -> Facts:
     if taken is None:
         return []
     content = sha256(taken.pack).hexdigest()  # the same tree may come in another pack
-    name = f"snapshots/{state.number:04d}-{taken.tree[:12]}-{content[:12]}.pack"
+    name = f"snapshots/{state.model.turn:04d}-{taken.tree[:12]}-{content[:12]}.pack"
     return [
         SnapshotTaken(
             tree=taken.tree,
@@ -265,7 +267,7 @@ async def _diff(context: WorkerContext, state: AgentState) -> Facts:
     late = await _snapshot(context, state)  # what the background still wrote is delivered, so kept
     diff = await asyncio.to_thread(context.redactor.text, await context.workspace.diff())
     content = diff.encode(errors="replace")
-    name = f"artifacts/{state.number:04d}-{sha256(content).hexdigest()[:12]}-{DIFF_NAME}"
+    name = f"artifacts/{state.model.turn:04d}-{sha256(content).hexdigest()[:12]}-{DIFF_NAME}"
     blob = await context.blobs.put(name, content)
     return [*late, ArtifactStored(name=DIFF_NAME, media_type="text/x-diff", blob=blob)]
 
@@ -278,9 +280,9 @@ async def _push(context: WorkerContext, step: Push, state: AgentState) -> Facts:
     commit = await context.workspace.commit_and_push(
         title=context.redactor.text(step.title),
         body=context.redactor.text(step.body),
-        trailers={"Task": state.task, "Event": step.event},
+        trailers={"Task": state.position.task, "Event": step.event},
     )
-    branch = state.workspace.branch if state.workspace else ""
+    branch = state.workspace.prepared.branch if state.workspace.prepared else ""
     return [BranchPushed(branch=branch, commit=commit)]
 
 
@@ -288,9 +290,8 @@ async def _open_pull_request(
     context: WorkerContext, step: OpenPullRequest, state: AgentState
 ) -> Facts:
     title = context.redactor.text(step.title)
-    body = (
-        f"{context.redactor.text(step.body).rstrip()}\n\n---\nMade by Errand, task `{state.task}`."
-    )
+    signature = f"---\nMade by Errand, task `{state.position.task}`."
+    body = f"{context.redactor.text(step.body).rstrip()}\n\n{signature}"
     opened = await context.forge.pull_request(
         title=title, body=body, branch=step.branch, base=step.base
     )

@@ -57,6 +57,11 @@ class TaskHistory:
         self.state = AgentState(attempt=attempt)
         self.events: list[Recorded] = []
 
+    @property
+    def head(self) -> Head:
+        """The end of the history, as far as it is folded."""
+        return self.state.position.head
+
     async def read_events(self) -> None:
         """Read and fold what the history holds."""
         while True:
@@ -77,7 +82,7 @@ class TaskHistory:
         Waits for a log that does not answer. Raises Conflict, after folding what stood in the way,
         be it from somebody else or from a step beside this one.
         """
-        after = self.state.head
+        after = self.head
         redacted = [self._redactor.fact(fact) for fact in facts]
         facts = [each for fact in redacted for each in await self._fit(fact)]
         stored = [await self._store_blocks(fact) for fact in facts]
@@ -91,17 +96,18 @@ class TaskHistory:
     async def _write(
         self, stored: Sequence[WorkerEvent], facts: Sequence[WorkerEvent], after: Head
     ) -> None:
-        if self.state.head != after:
-            raise Conflict(f"the history of {self.state.task} has grown beyond {after.version}")
+        if self.head != after:
+            task = self.state.position.task
+            raise Conflict(f"the history of {task} has grown beyond {after.version}")
         changes = self.changes
-        drafts = self._draft_factory.drafts(stored, by=self._by, cause=self.state.last)
+        drafts = self._draft_factory.drafts(stored, by=self._by, cause=self.state.position.event)
         try:
             head = await self._append_to_log(drafts, after)
         except Conflict:
-            if self.state.head == after:
+            if self.head == after:
                 await self.wait_for_change(changes)
             raise
-        history = History(self.events[0].account, self.state.task)
+        history = History(self.events[0].account, self.state.position.task)
         for place, (draft, fact) in enumerate(zip(drafts, facts, strict=True), after.version + 1):
             sequence = head.sequence - (head.version - place)
             self._fold(_recorded(history, draft, fact, Head(place, sequence)))
@@ -116,7 +122,7 @@ class TaskHistory:
 
     def mark_unreadable(self, reason: str) -> None:
         """Take note that this history cannot be acted on any further."""
-        _log.error("task.quarantined", reason=reason, version=self.state.head.version)
+        _log.error("task.quarantined", reason=reason, version=self.head.version)
         self._set_state(mark_unreadable(self.state, reason))
 
     def mark_done(self, step: Step) -> None:
@@ -141,20 +147,21 @@ class TaskHistory:
 
     async def _add_batch(self, batch: Sequence[Recorded]) -> None:
         for recorded in batch:
-            if recorded.version > self.state.head.version:
+            if recorded.version > self.head.version:
                 self._fold(await self._load_blocks(recorded))
 
     def _fold(self, recorded: Recorded) -> None:
-        version = self.state.head.version
+        version = self.head.version
         if recorded.version <= version:
             return
         if recorded.version != version + 1:
             raise ValueError(f"version {recorded.version} came after {version}")
         self.events.append(recorded)
-        was_readable = not self.state.unreadable
+        was_readable = not self.state.process.unreadable
         self._set_state(evolve(self.state, recorded))
-        if was_readable and self.state.unreadable:
-            _log.error("task.quarantined", reason=self.state.unreadable, version=recorded.version)
+        reason = self.state.process.unreadable
+        if was_readable and reason:
+            _log.error("task.quarantined", reason=reason, version=recorded.version)
 
     def _set_state(self, state: AgentState) -> None:
         self.state = state
@@ -167,7 +174,8 @@ class TaskHistory:
         fitting, whole = fit(fact)
         if whole is None:
             return [fitting]
-        name = f"artifacts/{self.state.number:04d}-{self.state.head.version}-{whole.name}"
+        turn = self.state.model.turn
+        name = f"artifacts/{turn:04d}-{self.head.version}-{whole.name}"
         blob = await self._blobs.put(name, whole.text.encode(errors="replace"))
         return [ArtifactStored(name=whole.name, media_type="text/markdown", blob=blob), fitting]
 

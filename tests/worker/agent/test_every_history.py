@@ -90,9 +90,11 @@ HISTORIES = st.lists(EVENTS, max_size=30).map(lambda events: history(SUBMITTED, 
 def test_every_history_folds_and_something_is_due(recorded):
     turn = folded(recorded)
 
-    assert turn.head == recorded[-1].head
+    assert turn.position.head == recorded[-1].head
     assert next_step(turn, NOW) == next_step(folded(recorded), NOW)
-    assert {call.id for call in turn.pending} >= turn.orphaned & {c.id for c in turn.pending}
+    assert {call.id for call in turn.calls.pending} >= turn.calls.orphaned & {
+        c.id for c in turn.calls.pending
+    }
 
 
 @given(HISTORIES)
@@ -113,7 +115,7 @@ def test_a_worker_that_left_or_was_fenced_never_acts_again(recorded):
     was_resting = False
     for each in recorded:
         turn = evolve(turn, each)
-        is_over = turn.is_fenced or turn.has_left
+        is_over = turn.attempt_status.is_over
         assert not was_resting or is_over
         was_resting = is_over
         if is_over:

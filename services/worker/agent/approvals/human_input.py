@@ -3,7 +3,6 @@
 Pure: names the step that is due. What is waited for survives the machine: it is in the history.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -35,7 +34,7 @@ def permit_call(
 ) -> StartTools | AskApproval | Record | Wait:
     """Start a call, or ask a person first where the task's policy says so."""
     policy = state.submitted.policy if state.submitted else "never"
-    need = approval_need(policy, state.task, call, state.tree)
+    need = approval_need(policy, state.position.task, call, state.workspace.tree)
     if need is None:
         return StartTools((call,))
     request = state.approvals.asked.get(need.request)
@@ -43,7 +42,7 @@ def permit_call(
     match decide_call(state.approvals, need, is_late=is_late):
         case "allowed":
             return StartTools((call,))
-        case "ask" if state.unread_steers:
+        case "ask" if state.unread.steers:
             return _not_run(call, _WROTE_FIRST)
         case "ask":
             return AskApproval(call, need)
@@ -52,7 +51,7 @@ def permit_call(
             return _not_run(call, f"{_DENIED} Their reason: {reason}" if reason else _DENIED)
         case "expired":
             return _not_run(call, _UNANSWERED)
-        case "wait" if state.unread_steers:
+        case "wait" if state.unread.steers:
             return _not_run(call, _WROTE_INSTEAD)
         case "wait":
             return Wait("approval", request.expires_at if request else None)
@@ -62,23 +61,23 @@ def _not_run(call: Call, why: str) -> Record:
     return Record((ToolCompleted(call=call.id, output=why, is_error=True),))
 
 
-def ask_question(state: AgentState, calls: Sequence[Call]) -> Record | Wait | None:
+def ask_question(state: AgentState) -> Record | Wait | None:
     """Put a question, wait for its answer, or pass the answer on; None when nothing is asked."""
-    for call in calls:
+    for call in state.calls.pending:
         if asking := question_in(call):
-            request = request_id(state.task, call.id)
-            if state.answer is not None and state.answer.request == request:
-                return Record((ToolCompleted(call=call.id, output=state.answer.text),))
-            if state.unread_steers:
+            request = request_id(state.position.task, call.id)
+            if answer := state.question.answer_to(request):
+                return Record((ToolCompleted(call=call.id, output=answer.text),))
+            if state.unread.steers:
                 return Record((ToolCompleted(call=call.id, output=_WROTE_INSTEAD),))
-            if state.question is not None and state.question.request == request:
+            if state.question.is_asked(request):
                 return Wait("question")
-            title = one_line(f"Ask: {asking.question}")
+            title, tree = one_line(f"Ask: {asking.question}"), state.workspace.tree
             asked = QuestionAsked(
                 request=request, call=call.id, text=asking.question, options=asking.options
             )
-            started = ToolStarted(call=call.id, tool=call.name, title=title, tree=state.tree)
-            return Record((asked,) if call.id in state.started else (started, asked))
+            started = ToolStarted(call=call.id, tool=call.name, title=title, tree=tree)
+            return Record((asked,) if call.id in state.calls.started else (started, asked))
     return None
 
 
@@ -87,14 +86,14 @@ def pass_on_late_answer(state: AgentState) -> Record | None:
 
     None when a person dropped the question themselves, or there is none.
     """
-    if state.dropped in ("", "interrupted"):
+    calls = state.calls
+    if calls.dropped in ("", "interrupted"):
         return None
-    for call in state.pending:
-        if question_in(call) is None or call.id not in state.started:
+    for call in calls.pending:
+        if question_in(call) is None or call.id not in calls.started:
             continue
-        request = request_id(state.task, call.id)
-        if state.answer is not None and state.answer.request == request:
-            return Record((ToolCompleted(call=call.id, output=state.answer.text),))
-        if state.unread_steers or state.unread_queued:
+        if answer := state.question.answer_to(request_id(state.position.task, call.id)):
+            return Record((ToolCompleted(call=call.id, output=answer.text),))
+        if state.unread.has_instructions:
             return Record((ToolCompleted(call=call.id, output=_ENDED_FIRST),))
     return None

@@ -30,7 +30,7 @@ def permit_push(state: AgentState, call: CallId, now: datetime) -> AskPush | Wai
         return None
     request = state.approvals.asked.get(need.request)
     if request is None:
-        return AskPush(call, need, state.guarded)
+        return AskPush(call, need, state.workspace.guarded)
     return Wait("approval", request.expires_at) if now < request.expires_at else None
 
 
@@ -48,8 +48,9 @@ def push_refusal(state: AgentState, call: CallId, now: datetime) -> str:
     why = _UNANSWERED if said is None else _DENIED
     if said is not None and said.reason:
         why += f" ({one_line(said.reason)})"
-    shown = ", ".join(state.guarded[:_SHOWN_PATHS])
-    more = f" and {len(state.guarded) - _SHOWN_PATHS} more" if state.guarded[_SHOWN_PATHS:] else ""
+    paths = state.workspace.guarded
+    shown = ", ".join(paths[:_SHOWN_PATHS])
+    more = f" and {len(paths) - _SHOWN_PATHS} more" if paths[_SHOWN_PATHS:] else ""
     return f"the work changes what the forge runs or trusts ({shown}{more}), and {why}."
 
 
@@ -63,7 +64,9 @@ def push_not_allowed_failure(why: str) -> TaskFailed:
 
 
 def _push_need(state: AgentState, call: CallId) -> ApprovalNeed | None:
-    if not state.guarded or state.snapshot is None:
+    guarded, snapshot = state.workspace.guarded, state.workspace.snapshot
+    if not guarded or snapshot is None:
         return None
-    digest = push_digest(state.guarded, state.snapshot.tree)
-    return ApprovalNeed(request_id(state.task, CallId(f"{call}\n{digest}")), digest, (COVERS,))
+    digest = push_digest(guarded, snapshot.tree)
+    request = request_id(state.position.task, CallId(f"{call}\n{digest}"))
+    return ApprovalNeed(request, digest, (COVERS,))

@@ -3,7 +3,7 @@
 from typing import Final
 
 from events import TaskFailed
-from services.worker.agent.state import AgentState
+from services.worker.agent.state import ModelState
 
 MAX_NUDGES: Final = 3
 """How often in a row the model is asked to go on after a reply without a call or an end."""
@@ -18,13 +18,13 @@ _REASONS: Final = {
 }
 
 
-def stall_failure(state: AgentState) -> TaskFailed | None:
+def stall_failure(model: ModelState) -> TaskFailed | None:
     """Return the end of a task whose model gets nowhere; None while it may go on."""
-    stop_reason = state.reply.stop_reason if state.reply else ""
-    if state.nudges > MAX_NUDGES:
-        return _failed(state.nudges, _REASONS.get(stop_reason, "each was empty"))
-    if state.fruitless >= MAX_FRUITLESS:
-        return _failed(state.fruitless, "none of its tool calls succeeded")
+    stop_reason = model.reply.stop_reason if model.reply else ""
+    if model.nudges > MAX_NUDGES:
+        return _failed(model.nudges, _REASONS.get(stop_reason, "each was empty"))
+    if model.fruitless >= MAX_FRUITLESS:
+        return _failed(model.fruitless, "none of its tool calls succeeded")
     return None
 
 

@@ -16,6 +16,7 @@ from events import (
     TaskAbandoned,
     TaskCancelled,
     TaskErased,
+    TaskEvent,
     TaskFailed,
     TaskFinished,
     TaskInstructed,
@@ -23,13 +24,13 @@ from events import (
 )
 from events.protocol.quarantine import REASON, REMEDY, Broken, attempt
 from services.worker.agent.evolve import evolve as evolve_readable
-from services.worker.agent.state import AgentState
+from services.worker.agent.state import AgentState, AttemptStatus, FoldPosition
 from services.worker.agent.steps import Record, Rest
 
 
 def evolve(state: AgentState, recorded: Recorded) -> AgentState:
     """Apply one event, whatever it is; a history that breaks the fold is unreadable from there."""
-    if state.unreadable:
+    if state.process.unreadable:
         return _evolve_unreadable(state, recorded)
     made = attempt(evolve_readable, state, recorded)
     return (
@@ -41,7 +42,8 @@ def evolve(state: AgentState, recorded: Recorded) -> AgentState:
 
 def mark_unreadable(state: AgentState, reason: str) -> AgentState:
     """Take note that this history cannot be acted on; the first reason stands."""
-    return replace(state, unreadable=state.unreadable or reason)
+    unreadable = state.process.unreadable or reason
+    return replace(state, process=replace(state.process, unreadable=unreadable))
 
 
 def history_failure(reason: str) -> TaskFailed:
@@ -52,38 +54,48 @@ def history_failure(reason: str) -> TaskFailed:
 
 def last_step(state: AgentState) -> Record | Rest:
     """Name what is due of an unreadable history: take it up, fail it, leave."""
-    number = state.attempt.number
-    if state.is_fenced or state.has_left or (state.is_closed and not state.is_started):
+    number, status = state.attempt.number, state.attempt_status
+    is_closed = state.lifecycle.is_closed
+    if status.is_over or (is_closed and not status.is_started):
         return Rest()
     facts: list[WorkerEvent] = []
-    if not state.is_started:
+    if not status.is_started:
         machine, build = state.attempt.machine, state.attempt.build
         facts.append(AttemptStarted(attempt=number, machine=machine, build=build))
-    if not state.is_closed:
-        facts.append(history_failure(state.unreadable))
+    if not is_closed:
+        facts.append(history_failure(state.process.unreadable))
     return Record((*facts, AttemptEnded(attempt=number, reason=REASON)))
 
 
 def _evolve_unreadable(state: AgentState, recorded: Recorded) -> AgentState:
-    mine = state.attempt.number
-    state = replace(state, task=recorded.task, head=recorded.head, last=recorded.id, at=recorded.at)
+    position = FoldPosition(recorded.task, recorded.head, recorded.id, recorded.at)
+    status = _attempt_status(state.attempt_status, recorded.event, state.attempt.number)
+    lifecycle = state.lifecycle
     match recorded.event:
+        case TaskInstructed():
+            lifecycle = replace(lifecycle, is_closed=False)
+        case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned() | TaskErased():
+            lifecycle = replace(lifecycle, is_closed=True)
+        case _:
+            pass
+    return replace(state, position=position, attempt_status=status, lifecycle=lifecycle)
+
+
+def _attempt_status(status: AttemptStatus, event: TaskEvent, mine: int) -> AttemptStatus:
+    match event:
         case AttemptStarted(attempt=number):
-            is_fenced = state.is_fenced or number > mine
             return replace(
-                state, is_started=state.is_started or number == mine, is_fenced=is_fenced
+                status,
+                is_started=status.is_started or number == mine,
+                is_fenced=status.is_fenced or number > mine,
             )
         case AttemptEnded(attempt=number):
-            return replace(state, has_left=state.has_left or number == mine)
+            return replace(status, has_left=status.has_left or number == mine)
         case MachineRequested(attempt=number):
-            return replace(state, is_fenced=state.is_fenced or number > mine)
+            return replace(status, is_fenced=status.is_fenced or number > mine)
         case MachineLost(attempt=number) | MachineDestroyed(attempt=number):
-            return replace(state, is_fenced=state.is_fenced or number == mine)
+            return replace(status, is_fenced=status.is_fenced or number == mine)
         case TaskErased():
-            return replace(state, is_closed=True, is_fenced=True)
-        case TaskInstructed():
-            return replace(state, is_closed=False)
-        case TaskFinished() | TaskFailed() | TaskCancelled() | TaskAbandoned():
-            return replace(state, is_closed=True)
+            return replace(status, is_fenced=True)
         case _:
-            return state
+            return status

@@ -1,0 +1,82 @@
+"""Handlers of the gateway's events: what people said and decided. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from events import (
+    ApprovalAnswered,
+    BudgetRaised,
+    QuestionAnswered,
+    TaskArchived,
+    TaskCancelled,
+    TaskInstructed,
+    TaskInterrupted,
+    TaskSubmitted,
+)
+from services.worker.agent.approvals import policy
+from services.worker.agent.budget import forget_foreign_limit, raise_limit, start_budget
+from services.worker.agent.handlers.changes import (
+    Handler,
+    close_task,
+    drop_calls,
+    ignore,
+    with_progress,
+)
+from services.worker.agent.state import AgentState, ModelFailures
+
+
+def _submit_task(state: AgentState, event: TaskSubmitted) -> AgentState:
+    return replace(state, submitted=event, budget=start_budget(event.budget))
+
+
+def _instruct(state: AgentState, event: TaskInstructed) -> AgentState:
+    unread = state.unread
+    steers = unread.steers + (event.mode == "steer")
+    queued = unread.queued + (event.mode == "queue")
+    return replace(
+        state,
+        unread=replace(unread, steers=steers, queued=queued),
+        lifecycle=replace(state.lifecycle, is_closed=False, is_interrupted=False),
+        model=replace(state.model, failures=ModelFailures(), nudges=0, fruitless=0),
+        budget=forget_foreign_limit(state.budget),
+        approvals=policy.reopen_denied_pushes(state.approvals),
+    )
+
+
+def _answer_question(state: AgentState, event: QuestionAnswered) -> AgentState:
+    question = replace(state.question, answer=event)
+    return replace(state, question=question, model=with_progress(state.model))
+
+
+def _answer_approval(state: AgentState, event: ApprovalAnswered) -> AgentState:
+    approvals = policy.add_answer(state.approvals, event)
+    return replace(state, approvals=approvals, model=with_progress(state.model))
+
+
+def _raise_budget(state: AgentState, event: BudgetRaised) -> AgentState:
+    return replace(state, budget=raise_limit(state.budget, event))
+
+
+def _interrupt_task(state: AgentState, _event: TaskInterrupted) -> AgentState:
+    if state.lifecycle.is_closed:
+        return state
+    lifecycle = replace(state.lifecycle, is_interrupted=True)
+    return drop_calls(replace(state, lifecycle=lifecycle), "interrupted")
+
+
+def _cancel_task(state: AgentState, _event: TaskCancelled) -> AgentState:
+    return close_task(state, "cancelled")
+
+
+HANDLERS: Final[Mapping[type, Handler]] = {
+    TaskSubmitted: _submit_task,
+    TaskInstructed: _instruct,
+    QuestionAnswered: _answer_question,
+    ApprovalAnswered: _answer_approval,
+    BudgetRaised: _raise_budget,
+    TaskInterrupted: _interrupt_task,
+    TaskCancelled: _cancel_task,
+    TaskArchived: ignore,
+}

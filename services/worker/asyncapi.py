@@ -19,7 +19,7 @@ _BEAT_WORDS: Final = (
 
 
 def worker_part(schemas: Schemas) -> Part:
-    """Tell what a worker says beside the log."""
+    """Return the channels of a worker that are not the log."""
     return Part(
         channels=(
             Channel("live", f"{LIVE}.{{account}}.{{task}}", "log", _LIVE_WORDS, ("eph",), ADDRESS),

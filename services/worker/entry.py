@@ -1,4 +1,4 @@
-"""What `python -m services.worker` runs."""
+"""Entry point of `python -m services.worker`."""
 
 import asyncio
 import sys

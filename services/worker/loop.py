@@ -22,7 +22,7 @@ from services.worker.tools.toolbox import command_of, title_of
 _log = logger(__name__)
 
 SHUTDOWN_SECONDS: Final = 30.0
-"""How long before its deadline a worker begins to leave."""
+"""Time before its deadline at which a worker begins to leave."""
 
 
 async def drive(

@@ -64,7 +64,7 @@ async def main(settings: Settings, redactor: Redactor) -> None:
         resources.callback(serving.cancel)
         gateway = await resources.enter_async_context(gateway_client(settings.gateway_url))
         claimed = await claim_attempt(gateway, settings, retry)
-        _log.info("claimed", reader=claimed.reader, model_kind=claimed.model_kind)
+        _log.info("attempt.claimed", reader=claimed.reader, model_kind=claimed.model_kind)
         redactor.add("broker-token", claimed.token)
         redactor.add("nats-credentials", claimed.nats.credentials)
         model.set_token(claimed.token)
@@ -170,7 +170,7 @@ class _Worker:
                 over.cancel()
 
         await run_until_signalled(work, grace_seconds=settings.grace_seconds)
-        _log.info("at rest", version=task_history.head.version)
+        _log.info("attempt.at_rest", version=task_history.head.version)
 
     def _ask(self, reader: int) -> None:
         self._beats.ask(reader)

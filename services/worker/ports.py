@@ -1,6 +1,6 @@
-"""What the agent's loop needs of the world: a model, a sandbox, a workspace, a history, a broker.
+"""Ports of the agent's loop: a model, a sandbox, a workspace, a history, a broker.
 
-Protocols only, and the plain values that cross them. Who satisfies them:
+Protocols only, and the plain values that cross them. The classes that satisfy them:
 `services.worker.effects.model.client`, `services.worker.sandbox`, `services.worker.workspace`,
 `services.worker.effects.broker_client`, `infra.log.jetstream.worker.reader`; in tests the small
 classes of tests/kit.
@@ -145,7 +145,7 @@ class TransferResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ByteTransfer(Protocol):
-    """What carries bytes into the sandbox and out, for git: every real sandbox does.
+    """Transfer of bytes into the sandbox and out, for git: every real sandbox has it.
 
     `written` are the paths that `Sandbox.write` wrote so far, as it was given them.
     """
@@ -253,7 +253,7 @@ class NothingToMerge(Exception):
 
 
 class Forge(Protocol):
-    """Where pull requests are opened."""
+    """The forge, where pull requests are opened."""
 
     async def pull_request(
         self, *, title: str, body: str, branch: str, base: str
@@ -287,7 +287,7 @@ class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelFailure(Exception):
-    """A call of the model came to nothing; nothing of it counts."""
+    """A call of the model failed; nothing of it counts."""
 
     def __init__(self, model_error: ModelError) -> None:
         super().__init__(f"{model_error.kind}: {model_error.detail}")

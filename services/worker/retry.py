@@ -1,4 +1,4 @@
-"""How long a worker waits for what is away: the gateway, the forge, the object store.
+"""Retry policy of a worker for what is unavailable: the gateway, the forge, the object store.
 
 One policy for all of them: ask again after ever longer pauses, until retry or the machine's
 time ends. An outage of half an hour costs a task nothing but time.
@@ -19,7 +19,7 @@ _SHUTDOWN_SECONDS: Final = 60.0  # before the machine's deadline, so that the at
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait in all, and how long between two tries."""
+    """Times of a retry policy: in all, and between two tries."""
 
     seconds: float = 1800.0
     first_pause_seconds: float = 0.25
@@ -41,7 +41,7 @@ class Backoff:
 
     @property
     def waited_seconds(self) -> float:
-        """How long it has lasted."""
+        """The seconds since the first failure."""
         return asyncio.get_running_loop().time() - self._began
 
     async def pause(self) -> bool:

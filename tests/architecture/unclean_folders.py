@@ -16,7 +16,6 @@ UNCLEAN = {
     "services/gateway": 130,
     "services/projector": 3,
     "services/scheduler": 5,
-    "services/worker": 152,
     "tests/architecture": 36,
     "tests/attacks": 3,
     "tests/bench": 29,

@@ -1,4 +1,4 @@
-"""What a task may spend and has spent: money, turns, working time. Pure."""
+"""Budget of a task and its use: money, turns, working time. Pure."""
 
 from datetime import datetime
 from typing import Final
@@ -67,7 +67,7 @@ def forget_foreign_limit(use: BudgetUse) -> BudgetUse:
 
 
 def exceeded_limit(use: BudgetUse, now: datetime) -> BudgetExhausted | None:
-    """Tell which limit is met, if one is: the fact to record before the task waits."""
+    """Return the limit that is met, if one is: the fact to record before the task waits."""
     limits = use.budget
     worked_seconds = 0
     if use.started_at is not None:

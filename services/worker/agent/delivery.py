@@ -1,4 +1,4 @@
-"""How finished work leaves: the difference, the push, the pull request, and what is said of it.
+"""Delivery of finished work: the difference, the push, the pull request, the summary.
 
 Pure: names the step that is due.
 """
@@ -100,7 +100,7 @@ def _deliver(state: AgentState, work: Submit, call: CallId, now: datetime) -> St
 
 
 def _unsubmitted(state: AgentState, text: str) -> Submit:
-    """Make up what the model did not say in a `submit`."""
+    """Return the submission of a model that made none: its last words."""
     asked = (state.submitted.title or state.submitted.prompt) if state.submitted else ""
     return Submit(text, one_line(asked, _TITLE_CHARACTERS) or "Work of an agent", text)
 

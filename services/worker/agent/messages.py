@@ -124,7 +124,7 @@ class _Conversation:
             self.messages.append({"role": "user", "content": content})
 
     def _takeover(self, left_out: Sequence[LeftOut]) -> str:
-        """Tell what a new machine does not have: name each call whose work is undone, in order."""
+        """Return what a new machine does not have, and each call whose work is undone, in order."""
         gone = [f"[{_NEW_MACHINE}", *(f"- {line}" for line in left_out_lines(left_out))]
         if not self.undone:
             return "\n".join([*gone, f"{_KEPT}]"]) if left_out else f"{gone[0]} {_KEPT}]"
@@ -180,7 +180,7 @@ def sendable_blocks(blocks: Iterable[Block], stop_reason: str) -> list[Block]:
 
 
 def nudge(reply: ModelReplied) -> str:
-    """Return what the model is told when nobody else has a word for it; "" when it needs none."""
+    """Return what to say to the model when nobody else says anything; "" when it needs nothing."""
     calls = calls_of(reply.blocks)
     if calls and reply.stop_reason in WHOLE:
         return ""

@@ -1,4 +1,4 @@
-"""The single thing due next, and nothing of how it is done. Pure.
+"""Next step of a task: the single thing due, and nothing of how it is done. Pure.
 
 A worker that died and one that never started ask the same question of the same history, and get
 the same answer.
@@ -168,7 +168,7 @@ def _end_attempt(state: AgentState) -> Step | None:
 
 
 def _end_lost_calls(state: AgentState) -> Step | None:
-    """Say of calls that will never end, or never run, that it is so."""
+    """Record of calls that will never end, or never run, that it is so."""
     calls = state.calls
     if calls.dropped and calls.pending:
         return pass_on_late_answer(state) or Record(_interrupted(calls.pending, calls.dropped))
@@ -197,7 +197,7 @@ def _continue_work(state: AgentState, now: datetime) -> Step:
 
 
 def _needs_snapshot(step: Step) -> bool:
-    """Tell whether a step has to wait until the work is kept.
+    """Return whether a step has to wait until the work is kept.
 
     The model may be asked meanwhile. Of what it asks for then, only what changes nothing may run.
     """

@@ -1,4 +1,4 @@
-"""What the model is told before it is told the task. The same words in every process. Pure."""
+"""System prompt, which the model reads before the task. The same words in every process. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final

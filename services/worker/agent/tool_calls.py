@@ -1,4 +1,4 @@
-"""What the model asks for: tool calls, read from the blocks of its reply. Pure."""
+"""Tool calls of the model, read from the blocks of its reply. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -66,7 +66,7 @@ def calls_of(blocks: Iterable[Block]) -> tuple[Call, ...]:
 
 
 def is_call(block: Block) -> bool:
-    """Whether a block is a tool call that can be run, answered and sent back."""
+    """Return whether a block is a tool call that can be run, answered and sent back."""
     return (
         block.get("type") == "tool_use"
         and isinstance(block.get("id"), str)
@@ -96,14 +96,14 @@ def with_own_ids(blocks: Iterable[Block], taken: Iterable[str], turn: int) -> tu
 
 
 def text_of(blocks: Iterable[Block]) -> str:
-    """Return what a reply says aloud."""
+    """Return the text of a reply."""
     texts = (block.get("text") for block in blocks if block.get("type") == "text")
     said = (text.strip() for text in texts if isinstance(text, str))
     return "\n\n".join(text for text in said if text)
 
 
 def wants_more(stop_reason: str, text: str) -> bool:
-    """Whether a reply without calls leaves the work unfinished: it was cut, or says nothing."""
+    """Return whether a reply without calls leaves the work unfinished: cut, or saying nothing."""
     return stop_reason in _GOES_ON or (stop_reason in _ENDS and not text)
 
 

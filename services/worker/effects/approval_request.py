@@ -1,4 +1,4 @@
-"""What a person is shown of a call before it is made: exactly what it would do."""
+"""Approval requests: they show a person exactly what a call would do, before it is made."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from services.worker.tools.tool import path_of
 from services.worker.tools.toolbox import title_of
 
 OPEN: Final = timedelta(hours=24)
-"""How long a request waits for its answer."""
+"""The time that a request waits for its answer."""
 
 _SHOWN_BYTES: Final = 32 * 1024
 _SHOWN_NAMES: Final = 100
@@ -30,7 +30,7 @@ _SHOWN_NAMES: Final = 100
 async def approval_request(
     call: Call, need: ApprovalNeed, sandbox: Sandbox, *, now: datetime
 ) -> ApprovalRequested:
-    """Put the request for a call; what is shown is cut beyond 32 KiB, in its middle.
+    """Return the request for a call; what is shown is cut beyond 32 KiB, in its middle.
 
     A file is compared with what the sandbox holds. Raises SandboxUnavailable.
     """
@@ -51,7 +51,7 @@ async def approval_request(
 
 
 def push_approval_request(step: AskPush, diff: str, *, now: datetime) -> ApprovalRequested:
-    """Put the request for a push: the changes of the files that a person has to see.
+    """Return the request for a push: the changes of the files that a person has to see.
 
     `diff` is that of all of the work.
     """
@@ -85,7 +85,7 @@ def _command(tool: str, arguments: Mapping[str, Any]) -> str:
 
 
 async def _difference(sandbox: Sandbox, tool: str, arguments: Mapping[str, Any]) -> str:
-    """Spell an edit or a write as the change it makes; empty for any other call."""
+    """Return the change that an edit or a write makes, as a diff; empty for any other call."""
     match tool, arguments:
         case "edit", {"path": str(path), "old": str(old), "new": str(new)}:
             before = await _content(sandbox, path)

@@ -36,7 +36,7 @@ from services.worker.retry import Backoff, RetryPolicy
 from services.worker.settings import Settings
 from services.worker.workspace.git_errors import pull_request_refused
 
-_RATE_LIMIT_SECONDS: Final = 45.0  # a forge's limit may stand for an hour: a person is told
+_RATE_LIMIT_SECONDS: Final = 45.0  # a forge's limit may last an hour: the person hears of it
 _VERIFY_SECONDS: Final = 5.0  # asked again for as long as the history is followed
 _AWAY: Final[dict[str, Outage]] = {
     OBJECT_STORE_UNREACHABLE: "object_store_unreachable",
@@ -134,7 +134,7 @@ class BrokerClient:
         raise pull_request_refused(answer.status_code, code, detail, branch)
 
     def _request(self, method: str, path: str, content: bytes = b"") -> Callable[[], httpx.Request]:
-        """Say how a request is made; a new one for each time it is sent."""
+        """Return a factory of the request: a new one for each time it is sent."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         if method == "PUT":
             headers["Content-Type"] = "application/octet-stream"

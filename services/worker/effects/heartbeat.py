@@ -1,4 +1,4 @@
-"""Heartbeats: how the scheduler knows that a worker lives, and that it needs a fresh reader."""
+"""Heartbeats: they show the scheduler that a worker lives, or needs a fresh reader."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ _READER_REQUEST_SECONDS: Final = 1.0
 
 
 class HeartbeatSender:
-    """Says a beat every five seconds; at once and every second while a reader is asked for."""
+    """Sends a heartbeat every five seconds; at once and each second while a reader is wanted."""
 
     def __init__(
         self,
@@ -27,11 +27,11 @@ class HeartbeatSender:
         self._requested = asyncio.Event()
 
     def ask(self, _reader: int) -> None:
-        """Say the next beat now."""
+        """Send the next heartbeat now."""
         self._requested.set()
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Send heartbeats until cancelled."""
         while True:
             self._requested.clear()
             await self._say(msgspec.json.encode(self._look()))

@@ -1,4 +1,4 @@
-"""What is shown while it happens and never kept: token deltas and running output.
+"""Live output, shown while it comes and never stored: token deltas and running output.
 
 Items are the wire's own: {"t":"eph","task","kind","block","offset","text"}; `offset` counts the
 characters of the block that came before. The final event carries the whole text, so a lost item
@@ -31,7 +31,7 @@ class _Item(msgspec.Struct, frozen=True, tag_field="t", tag="eph"):
 
 
 class LiveOutput:
-    """Gathers pieces and says them at most 25 times a second for each block."""
+    """Buffer that publishes its pieces at most 25 times per second and block."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class LiveOutput:
         self._waiting: dict[tuple[LiveKind, str], str] = {}
 
     def reply(self, turn: int) -> OnDelta:
-        """Begin to show a reply anew; blocks are named `<turn>.<index>`."""
+        """Begin to show a reply from its start; blocks are named `<turn>.<index>`."""
         self._begin()
 
         def take(kind: LiveKind, index: int, text: str) -> None:
@@ -67,14 +67,14 @@ class LiveOutput:
         return take
 
     async def run(self, until: asyncio.Event) -> None:
-        """Say what was gathered, as it comes, until set."""
+        """Publish what is in the buffer, as it comes, until set."""
         while not until.is_set():
             await self._has_pieces.wait()
             await self.flush()
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def flush(self) -> None:
-        """Say what was gathered now."""
+        """Publish what is in the buffer now."""
         self._has_pieces.clear()
         waiting, self._waiting = self._waiting, {}
         for (kind, block), text in waiting.items():
@@ -86,7 +86,7 @@ class LiveOutput:
             await self._say(msgspec.json.encode(item))
 
     async def end(self) -> None:
-        """Say all that was held back; the next pieces begin new texts."""
+        """Publish all that was held back; the next pieces begin new texts."""
         streams, self._streams = self._streams, {}
         for key, stream in streams.items():
             self._put(key, stream.end())

@@ -226,7 +226,7 @@ async def _run_one(
 async def _completed_call(
     context: WorkerContext, call: Call, outcome: Outcome, seconds: float
 ) -> Facts:
-    """Cut a call's output to what the model is told, and keep the whole of what was cut."""
+    """Cut a call's output for the model, and store the whole of what was cut."""
     output = await asyncio.to_thread(context.redactor.text, outcome.output)
     told, is_cut = excerpt(output.replace("\0", "\N{SYMBOL FOR NULL}"))
     whole = output.encode(errors="replace")

@@ -68,7 +68,7 @@ class TaskHistory:
             try:
                 return await self._add_batch(await self._log.catch_up())
             except Unavailable as reason:
-                _log.warning("the history cannot be read yet", reason=str(reason))
+                _log.warning("history.unavailable", reason=str(reason))
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def follow(self, until: asyncio.Event) -> None:
@@ -142,7 +142,7 @@ class TaskHistory:
             try:
                 return await self._log.append(drafts, after=after)
             except Unavailable as reason:
-                _log.warning("the log does not answer", reason=str(reason))
+                _log.warning("log.unavailable", reason=str(reason))
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _add_batch(self, batch: Sequence[Recorded]) -> None:

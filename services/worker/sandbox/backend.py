@@ -1,4 +1,4 @@
-"""What every kind of sandbox can do: let a command in, say what it says, end everything.
+"""Backends of the sandbox: each kind starts commands, hands on their output, ends everything.
 
 `services.worker.sandbox.sandbox` builds the Sandbox of the agent on this; `bubblewrap`, `docker`
 and `none` satisfy it.
@@ -21,9 +21,9 @@ _MEBIBYTE: Final = 1024 * 1024
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sandbox may use.
+    """Limits of the resources that a sandbox may use.
 
-    `files`: how many files and directories each place that can be written may hold.
+    `files`: the number of files and directories that each writable place may hold.
     `disk_floor_bytes`, `files_floor`: what commands must leave free on the machine's own disk.
     `lifetime_seconds`: after which a container whose worker was killed ends by itself.
     """
@@ -46,7 +46,7 @@ class RunningCommand(Protocol):
 
     @property
     def is_ended(self) -> bool:
-        """Whether it is known to run no more."""
+        """Return whether it is known to have ended."""
         ...
 
     async def send(self, content: bytes) -> None:
@@ -91,7 +91,7 @@ class SandboxBackend(Protocol):
         ...
 
     def exceeded_limit(self) -> str:
-        """Tell which limit running commands overstep that nothing else holds; empty if none."""
+        """Return the limit that commands exceed and nothing else enforces; empty if none."""
         ...
 
     def take_end_reason(self) -> str:

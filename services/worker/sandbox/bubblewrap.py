@@ -245,7 +245,7 @@ class BubblewrapBackend:
         return (self._program.parents[2], box, *self._toolchain)
 
     def _launch(self, box: Path, command: Sequence[str]) -> list[str]:
-        """Spell the whole command line: become ordinary, enter the namespaces, limit, run."""
+        """Return the whole command line: become ordinary, enter the namespaces, limit, run."""
         filtered = str(box / "seccomp")
         if not self._is_root:
             inside = [*self._bwrap(self._program, self._shown(box)), *self._limited(command)]
@@ -261,7 +261,7 @@ class BubblewrapBackend:
         ]
 
     def _bwrap(self, program: Path, sources: Sequence[Path]) -> list[str]:
-        """Spell bwrap's own options; `sources` are wheel, box and toolchains as bwrap sees them."""
+        """Return bwrap's own options; `sources`: wheel, box and toolchains as bwrap sees them."""
         box = sources[1]
         options = ["--unshare-all", "--unshare-user", "--disable-userns"]
         options += ["--uid", str(USER_ID), "--gid", str(USER_ID), "--hostname", "errand"]
@@ -319,7 +319,7 @@ def _stage() -> str:
 
 
 def _bind(source: Path, target: Path, kind: str = "bind") -> str:
-    """Spell a line of fstab(5), blanks and backslashes in octal."""
+    """Return a line of fstab(5), blanks and backslashes in octal."""
     quoted = (re.sub(r"[\s\\#]", lambda m: f"\\{ord(m[0]):03o}", str(p)) for p in (source, target))
     return f"{' '.join(quoted)} none {kind} 0 0\n"
 

@@ -1,4 +1,4 @@
-"""What is kept of a command's output: its head and its tail, whatever it writes in between."""
+"""Capture of a command's output: its head and its tail, whatever it writes in between."""
 
 from collections import deque
 
@@ -16,7 +16,7 @@ class Capture:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether anything was left out."""
+        """Return whether anything was left out."""
         return self.total_bytes > self._head_bytes + self._tail_bytes
 
     def add(self, chunk: bytes) -> None:

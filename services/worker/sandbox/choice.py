@@ -1,4 +1,4 @@
-"""Which sandbox there is: the one asked for by name, or the strongest that this machine has."""
+"""Choice of the sandbox: the one asked for by name, or the strongest that this machine has."""
 
 import asyncio
 import sys
@@ -63,7 +63,7 @@ async def _make_backend(
 
 
 def engine_answers(image: str) -> str:
-    """Say why Docker cannot be used here; empty when it can. Blocks."""
+    """Return why Docker cannot be used here; empty when it can. Blocks."""
     from services.worker.sandbox import docker  # noqa: PLC0415 - only where it may be chosen: 50 ms
 
     return docker.engine_answers(image)

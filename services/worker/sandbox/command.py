@@ -22,7 +22,7 @@ _OUT_OF_MEMORY: Final = (
 
 
 class CommandEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """How a command ended."""
+    """The end of a command."""
 
     exit_code: int
     is_timed_out: bool
@@ -35,7 +35,7 @@ class LimitExceeded(Exception):
 
 
 def note_on(exit_code: int) -> str:
-    """Tell what an exit code means where it is not the command's own."""
+    """Return what an exit code means where it is not the command's own; else nothing."""
     return _OUT_OF_MEMORY if exit_code == _KILLED else ""
 
 

@@ -117,7 +117,7 @@ class DockerBackend:
                 raise self._gone(error) from error
 
     def exceeded_limit(self) -> str:
-        """Tell nothing: the engine holds every limit."""
+        """Return nothing: the engine enforces every limit."""
         return ""
 
     def take_end_reason(self) -> str:
@@ -223,7 +223,7 @@ class DockerBackend:
 
 
 def engine_answers(image: str) -> str:
-    """Tell why docker cannot be the sandbox; empty when it can. Blocks; run it in a thread."""
+    """Return why docker cannot be the sandbox; empty when it can. Blocks; run it in a thread."""
     try:
         client = _connected()
     except (DockerException, OSError) as error:

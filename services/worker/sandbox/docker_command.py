@@ -10,7 +10,7 @@ _POLL_SECONDS: Final = 0.02
 
 
 class Container(Protocol):
-    """What a command needs of the container it runs in."""
+    """The container that a command runs in."""
 
     async def clear(self) -> None:
         """End every process in the container."""
@@ -40,7 +40,7 @@ class ContainerCommand:
 
     @property
     def is_ended(self) -> bool:
-        """Whether it is known to run no more: its end was read, or all output came."""
+        """Return whether it is known to have ended: its end was read, or all output came."""
         return self._code is not None or self._is_over or self._reader.at_eof()
 
     async def send(self, content: bytes) -> None:

@@ -63,7 +63,7 @@ class NoneBackend:
             raise SandboxUnavailable(f"{error}. Install what is missing on this machine.") from None
 
     def exceeded_limit(self) -> str:
-        """Tell nothing: nothing is limited."""
+        """Return nothing: nothing is limited."""
         return ""
 
     def take_end_reason(self) -> str:

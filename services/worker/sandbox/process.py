@@ -95,7 +95,7 @@ class ChildProcess:
 
     @property
     def is_ended(self) -> bool:
-        """Whether it runs no more."""
+        """Return whether it has ended."""
         return self._wire.ended.is_set()
 
     @property

@@ -24,7 +24,7 @@ from services.worker.sandbox.command import (
 )
 
 _MARK: Final = b"\x1e"
-_LONGEST_MARKER_BYTES: Final = 512
+_MAX_MARKER_BYTES: Final = 512
 _KILLED: Final = 137
 _BROKEN_PIPE: Final = 141  # of a part whose reader had enough: `yes | head -1`
 
@@ -187,7 +187,7 @@ class Shell:
                 self._unread = held[found.end() :]
                 exit_code = int(found.group(1))
                 return _ended(exit_code, found.group(2).decode())
-            cut = held.find(_MARK, max(0, len(held) - _LONGEST_MARKER_BYTES))
+            cut = held.find(_MARK, max(0, len(held) - _MAX_MARKER_BYTES))
             certain = len(held) if cut == -1 else cut
             sink(1, held[:certain])
             held = held[certain:]

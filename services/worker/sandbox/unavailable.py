@@ -15,11 +15,11 @@ class UnavailableBackend:
         self._reason = reason
 
     async def create(self) -> None:
-        """Say why there is none."""
+        """Raise the reason why there is none."""
         raise self._reason
 
     async def start_command(self, command: Sequence[str], *, is_split: bool) -> RunningCommand:
-        """Say why there is none."""
+        """Raise the reason why there is none."""
         del command, is_split
         raise self._reason
 

@@ -8,7 +8,7 @@ from services.worker.tools.tool import Tool
 
 
 def title(arguments: Ask) -> str:
-    """Say the question."""
+    """Return the question, for a person."""
     return f"Ask: {arguments.question}"
 
 

@@ -10,7 +10,7 @@ from services.worker.ports import CommandResult, OnOutput, Sandbox
 from services.worker.tools.tool import Outcome, Tool
 
 DEFAULT_TIMEOUT_SECONDS: Final = 120
-LONGEST_TIMEOUT_SECONDS: Final = 1800
+MAX_TIMEOUT_SECONDS: Final = 1800
 
 
 class Bash(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class Bash(msgspec.Struct, frozen=True):
         int,
         Meta(
             ge=1,
-            le=LONGEST_TIMEOUT_SECONDS,
+            le=MAX_TIMEOUT_SECONDS,
             description=f"Give up after this long; {DEFAULT_TIMEOUT_SECONDS} when left out.",
         ),
     ] = DEFAULT_TIMEOUT_SECONDS

@@ -61,7 +61,7 @@ def text_to_edit(content: bytes) -> FileText | None:
 
 
 def _problem(path: str, text: str, arguments: Edit, spans: list[tuple[int, int]]) -> str:
-    """Say why the text cannot be replaced; empty when it can."""
+    """Return why the text cannot be replaced; empty when it can."""
     old, new = arguments.old, arguments.new
     if old == new:
         return "`old` and `new` are the same; nothing to do."

@@ -27,7 +27,7 @@ async def run(_sandbox: Sandbox, arguments: Plan, _on_output: OnOutput) -> Outco
 
 
 def title(arguments: Plan) -> str:
-    """Say how far the plan has come."""
+    """Return how far the plan has come."""
     done = sum(item.state == "done" for item in arguments.items)
     return f"Plan: {done} of {len(arguments.items)} done"
 

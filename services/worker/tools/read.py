@@ -62,7 +62,7 @@ def _shown(line: str) -> str:
 
 
 def _notes(file: FileText) -> list[str]:
-    """Say what the lines do not show: the encoding, and line endings other than LF."""
+    """Return what the lines do not show: the encoding, and line endings other than LF."""
     notes = [f"[encoding: {file.encoding_name}]"] if file.encoding_name else []
     if CR not in file.text:
         return notes

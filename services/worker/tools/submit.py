@@ -8,7 +8,7 @@ from services.worker.tools.tool import Tool
 
 
 def title(arguments: Submit) -> str:
-    """Say under what title."""
+    """Return the title of the submission, for a person."""
     return f"Submit: {arguments.title}"
 
 

@@ -1,4 +1,4 @@
-"""What a tool is: a name, a schema for the model, a title for people, and a way to run it."""
+"""Tool: a name, a schema for the model, a title for people, and a way to run it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
@@ -15,7 +15,7 @@ A = TypeVar("A", bound=msgspec.Struct)
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a call.
 
-    `output` is all there is to say; what the model is told of it is cut to size later. `diff` is a
+    `output` is all there is to say; for the model it is cut to size later. `diff` is a
     unified diff of what the call changed, `plan` the plan it wrote. `is_truncated`: the sandbox
     itself had to leave some of the output out.
     """
@@ -41,7 +41,7 @@ class Tool(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
     run: Run[A] | None
 
     def spec(self) -> dict[str, Any]:
-        """Spell the tool for the Messages API; the same bytes in every process."""
+        """Return the tool as the Messages API takes it; the same bytes in every process."""
         schema = msgspec.json.schema(self.arguments)
         definitions: dict[str, Any] = schema.pop("$defs")
         own: dict[str, Any] = definitions.pop(self.arguments.__name__)
@@ -53,12 +53,12 @@ class Tool(msgspec.Struct, Generic[A], frozen=True, kw_only=True):
 
 
 def refused(text: str) -> Outcome:
-    """Tell the model that a call could not be done as it asked, and why."""
+    """Return the outcome of a call that could not be done as the model asked, and why."""
     return Outcome(output=text, exit_code=1, is_error=True)
 
 
 def cannot_encode(path: str, file: FileText, error: UnicodeEncodeError) -> str:
-    """Say which character a file's encoding has no place for, and what to do."""
+    """Return which character a file's encoding has no place for, and what to do."""
     character = error.object[error.start : error.start + 1]
     what = f"U+{ord(character):04X}"
     if file.encoding.startswith("utf"):

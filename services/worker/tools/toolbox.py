@@ -1,4 +1,4 @@
-"""All tools, in the fixed order in which the model is told of them, and how a call is run."""
+"""Toolbox: all tools, in the fixed order of the request to the model, and how a call is run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -36,12 +36,12 @@ _BY_NAME: Final[Mapping[str, Tool[Any]]] = {tool.name: tool for tool in TOOLS}
 
 
 def specs() -> list[dict[str, Any]]:
-    """Spell all tools for the Messages API."""
+    """Return all tools as the Messages API takes them."""
     return [tool.spec() for tool in TOOLS]
 
 
 def title_of(call: Call) -> str:
-    """Say in one line, for a person, what a call is about to do."""
+    """Return in one line, for a person, what a call is about to do."""
     tool = _BY_NAME.get(call.name)
     if tool is None:
         return one_line(plain(f"Use {call.name}"))

@@ -53,7 +53,7 @@ async def run(sandbox: Sandbox, arguments: Write, _on_output: OnOutput) -> Outco
 
 
 def _kept(there: FileText, after: str) -> str:
-    """Say what is not plain about the file as it is now."""
+    """Return what is not plain about the file as it is now."""
     named = [name for name in (there.encoding_name, endings_name(after)) if name]
     return "".join(f"; {name}" for name in named)
 

@@ -19,14 +19,14 @@ _DIFF_BYTES: Final = 4 * 1024 * 1024
 
 
 class Author(msgspec.Struct, frozen=True):
-    """Who commits."""
+    """The author of a commit."""
 
     name: str = "Errand"
     email: str = "errand@localhost"
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What changed: files, and lines of those that are text."""
+    """Counts of a change: files, and lines of those that are text."""
 
     files: int
     insertions: int
@@ -143,7 +143,7 @@ class BareRepository:
 
 
 def message_of(title: str, body: str, trailers: Mapping[str, str]) -> str:
-    """Spell a commit message: title, body, trailers (git-interpret-trailers(1))."""
+    """Return a commit message: title, body, trailers (git-interpret-trailers(1))."""
     subject = " ".join(title.split()) or "Errand's work"
     signed = "\n".join(f"{name}: {' '.join(value.split())}" for name, value in trailers.items())
     parts = (subject, body.strip(), signed)

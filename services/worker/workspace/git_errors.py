@@ -1,4 +1,4 @@
-"""What git says about a forge, as the plan's reasons and remedies. Pure."""
+"""Errors of git about a forge, as stable reasons and remedies. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -152,7 +152,7 @@ def _sentence(line: str) -> str:
 
 
 def is_stale(stderr: str) -> bool:
-    """Tell whether a push lost a race: look again, and push again."""
+    """Return whether a push lost a race: look again, and push again."""
     return bool(_STALE.search(stderr)) and not re.search(r"hook declined", stderr)
 
 
@@ -212,7 +212,7 @@ def unreachable(detail: str) -> WorkspaceRefused:
 
 
 def is_forge_away(stderr: str) -> bool:
-    """Tell whether the broker said that the forge is away; else the broker itself was not reached.
+    """Return whether the broker said that the forge is away; else the broker was not reached.
 
     git speaks to the broker alone, so a connection that fails is the gateway's.
     """

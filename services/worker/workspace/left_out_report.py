@@ -1,4 +1,4 @@
-"""What of the workspace is not in the work, as the sandbox reports it. Pure."""
+"""Report of the sandbox on the files of the workspace that are not in the work. Pure."""
 
 import re
 from collections.abc import Iterable

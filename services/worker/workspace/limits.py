@@ -1,4 +1,4 @@
-"""How large a repository and its work may be."""
+"""Size limits of a repository and its work."""
 
 from typing import Final
 

@@ -25,7 +25,7 @@ from services.worker.workspace.git_errors import (
 )
 
 Pushed = Literal["done", "moved", "unanswered"]
-"""What came of a push. `moved`: somebody else moved the branch; `unanswered`: it may be done."""
+"""The end of a push. `moved`: somebody else moved the branch; `unanswered`: it may be done."""
 
 DEPTH: Final = 50
 _NETWORK_SECONDS: Final = 900.0

@@ -26,11 +26,11 @@ _NO_ROOM: Final = re.compile(
 
 
 class DamagedRepository(SandboxUnavailable):
-    """What is kept inside for git is broken, or there is no room for git to work."""
+    """The repository inside is broken, or there is no room for git to work."""
 
 
 class Committer(NamedTuple):
-    """Who commits inside, and on which branch."""
+    """The author of the commits inside, and their branch."""
 
     branch: str
     name: str

@@ -1,4 +1,4 @@
-"""What git does inside the sandbox, as bash scripts.
+"""Bash scripts that run git inside the sandbox.
 
 All of it may be lied to; nothing leaves but bytes on stdout, which the worker checks.
 `$HOME/.errand/tree.git` holds the objects and an index of its own, so that the work can be taken

@@ -33,14 +33,14 @@ from services.worker.workspace.remote import Remote
 from services.worker.workspace.sandbox_git import Committer, DamagedRepository, SandboxGit
 
 _TREE_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_MOST_MOVES: Final = 6
+_MAX_MOVES: Final = 6
 _PAUSE_SECONDS: Final = 1.0
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the repository is: its address at the broker, the broker's token, the task's branch.
+    """The repository's address at the broker, the broker's token, the task's branch.
 
-    `retry` says how long it is waited for.
+    `retry` says how long to wait for it.
     """
 
     url: str
@@ -50,7 +50,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Base(msgspec.Struct, frozen=True):
-    """Where the work grows from."""
+    """The commit that the work is based on, with its branch and its tree."""
 
     branch: str
     commit: str
@@ -171,7 +171,7 @@ class GitWorkspace:
             # Most often nothing is pushed yet: that is tried first, and looked up if refused.
             must_look = taken.tree == self._base.tree
             times_moved = 0
-            while times_moved < _MOST_MOVES:
+            while times_moved < _MAX_MOVES:
                 pushed = await self._remote.fetch_pushed(self._branch) if must_look else ""
                 if pushed and await self._bare.tree_of(pushed) == taken.tree:
                     return pushed
@@ -197,7 +197,7 @@ class GitWorkspace:
                 must_look = True
             raise WorkspaceRefused(
                 "push_refused",
-                f"The branch {self._branch} was moved by others {_MOST_MOVES} times meanwhile.",
+                f"The branch {self._branch} was moved by others {_MAX_MOVES} times meanwhile.",
                 "Check that nobody else pushes to this branch, then say something to the task to "
                 "push again.",
             )

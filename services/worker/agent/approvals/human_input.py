@@ -1,4 +1,4 @@
-"""When the loop needs a person's word: an answer to a question, or leave for a call.
+"""Human input that the loop waits for: an answer to a question, or approval of a call.
 
 Pure: names the step that is due. What is waited for survives the machine: it is in the history.
 """
@@ -14,8 +14,8 @@ from services.worker.agent.tool_calls import Call, one_line, question_in
 
 _WROTE_INSTEAD: Final = "The person gave no answer here but wrote something new, which follows."
 _WROTE_FIRST: Final = (
-    "The call was not made: it needs the person's leave, and they wrote something new first, which "
-    "follows."
+    "The call was not made: it needs the person's approval, and they wrote something new first, "
+    "which follows."
 )
 _DENIED: Final = (
     "The person does not allow this call; it was not made. Go on without it, or ask what they want."
@@ -62,7 +62,7 @@ def _not_run(call: Call, why: str) -> Record:
 
 
 def ask_question(state: AgentState) -> Record | Wait | None:
-    """Put a question, wait for its answer, or pass the answer on; None when nothing is asked."""
+    """Ask a question, wait for its answer, or pass the answer on; None when there is none."""
     for call in state.calls.pending:
         if asking := question_in(call):
             request = request_id(state.position.task, call.id)
@@ -82,7 +82,7 @@ def ask_question(state: AgentState) -> Record | Wait | None:
 
 
 def pass_on_late_answer(state: AgentState) -> Record | None:
-    """Pass on what the person said to a question that its task did not live to hear.
+    """Pass on an answer that came after the task had ended.
 
     None when a person dropped the question themselves, or there is none.
     """

@@ -1,4 +1,4 @@
-"""Before which tool calls a person is asked, and what their word is worth. Pure.
+"""Policy of approvals: the tool calls that need one, and what an answer allows. Pure.
 
 The sandbox is the wall: without network, and nothing but the workspace to write to. This is a
 convenience on top of it, for what a person would rather see before it happens (`risks`).
@@ -32,7 +32,7 @@ _ANY: Final = "changing files and running commands"
 
 
 class ApprovalNeed(msgspec.Struct, frozen=True):
-    """What a call needs a person's leave for. `request` and `digest` are of this very call."""
+    """The risks that a person has to approve. `request` and `digest` are of this very call."""
 
     request: RequestId
     digest: str
@@ -45,7 +45,7 @@ class ApprovalNeed(msgspec.Struct, frozen=True):
 
 
 class Approvals(msgspec.Struct, frozen=True):
-    """What was asked since the newest reply, and what a person said.
+    """Requests since the newest reply, and what a person answered.
 
     `granted` holds until the task ends, and so does what was said of pushes, by digest.
     """
@@ -57,12 +57,12 @@ class Approvals(msgspec.Struct, frozen=True):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether something was asked that nobody has answered."""
+        """Return whether something was asked that nobody has answered."""
         return any(request not in self.said for request in self.asked)
 
 
 def approval_need(policy: Policy, task: TaskId, call: Call, tree: str) -> ApprovalNeed | None:
-    """Tell what a call needs leave for; None when it may run without. `tree`: what it changes."""
+    """Return what a call needs approval for; None when it needs none. `tree`: what it changes."""
     risks = _risks(policy, call)
     if not risks:
         return None
@@ -73,7 +73,7 @@ def approval_need(policy: Policy, task: TaskId, call: Call, tree: str) -> Approv
 
 
 def decide_call(approvals: Approvals, need: ApprovalNeed, *, is_late: bool) -> Ruling:
-    """Say what is to become of a call. `is_late`: what was asked is not open any more."""
+    """Return the ruling on a call. `is_late`: its request has expired."""
     said = approvals.said.get(need.request)
     if said is not None and said.digest == need.digest:
         return "allowed" if said.verdict == "allow" else "denied"

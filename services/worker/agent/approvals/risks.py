@@ -1,4 +1,4 @@
-"""Which tool calls are risky, and why: read off the tool and its arguments. Pure.
+"""Risks of tool calls, read off the tool and its arguments. Pure.
 
 A convenience on top of the sandbox, not the wall. The wall is that there is no network, no key and
 nothing to write but the workspace, whatever is run. This here only tells, before a call runs, what
@@ -29,7 +29,7 @@ AS_ROOT: Final = "acting as root"
 OUTSIDE: Final = "writing outside the workspace"
 FOR_THE_FORGE: Final = "changing what the forge runs"
 THIS_ALONE: Final = "this script alone"
-"""What cannot be read beforehand: leave for one such script is none for the next."""
+"""A script that cannot be read beforehand: approval of one is none of the next."""
 
 _SCRATCH: Final = ("/workspace", "/tmp", "/var/tmp")  # noqa: S108 - the sandbox's own, thrown away
 _STREAMS: Final = re.compile(r"/dev/(null|stdout|stderr|tty|zero|fd/\d+)")
@@ -209,7 +209,7 @@ def _files_written_by(command: SimpleCommand) -> Sequence[str]:
 
 
 def _written(path: str, *, is_at_root: bool) -> Iterator[str]:
-    """Tell what is risky in writing a file. Where a script changes directory, `..` says little."""
+    """Yield the risks of writing a file. Where a script changes directory, `..` says little."""
     place = posixpath.normpath(path)
     if is_forge_file(place):
         yield FOR_THE_FORGE
@@ -225,7 +225,7 @@ def _is_within(place: str) -> bool:
 
 
 def _is_scratch(paths: Sequence[str]) -> bool:
-    """Whether all paths are of the sandbox's own, outside the workspace."""
+    """Return whether all paths are of the sandbox's own, outside the workspace."""
     places = [posixpath.normpath(path) for path in paths]
     return bool(places) and all(
         place.startswith("/") and _is_within(place) and not place.startswith("/workspace")

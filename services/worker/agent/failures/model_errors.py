@@ -1,4 +1,4 @@
-"""What becomes of a model call that failed: another one, when, or the end of the task. Pure."""
+"""Errors of model calls: another call, and when, or the end of the task. Pure."""
 
 from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
@@ -23,10 +23,10 @@ _Fatal = Literal[
     "switched_off",
 ]
 Kind = Literal[_Transient, _Fatal]
-"""Why a call failed. Another call may help where the reason is passing."""
+"""The kind of an error. Another call may help where it passes by itself."""
 
 MAX_SECONDS_OF_FAILURES: Final = 900.0
-"""How long calls may fail in a row where no server names a time to come back."""
+"""The time that calls may fail in a row where no server names a time to come back."""
 
 MAX_FAILURES: Final = 25
 MAX_PAID_FAILURES: Final = 4
@@ -46,7 +46,7 @@ _GO_ON: Final = "then say something to the task to go on."
 
 
 class ModelError(msgspec.Struct, frozen=True):
-    """Why a call of the model came to nothing. `retry_after_seconds`: when the server named one."""
+    """The reason why a call of the model failed. `retry_after_seconds`: if the server named one."""
 
     kind: Kind
     detail: str

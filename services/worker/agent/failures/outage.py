@@ -1,11 +1,11 @@
-"""What an attempt says when something it needs stayed away. Pure."""
+"""Outages that end an attempt, and the words for them. Pure."""
 
 from typing import Final, Literal
 
 Outage = Literal[
     "gateway_unreachable", "forge_unreachable", "object_store_unreachable", "gateway_refused"
 ]
-"""Why an attempt gives up. `gateway_refused`: the gateway answers, and says no."""
+"""The reason why an attempt gives up. `gateway_refused`: the gateway answers, and refuses."""
 
 _NAMES: Final[dict[Outage, str]] = {
     "gateway_unreachable": "The gateway",
@@ -16,7 +16,7 @@ _SHORT_SECONDS: Final = 120
 
 
 class Unreachable(Exception):
-    """What this attempt needs did not answer for so long that it gives up; the text says so."""
+    """Something this attempt needs is away for so long that it gives up; the text says so."""
 
     def __init__(self, reason: Outage, detail: str) -> None:
         super().__init__(detail)
@@ -25,7 +25,7 @@ class Unreachable(Exception):
 
 
 def describe_outage(reason: Outage, seconds: float) -> str:
-    """Say who did not answer, and for how long, in words for a person."""
+    """Return a sentence for a person: who did not answer, and for how long."""
     name = _NAMES.get(reason, "The gateway")
     whole = round(seconds)
     if whole < 1:

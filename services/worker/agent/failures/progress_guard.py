@@ -6,10 +6,10 @@ from events import TaskFailed
 from services.worker.agent.state import ModelState
 
 MAX_NUDGES: Final = 3
-"""How often in a row the model is asked to go on after a reply without a call or an end."""
+"""Times in a row that the model is asked to go on after a reply without a call or an end."""
 
 MAX_FRUITLESS: Final = 25
-"""How many replies in a row may have no call that succeeds."""
+"""Replies in a row that may have no call that succeeds."""
 
 _REASONS: Final = {
     "max_tokens": "each was cut at its greatest length",

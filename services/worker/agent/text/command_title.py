@@ -1,4 +1,4 @@
-r"""What a script is for, in a few words, when that can be said of the whole of it. Pure.
+r"""Title of a script: its purpose in a few words, when that can be said of all of it. Pure.
 
 A script is named only when it is one command that everybody knows, with nothing in it that could do
 anything else: no pipe, list, substitution, redirection, comment or quote, and no option but well
@@ -52,7 +52,7 @@ _KNOWN: Final[Mapping[Sequence[str], _Known]] = {
 
 
 def purpose_of(script: str) -> str:
-    """Say what a script is for; empty when that cannot be said of all of it."""
+    """Return what a script is for; empty when that cannot be said of all of it."""
     whole = _WHOLE.fullmatch(script)
     words = whole[1].split() if whole else []
     for size in (3, 2, 1):

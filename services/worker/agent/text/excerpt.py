@@ -1,4 +1,4 @@
-"""What of a long output the model is told: its head and its tail. Pure."""
+"""Excerpt of a long output, for the model: its head and its tail. Pure."""
 
 from typing import Final
 

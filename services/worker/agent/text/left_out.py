@@ -1,4 +1,4 @@
-"""What the work does not hold, in words for the model, the pull request and the summary. Pure."""
+"""Files left out of the work, in words for the model, the pull request and the summary. Pure."""
 
 from collections.abc import Sequence
 from typing import Final

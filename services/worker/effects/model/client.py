@@ -37,7 +37,7 @@ from services.worker.ports import (
 )
 from services.worker.retry import RetryPolicy
 
-_MOST_OUTPUT_TOKENS: Final = 32_000
+_MAX_OUTPUT_TOKENS: Final = 32_000
 _MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
 _TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0, read=300.0)
 _WITHOUT_ADAPTIVE_THINKING: Final = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
@@ -180,10 +180,10 @@ async def connect(
 
 
 def _parameters(model_request: ModelRequest) -> dict[str, Any]:
-    """Spell the request: fixed order of tools, a marker for the prompt cache on the last block."""
+    """Return the request: fixed order of tools, a marker for the prompt cache on the last block."""
     parameters: dict[str, Any] = {
         "model": model_request.model,
-        "max_tokens": _MOST_OUTPUT_TOKENS,
+        "max_tokens": _MAX_OUTPUT_TOKENS,
         "system": model_request.system,
         "messages": model_request.messages,
         "tools": model_request.tools,

@@ -1,4 +1,4 @@
-"""What an error of the model's API means, by its words and codes and only then by its status. Pure.
+"""Meaning of an error of the model's API, by its words and codes, and only then its status. Pure.
 
 Anybody may stand between the gateway and the API, so nothing is taken for granted: the body may be
 a web page, JSON of another shape, or nothing. Source: the Messages API, "Errors".
@@ -98,7 +98,7 @@ def stream_error(data: Mapping[str, Any]) -> ModelError:
 
 
 def is_page(refusal: ErrorResponse) -> bool:
-    """Whether the answer is a web page: it comes from something in between, not from the API."""
+    """Return whether the answer is a web page: it comes from a proxy, not from the API."""
     return "html" in refusal.headers.get("content-type", "").lower() or bool(
         _PAGE.match(refusal.body)
     )

@@ -22,7 +22,7 @@ class LazyModel:
         self._model: Model | None = None
 
     def set_token(self, token: str) -> None:
-        """Say with which token the model is reached. Call once."""
+        """Set the token with which the model is reached. Call once."""
         self._token.set_result(token)
 
     async def serve(self, load: Callable[[], Connect]) -> None:

@@ -30,7 +30,7 @@ class ControlGroups(msgspec.Struct, frozen=True):
 
     @property
     def holds_memory(self) -> bool:
-        """Whether the kernel holds the memory of all processes together."""
+        """Return whether the kernel limits the memory of all processes together."""
         return any(
             (directory / name).exists()
             for directory in self.directories

@@ -26,14 +26,14 @@ _UNNOTICED_FILES: Final = 500
 
 
 class Quota(NamedTuple):
-    """How much may stand in one directory."""
+    """The most that one directory may hold."""
 
     size_bytes: int
     files: int
 
 
 class Usage(NamedTuple):
-    """How much stands in one directory."""
+    """The content of one directory, counted."""
 
     size_bytes: int
     files: int

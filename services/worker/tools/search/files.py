@@ -1,4 +1,4 @@
-"""Which files a search looks at, which it leaves out, and how they are named. Inside the sandbox.
+"""Files that a search looks at, those it leaves out, and their names. Inside the sandbox.
 
 Files that git ignores are left out unless they, or a folder above them, are named.
 """
@@ -15,7 +15,7 @@ WORKSPACE = "/workspace"
 SECONDS = 45.0
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "safe.directory=*", "-c", "core.hooksPath=")
 _SYSTEM = ("/proc", "/sys", "/dev")
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
 class Refused(Exception):
@@ -34,7 +34,7 @@ class Found:
 
     @property
     def is_late(self) -> bool:
-        """Whether the time for the search is over."""
+        """Return whether the time for the search is over."""
         return time.monotonic() > self.deadline
 
 
@@ -77,7 +77,7 @@ def find_files(root: str) -> Found:
 
 
 def _from_git(root: str, found: Found) -> bool:
-    """Gather what git lists; False where git cannot tell, or is told to ignore the directory."""
+    """Add what git lists; return False where git cannot say, or ignores the directory."""
     if ".git" in root.split("/"):
         return False
     listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -147,8 +147,8 @@ def ignored_note(found: Found) -> list[str]:
 
 def list_names(names: list[str]) -> str:
     """Return the first names, and how many there are besides."""
-    shown = ", ".join(quote_name(name) for name in names[:_MOST_NAMES])
-    more = len(names) - _MOST_NAMES
+    shown = ", ".join(quote_name(name) for name in names[:_MAX_NAMES])
+    more = len(names) - _MAX_NAMES
     return f"{shown} and {more} more" if more > 0 else shown
 
 

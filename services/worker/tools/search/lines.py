@@ -24,7 +24,7 @@ _CLASSES = {
     "word": r"\w",
 }
 _PLAIN_PATTERN = re.compile(r"(?:[^\\$(*+?}]|[*+?}](?!\+)|\((?!\?)|\\[^AZ])*")
-_MOST_VAIN = 50
+_MAX_VAIN_TRIES = 50
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
@@ -77,7 +77,7 @@ def matching_lines(
     if _PLAIN_PATTERN.fullmatch(pattern.pattern):
         # Lets the expression run over the whole text, and looks only at lines that it begins in.
         whole, vain = re.compile(pattern.pattern, pattern.flags | re.MULTILINE), 0
-        while vain < _MOST_VAIN:
+        while vain < _MAX_VAIN_TRIES:
             first = whole.search(text, place) if place < len(text) else None
             if first is None:
                 return

@@ -6,7 +6,7 @@ import re
 
 from services.worker.tools.search.files import Refused
 
-_MOST_ALTERNATIVES = 1000
+_MAX_ALTERNATIVES = 1000
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -14,7 +14,7 @@ def expand_braces(pattern: str) -> list[str]:
     done: list[str] = []
     todo = [pattern]
     while todo:
-        if len(done) + len(todo) > _MOST_ALTERNATIVES:
+        if len(done) + len(todo) > _MAX_ALTERNATIVES:
             raise Refused(f"The braces of {pattern} stand for too many patterns.")
         text = todo.pop(0)
         braces = _outer_braces(text)
@@ -93,7 +93,7 @@ class PathPattern:
             self._ways.append([None if part == "**" else _component(part) for part in parts])
 
     def matches(self, path: str) -> bool:
-        """Tell whether a relative path fits."""
+        """Return whether a relative path fits."""
         parts = path.split("/")
         return any(_fits(way, parts) for way in self._ways)
 

@@ -38,7 +38,7 @@ _MAGIC = re.compile(r"[*?\[\]\\]")
 
 
 class Request(NamedTuple):
-    """What is asked for. `kind` is glob or grep; the last two are limits of the answer."""
+    """Request of a search. `kind` is glob or grep; the last two are limits of the answer."""
 
     kind: str
     pattern: str
@@ -107,7 +107,7 @@ def _matching(pattern: str, names: dict[str, str]) -> list[str]:
 
 
 def _hints(pattern: str, names: dict[str, str]) -> list[str]:
-    """Say what a pattern that matches no file nearly matches: directories, files further down."""
+    """Return what a pattern without a match nearly matches: directories, files further down."""
     fits = PathPattern(pattern)
     split = [name.split("/") for name in names]
     above = {"/".join(parts[:depth]) for parts in split for depth in range(1, len(parts))}

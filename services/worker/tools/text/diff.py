@@ -28,7 +28,7 @@ def difference(path: str, before: str, after: str, *, is_new: bool | None = None
 
 
 def measure(before: str, after: str) -> str:
-    """Say how many lines a replacement adds and takes away, in a few characters."""
+    """Return how many lines a replacement adds and removes, in a few characters."""
     old, new = split_lines(before), split_lines(after)
     while old and new and old[0] == new[0]:
         del old[0], new[0]

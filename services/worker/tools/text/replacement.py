@@ -13,7 +13,7 @@ from services.worker.tools.text.file_text import CR, ENDING, LF, main_ending, sp
 _MARK: Final = re.compile(r"\[redacted:[\w.-]+\]|\[… line cut; \d+ characters\]")
 _NUMBERED: Final = re.compile(r"^\s*\d+\t")
 _COMPARED_LINES: Final = 3000
-_MOST_SHOWN_LINES: Final = 8
+_MAX_SHOWN_LINES: Final = 8
 _ALIKE: Final = 0.6
 _SHOWN_CHARACTERS: Final = 200
 _SHOWN_PLACES: Final = 5
@@ -66,7 +66,7 @@ def marks_in(new: str, before: str) -> str:
 
 
 def why_not(text: str, old: str) -> str:
-    """Say why `old` is not found, as far as that can be told, and show what is like it."""
+    """Return why `old` is not found, as far as that is known, and what is like it."""
     if all(_NUMBERED.match(line) for line in split_lines(old)):
         return "It begins with line numbers, which `read` adds; leave them out."
     lines = [line.removesuffix(CR) for line in split_lines(text)]
@@ -141,7 +141,7 @@ def _likenesses(lines: list[str], wanted: str) -> Iterator[tuple[float, int]]:
 
 
 def _shown(lines: list[str], first: int, count: int) -> str:
-    shown = lines[first : first + min(max(count, 1), _MOST_SHOWN_LINES)]
+    shown = lines[first : first + min(max(count, 1), _MAX_SHOWN_LINES)]
     return "\n".join(
         f"{number}\t{line[:_SHOWN_CHARACTERS]}" for number, line in enumerate(shown, first + 1)
     )

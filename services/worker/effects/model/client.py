@@ -17,6 +17,7 @@ import msgspec
 
 from events import BudgetExhausted
 from events.protocol.broker import GATEWAY_STARTING
+from events.protocol.problem import Problem
 from services.worker.agent.failures.model_errors import ModelError
 from services.worker.effects.model.error_responses import (
     ErrorResponse,
@@ -59,10 +60,6 @@ class _Error(msgspec.Struct, frozen=True):
 
 class _Refused(msgspec.Struct, frozen=True):
     error: _Error
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    code: str = ""
 
 
 class AnthropicModel:
@@ -200,7 +197,7 @@ def _parameters(model_request: ModelRequest) -> dict[str, Any]:
 def _is_starting(error: anthropic.APIStatusError) -> bool:
     """Return whether the gateway says that it waits for its own servers, and asked nobody."""
     try:
-        problem = msgspec.convert(error.body, _Problem)
+        problem = msgspec.convert(error.body, Problem)
     except msgspec.ValidationError:
         return False
     return problem.code == GATEWAY_STARTING

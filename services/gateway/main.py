@@ -13,6 +13,7 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from events import GatewayEvent
+from events.protocol.api.server import ForgeOffered, ModelOffered, ServerInfo
 from infra.log.event_key_settings import make_event_keys
 from infra.log.jetstream import Connection, JetStreamLog, connect, wait_for_stream
 from infra.runtime.clock import Clock, DraftFactory, utc_now
@@ -30,10 +31,7 @@ from services.gateway.http.allowed_origins import origins
 from services.gateway.http.app import make_app
 from services.gateway.http.asgi import GatewayApplication
 from services.gateway.http.context import (
-    ForgeOffered,
     GatewayContext,
-    ModelOffered,
-    ServerInfo,
     TaskContext,
 )
 from services.gateway.http.response_middleware import ResponseMiddleware

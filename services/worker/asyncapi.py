@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from events.protocol.ephemeral import Ephemeral
 from events.protocol.heartbeat import HEARTBEAT_SECONDS, Heartbeat
 from events.subjects import BEAT, LIVE
 from infra.documents import Channel, Message, Operation, Part, Schemas
 from infra.documents.log import ADDRESS
-from services.worker.effects.live_output import _Item as LiveItem
 
 _LIVE_WORDS: Final = (
     "Core NATS, stored nowhere: pieces of the model's text and of a tool's running output. The "
@@ -32,7 +32,7 @@ def worker_part(schemas: Schemas) -> Part:
             Operation("scheduler.hears", "receive", "beat", "The scheduler notes it."),
         ),
         messages=(
-            Message("eph", "One piece of a block.", schemas.of(LiveItem)),
+            Message("eph", "One piece of a block.", schemas.of(Ephemeral)),
             Message("beat", "One heartbeat.", schemas.of(Heartbeat)),
         ),
     )

@@ -9,7 +9,7 @@ classes of tests/kit.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -25,10 +25,10 @@ from events import (
     Usage,
     WorkerEvent,
 )
+from events.protocol.ephemeral import EphemeralKind
 from services.worker.agent.failures.model_errors import ModelError
 
 OnOutput = Callable[[bytes], None]
-LiveKind = Literal["text", "thinking", "output"]
 
 OUTPUT_LIMIT_BYTES: Final = 8 * 1024 * 1024
 FILE_LIMIT_BYTES: Final = 4 * 1024 * 1024
@@ -305,7 +305,7 @@ class BudgetRefused(Exception):
         self.exhausted = met
 
 
-OnDelta = Callable[[LiveKind, int, str], None]
+OnDelta = Callable[[EphemeralKind, int, str], None]
 
 
 class Model(Protocol):

@@ -13,7 +13,7 @@ UNCLEAN = {
     "infra/runtime": 11,
     "infra/simulators": 14,
     "infra/stores": 7,
-    "services/gateway": 130,
+    "services/gateway": 125,
     "services/projector": 3,
     "services/scheduler": 5,
     "tests/architecture": 36,

@@ -7,12 +7,13 @@ from typing import Final
 import msgspec
 
 from events.ids import prefixed
+from events.protocol.api.sessions import Scope
 from infra.runtime.clock import Clock
 from services.gateway.accounts.session_cache import Revocations
 from services.gateway.accounts.tokens import Digests, Entropy, new_key
 from services.gateway.problems import invalid, not_found, refused
 from services.gateway.stores.database import Pool, within
-from services.gateway.tasks.access import SCOPES, Principal, Scope
+from services.gateway.tasks.access import SCOPES, Principal
 
 _MAX_KEYS: Final = 100
 

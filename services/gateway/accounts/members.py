@@ -8,13 +8,14 @@ import msgspec
 
 from events import PersonId
 from events.ids import prefixed
+from events.protocol.api.sessions import Role
 from infra.runtime.clock import Clock
 from services.gateway.accounts.session_cache import Revocations, SessionCache
 from services.gateway.accounts.sign_in.pairing import INVITATION, Pairing, Pairings
 from services.gateway.accounts.tokens import Entropy
 from services.gateway.problems import Refused, invalid, not_found, refused
 from services.gateway.stores.database import Connection, Pool, within
-from services.gateway.tasks.access import Principal, Role, require_owner
+from services.gateway.tasks.access import Principal, require_owner
 
 _OWNER: Final = "owner"
 

@@ -14,13 +14,14 @@ import msgspec
 
 from events import AccountId, PersonId
 from events.ids import prefixed
+from events.protocol.api.sessions import Role, Session, SignInDevice
 from infra.runtime.clock import Clock
 from services.gateway.accounts.session_cache import Revocations
 from services.gateway.accounts.token_signing import TokenSigner
 from services.gateway.accounts.tokens import Digests, Entropy, new_token, successor
 from services.gateway.problems import not_found, refused
 from services.gateway.stores.database import Connection, Pool, across_accounts, within
-from services.gateway.tasks.access import Principal, Role
+from services.gateway.tasks.access import Principal
 
 GRACE: Final = timedelta(seconds=30)
 _IDLE: Final = timedelta(days=60)
@@ -76,25 +77,6 @@ _END_FAMILY = """
 """
 
 
-class Device(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Name and platform a device reports."""
-
-    name: str = ""
-    platform: str = ""
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed-in device: `token` is valid until `expires_at`; then exchange `refresh_token`."""
-
-    token: str
-    expires_at: datetime
-    refresh_token: str
-    session: str
-    account: AccountId
-    person: PersonId
-    role: Role
-
-
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One of a person's sessions."""
 
@@ -129,7 +111,7 @@ class Sessions:
         self._entropy = entropy
 
     async def open(
-        self, connection: Connection, account: str, person: str, device: Device
+        self, connection: Connection, account: str, person: str, device: SignInDevice
     ) -> Session:
         """Create a session within the caller's transaction."""
         now = self._clock()

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from events import GatewayEvent
+from events.protocol.api.server import ServerInfo
 from infra.log.event_log import EventLog
 from services.gateway.accounts.assembly import Accounts
 from services.gateway.broker.assembly import Broker
@@ -17,29 +16,6 @@ from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.stores.object_store import Storage
 from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.tasks.event_feed import Feeds
-
-
-class ModelOffered(msgspec.Struct, frozen=True):
-    """Which model answers when none is named, and what kind of server it is."""
-
-    kind: str
-    name: str
-
-
-class ForgeOffered(msgspec.Struct, frozen=True):
-    """A forge whose repositories may be named."""
-
-    kind: str
-    url: str
-
-
-class ServerInfo(msgspec.Struct, frozen=True):
-    """What this server offers."""
-
-    model: ModelOffered
-    forges: tuple[ForgeOffered, ...]
-    version: str
-    sign_in_methods: tuple[str, ...] = ("code",)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
 
+from events.protocol.api.sessions import Scope
 from services.gateway.broker.assembly import Broker
 from services.gateway.http.context import GatewayContext
 from services.gateway.problems import refused, unauthenticated
-from services.gateway.tasks.access import Principal, Scope, require
+from services.gateway.tasks.access import Principal, require
 
 _SCOPE: Final = "scope"
 _LOOKING: Final = ("GET", "HEAD", "OPTIONS")

@@ -7,22 +7,12 @@ from typing import Final
 import msgspec
 
 from events import ArtifactStored, GatewayEvent, Recorded
+from events.protocol.api.tasks import Artifact
 from infra.log.event_log import EventLog
 from infra.stores.object_keys import is_artifact_name, is_own_key, is_sha256, served_media_type
 from services.gateway.queries.fold_cache import FoldCache
 
 _MAX_HISTORIES: Final = 500
-
-
-class Artifact(msgspec.Struct, frozen=True):
-    """Something kept under a name. `sha256` is of its bytes, in hexadecimal."""
-
-    name: str
-    media_type: str
-    size_bytes: int
-    sha256: str
-    stored_at: datetime
-    version: int
 
 
 class StoredArtifact(msgspec.Struct, frozen=True):

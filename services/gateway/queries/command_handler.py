@@ -6,13 +6,14 @@ from uuid import UUID
 import msgspec
 
 from events import CommandId, GatewayEvent, History, TaskId, task_id
+from events.protocol.api.sessions import Scope
 from infra.log.event_log import Conflict, EventLog, Unavailable
 from infra.log.event_log import Refused as LogRefused
 from infra.runtime.clock import DraftFactory
 from services.gateway.problems import not_found, refused, unavailable
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
-from services.gateway.tasks.access import Principal, Scope, history_for, require
+from services.gateway.tasks.access import Principal, history_for, require
 from services.gateway.tasks.requests import RequestDecoder
 from services.gateway.tasks.task import Submit, decide
 

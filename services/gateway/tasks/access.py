@@ -2,23 +2,19 @@
 
 import re
 from datetime import datetime
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Protocol, get_args
 
 import msgspec
 
 from events import AccountId, History, PersonId, TaskId
+from events.protocol.api.sessions import Role, Scope
 from services.gateway.problems import not_found, refused
 
 REVOKED: Final = "sessions:revoked"
 """Redis channel on which the id of a session that was signed out is told to every gateway."""
 
-Scope = Literal["read", "write", "approve", "admin"]
 SCOPES: Final[frozenset[Scope]] = frozenset(get_args(Scope))
-"""What a credential may be used for: look; send and steer tasks; answer approvals; people, keys,
-devices and settings. A session has them all, an API key those it was made with."""
-
-Role = Literal["owner", "member"]
-"""What a person is in their account. Owners decide who belongs to it."""
+"""A session has them all, an API key those it was made with."""
 
 _ID = re.compile(r"[a-z]{3,4}_[a-z2-7]{26}")
 _TASK = re.compile(r"task_[a-z2-7]{26}")

@@ -3,9 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import reduce
-from typing import Literal
-
-import msgspec
 
 from events import (
     ApprovalAnswered,
@@ -18,29 +15,12 @@ from events import (
     TaskInstructed,
     TaskSubmitted,
 )
+from events.protocol.api.tasks import Message, MessageRole, PastTask
 from events.protocol.quarantine import Broken, attempt
-from events.protocol.task_state import TaskState, evolve
+from events.protocol.task_state import evolve
 from services.gateway.problems import Refused, refused
 
-Role = Literal["person", "agent", "question", "answer", "summary"]
 Moment = int | datetime
-
-
-class Message(msgspec.Struct, frozen=True):
-    """Something a person or the agent said, and the version of the event that holds it."""
-
-    version: int
-    at: datetime
-    role: Role
-    text: str
-
-
-class PastTask(msgspec.Struct, frozen=True):
-    """A task as it stood at `state.version`. `head` is the history's last version now."""
-
-    state: TaskState
-    conversation: list[Message]
-    head: int
 
 
 def moment(text: str) -> Moment:
@@ -110,7 +90,7 @@ def _conversation(history: Sequence[Recorded]) -> Iterator[Message]:
             yield Message(recorded.version, recorded.at, *said)
 
 
-def _said(recorded: Recorded) -> tuple[Role, str] | None:
+def _said(recorded: Recorded) -> tuple[MessageRole, str] | None:
     match recorded.event:
         case TaskSubmitted(prompt=text):
             return "person", text

@@ -13,21 +13,12 @@ from typing import Final
 import msgspec
 
 from events import CallId, TaskId
+from events.protocol.ephemeral import Ephemeral, EphemeralKind
 from services.worker.agent.text.redaction import RedactedStream, Redactor
-from services.worker.ports import LiveKind, OnDelta, OnOutput
+from services.worker.ports import OnDelta, OnOutput
 
 _PAUSE_SECONDS: Final = 0.04  # 25 items a second
 _MAX_CHARACTERS: Final = 16_000
-
-
-class _Item(msgspec.Struct, frozen=True, tag_field="t", tag="eph"):
-    """One piece of a block, as phones receive it."""
-
-    task: TaskId
-    kind: LiveKind
-    block: str
-    offset: int
-    text: str
 
 
 class LiveOutput:
@@ -41,18 +32,18 @@ class LiveOutput:
         redactor: Redactor | None = None,
     ) -> None:
         self._redactor = redactor or Redactor()
-        self._streams: dict[tuple[LiveKind, str], RedactedStream] = {}
+        self._streams: dict[tuple[EphemeralKind, str], RedactedStream] = {}
         self._task = task
         self._say = say
         self._has_pieces = asyncio.Event()
-        self._offsets: dict[tuple[LiveKind, str], int] = {}
-        self._waiting: dict[tuple[LiveKind, str], str] = {}
+        self._offsets: dict[tuple[EphemeralKind, str], int] = {}
+        self._waiting: dict[tuple[EphemeralKind, str], str] = {}
 
     def reply(self, turn: int) -> OnDelta:
         """Begin to show a reply from its start; blocks are named `<turn>.<index>`."""
         self._begin()
 
-        def take(kind: LiveKind, index: int, text: str) -> None:
+        def take(kind: EphemeralKind, index: int, text: str) -> None:
             self._take((kind, f"{turn}.{index}"), text)
 
         return take
@@ -82,7 +73,7 @@ class LiveOutput:
             self._offsets[kind, block] = offset + len(text)
             shown = text[-_MAX_CHARACTERS:]
             skipped = len(text) - len(shown)
-            item = _Item(self._task, kind, block, offset + skipped, shown)
+            item = Ephemeral(self._task, kind, block, offset + skipped, shown)
             await self._say(msgspec.json.encode(item))
 
     async def end(self) -> None:
@@ -97,10 +88,10 @@ class LiveOutput:
         self._offsets.clear()
         self._waiting.clear()
 
-    def _take(self, key: tuple[LiveKind, str], text: str) -> None:
+    def _take(self, key: tuple[EphemeralKind, str], text: str) -> None:
         self._put(key, self._streams.setdefault(key, self._redactor.stream()).take(text))
 
-    def _put(self, key: tuple[LiveKind, str], text: str) -> None:
+    def _put(self, key: tuple[EphemeralKind, str], text: str) -> None:
         if text:
             self._waiting[key] = self._waiting.get(key, "") + text
             self._has_pieces.set()

@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 
 from events.ids import prefixed
+from events.protocol.api.sessions import Session, SignInDevice
 from infra.runtime.clock import Clock
 from services.gateway.accounts import attempt_limiter
-from services.gateway.accounts.sessions import Device, Session, Sessions
+from services.gateway.accounts.sessions import Sessions
 from services.gateway.accounts.tokens import (
     Digests,
     Entropy,
@@ -105,7 +106,7 @@ class Pairings:
         code = new_token("link", self._entropy)
         return await self._keep(connection, code, (account, person, email), good_for=PAIRING)
 
-    async def sign_in(self, code: str, device: Device, *, source: str) -> Session:
+    async def sign_in(self, code: str, device: SignInDevice, *, source: str) -> Session:
         """Exchange a code for a session. Raises Refused: 403 wrong, used or expired; 429 too often.
 
         `source` is the client's address.
@@ -127,7 +128,7 @@ class Pairings:
         )
 
     async def _redeem(
-        self, connection: Connection, code: str, device: Device, now: datetime
+        self, connection: Connection, code: str, device: SignInDevice, now: datetime
     ) -> Session | None:
         row = await connection.fetchrow(_REDEEM, self._digest(code), now)
         if row is None:

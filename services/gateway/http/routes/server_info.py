@@ -5,9 +5,8 @@ from typing import Any
 from litestar import MediaType, Response, get
 from litestar.openapi import ResponseSpec
 
-from services.gateway.http.context import ServerInfo
+from events.protocol.api.server import Health, ServerInfo
 from services.gateway.http.dependencies import Context
-from services.gateway.http.serving.readiness import Health
 
 
 @get("/v1/about", tags=["about"], summary="Server info", security=[])

@@ -5,10 +5,9 @@ Asking costs nothing: an answer is at most some seconds old, and one look serves
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
-
+from events.protocol.api.server import Health
 from infra.log.event_log import Unavailable
 from infra.log.jetstream.connection.api import ApiError
 from services.gateway.problems import Refused
@@ -18,13 +17,6 @@ Check = Callable[[], Awaitable[None]]
 
 CHECK_SECONDS: Final = 2.0
 AGE_SECONDS: Final = 3.0
-
-
-class Health(msgspec.Struct, frozen=True):
-    """Which parts answer: "ok", or what is wrong. `degraded`: it serves, and slower."""
-
-    status: Literal["ok", "degraded", "unavailable"]
-    parts: dict[str, str]
 
 
 class Readiness:

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
+from events.protocol.api.server import Health
 from events.protocol.broker import GATEWAY_STARTING
 from events.protocol.problem import MEDIA_TYPE, Problem
 from services.gateway.http.asgi import Application, Receive, Scope, Send
-from services.gateway.http.serving.readiness import Health
 from services.gateway.problems import problem
 from services.gateway.stores.server_report import OK
 

@@ -9,12 +9,13 @@ from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from events import PersonId
+from events.protocol.api.sessions import Role, Scope
 from services.gateway.accounts.api_keys import ApiKeyInfo, NewApiKey
 from services.gateway.accounts.members import Member, plain_email
 from services.gateway.http.dependencies import Context, CurrentPrincipal, route_options
 from services.gateway.http.routes.account.sessions import offer
 from services.gateway.problems import invalid
-from services.gateway.tasks.access import Role, Scope, an_id
+from services.gateway.tasks.access import an_id
 
 _PEOPLE: Final = ["people"]
 _KEYS: Final = ["keys"]

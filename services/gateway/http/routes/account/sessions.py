@@ -8,9 +8,16 @@ import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from events import AccountId, PersonId
+from events.protocol.api.sessions import (
+    Me,
+    PairingOffer,
+    PairingRequest,
+    Renewal,
+    Session,
+    SignIn,
+)
 from services.gateway.accounts.authentication import is_operator
-from services.gateway.accounts.sessions import Device, Session, SessionInfo
+from services.gateway.accounts.sessions import SessionInfo
 from services.gateway.accounts.sign_in.pairing import Pairing
 from services.gateway.http.dependencies import (
     AnyRequest,
@@ -22,38 +29,11 @@ from services.gateway.http.dependencies import (
     route_options,
 )
 from services.gateway.problems import invalid
-from services.gateway.tasks.access import Role, Scope, an_id, require
+from services.gateway.tasks.access import an_id, require
 
 _TAGS: Final = ["people"]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 _HOME: Final = "home"
-
-
-class PairingRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """For which account; with the operator's token only."""
-
-    account: str = ""
-
-
-class PairingOffer(msgspec.Struct, frozen=True):
-    """A code good for one device and ten minutes. `url` carries it in its fragment."""
-
-    code: str
-    expires_at: datetime
-    url: str
-
-
-class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A code (of a pairing, an invitation or a mailed link), and what the device calls itself."""
-
-    code: str
-    device: Device = Device()
-
-
-class Renewal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The refresh token told last."""
-
-    refresh_token: str
 
 
 class SessionPage(msgspec.Struct, frozen=True):
@@ -61,16 +41,6 @@ class SessionPage(msgspec.Struct, frozen=True):
 
     data: tuple[SessionInfo, ...]
     next: str | None = None
-
-
-class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose credential it is, and what it may be used for."""
-
-    account: AccountId
-    person: PersonId
-    session: str
-    role: Role
-    scopes: tuple[Scope, ...]
 
 
 class Ticket(msgspec.Struct, frozen=True):

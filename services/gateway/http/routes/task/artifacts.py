@@ -11,11 +11,12 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from events import TaskId
+from events.protocol.api.tasks import ArtifactList
 from infra.log.event_log import Unavailable
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, CurrentPrincipal
 from services.gateway.problems import Refused, not_found, refused, unavailable
-from services.gateway.queries.artifacts import Artifact, StoredArtifact
+from services.gateway.queries.artifacts import StoredArtifact
 from services.gateway.tasks.access import Principal, history_for
 from services.gateway.tasks.diff import ChangedFile, changed_files
 
@@ -27,12 +28,6 @@ _UNTRUSTED: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
 }
-
-
-class ArtifactList(msgspec.Struct, frozen=True):
-    """A task's artifacts, oldest first; of each name the newest."""
-
-    data: list[Artifact]
 
 
 class FileList(msgspec.Struct, frozen=True):

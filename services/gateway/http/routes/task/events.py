@@ -12,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from events import History
+from events.protocol.api.tasks import EventPage
 from infra.log.event_log import Unavailable
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import AnyRequest, Context, CurrentPrincipal, bearer
@@ -26,14 +27,6 @@ _PAGE_BYTES: Final = 1024 * 1024
 _COMMENT: Final = b": still here\n\n"
 _VERSION: Final = re.compile(r"[0-9]{1,15}")
 _STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-
-
-class EventPage(msgspec.Struct, frozen=True):
-    """Events as they are stored; `next` is the following page's `after`, null on the last."""
-
-    data: list[dict[str, Any]]
-    next: int | None
-    head: int
 
 
 @get(

@@ -7,6 +7,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from events import TaskId
+from events.protocol.api.tasks import TaskPage
 from events.protocol.task_state import Phase, TaskState
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import (
@@ -38,13 +39,6 @@ IdPrefix = Annotated[
     str, QueryParameter(max_length=64, description="Only those whose id begins like this.")
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]
-
-
-class TaskPage(msgspec.Struct, frozen=True):
-    """Tasks, newest first; `next` is the `after` of the following page, null on the last."""
-
-    data: list[TaskState]
-    next: str | None
 
 
 @post("/v1/tasks", tags=_TAGS, summary="Submit a task")

@@ -5,11 +5,12 @@ from typing import Annotated
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
+from events.protocol.api.tasks import PastTask
 from infra.log.event_log import Unavailable
 from services.gateway.http.dependencies import Context, CurrentPrincipal
 from services.gateway.problems import not_found, unavailable
 from services.gateway.tasks.access import history_for
-from services.gateway.tasks.time_travel import PastTask, as_it_was, moment
+from services.gateway.tasks.time_travel import as_it_was, moment
 
 At = Annotated[
     str, QueryParameter(description="A version, or an RFC 3339 time. Left out: as it is now.")

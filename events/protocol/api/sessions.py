@@ -1,0 +1,71 @@
+"""Sign-in: pairing codes, the sessions they are exchanged for, and whose a session is."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from events.ids import AccountId, PersonId
+
+Role = Literal["owner", "member"]
+"""The role of a person in their account. Owners decide who belongs to it."""
+
+Scope = Literal["read", "write", "approve", "admin"]
+"""A right of a credential: to look; to send and steer tasks; to answer approvals; to manage people,
+keys, devices and settings."""
+
+
+class PairingRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For which account; with the operator's token only."""
+
+    account: str = ""
+
+
+class PairingOffer(msgspec.Struct, frozen=True):
+    """A code good for one device and ten minutes. `url` carries it in its fragment."""
+
+    code: str
+    expires_at: datetime
+    url: str
+
+
+class SignInDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Name and platform a device reports."""
+
+    name: str = ""
+    platform: str = ""
+
+
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A code (of a pairing, an invitation or a mailed link), and what the device calls itself."""
+
+    code: str
+    device: SignInDevice = SignInDevice()
+
+
+class Renewal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest refresh token of a session."""
+
+    refresh_token: str
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed-in device: `token` is valid until `expires_at`; then exchange `refresh_token`."""
+
+    token: str
+    expires_at: datetime
+    refresh_token: str
+    session: str
+    account: AccountId
+    person: PersonId
+    role: Role
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose credential it is, and what it may be used for."""
+
+    account: AccountId
+    person: PersonId
+    session: str
+    role: Role
+    scopes: tuple[Scope, ...]

@@ -259,18 +259,17 @@ def _staffed(state: TaskState, event: SchedulerEvent, at: datetime) -> TaskState
 
 
 def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
-    match event:  # what comes most often first
-        case ToolStarted(title=title, command=command):
-            started = replace(state, tool_calls=state.tool_calls + 1)
-            return _if_open(started, activity=title, command=command)
-        case ToolCompleted() | ToolInterrupted():
-            return replace(_waits_no_more(state, "approval"), activity="", command="")
-        case ModelReplied():
-            return _replied(state, event)
-        case ModelRequested():
-            return _if_open(_works(state), activity="Thinking", command="")
+    match event:
         case SnapshotTaken(files=files, insertions=insertions, deletions=deletions):
             return replace(state, files_changed=files, insertions=insertions, deletions=deletions)
+        case ToolStarted():
+            return _tool_started(state, event, at)
+        case ToolCompleted() | ToolInterrupted():
+            return _tool_ended(state, event, at)
+        case ModelReplied():
+            return _replied(state, event, at)
+        case ModelRequested():
+            return _if_open(_works(state), activity="Thinking", command="")
         case PlanUpdated(items=items):
             return replace(state, plan=items)
         case AttemptStarted(attempt=attempt):
@@ -307,7 +306,18 @@ def _ended(state: TaskState, at: datetime, **changes: object) -> TaskState:
     return replace(state, ended_at=at, activity="", command="", **waits, **changes)
 
 
-def _replied(state: TaskState, event: ModelReplied) -> TaskState:
+def _tool_started(state: TaskState, event: ToolStarted, _at: datetime) -> TaskState:
+    calls = state.tool_calls + 1
+    if state.phase in ENDED:
+        return replace(state, tool_calls=calls)
+    return replace(state, tool_calls=calls, activity=event.title, command=event.command)
+
+
+def _tool_ended(state: TaskState, _event: WorkerEvent, _at: datetime) -> TaskState:
+    return replace(_waits_no_more(state, "approval"), activity="", command="")
+
+
+def _replied(state: TaskState, event: ModelReplied, _at: datetime) -> TaskState:
     usage = event.usage
     prompt = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
     return replace(
@@ -357,6 +367,8 @@ def _waits_no_more(state: TaskState, *reasons: Waiting) -> TaskState:
 
 
 def _works(state: TaskState) -> TaskState:
+    if not state.waiting and state.phase != "waiting" and not (state.question or state.approval):
+        return state
     phase: Phase = "working" if state.phase == "waiting" else state.phase
     return replace(state, phase=phase, waiting="", question=None, approval=None)
 
@@ -374,15 +386,9 @@ def _shown(event: ApprovalRequested) -> Approval:
 
 
 _Change = Callable[[TaskState, Any, datetime], TaskState]
+_GROUPS: Final = ((GatewayEvent, _asked), (SchedulerEvent, _staffed), (WorkerEvent, _worked))
+_OFTEN: Final = {ToolStarted: _tool_started, ToolCompleted: _tool_ended, ModelReplied: _replied}
 _CHANGES: Final[Mapping[type, _Change]] = MappingProxyType(
-    {
-        kind: change
-        for kinds, change in (
-            (GatewayEvent, _asked),
-            (SchedulerEvent, _staffed),
-            (WorkerEvent, _worked),
-        )
-        for kind in get_args(kinds)
-    }
+    {kind: change for kinds, change in _GROUPS for kind in get_args(kinds)} | _OFTEN
 )
 """The change of each type of fact, found by its type: to match a union is slow."""

@@ -38,6 +38,8 @@ _WRITER_OF: Final[Mapping[type, Writer]] = {
     **dict.fromkeys(get_args(SchedulerEvent), "scheduler"),
     OperatorEvent: "operator",
 }
+SIGNED_KINDS: Final = frozenset(_WRITER_OF)
+"""The control plane's types of event: a reader asks for their MAC."""
 
 
 class InvalidKeys(ValueError):
@@ -67,11 +69,6 @@ class Proofs(Protocol):
 def writer_of(event: AnyEvent) -> Writer | None:
     """Return which writer's key proves this type of event; None for a worker's types."""
     return _WRITER_OF.get(type(event))
-
-
-def needs_proof(recorded: Recorded) -> bool:
-    """Return True for an event of the control plane: a reader asks for its MAC."""
-    return type(recorded.event) in _WRITER_OF
 
 
 def read_mac(headers: bytes) -> Mac | str:

@@ -327,5 +327,5 @@ class JetStreamLog(Generic[Writes]):
                 return await continuity.require_next(recorded)
             except Unavailable as reason:
                 self._connection.require_open()
-                _log.warning("cannot tell yet what went before", reason=str(reason))
+                _log.warning("follow.order_unknown", reason=str(reason))
                 await asyncio.sleep(_RETRY_SECONDS)

@@ -36,6 +36,7 @@ _FEW_ROWS: Final = 100
 """Up to this many rows are upserted; more are copied, which takes another round trip."""
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 _LOCK: Final = 0x6572_7072  # "erpr": held by the one projector that keeps the read models
 
@@ -235,7 +236,7 @@ def scripts(schema: str, directory: Path) -> Path:
 def _microseconds(moment: datetime) -> tuple[int]:
     """Encode a time as Postgres stores it. asyncpg's own encoder took half the time of a row."""
     since = (moment if moment.tzinfo else moment.astimezone(UTC)) - _EPOCH
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)
+    return (since // _MICROSECOND,)
 
 
 def _moment(microseconds: tuple[int]) -> datetime:

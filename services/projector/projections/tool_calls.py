@@ -31,7 +31,8 @@ def project(recorded: Recorded) -> Sequence[Row]:
     """Project the beginning or the end of a tool call."""
     match recorded.event:
         case ToolStarted(call=call, tool=tool, title=title):
-            changes: dict[str, object] = {
+            values: dict[str, object] = {
+                "task": recorded.task,
                 "call": key_text(call),
                 "version": recorded.version,
                 "tool": tool,
@@ -39,7 +40,8 @@ def project(recorded: Recorded) -> Sequence[Row]:
                 "started_at": recorded.at,
             }
         case ToolCompleted() as done:
-            changes = {
+            values = {
+                "task": recorded.task,
                 "call": key_text(done.call),
                 "ended_at": recorded.at,
                 "exit_code": done.exit_code,
@@ -49,11 +51,12 @@ def project(recorded: Recorded) -> Sequence[Row]:
                 "seconds": done.seconds,
             }
         case ToolInterrupted(call=call, reason=reason):
-            changes = {
+            values = {
+                "task": recorded.task,
                 "call": key_text(call),
                 "ended_at": recorded.at,
                 "interrupted": storable(reason),
             }
         case _:
             return []
-    return [Row(TOOL_CALL, {"task": recorded.task, **changes})]
+    return [Row(TOOL_CALL, values)]

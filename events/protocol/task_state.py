@@ -387,8 +387,12 @@ def _shown(event: ApprovalRequested) -> Approval:
 
 _Change = Callable[[TaskState, Any, datetime], TaskState]
 _GROUPS: Final = ((GatewayEvent, _asked), (SchedulerEvent, _staffed), (WorkerEvent, _worked))
-_OFTEN: Final = {ToolStarted: _tool_started, ToolCompleted: _tool_ended, ModelReplied: _replied}
+_OFTEN: Final[Mapping[type, _Change]] = {
+    ToolStarted: _tool_started,
+    ToolCompleted: _tool_ended,
+    ModelReplied: _replied,
+}
 _CHANGES: Final[Mapping[type, _Change]] = MappingProxyType(
-    {kind: change for kinds, change in _GROUPS for kind in get_args(kinds)} | _OFTEN
+    {kind: change for kinds, change in _GROUPS for kind in get_args(kinds)} | dict(_OFTEN)
 )
 """The change of each type of fact, found by its type: to match a union is slow."""

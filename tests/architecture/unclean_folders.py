@@ -8,7 +8,7 @@ UNCLEAN = {
     "events/protocol": 4,
     "infra/documents": 1,
     "infra/git": 4,
-    "infra/log": 51,
+    "infra/log": 50,
     "infra/operator": 7,
     "infra/runtime": 11,
     "infra/simulators": 14,

@@ -1,4 +1,4 @@
-"""`make docs`: write docs/asyncapi.json and docs/schemas/ from the code.
+"""`make docs`: write docs/asyncapi.json, docs/schemas/ and the references made from the code.
 
 Refuses, and says what to do, when the shape of a stored event changed without a new version.
 """
@@ -6,13 +6,23 @@ Refuses, and says what to do, when the shape of a stored event changed without a
 import sys
 from pathlib import Path
 
+from docs.programs import configuration_page
 from infra.documents import Documents, Schemas, document, event_schemas, log_part, write
 from infra.documents.asyncapi import REFS
 from infra.documents.files import SHAPES, Refused
+from infra.documents.telemetry import find_telemetry, telemetry_tables
 from services.gateway.stream.asyncapi import stream_part
 from services.worker.asyncapi import worker_part
 
 FOLDER = Path(__file__).parent
+PACKAGES = ("events", "infra", "services", "clients")
+_TELEMETRY = """\
+# Telemetry reference
+Made from the code by `make docs`. Log lines are JSON objects on standard error; `message` holds the
+key, beside the fields stand `level`, `timestamp`, `service`, `module` and, within a request or an
+attempt, its ids and `trace`. Prometheus adds `_total` to the name of a counter.
+
+"""
 
 
 def documents() -> Documents:
@@ -20,7 +30,16 @@ def documents() -> Documents:
     schemas = Schemas(REFS)
     parts = [log_part(schemas), worker_part(schemas), stream_part(schemas)]
     shapes = {f"{SHAPES}/{name}": made for name, made in event_schemas().items()}
-    return {"asyncapi.json": document(schemas, parts)} | shapes
+    return {
+        "asyncapi.json": document(schemas, parts),
+        "reference/configuration.md": configuration_page(),
+        "reference/telemetry.md": telemetry_page(),
+    } | shapes
+
+
+def telemetry_page() -> str:
+    """Return docs/reference/telemetry.md. Raises UnknownKey."""
+    return _TELEMETRY + telemetry_tables(find_telemetry(FOLDER.parent, PACKAGES))
 
 
 def main() -> None:

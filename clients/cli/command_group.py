@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.text import Text
@@ -24,6 +25,11 @@ from clients.cli.extensions import ExtensibleGroup
 from clients.cli.gateway.sign_in import SessionFile
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.terminal.output import make_console
+
+UNSEEN_VARIABLES: Final = {
+    "ERRAND_TOKEN": "Access token or API key for the gateway; no option, as arguments are visible."
+}
+"""Variables that no option sets, with their meaning."""
 
 
 @click.group(cls=ExtensibleGroup, context_settings={"help_option_names": ["-h", "--help"]})

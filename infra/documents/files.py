@@ -11,8 +11,8 @@ from infra.documents.shapes import Change, changes
 from infra.documents.stored import facts
 from infra.documents.structs import Json
 
-Documents = Mapping[str, Json]
-"""Every document by its path below docs/."""
+Documents = Mapping[str, Json | str]
+"""Every document by its path below docs/: a JSON object, or text."""
 
 SHAPES: Final = "schemas"
 """Folder of the documents of stored events, `<tag>.<schema>.json`; those of retired shapes stay."""
@@ -29,8 +29,10 @@ class Refused(Exception):
     """A shape was changed that must not be. The text says which, and what to do."""
 
 
-def encode_document(document: Json) -> bytes:
-    """Encode a document as it is kept: indented, and with a last line end."""
+def encode_document(document: Json | str) -> bytes:
+    """Encode a document as it is kept: text as it is, JSON indented and with a last line end."""
+    if isinstance(document, str):
+        return document.encode()
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
@@ -55,7 +57,7 @@ def stale(folder: Path, documents: Documents) -> list[str]:
     return [f"{path} is not what the code says. Run `make docs` and commit it." for path in behind]
 
 
-def _differs(path: Path, made: Json) -> bool:
+def _differs(path: Path, made: Json | str) -> bool:
     return not path.exists() or path.read_bytes() != encode_document(made)
 
 
@@ -71,9 +73,9 @@ def _refusals(folder: Path, documents: Documents) -> Iterator[str]:
                 f"docs/{name} says that `{tag}` was stored with schema {number}, and "
                 f"events/upcast.py ends before it. Upcasters are for ever: bring the last one back."
             )
-        elif name in documents:
+        elif isinstance(made := documents.get(name), dict):
             kept = msgspec.json.decode(path.read_bytes(), type=dict)
-            broken = [one for one in changes(kept, documents[name]) if not one.is_growth]
+            broken = [one for one in changes(kept, made) if not one.is_growth]
             if broken:
                 yield _refusal(tag, int(number), broken)
 

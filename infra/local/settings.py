@@ -6,7 +6,7 @@ import msgspec
 
 from infra.runtime.sandbox_choice import DEFAULT_IMAGE, SandboxKind
 
-_PASSED_ON = (
+PASSED_ON = (
     "PATH",
     "HOME",
     "TMPDIR",
@@ -52,23 +52,29 @@ _PASSED_ON = (
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Read once, in `__main__`. Without a key and a base URL the rehearsal model answers.
-
-    `stand_in_faults` lets tests inject faults into forge, machines and model.
-    """
+    """Read once, in `__main__`. Without a key and a base URL the rehearsal model answers."""
 
     anthropic_api_key: str = ""
+    """Key for the model; without it and ANTHROPIC_BASE_URL the rehearsal model answers."""
     anthropic_base_url: str = ""
+    """Server that speaks the Messages API, in place of the provider's own."""
     anthropic_admin_key: str = ""
+    """Admin key of the provider, for its usage report."""
     model_name: str = "claude-sonnet-5-5"
     github_token: str = ""
+    """Token that allows repositories on github.com."""
     gitlab_token: str = ""
+    """Token that allows repositories on gitlab.com."""
     docker_host: str = ""
+    """Address of the Docker engine, in place of the usual socket."""
     sandbox: SandboxKind = "auto"
+    """Sandbox for commands; `auto` is Docker where an engine has the image, else bubblewrap."""
     sandbox_image: str = DEFAULT_IMAGE
+    """Image of the Docker sandbox."""
     github_client_id: str = ""
     github_client_secret: str = ""
     stand_in_faults: bool = False
+    """Lets tests inject faults into forge, machines and model."""
 
     def __repr__(self) -> str:
         return f"Settings(model_name={self.model_name!r}, …)"
@@ -81,4 +87,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     """Pick what every program needs of the person's environment; none of it is a secret."""
-    return {name: environment[name] for name in _PASSED_ON if name in environment}
+    return {name: environment[name] for name in PASSED_ON if name in environment}

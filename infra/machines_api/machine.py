@@ -107,7 +107,7 @@ class Life:
         request = _exit_request(stored, exited, restarts=restarts, at=self._registry.now())
         state = "destroying" if stored.is_destroy_requested else "stopped"
         self._registry.advance(self._machine, Change(kind="exit", state=state, request=request))
-        _LOG.info("machine exited", machine=self._machine, exit_code=exited.exit_code)
+        _LOG.info("machine.exited", machine=self._machine, exit_code=exited.exit_code)
         if restarts:
             stored = self._registry[self._machine]
             self._registry.keep(msgspec.structs.replace(stored, restarts=stored.restarts + 1))

@@ -59,7 +59,7 @@ async def main(settings: Settings) -> None:
                 is_strict=settings.strict,
                 new_request_id=partial(secrets.token_hex, 13),
             )
-            _LOG.info("listening", host=settings.host, port=listener.getsockname()[1])
+            _LOG.info("machines_api.listening", host=settings.host, port=listener.getsockname()[1])
             try:
                 await run_until_signalled(
                     partial(_serve, api, listener, host.close), grace_seconds=settings.grace_seconds

@@ -59,10 +59,6 @@ class LogAddress(msgspec.Struct, frozen=True, kw_only=True):
         return make_event_keys(self.event_keys, self.events_unsigned_up_to)
 
 
-class _Settings(msgspec.Struct, frozen=True, kw_only=True):
-    nats_url: str = ""
-
-
 def log_address(operator: Operator, role: Role) -> LogAddress:
     """Find the log: as NATS_URL, NATS_CREDENTIALS and EVENT_KEYS say, else that of the stack here.
 
@@ -70,8 +66,7 @@ def log_address(operator: Operator, role: Role) -> LogAddress:
     set when there is neither.
     """
     try:
-        settings = read(_Settings, operator.environment)
-        if settings.nats_url:
+        if operator.environment.get("NATS_URL"):
             event_keys(operator.environment)  # says what is wrong with them before anything begins
             return read(LogAddress, operator.environment)
     except Misconfigured as error:

@@ -28,8 +28,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     archive_key_file: Path
 
 
-class _Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Spelled in the environment in capitals."""
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Servers of an installation, from the environment."""
 
     postgres_url: str
     redis_url: str
@@ -39,6 +39,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_access_key_id: str
     s3_secret_access_key: str
     archive_key_file: Path
+    """File of the key that encrypts tasks' archive keys: 32 bytes in base64."""
 
 
 def find_installation(operator: Operator) -> Installation:
@@ -48,7 +49,7 @@ def find_installation(operator: Operator) -> Installation:
     if stack is not None:
         return _local(log, stack)
     try:
-        settings = read(_Settings, operator.environment)
+        settings = read(ServerSettings, operator.environment)
     except Misconfigured as error:
         raise click.UsageError(str(error)) from None
     return Installation(

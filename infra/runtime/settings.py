@@ -40,7 +40,7 @@ def read(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
         for name in sorted(fields, key=len, reverse=True):
             text = text.replace(f"`$.{name}`", name.upper()).replace(f"`{name}`", name.upper())
         raise Misconfigured(
-            f"{text}. Set it in the environment; see docs/guide/configuration.md."
+            f"{text}. Set it in the environment; see docs/reference/configuration.md."
         ) from None
 
 

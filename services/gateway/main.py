@@ -107,7 +107,7 @@ async def main(settings: Settings) -> None:
     grace_seconds = min(_CUT_SECONDS, settings.grace_seconds)
     server = make_server(startup, grace_seconds=grace_seconds, limits=settings.connection_limits)
     listener = bound(settings.gateway_host, settings.gateway_port)
-    _log.info("listening", host=settings.gateway_host, port=listener.getsockname()[1])
+    _log.info("gateway.listening", host=settings.gateway_host, port=listener.getsockname()[1])
 
     async def listen(stopping: asyncio.Event) -> None:
         await serve(server, listener, stopping)

@@ -24,17 +24,33 @@ class Settings(HttpSettings, BrokerSettings, PushSettings, AccountSettings, Stor
     """
 
     nats_url: str
+    """NATS servers, separated by commas."""
     nats_credentials: Path
+    """Path of the `.creds` file of this service's NATS user."""
     event_keys: str
+    """Keys of the log's writers, by spaces: `<writer>:<key id>:<base64url of 32 bytes>`."""
     events_unsigned_up_to: int = 0
+    """Last sequence of the log that was stored before writers had keys."""
     log_capacity_bytes: int = 0
+    """Bytes that NATS has for one copy of the log; new tasks are refused at four fifths. 0 means no
+    check.
+    """
     forges: str
+    """JSON list of forges: `kind`, `url`, `api_url`, `token` or `app_id` with `app_key_file`."""
     model_name: str = "claude-sonnet-5-5"
+    """Model of a task that names none."""
     models_offered: str = ""
+    """Models that tasks may name, separated by commas; `any` for all, empty for those with a known
+    price.
+    """
     task_budget_usd: float = 5.0
+    """Budget of a task that names none; 0 means no limit."""
     metrics_port: int = 0
+    """Port on 127.0.0.1 for Prometheus metrics at `/metrics`; 0 serves none."""
     log_level: str = "INFO"
+    """Lowest level of log lines: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
     otel_exporter_otlp_endpoint: str = ""
+    """Collector for traces (OTLP over HTTP); without it none are sent."""
 
 
 def read_models(text: str) -> tuple[str, ...] | None:

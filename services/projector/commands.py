@@ -6,7 +6,6 @@ from typing import Final, Never, Self
 
 import asyncpg
 import click
-import msgspec
 import uvloop
 from rich.console import Console
 from rich.progress import (
@@ -23,7 +22,6 @@ from infra.log.jetstream import JetStreamLog, connect
 from infra.operator.context import Operator, log_address
 from infra.runtime import telemetry
 from infra.runtime.lifecycle import collect_rarely
-from infra.runtime.settings import read
 from services.projector.history.loop import WrongLog
 from services.projector.history.store import NEXT, PREVIOUS
 from services.projector.projections import TABLES
@@ -31,10 +29,6 @@ from services.projector.rebuild import rebuild as rebuilding
 from services.projector.rebuild import swap
 
 _SMOOTHING_SECONDS: Final = 10.0
-
-
-class _Settings(msgspec.Struct, frozen=True, kw_only=True):
-    postgres_url: str = ""
 
 
 @click.group()
@@ -136,7 +130,7 @@ async def _forget(operator: Operator) -> None:
 
 def _postgres_url(operator: Operator) -> str:
     """Return the database's URL: POSTGRES_URL, else that of the stack that runs here."""
-    given = read(_Settings, operator.environment).postgres_url
+    given = operator.environment.get("POSTGRES_URL", "")
     if given:
         return given
     stack = operator.stack_here()

@@ -19,30 +19,53 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     event_keys: str
     events_unsigned_up_to: int = 0
     fly_api_base_url: str
+    """URL of the Machines API."""
     fly_api_token: str
+    """Token for the Machines API."""
     fly_app: str
+    """App in which machines are created."""
     worker_image: str
+    """Container image of workers."""
     gateway_url: str
+    """URL under which workers reach the gateway."""
     claim_secret: str
     fly_regions: str = "iad"
+    """Regions to create machines in, preferred first, separated by commas."""
     machine_cpu_kind: Literal["shared", "performance"] = "shared"
+    """Kind of CPU of a machine."""
     machine_cpus: int = 2
+    """CPUs of a machine."""
     machine_memory_mb: int = 2048
+    """Memory of a machine."""
     machine_seconds: float = 4 * 3600.0
     worker_sandbox: str = "auto"
+    """SANDBOX of each worker."""
     worker_patience_seconds: float = 1800.0
+    """PATIENCE_SECONDS of each worker."""
     sandbox_image: str = ""
     toolchain_paths: str = ""
     heartbeat_silence_seconds: float = 30.0
+    """Silence after which a machine is taken for lost."""
     start_seconds: float = 120.0
+    """Time within which a new machine must send its first heartbeat."""
     retry_backoff_seconds: str = "1,30,120"
+    """Waits before each next attempt, separated by commas; the last one repeats."""
     max_attempts: int = 3
+    """Attempts per task; those that an outage ended are not counted."""
     outage_seconds: float = 4 * 3600.0
+    """Time from the first to the newest attempt lost to an outage after which the task is
+    abandoned.
+    """
     max_refusals: int = 8
+    """Refusals of the Machines API after which a task is abandoned."""
     tasks_per_account: int = 5
+    """Tasks of one account that may have a machine at the same time."""
     tasks_at_once: int = 50
+    """Tasks that may have a machine at the same time."""
     history_bytes_per_task: int = 256 * 1024 * 1024
+    """Bytes of messages of one task in the log; above, the task is ended."""
     history_invalid_messages_per_task: int = 200
+    """Messages of one task that are not events; above, the task is ended."""
     log_level: str = "INFO"
     grace_seconds: float = 20.0
     metrics_port: int = 0
@@ -90,7 +113,7 @@ def _listed(name: str, text: str) -> tuple[str, ...]:
     parts = tuple(part.strip() for part in text.split(",") if part.strip())
     if not parts:
         raise Misconfigured(
-            f"{name} is empty. Give at least one value; see docs/guide/configuration.md."
+            f"{name} is empty. Give at least one value; see docs/reference/configuration.md."
         )
     return parts
 
@@ -102,5 +125,5 @@ def _seconds(name: str, text: str) -> tuple[float, ...]:
     except ValueError:
         raise Misconfigured(
             f'{name} is no list of seconds. Write it as "1,30,120"; '
-            "see docs/guide/configuration.md."
+            "see docs/reference/configuration.md."
         ) from None

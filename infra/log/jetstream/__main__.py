@@ -13,11 +13,12 @@ from infra.runtime.settings import read
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the servers are, the operator's credentials, and how many copies are kept."""
+    """Read once and passed down."""
 
     nats_url: str
     nats_credentials: str = ""
     replicas: int = 1
+    """Copies of each stream that the cluster keeps."""
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ class MachinesApi:
             reply, is_cut = await self._answer(scope, await _read(receive))
         except ApiError as error:
             reply = _problem(error)
-        _LOG.info("answered", method=method, path=path, status=reply.status, request=request_id)
+        _LOG.info(
+            "request.answered", method=method, path=path, status=reply.status, request=request_id
+        )
         await _send(send, reply, request_id, is_cut=is_cut)
 
     async def _answer(self, scope: Scope, body: bytes) -> tuple[Reply, bool]:

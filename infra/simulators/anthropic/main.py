@@ -21,21 +21,20 @@ GRACE_SECONDS = 3
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the environment may set: the names in capitals.
-
-    `directory` keeps the ledger. `pace` is the seconds before every delta of a stream, so that a
-    demonstration looks alive. `faults` opens /faults, for tests. With `model_admin_key` the usage
-    report of the Admin API is given to whoever has it.
-    """
+    """Read once, in `__main__`, and passed down."""
 
     host: str = "127.0.0.1"
     port: int
     directory: str
     model_api_key: str
+    """Key that requests must have."""
     model_admin_key: str = ""
+    """Key with which the usage report may be read; without it there is no report."""
     pace: float = 0.01
+    """Seconds before each delta of a stream, so that a demonstration looks alive."""
     faults: bool = False
     requests_a_minute: int = 100_000
+    """Requests per minute before 429."""
 
 
 def compose(settings: Settings, *, clock: Clock) -> Api:

@@ -4,28 +4,28 @@ import msgspec
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Read once, in `__main__`, and passed down.
-
-    `directory` holds the repositories and their pull requests; what is there survives a restart.
-    `port` 0 means any free one. `login` is the one user, who owns every repository and whom
-    `forge_token` authenticates. `public_url` is the base of the addresses shown to people; when
-    empty, the address a request came to is used. `faults` lets tests inject faults. `path`
-    is the search path, by which git is found. With `app_id` a GitHub App is installed; its public
-    key is in the file `app_public_key_file`, in PEM. `oauth_*` register the one app for which
-    people may sign in; without an id there is none.
-    """
+    """Read once, in `__main__`, and passed down."""
 
     directory: str
     forge_token: str
+    """Token that authenticates the one user."""
     host: str = "127.0.0.1"
     port: int = 0
     login: str = "errand"
+    """Name of the one user, who owns every repository."""
     public_url: str = ""
+    """Base of the URLs shown to people; without it the one that a request came to."""
     app_id: str = ""
+    """Id of an installed GitHub App; without it there is none."""
     app_public_key_file: str = ""
+    """File of the App's public key (PEM)."""
     faults: bool = False
     grace_seconds: float = 5.0
     path: str = "/usr/local/bin:/usr/bin:/bin"
+    """PATH on which git is found."""
     oauth_client_id: str = ""
+    """Id of the OAuth app for which people may sign in; without it there is none."""
     oauth_client_secret: str = ""
+    """Secret of the OAuth app."""
     oauth_callback_url: str = ""
+    """Callback of the OAuth app."""

@@ -15,20 +15,37 @@ class BrokerSettings:
     """What workers reach through the broker, and how much of it."""
 
     claim_secret: str
+    """Secret from which one-time codes of machines are derived; gateway and scheduler share it."""
     machine_seconds: float = 4 * 3600.0
+    """Longest life of a machine and of its credentials; gateway and scheduler share it."""
     model_base_url: str
+    """URL of a server that speaks the Messages API."""
     model_api_key: str = ""
+    """Key of this installation at the model provider."""
     model_admin_key: str = ""
+    """The provider's admin key, to settle calls by its usage report."""
     model_key_id: str = ""
+    """Id of MODEL_API_KEY at the provider, when the organization has several keys."""
     model_kind: Literal["anthropic", "rehearsal"] = "anthropic"
+    """Real model, or the rehearsal model of a local stack."""
     account_day_budget_usd: float = 50.0
+    """Sum that an account may spend per day unless it sets another; 0 means no limit."""
     secrets_key_file: str = ""
+    """File of keys that encrypt accounts' secrets, one per line, the first one current; without it
+    accounts can store none.
+    """
     nats_worker_url: str
+    """NATS URL given to workers."""
     nats_workers_account: str
+    """Public key of the NATS account in which workers are users."""
     nats_workers_signing_key: Path
+    """File with the signing key of that account."""
     blobs_per_task: int = 10_000
+    """Objects that one task may store."""
     blob_bytes_per_task: int = 8 * 2**30
+    """Bytes that one task may store in objects."""
     grace_seconds: float = 20.0
+    """Time that open work gets at a stop before it is cut off."""
 
     @property
     def blob_limits(self) -> BlobLimits:

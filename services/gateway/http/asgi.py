@@ -78,7 +78,7 @@ class GatewayApplication:
                 _answers.labels(method, message["status"]).inc()
                 _seconds.labels(method).observe(seconds)
                 _log.info(
-                    "answered",
+                    "request.answered",
                     method=method,
                     path=scope["path"],
                     status=message["status"],

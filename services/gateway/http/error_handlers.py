@@ -72,7 +72,7 @@ def on_cut_short(request: AnyRequest, _: RequestAborted) -> Response[Problem]:
 
 def on_bug(request: AnyRequest, error: Exception) -> Response[Problem]:
     """Answer a failure of ours, and log it."""
-    _log.error("a request failed", path=request.url.path, exc_info=error)
+    _log.error("request.failed", path=request.url.path, exc_info=error)
     said = problem(
         500,
         "internal_error",

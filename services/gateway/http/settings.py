@@ -13,20 +13,35 @@ class HttpSettings:
     """Where the gateway listens, and what one client may take up of it."""
 
     gateway_host: str = "127.0.0.1"
+    """Address to listen on."""
     gateway_port: int
+    """Port to listen on; 0 means any free one."""
     public_url: str
+    """URL under which people reach the gateway; links and sign-in return there."""
     operator_token: str
+    """Bearer token for the operator's routes."""
     allowed_origins: str = ""
+    """Web pages that may use the stream beside PUBLIC_URL, separated by commas."""
     trusted_proxies: str = ""
+    """Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas."""
     connections: int = 20_000
+    """Open connections at most."""
     connections_per_address: int = 200
+    """Open connections at most from one client address."""
     head_seconds: float = 10.0
+    """Time within which a client must send a request's headers."""
     body_seconds: float = 30.0
+    """Time that a request's body may take, beside its size at BODY_BYTES_PER_SECOND."""
     body_bytes_per_second: int = 1024
+    """Slowest rate at which a request's body may arrive."""
     write_seconds: float = 60.0
+    """Time within which a client must read what is sent to it."""
     reads_a_minute: int = 1200
+    """Reading requests of one caller."""
     commands_a_minute: int = 300
+    """Changing requests of one caller."""
     anonymous_a_minute: int = 120
+    """Requests from one address without a valid credential."""
 
     @property
     def connection_limits(self) -> ConnectionLimits:

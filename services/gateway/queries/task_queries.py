@@ -111,7 +111,7 @@ class TaskQueries:
             with redis_errors():
                 content = await self._live.hget(state_key(history.task), "state")
         except RedisUnavailable as error:
-            _log.warning("live state is not reachable", error=repr(error))
+            _log.warning("live_state.unavailable", error=repr(error))
             return None
         return _owned(content, history)
 

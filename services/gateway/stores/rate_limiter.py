@@ -102,7 +102,7 @@ class RateLimiter:
             with redis_errors():
                 taken, left = await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, 1])
         except RedisUnavailable as error:
-            _log.warning("limits are counted here for now", error=repr(error))
+            _log.warning("limits.counted_locally", error=repr(error))
             self._away_until = now + _AWAY_SECONDS
             return self._take_here(kind, key, now)
         return RateLimitResult(kind, most, bool(taken), float(left))
@@ -117,7 +117,7 @@ class RateLimiter:
                 with redis_errors():
                     await self._script(keys=[key], args=[most, most / _WINDOW_SECONDS, -1])
             except RedisUnavailable as error:
-                _log.warning("limits are counted here for now", error=repr(error))
+                _log.warning("limits.counted_locally", error=repr(error))
                 self._away_until = now + _AWAY_SECONDS
         elif key in self._own:
             before = self._own[key]

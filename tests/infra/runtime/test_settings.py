@@ -63,4 +63,4 @@ def test_a_wrong_setting_is_named_and_its_value_is_not_told(
 
     assert named in str(caught.value)
     assert "hunter2" not in str(caught.value)
-    assert "docs/guide/configuration.md" in str(caught.value)
+    assert "docs/reference/configuration.md" in str(caught.value)

@@ -55,7 +55,7 @@ class LocalMachines:
             for line in self._log.read_bytes()[offset:].splitlines():
                 with contextlib.suppress(msgspec.DecodeError):
                     told = msgspec.json.decode(line)
-                    if isinstance(told, dict) and told.get("message") == "listening":
+                    if isinstance(told, dict) and told.get("message") == "machines_api.listening":
                         self.url = f"http://127.0.0.1:{told['port']}/v1"
                         return process
             time.sleep(0.02)

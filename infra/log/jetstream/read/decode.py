@@ -75,9 +75,14 @@ def follows(version: int, recorded: Recorded) -> bool:
     return is_next and (version > 0 or isinstance(recorded.event, GatewayEvent))
 
 
-def log_key(error: InvalidEvent) -> str:
-    """Return the log key under which a message that is left out is told."""
-    return "event.forged" if isinstance(error, ForgedEvent) else "event.invalid"
+def log_invalid_event(subject: str, sequence: int, error: InvalidEvent) -> None:
+    """Log a message that is left out."""
+    _log.error(
+        "event.forged" if isinstance(error, ForgedEvent) else "event.invalid",
+        subject=subject,
+        sequence=sequence,
+        reason=str(error),
+    )
 
 
 class HistoryDecoder:
@@ -110,7 +115,7 @@ class HistoryDecoder:
         """Log what is left out; of thousands the first few, for each reading meets them again."""
         self._alarms += 1
         if self._alarms <= _MAX_ALARMS:
-            _log.error(log_key(error), subject=self._subject, sequence=sequence, reason=str(error))
+            log_invalid_event(self._subject, sequence, error)
 
     def _require_next(self, recorded: Recorded) -> None:
         if not follows(self.version, recorded):

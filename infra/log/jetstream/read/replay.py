@@ -23,7 +23,7 @@ from infra.log.jetstream.connection.api import ApiError, MessageRequest
 from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
 from infra.log.jetstream.connection.waiting import wait_for_either
-from infra.log.jetstream.read.decode import InvalidEvent, log_key, read_event
+from infra.log.jetstream.read.decode import InvalidEvent, log_invalid_event, read_event
 from infra.log.jetstream.read.follow import Scope, follow
 from infra.runtime.telemetry import logger
 
@@ -120,12 +120,7 @@ def _selected(selection: Selection, proofs: Proofs, delivered: DeliveredMessage)
             proofs=proofs,
         )
     except InvalidEvent as error:
-        _log.error(
-            log_key(error),
-            subject=delivered.subject,
-            sequence=delivered.sequence,
-            reason=str(error),
-        )
+        log_invalid_event(delivered.subject, delivered.sequence, error)
         return None
     is_wanted = not selection.types or tag_of(recorded.event) in selection.types
     return recorded if is_wanted else None

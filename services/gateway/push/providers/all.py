@@ -41,8 +41,8 @@ class PushProviders(NamedTuple):
                 "push_kind_not_offered",
                 "/kind",
                 f"This server sends no pushes of kind {kind}: its operator has not set it up "
-                "(docs/guide/configuration.md: VAPID_PRIVATE_KEY, APNS_URL or FCM_URL). It sends: "
-                f"{', '.join(self.kinds) or 'none'}.",
+                "(docs/reference/configuration.md: VAPID_PRIVATE_KEY, APNS_URL or FCM_URL). "
+                f"It sends: {', '.join(self.kinds) or 'none'}.",
             )
 
     async def send(self, address: Address, message: Message) -> Outcome:

@@ -5,7 +5,7 @@ READY := .venv/ready
 JOBS ?= 3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-fast check docs format bench clean lock
+.PHONY: help setup demo run test test-fast test-containers check docs format bench clean lock
 
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -16,11 +16,11 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --require-hashes --only-binar
 
 setup: $(READY) ## Make .venv and install everything, hash-locked
 
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Errand needs Python 3.11 or newer; this is %d.%d. Install a newer one and say: make PYTHON=python3.12" % v[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(SYSTEM_CA); PIP_CERT="$${PIP_CERT:-$$ca}" $(PIP_INSTALL) 2>/dev/null || $(PIP_INSTALL)
-	@$(SYSTEM_CA); env $${ca:+UV_SYSTEM_CERTS=$${UV_SYSTEM_CERTS:-1}} $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-uv.txt requirements.txt
+	@$(SYSTEM_CA); env $${ca:+UV_SYSTEM_CERTS=$${UV_SYSTEM_CERTS:-1}} $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-uv.txt requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -40,6 +40,10 @@ test-fast: export PYTHONDONTWRITEBYTECODE :=
 test-fast: $(READY) ## Every test that needs no server (ONLY=path runs a part)
 	@$(BIN)/python -m pytest $(ONLY) -m "not server" --numprocesses 2 --dist loadfile
 
+test-containers: export PYTHONDONTWRITEBYTECODE :=
+test-containers: $(READY) ## The contract and journey suites, on servers in containers (ONLY=path runs a part)
+	@TEST_CONTAINERS=1 $(BIN)/python -m pytest -rs $(or $(ONLY),tests/contract tests/journeys)
+
 check: $(READY) ## What CI runs before the suite: format, lint, types, architecture
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -47,7 +51,7 @@ check: $(READY) ## What CI runs before the suite: format, lint, types, architect
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest tests/architecture
 
-docs: $(READY) ## Write what is made from the code: docs/asyncapi.json, docs/schemas/, the golden corpus
+docs: $(READY) ## Write what is made from the code: references, docs/asyncapi.json, docs/schemas/, the golden corpus
 	@$(BIN)/python -m docs
 	@$(BIN)/python -m tests.events.specimens
 
@@ -61,6 +65,9 @@ bench: $(READY) ## The benchmarks (NAME=start runs one); the last line is JSON
 clean: ## Forget the stack's data and the environment
 	rm -rf .errand .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis errand.egg-info
 
-lock: ## Write the lock files again
-	@$(BIN)/uv pip compile --quiet --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 --generate-hashes --all-extras pyproject.toml -o requirements.txt
-	@printf 'uv\n' | $(BIN)/uv pip compile --quiet --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 --generate-hashes - -o requirements-uv.txt
+COMPILE = $(BIN)/uv pip compile --quiet --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 --generate-hashes
+
+lock: ## Write the lock files again: requirements.txt for production, requirements-dev.txt for everything
+	@$(COMPILE) --all-extras pyproject.toml -o requirements-dev.txt
+	@$(COMPILE) --constraint requirements-dev.txt pyproject.toml -o requirements.txt
+	@printf 'uv\n' | $(COMPILE) - -o requirements-uv.txt

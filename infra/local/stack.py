@@ -15,7 +15,7 @@ from infra.local import ports, sandbox
 from infra.local.home import Home
 from infra.local.process.child import Announce
 from infra.local.process.supervisor import Supervisor
-from infra.local.servers.provisioning import Servers, running_servers
+from infra.local.servers.provisioning import Launcher, Servers, running_servers
 from infra.local.services import PORTS, Address, Forge, local_forge, services, stand_ins
 from infra.local.settings import Settings
 from infra.local.stack_file import describe_stack, published
@@ -100,6 +100,7 @@ async def running_stack(
     *,
     clock: Clock,
     listen: ListenAddress = _LOOPBACK,
+    launcher: Launcher = lambda _home, server: server,
 ) -> AsyncIterator[Stack]:
     """Start everything; end everything when the block is left.
 
@@ -114,6 +115,7 @@ async def running_stack(
         more_ports=PORTS,
         preferred={"gateway": listen.port} if listen.port else {},
         beside=partial(stand_ins, home, settings=settings),
+        launcher=launcher,
     ) as (up, supervisor):
         port = up.ports["gateway"]
         address = Address(host=listen.host, port=port, public_url=public_url(listen.host, port))

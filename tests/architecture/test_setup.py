@@ -84,7 +84,7 @@ def clone(folder: Path, requirement: str) -> None:
     folder.mkdir()
     shutil.copy(ROOT / "Makefile", folder)
     (folder / "pyproject.toml").write_text(PROJECT)
-    for name in ("requirements.txt", "requirements-uv.txt"):
+    for name in ("requirements-dev.txt", "requirements-uv.txt"):
         (folder / name).write_text(requirement)
     venv.create(folder / ".venv", with_pip=False)
     [packages] = (folder / ".venv" / "lib").glob("python*/site-packages")

@@ -28,6 +28,8 @@ from infra.log.nats_permissions import Role
 from infra.runtime.clock import Clock
 
 Beside = Callable[[Keys, Ports], Sequence[Program]]
+Launcher = Callable[[Home, Program], Program]
+"""Returns the program that runs a server: the server itself, or one that runs it elsewhere."""
 
 SERVER_PORTS = ("nats", "storage")
 NO_PORTS: Ports = MappingProxyType({})
@@ -90,6 +92,7 @@ async def running_servers(
     more_ports: tuple[str, ...] = (),
     preferred: Ports = NO_PORTS,
     beside: Beside = lambda _keys, _ports: (),
+    launcher: Launcher = lambda _home, server: server,
 ) -> AsyncIterator[tuple[Servers, Supervisor]]:
     """Start the servers and provision them; end them when the block is left.
 
@@ -109,7 +112,9 @@ async def running_servers(
                 servers.redis(home),
                 store,
             ]
-            await supervisor.start(four, beside(keys, chosen))
+            await supervisor.start(
+                [launcher(home, server) for server in four], beside(keys, chosen)
+            )
             up = Servers(
                 home=home,
                 keys=keys,

@@ -19,14 +19,14 @@ from services.worker.sandbox.docker import engine_answers
 NO_ENGINE: Final = "unix:///only-tests-marked-docker-reach-an-engine.sock"
 
 _VARIABLE: Final = "DOCKER_HOST"
-_ENGINE: Final = os.environ.get(_VARIABLE)
+ENGINE: Final = os.environ.get(_VARIABLE)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Give the engine to the test if it is marked; hide it from the test if it is not."""
     is_marked = item.get_closest_marker("docker") is not None
-    with _docker_host(_ENGINE if is_marked else NO_ENGINE):
+    with _docker_host(ENGINE if is_marked else NO_ENGINE):
         return (yield)
 
 

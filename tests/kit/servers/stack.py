@@ -20,8 +20,9 @@ from typing import Any, Generic, TypeVar
 import asyncpg
 import pytest
 
-from infra.local.home import inhabited
+from infra.local.home import Home, inhabited
 from infra.local.keys import Storage
+from infra.local.process.child import Program
 from infra.local.process.supervisor import Supervisor
 from infra.local.servers.provisioning import Servers, create_database, running_servers
 from infra.local.services import Forge
@@ -31,6 +32,7 @@ from infra.log.event_mac import EventKeys, read_keys
 from infra.log.nats_permissions import Role, WorkerGrant
 from infra.runtime.clock import utc_now
 from tests.kit.build import nats_identities
+from tests.kit.servers import containers
 from tests.kit.servers.server_directory import server_directory
 
 T = TypeVar("T")
@@ -145,12 +147,16 @@ class RealServers:
 
     def pid(self, name: str) -> int:
         """Process id of "nats", "postgres", "redis" or "storage"."""
+        if is_in_container(name):
+            return containers.container_pid(self.servers.home, name)
         return self._supervisor.pid(name)
 
     async def kill(self, name: str) -> None:
         """SIGKILL; returns when it serves again."""
 
         async def killed() -> None:
+            if is_in_container(name):
+                await asyncio.to_thread(containers.kill_container, self.servers.home, name)
             self._supervisor.kill(name)
             await self._supervisor.serving(name)
 
@@ -197,8 +203,27 @@ class RealStack(RealServers):
 @asynccontextmanager
 async def _running(directory: Path) -> AsyncIterator[tuple[Servers, Supervisor]]:
     with inhabited(directory, plain_environment()) as home:
-        async with running_servers(home, _say, clock=utc_now) as running:
+        async with running_servers(home, _say, clock=utc_now, launcher=launched) as running:
             yield running
+
+
+def is_in_container(name: str) -> bool:
+    """Return whether this program of a stack runs in a container."""
+    return containers.ARE_WANTED and name in containers.IMAGES
+
+
+def launched(home: Home, server: Program) -> Program:
+    """Return the program that runs a server: in a container where the whole run wants that."""
+    return containers.in_container(home, server) if containers.ARE_WANTED else server
+
+
+def skip_without_containers() -> None:
+    """Skip the test where servers are to run in containers and cannot."""
+    if not containers.ARE_WANTED:
+        return
+    if reason := containers.missing():
+        pytest.skip(reason)
+    containers.remove_orphans()
 
 
 def _say(line: str) -> None:
@@ -208,6 +233,7 @@ def _say(line: str) -> None:
 @contextmanager
 def real_servers(directory: Path) -> Iterator[RealServers]:
     """Run the servers in this directory until the block is left."""
+    skip_without_containers()
     thread = OwnThread(_running(directory))
     try:
         yield RealServers(*thread.open(), thread)
@@ -221,7 +247,7 @@ async def _running_whole(
 ) -> AsyncIterator[Stack]:
     with inhabited(directory, {**plain_environment(), **environment}) as home:
         async with running_stack(
-            home, settings, _say, clock=utc_now, listen=ListenAddress()
+            home, settings, _say, clock=utc_now, listen=ListenAddress(), launcher=launched
         ) as stack:
             yield stack
 
@@ -236,6 +262,7 @@ def real_stack(
 
     `environment` is added to that of every program: HEARTBEAT_SILENCE_SECONDS and the like.
     """
+    skip_without_containers()
     chosen = settings or Settings(stand_in_faults=True, sandbox="bubblewrap")
     thread = OwnThread(_running_whole(directory, chosen, environment))
     try:

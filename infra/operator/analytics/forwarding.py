@@ -193,7 +193,10 @@ class Forwarder:
                 )
         pause = max(retry_after_seconds, self._pause_seconds(tries))
         _log.warning(
-            "not delivered yet", endpoint=self.endpoint.name, reason=reason, again_in=round(pause)
+            "forwarding.delivery_failed",
+            endpoint=self.endpoint.name,
+            reason=reason,
+            again_in=round(pause),
         )
         return pause
 

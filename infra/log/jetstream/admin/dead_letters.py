@@ -104,7 +104,7 @@ async def park_message(
     What is longer than an event may be is cut to that length: the whole stands in the log.
     """
     _log.error(
-        "parked in the dead letters",
+        "dead_letter.parked",
         follower=reader,
         subject=delivered.subject,
         sequence=delivered.sequence,
@@ -215,7 +215,7 @@ async def _is_stored(
             f"{_DEAD}.{reader}", body, headers=headers, within_seconds=_ANSWER_SECONDS
         )
     except Unavailable as reason:
-        _log.warning("dead letter not stored yet", reader=reader, reason=str(reason))
+        _log.warning("dead_letter.not_stored", reader=reader, reason=str(reason))
         return False
     return api.decode_publish_answer(answer.data).error is None
 

@@ -174,7 +174,7 @@ class AttemptLog:
             await self._read()
         except Unavailable as reason:
             self._connection.require_open()
-            _log.warning("the history waits for the gateway", reason=str(reason))
+            _log.warning("verification.waiting", reason=str(reason))
 
     async def _read(self) -> None:
         """Read what came, in order, after the gateway was asked about it. Raises Unavailable."""
@@ -266,7 +266,9 @@ class AttemptLog:
             return
         self.is_waiting_for_reader = True
         self.reader_generation += 1
-        _log.warning("a fresh reader is needed", generation=self.reader_generation, reason=reason)
+        _log.warning(
+            "reader.replacement_requested", generation=self.reader_generation, reason=reason
+        )
         self._asked(self.reader_generation)
 
     @staticmethod

@@ -66,7 +66,7 @@ _HAS_MOMENTS: Final = frozenset(kind for kind in get_args(AnyEvent) if moments_o
 _encoder = msgspec.json.Encoder(order="deterministic")
 _events: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 _stored = msgspec.json.Decoder(_Stored)
-_LONGEST_ID: Final = 64
+_MAX_ID_CHARACTERS: Final = 64
 _ID_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789_"
 _SHALLOW_BYTES: Final = 2 * MAX_DEPTH  # too short to hold more brackets, opened and closed
 
@@ -150,7 +150,9 @@ def _require_place(history: History, stored: _Stored) -> None:
         raise msgspec.ValidationError(f"it names the task {stored.task[:80]}")
     if stored.t is not UNSET:
         raise msgspec.ValidationError("a field that frames of the stream have - at `$.t`")
-    if not 0 < len(name) <= _LONGEST_ID or name.strip(_ID_CHARACTERS):  # a third of a regex's time
+    if not 0 < len(name) <= _MAX_ID_CHARACTERS or name.strip(
+        _ID_CHARACTERS
+    ):  # a third of a regex's time
         raise msgspec.ValidationError("an id is of 1 to 64 letters a-z, digits and _ - at `$.id`")
     if not FIRST_YEAR <= stored.at.year <= LAST_YEAR:
         raise msgspec.ValidationError(f"it is dated {stored.at.isoformat()} - at `$.at`")

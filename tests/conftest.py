@@ -17,7 +17,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what it puts in the background deaf to Ctrl-C, and programs pass that on.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-STACKS = {"stack", "attacked", "house", "own_stack", "hasty"}
+STACKS = {"stack", "attacked", "poisoned_stack", "own_stack", "hasty"}
 SERVERS = {"servers", "log_place", "cluster", "forge", "sandbox", "browser", "docker"}
 PROGRAMS = {"api", "machines_api", "rehearsal_model", "shared_model", "running", "up", "disks"}
 STARTERS = ("tests.kit.servers", "tests.kit.run", "tests.faults", "tests.attacks", "tests.journeys")

@@ -42,7 +42,7 @@ class NatsAccess(msgspec.Struct, frozen=True):
 
 
 class ClaimResponse(msgspec.Struct, frozen=True):
-    """What a worker needs to begin. The token is sent this once."""
+    """Everything a worker needs to begin. The token is sent only this once."""
 
     nats: NatsAccess
     token: str

@@ -54,7 +54,7 @@ _TARIFFS: Final[Mapping[str, _Tariff]] = {
         Price(3_000, 15_000, 3_750, 300, 6_000), 200_000, Price(6_000, 22_500, 7_500, 600, 12_000)
     ),
 }
-_MOST_EXPENSIVE: Final = _Tariff(Price(15_000, 75_000, 18_750, 1_500, 30_000))
+_HIGHEST_TARIFF: Final = _Tariff(Price(15_000, 75_000, 18_750, 1_500, 30_000))
 """In each part at least as high as every price above, and as any the provider has listed."""
 
 _SAME_MODEL: Final = re.compile(r"-20\d{6}|-latest")
@@ -117,7 +117,7 @@ def billed_model(asked: str, answered: str) -> str:
 
 def _price(model: str, prompt_tokens: int) -> Price:
     name = _name(model)
-    tariff = _TARIFFS[name] if name else _MOST_EXPENSIVE
+    tariff = _TARIFFS[name] if name else _HIGHEST_TARIFF
     if tariff.long_price is not None and prompt_tokens > tariff.long_tokens:
         return tariff.long_price
     return tariff.price

@@ -9,7 +9,7 @@ from events import Recorded, TaskArchived, TaskCancelled, TaskErased, TaskInstru
 
 
 class _State(Protocol):
-    """What `events.protocol.task_state.TaskState` has, which imports this module."""
+    """The fields used here of `events.protocol.task_state.TaskState`, which imports this module."""
 
     @property
     def version(self) -> int:

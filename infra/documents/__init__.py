@@ -1,7 +1,6 @@
-"""Documents made from the code: JSON Schemas of the events, AsyncAPI of what is said.
+"""Documents made from the code: JSON Schemas of the events, AsyncAPI of the messages.
 
-Each room that says something offers a `Part`; `python -m docs` puts them together. Pure but for
-`files`, which writes.
+Each package that sends messages offers a `Part`; `python -m docs` puts them together.
 """
 
 from infra.documents.asyncapi import Channel, Message, Operation, Part, document

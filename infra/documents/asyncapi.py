@@ -14,7 +14,7 @@ PROTOCOL_VERSION: Final = "1.0.0"
 
 _DESCRIPTION: Final = (
     "The log of facts on NATS JetStream, what is said beside it and not kept, and the stream on "
-    "which a device is told it. Made from the code by `make docs`. In words: events/README.md and "
+    "which a device receives it. Made from the code by `make docs`. In words: events/README.md and "
     "docs/reference/protocol.md."
 )
 _SERVERS: Final[Mapping[str, Json]] = {

@@ -1,7 +1,7 @@
 """Differences between two JSON Schemas of one event, and which need a new version.
 
 Stored events keep their shape for ever, so a shape may only grow: a field with a default, a value
-more, an alternative more. Anything else would misread, or not read, what is stored. Pure.
+more, an alternative more. Anything else would misread, or not read, what is stored.
 """
 
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ from infra.git.old_history_checks import tolerant_settings
 
 _LOCAL_SECONDS: Final = 120.0
 OUTPUT_BYTES: Final = 32 * 1024 * 1024
-"""How much of git's output is read where nothing else is said."""
+"""The bytes of git's output that are read at most, unless a caller gives another limit."""
 
 _COMPLAINT_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 64 * 1024
@@ -49,7 +49,7 @@ _SETTINGS: Final = {
 
 
 class GitResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a git command ended. `is_cut`: it wrote more than was wanted, and was ended for it."""
+    """The end of a git command. `is_cut`: it wrote more than the limit, and was ended for that."""
 
     code: int
     stdout: bytes
@@ -58,7 +58,7 @@ class GitResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_done(self) -> bool:
-        """Whether git did what it was told."""
+        """True when git ended without an error."""
         return self.code == 0
 
     @property

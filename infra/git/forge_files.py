@@ -1,4 +1,4 @@
-"""Which files a forge, or who clones from it, runs or trusts without being asked. Pure.
+"""The files that a forge, or who clones from it, runs or trusts without being asked. Pure.
 
 One definition for worker and broker: the list, how a change of such files is found in git's output,
 and the digest by which an approval is bound to it. A forge that compares names without case finds

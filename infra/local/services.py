@@ -1,6 +1,6 @@
 """The services and their stand-ins, as programs: each a process of its own, as in production.
 
-Here the generated keys become the environment that production sets by other means. Pure: nothing is
+Here the generated keys become the environment that production sets by other means. Nothing is
 started and nothing read.
 """
 

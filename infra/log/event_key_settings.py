@@ -1,4 +1,4 @@
-"""The keys that prove who wrote an event, as a process is told them: EVENT_KEYS and its place."""
+"""The keys that prove who wrote an event, read from EVENT_KEYS and EVENTS_UNSIGNED_UP_TO."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Proof of who wrote an event: a message authentication code (MAC) by the key of its writer. Pure.
+"""Proof of who wrote an event: a message authentication code (MAC) by the key of its writer.
 
 Gateway, scheduler and operator each write event types of their own. A worker may publish any bytes
 on its task's subject, so each event of the three carries the header `Errand-Mac`, made with a key

@@ -1,4 +1,4 @@
-"""A stored message that is not an event, as a reader reports it. Pure."""
+"""A stored message that is not an event, as a reader reports it."""
 
 from typing import NamedTuple
 

@@ -1,7 +1,7 @@
-"""Who may say what on NATS: the table of roles, and what one attempt of one task is granted.
+"""Permissions on NATS: the table of roles, and what one attempt of one task is granted.
 
-Pure. `infra.log.nats_users` signs these into users; `tests/stack/local/test_nats_users.py` tries
-what they refuse.
+`infra.log.nats_users` signs these into users; `tests/stack/local/test_nats_users.py` tries what
+they refuse.
 """
 
 import re
@@ -29,7 +29,7 @@ class Permissions(NamedTuple):
 
 
 class WorkerGrant(NamedTuple):
-    """What one attempt of one task needs of the log: its account, its task, its own reader."""
+    """The part of the log one attempt of one task needs: its account, its task, its own reader."""
 
     account: str
     task: str
@@ -76,7 +76,7 @@ PERMISSIONS: Final[Mapping[Role, Permissions]] = {
     "operator": Permissions(("events.>", "dead.>", *_PROVISION), (_INBOX, "events.>", "dead.>")),
     "analytics": Permissions((*_READ, *_FOLLOW), (_INBOX,)),
 }
-"""What each service may do in account CORE. The operator provisions and erases; analytics reads."""
+"""Permissions per service in account CORE. The operator provisions and erases; analytics reads."""
 
 SERVICES: Final[Mapping[str, str]] = {
     "events.>": "Singleton",
@@ -84,11 +84,11 @@ SERVICES: Final[Mapping[str, str]] = {
     "live.>": "Singleton",
     f"{_NEXT}.*": "Stream",
 }
-"""What account WORKERS may reach of CORE, and of what CORE's answer may consist."""
+"""The subjects of CORE that account WORKERS may reach, and the kind of answer CORE gives."""
 
 
 def worker_permissions(grant: WorkerGrant) -> Permissions:
-    """Say what a worker may: its own subjects, its own reader, its own inbox; nothing else.
+    """Return a worker's permissions: its own subjects, its own reader, its own inbox; nothing else.
 
     Raises ValueError when a part of the grant is more than one plain word, as a wildcard would be.
     """

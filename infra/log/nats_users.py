@@ -1,8 +1,8 @@
 """Accounts and users of NATS as signed JWTs, minted here and nowhere else.
 
 Callers: `infra.local` (the operator, the accounts, the services' users of an embedded server) and
-`services.gateway` (one user an attempt of a task, signed with the signing key of account WORKERS).
-Pure: seeds and times are arguments, so the same arguments give the same bytes.
+`services.gateway` (one user per attempt of a task, signed with the signing key of account WORKERS).
+Seeds and times are arguments, so the same arguments give the same bytes.
 
 Specification: the claims are version 2 of github.com/nats-io/jwt (Go); the header's algorithm is
 `ed25519-nkey`; keys and seeds are NKEYs (github.com/nats-io/nkeys). The server enforces the

@@ -38,7 +38,7 @@ class Archived(NamedTuple):
     up_to: int
 
 
-class Shelf:
+class ArchiveStore:
     """The segments of an archive, under one prefix of a bucket."""
 
     def __init__(self, objects: Objects, prefix: str) -> None:
@@ -69,12 +69,12 @@ class Shelf:
 
 
 class Archiving:
-    """Archives one log onto one shelf."""
+    """Archives one log into one store."""
 
     def __init__(
         self,
         connection: Connection,
-        shelf: Shelf,
+        store: ArchiveStore,
         vault: Vault,
         *,
         clock: Clock,
@@ -82,7 +82,7 @@ class Archiving:
         most: RangeLimit = SEGMENT,
     ) -> None:
         self._connection = connection
-        self._shelf = shelf
+        self._store = store
         self._vault = vault
         self._clock = clock
         self._entropy = entropy
@@ -94,7 +94,7 @@ class Archiving:
         Raises Damaged when segments are missing, NotStored, StorageFailed, Unavailable.
         """
         info = await JetStreamLog[Any](self._connection).info()
-        known = [m for m in await self._shelf.manifests() if m.log_created == info.created]
+        known = [m for m in await self._store.manifests() if m.log_created == info.created]
         reached = chain(known)[-1].up_to if known else 0
         segments = events = 0
         while reached < info.last_sequence:
@@ -120,7 +120,7 @@ class Archiving:
                 sha256=sha256(segment).hexdigest(),
                 created=self._clock(),
             )
-            await self._shelf.put(manifest, segment)
+            await self._store.put(manifest, segment)
             return manifest
 
     async def _sealed(self, stretch: LogRange) -> bytes:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from events import TaskId
 from infra.log.jetstream import Connection, connect
-from infra.operator.archive import Archiving, Shelf
+from infra.operator.archive import ArchiveStore, Archiving
 from infra.operator.command_line import run
 from infra.operator.context import Operator
 from infra.operator.erasure import Erased, Erasing
@@ -69,7 +69,7 @@ async def _archive(console: Console, installation: Installation, place: _Place) 
     async with _opened(installation, place.bucket) as opened:
         archiving = Archiving(
             opened.connection,
-            Shelf(opened.objects, place.prefix),
+            ArchiveStore(opened.objects, place.prefix),
             opened.vault,
             clock=utc_now,
             entropy=secrets.token_bytes,
@@ -83,9 +83,9 @@ async def _archive(console: Console, installation: Installation, place: _Place) 
 
 async def _restore(console: Console, installation: Installation, place: _Place) -> None:
     async with _opened(installation, place.bucket) as opened:
-        shelf = Shelf(opened.objects, place.prefix)
+        store = ArchiveStore(opened.objects, place.prefix)
         done = await restore_log(
-            opened.connection, shelf, opened.vault, _teller(console, "verified and restored")
+            opened.connection, store, opened.vault, _teller(console, "verified and restored")
         )
     restored = f"Restored {done.events:,} events up to sequence {done.up_to:,}"
     console.print(f"{restored}; {done.erased:,} had been erased.", highlight=False)

@@ -54,7 +54,7 @@ class LiveStates(Protocol):
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken from where.
+    """The result of an erasure: what was removed from where.
 
     `is_overwritten` says whether the events' bytes were overwritten in the log's files, and
     `is_projected` whether the read models had followed when this was written.

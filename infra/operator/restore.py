@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from infra.log.jetstream import Connection
 from infra.log.jetstream.admin.import_log import LogImport, require_empty
-from infra.operator.archive import Shelf
+from infra.operator.archive import ArchiveStore
 from infra.operator.segment import Damaged, Manifest, chain, newest, opened, unpack
 from infra.operator.task_keys import Vault
 
 
 class Restored(NamedTuple):
-    """How many events were restored, how many had been erased, and the last sequence.
+    """The numbers of events restored and of events erased before, and the last sequence.
 
-    `unproven` of the control plane's are not proven to be its own by the keys at hand.
+    `unproven` counts the control plane's events that the keys at hand do not prove to be its own.
     """
 
     events: int
@@ -28,20 +28,20 @@ class Restored(NamedTuple):
 
 
 async def restore(
-    connection: Connection, shelf: Shelf, vault: Vault, tell: Callable[[Manifest], None]
+    connection: Connection, store: ArchiveStore, vault: Vault, tell: Callable[[Manifest], None]
 ) -> Restored:
     """Restore the newest log of an archive. `tell` is called after each segment.
 
     Raises LogNotEmpty, Damaged, DecryptionError, ImportFailed, StorageFailed, Unavailable.
     """
     await require_empty(connection)
-    manifests = chain(newest(await shelf.manifests()))
+    manifests = chain(newest(await store.manifests()))
     if not manifests:
         raise Damaged("There is no archive here. Name the place `errand archive` wrote to.")
     refilling = LogImport(connection)
     events = erased = 0
     for manifest in manifests:
-        records = unpack(await shelf.segment(manifest), manifest)
+        records = unpack(await store.segment(manifest), manifest)
         keys = await vault.keys({record.key for record in records})
         for record in records:
             if record.key in keys:

@@ -1,4 +1,4 @@
-"""A segment of the archive: a stretch of the log, one sealed record a line, gzipped. Pure.
+"""A segment of the archive: a stretch of the log, one sealed record per line, gzipped.
 
 Beside it stands its manifest, which says what the segment covers and how it must hash; a segment
 without a manifest was never finished. `after` < every sequence <= `up_to`, and the next segment's
@@ -38,7 +38,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a segment holds: of which log, from where to where, and its hash.
+    """The content of a segment: of which log, from where to where, and its hash.
 
     `first` and `last` are the sequences of its first and last record, 0 when it has none.
     """
@@ -63,7 +63,7 @@ _records = msgspec.json.Decoder(Record)
 
 
 def task_of(subject: str) -> TaskId:
-    """Tell whose body it is."""
+    """Return the task whose event this is."""
     return history_of(subject).task
 
 

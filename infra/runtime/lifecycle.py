@@ -1,4 +1,4 @@
-"""How a service process runs, and how it stops."""
+"""The run and the orderly stop of a service process."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ def collect_rarely() -> None:
 
 
 async def run_until_signalled(*loops: Loop, grace_seconds: float) -> None:
-    """Run the loops until all have ended, one fails, or the process is told to stop.
+    """Run the loops until all have ended, one fails, or the process is asked to stop.
 
     Each loop is handed the event that says "stopping": it takes no new work, finishes what it
     holds, and returns. A loop still busy `grace_seconds` after SIGINT or SIGTERM is cancelled.

@@ -20,5 +20,5 @@ def claim_code(secret: str, task: TaskId, attempt: int) -> str:
 
 
 def is_claim(secret: str, task: TaskId, attempt: int, code: str) -> bool:
-    """Tell, in constant time, whether `code` is the attempt's."""
+    """Return, in constant time, whether `code` is the attempt's."""
     return hmac.compare_digest(claim_code(secret, task, attempt).encode(), code.encode())

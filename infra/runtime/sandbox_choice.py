@@ -1,6 +1,6 @@
-"""Which sandbox `auto` means on a machine: one rule, for the worker and for whoever announces it.
+"""The sandbox `auto` means on a machine: one rule, for the worker and for whoever announces it.
 
-Pure: what is missing for Docker, and the platform, are arguments.
+What is missing for Docker, and the platform, are arguments.
 """
 
 from typing import Final, Literal

@@ -1,6 +1,6 @@
-"""What a service tells of itself: JSON log lines, spans, metrics.
+"""Telemetry of a service: JSON log lines, spans, metrics.
 
-Log lines go to standard error, one JSON object a line, with the ids bound in structlog's
+Log lines go to standard error, one JSON object per line, with the ids bound in structlog's
 contextvars (task, attempt, request) and the current trace. Spans leave by OTLP/HTTP when an
 endpoint is set (OTEL_EXPORTER_OTLP_ENDPOINT) and travel between services as `traceparent` in
 message headers.
@@ -91,7 +91,7 @@ class LossyStream:
 
     @property
     def is_full(self) -> bool:
-        """Whether the last line was dropped, or cut, as its pipe was full."""
+        """True when the last line was dropped, or cut, as its pipe was full."""
         return self._patience_ms == 0
 
     def write(self, text: str) -> int:

@@ -94,7 +94,7 @@ def _empty(root: int) -> None:
 def _remove_entry(root: int, name: str, fresh_name: Callable[[], str]) -> None:
     """Remove a file or a directory. Directories below the deepest that is walked are moved up."""
     if not _is_directory(root, name):
-        _insist(root, name, lambda: os.unlink(name, dir_fd=root))
+        _remove_with_retry(root, name, lambda: os.unlink(name, dir_fd=root))
         return
     trouble: OSError | None = None
     levels = [_Level(root, name)]
@@ -104,17 +104,17 @@ def _remove_entry(root: int, name: str, fresh_name: Callable[[], str]) -> None:
             try:
                 if not here.names:
                     levels.pop().close()
-                    _insist(here.parent, here.name, here.remove)
+                    _remove_with_retry(here.parent, here.name, here.remove)
                     continue
                 child = here.names.pop()
                 if not _is_directory(here.descriptor, child):
-                    _insist(
+                    _remove_with_retry(
                         here.descriptor, child, partial(os.unlink, child, dir_fd=here.descriptor)
                     )
                 elif len(levels) < _LEVELS_AT_ONCE:
                     levels.append(_Level(here.descriptor, child))
                 else:
-                    _insist(
+                    _remove_with_retry(
                         here.descriptor, child, partial(here.move_up, child, root, fresh_name())
                     )
             except OSError as error:
@@ -156,7 +156,7 @@ def _is_directory(parent: int, name: str) -> bool:
     return True
 
 
-def _insist(parent: int, name: str, remove: Callable[[], None]) -> None:
+def _remove_with_retry(parent: int, name: str, remove: Callable[[], None]) -> None:
     """Remove; when that is not permitted, take protecting flags away and try once more."""
     try:
         remove()

@@ -1,4 +1,4 @@
-"""Sealing: AES-256-GCM, a nonce before each sealed text, bound to what the text is of. Pure.
+"""Sealing: AES-256-GCM, a nonce before each sealed text, bound to what the text is of.
 
 A task's key seals its bodies; the key-encryption key wraps the tasks' keys. NIST SP 800-38D: with
 random 96-bit nonces one key may seal 2^32 texts; a task has at most 10^5.

@@ -1,4 +1,4 @@
-"""How live state leaves the projector and reaches the gateway: names and frames in Redis.
+"""The names and frames in Redis by which live state goes from the projector to the gateway.
 
 The projector's live loop writes, the gateway's hub reads. Redis holds nothing that is not in the
 log: emptied, it is filled again from there.
@@ -36,7 +36,7 @@ def state_key(task: TaskId) -> str:
 
 
 def pack(frame: Frame) -> bytes:
-    """Spell a frame: the version as eight bytes, big-endian, then the body."""
+    """Return a frame's bytes: the version as eight bytes, big-endian, then the body."""
     return _VERSION.pack(frame.version) + frame.body
 
 

@@ -20,7 +20,7 @@ class StorageFailed(Exception):
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
-    """Where objects are kept, and the key to it."""
+    """The place where objects are kept, and the key to it."""
 
     endpoint_url: str
     region: str
@@ -88,7 +88,7 @@ class Objects:
 
 
 class Location(Protocol):
-    """Where an object store is, and the key to it."""
+    """The address of an object store, and the key to it."""
 
     @property
     def endpoint_url(self) -> str:

@@ -1,4 +1,4 @@
-"""Which errors of boto mean that the object store is unavailable, and may be there again later."""
+"""The errors of boto that mean: the object store is unavailable, and may be there again later."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Which errors of redis-py mean that Redis is unavailable, and may be there again later.
+"""The errors of redis-py that mean: Redis is unavailable, and may be there again later.
 
 The one classification, for every service that uses Redis. Redis holds nothing that is not in the
 log, so whoever meets one of these waits or goes on without it.

@@ -1,7 +1,7 @@
-"""What a caller is told when a request is refused: RFC 9457, the same over HTTP and the stream.
+"""Problems: the answer to a refused request (RFC 9457), the same over HTTP and the stream.
 
 Every problem has a stable `code`, says its cause in `detail` and, where there is one, the remedy.
-Pure: nothing here knows of HTTP but the status numbers.
+Nothing here knows of HTTP but the status numbers.
 """
 
 from http import HTTPStatus
@@ -71,7 +71,7 @@ def not_found(what: str = "task") -> Refused:
 
 
 def position_lost(task: str) -> Refused:
-    """Refuse to go on from a version the history does not have: it must be looked at anew."""
+    """Refuse to go on from a version the history does not have: it must be read again."""
     instead = f"/v1/tasks/{task}/state"
     made = problem(
         410,

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.test_sizes import MODULES, ROOT
+from tests.architecture.source_modules import MODULES
+from tests.kit.paths import ROOT
 
 
 def raises_in_except_star(tree: ast.AST) -> Iterator[int]:

@@ -65,7 +65,7 @@ def wheel(folder: Path) -> str:
 def package_index(folder: Path, context: ssl.SSLContext) -> Iterator[str]:
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log line."""
 
     handler = partial(Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -1,4 +1,4 @@
-"""What a hostile worker may write into its task's history, by family.
+"""Events a hostile worker may write into its task's history, by family.
 
 A poison takes the envelope an honest event would have and returns the bytes that are stored.
 """

@@ -44,14 +44,14 @@ NAMES = (*FAMILIES, *FLOODS, KEPT)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def poisoned_stack(tmp_path_factory):
     """A stack of this module's own: it is poisoned for good."""
     environment = {
         "TASKS_PER_ACCOUNT": "50",
         "HEARTBEAT_SILENCE_SECONDS": "20",
         "RETRY_BACKOFF_SECONDS": "120,120,120",  # a poison that ends its worker gets no other here
     }
-    with real_stack(tmp_path_factory.mktemp("house"), environment=environment) as running:
+    with real_stack(tmp_path_factory.mktemp("poisoned_stack"), environment=environment) as running:
         yield running
 
 
@@ -184,29 +184,34 @@ class Poisoner:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def poisoners(house):
+async def poisoners(poisoned_stack):
     """A task at work for each family."""
     async with AsyncExitStack() as left:
-        phone = await signed_in(house)
+        phone = await signed_in(poisoned_stack)
         await left.enter_async_context(phone.gateway)
-        credentials = house.credentials("analytics")
+        credentials = poisoned_stack.credentials("analytics")
         reader = connect(
-            house.nats_url, credentials=credentials, name="test", keys=house.event_keys
+            poisoned_stack.nats_url,
+            credentials=credentials,
+            name="test",
+            keys=poisoned_stack.event_keys,
         )
         log = JetStreamLog(await left.enter_async_context(reader))
-        made = await repository(house, "slugify")
+        made = await repository(poisoned_stack, "slugify")
         tasks = [await phone.submit(LONG_WORK, made.url) for _ in NAMES]
-        found = {n: Poisoner(house, log, phone, t) for n, t in zip(NAMES, tasks, strict=True)}
+        found = {
+            n: Poisoner(poisoned_stack, log, phone, t) for n, t in zip(NAMES, tasks, strict=True)
+        }
         for each in found.values():
             await eventually(each.is_at_work, seconds=90, every_seconds=0.2)
         yield found
 
 
-def pids(house):
-    return {name: house.pid(name) for name in SERVICES}
+def pids(poisoned_stack):
+    return {name: poisoned_stack.pid(name) for name in SERVICES}
 
 
-async def judge(house, poisoner, before, *, ended_as=""):
+async def judge(poisoned_stack, poisoner, before, *, ended_as=""):
     """Look at a poisoned task and end it; `ended_as` is the reason with which it ends itself."""
     await poisoner.answers()
     await poisoner.streams()
@@ -217,14 +222,14 @@ async def judge(house, poisoner, before, *, ended_as=""):
         await poisoner.is_cancelled()
     await poisoner.shown()
     await poisoner.answers()
-    assert pids(house) == before
+    assert pids(poisoned_stack) == before
 
 
-async def others_work(house, device, submitted):
+async def others_work(poisoned_stack, device, submitted):
     """Another account's task goes all its way, whatever is poisoned or killed meanwhile."""
-    stranger = await signed_in(house, account="acc_stranger")
+    stranger = await signed_in(poisoned_stack, account="acc_stranger")
     async with stranger.gateway, asyncio.timeout(60):
-        made = await repository(house, "slugify")
+        made = await repository(poisoned_stack, "slugify")
         task = await stranger.submit("rehearse 1 tool calls", made.url)
         submitted.set()
         async for _ in stranger.watch(task["id"], device=device):
@@ -234,36 +239,36 @@ async def others_work(house, device, submitted):
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_what_a_worker_writes_costs_its_own_task_only(house, poisoners, family):
-    before = pids(house)
+async def test_what_a_worker_writes_costs_its_own_task_only(poisoned_stack, poisoners, family):
+    before = pids(poisoned_stack)
     await poisoners[family].publish(FAMILIES[family])
-    await judge(house, poisoners[family], before, ended_as=ENDED_AS.get(family, ""))
+    await judge(poisoned_stack, poisoners[family], before, ended_as=ENDED_AS.get(family, ""))
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("family", FLOODS)
 async def test_sums_of_what_a_worker_writes_stay_within_what_can_be_stored(
-    house, poisoners, family
+    poisoned_stack, poisoners, family
 ):
-    before = pids(house)
+    before = pids(poisoned_stack)
     await poisoners[family].flood(*FLOODS[family])
-    await judge(house, poisoners[family], before, ended_as=ENDED_AS.get(family, ""))
+    await judge(poisoned_stack, poisoners[family], before, ended_as=ENDED_AS.get(family, ""))
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_others_go_on_and_the_services_start_again_over_it(house, poisoners):
-    before = pids(house)
+async def test_others_go_on_and_the_services_start_again_over_it(poisoned_stack, poisoners):
+    before = pids(poisoned_stack)
     kept = poisoners[KEPT]
     async with asyncio.TaskGroup() as through:
         submitted = asyncio.Event()
-        through.create_task(others_work(house, "through it", submitted))
+        through.create_task(others_work(poisoned_stack, "through it", submitted))
         await kept.publish(SAMPLE)
         await kept.shown()
-        assert pids(house) == before
+        assert pids(poisoned_stack) == before
         await submitted.wait()
 
         async with asyncio.TaskGroup() as group:
             for name in SERVICES:
-                group.create_task(house.kill(name))
-        through.create_task(others_work(house, "after it", asyncio.Event()))
-        await judge(house, kept, pids(house))
+                group.create_task(poisoned_stack.kill(name))
+        through.create_task(others_work(poisoned_stack, "after it", asyncio.Event()))
+        await judge(poisoned_stack, kept, pids(poisoned_stack))

@@ -4,8 +4,6 @@ What a forge runs or trusts does not reach the forge in any form unless a person
 very tree; an ordinary push does.
 """
 
-# ruff: noqa: F811 - pytest finds fixtures by their names
-
 import os
 from datetime import timedelta
 
@@ -15,7 +13,7 @@ from events import ApprovalRequested, CallId, WorkspacePrepared, request_id
 from infra.git.forge_files import push_digest
 from infra.runtime.clock import utc_now
 from services.gateway.broker.git import push_reception
-from tests.kit.run.git_push import clone, commit, errand, put, refs, tree_of  # noqa: F401
+from tests.kit.repository.git_push import commit_all, remote_refs, tree_of, write_file
 from tests.kit.servers.forge import git_ok
 
 EVIL = ".github/workflows/evil.yml"
@@ -26,18 +24,20 @@ async def push(errand, clone, *options):
 
 
 async def refused(errand, forge, clone, *options, why="has allowed exactly this push"):
-    before = refs(forge)
+    before = remote_refs(forge)
     pushed = await push(errand, clone, *options)
     assert pushed.code != 0
     assert why in pushed.errors, pushed.errors
-    assert refs(forge) == before
+    assert remote_refs(forge) == before
     return pushed
 
 
 def gitlink(clone):
     head = git_ok("rev-parse", "HEAD", inside=clone).strip()
     git_ok("update-index", "--add", "--cacheinfo", f"160000,{head},vendor/lib", inside=clone)
-    put(clone, ".gitmodules", '[submodule "lib"]\n\tpath = vendor/lib\n\turl = https://x.test/a\n')
+    write_file(
+        clone, ".gitmodules", '[submodule "lib"]\n\tpath = vendor/lib\n\turl = https://x.test/a\n'
+    )
     git_ok("add", ".gitmodules", inside=clone)
     git_ok("commit", "-qm", "link", inside=clone)
 
@@ -51,7 +51,7 @@ def bare_gitlink(clone):
 def linked_folder(clone):
     git_ok("mv", ".github", "ci", inside=clone)
     (clone / ".github").symlink_to("ci")
-    commit(clone)
+    commit_all(clone)
 
 
 def known_folder(clone):
@@ -63,46 +63,46 @@ def known_folder(clone):
 
 def hidden_below(clone):
     """The last commit takes back what the one below it has."""
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
     git_ok("rm", "-q", EVIL, inside=clone)
-    put(clone, "more.txt")
-    commit(clone)
+    write_file(clone, "more.txt")
+    commit_all(clone)
 
 
 def on_top(clone):
-    put(clone, "more.txt")
-    commit(clone)
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, "more.txt")
+    commit_all(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
 
 
 def merged(clone):
     git_ok("checkout", "-q", "-b", "side", inside=clone)
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
     git_ok("checkout", "-q", "main", inside=clone)
-    put(clone, "more.txt")
-    commit(clone)
+    write_file(clone, "more.txt")
+    commit_all(clone)
     git_ok("merge", "-q", "-s", "ours", "-m", "both", "side", inside=clone)
 
 
 def file(name, content="x\n"):
     def change(clone):
-        put(clone, name, content)
-        commit(clone)
+        write_file(clone, name, content)
+        commit_all(clone)
 
     return change
 
 
 def mode(clone):
     (clone / ".github/workflows/ci.yml").chmod(0o755)
-    commit(clone)
+    commit_all(clone)
 
 
 def deletion(clone):
     git_ok("rm", "-q", "CODEOWNERS", inside=clone)
-    commit(clone)
+    commit_all(clone)
 
 
 WAYS = {
@@ -134,12 +134,12 @@ async def test_what_a_forge_runs_or_trusts_is_not_pushed(errand, forge, clone, w
 
 async def test_ordinary_work_is_pushed_again_and_again(errand, forge, clone):
     for number in range(3):
-        put(clone, "src/deep/main.py", f"print({number})\n" * 200)
-        put(clone, ".github/ISSUE_TEMPLATE.md", f"{number}\n")
-        commit(clone)
+        write_file(clone, "src/deep/main.py", f"print({number})\n" * 200)
+        write_file(clone, ".github/ISSUE_TEMPLATE.md", f"{number}\n")
+        commit_all(clone)
         pushed = await push(errand, clone)
         assert pushed.code == 0, pushed.errors
-        assert git_ok("rev-parse", "HEAD", inside=clone).strip() in refs(forge)
+        assert git_ok("rev-parse", "HEAD", inside=clone).strip() in remote_refs(forge)
 
 
 async def test_a_branch_that_holds_nothing_new_is_pushed(errand, clone):
@@ -147,33 +147,33 @@ async def test_a_branch_that_holds_nothing_new_is_pushed(errand, clone):
 
 
 async def test_a_later_push_and_a_forced_one_are_looked_into_too(errand, forge, clone):
-    put(clone, "work.txt")
-    commit(clone)
+    write_file(clone, "work.txt")
+    commit_all(clone)
     assert (await push(errand, clone)).code == 0
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
     await refused(errand, forge, clone)
     git_ok("reset", "-q", "--hard", "HEAD~2", inside=clone)
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
     await refused(errand, forge, clone, "--force")
 
 
 async def test_one_push_moves_one_branch_once(errand, forge, clone):
-    put(clone, "work.txt")
-    commit(clone)
-    before = refs(forge)
+    write_file(clone, "work.txt")
+    commit_all(clone)
+    before = remote_refs(forge)
     both = await errand.push(clone, f"HEAD:refs/heads/{errand.branch}", "HEAD:refs/heads/main")
     assert both.code != 0
-    assert refs(forge) == before
+    assert remote_refs(forge) == before
 
 
 async def test_a_branch_of_someone_elses_commit_is_not_pushed(errand, forge, clone, tmp_path):
     """The forge has the commit already, on another branch; the push brings no object at all."""
     other = tmp_path / "other"
     git_ok("clone", forge.clone_url("app"), other)
-    put(other, EVIL)
-    commit(other)
+    write_file(other, EVIL)
+    commit_all(other)
     git_ok("push", "origin", "HEAD:refs/heads/other", inside=other)
     git_ok("fetch", forge.clone_url("app"), "refs/heads/other", inside=clone)
     git_ok("checkout", "-q", "FETCH_HEAD", inside=clone)
@@ -200,16 +200,16 @@ async def test_work_from_an_older_state_of_the_base_is_pushed(errand, forge, clo
     moved = tmp_path / "moved"
     git_ok("clone", forge.clone_url("app"), moved)
     for number in range(3):
-        put(moved, ".github/workflows/ci.yml", f"on: push # {number}\n")
-        commit(moved)
+        write_file(moved, ".github/workflows/ci.yml", f"on: push # {number}\n")
+        commit_all(moved)
     git_ok("push", "origin", "HEAD:refs/heads/main", inside=moved)
     for number in range(2):
-        put(clone, "src/deep/main.py", f"print({number})\n")
-        commit(clone)
+        write_file(clone, "src/deep/main.py", f"print({number})\n")
+        commit_all(clone)
         pushed = await push(errand, clone)
         assert pushed.code == 0, pushed.errors
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
     await refused(errand, forge, clone)
 
 
@@ -238,10 +238,10 @@ async def ask(errand, paths, tree, *, verdict="allow", tool="push"):
 
 
 async def test_what_a_person_allowed_is_pushed_and_nothing_else(errand, forge, clone):
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
     await ask(errand, [EVIL], tree_of(clone))
-    put(clone, "more.txt")
+    write_file(clone, "more.txt")
     git_ok("add", "-A", inside=clone)
     git_ok("commit", "-q", "--amend", "-m", "more", inside=clone)
     await refused(errand, forge, clone)
@@ -258,8 +258,8 @@ async def test_what_a_person_allowed_is_pushed_and_nothing_else(errand, forge, c
     ids=str,
 )
 async def test_another_answer_allows_nothing(errand, forge, clone, approval):
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
     known = {"paths": [EVIL], "tree": tree_of(clone), **approval}
     await ask(errand, known.pop("paths"), known.pop("tree"), **known)
     await refused(errand, forge, clone)
@@ -270,10 +270,10 @@ async def test_a_pack_that_is_too_large_is_refused_before_it_is_whole(
 ):
     monkeypatch.setattr(push_reception, "MAX_PACK_BYTES", 1024 * 1024)
     (clone / "noise.bin").write_bytes(os.urandom(3 * 1024 * 1024))
-    commit(clone)
-    before = refs(forge)
+    commit_all(clone)
+    before = remote_refs(forge)
     assert (await push(errand, clone)).code != 0
-    assert refs(forge) == before
+    assert remote_refs(forge) == before
 
 
 async def test_nothing_of_a_push_stays_on_the_gateways_disk(
@@ -282,10 +282,10 @@ async def test_nothing_of_a_push_stays_on_the_gateways_disk(
     kept = tmp_path / "kept"
     kept.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(kept))
-    put(clone, "work.txt")
-    commit(clone)
+    write_file(clone, "work.txt")
+    commit_all(clone)
     assert (await push(errand, clone)).code == 0
-    put(clone, EVIL)
-    commit(clone)
+    write_file(clone, EVIL)
+    commit_all(clone)
     await refused(errand, forge, clone)
     assert list(kept.glob("push-*")) == []

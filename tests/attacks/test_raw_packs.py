@@ -1,7 +1,5 @@
 """A worker that was taken over sends the broker what git itself would not send."""
 
-# ruff: noqa: F811 - pytest finds fixtures by their names
-
 import os
 import struct
 import zlib
@@ -9,7 +7,7 @@ from hashlib import sha1
 
 import pytest
 
-from tests.kit.run.git_push import clone, commit, errand, put, refs, tree_of  # noqa: F401
+from tests.kit.repository.git_push import remote_refs, tree_of
 from tests.kit.servers.forge import git_ok
 
 
@@ -81,11 +79,11 @@ def odd_tree(clone, names):
     ids=str,
 )
 async def test_a_tree_no_git_would_write_is_refused(errand, forge, clone, names):
-    before = refs(forge)
+    before = remote_refs(forge)
     new, pack = odd_tree(clone, names)
     answer = await send(errand, request(errand, new, pack))
     assert "push_refused" in answer.text
-    assert refs(forge) == before
+    assert remote_refs(forge) == before
 
 
 def garbage(errand, clone):
@@ -129,10 +127,10 @@ GARBAGE = [
 
 @pytest.mark.parametrize("what", GARBAGE)
 async def test_what_is_no_whole_sound_push_is_refused(errand, forge, clone, what):
-    before = refs(forge)
+    before = remote_refs(forge)
     answer = await send(errand, garbage(errand, clone)[what])
     assert "push_refused" in answer.text, answer.text
-    assert refs(forge) == before
+    assert remote_refs(forge) == before
 
 
 async def test_the_packs_of_these_tests_are_taken_when_they_are_sound(errand, forge, clone):
@@ -144,4 +142,4 @@ async def test_the_packs_of_these_tests_are_taken_when_they_are_sound(errand, fo
     new = object_id("commit", made)
     answer = await send(errand, request(errand, new, pack_of(entry(1, made))))
     assert "unpack ok" in answer.text
-    assert new in refs(forge)
+    assert new in remote_refs(forge)

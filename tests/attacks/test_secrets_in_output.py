@@ -1,4 +1,4 @@
-"""What a command prints of keys and of the worker's own secrets is kept nowhere in the stack.
+"""Keys and secrets of the worker that a command prints are kept nowhere in the stack.
 
 The keys are of well-known shapes and made up for the run; the commit holds them in pieces only. The
 program prints them whole, again in pieces that are flushed one by one, and beside them all that it

@@ -1,4 +1,4 @@
-"""What a forge runs or trusts is never pushed unless a person has allowed that very tree."""
+"""Files that a forge runs or trusts are never pushed unless a person has allowed that very tree."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,8 +18,8 @@ from services.worker.loop import drive
 from tests.kit.build.worker_history import SUBMITTED
 from tests.kit.fakes.worker_world import Bench, called, said
 from tests.kit.probe.eventually import eventually
+from tests.kit.repository.task_workspace import BRANCH, publish
 from tests.kit.servers.forge import git_ok
-from tests.worker.workspace.test_workspace import BRANCH, place, publish, scratch, shelf, source  # noqa: F401 - its fixtures are used here
 
 SUBMIT = ("s", "submit", {"summary": "done", "title": "T", "body": "B"})
 
@@ -27,11 +27,11 @@ SUBMIT = ("s", "submit", {"summary": "done", "title": "T", "body": "B"})
 class Agent:
     """A task whose loop runs against a real forge, git and sandbox; its model is scripted."""
 
-    def __init__(self, place, *replies) -> None:  # noqa: F811
+    def __init__(self, place, *replies) -> None:
         self.bench = Bench(*replies)
         self.bench.sandbox = place.sandbox  # type: ignore[assignment]
         self.bench.workspace = place.workspace
-        self.bench.blobs = place.shelf
+        self.bench.blobs = place.blobs
 
     async def begin(self) -> None:
         await self.bench.append(SUBMITTED)
@@ -54,12 +54,12 @@ class Agent:
         )
 
 
-def branch(source) -> str:  # noqa: F811
+def branch(source) -> str:
     return git_ok("ls-remote", "origin", f"refs/heads/{BRANCH}", inside=source)
 
 
 @pytest.fixture
-async def base(source) -> AsyncIterator[None]:  # noqa: F811
+async def base(source) -> AsyncIterator[None]:
     (source / ".github/workflows").mkdir(parents=True)
     (source / ".github/workflows/ci.yml").write_text("on: push\n")
     (source / ".gitignore").write_text("*.yaml\n")
@@ -93,7 +93,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_nothing_is_pushed_before_a_person_has_allowed_it(base, source, place, way):  # noqa: F811
+async def test_nothing_is_pushed_before_a_person_has_allowed_it(base, source, place, way):
     how = WAYS[way]
     call = ("c", *how) if isinstance(how, tuple) else ("c", "bash", {"command": how})
     agent = Agent(place, called(call), called(SUBMIT), said("end"))
@@ -113,7 +113,7 @@ async def test_nothing_is_pushed_before_a_person_has_allowed_it(base, source, pl
     assert agent.bench.facts(TaskFailed)[0].reason == "push_not_allowed"
 
 
-async def test_what_a_person_allowed_is_pushed(base, source, place):  # noqa: F811
+async def test_what_a_person_allowed_is_pushed(base, source, place):
     change = ("c", "bash", {"command": "echo 'on: pull_request' > .github/workflows/ci.yml"})
     agent = Agent(place, called(change), called(SUBMIT))
     await agent.begin()
@@ -126,7 +126,7 @@ async def test_what_a_person_allowed_is_pushed(base, source, place):  # noqa: F8
     assert agent.bench.facts(TaskFinished)[0].outcome == "pull_request"
 
 
-async def test_an_approval_is_for_the_tree_that_was_shown(base, source, place):  # noqa: F811
+async def test_an_approval_is_for_the_tree_that_was_shown(base, source, place):
     agent = Agent(
         place,
         called(("c", "bash", {"command": "echo 1 > Jenkinsfile"})),
@@ -149,7 +149,7 @@ async def test_an_approval_is_for_the_tree_that_was_shown(base, source, place): 
     assert branch(source) == ""
 
 
-async def test_an_approval_of_something_else_allows_nothing(base, source, place):  # noqa: F811
+async def test_an_approval_of_something_else_allows_nothing(base, source, place):
     agent = Agent(place, called(("c", "bash", {"command": "echo 1 > CODEOWNERS"})), called(SUBMIT))
     agent.bench.model.replies.append(said("end"))
     await agent.begin()
@@ -160,7 +160,7 @@ async def test_an_approval_of_something_else_allows_nothing(base, source, place)
     assert branch(source) == ""
 
 
-async def test_work_that_ends_in_words_is_asked_about_too(base, source, place):  # noqa: F811
+async def test_work_that_ends_in_words_is_asked_about_too(base, source, place):
     agent = Agent(place, called(("c", "bash", {"command": "echo 1 > Jenkinsfile"})), said("Done."))
     await agent.begin()
     async with asyncio.TaskGroup() as group:
@@ -170,7 +170,7 @@ async def test_work_that_ends_in_words_is_asked_about_too(base, source, place): 
     assert branch(source)
 
 
-async def test_other_files_need_nobody(base, source, place):  # noqa: F811
+async def test_other_files_need_nobody(base, source, place):
     change = ("c", "bash", {"command": "echo 1 > .github/ISSUE_TEMPLATE.md; echo 1 > work.txt"})
     agent = Agent(place, called(change), called(SUBMIT))
     await agent.begin()

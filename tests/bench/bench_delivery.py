@@ -12,19 +12,19 @@ import time
 from tests.bench.crowd import Crowd, crowd
 from tests.bench.edge import Busy, Edge, edge, stamp
 from tests.bench.measure import percentile, say
-from tests.bench.phones import Told, Wish
+from tests.bench.phones import Deliveries, PhoneSpec
 
 TASKS, PHONES = 200, 1_000
 EVENTS_PER_SECOND = 1_000
 SECONDS, WARM_UP_SECONDS = 20, 3
-_TASKS_AN_ACCOUNT = 2
-_LONGEST_SECONDS = 300
+_TASKS_PER_ACCOUNT = 2
+_MAX_SECONDS = 300
 
 
 async def run() -> dict[str, object]:
-    async with edge() as road, asyncio.timeout(_LONGEST_SECONDS):
-        tasks, wishes = await _set_up(road)
-        async with crowd(road.address, wishes, processes=2) as phones:
+    async with edge() as road, asyncio.timeout(_MAX_SECONDS):
+        tasks, specs = await _set_up(road)
+        async with crowd(road.address, specs, processes=2) as phones:
             await phones.live()
             say(f"{PHONES:,} phones watch {TASKS} tasks")
             await _pace(tasks, WARM_UP_SECONDS)
@@ -49,18 +49,18 @@ async def run() -> dict[str, object]:
     }
 
 
-async def _set_up(road: Edge) -> tuple[list[Busy], list[Wish]]:
-    seats = await road.people(TASKS // _TASKS_AN_ACCOUNT)
-    tasks = [Busy(road.log, seats[n // _TASKS_AN_ACCOUNT][0].account, n) for n in range(TASKS)]
+async def _set_up(road: Edge) -> tuple[list[Busy], list[PhoneSpec]]:
+    seats = await road.people(TASKS // _TASKS_PER_ACCOUNT)
+    tasks = [Busy(road.log, seats[n // _TASKS_PER_ACCOUNT][0].account, n) for n in range(TASKS)]
     for task in tasks:
         await task.begin()
-    wishes = []
+    specs = []
     for number in range(PHONES):
         task = number % TASKS
-        seat = seats[task // _TASKS_AN_ACCOUNT][0]
+        seat = seats[task // _TASKS_PER_ACCOUNT][0]
         name = f"phone-{number}"
-        wishes.append(Wish(seat.token, name, tasks[task].history.task, address=seat.address))
-    return tasks, wishes
+        specs.append(PhoneSpec(seat.token, name, tasks[task].history.task, address=seat.address))
+    return tasks, specs
 
 
 async def _pace(tasks: list[Busy], seconds: float) -> list[float]:
@@ -83,7 +83,7 @@ async def _pace(tasks: list[Busy], seconds: float) -> list[float]:
     return took
 
 
-async def _quiet(phones: Crowd, tasks: list[Busy]) -> Told:
+async def _quiet(phones: Crowd, tasks: list[Busy]) -> Deliveries:
     """Wait until every phone is at its head, ten seconds at most; what is missing is lost."""
     heads = sum(task.version for task in tasks) * PHONES // TASKS
     told = await phones.tell()

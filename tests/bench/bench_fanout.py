@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from tests.bench.crowd import Address, crowd
 from tests.bench.edge import Busy, edge, stamp
 from tests.bench.measure import say
-from tests.bench.phones import Told, Wish
+from tests.bench.phones import Deliveries, PhoneSpec
 from tests.kit.run.projector_processes import ROOT
 from tests.kit.servers.stack import plain_environment
 
@@ -23,11 +23,11 @@ EVENTS = 2_000
 BATCH = 20
 RAW_EVENTS = 300
 _A_PERSON = 10
-_LONGEST_SECONDS = 300
+_MAX_SECONDS = 300
 
 
 async def run() -> dict[str, object]:
-    async with asyncio.timeout(_LONGEST_SECONDS):
+    async with asyncio.timeout(_MAX_SECONDS):
         floor = await _raw()
         say(f"a raw broadcast delivers {floor:,.0f} events a second of processor time")
         figures = await _ours()
@@ -39,11 +39,11 @@ async def _ours() -> dict[str, float]:
         [seats] = await road.people(1, PHONES // _A_PERSON)
         task = Busy(road.log, seats[0].account, 1)
         await task.begin()
-        wishes = [
-            Wish(seat.token, f"phone-{n}", task.history.task, address=seat.address)
+        specs = [
+            PhoneSpec(seat.token, f"phone-{n}", task.history.task, address=seat.address)
             for n, seat in enumerate(seats * _A_PERSON)
         ]
-        async with crowd(road.address, wishes) as phones:
+        async with crowd(road.address, specs) as phones:
             before = await phones.live()
             say(f"{PHONES:,} phones watch one task")
             began, used = time.perf_counter(), road.cpu_seconds()
@@ -58,7 +58,7 @@ async def _ours() -> dict[str, float]:
     return _figures(told.events - before.events, seconds, used, told)
 
 
-def _figures(delivered: int, seconds: float, used: float, told: Told) -> dict[str, float]:
+def _figures(delivered: int, seconds: float, used: float, told: Deliveries) -> dict[str, float]:
     return {
         "events_per_second": round(delivered / seconds),
         "per_core": round(delivered / used),
@@ -86,8 +86,8 @@ async def _raw() -> float:
         assert process.stdin is not None
         running.callback(process.stdin.close)
         await _listens(port)
-        wishes = [Wish("", f"phone-{number}") for number in range(PHONES)]
-        async with crowd(Address("127.0.0.1", port), wishes) as phones:
+        specs = [PhoneSpec("", f"phone-{number}") for number in range(PHONES)]
+        async with crowd(Address("127.0.0.1", port), specs) as phones:
             await phones.live()
             process.stdin.write(b"%d\n" % RAW_EVENTS)
             assert process.stdout is not None

@@ -35,13 +35,13 @@ from tests.kit.servers.nats_connections import as_admin
 from tests.kit.servers.stack import RealServers, plain_environment, real_servers
 
 EVENTS = int(os.environ.get("EVENTS", "1000000"))
-LONGEST_SECONDS = 1800
+MAX_SECONDS = 1800
 KINDS = {"follow": "projector", "follow_events": "analytics", "live": "projector"}
 _MIB = 1024 * 1024
 
 
 class Reading(msgspec.Struct):
-    """What one process saw of itself: memory after a tenth of the events and after all."""
+    """A process's own measurements: memory after a tenth of the events and after all."""
 
     rss_mib_at_a_tenth: int
     rss_mib_at_the_end: int
@@ -50,7 +50,7 @@ class Reading(msgspec.Struct):
 
 async def run() -> dict[str, object]:
     with TemporaryDirectory() as directory, real_servers(Path(directory)) as servers:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             return await _measure(servers)
 
 
@@ -105,7 +105,7 @@ async def _projector(servers: RealServers, events: int) -> Reading:
             await eventually(
                 lambda: checkpoint(url),
                 until=lambda at: at >= sequence,
-                seconds=LONGEST_SECONDS,
+                seconds=MAX_SECONDS,
                 every_seconds=0.05,
             )
             return round(memory.memory_info().rss / _MIB)

@@ -1,6 +1,6 @@
 """`open`: a phone opens a task of 10,000 events by docs/reference/protocol.md, twice.
 
-It says hello, subscribes from version 0, is told `behind`, fetches pages of 500 and subscribes
+It says hello, subscribes from version 0, receives `behind`, fetches pages of 500 and subscribes
 again until it has all. `first_cpu_seconds` and `second_cpu_seconds` are what the gateway's process
 used of a core: the first time it reads and verifies the whole history, the second time it knows
 where each event stands.

@@ -1,4 +1,4 @@
-"""`rebuild`: the read models built anew beside live traffic, compared and swapped.
+"""`rebuild`: the read models built from scratch beside live traffic, compared and swapped.
 
 A projector process keeps the live models while events arrive at a steady pace; the rebuild runs in
 a process of its own. `p50_ms` and `p99_ms` are the live lag: from an append's acknowledgement to
@@ -28,7 +28,7 @@ from tests.kit.servers.stack import RealServers, plain_environment, real_servers
 
 EVENTS = 200_000
 LIVE_EVENTS_PER_SECOND = 200
-LONGEST_SECONDS = 600
+MAX_SECONDS = 600
 
 _REBUILD = """
 import json, os, sys, time
@@ -62,7 +62,7 @@ uvloop.run(main())
 
 
 class Lag:
-    """How long each append of the live traffic took to reach the read models, in milliseconds."""
+    """The time each append of the live traffic took to reach the read models, in milliseconds."""
 
     def __init__(self) -> None:
         self.milliseconds: list[float] = []
@@ -99,7 +99,7 @@ class Lag:
 
 async def run() -> dict[str, object]:
     with TemporaryDirectory() as directory, real_servers(Path(directory)) as servers:
-        async with asyncio.timeout(LONGEST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             return await _measure(servers)
 
 

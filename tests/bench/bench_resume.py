@@ -1,7 +1,7 @@
 """`resume`: 10,000 phones lose their connection at once and come back with their cursors.
 
-They watch 200 tasks of 60 events each, fifty phones a task, and each is ten events behind when it
-comes back. `seconds` runs until the last of them is told `live`; `log_reads` are the questions the
+They watch 200 tasks of 60 events each, fifty phones per task, and each is ten events behind when it
+comes back. `seconds` runs until the last of them receives `live`; `log_reads` are the requests the
 gateway put to the log meanwhile.
 """
 
@@ -11,22 +11,22 @@ import time
 from tests.bench.crowd import crowd
 from tests.bench.edge import Busy, Edge, edge
 from tests.bench.measure import allow_open_files, say
-from tests.bench.phones import Wish
+from tests.bench.phones import PhoneSpec
 
 TASKS, PHONES = 200, 10_000
 EVENTS, MISSED = 60, 10
 _A_PERSON = 10
-_LONGEST_SECONDS = 600
+_MAX_SECONDS = 600
 _OTHER_FILES = 500
 _READS = "errand_gateway_log_reads"
 
 
 async def run() -> dict[str, object]:
     allow_open_files(PHONES + _OTHER_FILES)
-    async with edge() as road, asyncio.timeout(_LONGEST_SECONDS):
-        tasks, wishes = await _set_up(road)
+    async with edge() as road, asyncio.timeout(_MAX_SECONDS):
+        tasks, specs = await _set_up(road)
         empty = road.resident_bytes()
-        async with crowd(road.address, wishes, at_once=500) as phones:
+        async with crowd(road.address, specs, at_once=500) as phones:
             first = await phones.live()
             held = road.resident_bytes()
             say(f"{PHONES:,} phones came in {first.seconds:.1f} s")
@@ -50,18 +50,18 @@ async def run() -> dict[str, object]:
     }
 
 
-async def _set_up(road: Edge) -> tuple[list[Busy], list[Wish]]:
+async def _set_up(road: Edge) -> tuple[list[Busy], list[PhoneSpec]]:
     phones_a_task = PHONES // TASKS
     seats = await road.people(TASKS, phones_a_task // _A_PERSON)
     tasks = [Busy(road.log, seats[number][0].account, number) for number in range(TASKS)]
     for task in tasks:
         await task.begin(EVENTS)
-    wishes = []
+    specs = []
     for number in range(phones_a_task):
         for task, people in zip(tasks, seats, strict=True):
             seat, name = people[number // _A_PERSON], f"phone-{number}"
-            wishes.append(Wish(seat.token, name, task.history.task, address=seat.address))
-    return tasks, wishes
+            specs.append(PhoneSpec(seat.token, name, task.history.task, address=seat.address))
+    return tasks, specs
 
 
 async def _grow(tasks: list[Busy]) -> None:

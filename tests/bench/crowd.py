@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tests.bench.phones import Order, Told, Wish
+from tests.bench.phones import Deliveries, Order, PhoneSpec
 from tests.kit.run.projector_processes import ROOT
 from tests.kit.servers.stack import plain_environment
 
@@ -16,7 +16,7 @@ _LINE_BYTES = 1 << 26
 
 
 class Address(NamedTuple):
-    """Where a WebSocket is served."""
+    """The address at which a WebSocket is served."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class Crowd:
     def __init__(self, processes: Sequence[asyncio.subprocess.Process]) -> None:
         self._processes = processes
 
-    async def live(self) -> Told:
+    async def live(self) -> Deliveries:
         """Wait until every phone has all there is."""
         answers = []
         async with asyncio.TaskGroup() as group:
@@ -40,31 +40,31 @@ class Crowd:
         """Let all phones go at once, without a word."""
         await self._ask(b"leave\n")
 
-    async def again(self) -> Told:
+    async def again(self) -> Deliveries:
         """Let all come back with their cursors, and wait until all are live."""
         return await self._ask(b"again\n")
 
-    async def tell(self) -> Told:
+    async def tell(self) -> Deliveries:
         """Ask what the phones have seen so far."""
         return await self._ask(b"tell\n")
 
-    async def _ask(self, word: bytes) -> Told:
+    async def _ask(self, word: bytes) -> Deliveries:
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.write(word)
         return await self.live()
 
 
-async def _line(process: asyncio.subprocess.Process) -> Told:
+async def _line(process: asyncio.subprocess.Process) -> Deliveries:
     assert process.stdout is not None
     line = await process.stdout.readline()
     if not line:
         raise RuntimeError("the phones failed; what they said stands above")
-    return msgspec.json.decode(line, type=Told)
+    return msgspec.json.decode(line, type=Deliveries)
 
 
-def _sum(told: Sequence[Told]) -> Told:
-    return Told(
+def _sum(told: Sequence[Deliveries]) -> Deliveries:
+    return Deliveries(
         events=sum(one.events for one in told),
         lost=sum(one.lost for one in told),
         repeated=sum(one.repeated for one in told),
@@ -77,13 +77,13 @@ def _sum(told: Sequence[Told]) -> Told:
 
 @asynccontextmanager
 async def crowd(
-    address: Address, wishes: Sequence[Wish], *, processes: int = 1, at_once: int = 200
+    address: Address, specs: Sequence[PhoneSpec], *, processes: int = 1, at_once: int = 200
 ) -> AsyncIterator[Crowd]:
     """Start the phones, so many processes of them; they go when the block is left."""
     async with AsyncExitStack() as running:
         started = []
         for number in range(processes):
-            order = Order(*address, list(wishes[number::processes]), at_once)
+            order = Order(*address, list(specs[number::processes]), at_once)
             started.append(await running.enter_async_context(_phones(order)))
         yield Crowd(started)
 

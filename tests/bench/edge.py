@@ -38,8 +38,8 @@ from infra.log.jetstream import JetStreamLog
 from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.settings import Settings
 from tests.bench.crowd import Address
-from tests.gateway.conftest import OPERATOR, settings_for
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import OPERATOR, settings_for
 from tests.kit.run.projector_processes import ROOT, projector
 from tests.kit.servers.nats_connections import as_admin
 from tests.kit.servers.stack import RealServers, plain_environment, real_servers
@@ -76,12 +76,12 @@ class Edge:
         return Address(self._url.host, self._url.port)
 
     def cpu_seconds(self) -> float:
-        """What the gateway's process has used of a core, in seconds, since it started."""
+        """Return the CPU seconds the gateway's process has used since it started."""
         used = self.gateway.cpu_times()
         return used.user + used.system
 
     def resident_bytes(self) -> int:
-        """How much memory the gateway's process holds."""
+        """Return the bytes of memory the gateway's process holds."""
         return self.gateway.memory_info().rss
 
     async def metric(self, name: str) -> float:
@@ -237,5 +237,5 @@ class Busy:
 
 
 def stamp(now_ns: int) -> str:
-    """Tell in 120 characters when this was appended; tests.bench.phones reads it."""
+    """Return 120 characters that say when this was appended; tests.bench.phones reads them."""
     return f"@{now_ns:020d}".ljust(120, ".")

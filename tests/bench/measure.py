@@ -1,4 +1,4 @@
-"""What the benchmarks share: a whole stack, a phone, and order statistics."""
+"""The parts the benchmarks share: a whole stack, a phone, and order statistics."""
 
 import asyncio
 import resource
@@ -12,7 +12,7 @@ from infra.local.settings import Settings
 from tests.kit.run.phone import Phone, repository, signed_in
 from tests.kit.servers.stack import RealStack, real_stack
 
-LONGEST_SECONDS = 300
+MAX_SECONDS = 300
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -43,7 +43,7 @@ async def on_a_stack(
     settings = Settings(sandbox="bubblewrap")
     with TemporaryDirectory() as directory, real_stack(Path(directory), settings) as stack:
         phone = await signed_in(stack)
-        async with phone.gateway, asyncio.timeout(LONGEST_SECONDS):
+        async with phone.gateway, asyncio.timeout(MAX_SECONDS):
             return await work(stack, phone)
 
 

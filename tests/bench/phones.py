@@ -20,10 +20,10 @@ import uvloop
 
 _KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 §1.3: any 16 bytes
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
-_LONGEST_SECONDS = 120
+_MAX_SECONDS = 120
 
 
-class Wish(msgspec.Struct):
+class PhoneSpec(msgspec.Struct):
     """One phone, and the task it watches from a version on; without a task it only listens.
 
     It connects from `address`, one of this machine's own.
@@ -37,17 +37,17 @@ class Wish(msgspec.Struct):
 
 
 class Order(msgspec.Struct):
-    """Which phones connect where, how many at the same time."""
+    """The phones to connect: where, and how many at the same time."""
 
     host: str
     port: int
     path: str
-    phones: list[Wish]
+    phones: list[PhoneSpec]
     at_once: int = 200
 
 
-class Told(msgspec.Struct, omit_defaults=True):
-    """What the phones of a process saw so far. Milliseconds from append to socket."""
+class Deliveries(msgspec.Struct, omit_defaults=True):
+    """The deliveries seen so far by a process's phones, in milliseconds from append to socket."""
 
     events: int = 0
     lost: int = 0
@@ -70,8 +70,8 @@ _items = msgspec.json.Decoder(list[_Item])
 class Phone(asyncio.Protocol):
     """One device."""
 
-    def __init__(self, wish: Wish, told: Told) -> None:
-        self.wish = wish
+    def __init__(self, spec: PhoneSpec, told: Deliveries) -> None:
+        self.spec = spec
         self.told = told
         self._begin()
 
@@ -86,7 +86,7 @@ class Phone(asyncio.Protocol):
         self._begin()
         loop = asyncio.get_running_loop()
         await loop.create_connection(
-            lambda: self, order.host, order.port, local_addr=(self.wish.address, 0)
+            lambda: self, order.host, order.port, local_addr=(self.spec.address, 0)
         )
         assert self._transport is not None
         self._transport.write(
@@ -94,7 +94,7 @@ class Phone(asyncio.Protocol):
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Protocol: errand.v1+json\r\n\r\n".encode()
         )
-        async with asyncio.timeout(_LONGEST_SECONDS):
+        async with asyncio.timeout(_MAX_SECONDS):
             await self.live
 
     def leave(self) -> None:
@@ -126,10 +126,10 @@ class Phone(asyncio.Protocol):
         self._read_frames()
 
     def _hello(self) -> None:
-        wish = self.wish
-        subs = [{"task": wish.task, "version": wish.version}] if wish.task else []
+        spec = self.spec
+        subs = [{"task": spec.task, "version": spec.version}] if spec.task else []
         self._say(
-            {"t": "hello", "v": 1, "token": wish.token, "device": {"id": wish.device}, "subs": subs}
+            {"t": "hello", "v": 1, "token": spec.token, "device": {"id": spec.device}, "subs": subs}
         )
 
     def _read_frames(self) -> None:
@@ -159,20 +159,20 @@ class Phone(asyncio.Protocol):
         if not item.t:
             self._event(item)
         elif (item.t == "live" and not self.live.done()) or (
-            item.t == "welcome" and not self.wish.task
+            item.t == "welcome" and not self.spec.task
         ):
             self.live.set_result(None)
         elif item.t == "ping":
             self._say({"t": "pong"})
 
     def _event(self, item: _Item) -> None:
-        wish, told = self.wish, self.told
-        if item.version <= wish.version:
+        spec, told = self.spec, self.told
+        if item.version <= spec.version:
             told.repeated += 1
             return
-        told.lost += item.version - wish.version - 1
+        told.lost += item.version - spec.version - 1
         told.events += 1
-        wish.version = item.version
+        spec.version = item.version
         if item.text.startswith("@"):
             told.milliseconds.append((time.monotonic_ns() - int(item.text[1:21])) / 1e6)
 
@@ -214,11 +214,11 @@ async def _lines() -> AsyncIterator[bytes]:
 async def main() -> None:
     lines = _lines()
     order = msgspec.json.decode(await anext(lines), type=Order)
-    told = Told()
-    phones = [Phone(wish, told) for wish in order.phones]
+    told = Deliveries()
+    phones = [Phone(spec, told) for spec in order.phones]
 
     def tell() -> None:
-        told.versions = sum(phone.wish.version for phone in phones)
+        told.versions = sum(phone.spec.version for phone in phones)
         sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
         sys.stdout.flush()
 

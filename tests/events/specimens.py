@@ -20,14 +20,14 @@ GOLDEN = Path(__file__).parent / "golden"
 TASK_EVENTS: tuple[type[Any], ...] = get_args(TaskEvent)
 HISTORY = History(AccountId("acc_" + "a" * 26), TaskId("task_" + "b" * 26))
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
-MOST_VARIANTS = 6
+MAX_VARIANTS = 6
 
 
 def specimens(cls: type[Any]) -> Iterator[Any]:
     """The fact with its required fields alone, then with every field set, each value once."""
     yield _struct(cls, 0, is_full=False)
     seen: list[Any] = []
-    for variant in range(MOST_VARIANTS):
+    for variant in range(MAX_VARIANTS):
         made = _struct(cls, variant, is_full=True)
         if made not in seen:
             seen.append(made)
@@ -52,7 +52,7 @@ def missing(cls: type[Any]) -> list[bytes]:
 
 
 def golden_path(cls: type[Any]) -> Path:
-    """Where the stored bodies of a fact's newest shape are kept."""
+    """Return the file that keeps the stored bodies of an event's newest shape."""
     tag = cls.__struct_config__.tag
     return GOLDEN / golden_name(tag, newest_schema(tag))
 

@@ -1,4 +1,4 @@
-"""What is stored: the bytes of every event, there and back."""
+"""Stored bytes of every event: encoded and decoded again."""
 
 import json
 from typing import Any

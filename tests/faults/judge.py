@@ -85,7 +85,7 @@ def judge_branch(made: SampleRepository, task: str, expected: dict[str, str]) ->
 
 
 async def judge_ledgers(stack: RealStack, task: dict[str, Any]) -> None:
-    """What the provider billed is what the broker wrote down, call by call that it saw the end of.
+    """Check that the broker recorded what the provider billed, for each call it saw the end of.
 
     A call whose broker was killed keeps its worst case reserved: that must cover the rest.
     """

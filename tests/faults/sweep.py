@@ -41,7 +41,7 @@ BOOK = {
     for page in (1, 2, 3)
 }
 SWEEP = os.environ.get("SWEEP", "kinds")
-"""Which points are killed at: "kinds" is every kind of event once, "all" every event once, and a
+"""The points to kill at: "kinds" is every kind of event once, "all" every event once, and a
 number every event so often."""
 KILLS_PER_TASK = (4, 2, 1)
 """In the first round, and in those that make up for the events at which nothing ran to be killed:
@@ -171,7 +171,7 @@ async def kill_at_every_point(stack: RealStack, phone: Phone, target: str) -> No
 
 
 async def serves(stack: RealStack, target: str) -> bool:
-    """Whether the service runs; the gateway, whether it answers that it is ready."""
+    """Return whether the service runs; for the gateway, whether it answers that it is ready."""
     try:
         os.kill(stack.pid(target), 0)
         if target == "gateway":

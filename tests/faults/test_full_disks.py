@@ -18,9 +18,9 @@ from infra.local import ports
 from infra.local.home import inhabited
 from infra.local.servers import programs
 from infra.local.servers.provisioning import create_database
-from tests.gateway.conftest import OPERATOR
 from tests.kit.faults.small_disk import SmallDisk, small_disk
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import OPERATOR
 from tests.kit.run.service_processes import (
     Service,
     a_task_is_taken_up_and_listed,

@@ -35,7 +35,7 @@ class Waiting:
         self._chosen = chosen
 
     async def parts(self) -> dict[str, str]:
-        """What the gateway's readiness says; nothing while nobody listens."""
+        """Return the parts of the gateway's readiness; none while the gateway does not listen."""
         answer = await seen(self.http, "/health/ready")
         return (
             {} if answer is None else {"status": str(answer.status_code)} | answer.json()["parts"]

@@ -61,7 +61,7 @@ class Everything:
 
 
 def admitted(events: Sequence[Any]) -> list[Recorded]:
-    """What a reader makes of these bytes: the history's events, all else left out."""
+    """Return the history's events that a reader finds in these bytes; all else is left out."""
     sieve = HistoryDecoder(event_subject(HISTORY), proofs=Everything())
     found = [sieve.admit(StoredMessage(1, beginning()))]
     for sequence, event in enumerate(events, 2):

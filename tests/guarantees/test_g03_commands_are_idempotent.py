@@ -30,7 +30,7 @@ from tests.kit.servers.cluster import LogPlace
 from tests.kit.servers.nats_connections import as_admin, as_role
 
 TERMS = RequestDecoder(
-    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "house"
+    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "deployment"
 )
 SUBMISSION: dict[str, Any] = {
     "prompt": "fix it",
@@ -67,7 +67,7 @@ class Gateway:
         )
 
 
-class House:
+class Deployment:
     """An account, and as many gateways over its log as a test asks for."""
 
     def __init__(self, place: LogPlace, open_connections: AsyncExitStack) -> None:
@@ -90,13 +90,13 @@ class House:
 
 
 @pytest.fixture
-async def house(log_place: LogPlace) -> AsyncIterator[House]:
+async def deployment(log_place: LogPlace) -> AsyncIterator[Deployment]:
     async with AsyncExitStack() as connections:
-        yield House(log_place, connections)
+        yield Deployment(log_place, connections)
 
 
-async def test_said_at_once_by_many_to_two_gateways_it_is_done_once(house: House) -> None:
-    gateways = [await house.gateway(), await house.gateway()]
+async def test_said_at_once_by_many_to_two_gateways_it_is_done_once(deployment: Deployment) -> None:
+    gateways = [await deployment.gateway(), await deployment.gateway()]
     submit, say = new_command(), new_command()
     submitted: set[CommandResult] = set()
     said: set[CommandResult] = set()
@@ -113,25 +113,25 @@ async def test_said_at_once_by_many_to_two_gateways_it_is_done_once(house: House
     [task] = {performed.task for performed in submitted}
     assert {performed.version for performed in submitted} == {1}
     assert {performed.version for performed in said} == {2}
-    assert await house.causes(task) == [submit, say]
+    assert await deployment.causes(task) == [submit, say]
 
 
-async def test_a_lost_answer_of_the_log_is_asked_for_again(house: House) -> None:
-    connection = await house.connection()
-    gateway = Gateway(connection, house.ada, seconds=PATIENCE_SECONDS)
+async def test_a_lost_answer_of_the_log_is_asked_for_again(deployment: Deployment) -> None:
+    connection = await deployment.connection()
+    gateway = Gateway(connection, deployment.ada, seconds=PATIENCE_SECONDS)
     submit = new_command()
     with tampered(connection, once("lost", is_ack)) as befallen:
         performed = await gateway.submit(submit)
     assert befallen == ["lost"]
     assert performed.version == 1
-    assert await house.causes(performed.task) == [submit]
+    assert await deployment.causes(performed.task) == [submit]
 
 
 async def test_when_no_answer_ever_came_the_repeat_elsewhere_finds_what_was_done(
-    house: House,
+    deployment: Deployment,
 ) -> None:
-    connection = await house.connection()
-    deaf, other = Gateway(connection, house.ada, seconds=0.3), await house.gateway()
+    connection = await deployment.connection()
+    deaf, other = Gateway(connection, deployment.ada, seconds=0.3), await deployment.gateway()
     submit, say = new_command(), new_command()
     task = (await other.submit(submit)).task
     with (
@@ -144,27 +144,27 @@ async def test_when_no_answer_ever_came_the_repeat_elsewhere_finds_what_was_done
     assert refused.value.retry_after_seconds > 0
 
     assert (await other.say(task, say, "and the tests")).version == 2
-    assert (await (await house.gateway()).say(task, say, "and the tests")).version == 2
-    assert await house.causes(task) == [submit, say]
+    assert (await (await deployment.gateway()).say(task, say, "and the tests")).version == 2
+    assert await deployment.causes(task) == [submit, say]
 
 
 async def test_the_same_id_for_something_else_is_refused_by_a_restarted_gateway(
-    house: House,
+    deployment: Deployment,
 ) -> None:
     submit, say = new_command(), new_command()
-    before = await house.gateway()
+    before = await deployment.gateway()
     task = (await before.submit(submit)).task
     await before.say(task, say, "and the tests")
     with pytest.raises(Refused) as refused:
-        await (await house.gateway()).say(task, say, "and something else")
+        await (await deployment.gateway()).say(task, say, "and something else")
     assert refused.value.problem.status == 422
-    assert await house.causes(task) == [submit, say]
+    assert await deployment.causes(task) == [submit, say]
 
 
 async def test_commands_insisted_upon_while_the_leader_is_killed_are_done_once_each(
-    house: House, log_place: LogPlace
+    deployment: Deployment, log_place: LogPlace
 ) -> None:
-    task = (await (await house.gateway()).submit(submit := new_command())).task
+    task = (await (await deployment.gateway()).submit(submit := new_command())).task
     commands = [new_command() for _ in range(12)]
     answers: dict[str, set[int]] = {command: set() for command in commands}
 
@@ -179,12 +179,12 @@ async def test_commands_insisted_upon_while_the_leader_is_killed_are_done_once_e
     async with asyncio.TaskGroup() as group:
         killing = group.create_task(log_place.kill_leader())
         for number, command in enumerate(commands):
-            gateway = await house.gateway(seconds=1.0 if number % 2 else PATIENCE_SECONDS)
+            gateway = await deployment.gateway(seconds=1.0 if number % 2 else PATIENCE_SECONDS)
             for _ in range(2):
                 group.create_task(insist(gateway, command))
     assert killing.done()
 
-    causes = await house.causes(task)
+    causes = await deployment.causes(task)
     assert causes[0] == submit
     assert sorted(causes[1:]) == sorted(commands)
     for command, versions in answers.items():

@@ -16,9 +16,9 @@ from tests.kit.build.realistic_log import record
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint, read_models
 from tests.kit.run.devices import new_history
+from tests.kit.run.history_loop import SUBMITTED, append_events, projecting, turn_events
 from tests.kit.servers.nats_connections import as_admin, as_role
 from tests.kit.servers.stack import RealServers
-from tests.projector.test_history import SUBMITTED, deed, projecting, tell
 
 
 class Traffic:
@@ -31,10 +31,12 @@ class Traffic:
         self.turns = 0
 
     async def run(self) -> int:
-        head = await tell(self._log, self.history, SUBMITTED)
+        head = await append_events(self._log, self.history, SUBMITTED)
         while not self.stopping.is_set():
             self.turns += 1
-            head = await tell(self._log, self.history, *deed(self.turns), after=head)
+            head = await append_events(
+                self._log, self.history, *turn_events(self.turns), after=head
+            )
         return head.sequence
 
 
@@ -136,7 +138,7 @@ async def test_a_difference_is_found_and_not_swapped_unless_it_is_meant(
 ) -> None:
     async with as_admin(servers) as admin, as_role(servers, "projector") as nats:
         log, own = JetStreamLog[Any](admin), JetStreamLog[Never](nats)
-        head = await tell(log, new_history(), SUBMITTED, *deed(1))
+        head = await append_events(log, new_history(), SUBMITTED, *turn_events(1))
         async with projecting(own, fresh_database):
             await eventually(
                 lambda: checkpoint(fresh_database),
@@ -167,7 +169,7 @@ async def test_the_projector_waits_while_it_is_held_up_and_goes_on_in_the_new_sc
     history = new_history()
     async with as_admin(servers) as admin, as_role(servers, "projector") as nats:
         log, own = JetStreamLog[Any](admin), JetStreamLog[Never](nats)
-        head = await tell(log, history, SUBMITTED, after=NOWHERE)
+        head = await append_events(log, history, SUBMITTED, after=NOWHERE)
         async with projecting(own, fresh_database):
             await eventually(
                 lambda: checkpoint(fresh_database), until=lambda at: at >= head.sequence, seconds=90
@@ -181,7 +183,7 @@ async def test_the_projector_waits_while_it_is_held_up_and_goes_on_in_the_new_sc
                 await link.execute(f"INSERT INTO read_next.{table} SELECT * FROM read.{table}")
             async with link.transaction():
                 at = (await swap.hold_writers(link)).sequence
-                head = await tell(log, history, *deed(1), after=head)
+                head = await append_events(log, history, *turn_events(1), after=head)
                 await _somebody_waits(servers, fresh_database)
                 await swap.swap_all(link, at)
             await eventually(

@@ -55,7 +55,7 @@ async def test_the_state_at_every_version_and_time_is_the_fold_to_it(stack, phon
 
 
 class Watched:
-    """What is said in the log's account and where the log ends, while a test goes on."""
+    """The requests in the log's account, and the end of the log, while a test goes on."""
 
     def __init__(self, stack):
         self.stack = stack

@@ -188,7 +188,7 @@ def bad_weather(api: LocalMachines) -> None:
 
 
 def made(book: list[Machine], tasks: list[Task]) -> Counter[tuple[str, str]]:
-    """How many machines the platform ever made for each attempt of these tasks."""
+    """Return the number of machines the platform ever made for each attempt of these tasks."""
     ours = {str(task.history.task) for task in tasks}
     owners = [(m.config.metadata["task"], m.config.metadata["attempt"]) for m in book]
     return Counter(owner for owner in owners if owner[0] in ours)

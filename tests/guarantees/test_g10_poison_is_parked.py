@@ -45,7 +45,9 @@ class Place:
 
 
 def poisons(history: History) -> Mapping[str, bytes]:
-    """What a hostile or a newer writer may store, and a part of the reason it is parked for."""
+    """Return bodies that a hostile or a newer writer may store, each with a part of the reason
+    for which it is parked.
+    """
     room = MAX_MESSAGE_BYTES - len(event_subject(history)) - 100
     return {
         "JSON is malformed": b'{"id": \x00',

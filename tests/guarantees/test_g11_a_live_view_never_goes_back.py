@@ -1,6 +1,6 @@
 """G11: who watches sees each version once and in order, whatever becomes of Redis and its tellers.
 
-Two live loops tell the same log, as in a deployment, and one of them is stopped and begins anew;
+Two live loops tell the same log, as in a deployment, and one of them is stopped and starts again;
 Redis is emptied and killed; the log changes hands; somebody publishes old news and nonsense. What
 a gateway's hub gives its phones, and the state in Redis, only ever go forward.
 """
@@ -108,7 +108,7 @@ async def telling(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def watching(scene: Scene, log: JetStreamLog[Any]) -> AsyncIterator[list[tuple[int, bytes]]]:
-    """What a gateway's hub gives a phone that watches from the first event on."""
+    """The states a gateway's hub gives a phone that watches from the first event on."""
     channels, lists = RedisReader(scene.servers.redis_url), Folded(InMemoryLog())
     hub, stopping = Hub(log, channels, lists, check_seconds=2), asyncio.Event()
     seen: list[tuple[int, bytes]] = []
@@ -184,7 +184,7 @@ async def test_the_state_in_redis_never_goes_back(
         group.create_task(look())
         await scene.more()
         await befalls(scene)
-        # What is told together is one state: so much is written that there are enough to compare.
+        # Events sent together give one state: so many are written that there are enough to compare.
         await eventually(lambda: len({state.version for state in sights}) > 10, seconds=60)
         await scene.end()
         await eventually(lambda: sights and sights[-1].version >= scene.head.version, seconds=60)

@@ -7,7 +7,7 @@ is looked at as a dump would; its files hold freed rows until they are vacuumed.
 The log's own files are another matter. nats-server 2.15.1 leaves the bytes of purged messages in
 them for as long as their block is not rewritten, and refuses to overwrite single messages in a
 stream with `deny_delete`, as EVENTS is. So with it the promise is that no API gives them back; and
-where a house leaves `deny_delete` out, that the files hold nothing either.
+where an installation leaves `deny_delete` out, that the files hold nothing either.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.probe import secret_search
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint, read_models
-from tests.kit.run.operator_commands import house, operate
+from tests.kit.run.operator_commands import operate, operator_environment
 from tests.kit.run.phone import Phone, repository, signed_in, stored
 from tests.kit.run.projector_processes import projector
 from tests.kit.servers.cluster import Cluster, _running
@@ -101,7 +101,7 @@ async def output_with(stack: RealStack, task: dict[str, Any], canary: str) -> No
 
 
 async def places(stack: RealStack, canary: str) -> dict[str, list[str]]:
-    """Where the canary is."""
+    """Return the places where the canary is."""
     async with as_role(stack, "operator") as operator, bucket(stack) as objects:
         return {
             "log": await secret_search.in_log(operator, [canary]),
@@ -116,7 +116,7 @@ async def test_a_task_that_was_erased_is_found_nowhere(
     own_stack: RealStack, tmp_path: Path
 ) -> None:
     canary, other = secrets.token_hex(16), secrets.token_hex(16)
-    environment = house(own_stack, tmp_path)
+    environment = operator_environment(own_stack, tmp_path)
     phone = await signed_in(own_stack)
     async with phone.gateway:
         kept = await told_everywhere(own_stack, phone, other)
@@ -174,7 +174,7 @@ async def test_a_task_that_has_not_ended_is_not_erased(
     async with phone.gateway:
         made = await repository(own_stack, "slugify")
         task = await phone.submit("rehearse 50 tool calls of 0.5 seconds", made.url)
-        environment = house(own_stack, tmp_path)
+        environment = operator_environment(own_stack, tmp_path)
         words = ("erase", task["id"], "--reason", "asked", "--yes")
         assert "errand cancel" in await operate(environment, tmp_path, *words, code=1)
         path = f"/v1/tasks/{task['id']}/cancel"
@@ -201,7 +201,7 @@ def lenient(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Path]]:
 
 
 async def without_deny_delete(place: Any) -> None:
-    """Make the log as a house has it that lets its operator overwrite single messages."""
+    """Make the log of an installation whose operator may overwrite single messages."""
     replicas = 3 if isinstance(place, Cluster) else 1
     wanted = {**settings._EVENTS_SETTINGS, "deny_delete": False, "num_replicas": replicas}
     async with as_admin(place) as admin:
@@ -210,7 +210,7 @@ async def without_deny_delete(place: Any) -> None:
 
 
 async def erased(place: Any, directory: Path, canary: str) -> Purged:
-    """Tell the canary fifty times, and erase it; see that it was there."""
+    """Append the canary fifty times, see that it is there, and erase it."""
     history = new_history()
     async with as_admin(place) as admin:
         log = JetStreamLog[Any](admin)

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from events import TaskInstructed
-from tests.gateway.conftest import a_world
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import a_world
 
 PER_MINUTE = 60  # so one more each second
 SENT = 70

@@ -1,4 +1,4 @@
-"""What really stands in the log and goes over the wire is what the documents say."""
+"""The log and the wire carry exactly the shapes that the documents describe."""
 
 import asyncio
 import json

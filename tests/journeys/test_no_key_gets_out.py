@@ -22,10 +22,10 @@ SETTINGS = ("keys", "stack.json")
 OUTSIDE = ("infra.simulators.github", "infra.simulators.anthropic")
 
 
-async def keep(phone, **wish: Any) -> None:
+async def keep(phone, **payload: Any) -> None:
     headers = {"Authorization": f"Bearer {phone.gateway.token}"}
     async with httpx.AsyncClient(base_url=phone.gateway.url, headers=headers) as client:
-        answer = await client.put("/v1/secrets", json=wish)
+        answer = await client.put("/v1/secrets", json=payload)
         assert answer.status_code == 200, answer.text
 
 

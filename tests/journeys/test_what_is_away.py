@@ -1,4 +1,4 @@
-"""What is away for a while costs a task time; what stays away is named, and not called a crash."""
+"""A server away for a while costs a task time; one that stays away is named, not called a crash."""
 
 import asyncio
 import os

@@ -45,10 +45,10 @@ async def test_a_task_that_is_switched_off_ends_with_the_reason(stack, phone):
     headers = {"Authorization": f"Bearer {stack.operator_token}"}
     async with httpx.AsyncClient(base_url=stack.gateway_url, headers=headers) as operator:
         task = await phone.submit("rehearse 20 tool calls of 0.2 seconds", made.url)
-        wish = {"level": "task", "owner": task["id"], "reason": "it ran wild"}
+        payload = {"level": "task", "owner": task["id"], "reason": "it ran wild"}
         async for recorded in phone.watch(task["id"]):
             if isinstance(recorded.event, ModelReplied):
-                assert (await operator.put(SWITCHES, json=wish)).status_code == 200
+                assert (await operator.put(SWITCHES, json=payload)).status_code == 200
             last = recorded.event
     assert isinstance(last, TaskFailed)
     assert last.reason == "switched_off"

@@ -17,7 +17,7 @@ from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin.erasure import purge_before
 from infra.log.jetstream.admin.import_log import LogNotEmpty
 from infra.log.jetstream.read.range import RangeLimit, read_range
-from infra.operator.archive import Archiving, Shelf
+from infra.operator.archive import ArchiveStore, Archiving
 from infra.operator.restore import restore
 from infra.operator.segment import Damaged, Manifest
 from infra.operator.task_keys import WrongKeyFile, open_vault, read_master
@@ -26,7 +26,7 @@ from infra.stores.encryption import DecryptionError
 from infra.stores.object_store import Storage, StorageFailed, open_objects
 from tests.kit.build.event_logs import drafts, new_history, texts, versions
 from tests.kit.build.poison_messages import body, put
-from tests.kit.run.operator_commands import house, operate
+from tests.kit.run.operator_commands import operate, operator_environment
 from tests.kit.servers.nats_connections import as_admin, as_role
 from tests.kit.servers.stack import real_servers
 
@@ -55,7 +55,7 @@ async def a_house(servers, *, master=MASTER):
 def archiving(connection, objects, vault, *, prefix="archive", most=SMALL):
     return Archiving(
         connection,
-        Shelf(objects, prefix),
+        ArchiveStore(objects, prefix),
         vault,
         clock=utc_now,
         entropy=secrets.token_bytes,
@@ -119,7 +119,7 @@ async def test_a_log_is_archived_and_restored_to_the_same_bodies_at_the_same_seq
         expected, up_to = await everything(connection)
 
         async with as_role(new, "operator", keys=old.event_keys) as other:
-            done = await restore(other, Shelf(objects, "archive"), vault, lambda _: None)
+            done = await restore(other, ArchiveStore(objects, "archive"), vault, lambda _: None)
             assert (done.erased, done.unproven, done.up_to) == (62, 1, up_to)
             assert await everything(other) == (expected, up_to)
             restored = JetStreamLog(other)
@@ -131,7 +131,7 @@ async def test_a_log_is_archived_and_restored_to_the_same_bodies_at_the_same_seq
             assert head.sequence == up_to + 1
 
             with pytest.raises(LogNotEmpty, match=f"come to sequence {up_to + 1}"):
-                await restore(other, Shelf(objects, "archive"), vault, lambda _: None)
+                await restore(other, ArchiveStore(objects, "archive"), vault, lambda _: None)
 
 
 async def test_an_archive_that_broke_off_goes_on_where_it_was(old):
@@ -151,7 +151,7 @@ async def test_an_archive_that_broke_off_goes_on_where_it_was(old):
         told: list[Manifest] = []
         done = await archiving(connection, objects, vault, prefix="broken").run(told.append)
 
-        manifests = sorted(await Shelf(objects, "broken").manifests(), key=lambda m: m.after)
+        manifests = sorted(await ArchiveStore(objects, "broken").manifests(), key=lambda m: m.after)
     assert told[0].after > 0, "the first segment was archived again"
     assert manifests[-1].up_to == done.up_to
     assert [m.after for m in manifests] == [0, *(m.up_to for m in manifests[:-1])]
@@ -194,7 +194,7 @@ async def test_a_damaged_archive_is_not_restored(old, new, harm):
         else:
             await _swap(objects, segments[0], manifests[0])
         with pytest.raises((Damaged, DecryptionError)):
-            await restore(other, Shelf(objects, prefix), vault, lambda _: None)
+            await restore(other, ArchiveStore(objects, prefix), vault, lambda _: None)
 
 
 async def _swap(objects, segment, manifest):
@@ -246,7 +246,7 @@ async def test_the_drill_as_it_is_typed(old, new, tmp_path):
         await JetStreamLog(connection).append(new_history(), drafts("typed"), after=NOWHERE)
         expected = await everything(connection)
     place = f"s3://{old.s3.bucket}/typed"
-    environment = house(old, tmp_path)
+    environment = operator_environment(old, tmp_path)
     async with a_house(old) as (_, _, vault):  # keys of other tests are under another key file
         for subject in {subject for _, subject, _ in expected[0]}:
             await vault.destroy(subject.rpartition(".")[2])

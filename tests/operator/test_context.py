@@ -1,4 +1,4 @@
-"""Where a command of the operator's finds the log."""
+"""The place where an operator's command finds the log."""
 
 import json
 from pathlib import Path

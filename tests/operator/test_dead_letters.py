@@ -11,7 +11,7 @@ from infra.log.jetstream.admin.dead_letters import dead_letters_of, open_dead_le
 from tests.kit.build.event_logs import drafts, new_history, reading, texts
 from tests.kit.build.poison_messages import body, put
 from tests.kit.probe.eventually import eventually
-from tests.kit.run.operator_commands import house, operate
+from tests.kit.run.operator_commands import operate, operator_environment
 from tests.kit.servers.nats_connections import as_admin, as_role
 
 
@@ -79,7 +79,9 @@ async def test_a_letter_is_listed_shown_and_dropped_for_good(
     name, [letter] = await parked(log, operator, history, after=head.sequence)
 
     async def errand(*words, code=0):
-        return await operate(house(servers, tmp_path), tmp_path, "deadletters", *words, code=code)
+        return await operate(
+            operator_environment(servers, tmp_path), tmp_path, "deadletters", *words, code=code
+        )
 
     listed = [json.loads(line) for line in (await errand("list", "--json")).splitlines()]
     assert [each["number"] for each in listed if each["reader"] == name] == [letter.number]
@@ -120,7 +122,11 @@ async def test_what_reads_by_now_is_settled_by_a_retry(servers, log, admin, oper
     [letter] = await own(operator, name)
 
     said = await operate(
-        house(servers, tmp_path), tmp_path, "deadletters", "retry", str(letter.number)
+        operator_environment(servers, tmp_path),
+        tmp_path,
+        "deadletters",
+        "retry",
+        str(letter.number),
     )
 
     assert f"version 2 of {history.task}" in said

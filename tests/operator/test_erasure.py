@@ -21,7 +21,7 @@ from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.admin.erasure import HistoryCapacity
 from infra.log.jetstream.connection.api import MAX_EVENTS_PER_TASK
 from infra.runtime.clock import DraftFactory, utc_now
-from tests.kit.run.operator_commands import house, operate
+from tests.kit.run.operator_commands import operate, operator_environment
 from tests.kit.servers.nats_connections import as_admin
 
 CANARY = secrets.token_hex(8).encode()
@@ -73,7 +73,13 @@ async def test_a_full_history_is_erased_though_its_end_could_not_be_written(
     await is_full(log, history)
 
     said = await operate(
-        house(servers, tmp_path), tmp_path, "erase", history.task, "--reason", "asked", "--yes"
+        operator_environment(servers, tmp_path),
+        tmp_path,
+        "erase",
+        history.task,
+        "--reason",
+        "asked",
+        "--yes",
     )
 
     assert "`task.erased` stands at version 4" in said
@@ -92,7 +98,13 @@ async def test_an_erasure_of_a_full_history_that_broke_off_is_finished(
     assert await HistoryCapacity(admin).remaining_head(history) == head
 
     await operate(
-        house(servers, tmp_path), tmp_path, "erase", history.task, "--reason", "asked", "--yes"
+        operator_environment(servers, tmp_path),
+        tmp_path,
+        "erase",
+        history.task,
+        "--reason",
+        "asked",
+        "--yes",
     )
 
     assert await remaining(log, history) == [(4, TaskErased(reason="asked"))]

@@ -1,4 +1,4 @@
-"""Where an operator's command finds the servers."""
+"""The place where an operator's command finds the servers."""
 
 import click
 import msgspec

@@ -20,7 +20,7 @@ from events import (
 from infra.local.demo.sample_repositories import PROMPTS
 from infra.log.jetstream.admin.dead_letters import open_dead_letters
 from tests.kit.probe.eventually import eventually
-from tests.kit.run.operator_commands import house, operate
+from tests.kit.run.operator_commands import operate, operator_environment
 from tests.kit.run.phone import repository, signed_in, stored
 from tests.kit.servers.nats_connections import as_role
 
@@ -68,14 +68,14 @@ class Operator:
 
     def __init__(self, stack, folder):
         self._stack = stack
-        self._environment = house(stack, folder)
+        self._environment = operator_environment(stack, folder)
         self._folder = folder
 
     async def says(self, *words, code=0):
         return await operate(self._environment, self._folder, "deadletters", *words, code=code)
 
     async def open_dead_letters(self, task):
-        """What nobody has settled of a task."""
+        """Return a task's dead letters that nobody has settled."""
         async with as_role(self._stack, "operator") as log:
             return [
                 each for each in await open_dead_letters(log) if each.subject.endswith(task["id"])

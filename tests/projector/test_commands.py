@@ -18,9 +18,9 @@ from tests.kit.build.operators import operator
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint
 from tests.kit.run.devices import new_history
+from tests.kit.run.history_loop import projecting, whole_story
 from tests.kit.servers.nats_connections import as_admin, as_role
 from tests.kit.servers.stack import RealServers
-from tests.projector.test_history import projecting, whole_story
 
 Errand = Callable[..., Any]
 

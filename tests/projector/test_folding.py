@@ -28,7 +28,7 @@ CALL = CallId("c1")
 
 
 class Database:
-    """What the store makes of changes, in dictionaries."""
+    """The rows the store makes of changes, in dictionaries."""
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[Any, dict[str, Any]]] = {table.name: {} for table in TABLES}

@@ -30,12 +30,12 @@ from tests.kit.probe.postgres_rows import checkpoint, read_models
 from tests.kit.run.devices import new_history
 from tests.kit.run.history_loop import (
     SUBMITTED,
+    append_events,
     caught_up,
-    deed,
     expected_outputs,
     projecting,
     states,
-    tell,
+    turn_events,
     whole_story,
 )
 from tests.kit.servers.nats_connections import as_admin, as_role
@@ -67,7 +67,7 @@ async def test_the_log_becomes_rows(fresh_database: str) -> None:
 async def test_a_restart_goes_on_where_it_stopped(fresh_database: str) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
-    head = await tell(log, history, SUBMITTED)
+    head = await append_events(log, history, SUBMITTED)
     async with projecting(log, fresh_database):
         await caught_up(log, fresh_database)
     followed: list[int] = []
@@ -78,7 +78,7 @@ async def test_a_restart_goes_on_where_it_stopped(fresh_database: str) -> None:
         return follow(name, after=after, until=until)
 
     log.follow = watched  # type: ignore[method-assign]
-    await tell(log, history, *deed(1), after=head)
+    await append_events(log, history, *turn_events(1), after=head)
     async with projecting(log, fresh_database):
         await caught_up(log, fresh_database)
 
@@ -129,18 +129,18 @@ def _one_by_one(log: InMemoryLog[Any]) -> Any:
 async def test_a_second_projector_waits_and_takes_over(fresh_database: str) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
-    head = await tell(log, history, SUBMITTED)
+    head = await append_events(log, history, SUBMITTED)
     async with AsyncExitStack() as second:
         async with projecting(log, fresh_database) as first:
             await caught_up(log, fresh_database)
             other = await second.enter_async_context(projecting(log, fresh_database))
             await eventually(lambda: other.is_standby)
             for number in range(1, 6):
-                head = await tell(log, history, *deed(number), after=head)
+                head = await append_events(log, history, *turn_events(number), after=head)
             await caught_up(log, fresh_database)
             assert (first.is_standby, other.is_standby) == (False, True)
         await eventually(lambda: not other.is_standby)
-        await tell(log, history, *deed(6), after=head)
+        await append_events(log, history, *turn_events(6), after=head)
         await caught_up(log, fresh_database)
 
     assert (await states(fresh_database))[history.task].tool_calls == 6
@@ -152,7 +152,7 @@ async def test_a_checkpoint_that_somebody_moved_is_taken_up_where_it_stands(
     """Whatever wrote without the lock: the fence keeps each event applied once."""
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
-    head = await tell(log, history, SUBMITTED)
+    head = await append_events(log, history, SUBMITTED)
     async with projecting(log, fresh_database):
         await caught_up(log, fresh_database)
         connection = await asyncpg.connect(fresh_database)
@@ -161,7 +161,7 @@ async def test_a_checkpoint_that_somebody_moved_is_taken_up_where_it_stands(
             f"BEGIN; TRUNCATE {names}; UPDATE read.checkpoint SET sequence = 0; COMMIT"
         )
         await connection.close()
-        await tell(log, history, *deed(1), after=head)
+        await append_events(log, history, *turn_events(1), after=head)
         await caught_up(log, fresh_database)
 
     assert (await states(fresh_database))[history.task].tool_calls == 1
@@ -170,13 +170,13 @@ async def test_a_checkpoint_that_somebody_moved_is_taken_up_where_it_stands(
 async def test_a_schema_dropped_under_a_projector_is_built_again(fresh_database: str) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
-    head = await tell(log, history, SUBMITTED)
+    head = await append_events(log, history, SUBMITTED)
     async with projecting(log, fresh_database):
         await caught_up(log, fresh_database)
         connection = await asyncpg.connect(fresh_database)
         await connection.execute("DROP SCHEMA read CASCADE")
         await connection.close()
-        await tell(log, history, *deed(1), after=head)
+        await append_events(log, history, *turn_events(1), after=head)
         await eventually(lambda: _rebuilt(log, fresh_database))
 
     assert (await states(fresh_database))[history.task].tool_calls == 1
@@ -192,9 +192,9 @@ async def _rebuilt(log: InMemoryLog[Any], url: str) -> bool:
 async def test_what_postgres_has_no_room_for_stops_nothing(fresh_database: str) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
-    head = await tell(log, history, SUBMITTED)
+    head = await append_events(log, history, SUBMITTED)
     long = CallId("🙂" * 200)
-    await tell(
+    await append_events(
         log,
         history,
         ToolStarted(call=long, tool="t", title="long"),
@@ -203,7 +203,7 @@ async def test_what_postgres_has_no_room_for_stops_nothing(fresh_database: str) 
         QuestionAsked(request=RequestId("r\x00"), call=long, text="?", options=("\x00", "b")),
         ArtifactStored(name="🙂" * 4_000, media_type="m", blob=Blob("k\x00", 2**53, "s")),
         MachineLost(attempt=2**53, reason="r", retry_at=CREATED),
-        *deed(1),
+        *turn_events(1),
         after=head,
     )
     async with projecting(log, fresh_database):
@@ -231,9 +231,9 @@ async def test_an_erased_task_is_gone_from_every_model(fresh_database: str) -> N
         for schema in (store.NEXT, store.PREVIOUS):  # a rebuild left them
             await link.execute(f"CREATE SCHEMA {schema}")
             await link.execute(f"CREATE TABLE {schema}.message AS SELECT * FROM read.message")
-        await tell(log, early, TaskErased(reason="asked"), after=head)
+        await append_events(log, early, TaskErased(reason="asked"), after=head)
         head = await whole_story(log, late)
-        await tell(log, late, TaskErased(reason="asked"), after=head)
+        await append_events(log, late, TaskErased(reason="asked"), after=head)
         await caught_up(log, fresh_database)
 
     models = await read_models(fresh_database)
@@ -252,12 +252,12 @@ async def test_an_erased_task_is_gone_from_every_model(fresh_database: str) -> N
 async def test_characters_postgres_refuses_are_replaced(fresh_database: str) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
-    head = await tell(
+    head = await append_events(
         log,
         history,
         TaskSubmitted(prompt="a\x00b \\u0000", repository=Repository("u\x00"), model="m\x00"),
     )
-    await tell(
+    await append_events(
         log,
         history,
         ToolStarted(call=CallId("c\x00"), tool="t\x00", title="\x00"),
@@ -275,7 +275,7 @@ async def test_characters_postgres_refuses_are_replaced(fresh_database: str) -> 
 
 async def test_another_log_than_the_checkpoints_is_refused(fresh_database: str) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
-    await tell(log, new_history(), SUBMITTED)
+    await append_events(log, new_history(), SUBMITTED)
     async with projecting(log, fresh_database):
         await caught_up(log, fresh_database)
 

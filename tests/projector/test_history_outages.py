@@ -17,12 +17,12 @@ from tests.kit.probe.postgres_rows import checkpoint, read_models
 from tests.kit.run.devices import new_history
 from tests.kit.run.history_loop import (
     SUBMITTED,
+    append_events,
     caught_up,
-    deed,
     expected_outputs,
     projecting,
     states,
-    tell,
+    turn_events,
     whole_story,
 )
 from tests.kit.servers.stack import RealServers
@@ -34,12 +34,12 @@ async def test_a_killed_postgres_loses_nothing_and_repeats_nothing(
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
     async with projecting(log, fresh_database):
-        head = await tell(log, history, SUBMITTED)
+        head = await append_events(log, history, SUBMITTED)
         await caught_up(log, fresh_database)
         async with asyncio.TaskGroup() as group:
             group.create_task(servers.kill("postgres"))
             for number in range(1, 41):
-                head = await tell(log, history, *deed(number), after=head)
+                head = await append_events(log, history, *turn_events(number), after=head)
                 await asyncio.sleep(0.02)  # so that some of it happens before, some after
         await eventually(
             lambda: _checkpoint(fresh_database), until=lambda at: at == 121, seconds=30
@@ -63,7 +63,7 @@ async def test_a_postgres_that_is_away_at_the_start_is_waited_for(
     servers: RealServers, fresh_database: str
 ) -> None:
     log: InMemoryLog[Any] = InMemoryLog()
-    await tell(log, new_history(), SUBMITTED)
+    await append_events(log, new_history(), SUBMITTED)
     async with halted(servers, "postgres") as resume, projecting(log, fresh_database):
         await asyncio.sleep(0.2)  # it tries at least once
         await resume()
@@ -76,10 +76,10 @@ async def test_a_postgres_that_stops_in_order_is_waited_for(
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
     async with projecting(log, fresh_database):
-        head = await tell(log, history, SUBMITTED)
+        head = await append_events(log, history, SUBMITTED)
         await caught_up(log, fresh_database)
         await servers.restart("postgres")
-        await tell(log, history, *deed(1), after=head)
+        await append_events(log, history, *turn_events(1), after=head)
         await caught_up(log, fresh_database)
 
     assert (await states(fresh_database))[history.task].tool_calls == 1
@@ -102,7 +102,7 @@ async def test_a_commit_whose_answer_is_lost_is_not_applied_twice(
     async with projecting(log, fresh_database):
         head = await whole_story(log, history, turns=1)
         await caught_up(log, fresh_database)
-        await tell(log, history, TaskInstructed(text="More"), after=head)
+        await append_events(log, history, TaskInstructed(text="More"), after=head)
         await caught_up(log, fresh_database)
 
     state = (await states(fresh_database))[history.task]

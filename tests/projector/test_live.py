@@ -1,4 +1,4 @@
-"""The live loop on a real Redis: what is told is what is stored, and state only goes forward."""
+"""The live loop on a real Redis: it publishes what is stored, and state only goes forward."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What the live loop reads, and when: nobody waits for the history of another."""
+"""Reads of the live loop, and their order: no task waits for the history of another."""
 
 import asyncio
 import os

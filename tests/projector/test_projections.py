@@ -140,12 +140,12 @@ def test_a_tool_call_is_one_row_from_its_start_to_its_end() -> None:
 
 
 def test_a_machine_is_one_row_an_attempt() -> None:
-    wish = MachineRequested(
+    requested = MachineRequested(
         attempt=2, name="n", region="r", guest=Guest("shared", 1, 256), deadline=BEGINNING
     )
     machine = MachineId("m1")
     facts = [
-        wish,
+        requested,
         MachineStarted(attempt=2, machine=machine, region="s", seconds=0.5),
         MachineRefused(attempt=2, reason="full", retry_at=BEGINNING),
         MachineLost(attempt=2, reason="silent", retry_at=BEGINNING),

@@ -16,7 +16,7 @@ from tests.kit.faults.outages import halted
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint
 from tests.kit.run.devices import new_history
-from tests.kit.run.history_loop import SUBMITTED, deed, tell
+from tests.kit.run.history_loop import SUBMITTED, append_events, turn_events
 from tests.kit.run.projector_processes import projector
 from tests.kit.servers.nats_connections import as_admin
 from tests.kit.servers.stack import RealServers
@@ -69,12 +69,12 @@ async def test_a_postgres_without_connections_stops_the_read_models_only(
 ) -> None:
     history = new_history()
     async with projector(servers, fresh_database) as process:
-        head = await tell(log, history, SUBMITTED)
+        head = await append_events(log, history, SUBMITTED)
         await eventually(lambda: projected(fresh_database), until=lambda at: at >= head.sequence)
         async with AsyncExitStack() as full:
             await end_others(fresh_database)
             await full.enter_async_context(all_connections_taken(servers.postgres_url))
-            head = await tell(log, history, *deed(1), after=head)
+            head = await append_events(log, history, *turn_events(1), after=head)
             await eventually(lambda: is_told(client, history, head.sequence))
             assert process.returncode is None
         await eventually(lambda: projected(fresh_database), until=lambda at: at >= head.sequence)
@@ -86,13 +86,13 @@ async def test_a_full_redis_stops_the_live_loop_only(
 ) -> None:
     history = new_history()
     async with projector(servers, fresh_database) as process:
-        head = await tell(log, history, SUBMITTED)
+        head = await append_events(log, history, SUBMITTED)
         await eventually(lambda: is_told(client, history, head.sequence))
         await client.config_set("maxmemory-policy", "noeviction")
         await client.config_set("maxmemory", "1")
         try:
             for number in range(1, 11):
-                head = await tell(log, history, *deed(number), after=head)
+                head = await append_events(log, history, *turn_events(number), after=head)
             await eventually(
                 lambda: projected(fresh_database), until=lambda at: at >= head.sequence
             )
@@ -108,7 +108,7 @@ async def test_a_projector_that_starts_without_postgres_and_redis_waits_for_them
     servers: RealServers, fresh_database: str, log: JetStreamLog[Any], client: "redis.Redis"
 ) -> None:
     history = new_history()
-    head = await tell(log, history, SUBMITTED)
+    head = await append_events(log, history, SUBMITTED)
     async with (
         halted(servers, "postgres") as postgres,
         halted(servers, "redis") as cache,
@@ -118,7 +118,7 @@ async def test_a_projector_that_starts_without_postgres_and_redis_waits_for_them
             await asyncio.wait_for(process.wait(), 3)
         assert process.returncode is None
         await cache()
-        head = await tell(log, history, *deed(1), after=head)
+        head = await append_events(log, history, *turn_events(1), after=head)
         await eventually(lambda: is_told(client, history, head.sequence))
         await postgres()
         await eventually(lambda: projected(fresh_database), until=lambda at: at >= head.sequence)
@@ -130,16 +130,16 @@ async def test_of_two_projectors_one_works_one_waits_and_takes_over(
     history = new_history()
     head = NOWHERE
     async with projector(servers, fresh_database) as one:
-        head = await tell(log, history, SUBMITTED)
+        head = await append_events(log, history, SUBMITTED)
         await eventually(lambda: projected(fresh_database), until=lambda at: at >= head.sequence)
         async with projector(servers, fresh_database) as other:
             for number in range(1, 20):
-                head = await tell(log, history, *deed(number), after=head)
+                head = await append_events(log, history, *turn_events(number), after=head)
             await eventually(
                 lambda: projected(fresh_database), until=lambda at: at >= head.sequence
             )
             await end_others(fresh_database)  # whoever is first now, nobody ends
-            head = await tell(log, history, *deed(20), after=head)
+            head = await append_events(log, history, *turn_events(20), after=head)
             await eventually(
                 lambda: projected(fresh_database), until=lambda at: at >= head.sequence
             )
@@ -147,7 +147,7 @@ async def test_of_two_projectors_one_works_one_waits_and_takes_over(
 
             one.kill()
             await one.wait()
-            head = await tell(log, history, *deed(21), after=head)
+            head = await append_events(log, history, *turn_events(21), after=head)
             await eventually(
                 lambda: projected(fresh_database),
                 until=lambda at: at >= head.sequence,

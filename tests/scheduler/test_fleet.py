@@ -296,7 +296,7 @@ def test_a_machine_not_yet_destroyed_counts():
 
 @pytest.mark.parametrize("hours", [-2, -0.01, 0.01, 2, 24 * 365])
 def test_a_workers_clock_is_never_compared_with_the_schedulers(hours):
-    """What a worker says counts as heard when it is read, whatever its own clock says."""
+    """A worker's heartbeat counts from when it is read, whatever the worker's own clock says."""
     its_time = NOON + timedelta(hours=hours)
     book = given(SUBMITTED, requested(), started())
     book.add(took_up(), WORKING, by="worker:1", at=its_time, heard_at=later(100))

@@ -1,4 +1,4 @@
-"""What must hold whatever people, workers, clouds and logs do."""
+"""Laws of the fleet that hold whatever people, workers, clouds and logs do."""
 
 from collections import Counter
 
@@ -179,9 +179,9 @@ def test_a_scheduler_that_starts_over_plans_what_the_first_one_planned(strokes):
     world.add(TASKS[0], SUBMITTED)
     for stroke in strokes:
         world.step(stroke)
-    anew = Book()
+    rebuilt = Book()
     for fact, place in facts:
-        anew.add(fact, **place)
-    assert anew.fleet.active == world.book.fleet.active
-    for task in anew.fleet.tasks.values():
+        rebuilt.add(fact, **place)
+    assert rebuilt.fleet.active == world.book.fleet.active
+    for task in rebuilt.fleet.tasks.values():
         assert task.stage is world.book.fleet.tasks[task.id].stage

@@ -4,7 +4,6 @@ from events import MachineDestroyed, MachineId, MachineStarted
 from services.scheduler.fleet.outcome import MachineReady, orphan_machine
 from tests.kit.probe.eventually import eventually
 from tests.scheduler.history import FINISHED, SUBMITTED, given, lost, requested, started
-from tests.scheduler.test_reactor import api, office  # noqa: F401 - fixtures
 
 OTHER = MachineId("another")
 
@@ -22,21 +21,21 @@ def test_a_machine_is_the_attempts_own_or_stray():
     assert orphan_machine(obtained(OTHER), again) == OTHER
 
 
-async def test_a_machine_for_an_attempt_that_has_another_by_now_is_given_back(office):  # noqa: F811
+async def test_a_machine_for_an_attempt_that_has_another_by_now_is_given_back(harness):
     async def nothing():
         return None
 
     had = []
 
     async def overtaken():
-        had.extend(await office.machines())
+        had.extend(await harness.machines())
         theirs = MachineStarted(attempt=1, machine=OTHER, region="local", seconds=1.0)
-        await office.say(theirs, FINISHED, by="scheduler")
+        await harness.say(theirs, FINISHED, by="scheduler")
 
-    await office.say(SUBMITTED)
-    office.log.before_next_append(nothing)  # the intent
-    office.log.before_next_append(overtaken)
-    async with office.scheduler():
-        await office.the(MachineDestroyed)
-        await eventually(office.machines, until=lambda machines: not machines)
+    await harness.say(SUBMITTED)
+    harness.log.before_next_append(nothing)  # the intent
+    harness.log.before_next_append(overtaken)
+    async with harness.scheduler():
+        await harness.the(MachineDestroyed)
+        await eventually(harness.machines, until=lambda machines: not machines)
     assert [machine["name"] for machine in had] == ["task-one-a1"]

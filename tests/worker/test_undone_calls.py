@@ -1,4 +1,4 @@
-"""What a call did is delivered, or the model was told that it is undone: wherever a worker dies."""
+"""A call's effect is delivered, or the model learns that it is undone: wherever a worker dies."""
 
 import asyncio
 from itertools import count

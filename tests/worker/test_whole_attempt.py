@@ -41,7 +41,7 @@ BRANCH = f"errand/{HISTORY.task}"
 
 
 class Place(NamedTuple):
-    """Where errands are run: a task's history, the model that answers, the repository's address."""
+    """The place where tasks run: a history, the model that answers, the repository's address."""
 
     bench: Bench
     rehearsal: RehearsalModel

@@ -37,7 +37,7 @@ _FAILED_SECONDS: Final = 15.0  # for how long a failed append is held against th
 
 
 class LogInfo(NamedTuple):
-    """Which log this is (when its stream was created), its last sequence, and its size on disk."""
+    """The log's identity (when its stream was created), its last sequence, and its size on disk."""
 
     created: datetime
     last_sequence: int
@@ -190,7 +190,7 @@ class JetStreamLog(Generic[Writes]):
         return [(after + n, bodies[sequence]) for n, sequence in enumerate(wanted, 1)]
 
     def _place(self, history: History, version: int) -> Head:
-        """Return from where to read a history on; a log met anew may be another one."""
+        """Return from where to go on reading a history; after a reconnect it may be another log."""
         if self._connection.reconnects != self._reconnects:
             self._reconnects = self._connection.reconnects
             self._index.clear()
@@ -201,7 +201,7 @@ class JetStreamLog(Generic[Writes]):
         return await exists(self._connection, history, within_seconds=self._deadline_seconds)
 
     async def head(self, history: History) -> Head:
-        """Tell where the history ends, NOWHERE when it is empty. Raises Unavailable."""
+        """Return where the history ends, NOWHERE when it is empty. Raises Unavailable."""
         subject = event_subject(history)
         last = await reading.last_message(
             self._connection, subject, within_seconds=self._deadline_seconds
@@ -223,9 +223,9 @@ class JetStreamLog(Generic[Writes]):
         return events[-1].head if events else known
 
     async def heads(self, histories: Sequence[History]) -> Mapping[History, int]:
-        """Tell the last version of each history that is there, all at once. Raises Unavailable.
+        """Return the last version of each history that exists, all at once. Raises Unavailable.
 
-        May be a moment behind what was acknowledged; for those who ask again soon.
+        May be a moment behind what was acknowledged; for callers who ask again soon.
         """
         by_subject = {event_subject(history): history for history in histories}
         last = await last_messages(

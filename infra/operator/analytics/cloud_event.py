@@ -1,4 +1,4 @@
-"""An event as a CloudEvent, and its signature. Pure.
+"""An event as a CloudEvent, and its signature.
 
 Specifications: CloudEvents 1.0.2 with its HTTP binding (binary and structured mode, §3.1, §3.2) and
 the extension `sequence`; the signature is that of Standard Webhooks 1.0, so that receivers find a

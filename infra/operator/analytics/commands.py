@@ -72,7 +72,7 @@ def export(
 def costs(
     operator: Operator, *, since: int | datetime | None, up_to: int | datetime | None, to: str
 ) -> int:
-    """Tell cost and success per repository and day; with --to, as Parquet. For operators."""
+    """Print cost and success per repository and day; with --to, as Parquet. For operators."""
 
     async def work(log: Connection) -> int:
         selection = await selection_of(log, since, up_to, types=tuple(costing.TYPES))

@@ -1,7 +1,7 @@
 """Cost and outcome of work per repository and day: an example of a fold over the log.
 
-Pure but for `write`. A cost counts on the day it arose, an end on the day it came (UTC); a task
-that is taken up again and ends again counts twice.
+A cost counts on the day it arose, an end on the day it came (UTC); a task that is resumed and ends
+again counts twice.
 """
 
 from collections.abc import Mapping

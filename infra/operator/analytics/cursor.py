@@ -10,7 +10,7 @@ import msgspec
 class Cursor(msgspec.Struct, frozen=True):
     """The sequence of the last event dealt with, and when its log was created.
 
-    Sequences begin anew in a log that was created again: a cursor of the old one means nothing.
+    Sequences start from 1 in a log that was created again: a cursor of the old one means nothing.
     """
 
     sequence: int

@@ -1,7 +1,7 @@
-"""Which errors of asyncpg mean that Postgres is unavailable, and may be there again later.
+"""The errors of asyncpg that mean: Postgres is unavailable, and may be there again later.
 
-The one classification, for every service that uses Postgres. What is left is a mistake of ours or
-of our caller's, and is raised as it is.
+The one classification, for every service that uses Postgres. Any other error is a mistake of ours
+or of our caller's, and is raised as it is.
 """
 
 import errno

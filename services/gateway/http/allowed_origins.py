@@ -1,7 +1,7 @@
-"""Which pages may connect to the stream. Pure.
+"""The pages that may connect to the stream, by their origin.
 
-A browser tells the page's origin (RFC 6454) and lets no page lie about it; what is no browser
-tells none. So another site cannot make a person's browser connect in its name.
+A browser sends the page's origin (RFC 6454) and lets no page lie about it; what is no browser
+sends none. So another site cannot make a person's browser connect in its name.
 """
 
 from collections.abc import Collection

@@ -37,12 +37,12 @@ FACTS = (MachineRequested, MachineStarted, MachineRefused, MachineLost, MachineD
 def project(recorded: Recorded) -> Sequence[Row]:
     """Project what became of an attempt's machine."""
     match recorded.event:
-        case MachineRequested() as wish:
+        case MachineRequested() as requested:
             changes: dict[str, object] = {
-                "attempt": wish.attempt,
+                "attempt": requested.attempt,
                 "account": recorded.account,
-                "name": wish.name,
-                "region": wish.region,
+                "name": requested.name,
+                "region": requested.region,
                 "requested_at": recorded.at,
             }
         case MachineStarted() as started:

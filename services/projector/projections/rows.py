@@ -11,9 +11,7 @@ import msgspec
 from events import Recorded
 
 _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")  # not where the backslash is itself escaped
-_LONGEST_KEY_CHARACTERS: Final = (
-    200  # an index entry holds 2,704 bytes, of all its columns together
-)
+_MAX_KEY_CHARACTERS: Final = 200  # an index entry holds 2,704 bytes, of all its columns together
 _GREATEST: Final = 2**63 - 1
 _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
@@ -59,9 +57,9 @@ def key_text(text: str) -> str:
 
     The first 200 characters and the SHA-256 of the whole.
     """
-    if len(text) > _LONGEST_KEY_CHARACTERS:
+    if len(text) > _MAX_KEY_CHARACTERS:
         whole = hashlib.sha256(text.encode(errors="replace")).hexdigest()
-        text = f"{text[:_LONGEST_KEY_CHARACTERS]}…{whole}"
+        text = f"{text[:_MAX_KEY_CHARACTERS]}…{whole}"
     return storable(text)
 
 

@@ -115,7 +115,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing will be due until a new event comes."""
+        """True when nothing will be due until a new event comes."""
         is_over = self.is_end_recorded if self.quarantine else not self.is_open
         return is_over and self.stage in (AttemptStage.CLOSED, AttemptStage.REFUSED)
 

@@ -20,7 +20,7 @@ class MachineEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the scheduler reads of a machine's configuration."""
+    """The part of a machine's configuration that the scheduler reads."""
 
     metadata: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""What must happen next, from what has happened: facts to append, effects to perform. Pure.
+"""The plan: from what has happened, the facts to append and the effects to perform. Pure.
 
 Starting, retrying and recovering are the same lines: a scheduler that died in the middle and one
 that never began plan the same.

@@ -22,7 +22,7 @@ from services.scheduler.machines.rate_limiter import Limits
 _TIMEOUT_SECONDS = 10.0
 _TRIES = 4
 _BACKOFF_SECONDS = 0.5
-_LONGEST_BACKOFF_SECONDS = 8.0
+_MAX_BACKOFF_SECONDS = 8.0
 _SETTLE_SECONDS = 2.0
 _UNDECIDED = frozenset({502, 503, 504})
 _CLASH = re.compile(r"machine ID (\w+) already exists")
@@ -218,7 +218,7 @@ class Machines:
 
     def _backoff(self, number: int, at_least: float) -> float:
         """Return the seconds to wait: full jitter, but never less than the server's Retry-After."""
-        longest = min(_LONGEST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2.0**number)
+        longest = min(_MAX_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2.0**number)
         return at_least + self._chance() * longest
 
 

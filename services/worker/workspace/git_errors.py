@@ -1,4 +1,4 @@
-"""Errors of git about a forge, as stable reasons and remedies. Pure."""
+"""Errors of git about a forge, as stable reasons and remedies."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Report of the sandbox on the files of the workspace that are not in the work. Pure."""
+"""Report of the sandbox on the files of the workspace that are not in the work."""
 
 import re
 from collections.abc import Iterable

@@ -1,57 +1,18 @@
 """`python -m clients.cli`, as a person types it: what it says, and the exit code."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.kit.fakes.scripted_http import ScriptedHttp, scripted_http
-from tests.kit.paths import ROOT
-
-ME = (200, b'{"account":"acc_1"}')
-TASK = "task_" + "b" * 26
-
-
-def command(folder: Path, *arguments: str, gateway: ScriptedHttp | None = None) -> list[str]:
-    named = ["--gateway", gateway.url] if gateway else []
-    config = ["--config", str(folder / "config")]
-    return [sys.executable, "-m", "clients.cli", *named, *config, *arguments]
-
+from tests.clients.errand_process import ME, TASK, command, environment, errand
+from tests.kit.fakes.scripted_http import scripted_http
 
 SESSION = {"token": "t", "refresh_token": "r", "expires_at": "2026-01-01T00:00:00Z"}
-
-
-def environment(token: str = "token") -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
-        "PYTHONPATH": str(ROOT),
-        "ERRAND_TOKEN": token,
-        "COLUMNS": "200",
-        "LC_ALL": "C.UTF-8",
-    }
-
-
-def errand(
-    folder: Path, *arguments: str, gateway: ScriptedHttp | None = None
-) -> "subprocess.CompletedProcess[str]":
-    ended = subprocess.run(
-        command(folder, *arguments, gateway=gateway),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=folder,
-        env=environment(),
-        check=False,
-    )
-    assert "Traceback" not in ended.stderr, ended.stderr
-    return ended
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.commands.test_commands import ME, TASK, errand
+from tests.clients.errand_process import ME, TASK, errand
 from tests.kit.fakes.scripted_http import scripted_http
 from tests.kit.servers.forge import git_ok
 

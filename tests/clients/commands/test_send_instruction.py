@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clients.cli.stream.outbox import Outbox
-from tests.clients.commands.test_commands import ME, TASK, errand
+from tests.clients.errand_process import ME, TASK, errand
 from tests.kit.fakes.scripted_gateway import ScriptedGateway, Visitor, scripted_gateway
 
 NO_QUESTION = (200, b'{"question":null}')

@@ -20,7 +20,7 @@ from events import (
     RequestId,
     TaskFinished,
 )
-from tests.clients.commands.test_commands import ME, command, environment
+from tests.clients.errand_process import ME, command, environment
 from tests.kit.build.any_event import BEGINNING, recorded
 from tests.kit.fakes.scripted_gateway import TASK, ScriptedGateway, Visitor, scripted_gateway
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from services.gateway.accounts.tokens import is_key
-from tests.gateway.accounts.test_members import joined
-from tests.gateway.conftest import REPOSITORY
+from tests.gateway.kit.members import joined
 from tests.gateway.kit.problems import UNKNOWN, is_problem
 from tests.kit.probe.accounts_rows import dump, execute
+from tests.kit.run.gateway import REPOSITORY
 
 
-async def made(person, **wish):
-    answer = await person.http.post("/v1/keys", json={"name": "robot", **wish})
+async def made(person, **payload):
+    answer = await person.http.post("/v1/keys", json={"name": "robot", **payload})
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -49,13 +49,13 @@ async def test_a_key_ends_when_it_was_said_to(world, ada, fresh_database):
 
 
 async def test_a_key_that_makes_no_sense_is_not_made(ada):
-    for wish, code in [
+    for payload, code in [
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expiry_refused"),
         ({"expires_at": "2999-01-01T00:00:00"}, "expiry_refused"),
         ({"scopes": ["everything"]}, "invalid_request"),
         ({"name": ""}, "name_refused"),
     ]:
-        is_problem(await ada.http.post("/v1/keys", json={"name": "robot", **wish}), 422, code)
+        is_problem(await ada.http.post("/v1/keys", json={"name": "robot", **payload}), 422, code)
 
 
 async def status_of(client, method, path, body=None):

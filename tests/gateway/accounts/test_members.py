@@ -1,24 +1,10 @@
-"""Who belongs to an account: invited, promoted, removed; and nothing of another account's."""
+"""Members of an account are invited, promoted and removed; other accounts stay out of sight."""
 
 import asyncio
 
-from tests.gateway.conftest import Person
+from tests.gateway.kit.members import invited, joined
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.accounts_rows import execute
-
-
-async def invited(owner, name="bea", **more):
-    answer = await owner.http.post("/v1/members", json={"name": name, **more})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-async def joined(world, owner, name="bea", **more):
-    offer = await invited(owner, name, **more)
-    nobody = await world.client()
-    session = (await nobody.post("/v1/sessions", json={"code": offer["code"]})).json()
-    assert session["person"] == offer["person"]
-    return Person(world, await world.client(session["token"]), session)
 
 
 async def members(person):
@@ -128,12 +114,12 @@ async def test_two_owners_who_depose_each_other_at_once_leave_one(world, ada):
     bea = await joined(world, ada, role="owner")
     member = {"role": "member"}
     async with asyncio.TaskGroup() as group:
-        deeds = [
+        changes = [
             group.create_task(one.http.put(f"/v1/members/{other.session['person']}", json=member))
             for one, other in ((ada, bea), (bea, ada))
         ]
     roles = [line["role"] for line in (await members(ada)).values()]
-    assert roles.count("owner") >= 1, [deed.result().text for deed in deeds]
+    assert roles.count("owner") >= 1, [change.result().text for change in changes]
 
 
 async def test_an_invitation_is_good_for_a_day(world, ada, fresh_database):

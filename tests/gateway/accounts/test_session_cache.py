@@ -1,4 +1,4 @@
-"""What is remembered of who may act, with a clock in hand."""
+"""The session cache remembers who may act, by a clock the test moves."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import jwt
 
 from services.gateway.tasks.access import REVOKED
-from tests.gateway.conftest import a_world
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.accounts_rows import dump, execute, fetch
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import a_world
 
 
 async def renew(world, refresh_token):

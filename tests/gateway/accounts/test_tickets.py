@@ -12,13 +12,13 @@ from services.gateway.accounts.token_signing import TokenSigner
 from services.gateway.accounts.tokens import Digests
 from services.gateway.http.allowed_origins import origin_allowed, origins
 from services.gateway.stores.database import create_pool
-from tests.gateway.conftest import CLAIM_SECRET
 from tests.gateway.kit.problems import is_problem
+from tests.kit.run.gateway import CLAIM_SECRET
 
 
 @pytest.fixture
 async def people(world, fresh_database):
-    """What the stream asks, as another process of the same house would have it."""
+    """The people as the stream reads them, in another process of the same installation."""
     async with create_pool(fresh_database) as pool:
         secrets = ["account-secret-for-tests"]
         yield Authenticator(
@@ -63,8 +63,8 @@ async def test_a_ticket_of_an_ended_session_lets_nobody_in(people, ada):
 
 
 async def test_a_keys_ticket_has_the_keys_scopes(world, people, ada):
-    wish = {"name": "robot", "scopes": ["read"]}
-    key = (await ada.http.post("/v1/keys", json=wish)).json()
+    payload = {"name": "robot", "scopes": ["read"]}
+    key = (await ada.http.post("/v1/keys", json=payload)).json()
     robot = await world.client(key["token"])
     principal = await people.enter(await ticket_of(robot))
     assert principal is not None
@@ -75,8 +75,8 @@ async def test_a_keys_ticket_has_the_keys_scopes(world, people, ada):
 
 
 async def test_a_key_that_may_not_read_gets_no_ticket(world, ada):
-    wish = {"name": "robot", "scopes": ["write"]}
-    key = (await ada.http.post("/v1/keys", json=wish)).json()["token"]
+    payload = {"name": "robot", "scopes": ["write"]}
+    key = (await ada.http.post("/v1/keys", json=payload)).json()["token"]
     answer = await (await world.client(key)).post("/v1/stream/tickets")
     is_problem(answer, 403, "scope_missing")
 

@@ -1,4 +1,4 @@
-"""What workers reach, over real HTTP: credentials, blobs, and the ends of a token."""
+"""Workers' requests to the broker, over real HTTP: credentials, blobs, and a token's end."""
 
 import asyncio
 
@@ -8,9 +8,9 @@ import pytest
 from events import MachineRequested, TaskCancelled, TaskFinished, TaskId
 from infra.log.jetstream import connect
 from infra.log.nats_users import inbox_prefix
-from tests.gateway.conftest import a_world
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import a_world
 
 
 @pytest.fixture
@@ -135,9 +135,9 @@ BROKERED = [
 
 
 async def refused_everywhere(client, task):
-    wish = {"title": "t", "body": "b", "branch": f"errand/{task}", "base": "main"}
+    payload = {"title": "t", "body": "b", "branch": f"errand/{task}", "base": "main"}
     for method, path, status in BROKERED:
-        body = wish if "pull-request" in path else {}
+        body = payload if "pull-request" in path else {}
         answer = await client.request(method, path.replace("{task}", task), json=body)
         assert answer.status_code == status, (path, answer.text)
 

@@ -1,29 +1,25 @@
-"""Kill switches at four levels, and what an account is told of its spending."""
+"""Kill switches at four levels, and the spending an account is shown."""
 
-import pytest
-
-from tests.gateway.broker.git.test_proxy import an_errand, forges
-from tests.gateway.broker.model.test_ledger import a_house, a_worker, say, spelled
-from tests.gateway.conftest import OPERATOR, a_world
+from tests.gateway.kit.git_tasks import forge_settings, task_on_repository
+from tests.gateway.kit.model_calls import (
+    call_model,
+    gateway_with_model,
+    request_body,
+    task_with_worker,
+)
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.spend import billed, calls
-from tests.kit.run.rehearsal_model import running_model
+from tests.kit.run.gateway import OPERATOR, a_world
 
 SWITCHES = "/v1/operator/switches"
 
 
-@pytest.fixture
-def model(tmp_path):
-    with running_model(tmp_path / "model") as running:
-        yield running
-
-
 async def test_a_switch_stops_all_under_it_until_it_is_cleared(servers, fresh_database, model):
-    async with a_house(servers, fresh_database, model) as (world, ada):
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
         bob, operator = await world.person("bob"), await world.client(OPERATOR)
-        task, worker = await a_worker(world, ada)
-        _, other = await a_worker(world, ada)
-        _, stranger = await a_worker(world, bob)
+        task, worker = await task_with_worker(world, ada)
+        _, other = await task_with_worker(world, ada)
+        _, stranger = await task_with_worker(world, bob)
         levels = {
             "global": ("", [worker, other, stranger]),
             "account": (ada.session["account"], [worker, other]),
@@ -31,45 +27,49 @@ async def test_a_switch_stops_all_under_it_until_it_is_cleared(servers, fresh_da
             "task": (task, [worker]),
         }
         for level, (owner, stopped) in levels.items():
-            wish = {"level": level, "owner": owner, "reason": f"the {level} ran wild"}
-            thrown = await operator.put(SWITCHES, json=wish)
+            payload = {"level": level, "owner": owner, "reason": f"the {level} ran wild"}
+            thrown = await operator.put(SWITCHES, json=payload)
             assert thrown.status_code == 200, thrown.text
             for each in (worker, other, stranger):
-                answer = await say(each, spelled())
+                answer = await call_model(each, request_body())
                 assert (answer.status_code == 403) == (each in stopped), level
                 if each in stopped:
                     error = answer.json()["error"]
                     assert error["details"]["error_code"] == "switched_off"
                     assert f"the {level} ran wild" in error["message"]
-            counted = await worker.post("/broker/model/v1/messages/count_tokens", content=spelled())
+            counted = await worker.post(
+                "/broker/model/v1/messages/count_tokens", content=request_body()
+            )
             assert counted.status_code == 403
             listed = (await operator.get(SWITCHES)).json()["data"]
             assert [(s["level"], s["owner"]) for s in listed] == [(level, owner)]
             cleared = await operator.delete(f"{SWITCHES}/{level}", params={"owner": owner})
             assert cleared.status_code == 204
-        assert (await say(worker, spelled())).status_code == 200
+        assert (await call_model(worker, request_body())).status_code == 200
         gone = await operator.delete(f"{SWITCHES}/task", params={"owner": task})
         is_problem(gone, 404, "not_found")
 
 
 async def test_switches_are_the_operators(servers, fresh_database, model):
-    async with a_house(servers, fresh_database, model) as (world, ada):
-        wish = {"level": "global", "reason": "mine"}
-        is_problem(await ada.http.put(SWITCHES, json=wish), 401, "unauthenticated")
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
+        payload = {"level": "global", "reason": "mine"}
+        is_problem(await ada.http.put(SWITCHES, json=payload), 401, "unauthenticated")
         is_problem(await ada.http.get(SWITCHES), 401, "unauthenticated")
         is_problem(await ada.http.delete(f"{SWITCHES}/global"), 401, "unauthenticated")
         operator = await world.client(OPERATOR)
-        is_problem(await operator.put(SWITCHES, json={**wish, "owner": "x"}), 422, "owner_refused")
+        is_problem(
+            await operator.put(SWITCHES, json={**payload, "owner": "x"}), 422, "owner_refused"
+        )
         task = {"level": "task", "reason": "no owner"}
         is_problem(await operator.put(SWITCHES, json=task), 422, "owner_refused")
         is_problem(
-            await operator.put(SWITCHES, json={**wish, "reason": ""}), 422, "invalid_request"
+            await operator.put(SWITCHES, json={**payload, "reason": ""}), 422, "invalid_request"
         )
 
 
 async def test_git_is_stopped_too_and_told_why(servers, fresh_database, forge):
-    async with a_world(servers, fresh_database, forges=forges(forge)) as world:
-        errand = await an_errand(world, forge.create("app"))
+    async with a_world(servers, fresh_database, forges=forge_settings(forge)) as world:
+        errand = await task_on_repository(world, forge.create("app"))
         operator = await world.client(OPERATOR)
         await operator.put(SWITCHES, json={"level": "global", "reason": "a bad release"})
         refused = await errand.git("ls-remote", errand.url)
@@ -79,11 +79,11 @@ async def test_git_is_stopped_too_and_told_why(servers, fresh_database, forge):
 
 
 async def test_an_account_sees_what_it_spent_and_nobody_elses(servers, fresh_database, model):
-    async with a_house(servers, fresh_database, model) as (world, ada):
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
         bob = await world.person("bob")
-        task, worker = await a_worker(world, ada)
+        task, worker = await task_with_worker(world, ada)
         for _ in range(3):
-            await say(worker, spelled())
+            await call_model(worker, request_body())
         cost = sum(call["cost_microusd"] for call in await calls(fresh_database))
         for by, key in (("task", task), ("model", "claude-sonnet-5-5"), ("day", None),
                         ("person", ada.session["person"])):  # fmt: skip

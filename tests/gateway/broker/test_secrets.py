@@ -11,11 +11,11 @@ from services.gateway.broker.secrets.key_encryption import read_keys
 from services.gateway.broker.secrets.vault import Vault
 from services.gateway.problems import Refused
 from services.gateway.stores.database import create_pool, prepare_schema
-from tests.gateway.broker.git.test_proxy import an_errand, forges
-from tests.gateway.broker.model.test_ledger import a_worker, say, spelled
-from tests.gateway.conftest import OPERATOR, REPOSITORY, a_world
+from tests.gateway.kit.git_tasks import forge_settings, task_on_repository
+from tests.gateway.kit.model_calls import call_model, request_body, task_with_worker
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.spend import calls, rows
+from tests.kit.run.gateway import OPERATOR, REPOSITORY, a_world
 from tests.kit.run.rehearsal_model import KEY, running_model
 
 OLD, NEW = (b64encode(bytes([n]) * 32).decode() for n in (1, 2))
@@ -57,11 +57,13 @@ def vault(pool, file):
 
 async def test_a_secret_is_written_listed_by_its_end_replaced_and_deleted(world, fresh_database):
     ada, bob = await world.person("ada"), await world.person("bob")
-    wish = {"provider": "anthropic", "text": SECRET}
-    kept = await ada.http.put("/v1/secrets", json=wish)
+    payload = {"provider": "anthropic", "text": SECRET}
+    kept = await ada.http.put("/v1/secrets", json=payload)
     assert kept.status_code == 200, kept.text
     assert (kept.json()["last4"], kept.json()["version"]) == ("wxyz", 1)
-    again = (await ada.http.put("/v1/secrets", json={**wish, "text": "sk-another-one-1234"})).json()
+    again = (
+        await ada.http.put("/v1/secrets", json={**payload, "text": "sk-another-one-1234"})
+    ).json()
     assert (again["last4"], again["version"], again["id"]) == ("1234", 2, kept.json()["id"])
     token = {"provider": "forge", "name": REPOSITORY + ".git", "text": "short-tok"}
     assert (await ada.http.put("/v1/secrets", json=token)).json()["name"] == REPOSITORY
@@ -90,8 +92,8 @@ NO_SECRETS = [
 
 async def test_what_is_no_secret_is_refused_and_never_told_back(world):
     ada = await world.person("ada")
-    for wish, code in NO_SECRETS:
-        answer = await ada.http.put("/v1/secrets", json=wish)
+    for payload, code in NO_SECRETS:
+        answer = await ada.http.put("/v1/secrets", json=payload)
         is_problem(answer, 422, code)
         assert SECRET not in answer.text
 
@@ -99,31 +101,31 @@ async def test_what_is_no_secret_is_refused_and_never_told_back(world):
 async def test_without_a_key_file_no_secret_is_taken(servers, fresh_database):
     async with a_world(servers, fresh_database) as world:
         ada = await world.person("ada")
-        wish = {"provider": "anthropic", "text": SECRET}
-        is_problem(await ada.http.put("/v1/secrets", json=wish), 409, "secrets_not_set_up")
+        payload = {"provider": "anthropic", "text": SECRET}
+        is_problem(await ada.http.put("/v1/secrets", json=payload), 409, "secrets_not_set_up")
 
 
 async def test_the_accounts_own_key_is_used_and_then_the_houses_again(
     servers, fresh_database, key_file, tmp_path
 ):
     with running_model(tmp_path / "model") as model:
-        known = {"model_base_url": model.url, "model_api_key": "sk-the-house-has-none"}
+        known = {"model_base_url": model.url, "model_api_key": "sk-the-refused_forges-has-none"}
         async with a_world(
             servers, fresh_database, secrets_key_file=str(key_file), **known
         ) as world:
             ada = await world.person("ada")
-            _, worker = await a_worker(world, ada)
-            assert (await say(worker, spelled())).status_code == 401
-            wish = {"provider": "anthropic", "text": KEY}
-            kept = (await ada.http.put("/v1/secrets", json=wish)).json()
-            assert (await say(worker, spelled())).status_code == 200
+            _, worker = await task_with_worker(world, ada)
+            assert (await call_model(worker, request_body())).status_code == 401
+            payload = {"provider": "anthropic", "text": KEY}
+            kept = (await ada.http.put("/v1/secrets", json=payload)).json()
+            assert (await call_model(worker, request_body())).status_code == 200
             [_, call] = await calls(fresh_database)
             assert call["is_own_key"]
             used = (await ada.http.get("/v1/usage?by=model")).json()["data"]
             assert [(u["key"], u["calls"]) for u in used] == [("claude-sonnet-5-5", 1)]
             assert used[0]["own_key_microusd"] == used[0]["cost_microusd"] > 0
             await ada.http.delete(f"/v1/secrets/{kept['id']}")
-            assert (await say(worker, spelled())).status_code == 401
+            assert (await call_model(worker, request_body())).status_code == 401
 
 
 async def test_a_rotation_wraps_all_anew_and_goes_on_where_it_was_broken_off(pool, key_file):
@@ -189,15 +191,15 @@ async def test_the_operator_sees_how_far_a_rotation_has_come(world):
 async def test_a_forge_token_of_the_account_goes_before_the_houses(
     servers, fresh_database, key_file, forge
 ):
-    house = forges(forge, token="the-house-may-not")
+    refused_forges = forge_settings(forge, token="the-refused_forges-may-not")
     async with a_world(
-        servers, fresh_database, secrets_key_file=str(key_file), forges=house
+        servers, fresh_database, secrets_key_file=str(key_file), forges=refused_forges
     ) as world:
-        errand = await an_errand(world, forge.create("app"))
+        errand = await task_on_repository(world, forge.create("app"))
         assert "repository_refused" in (await errand.git("ls-remote", errand.url)).errors
         for name, text in ((forge.url, forge.token), (f"{forge.url}/errand/app", "wrong-token")):
-            wish = {"provider": "forge", "name": name, "text": text}
-            assert (await errand.ada.http.put("/v1/secrets", json=wish)).status_code == 200
+            payload = {"provider": "forge", "name": name, "text": text}
+            assert (await errand.ada.http.put("/v1/secrets", json=payload)).status_code == 200
             code = (await errand.git("ls-remote", errand.url)).code
             assert code == (0 if text == forge.token else 128)
         worker = await world.client(errand.token)

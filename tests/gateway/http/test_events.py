@@ -7,11 +7,11 @@ import msgspec
 
 from infra.log.jetstream import JetStreamLog
 from infra.stores.live_channels import state_key
-from tests.gateway.conftest import REPOSITORY, a_world
 from tests.gateway.kit.histories import artifact, projected, put, seen, step
 from tests.gateway.kit.problems import is_problem
 from tests.kit.faults.outages import halted
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import REPOSITORY, a_world
 
 
 async def test_events_come_by_the_page_as_they_were_stored(ada, world):

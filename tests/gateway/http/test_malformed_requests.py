@@ -188,7 +188,7 @@ async def said(port, content, *, is_slow):
 
 
 def statuses(answer):
-    """The statuses of all answers on a connection; what is not HTTP is told as 0."""
+    """Return the statuses of all answers on a connection; 0 stands for what is not HTTP."""
     if not answer:
         return ["closed"]
     if not answer.startswith(b"HTTP/1."):

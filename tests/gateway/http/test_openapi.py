@@ -16,10 +16,10 @@ from prometheus_client import REGISTRY
 from events import TaskFinished
 from events.protocol.problem import Problem
 from services.gateway.http.openapi import EXAMPLES
-from tests.gateway.conftest import OPERATOR
 from tests.gateway.kit.full_task import a_full_task, a_furnished_world
 from tests.gateway.kit.problems import UNKNOWN
 from tests.kit.laws.documented_answers import described_offline
+from tests.kit.run.gateway import OPERATOR
 
 REQUESTS = int(os.environ.get("REQUESTS", "600"))
 PHASES = "examples,coverage,fuzzing" if REQUESTS >= 5_000 else "examples,fuzzing"
@@ -62,7 +62,7 @@ def with_examples(document, tasks):
 
 
 def answered():
-    """How many requests were answered, by the first digit of their status."""
+    """Return the number of requests answered, by the first digit of their status."""
     counts = {}
     for metric in REGISTRY.collect():
         for sample in metric.samples:

@@ -40,7 +40,7 @@ async def asked(client, method, path, operation, document):
 
 
 class Belongings:
-    """What is Ada's, by the name of the path parameter that takes it."""
+    """The ids of Ada's things, by the name of the path parameter that takes them."""
 
     def __init__(self, known):
         self.known = known

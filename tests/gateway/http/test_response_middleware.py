@@ -1,4 +1,4 @@
-"""What every answer has in common: validators, compression, careful headers, other origins."""
+"""Every answer has validators, compression and careful headers, and serves other origins."""
 
 import gzip
 import json
@@ -10,7 +10,7 @@ from events import PlanItem, PlanUpdated
 from infra.runtime.settings import Misconfigured
 from services.gateway.http.response_middleware import accepted
 from services.gateway.http.settings import read_origins
-from tests.gateway.conftest import a_world
+from tests.kit.run.gateway import a_world
 
 ORIGIN = "https://app.example.com"
 

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 
 from events import CallId, QuestionAsked, RequestId, TaskFinished
-from tests.gateway.conftest import REPOSITORY
 from tests.gateway.kit.problems import UNKNOWN, is_problem
+from tests.kit.run.gateway import REPOSITORY
 
 
 async def test_a_task_is_submitted_and_looked_at(ada):

@@ -1,4 +1,4 @@
-"""What a task cost, where it ran and what it changed, over HTTP."""
+"""A task's cost, its machines and its changes, over HTTP."""
 
 import pytest
 

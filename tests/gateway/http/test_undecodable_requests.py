@@ -53,7 +53,7 @@ def operations(document):
 
 
 def places(value, at=()):
-    """Where a body holds a value: the path to each leaf."""
+    """Return the path to each leaf of a body."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from places(inner, (*at, key))
@@ -75,7 +75,7 @@ def with_raw(body, at, raw):
 
 
 def bodies_of(operation, document):
-    """What the operation's body may be, spoilt in each of its places by each kind of bytes."""
+    """Return the operation's body, broken in each of its places by each kind of bytes."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     whole = fitting(content["schema"], document) if content else {}
     whole = whole if isinstance(whole, dict) else {}

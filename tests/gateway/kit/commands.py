@@ -21,11 +21,11 @@ SUBMISSION = msgspec.json.encode(
     {"prompt": "fix it", "repository": {"url": "https://github.com/ada/app"}}
 )
 TERMS = RequestDecoder(
-    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "house"
+    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "harness"
 )
 
 
-class House:
+class CommandHarness:
     """Commands over a log in memory."""
 
     def __init__(self):

@@ -4,5 +4,5 @@ from events import Repository, TaskSubmitted
 from services.gateway.tasks.task import Submit
 
 REPOSITORY = Repository("https://forge.test/ada/app", "main")
-SUBMIT = Submit(prompt="fix it", repository=REPOSITORY, default_model="house")
-SUBMITTED = TaskSubmitted(prompt="fix it", repository=REPOSITORY, model="house")
+SUBMIT = Submit(prompt="fix it", repository=REPOSITORY, default_model="server-model")
+SUBMITTED = TaskSubmitted(prompt="fix it", repository=REPOSITORY, model="server-model")

@@ -7,9 +7,9 @@ import asyncpg
 
 from events import CallId, QuestionAsked, RequestId
 from infra.stores.postgres.migrations import migrate
-from tests.gateway.conftest import a_world
 from tests.gateway.kit.histories import artifact, put
 from tests.kit.fakes.push_services import Browser
+from tests.kit.run.gateway import a_world
 
 DIFF = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
 
@@ -25,7 +25,7 @@ async def a_furnished_world(servers, database, place, **changes):
     known = {
         "secrets_key_file": str(keys),
         "vapid_private_key": "A" * 42 + "E",
-        "vapid_contact": "mailto:house@example.com",
+        "vapid_contact": "mailto:push@example.com",
         **changes,
     }
     async with a_world(servers, database, **known) as made:
@@ -35,10 +35,10 @@ async def a_furnished_world(servers, database, place, **changes):
 async def belongings(person):
     """A device, a key and a guest of one's own: their ids by the names that paths give them."""
     browser = Browser("https://fcm.googleapis.com/fcm/send/somebodys")
-    wish = {"kind": "web", "subscription": browser.subscription}
+    payload = {"kind": "web", "subscription": browser.subscription}
     made = {}
     for name, path, body in [
-        ("device", "/v1/devices", wish),
+        ("device", "/v1/devices", payload),
         ("key", "/v1/keys", {"name": "a program"}),
         ("person", "/v1/members", {"name": "a guest"}),
     ]:

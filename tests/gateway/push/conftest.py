@@ -28,9 +28,9 @@ from services.gateway.push.devices import Device
 from services.gateway.push.notification.address import ApnsAddress, FcmAddress
 from services.gateway.stores.database import create_pool, prepare_schema
 from services.gateway.tasks.access import Principal
-from tests.gateway.conftest import World, a_world
 from tests.kit.fakes.push_services import Browser, MovableClock, PushWorld, push_world, web_address
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import World, a_world
 
 ASKED = QuestionAsked(request=RequestId("req_1"), call=CallId("call_1"), text="Which one?")
 

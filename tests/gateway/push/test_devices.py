@@ -6,9 +6,9 @@ from uuid import uuid4
 from events import CallId, QuestionAsked, RequestId
 from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.push.devices import MAX_DEVICES
-from tests.gateway.conftest import a_world
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import a_world
 
 ASKED = QuestionAsked(request=RequestId("req_1"), call=CallId("call_1"), text="Which one?")
 

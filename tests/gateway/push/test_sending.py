@@ -1,4 +1,4 @@
-"""What is sent, to whom, how often: real log and database, strict push services, a moved clock."""
+"""Pushes sent, to whom, how often: real log and database, strict push services, a moved clock."""
 
 import asyncio
 

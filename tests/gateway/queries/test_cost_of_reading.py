@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from events import ArtifactStored, Blob
-from tests.gateway.conftest import a_world
 from tests.kit.probe.decoded_events import counted_reads
+from tests.kit.run.gateway import a_world
 from tests.kit.run.opened_task import grow, open_task
 
 EVENTS = 3_000

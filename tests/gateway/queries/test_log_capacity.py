@@ -11,7 +11,7 @@ from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
-from tests.gateway.kit.commands import ADA, ONE, TERMS, THREE, TWO, House
+from tests.gateway.kit.commands import ADA, ONE, TERMS, THREE, TWO, CommandHarness
 from tests.gateway.kit.scenario import NOON
 
 
@@ -75,18 +75,18 @@ async def test_a_log_that_does_not_answer_is_unavailable():
 
 
 async def test_a_full_log_takes_no_new_task_and_everything_else():
-    house, size, clock = House(), GrowingLog(1), Clock()
-    house.commands = CommandHandler(
-        house.log,
-        recall=TaskCache(house.log, clock),
+    harness, size, clock = CommandHarness(), GrowingLog(1), Clock()
+    harness.commands = CommandHandler(
+        harness.log,
+        recall=TaskCache(harness.log, clock),
         terms=TERMS,
         draft_factory=DraftFactory(clock),
         room=LogCapacity(size, capacity_bytes=100, clock=clock),
     )
-    performed = await house.submit(ONE)
+    performed = await harness.submit(ONE)
     size.size_bytes = 90
     clock.now += timedelta(seconds=6)
     with pytest.raises(Refused, match="90% full"):
-        await house.submit(THREE, ADA)
-    assert await house.submit(ONE) == performed
-    assert (await house.say(performed.task, "instruct", TWO, text="go on")).version == 2
+        await harness.submit(THREE, ADA)
+    assert await harness.submit(ONE) == performed
+    assert (await harness.say(performed.task, "instruct", TWO, text="go on")).version == 2

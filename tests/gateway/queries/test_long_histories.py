@@ -8,15 +8,15 @@ import redis.asyncio as redis
 
 from events import event_subject
 from infra.log.jetstream import JetStreamLog
-from tests.gateway.conftest import World, settings_for
 from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import World, settings_for
 from tests.kit.run.opened_task import at_rest, cpu_seconds, decoding_seconds, grow, open_task
 from tests.kit.servers.nats_connections import as_admin
 
 EVENTS = 10_000
 FIRST, SECOND = 12, 7
-"""What opening may cost at most, in plain decodings of the same events: 0.48 and 0.28 s where one
+"""The most that opening may cost, in plain decodings of the same events: 0.48 and 0.28 s where one
 event takes 4 us. It takes about 9 and 4.5; with a second decoding for the access check, 13."""
 
 

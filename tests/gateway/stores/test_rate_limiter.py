@@ -1,4 +1,4 @@
-"""How often one may ask: the arithmetic, the same in Redis, and what is told over HTTP."""
+"""The rate limiter: its arithmetic, the same in Redis, and its answers over HTTP."""
 
 import asyncio
 from collections import Counter
@@ -16,9 +16,9 @@ from services.gateway.stores.rate_limiter import (
     client_network,
     take,
 )
-from tests.gateway.conftest import SetClock, a_world
 from tests.gateway.kit.problems import is_problem
 from tests.kit.faults.outages import halted
+from tests.kit.run.gateway import SetClock, a_world
 
 MOST = {"reads": 3, "commands": 2, "anonymous": 1000}
 

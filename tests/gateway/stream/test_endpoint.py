@@ -1,4 +1,4 @@
-"""Who may enter the stream and how they leave: real sockets on a real server, a real Redis."""
+"""The start and the end of a stream: real sockets on a real server, a real Redis."""
 
 import asyncio
 import json

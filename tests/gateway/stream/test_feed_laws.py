@@ -11,7 +11,7 @@ from tests.kit.fakes.feed_log import Log, Phone, bodies, frame, loaded
 fates = st.lists(
     st.tuples(
         st.sampled_from(
-            ["deliver", "drop", "twice", "late", "check", "mend", "old", "away", "back"]
+            ["deliver", "drop", "twice", "late", "check", "repair", "old", "away", "back"]
         ),
         st.integers(0, 50),
     ),
@@ -54,7 +54,7 @@ async def _model(
                 feed.receive(sent)
             case "late":
                 late.append(log.grow())
-            case "mend":
+            case "repair":
                 late, sent_late = [], late
                 for sent in sorted(sent_late, key=lambda f: (f.version * 7 + chance) % 5):
                     feed.receive(sent)

@@ -21,11 +21,11 @@ from websockets.exceptions import ConnectionClosed
 from events import PlanItem, PlanUpdated
 from events.protocol import frames
 from infra.log.jetstream import JetStreamLog, connect
-from tests.gateway.conftest import World, settings_for
 from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.build.malformed_frames import Frame, malformed
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.devices import Device, serving
+from tests.kit.run.gateway import World, settings_for
 
 FRAMES = int(os.environ.get("FRAMES", "2000"))
 SEED = int(os.environ.get("SEED", "7"))
@@ -36,9 +36,9 @@ GROWTH_BYTES = 50 * 1024 * 1024
 PROTOCOL = Path("docs/reference/protocol.md").read_text()
 CODES = {int(code) for code in re.findall(r"^\| (\d{4}) \|", PROTOCOL, re.MULTILINE)}
 CUT = 1006
-"""What a close code amounts to that a reset of the line has overtaken."""
+"""The close code seen when a reset of the connection came first."""
 SILENT = {"pong", "seen", "vis", "unsub", "sub"}
-"""What may be well-formed by chance, and is not answered then."""
+"""Frames that may be well-formed by chance, and are not answered then."""
 
 
 @asynccontextmanager
@@ -89,7 +89,7 @@ class Caller:
         self.answers: dict[str, int] = {}
 
     async def say_all(self, said: list[Frame]) -> None:
-        """Say them, on every other connection before hello."""
+        """Send them, on every other connection before hello."""
         is_known = False
         while said:
             is_known = not is_known
@@ -113,7 +113,7 @@ class Caller:
                     self._note_end(device, frame)
 
     async def _say_some(self, device: Device, said: list[Frame]) -> None:
-        """Say frames, each followed by something harmless, while the connection lives."""
+        """Send frames, each followed by something harmless, while the connection lives."""
         for number in range(min(A_CONNECTION, len(said))):
             frame, mark, before = said.pop(), f"mark-{number}", len(device.told)
             try:
@@ -141,7 +141,7 @@ class Caller:
 
 @pytest.mark.timeout(300 + FRAMES // 10)
 def all_answers(callers: list[Caller]) -> dict[str, int]:
-    """How often each answer was given, to whomever."""
+    """Return how often each answer was given, over all callers."""
     answers: dict[str, int] = {}
     for caller in callers:
         for answer, count in caller.answers.items():

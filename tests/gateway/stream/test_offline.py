@@ -21,9 +21,9 @@ from events import (
     TaskSubmitted,
 )
 from infra.runtime.clock import DraftFactory, utc_now
-from tests.gateway.conftest import REPOSITORY
 from tests.kit.faults.network_link import wire
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import REPOSITORY
 
 QUICK = StreamTimings(min_pause_seconds=0.05, max_pause_seconds=0.2)
 ASKED = QuestionAsked(request="req_1", call="call_1", text="Which colour?")

@@ -1,4 +1,4 @@
-"""Who looks at what: told by this process's devices and, over Redis, by others'."""
+"""Presence, from this process's devices and, over Redis, from other processes'."""
 
 import asyncio
 from collections.abc import AsyncIterator

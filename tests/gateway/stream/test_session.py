@@ -1,4 +1,4 @@
-"""What a device on the stream is told: real sockets on a real server, a real Redis."""
+"""Frames a device on the stream receives: real sockets on a real server, a real Redis."""
 
 import asyncio
 import json

@@ -17,9 +17,9 @@ from events import History, Recorded, TaskInstructed
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import DraftFactory, utc_now
 from services.projector.live.loop import LiveLoop
-from tests.gateway.conftest import World, running_gateway, settings_for
 from tests.kit.faults.network_link import wire
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import World, running_gateway, settings_for
 
 EVENTS = int(os.environ.get("EVENTS", "600"))
 QUICK = StreamTimings(min_pause_seconds=0.05, max_pause_seconds=0.3)

@@ -1,4 +1,4 @@
-"""The stream's invariants over thousands of seeded schedules of misfortune, in virtual time.
+"""The stream's invariants over thousands of seeded schedules of injected faults, in virtual time.
 
 `SCHEDULES=100000` in the environment is the long run; a failure names its seed.
 """

@@ -1,4 +1,4 @@
-"""Which files a diff changes, on diffs that git itself wrote."""
+"""The files a diff changes, on diffs that git itself wrote."""
 
 import subprocess
 

@@ -18,7 +18,7 @@ from services.gateway.tasks.task import (
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 TERMS = RequestDecoder(
-    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "house"
+    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "server-model"
 )
 URL = "https://github.com/ada/app"
 
@@ -60,7 +60,7 @@ def test_a_submission_is_read():
         Submit(
             prompt="fix it",
             repository=Repository(URL, "feature/x"),
-            default_model="house",
+            default_model="server-model",
             model="claude-opus-5-5",
             effort="high",
             budget=Budget(turns=5),
@@ -85,7 +85,7 @@ def test_without_a_sum_a_task_has_this_installations_budget():
     assert offered(budget={"cost_microusd": 50_000}).budget.cost_microusd == 50_000
 
 
-@pytest.mark.parametrize("name", ["", "house", "claude-opus-5", "claude-haiku-5-5-20260901"])
+@pytest.mark.parametrize("name", ["", "server-model", "claude-opus-5", "claude-haiku-5-5-20260901"])
 def test_a_model_that_is_offered_is_taken(name):
     assert offered(model=name).model == name
 
@@ -95,7 +95,7 @@ def test_a_model_that_is_not_offered_is_refused_with_those_that_are(name):
     with pytest.raises(Refused) as refused:
         offered(model=name)
     assert refused.value.problem.code == "model_refused"
-    assert "house, claude-opus-5, claude-haiku-5-5" in refused.value.problem.detail
+    assert "server-model, claude-opus-5, claude-haiku-5-5" in refused.value.problem.detail
 
 
 def test_no_body_is_an_empty_object():

@@ -51,7 +51,7 @@ def test_a_task_keeps_the_model_effort_and_budget_asked_for(task):
     asked = Submit(
         prompt="fix it",
         repository=REPOSITORY,
-        default_model="house",
+        default_model="server-model",
         model="claude-opus-5-5",
         effort="high",
         budget=Budget(cost_microusd=5),
@@ -77,7 +77,7 @@ def test_a_repeated_submit_is_the_same_though_the_houses_model_changed_meanwhile
 
 
 def test_the_same_id_with_another_body_is_refused(task):
-    other = Submit(prompt="break it", repository=REPOSITORY, default_model="house")
+    other = Submit(prompt="break it", repository=REPOSITORY, default_model="server-model")
     task.given(("asked", SUBMITTED)).when(other).then_refused(422, "command_id_reused")
 
 

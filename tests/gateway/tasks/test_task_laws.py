@@ -1,4 +1,4 @@
-"""What must hold for any history and any command."""
+"""Laws of a task that hold for any history and any command."""
 
 from hypothesis import assume, given
 from hypothesis import strategies as st

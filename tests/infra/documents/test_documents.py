@@ -47,7 +47,7 @@ def schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def altered(change: str, **fields: Any) -> list[tuple[str, bool]]:
-    """What a shape {`kept`, and the field under `change`} becomes, as (field, is growth)."""
+    """Return the changes of a shape {`kept`, and the field under `change`}: (field, is growth)."""
     before, after = fields["before"], fields["after"]
     one = msgspec.defstruct("One", [("kept", str), *([(change, *before)] if before else [])])
     other = msgspec.defstruct("One", [("kept", str), *([(change, *after)] if after else [])])

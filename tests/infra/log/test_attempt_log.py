@@ -38,7 +38,7 @@ def everything(scheduler):
 
 
 class Server:
-    """The scheduler's part: makes the reader anew when a larger generation is asked for."""
+    """The scheduler's part: recreates the reader when a larger generation is asked for."""
 
     def __init__(self, connection, history) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""What the quick client reads and writes is what nats-py's own would."""
+"""The quick client reads and writes the same as nats-py's own."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What is said and not kept reaches who hears now, and bothers nobody else."""
+"""Live messages reach those who listen now, and bother nobody else."""
 
 import asyncio
 

@@ -17,9 +17,9 @@ from infra.log.event_log import Conflict, Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.log.jetstream.connection import api
 from infra.log.jetstream.read.follow import follow
-from tests.infra.log.test_streams import settings_of
 from tests.kit.build.event_logs import drafts, new_history, reading, texts, versions
 from tests.kit.probe.eventually import eventually
+from tests.kit.probe.stream_settings import stream_settings
 from tests.kit.servers.nats_connections import as_admin, as_role
 
 _ENVELOPE = (
@@ -174,7 +174,7 @@ async def test_dead_letters_that_cannot_be_stored_are_waited_for(connection, adm
     log = JetStreamLog(connection, deadline_seconds=0.1)
     head = await log.append(history, drafts("before"), after=NOWHERE)
     await admin.request(event_subject(history), b"poison", within_seconds=2)
-    usual = await settings_of(admin, "DEADLETTERS")
+    usual = await stream_settings(admin, "DEADLETTERS")
     tries = prometheus_client.REGISTRY.get_sample_value
 
     def waits():

@@ -6,17 +6,13 @@ import pytest
 from infra.log.jetstream import provision
 from infra.log.jetstream.connection import api
 from infra.log.jetstream.connection.api import ApiError
+from tests.kit.probe.stream_settings import stream_settings
 from tests.kit.servers.nats_connections import as_admin, as_role
-
-
-async def settings_of(connection, stream):
-    answer = await api.request(connection, f"STREAM.INFO.{stream}", {})
-    return msgspec.json.decode(answer)["config"]
 
 
 async def test_the_events_are_kept_for_ever_and_guarded(servers):
     async with as_admin(servers) as admin:
-        settings = await settings_of(admin, "EVENTS")
+        settings = await stream_settings(admin, "EVENTS")
     assert settings["subjects"] == ["events.*.*"]
     assert settings["storage"] == "file"
     assert settings["max_age"] == 0
@@ -42,10 +38,10 @@ async def test_provisioning_again_changes_nothing(servers):
 
 async def test_provisioning_mends_a_setting(servers):
     async with as_admin(servers) as admin:
-        wrong = {**await settings_of(admin, "DEADLETTERS"), "max_age": 3600 * 10**9}
+        wrong = {**await stream_settings(admin, "DEADLETTERS"), "max_age": 3600 * 10**9}
         await api.request(admin, "STREAM.UPDATE.DEADLETTERS", wrong)
         await provision(servers.nats_url, servers.credentials("operator"))
-        assert (await settings_of(admin, "DEADLETTERS"))["max_age"] == 90 * 86400 * 10**9
+        assert (await stream_settings(admin, "DEADLETTERS"))["max_age"] == 90 * 86400 * 10**9
 
 
 async def test_an_event_cannot_be_deleted_even_by_the_admin(servers):

@@ -1,4 +1,4 @@
-"""What a worker asks the gateway about: nothing that the gateway would refuse to judge."""
+"""A worker asks the gateway only about events that the gateway does not refuse to judge."""
 
 import pytest
 

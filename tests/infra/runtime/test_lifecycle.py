@@ -1,4 +1,4 @@
-"""How a process runs its loops and how it stops, with real signals to a real process."""
+"""A process runs its loops and stops in order, with real signals to a real process."""
 
 import signal
 import subprocess

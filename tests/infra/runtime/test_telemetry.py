@@ -1,4 +1,4 @@
-"""What a service tells of itself. `configure` is for a whole process, so each test has its own."""
+"""Telemetry of a service. `configure` is for a whole process, so each test has its own."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What counts as an unavailable server, driver by driver; the rest is raised as it is."""
+"""The errors that mean an unavailable server, driver by driver; the rest is raised as it is."""
 
 import errno
 import socket

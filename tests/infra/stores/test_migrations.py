@@ -14,7 +14,7 @@ def write(folder: Path, **scripts: str) -> None:
         (folder / f"{name.lstrip('_')}.sql").write_text(script)
 
 
-async def names(connection: asyncpg.Connection, schema: str = "house") -> list[str]:
+async def names(connection: asyncpg.Connection, schema: str = "shop") -> list[str]:
     rows = await connection.fetch(f"SELECT name FROM {schema}.migration ORDER BY name")
     return [row["name"] for row in rows]
 
@@ -22,16 +22,16 @@ async def names(connection: asyncpg.Connection, schema: str = "house") -> list[s
 async def test_files_are_applied_once_in_their_order(fresh_database: str, tmp_path: Path) -> None:
     write(
         tmp_path,
-        _0002_more="ALTER TABLE house.room ADD COLUMN doors int;",
-        _0001_first="CREATE TABLE house.room (name text); INSERT INTO house.room VALUES ('hall');",
+        _0002_more="ALTER TABLE shop.item ADD COLUMN doors int;",
+        _0001_first="CREATE TABLE shop.item (name text); INSERT INTO shop.item VALUES ('hall');",
     )
     connection = await asyncpg.connect(fresh_database)
     try:
-        assert await migrate(connection, "house", tmp_path) == ["0001_first.sql", "0002_more.sql"]
-        assert await migrate(connection, "house", tmp_path) == []
-        write(tmp_path, _0003_last="UPDATE house.room SET doors = 2;")
-        assert await migrate(connection, "house", tmp_path) == ["0003_last.sql"]
-        assert await connection.fetchval("SELECT doors FROM house.room") == 2
+        assert await migrate(connection, "shop", tmp_path) == ["0001_first.sql", "0002_more.sql"]
+        assert await migrate(connection, "shop", tmp_path) == []
+        write(tmp_path, _0003_last="UPDATE shop.item SET doors = 2;")
+        assert await migrate(connection, "shop", tmp_path) == ["0003_last.sql"]
+        assert await connection.fetchval("SELECT doors FROM shop.item") == 2
         assert len(await names(connection)) == 3
     finally:
         await connection.close()
@@ -40,23 +40,23 @@ async def test_files_are_applied_once_in_their_order(fresh_database: str, tmp_pa
 async def test_a_file_that_fails_leaves_the_schema_as_it_was(
     fresh_database: str, tmp_path: Path
 ) -> None:
-    write(tmp_path, _0001_good="CREATE TABLE house.room ();", _0002_bad="SELECT no_such_thing();")
+    write(tmp_path, _0001_good="CREATE TABLE shop.item ();", _0002_bad="SELECT no_such_thing();")
     connection = await asyncpg.connect(fresh_database)
     try:
         with pytest.raises(asyncpg.UndefinedFunctionError):
-            await migrate(connection, "house", tmp_path)
-        assert await connection.fetchval("SELECT to_regnamespace('house')") is None
+            await migrate(connection, "shop", tmp_path)
+        assert await connection.fetchval("SELECT to_regnamespace('shop')") is None
     finally:
         await connection.close()
 
 
 async def test_of_many_at_once_one_works(fresh_database: str, tmp_path: Path) -> None:
-    write(tmp_path, _0001_first="CREATE TABLE house.room (); SELECT pg_sleep(0.1);")
+    write(tmp_path, _0001_first="CREATE TABLE shop.item (); SELECT pg_sleep(0.1);")
 
     async def one() -> list[str]:
         connection = await asyncpg.connect(fresh_database)
         try:
-            return await migrate(connection, "house", tmp_path)
+            return await migrate(connection, "shop", tmp_path)
         finally:
             await connection.close()
 
@@ -70,7 +70,7 @@ async def test_two_schemas_do_not_know_of_each_other(fresh_database: str, tmp_pa
     write(tmp_path, _0001_nothing="SELECT 1;")
     connection = await asyncpg.connect(fresh_database)
     try:
-        await migrate(connection, "house", tmp_path)
+        await migrate(connection, "shop", tmp_path)
         assert await migrate(connection, "garden", tmp_path) == ["0001_nothing.sql"]
     finally:
         await connection.close()
@@ -83,8 +83,8 @@ async def test_two_files_of_one_number_are_refused_before_anything_is_written(
     connection = await asyncpg.connect(fresh_database)
     try:
         with pytest.raises(ValueError, match=r"0002_doors\.sql.*0002_rooms\.sql"):
-            await migrate(connection, "house", tmp_path)
-        assert await connection.fetchval("SELECT to_regnamespace('house')") is None
+            await migrate(connection, "shop", tmp_path)
+        assert await connection.fetchval("SELECT to_regnamespace('shop')") is None
     finally:
         await connection.close()
 
@@ -95,6 +95,6 @@ async def test_only_numbered_sql_files_are_scripts(fresh_database: str, tmp_path
     (tmp_path / "notes.sql").write_text("nonsense")
     connection = await asyncpg.connect(fresh_database)
     try:
-        assert await migrate(connection, "house", tmp_path) == []
+        assert await migrate(connection, "shop", tmp_path) == []
     finally:
         await connection.close()

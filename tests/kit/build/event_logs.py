@@ -1,4 +1,4 @@
-"""What tests of the event log need: histories of their own, drafts, and a reader beside."""
+"""Parts for tests of the event log: histories of their own, drafts, and a second reader."""
 
 import asyncio
 import secrets

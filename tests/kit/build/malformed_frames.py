@@ -38,7 +38,7 @@ class Frame(NamedTuple):
 
     @property
     def is_no_text(self) -> bool:
-        """Whether it claims to be text and is no UTF-8."""
+        """Return whether it claims to be text and is no UTF-8."""
         try:
             self.content.decode()
         except UnicodeDecodeError:

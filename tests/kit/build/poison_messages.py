@@ -21,7 +21,7 @@ FINE = {
 
 
 def body(history: History, **changes: object) -> bytes:
-    """Spell an event as a writer of one's own would."""
+    """Return the bytes of an event as a foreign writer would write them."""
     return msgspec.json.encode({**FINE, "task": history.task, **changes})
 
 

@@ -38,6 +38,9 @@ from events import (
     request_id,
 )
 from services.worker.agent.evolve import evolve
+from services.worker.agent.failures.model_errors import (
+    record_failure,
+)
 from services.worker.agent.state import AgentState, Attempt
 from services.worker.agent.steps import Record
 from services.worker.agent.tool_calls import Call
@@ -144,3 +147,7 @@ def failing(retry_at):
 
 def limited(**limits):
     return msgspec.structs.replace(SUBMITTED, budget=Budget(**limits))
+
+
+def failure(model_error, *, failures=0, since=None):
+    return record_failure(model_error, turn=1, failures=failures, since=since, now=NOW)

@@ -1,4 +1,4 @@
-"""A sandbox that is a dictionary of files, and a shell that knows the scripts it is told of."""
+"""A sandbox that is a dictionary of files, and a shell that knows the scripts it is given."""
 
 import asyncio
 from collections.abc import Callable, Sequence

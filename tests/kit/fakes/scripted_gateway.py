@@ -45,7 +45,7 @@ class Visitor:
 
 
 class ScriptedGateway:
-    """What each visit does, in order; the last for all that follow. `pages` answers HTTP."""
+    """A gateway with one script per visit; the last is for all later ones. `pages` answers HTTP."""
 
     def __init__(self, *visits: Visit) -> None:
         self.visits = list(visits)

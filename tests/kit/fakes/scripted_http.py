@@ -1,4 +1,4 @@
-"""An HTTP server of a few lines that gives the answers it is told to give, in order."""
+"""An HTTP server of a few lines that gives the answers of its script, in order."""
 
 import threading
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def scripted_http() -> Iterator[ScriptedHttp]:
         do_POST = do_GET  # noqa: N815 - http.server finds it by this name
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log line."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         script = ScriptedHttp(f"http://127.0.0.1:{server.server_address[1]}")

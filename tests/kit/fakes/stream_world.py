@@ -35,7 +35,7 @@ event = cache(_event)
 
 
 class Lost(AssertionError):
-    """What may never happen, happened."""
+    """Raised when a law of the stream is broken."""
 
 
 class _Item(msgspec.Struct):
@@ -171,9 +171,11 @@ class Phone:
                 subs=(frames.Subscription(HISTORY.task, self.version),),
             )
             principal = Principal(HISTORY.account, PersonId("per_1"), "ses_1")
-            house = SessionDependencies(hub, _nothing, NoPresence(), utc_now, _PATIENCE, _nobody)  # type: ignore[arg-type]
+            dependencies = SessionDependencies(
+                hub, _nothing, NoPresence(), utc_now, _PATIENCE, _nobody
+            )  # type: ignore[arg-type]
             try:
-                await Session(principal, hello, house, self._take).run(self._say)
+                await Session(principal, hello, dependencies, self._take).run(self._say)
             except* (Closed, _Gone):
                 pass
             await asyncio.sleep(self.world.chance.uniform(0, 0.4))
@@ -194,7 +196,7 @@ class Phone:
                 case "":
                     self._apply(item.version)
                 case "live" if item.version != self.version:
-                    raise Lost(f"{self.name} is told live at {item.version}, has {self.version}")
+                    raise Lost(f"{self.name} received live at {item.version}, has {self.version}")
                 case "behind":
                     self._fetch()
                 case "reset":

@@ -1,4 +1,4 @@
-"""A server that takes webhooks as it is told to, and remembers what came."""
+"""A server that answers webhooks as its test says, and remembers what came."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

@@ -20,7 +20,7 @@ from tests.kit.servers.stack import plain_environment
 
 
 class LateNats:
-    """Where the server will be, and a hand on it."""
+    """A NATS server with a known address, which a test starts late."""
 
     def __init__(self, home: Home, keys: Keys, port: int, supervisor: Supervisor) -> None:
         self._home = home
@@ -38,7 +38,7 @@ class LateNats:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a gateway is told of it."""
+        """Return the settings by which a gateway finds it."""
         return {
             "nats_url": self.nats_url,
             "nats_credentials": str(self.credentials("gateway")),

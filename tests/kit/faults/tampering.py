@@ -79,11 +79,11 @@ def once(fate: Fate, where: Callable[[str, bytes], bool]) -> Choose:
 
 
 def is_ack(reply: str, payload: bytes) -> bool:
-    """Whether this is the log's positive answer to an append."""
+    """Return whether this is the log's positive answer to an append."""
     return not reply and payload.startswith(b'{"stream":"EVENTS"') and b'"error"' not in payload
 
 
 def is_delivery(text: str) -> Callable[[str, bytes], bool]:
-    """Whether this is the delivery of an event that says the text."""
+    """Return a test for the delivery of an event with this text."""
     said = f'"text":"{text}"'.encode()
     return lambda reply, payload: reply.startswith("$JS.ACK.") and said in payload

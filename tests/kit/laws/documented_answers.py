@@ -14,8 +14,8 @@ from services.gateway.http.app import make_app
 @cache
 def described_offline() -> Any:
     """Return the document of a gateway that is not running."""
-    house = SimpleNamespace(public_url="http://x", allowed_origins=())
-    app = make_app(house)  # type: ignore[arg-type]
+    context = SimpleNamespace(public_url="http://x", allowed_origins=())
+    app = make_app(context)  # type: ignore[arg-type]
     return Document().of(app, app.openapi_schema.to_schema())
 
 

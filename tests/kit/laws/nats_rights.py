@@ -1,4 +1,4 @@
-"""What each user of NATS may and may not do, as tables; and a client that notes its refusals."""
+"""Rights of each user of NATS, as tables; and a client that notes its refusals."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -115,7 +115,7 @@ NOTHING_TO_PURGE: Final = b'{"filter":"of.nobody"}'
 
 
 class Refusals:
-    """What the server told a client it may not do."""
+    """The refusals that the server sent to a client."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -124,7 +124,7 @@ class Refusals:
         self.seen.append(str(error))
 
     def of(self, subject: str, what: str) -> bool:
-        """Whether publishing ("publish") or listening ("subscription") was refused there."""
+        """Return whether publishing ("publish") or listening ("subscription") was refused there."""
         return any(f'violation for {what} to "{subject}"'.lower() in s.lower() for s in self.seen)
 
 
@@ -146,7 +146,7 @@ async def signed_in(url: str, credentials: str, refusals: Refusals) -> AsyncIter
 
 
 async def refused_to_publish(client: Client, refusals: Refusals, subjects: list[str]) -> set[str]:
-    """Say something on each subject; tell which of them were refused."""
+    """Publish on each subject; return those that were refused."""
     for subject in subjects:
         body = NOTHING_TO_PURGE if ".PURGE." in subject else NOT_A_QUESTION
         await client.publish(subject, body, headers=dict(NOT_TO_BE_STORED))

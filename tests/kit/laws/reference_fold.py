@@ -1,6 +1,6 @@
-"""What the read models must be: the reference, written to be plain and not to be fast.
+"""The reference for the read models, written to be plain and not to be fast.
 
-One event at a time, one dictionary a row, no batches, no database; it shares the projections with
+One event at a time, one dictionary per row, no batches, no database; it shares the projections with
 the projector and nothing of how they are applied.
 """
 

@@ -14,7 +14,7 @@ from infra.log.jetstream.read.decode import HistoryDecoder, StoredMessage
 
 
 class EventReads:
-    """How many events were decoded by reading histories, repeats counted, by history."""
+    """The number of events decoded by reading histories, repeats counted, by history."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()

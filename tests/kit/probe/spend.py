@@ -1,4 +1,4 @@
-"""What the broker's ledger says, and what the rehearsal model says it billed."""
+"""The spending in the broker's ledger, and in the rehearsal model's bills."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ async def calls(database: str) -> list[asyncpg.Record]:
 
 
 async def spend_limits(database: str) -> dict[str, tuple[int, int]]:
-    """What is spent and what is reserved, by the name of the purse."""
+    """Return the amounts spent and reserved, by the name of the spend limit."""
     return {row[0]: (row[1], row[2]) for row in await rows(database, "TABLE accounts.purse")}
 
 

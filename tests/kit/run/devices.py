@@ -48,7 +48,7 @@ def new_history(account: str = "acc_1") -> History:
 
 
 class Tokens:
-    """Who may enter: implements access.Access."""
+    """The people who may enter, by token: implements access.Access."""
 
     def __init__(self) -> None:
         self.principals: dict[str, Principal] = {}
@@ -112,7 +112,7 @@ class Performer:
 
 
 class Logbook:
-    """A log in memory, and a Redis in which is told what is appended, when it is."""
+    """A log in memory, and a Redis that receives each event as it is appended."""
 
     def __init__(self, client: redis.Redis) -> None:
         self.log: InMemoryLog[Any] = InMemoryLog()
@@ -178,7 +178,7 @@ class Place(NamedTuple):
 
     @property
     def watchers(self) -> int:
-        """How many cursors there are on all feeds."""
+        """Return the number of cursors on all feeds."""
         return sum(len(feed.watchers) for feed in self.hub._feeds.values())
 
     @asynccontextmanager

@@ -30,7 +30,7 @@ from tests.kit.run.devices import DRAFT_FACTORY
 SUBMITTED = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
 
 
-def deed(number: int) -> list[Any]:
+def turn_events(number: int) -> list[Any]:
     call = CallId(f"c{number}")
     return [
         ModelReplied(
@@ -45,15 +45,19 @@ def deed(number: int) -> list[Any]:
     ]
 
 
-async def tell(log: EventLog[Any], history: History, *facts: Any, after: Head = NOWHERE) -> Head:
+async def append_events(
+    log: EventLog[Any], history: History, *facts: Any, after: Head = NOWHERE
+) -> Head:
     return await log.append(history, DRAFT_FACTORY.drafts(facts, by="t"), after=after)
 
 
 async def whole_story(log: EventLog[Any], history: History, turns: int = 3) -> Head:
-    head = await tell(log, history, SUBMITTED)
+    head = await append_events(log, history, SUBMITTED)
     for number in range(1, turns + 1):
-        head = await tell(log, history, *deed(number), after=head)
-    return await tell(log, history, TaskFinished(summary="Done", outcome="branch"), after=head)
+        head = await append_events(log, history, *turn_events(number), after=head)
+    return await append_events(
+        log, history, TaskFinished(summary="Done", outcome="branch"), after=head
+    )
 
 
 @asynccontextmanager

@@ -64,7 +64,7 @@ async def _fetch_pages(http: httpx.AsyncClient, behind: dict[str, Any]) -> list[
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """What a process has used of a core since it started."""
+    """Return the CPU seconds a process has used since it started."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
@@ -78,7 +78,7 @@ async def at_rest(process: psutil.Process) -> None:
 
 
 def decoding_seconds(history: History, events: Sequence[Recorded]) -> float:
-    """What it costs this process to decode so many events once: the machine's measure."""
+    """Return the seconds this process needs to decode these events once: the machine's measure."""
     before = time.process_time()
     for recorded in events:
         decode(history, recorded.sequence, recorded.body)

@@ -10,7 +10,7 @@ from tests.kit.paths import ROOT
 from tests.kit.servers.stack import RealServers
 
 
-def house(servers: RealServers, folder: Path) -> dict[str, str]:
+def operator_environment(servers: RealServers, folder: Path) -> dict[str, str]:
     """The environment by which a command finds these servers; its key file is in the folder."""
     key_file = folder / "archive.key"
     if not key_file.exists():

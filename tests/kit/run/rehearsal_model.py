@@ -119,7 +119,7 @@ TOOLS = [
 
 
 class ToolFailed(Exception):
-    """What the model is told of a call that failed."""
+    """The text the model receives for a call that failed."""
 
 
 @dataclass

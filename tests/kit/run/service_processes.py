@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import httpx
 
-from tests.gateway.conftest import OPERATOR, REPOSITORY, settings_for
 from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import OPERATOR, REPOSITORY, settings_for
 from tests.kit.servers.stack import RealServers, plain_environment
 
 
@@ -29,7 +29,7 @@ class Service:
         return self.process.returncode is None
 
     def logs(self, *events: str) -> bool:
-        """Tell whether its log has a line of each of these events."""
+        """Return whether its log has a line of each of these events."""
         text = self._log.read_text()
         return all(f'"message":"{event}"' in text.replace(": ", ":") for event in events)
 

@@ -255,7 +255,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 class LogPlace:
-    """Where the log is: on one server (R1) or on three (R3). Sign in to it as to `servers`."""
+    """The place of the log: on one server (R1) or on three (R3). Sign in to it as to `servers`."""
 
     def __init__(self, where: RealServers | Cluster) -> None:
         self.where = where

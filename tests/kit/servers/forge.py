@@ -135,7 +135,7 @@ _HELPER = (
 
 @dataclass(frozen=True)
 class GitOutcome:
-    """How a git command ended."""
+    """The end of a git command."""
 
     code: int
     output: str

@@ -1,4 +1,4 @@
-"""The real local Machines API in a process of its own, and a worker that does as it is told."""
+"""The real local Machines API in a process of its own, and a worker that follows a script."""
 
 import contextlib
 import json

@@ -14,7 +14,7 @@ from infra.runtime.clock import utc_now
 
 
 class NatsServers(Protocol):
-    """What signing in takes, be it to one server or to three."""
+    """The addresses and credentials that signing in takes, for one server or for three."""
 
     @property
     def nats_url(self) -> str: ...

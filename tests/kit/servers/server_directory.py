@@ -19,7 +19,7 @@ _ROOM_BYTES: Final = 8 * 1024**3
 
 
 def has_room_in_memory() -> bool:
-    """Whether a directory in memory may hold programs, and all that the suite's servers write."""
+    """Return whether a directory in memory may hold programs, and all the suite's servers write."""
     return (
         _MEMORY.is_dir()
         and os.access(_MEMORY, os.W_OK)

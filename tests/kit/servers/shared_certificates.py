@@ -1,4 +1,4 @@
-"""Reads once per process what every client would read anew, and what never differs between them.
+"""Reads once per process what every client would read again, and what never differs between them.
 
 That is the list of authorities that certificates are checked against (httpx, for each client) and
 botocore's description of S3 (for each session). tests/conftest.py registers this.

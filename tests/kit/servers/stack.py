@@ -41,7 +41,7 @@ _NUMBERS = itertools.count(1)
 
 
 def plain_environment() -> dict[str, str]:
-    """What programs need of this process's environment, and none of its secrets."""
+    """Return the part of this process's environment that programs need, without its secrets."""
     return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
 
 

@@ -1,4 +1,4 @@
-"""What `make run` says of the model, the sandbox and the phone's way in."""
+"""The banner of `make run`: the model, the sandbox and the phone's way in."""
 
 import asyncio
 import os

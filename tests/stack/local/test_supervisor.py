@@ -24,7 +24,7 @@ HAS_CHILD = (
 )
 
 
-class House:
+class SupervisorHarness:
     """A supervisor and what it said."""
 
     def __init__(self, supervisor: Supervisor, directory: Path, said: list[str]) -> None:
@@ -51,10 +51,10 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def harness(tmp_path: Path) -> AsyncIterator[SupervisorHarness]:
     said: list[str] = []
     async with supervised(tmp_path, said.append) as supervisor:
-        yield House(supervisor, tmp_path, said)
+        yield SupervisorHarness(supervisor, tmp_path, said)
 
 
 def is_gone(pid: int) -> bool:
@@ -64,57 +64,61 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-async def test_a_program_that_dies_is_started_again_and_said_so(house: House) -> None:
-    await house.supervisor.start([house.program("sleeper", SLEEPS)])
-    before = house.supervisor.pid("sleeper")
-    house.supervisor.kill("sleeper")
-    await house.supervisor.serving("sleeper")
-    assert house.supervisor.pid("sleeper") != before
-    await eventually(lambda: len(house.said), until=lambda count: count == 2)
-    assert house.said == [
+async def test_a_program_that_dies_is_started_again_and_said_so(harness: SupervisorHarness) -> None:
+    await harness.supervisor.start([harness.program("sleeper", SLEEPS)])
+    before = harness.supervisor.pid("sleeper")
+    harness.supervisor.kill("sleeper")
+    await harness.supervisor.serving("sleeper")
+    assert harness.supervisor.pid("sleeper") != before
+    await eventually(lambda: len(harness.said), until=lambda count: count == 2)
+    assert harness.said == [
         "sleeper ended (signal SIGKILL); starting it again.",
         "sleeper is up again.",
     ]
 
 
-async def test_a_restart_returns_when_the_next_one_serves(house: House) -> None:
-    await house.supervisor.start([house.program("sleeper", SLEEPS)])
-    before = house.supervisor.pid("sleeper")
-    await house.supervisor.restart("sleeper")
-    assert house.supervisor.pid("sleeper") != before
+async def test_a_restart_returns_when_the_next_one_serves(harness: SupervisorHarness) -> None:
+    await harness.supervisor.start([harness.program("sleeper", SLEEPS)])
+    before = harness.supervisor.pid("sleeper")
+    await harness.supervisor.restart("sleeper")
+    assert harness.supervisor.pid("sleeper") != before
     assert is_gone(before)
 
 
-async def test_a_halted_program_stays_down_until_resumed(house: House) -> None:
-    await house.supervisor.start([house.program("sleeper", SLEEPS)])
-    before = house.supervisor.pid("sleeper")
-    await house.supervisor.halt("sleeper")
+async def test_a_halted_program_stays_down_until_resumed(harness: SupervisorHarness) -> None:
+    await harness.supervisor.start([harness.program("sleeper", SLEEPS)])
+    before = harness.supervisor.pid("sleeper")
+    await harness.supervisor.halt("sleeper")
     assert is_gone(before)
-    await house.supervisor.resume("sleeper")
-    assert not is_gone(house.supervisor.pid("sleeper"))
-    assert house.said == []
+    await harness.supervisor.resume("sleeper")
+    assert not is_gone(harness.supervisor.pid("sleeper"))
+    assert harness.said == []
 
 
-async def test_a_program_that_ends_at_once_fails_with_its_last_words(house: House) -> None:
-    broken = house.program("broken", "import sys; sys.exit('no such table')")
+async def test_a_program_that_ends_at_once_fails_with_its_last_words(
+    harness: SupervisorHarness,
+) -> None:
+    broken = harness.program("broken", "import sys; sys.exit('no such table')")
     with pytest.raises(FailedToStart) as failure:
-        await house.supervisor.start([house.program("sleeper", SLEEPS), broken])
+        await harness.supervisor.start([harness.program("sleeper", SLEEPS), broken])
     assert "broken ended at once (exit code 1)" in str(failure.value)
     assert "no such table" in str(failure.value)
 
 
-async def test_a_program_that_never_serves_fails_with_what_its_probe_saw(house: House) -> None:
-    mute = house.program("mute", "import time; time.sleep(600)", start_seconds=0.5)
+async def test_a_program_that_never_serves_fails_with_what_its_probe_saw(
+    harness: SupervisorHarness,
+) -> None:
+    mute = harness.program("mute", "import time; time.sleep(600)", start_seconds=0.5)
     with pytest.raises(FailedToStart, match=r"within 0\.5 s \(it said nothing\)"):
-        await house.supervisor.start([mute])
-    assert is_gone(house.supervisor.pid("mute"))
+        await harness.supervisor.start([mute])
+    assert is_gone(harness.supervisor.pid("mute"))
 
 
 @pytest.mark.parametrize("code", [SLEEPS, DEAF], ids=["polite", "deaf"])
 async def test_nothing_is_left_after_the_block(tmp_path: Path, code: str) -> None:
     async with supervised(tmp_path, print) as supervisor:
-        house = House(supervisor, tmp_path, [])
-        await supervisor.start([house.program("first", code)], [house.program("second", code)])
+        harness = SupervisorHarness(supervisor, tmp_path, [])
+        await supervisor.start([harness.program("first", code)], [harness.program("second", code)])
         pids = list(supervisor.pids().values())
         assert not any(map(is_gone, pids))
     assert all(map(is_gone, pids))
@@ -131,8 +135,8 @@ async def test_stages_are_stopped_backwards(tmp_path: Path) -> None:
         "while True: signal.pause()"
     )
     async with supervised(tmp_path, print) as supervisor:
-        house = House(supervisor, tmp_path, [])
-        programs = [house.program(name, code, stop_seconds=5.0) for name in "abc"]
+        harness = SupervisorHarness(supervisor, tmp_path, [])
+        programs = [harness.program(name, code, stop_seconds=5.0) for name in "abc"]
         named = [
             Program(
                 name=p.name,
@@ -150,8 +154,8 @@ async def test_stages_are_stopped_backwards(tmp_path: Path) -> None:
 
 async def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
     async with supervised(tmp_path, print) as supervisor:
-        house = House(supervisor, tmp_path, [])
-        await supervisor.start([house.program("parent", HAS_CHILD)])
+        harness = SupervisorHarness(supervisor, tmp_path, [])
+        await supervisor.start([harness.program("parent", HAS_CHILD)])
         grandchild = int((tmp_path / "parent.log").read_text())
         assert not is_gone(grandchild)
     await eventually(lambda: is_gone(grandchild))
@@ -172,8 +176,8 @@ async def test_being_cancelled_still_ends_every_program(tmp_path: Path) -> None:
 
     async def live() -> None:
         async with supervised(tmp_path, print) as supervisor:
-            house = House(supervisor, tmp_path, [])
-            await supervisor.start([house.program("sleeper", SLEEPS)])
+            harness = SupervisorHarness(supervisor, tmp_path, [])
+            await supervisor.start([harness.program("sleeper", SLEEPS)])
             pids.append(supervisor.pid("sleeper"))
             up.set()
             await asyncio.Event().wait()

@@ -3,7 +3,7 @@ import pytest
 
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.machines_api import local_machines
-from tests.stack.machines_api.test_machines import Api
+from tests.stack.machines_api.machines_client import MachinesClient
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def api(tmp_path_factory):
 @pytest.fixture
 async def machines(api, request):
     async with api.client() as client:
-        yield Api(client, f"/apps/{request.node.name.replace('_', '-')[:60]}/machines")
+        yield MachinesClient(client, f"/apps/{request.node.name.replace('_', '-')[:60]}/machines")
     api.no_faults()
 
 

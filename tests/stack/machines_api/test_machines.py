@@ -7,6 +7,7 @@ import pytest
 
 from tests.kit.probe.eventually import eventually
 from tests.kit.servers.machines_api import SLEEP, local_machines
+from tests.stack.machines_api.machines_client import MachinesClient
 
 IGNORE_TERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); " + SLEEP
 GUEST = {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256}
@@ -33,42 +34,7 @@ def app(request):
 
 @pytest.fixture
 def machines(http, app):
-    return Api(http, f"/apps/{app}/machines")
-
-
-class Api:
-    def __init__(self, http, base):
-        self.http = http
-        self.base = base
-
-    async def create(self, behave=SLEEP, *, name="", **config):
-        config = {
-            "image": "worker",
-            "env": {"BEHAVE": behave},
-            "restart": {"policy": "no"},
-        } | config
-        return await self.http.post(self.base, json={"name": name, "config": config})
-
-    async def started(self, behave=SLEEP, **more):
-        machine = (await self.create(behave, **more)).json()
-        await self.wait(machine, "started")
-        return machine
-
-    async def get(self, machine):
-        return (await self.http.get(f"{self.base}/{machine['id']}")).json()
-
-    async def wait(self, machine, state, **more):
-        params = {"state": state, "timeout": 10, "instance_id": machine["instance_id"]} | more
-        return await self.http.get(f"{self.base}/{machine['id']}/wait", params=params, timeout=70)
-
-    async def post(self, machine, part, body=None):
-        return await self.http.post(f"{self.base}/{machine['id']}/{part}", json=body)
-
-    async def destroy(self, machine, **params):
-        return await self.http.delete(f"{self.base}/{machine['id']}", params=params)
-
-    async def list(self, **params):
-        return [m["id"] for m in (await self.http.get(self.base, params=params)).json()]
+    return MachinesClient(http, f"/apps/{app}/machines")
 
 
 def exit_event(machine):
@@ -281,7 +247,7 @@ async def test_a_configuration_that_makes_no_sense_is_refused(machines, config, 
 async def test_a_command_that_cannot_run_is_a_failed_launch(tmp_path):
     with local_machines(tmp_path, WORKER_COMMAND='["/nowhere/worker"]') as api:
         async with api.client() as http:
-            machines = Api(http, "/apps/workers/machines")
+            machines = MachinesClient(http, "/apps/workers/machines")
             machine = (await machines.create()).json()
             failed = await eventually(
                 lambda: machines.get(machine), until=lambda m: m["state"] == "failed"
@@ -307,13 +273,13 @@ async def test_a_body_that_is_no_object_is_refused_in_flys_words(machines):
 async def test_a_restarted_api_has_forgotten_nothing_and_left_nothing(tmp_path, number):
     with local_machines(tmp_path) as api:
         async with api.client() as http:
-            machines = Api(http, "/apps/workers/machines")
+            machines = MachinesClient(http, "/apps/workers/machines")
             lasting = await machines.started(name="lasting")
             fleeting = await machines.started(name="fleeting", auto_destroy=True)
             before = await machines.get(lasting)
         api.restart(number)
         async with api.client() as http:
-            machines = Api(http, "/apps/workers/machines")
+            machines = MachinesClient(http, "/apps/workers/machines")
             stopped = await eventually(
                 lambda: machines.get(lasting), until=lambda m: m["state"] == "stopped"
             )
@@ -351,12 +317,12 @@ async def test_a_machine_that_left_a_tree_of_any_depth_is_destroyed(api, machine
 async def test_an_api_that_was_killed_over_a_deep_tree_starts_again(tmp_path):
     with local_machines(tmp_path) as api:
         async with api.client() as http:
-            machines = Api(http, "/apps/deep/machines")
+            machines = MachinesClient(http, "/apps/deep/machines")
             machine = await machines.started(DEEP.format(levels=3_000) + SLEEP, auto_destroy=True)
             log = tmp_path / "logs" / f"{machine['id']}.log"
             await eventually(lambda: "deep" in log.read_text())
         api.restart(signal.SIGKILL)
         async with api.client() as http:
-            machines = Api(http, "/apps/deep/machines")
+            machines = MachinesClient(http, "/apps/deep/machines")
             assert (await machines.wait(machine, "destroyed")).status_code == 200
         assert not (tmp_path / "scratch" / machine["id"]).exists()

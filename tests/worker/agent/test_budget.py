@@ -19,7 +19,7 @@ from services.worker.agent.failures.model_errors import (
     ModelError,
     record_failure,
 )
-from tests.kit.build.worker_history import BEGAN, NOW
+from tests.kit.build.worker_history import BEGAN, NOW, failure
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,6 @@ def test_waiting_is_not_working():
 
     assert exceeded_limit(budget, BEGAN + timedelta(seconds=61)) is not None
     assert exceeded_limit(add_waiting_time(budget, 5), BEGAN + timedelta(seconds=61)) is None
-
-
-def failure(model_error, *, failures=0, since=None):
-    return record_failure(model_error, turn=1, failures=failures, since=since, now=NOW)
 
 
 def test_pauses_grow_with_every_failure():

@@ -1,4 +1,4 @@
-"""What a task keeps of its calls is kept by ids of our own where the model's cannot tell them."""
+"""A task keeps its calls by ids of our own where the model's do not tell them apart."""
 
 from hashlib import sha256
 

@@ -1,4 +1,4 @@
-"""What holds for every history: whatever is said and whenever, wherever a worker dies."""
+"""Laws of every history: whatever is said and whenever, wherever a worker dies."""
 
 import asyncio
 import itertools
@@ -181,7 +181,7 @@ async def _drive(bench: Bench, number: int) -> None:
 
 
 def _check(sent: list) -> None:
-    """What the API itself checks: roles take turns, every call has one result, first of all."""
+    """Check as the API does: roles alternate, and every call has one result, first of all."""
     assert sent[0]["role"] == sent[-1]["role"] == "user"
     for before, after in itertools.pairwise(sent):
         assert before["role"] != after["role"]

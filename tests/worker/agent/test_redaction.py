@@ -1,4 +1,4 @@
-"""What leaves a worker has no secret in it, however it is spelled and wherever it is cut."""
+"""No secret leaves a worker, however it is spelled and wherever it is cut."""
 
 import textwrap
 import time

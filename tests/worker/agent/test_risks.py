@@ -1,4 +1,4 @@
-"""Which calls a person would need to be asked about: read off the tool and its arguments."""
+"""The calls a person must be asked about, by the tool and its arguments."""
 
 import pytest
 

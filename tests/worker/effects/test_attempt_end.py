@@ -10,9 +10,9 @@ from infra.log.jetstream import AttemptLog, create_reader, delete_reader
 from infra.runtime.clock import utc_now
 from services.worker.effects.attempt_end import AttemptOver, end_when_over
 from services.worker.effects.broker_client import BrokerClient
-from tests.gateway.conftest import ada, world  # noqa: F401 - fixtures
 from tests.kit.build.event_logs import drafts
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import a_world
 from tests.kit.servers.nats_connections import as_role, as_worker
 
 
@@ -20,7 +20,18 @@ def in_seconds(seconds):
     return utc_now() + timedelta(seconds=seconds)
 
 
-async def test_a_fenced_worker_whose_reader_is_gone_ends(servers, world, ada):  # noqa: F811
+@pytest.fixture
+async def world(servers, fresh_database):
+    async with a_world(servers, fresh_database) as made:
+        yield made
+
+
+@pytest.fixture
+async def ada(world):
+    return await world.person("ada")
+
+
+async def test_a_fenced_worker_whose_reader_is_gone_ends(servers, world, ada):
     """The broker, a worker's own rights, and a reader that went with the attempt: all real."""
     task = await ada.submit()
     history = ada.history(task)

@@ -23,7 +23,7 @@ SETTINGS = Settings(
     deadline=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=1),
 )
 PATIENCE = RetryPolicy(RetrySettings(seconds=1.0))
-WISH = {"title": "T", "body": "B", "branch": "errand/task_1", "base": "main"}
+PULL_REQUEST = {"title": "T", "body": "B", "branch": "errand/task_1", "base": "main"}
 
 
 class Gateway:
@@ -125,14 +125,14 @@ async def test_a_token_that_holds_no_more_is_given_up_at_once(gateway, broker):
 async def test_a_pull_request_is_opened(gateway, broker):
     gateway.answers = [httpx.Response(200, json={"number": 7, "url": "u", "created": True})]
 
-    assert await broker.pull_request(**WISH) == PullRequest(7, "u")
-    assert msgspec.json.decode(gateway.asked[0].content) == {**WISH, "draft": False}
+    assert await broker.pull_request(**PULL_REQUEST) == PullRequest(7, "u")
+    assert msgspec.json.decode(gateway.asked[0].content) == {**PULL_REQUEST, "draft": False}
 
 
 async def test_a_forge_without_pull_requests_opens_none(gateway, broker):
     gateway.answers = [httpx.Response(204)]
 
-    assert await broker.pull_request(**WISH) is None
+    assert await broker.pull_request(**PULL_REQUEST) is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ async def test_a_forge_that_refuses_says_why(gateway, broker, status, reason):
     gateway.answers = [problem(status, "not yours")]
 
     with pytest.raises(WorkspaceRefused) as caught:
-        await broker.pull_request(**WISH)
+        await broker.pull_request(**PULL_REQUEST)
 
     assert caught.value.reason == reason
     assert "not yours" in caught.value.detail
@@ -154,7 +154,7 @@ async def test_a_forge_that_stays_away_is_unreachable(gateway, broker):
     gateway.answers = [problem(503, "it is down", "forge_unreachable") for _ in range(20)]
 
     with pytest.raises(WorkspaceRefused) as caught:
-        await broker.pull_request(**WISH)
+        await broker.pull_request(**PULL_REQUEST)
 
     assert caught.value.reason == "forge_unreachable"
     assert "The forge did not answer" in caught.value.detail
@@ -164,7 +164,7 @@ async def test_a_gateway_that_is_away_is_not_blamed_on_the_forge(gateway, broker
     gateway.answers = [problem(503, "the database is down", "unavailable") for _ in range(20)]
 
     with pytest.raises(Unreachable, match="The gateway did not answer.*database"):
-        await broker.pull_request(**WISH)
+        await broker.pull_request(**PULL_REQUEST)
 
 
 async def test_the_claim_is_made_with_the_one_time_code(gateway, client):

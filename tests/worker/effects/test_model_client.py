@@ -8,35 +8,11 @@ from services.gateway.http.serving.connection_limits import ConnectionLimits
 from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.http.serving.startup import Startup
 from services.worker.agent.failures.outage import Unreachable
-from services.worker.agent.system_prompt import system_blocks
 from services.worker.effects.model import client as model
-from services.worker.effects.model.client import AnthropicModel
-from services.worker.ports import ModelFailure, ModelReply, ModelRequest
+from services.worker.ports import ModelReply
 from services.worker.retry import RetryPolicy, RetrySettings
-from services.worker.tools.toolbox import specs
+from tests.kit.run.model_client import Deltas, ask, model_error_of, question
 from tests.kit.run.rehearsal_model import running_model
-
-PROMPT = "the tests fail, fix it"
-
-
-def question(*messages, prompt=PROMPT, name="claude-sonnet-5-5", effort=""):
-    first = {"role": "user", "content": [{"type": "text", "text": prompt}]}
-    return ModelRequest(
-        model=name,
-        effort=effort,
-        system=system_blocks({"AGENTS.md": "Use tabs."}),
-        messages=[first, *messages],
-        tools=specs(),
-        user="task_1",
-    )
-
-
-class Deltas(list):
-    def __call__(self, kind, index, text):
-        self.append((kind, index, text))
-
-    def said(self, kind, index):
-        return "".join(text for k, i, text in self if (k, i) == (kind, index))
 
 
 @pytest.fixture
@@ -49,16 +25,6 @@ def rehearsal_model(tmp_path):
 async def client(rehearsal_model):
     async with model.connect(rehearsal_model.url, rehearsal_model.key) as connected:
         yield connected
-
-
-async def ask(client: AnthropicModel, asked: ModelRequest) -> ModelReply:
-    return await client.ask(asked, Deltas())
-
-
-async def failing(client: AnthropicModel, asked: ModelRequest):
-    with pytest.raises(ModelFailure) as caught:
-        await client.ask(asked, Deltas())
-    return caught.value.model_error
 
 
 def results(answer: ModelReply, text="nothing"):
@@ -144,7 +110,7 @@ async def test_effort_is_passed_on(client):
 async def test_an_error_before_the_stream_is_told_apart(client, rehearsal_model, status, kind):
     rehearsal_model.order("status", status=status, message="on order")
 
-    model_error = await failing(client, question())
+    model_error = await model_error_of(client, question())
 
     assert model_error.kind == kind
     assert "on order" in model_error.detail
@@ -153,27 +119,27 @@ async def test_an_error_before_the_stream_is_told_apart(client, rehearsal_model,
 async def test_the_server_says_when_to_come_back(client, rehearsal_model):
     rehearsal_model.order("status", status=429, retry_after=7.5)
 
-    assert (await failing(client, question())).retry_after_seconds == 7.5
+    assert (await model_error_of(client, question())).retry_after_seconds == 7.5
 
 
 async def test_an_error_in_the_middle_of_a_stream_discards_the_reply(client, rehearsal_model):
     rehearsal_model.order("stream_error", after_events=5)
 
-    assert (await failing(client, question())).kind == "overloaded"
+    assert (await model_error_of(client, question())).kind == "overloaded"
     assert (await ask(client, question())).stop_reason == "tool_use"
 
 
 async def test_a_connection_that_breaks_in_the_middle_discards_the_reply(client, rehearsal_model):
     rehearsal_model.order("drop", after_events=5)
 
-    assert (await failing(client, question())).kind == "connection_lost"
+    assert (await model_error_of(client, question())).kind == "connection_lost"
     assert (await ask(client, question())).stop_reason == "tool_use"
 
 
 async def test_a_stream_without_an_end_is_no_reply(client, rehearsal_model):
     rehearsal_model.order("truncate", after_events=5)
 
-    assert (await failing(client, question())).kind == "truncated"
+    assert (await model_error_of(client, question())).kind == "truncated"
 
 
 async def test_a_reply_that_was_cut_keeps_its_reason(client, rehearsal_model):
@@ -184,7 +150,7 @@ async def test_a_reply_that_was_cut_keeps_its_reason(client, rehearsal_model):
 
 async def test_a_wrong_key_is_a_refused_key(rehearsal_model):
     async with model.connect(rehearsal_model.url, "sk-wrong") as client:
-        assert (await failing(client, question())).kind == "key_refused"
+        assert (await model_error_of(client, question())).kind == "key_refused"
 
 
 async def test_nobody_listening_is_a_gateway_that_is_away():

@@ -10,7 +10,7 @@ from services.worker.effects.model.error_responses import (
     model_error_of,
     retry_after_seconds,
 )
-from tests.worker.agent.test_budget import failure
+from tests.kit.build.worker_history import failure
 
 HTML = "<!DOCTYPE html><html><body>" + "<p>Bad Gateway</p>" * 1_000
 

@@ -1,4 +1,4 @@
-"""What a worker makes of the broker's refusals: a limit that is met, a switch that is thrown."""
+"""A worker's reaction to the broker's refusals: a limit that is reached, a switch that is off."""
 
 import json
 from datetime import timedelta
@@ -26,7 +26,7 @@ from tests.kit.build.worker_history import (
     requested,
 )
 from tests.kit.fakes.scripted_http import scripted_http
-from tests.worker.effects.test_model_client import failing, question
+from tests.kit.run.model_client import model_error_of, question
 
 OWN = BudgetExhausted(scope="cost", spent=90, limit=100)
 SHARED = BudgetExhausted(scope="account", spent=90, limit=100, resets_at=NOW + timedelta(hours=3))
@@ -89,7 +89,7 @@ async def test_the_limit_that_is_met_is_told(script):
 async def test_a_switch_that_is_thrown_ends_the_task_with_its_reason(script):
     script.answers.append((403, refusal(error_code="switched_off")))
     async with model.connect(script.url, "token") as client:
-        model_error = await failing(client, question())
+        model_error = await model_error_of(client, question())
     assert model_error.kind == "switched_off"
     failed = model_failure(ModelFailed(turn=1, kind=model_error.kind, detail=model_error.detail))
     assert (failed.reason, "because" in failed.detail) == ("switched_off", True)

@@ -24,8 +24,8 @@ from services.worker.ports import ModelFailure
 from tests.kit.build.worker_history import NOW, SUBMITTED
 from tests.kit.fakes.worker_world import Bench, answered, called, said
 from tests.kit.run.driven_workers import SUBMIT, WRITE, driven, last_words
+from tests.kit.run.model_client import Deltas, ask, model_error_of, question
 from tests.kit.run.rehearsal_model import running_model
-from tests.worker.effects.test_model_client import Deltas, ask, failing, question
 
 THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "valid"}
 UNSIGNED = {"type": "thinking", "thinking": "Hm, I"}
@@ -167,7 +167,7 @@ async def test_a_malformed_reply_is_a_failed_call_with_a_short_reason(
 ):
     rehearsal_model.order("raw", status=200, body=MALFORMED[name])
 
-    model_error = await failing(client, question())
+    model_error = await model_error_of(client, question())
 
     assert model_error.kind == "malformed"
     assert len(model_error.detail) < 500

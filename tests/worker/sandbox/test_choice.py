@@ -1,4 +1,4 @@
-"""Which sandbox is chosen, and what is said when there is none."""
+"""The choice of a sandbox, and the text when there is none."""
 
 import asyncio
 import secrets

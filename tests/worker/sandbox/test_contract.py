@@ -1,4 +1,4 @@
-"""What every sandbox does, held by each kind."""
+"""The contract of a sandbox, run against each kind."""
 
 import asyncio
 import secrets

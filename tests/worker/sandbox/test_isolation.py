@@ -1,4 +1,4 @@
-"""What a hostile command finds: walls. Held by both real sandboxes."""
+"""A hostile command reaches nothing outside. Run against both real sandboxes."""
 
 import asyncio
 import os

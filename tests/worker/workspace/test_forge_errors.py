@@ -1,4 +1,4 @@
-"""What git says of a forge, as sentences with a remedy."""
+"""Git's messages about a forge become sentences with a remedy."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What git says, as a reason and a remedy."""
+"""Git's messages become a reason and a remedy."""
 
 import pytest
 

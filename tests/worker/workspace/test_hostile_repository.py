@@ -7,16 +7,8 @@ import pytest
 
 from services.worker.ports import WorkspaceRefused
 from services.worker.workspace.limits import WorkspaceLimits
+from tests.kit.repository.task_workspace import publish, pushed_file, stored
 from tests.kit.servers.forge import git_ok
-from tests.worker.workspace.test_workspace import (  # noqa: F401 - its fixtures are used here
-    place,
-    publish,
-    pushed_file,
-    scratch,
-    shelf,
-    source,
-    stored,
-)
 
 
 @pytest.fixture
@@ -25,7 +17,7 @@ def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "outside"
 
 
-async def work_of(place) -> list[str]:  # noqa: F811
+async def work_of(place) -> list[str]:
     """The paths that the work changes, after a full round: snapshot, diff, push."""
     await place.taken()
     diff = await place.workspace.diff()
@@ -56,7 +48,7 @@ echo work > work.txt
 """
 
 
-async def test_hooks_filters_and_monitors_of_the_agent_never_run(source, place, mark):  # noqa: F811
+async def test_hooks_filters_and_monitors_of_the_agent_never_run(source, place, mark):
     await place.workspace.prepare(base="")
     await place.bash(HARM.format(mark=mark))
     assert await work_of(place) == [".gitattributes", "work.txt"]
@@ -65,7 +57,7 @@ async def test_hooks_filters_and_monitors_of_the_agent_never_run(source, place, 
     assert pushed_file(source, "work.txt") == "work"
 
 
-async def test_the_agent_may_delete_its_git_directory(source, place):  # noqa: F811
+async def test_the_agent_may_delete_its_git_directory(source, place):
     await place.workspace.prepare(base="")
     await place.bash("rm -rf .git; echo work > work.txt")
     assert await work_of(place) == ["work.txt"]
@@ -81,7 +73,7 @@ async def test_the_agent_may_delete_its_git_directory(source, place):  # noqa: F
         "touch ~/.errand/tree.git/index.lock",
     ],
 )
-async def test_what_the_agent_breaks_inside_is_made_anew(source, place, blow):  # noqa: F811
+async def test_what_the_agent_breaks_inside_is_made_anew(source, place, blow):
     (source / "old.txt").write_text("old\n")
     publish(source)
     await place.workspace.prepare(base="")
@@ -90,7 +82,7 @@ async def test_what_the_agent_breaks_inside_is_made_anew(source, place, blow):  
     await place.bash("git log -1 --format=%s")
 
 
-async def test_a_tree_id_that_is_a_lie_is_refused(source, place):  # noqa: F811
+async def test_a_tree_id_that_is_a_lie_is_refused(source, place):
     await place.workspace.prepare(base="")
     await place.bash("echo work > work.txt")
     honest = place.sandbox.transfer
@@ -113,7 +105,7 @@ async def test_a_tree_id_that_is_a_lie_is_refused(source, place):  # noqa: F811
         await place.workspace.snapshot()
 
 
-async def test_links_out_of_the_tree_are_links_and_nothing_more(source, place, shelf):  # noqa: F811
+async def test_links_out_of_the_tree_are_links_and_nothing_more(source, place, blobs):
     (source / "passwd").symlink_to("/etc/passwd")
     (source / "up").symlink_to("../../..")
     publish(source)
@@ -125,7 +117,7 @@ async def test_links_out_of_the_tree_are_links_and_nothing_more(source, place, s
     assert pushed_file(source, "passwd") == "/etc/passwd"
 
 
-async def test_submodules_stay_as_they_are_and_are_never_fetched(source, place):  # noqa: F811
+async def test_submodules_stay_as_they_are_and_are_never_fetched(source, place):
     commit = git_ok("rev-parse", "HEAD", inside=source)
     (source / ".gitmodules").write_text(
         '[submodule "s"]\n\tpath = s\n\turl = http://127.0.0.1:1/x\n'
@@ -141,7 +133,7 @@ async def test_submodules_stay_as_they_are_and_are_never_fetched(source, place):
     assert git_ok("rev-parse", "HEAD:s", inside=source) == commit
 
 
-async def test_a_malformed_gitmodules_is_refused_before_it_leaves(source, place):  # noqa: F811
+async def test_a_malformed_gitmodules_is_refused_before_it_leaves(source, place):
     await place.workspace.prepare(base="")
     await place.bash(
         "printf '[submodule \"../../x\"]\\n\\tpath = -u\\n\\turl = -u./harm\\n' > .gitmodules"
@@ -151,7 +143,7 @@ async def test_a_malformed_gitmodules_is_refused_before_it_leaves(source, place)
     assert "gitmodules" in refused.value.detail
 
 
-async def test_repositories_inside_the_workspace_are_taken_as_files(source, place, shelf):  # noqa: F811
+async def test_repositories_inside_the_workspace_are_taken_as_files(source, place, blobs):
     await place.workspace.prepare(base="")
     await place.bash(
         """
@@ -167,14 +159,14 @@ async def test_repositories_inside_the_workspace_are_taken_as_files(source, plac
     assert await work_of(place) == ["odd/d", "with/a", "with/b", "without/deep/c", "work.txt"]
 
 
-async def test_a_huge_file_is_left_out_and_the_rest_is_taken(source, place):  # noqa: F811
+async def test_a_huge_file_is_left_out_and_the_rest_is_taken(source, place):
     place.workspace = place.make(limits=WorkspaceLimits(file_bytes=100_000))
     await place.workspace.prepare(base="")
     await place.bash("head -c 200000 /dev/zero > 'hu[g]e'; echo a > 'hug e'; echo work > work.txt")
     assert await work_of(place) == ["hug e", "work.txt"]
 
 
-async def test_caches_are_not_work(source, place):  # noqa: F811
+async def test_caches_are_not_work(source, place):
     await place.workspace.prepare(base="")
     await place.bash(
         "mkdir -p a/__pycache__ node_modules/x; touch a/__pycache__/m.pyc node_modules/x/y"
@@ -184,7 +176,7 @@ async def test_caches_are_not_work(source, place):  # noqa: F811
     assert await work_of(place) == ["work.txt"]
 
 
-async def test_line_ends_follow_the_attributes_of_the_repository(source, place):  # noqa: F811
+async def test_line_ends_follow_the_attributes_of_the_repository(source, place):
     (source / ".gitattributes").write_text("*.bat text eol=crlf\n*.txt text\n*.raw -text\n")
     (source / "run.bat").write_bytes(b"one\n")
     (source / "as.raw").write_bytes(b"one\r\ntwo\n")
@@ -213,7 +205,7 @@ NAMES = [
 ]
 
 
-async def test_odd_names_survive_the_whole_road(source, place, shelf):  # noqa: F811
+async def test_odd_names_survive_the_whole_road(source, place, blobs):
     for number, name in enumerate(NAMES):
         (source / f"{name}-base").write_text(f"{number}\n")
     publish(source)
@@ -223,14 +215,14 @@ async def test_odd_names_survive_the_whole_road(source, place, shelf):  # noqa: 
     await place.bash("rm -- *-base")
     snapshot = await place.taken()
     assert snapshot.files == 2 * len(NAMES)
-    await stored(shelf, snapshot)
+    await stored(blobs, snapshot)
     await place.push()
     git_ok("fetch", "-q", "origin", "errand/task_a:refs/pushed", inside=source)
     listed = git_ok("ls-tree", "-z", "--name-only", "refs/pushed", inside=source).split("\0")
     assert sorted(name for name in listed if name) == sorted([*NAMES, "README.md"])
 
 
-async def test_bytes_that_are_no_unicode_are_names_too(source, place):  # noqa: F811
+async def test_bytes_that_are_no_unicode_are_names_too(source, place):
     Path(os.fsdecode(os.fsencode(source) + b"/\xff\xfe")).write_text("bytes\n")
     publish(source)
     await place.workspace.prepare(base="")
@@ -240,7 +232,7 @@ async def test_bytes_that_are_no_unicode_are_names_too(source, place):  # noqa: 
     assert await place.workspace.diff()
 
 
-async def test_the_token_is_nowhere_in_the_sandbox_or_on_disk(source, place):  # noqa: F811
+async def test_the_token_is_nowhere_in_the_sandbox_or_on_disk(source, place):
     await place.workspace.prepare(base="")
     await place.bash("echo work > work.txt")
     await place.push()

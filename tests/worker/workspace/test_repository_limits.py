@@ -8,7 +8,6 @@ import pytest
 from services.worker.ports import WorkspaceRefused
 from services.worker.workspace.git_command import Git
 from tests.kit.servers.forge import git_ok
-from tests.worker.workspace.test_workspace import place, scratch, shelf, source  # noqa: F401 - its fixtures are used here
 
 
 def forge_repository(forge, name: str) -> Path:
@@ -41,7 +40,7 @@ def hash_tree(repository: Path, *entries: tuple[str, str, str]) -> str:
     ],
     ids=["dot-git", "dot-dot", "slash", "twice", "modules", "too-long", "unsorted"],
 )
-async def test_a_malformed_repository_is_refused_in_words(forge, source, place, names):  # noqa: F811
+async def test_a_malformed_repository_is_refused_in_words(forge, source, place, names):
     repository = forge_repository(forge, "home")
     (repository / "content").write_text('[submodule "../../x"]\n\tpath = -u\n\turl = -u./h\n')
     blob = git_ok("hash-object", "-w", str(repository / "content"), inside=repository)
@@ -55,7 +54,7 @@ async def test_a_malformed_repository_is_refused_in_words(forge, source, place, 
     assert refused.value.remedy
 
 
-async def test_a_large_difference_is_read_no_further_than_it_is_shown(source, place):  # noqa: F811
+async def test_a_large_difference_is_read_no_further_than_it_is_shown(source, place):
     await place.workspace.prepare(base="")
     await place.bash("for n in 1 2 3 4 5 6; do yes some text | head -c 14000000 > $n.txt; done")
     await place.taken()
@@ -67,7 +66,7 @@ async def test_a_large_difference_is_read_no_further_than_it_is_shown(source, pl
     assert peak_bytes < 40_000_000
 
 
-async def test_git_that_writes_without_end_is_ended(source, place):  # noqa: F811
+async def test_git_that_writes_without_end_is_ended(source, place):
     await place.workspace.prepare(base="")
     git_of = Git(
         next(place.scratch.glob("repository-*")) / "bare.git",

@@ -6,24 +6,13 @@ from pathlib import Path
 import pytest
 
 from services.worker.workspace.limits import WorkspaceLimits
+from tests.kit.repository.task_workspace import BRANCH, KIND, Place, publish, pushed_file, stored
 from tests.kit.servers.forge import git, git_ok
 from tests.kit.servers.sandboxes import running_sandbox
-from tests.worker.workspace.test_workspace import (  # noqa: F401 - its fixtures are used here
-    BRANCH,
-    KIND,
-    Place,
-    place,
-    publish,
-    pushed_file,
-    scratch,
-    shelf,
-    source,
-    stored,
-)
 
 
-async def pushed(place, source) -> dict[str, str]:  # noqa: F811
-    """What the pushed commit changes: the letter of each path."""
+async def pushed(place, source) -> dict[str, str]:
+    """Return the pushed commit's changes: git's status letter of each path."""
     base = git_ok("rev-parse", "HEAD", inside=source)
     commit = await place.push()
     git_ok("fetch", "-q", "origin", f"+{BRANCH}:refs/pushed", inside=source)
@@ -32,7 +21,7 @@ async def pushed(place, source) -> dict[str, str]:  # noqa: F811
     return dict(zip(words[1::2], words[::2], strict=False))
 
 
-async def left_out(place) -> dict[str, str]:  # noqa: F811
+async def left_out(place) -> dict[str, str]:
     taken = await place.workspace.snapshot()
     assert taken is not None
     return {each.path: each.reason for each in taken.left_out}
@@ -44,7 +33,7 @@ IGNORING = "lib/\n*.log\n__pycache__/\n.env\n"
 @pytest.mark.parametrize(
     "path", ["lib/util.py", "run.log", "tests/fixtures/node_modules/left/index.js", "a/.venv/x"]
 )
-async def test_an_ignored_file_that_a_tool_wrote_is_work(source, place, path):  # noqa: F811
+async def test_an_ignored_file_that_a_tool_wrote_is_work(source, place, path):
     (source / ".gitignore").write_text(IGNORING)
     publish(source)
     await place.workspace.prepare(base="")
@@ -61,7 +50,7 @@ async def test_an_ignored_file_that_a_tool_wrote_is_work(source, place, path):  
         ("tests/fixtures/node_modules/left/index.js", "build_output"),
     ],
 )
-async def test_an_ignored_file_that_a_command_wrote_is_named(source, place, path, reason):  # noqa: F811
+async def test_an_ignored_file_that_a_command_wrote_is_named(source, place, path, reason):
     (source / ".gitignore").write_text(IGNORING)
     publish(source)
     await place.workspace.prepare(base="")
@@ -72,7 +61,7 @@ async def test_an_ignored_file_that_a_command_wrote_is_named(source, place, path
     assert await pushed(place, source) == {"work.txt": "A"}
 
 
-async def test_the_agent_sees_what_errand_takes_for_build_output(source, place):  # noqa: F811
+async def test_the_agent_sees_what_errand_takes_for_build_output(source, place):
     await place.workspace.prepare(base="")
     await place.bash("mkdir node_modules; echo x > node_modules/a.js")
     assert await place.bash("git status --porcelain") == "?? node_modules/\n"
@@ -90,7 +79,7 @@ async def test_the_agent_sees_what_errand_takes_for_build_output(source, place):
         "git add -f lib; touch .git/index.lock",
     ],
 )
-async def test_what_the_agent_adds_by_force_is_work(source, place, command):  # noqa: F811
+async def test_what_the_agent_adds_by_force_is_work(source, place, command):
     (source / ".gitignore").write_text(IGNORING)
     publish(source)
     await place.workspace.prepare(base="")
@@ -99,14 +88,14 @@ async def test_what_the_agent_adds_by_force_is_work(source, place, command):  # 
     assert await pushed(place, source) == {"lib/util.py": "A"}
 
 
-async def test_what_was_forced_in_stays_in_on_the_next_machine(source, place, shelf):  # noqa: F811
+async def test_what_was_forced_in_stays_in_on_the_next_machine(source, place, blobs):
     (source / ".gitignore").write_text(IGNORING)
     publish(source)
     await place.workspace.prepare(base="")
     await place.sandbox.write("lib/util.py", b"one\n")
-    restore = await stored(shelf, await place.taken())
+    restore = await stored(blobs, await place.taken())
     async with running_sandbox(KIND, task="task_second") as sandbox:
-        second = Place(sandbox, shelf, place.url, place.scratch)
+        second = Place(sandbox, blobs, place.url, place.scratch)
         await second.workspace.prepare(base="", restore=restore)
         assert await second.workspace.snapshot() is None
         await second.bash("echo two > lib/util.py; rm -rf ~/.errand")
@@ -114,7 +103,7 @@ async def test_what_was_forced_in_stays_in_on_the_next_machine(source, place, sh
     assert pushed_file(source, "lib/util.py") == "two"
 
 
-async def test_an_ignored_file_that_was_tracked_is_followed(source, place):  # noqa: F811
+async def test_an_ignored_file_that_was_tracked_is_followed(source, place):
     (source / "lib").mkdir()
     (source / "lib/old.py").write_text("old\n")
     (source / "lib/gone.py").write_text("old\n")
@@ -125,7 +114,7 @@ async def test_an_ignored_file_that_was_tracked_is_followed(source, place):  # n
     assert await pushed(place, source) == {"lib/old.py": "M", "lib/gone.py": "D"}
 
 
-async def test_an_ignored_file_that_the_agent_untracked_is_taken_out(source, place):  # noqa: F811
+async def test_an_ignored_file_that_the_agent_untracked_is_taken_out(source, place):
     (source / ".env").write_text("secret\n")
     publish(source)
     await place.workspace.prepare(base="")
@@ -148,7 +137,7 @@ async def test_an_ignored_file_that_the_agent_untracked_is_taken_out(source, pla
         "git branch -m else; git checkout -q --orphan none; rm -f .git/HEAD",
     ],
 )
-async def test_what_the_agent_does_to_its_git_changes_no_work(source, place, tampering):  # noqa: F811
+async def test_what_the_agent_does_to_its_git_changes_no_work(source, place, tampering):
     (source / "old.txt").write_text("old\n")
     publish(source)
     await place.workspace.prepare(base="")
@@ -156,7 +145,7 @@ async def test_what_the_agent_does_to_its_git_changes_no_work(source, place, tam
     assert await pushed(place, source) == {"d/work.txt": "A", "old.txt": "M"}
 
 
-async def test_a_file_over_the_limit_is_named(source, place):  # noqa: F811
+async def test_a_file_over_the_limit_is_named(source, place):
     (source / "base.bin").write_bytes(os.urandom(150_000))
     (source / "moved.bin").write_bytes(os.urandom(150_000))
     (source / "grown.txt").write_text("small\n")
@@ -172,7 +161,7 @@ async def test_a_file_over_the_limit_is_named(source, place):  # noqa: F811
     assert await pushed(place, source) == {"work.txt": "A"}
 
 
-def add_submodule(source: Path) -> str:  # noqa: F811
+def add_submodule(source: Path) -> str:
     commit = git_ok("rev-parse", "HEAD", inside=source)
     (source / ".gitmodules").write_text('[submodule "s"]\n\tpath = s\n\turl = http://x.invalid/x\n')
     git_ok("add", ".gitmodules", inside=source)
@@ -182,7 +171,7 @@ def add_submodule(source: Path) -> str:  # noqa: F811
     return commit
 
 
-async def test_a_file_in_the_folder_of_a_submodule_is_named(source, place):  # noqa: F811
+async def test_a_file_in_the_folder_of_a_submodule_is_named(source, place):
     add_submodule(source)
     await place.workspace.prepare(base="")
     await place.sandbox.write("s/deep/inside.txt", b"x")
@@ -191,7 +180,7 @@ async def test_a_file_in_the_folder_of_a_submodule_is_named(source, place):  # n
     assert await pushed(place, source) == {"work.txt": "A"}
 
 
-async def test_a_submodule_that_the_agent_made_files_of_is_files(source, place):  # noqa: F811
+async def test_a_submodule_that_the_agent_made_files_of_is_files(source, place):
     add_submodule(source)
     await place.workspace.prepare(base="")
     await place.bash("git rm -q --cached s; git rm -q .gitmodules; mkdir -p s; echo x > s/a")
@@ -199,7 +188,7 @@ async def test_a_submodule_that_the_agent_made_files_of_is_files(source, place):
     assert await pushed(place, source) == {".gitmodules": "D", "s": "D", "s/a": "A"}
 
 
-async def test_repositories_inside_are_taken_as_files_and_their_history_named(source, place):  # noqa: F811
+async def test_repositories_inside_are_taken_as_files_and_their_history_named(source, place):
     await place.workspace.prepare(base="")
     await place.bash(
         "git init -q with; echo 1 > with/a; git init -q bare; git init -q with/deeper;"
@@ -214,7 +203,7 @@ async def test_repositories_inside_are_taken_as_files_and_their_history_named(so
     assert await pushed(place, source) == {"with/a": "A", "with/deeper/b": "A", "odd/c": "A"}
 
 
-async def test_empty_folders_and_what_cannot_be_read_are_named(source, place):  # noqa: F811
+async def test_empty_folders_and_what_cannot_be_read_are_named(source, place):
     await place.workspace.prepare(base="")
     await place.bash("mkdir -p e/f; echo x > hidden; chmod 0 hidden; mkfifo pipe; echo w > work")
     named = await left_out(place)
@@ -222,7 +211,7 @@ async def test_empty_folders_and_what_cannot_be_read_are_named(source, place):  
     assert named in ({}, {"hidden": "refused"})  # where the agent is root it may be read
 
 
-async def test_caches_that_the_repository_ignores_are_not_worth_a_word(source, place):  # noqa: F811
+async def test_caches_that_the_repository_ignores_are_not_worth_a_word(source, place):
     (source / ".gitignore").write_text(IGNORING)
     publish(source)
     await place.workspace.prepare(base="")
@@ -230,7 +219,7 @@ async def test_caches_that_the_repository_ignores_are_not_worth_a_word(source, p
     assert await place.workspace.snapshot() is None
 
 
-async def test_modes_links_case_and_names_are_work(source, place):  # noqa: F811
+async def test_modes_links_case_and_names_are_work(source, place):
     for name in ("run.sh", "Case.txt", "gone", "file", "-rf", "li\nne"):
         (source / name).write_text(f"{name}\n")
     publish(source)
@@ -270,7 +259,7 @@ ENDINGS = {
 }
 
 
-def publish_endings(source: Path) -> None:  # noqa: F811
+def publish_endings(source: Path) -> None:
     for name, content in ENDINGS.items():
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_bytes(content)
@@ -286,7 +275,7 @@ def publish_endings(source: Path) -> None:  # noqa: F811
 @pytest.mark.parametrize(
     "idling", ["true", "find . -path ./.git -prune -o -type f -exec touch {} +", "git status"]
 )
-async def test_a_task_that_changes_nothing_has_nothing_to_push(source, place, idling):  # noqa: F811
+async def test_a_task_that_changes_nothing_has_nothing_to_push(source, place, idling):
     publish_endings(source)
     await place.workspace.prepare(base="")
     await place.bash(idling)
@@ -295,7 +284,7 @@ async def test_a_task_that_changes_nothing_has_nothing_to_push(source, place, id
     assert await place.bash("git status --porcelain; git diff --stat") == ""
 
 
-async def test_only_the_changed_lines_of_a_file_with_carriage_returns_change(source, place):  # noqa: F811
+async def test_only_the_changed_lines_of_a_file_with_carriage_returns_change(source, place):
     publish_endings(source)
     await place.workspace.prepare(base="")
     await place.bash(
@@ -322,7 +311,7 @@ async def test_only_the_changed_lines_of_a_file_with_carriage_returns_change(sou
         '"broken',
     ],
 )
-async def test_attributes_of_the_agent_lose_no_work(source, place, attributes):  # noqa: F811
+async def test_attributes_of_the_agent_lose_no_work(source, place, attributes):
     (source / "old.txt").write_text("old\n")
     publish(source)
     await place.workspace.prepare(base="")

@@ -1,131 +1,19 @@
 """The task's repository, from a real forge into a real sandbox and back."""
 
-import hashlib
 import os
-import secrets
-import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from events import Blob, SnapshotTaken
 from services.worker.agent.failures.outage import Unreachable
-from services.worker.ports import Snapshot, WorkspaceRefused
+from services.worker.ports import WorkspaceRefused
 from services.worker.retry import RetryPolicy, RetrySettings
-from services.worker.sandbox.sandbox import BackendSandbox
 from services.worker.workspace.limits import WorkspaceLimits
-from services.worker.workspace.workspace import GitWorkspace, Origin
-from tests.kit.servers.forge import TOKEN, LocalForge, git_ok
+from tests.kit.repository.task_workspace import BRANCH, KIND, Place, publish, pushed_file, stored
+from tests.kit.servers.forge import TOKEN, git_ok
 from tests.kit.servers.sandboxes import running_sandbox
 
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-BRANCH = "errand/task_a"
-PATIENCE = RetryPolicy(RetrySettings(seconds=30.0))
 BRIEF_PAUSES = RetryPolicy(RetrySettings(first_pause_seconds=0.01, max_pause_seconds=0.05))
-KIND = "bubblewrap" if sys.platform == "linux" else "docker"
-
-
-@dataclass
-class Shelf:
-    """Blobs, in memory."""
-
-    held: dict[str, bytes] = field(default_factory=dict)
-
-    async def put(self, name: str, content: bytes) -> Blob:
-        self.held[name] = content
-        return Blob(name, len(content), hashlib.sha256(content).hexdigest())
-
-    async def get(self, key: str) -> bytes:
-        return self.held[key]
-
-
-class Place:
-    """One attempt: a sandbox, and the workspace in it."""
-
-    def __init__(self, sandbox: BackendSandbox, shelf: Shelf, url: str, scratch: Path) -> None:
-        self.sandbox = sandbox
-        self.shelf = shelf
-        self.url = url
-        self.scratch = scratch
-        self.workspace = self.make()
-
-    def make(self, **changed) -> GitWorkspace:
-        origin = Origin(
-            url=changed.pop("url", self.url),
-            token=changed.pop("token", TOKEN),
-            branch=BRANCH,
-            retry=changed.pop("retry", PATIENCE),
-        )
-        return GitWorkspace(
-            self.sandbox, self.shelf, origin, scratch=self.scratch, clock=lambda: NOW, **changed
-        )
-
-    async def bash(self, script: str) -> str:
-        ended = await self.sandbox.execute(("bash", "-c", script), timeout_seconds=30)
-        assert ended.exit_code == 0, ended.output.decode()
-        return ended.output.decode()
-
-    async def taken(self) -> Snapshot:
-        snapshot = await self.workspace.snapshot()
-        assert snapshot is not None
-        return snapshot
-
-    async def push(self) -> str:
-        return await self.workspace.commit_and_push(
-            title="Fix it", body="Because.", trailers={"Task": "task_a", "Event": "evt_b"}
-        )
-
-
-async def stored(shelf: Shelf, snapshot: Snapshot) -> SnapshotTaken:
-    blob = await shelf.put(f"snapshots/{snapshot.tree}.pack", snapshot.pack)
-    return SnapshotTaken(
-        tree=snapshot.tree,
-        pack=blob,
-        files=snapshot.files,
-        insertions=snapshot.insertions,
-        deletions=snapshot.deletions,
-    )
-
-
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="errand-repository-") as directory:
-        yield Path(directory)
-
-
-@pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
-
-
-@pytest.fixture
-def source(forge: LocalForge, scratch: Path) -> Path:
-    """A clone of a new repository `home` with a README, to push into it as people do."""
-    git_ok("clone", "-q", forge.create("home"), scratch / "source")
-    return scratch / "source"
-
-
-def publish(source: Path, *, branch: str = "main", message: str = "more") -> str:
-    git_ok("add", "-A", "-f", inside=source)
-    git_ok("commit", "-q", "--allow-empty", "-m", message, inside=source)
-    git_ok("push", "-q", "origin", f"HEAD:refs/heads/{branch}", inside=source)
-    return git_ok("rev-parse", "HEAD", inside=source)
-
-
-@pytest.fixture
-async def place(forge: LocalForge, shelf: Shelf, scratch: Path) -> AsyncIterator[Place]:
-    async with running_sandbox(KIND, task=f"task_{secrets.token_hex(6)}") as sandbox:
-        yield Place(sandbox, shelf, forge.clone_url("home"), scratch)
-
-
-def pushed_file(source: Path, name: str) -> str:
-    git_ok("fetch", "-q", "origin", f"+refs/heads/{BRANCH}:refs/pushed", inside=source)
-    return git_ok("show", f"refs/pushed:{name}", inside=source)
 
 
 async def test_the_base_stands_in_the_sandbox_with_its_history(source, place):
@@ -175,16 +63,16 @@ async def test_work_undone_is_a_snapshot_too(source, place):
     assert await place.workspace.diff() == ""
 
 
-async def test_the_next_attempt_goes_on_from_the_snapshot(source, place, shelf):
+async def test_the_next_attempt_goes_on_from_the_snapshot(source, place, blobs):
     (source / "gone.txt").write_text("gone\n")
     first = publish(source)
     await place.workspace.prepare(base="")
     await place.bash("rm gone.txt; mkdir -p d; echo work > d/new; chmod +x d/new; ln -s d/new link")
-    restore = await stored(shelf, await place.taken())
+    restore = await stored(blobs, await place.taken())
     (source / "later.txt").write_text("later\n")
     publish(source, message="the base moves on")
     async with running_sandbox(KIND, task="task_second") as sandbox:
-        second = Place(sandbox, shelf, place.url, place.scratch)
+        second = Place(sandbox, blobs, place.url, place.scratch)
         prepared = await second.workspace.prepare(base="main", commit=first, restore=restore)
         assert prepared.commit == first
         assert await second.bash("ls; cat link; test -x d/new; git log -1 --format=%H") == (
@@ -209,12 +97,12 @@ async def test_the_next_attempt_goes_on_from_the_snapshot(source, place, shelf):
     ],
 )
 async def test_a_snapshot_that_was_tampered_with_or_is_gone_is_not_restored(
-    source, place, shelf, spoil, why
+    source, place, blobs, spoil, why
 ):
     await place.workspace.prepare(base="")
     await place.bash("echo work > new")
-    restore = await stored(shelf, await place.taken())
-    spoil(restore, shelf.held)
+    restore = await stored(blobs, await place.taken())
+    spoil(restore, blobs.held)
     with pytest.raises(WorkspaceRefused, match=why) as refused:
         await place.make().prepare(base="", restore=restore)
     assert refused.value.reason == "snapshot_lost"
@@ -222,10 +110,10 @@ async def test_a_snapshot_that_was_tampered_with_or_is_gone_is_not_restored(
 
 
 @pytest.mark.parametrize("tree", ["", "\0", "HEAD", "--all", "t" * 40, "\U0001f642"])
-async def test_a_snapshot_of_what_is_no_tree_is_not_restored(source, place, shelf, tree):
+async def test_a_snapshot_of_what_is_no_tree_is_not_restored(source, place, blobs, tree):
     await place.workspace.prepare(base="")
     await place.bash("echo work > new")
-    restore = await stored(shelf, await place.taken())
+    restore = await stored(blobs, await place.taken())
     with pytest.raises(WorkspaceRefused, match="no tree") as refused:
         await place.make().prepare(base="", restore=msgspec.structs.replace(restore, tree=tree))
     assert refused.value.reason == "snapshot_lost"
@@ -261,13 +149,13 @@ async def test_more_work_goes_on_top_of_what_was_pushed(source, place):
     assert git_ok("rev-parse", f"{second}^", inside=source) == first
 
 
-async def test_another_attempt_finds_the_same_work_pushed(source, place, shelf):
+async def test_another_attempt_finds_the_same_work_pushed(source, place, blobs):
     await place.workspace.prepare(base="")
     await place.bash("echo work > work.txt")
-    restore = await stored(shelf, await place.taken())
+    restore = await stored(blobs, await place.taken())
     commit = await place.push()
     async with running_sandbox(KIND, task="task_second") as sandbox:
-        second = Place(sandbox, shelf, place.url, place.scratch)
+        second = Place(sandbox, blobs, place.url, place.scratch)
         await second.workspace.prepare(base="", restore=restore)
         assert await second.push() == commit
 

@@ -1,10 +1,10 @@
 """The dead letters: what a reader could not read, parked with the reason; and what became of it.
 
 A letter stands on `dead.<reader>`: the message's body as it stood in the log, its place and the
-reason in headers. A reader that starts anew may park a message again (the server tells a repeat for
-two minutes only), so letters are told apart by reader and sequence of the event, and shown once.
-Settling a letter deletes its copies and leaves a note of the same place, so that a repeat stays
-settled. Callers: JetStreamLog.follow parks; `errand deadletters` looks and settles.
+reason in headers. A reader that starts again may park a message again (the server tells a repeat
+for two minutes only), so letters are told apart by reader and sequence of the event, and shown
+once. Settling a letter deletes its copies and leaves a note of the same place, so that a repeat
+stays settled. Callers: JetStreamLog.follow parks; `errand deadletters` looks and settles.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from infra.runtime.telemetry import logger
 Settlement = Literal["dropped", "reads", "skipped"]
 
 QUARANTINED: Final = "quarantined: "
-"""How the reason of a letter begins that is about a task, and not about a message alone."""
+"""The beginning of a letter's reason when it is about a task, not about one message alone."""
 
 _DEAD: Final = "dead"
 _ANSWER_SECONDS: Final = 2.0
@@ -66,7 +66,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_of_a_task(self) -> bool:
-        """Whether the event can be read, and its history could not be folded beyond it."""
+        """True when the event can be read, but its history could not be folded beyond it."""
         return self.reason.startswith(QUARANTINED)
 
 
@@ -80,7 +80,7 @@ class _Advisory(msgspec.Struct, frozen=True):
 
 
 class EventPlace(NamedTuple):
-    """Where an event stands: its subject and its sequence in the log."""
+    """The place of an event: its subject and its sequence in the log."""
 
     subject: str
     sequence: int

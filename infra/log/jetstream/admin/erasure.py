@@ -25,7 +25,7 @@ _PURGE_SECONDS: Final = 60.0
 
 
 class Purged(NamedTuple):
-    """How many messages were taken out, and whether their bytes were overwritten on disk."""
+    """The number of messages removed, and whether their bytes were overwritten on disk."""
 
     messages: int
     is_overwritten: bool
@@ -34,8 +34,8 @@ class Purged(NamedTuple):
 async def find_history(connection: Connection, task: TaskId) -> History | None:
     """Find whose task it is; None when the log holds nothing of it. Raises Unavailable, ApiError.
 
-    For the operator, who is told of a task and not of its account. A word that is no id, as a
-    wildcard would be, is nobody's task.
+    For the operator, who knows the task and not its account. Text that is no id, as a wildcard
+    would be, is nobody's task.
     """
     if not _ID.fullmatch(task):
         return None

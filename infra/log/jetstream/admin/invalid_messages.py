@@ -1,4 +1,4 @@
-"""What a follower does with messages that are not events: report, count, and park a few per task.
+"""The handling of messages that are not events: report, count, and park a few per task.
 
 A worker that was taken over can write thousands of them. So each reader parks MAX_LETTERS of a
 task, then one that says that no more of the task are parked, and from there on only counts.

@@ -70,7 +70,7 @@ _DEAD_LETTERS_SETTINGS: Final[Mapping[str, Any]] = {
 
 
 def ignore_wait(_reason: str) -> None:
-    """Say nothing beyond the log line."""
+    """Do nothing: the log line is enough."""
 
 
 async def wait_for_stream(

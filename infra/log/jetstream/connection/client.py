@@ -237,7 +237,7 @@ class _QuickParser(Parser):
         self._client.stats["in_bytes"] += sum([len(each.body) for each in run])
 
     def _end_of_next(self, content: bytes, at: int) -> int:
-        """Tell where what stands here ends; 0 while it has not come whole."""
+        """Return where the message that begins here ends; 0 while it has not come whole."""
         line_end = content.find(_END, at)
         self._wanted = 0
         if line_end < 0:

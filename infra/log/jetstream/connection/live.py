@@ -1,7 +1,8 @@
-"""What is said and not kept: heartbeats, token deltas, running output. Core NATS, no storage.
+"""Messages that are not kept: heartbeats, token deltas, running output. Core NATS, no storage.
 
-Callers: the worker says; the scheduler hears beats, the projector hears live items. None of it is
-a fact: what is said while the connection is down, or faster than it is heard, is lost.
+Callers: the worker publishes; the scheduler receives heartbeats, the projector receives live
+items. None of it is a fact: what is published while the connection is down, or faster than it is
+received, is lost.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ _log = logger(__name__)
 
 
 async def publish_live(connection: Connection, subject: str, payload: bytes) -> None:
-    """Say it to whoever hears now. Lost, without an error, while the connection is down."""
+    """Publish to those who listen now. Lost, without an error, while the connection is down."""
     if not connection.is_connected:
         return
     try:

@@ -64,7 +64,7 @@ def _require_proof(subject: str, recorded: Recorded, headers: bytes, proofs: Pro
 
 
 def follows(version: int, recorded: Recorded) -> bool:
-    """Tell whether an event may stand in its history after `version`, 0 for none.
+    """Return whether an event may stand in its history after `version`, 0 for none.
 
     Versions are dense, but for an erasure: `task.erased` is what is left of the events before it,
     so a reader may meet it ahead of its turn. A history is begun by the gateway, at version 1.

@@ -1,4 +1,4 @@
-"""Whether a history is there: its first and its last message tell, however long it is."""
+"""A check that a history exists: by its first and last message, however long it is."""
 
 from contextlib import aclosing
 

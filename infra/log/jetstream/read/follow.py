@@ -28,7 +28,7 @@ _log = logger(__name__)
 
 
 class Scope(NamedTuple):
-    """Which messages: of which subject (wildcards allowed; empty: all), and stored since when.
+    """The messages to follow: their subject (wildcards allowed; empty: all), and stored since when.
 
     With `yields_when_idle` an empty batch is yielded each time nothing more has come yet.
     """
@@ -61,7 +61,7 @@ class _Consumer:
         )
 
     def why_broken(self) -> str:
-        """Say why nothing more may be taken from this consumer; empty while it may."""
+        """Return why nothing more may be read from this consumer; empty while it may."""
         reached = self.pulls.consumer_position
         if self._has_gap or (reached is not None and reached > self._position):
             return "a delivery is missing"

@@ -1,7 +1,7 @@
 """The last message of many subjects at once: one question for hundreds of histories.
 
-Any replica may answer (ADR-31, "multi-subject requests"), so what is told may be older than what
-the leader has; it is never newer. For those who look again soon.
+Any replica may answer (ADR-31, "multi-subject requests"), so the answer may be older than what
+the leader has; it is never newer. For callers who look again soon.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _LAST: Final = "204"
 async def last_messages(
     connection: Connection, subjects: Sequence[str], *, within_seconds: float
 ) -> dict[str, StoredMessage]:
-    """Tell the last message of each subject that has one. Raises Unavailable."""
+    """Return the last message of each subject that has one. Raises Unavailable."""
     found: dict[str, StoredMessage] = {}
     async with _asking(connection) as (inbox, answers):
         for start in range(0, len(subjects), MAX_SUBJECTS):

@@ -113,7 +113,7 @@ async def pages(
 
 
 class _Span(NamedTuple):
-    """What to fetch next: what stands behind a sequence, and how many at most."""
+    """The messages to fetch next: those after a sequence, up to a number."""
 
     after: int
     limit: int
@@ -223,7 +223,7 @@ def _number(headers: bytes, name: bytes) -> int | None:
 
 
 def _is_end(headers: bytes, last: int | None, before: int) -> bool:
-    """Tell whether the server's word says that the batch is whole."""
+    """Return whether the server's message says that the batch is complete."""
     if headers.startswith(b"NATS/1.0 204"):
         return last == before
     return headers.startswith(b"NATS/1.0 404")

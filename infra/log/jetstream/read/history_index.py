@@ -1,4 +1,4 @@
-"""Where the events of histories stand in the stream, as far as they were read and found in order.
+"""The places of histories' events in the stream, as far as they were read and found in order.
 
 With it a page of a long history costs what it returns: reading begins at its first event, and what
 stands at a known place was validated before and need not be decoded again. A message that was left

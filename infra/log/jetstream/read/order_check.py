@@ -78,7 +78,7 @@ class OrderCheck:
         self._places.put(history, place)
 
     async def _is_sure(self, place: _Place, recorded: Recorded) -> bool:
-        """Tell whether the history still reaches back to its place: nothing of it was taken out."""
+        """Return whether the history still reaches back to its place: nothing of it was removed."""
         if not place.is_proven:
             return False
         first = await reading.first_message(

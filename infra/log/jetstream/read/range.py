@@ -20,7 +20,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 class RangeLimit(NamedTuple):
-    """How much is read at once, at most; at least one message is."""
+    """The most that is read at once; at least one message is."""
 
     messages: int
     size_bytes: int
@@ -67,4 +67,4 @@ async def read_range(
                 found.append(delivered)
                 if delivered.sequence >= last.sequence:
                     return LogRange(after, end, found)
-    raise AssertionError("following ends only when it is told to")
+    raise AssertionError("following ends only when it is asked to")

@@ -1,8 +1,8 @@
 """Reading the log from outside: a selection of it, from a place or a time, as fast as told.
 
 Callers: analysts and operators (infra.operator.analytics), with the read-only user. It publishes
-nothing but questions, so a message that is no event is told to the log of this process and left
-out; parking it is for the services, which follow through `JetStreamLog.follow`.
+nothing but requests, so a message that is no event is reported in this process's log lines and
+left out; parking it is for the services, which follow through `JetStreamLog.follow`.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _log = logger(__name__)
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events, from where to where, and how fast.
+    """The events to read: from where to where, and how fast.
 
     `after` is a sequence: the cursor of a reader that goes on; with it, `since` says nothing.
     `since` and a time as `up_to` are of the log's own clock, at storing; both are inclusive.
@@ -159,7 +159,7 @@ class _End:
         return kept
 
     async def is_reached(self, *, has_come: bool) -> bool:
-        """Tell whether all is given. The log is asked only when nothing more has come."""
+        """Return whether everything was read. The log is asked only when nothing more has come."""
         if self._up_to is None or self._is_passed:
             return self._is_passed
         if self._last is None and not has_come:

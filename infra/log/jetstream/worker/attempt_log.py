@@ -1,7 +1,7 @@
 """The history of one task as the worker of one attempt has it: with a worker's rights alone.
 
 The worker may publish on its task's subject and pull from its reader (`reader`), no more: it cannot
-ask what the log holds, nor make its reader anew. Whatever it needs to know, it learns from what the
+ask what the log holds, nor recreate its reader. Whatever it needs to know, it learns from what the
 reader delivers, and when it may have missed something it asks the scheduler, by its beats, for a
 fresh reader. The reader delivers the whole history, so the k-th delivery of any of its incarnations
 is the same message, and the count of deliveries alone tells whether one is missing.
@@ -39,7 +39,7 @@ _log = logger(__name__)
 
 
 def _nobody(_generation: int) -> None:
-    """Tell nobody: the caller looks at `reader_generation` by itself."""
+    """Notify nobody: the caller looks at `reader_generation` by itself."""
 
 
 class AttemptLog:
@@ -225,7 +225,7 @@ class AttemptLog:
             await self._pulls.top_up()
 
     def _tick(self) -> float:
-        """Say how long to wait, in seconds, before tending again though nothing came."""
+        """Return the seconds to wait before looking again, when nothing comes."""
         is_settled = (
             self._connection.is_connected
             and not self.is_waiting_for_reader

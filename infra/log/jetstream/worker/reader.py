@@ -1,7 +1,7 @@
 """The reader of an attempt: the one consumer from which its worker may pull.
 
-Caller: the scheduler, which makes it before the machine is created, makes it anew when a worker's
-beat asks for that, and deletes it when the attempt is over. It starts at the history's first event,
+Caller: the scheduler, which creates it before the machine, recreates it when a worker's heartbeat
+asks for that, and deletes it when the attempt is over. It starts at the history's first event,
 lives in the server's memory and is gone after a restart.
 """
 
@@ -40,6 +40,6 @@ async def delete_reader(connection: Connection, history: History, attempt: int) 
 
 
 async def recreate_reader(connection: Connection, history: History, attempt: int) -> str:
-    """Make the reader anew, so that it delivers from the first event again; return its name."""
+    """Recreate the reader, so that it delivers from the first event again; return its name."""
     await delete_reader(connection, history, attempt)
     return await create_reader(connection, history, attempt)

@@ -21,7 +21,7 @@ Verify = Callable[[Sequence[SignedEvent]], Awaitable[Sequence[bool]]]
 
 
 class _Version(msgspec.Struct, frozen=True):
-    """What is read of a body; the gateway refuses to be asked about any other version."""
+    """The part of a body that is read; the gateway refuses questions about any other version."""
 
     version: Annotated[int, Meta(ge=1, lt=2**31)]
 
@@ -30,7 +30,7 @@ _versions: Final = msgspec.json.Decoder(_Version)
 
 
 class VerifiedWriters:
-    """Who wrote which event, by sequence, as far as the gateway has confirmed it."""
+    """The writer of each event, by sequence, as far as the gateway has confirmed it."""
 
     def __init__(self, verify: Verify) -> None:
         self._verify = verify

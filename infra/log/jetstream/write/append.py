@@ -58,7 +58,7 @@ class Contended(Unavailable):
 
 
 class HistoryGrowth(NamedTuple):
-    """What stands in a history after some sequence: its events, and its last message's place."""
+    """The events of a history after some sequence, and the place of its last message."""
 
     marks: Sequence[EventMark]
     sequence: int

@@ -27,7 +27,7 @@ from infra.simulators.anthropic.billing.ledger import Ledger, entry_of
 from infra.simulators.anthropic.billing.rate_limits import Limits
 from infra.simulators.anthropic.rehearsal import Rehearsal
 
-LARGEST_BODY_BYTES = 32 * 1024 * 1024
+MAX_BODY_BYTES = 32 * 1024 * 1024
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -56,10 +56,10 @@ class Exchange:
                 raise Refused(400, "The client went away before its body was complete")
             part = message.get("body", b"")
             size += len(part)
-            if size <= LARGEST_BODY_BYTES:
+            if size <= MAX_BODY_BYTES:
                 parts.append(part)
             is_more = message.get("more_body", False)
-        if size > LARGEST_BODY_BYTES:
+        if size > MAX_BODY_BYTES:
             raise Refused(413, "Request exceeds the maximum size")
         return b"".join(parts)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from infra.simulators.anthropic.api.errors import Refused
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
-LARGEST_OUTPUT_TOKENS = 128_000
+MAX_OUTPUT_TOKENS = 128_000
 
 _ALWAYS = frozenset({"adaptive"})
 _SWITCHABLE = frozenset({"adaptive", "between_tools"})
@@ -25,8 +25,8 @@ class Model:
     name: str
     thinking: frozenset[str]
     window_tokens: int = 1_000_000
-    largest_output_tokens: int = LARGEST_OUTPUT_TOKENS
-    smallest_cached_tokens: int = 1024
+    max_output_tokens: int = MAX_OUTPUT_TOKENS
+    min_cached_tokens: int = 1024
     lifecycle: str = "active"
 
     @property
@@ -45,8 +45,8 @@ def _small(name: str, *, lifecycle: str = "active") -> Model:
         name=name,
         thinking=_EXTENDED,
         window_tokens=200_000,
-        largest_output_tokens=64_000,
-        smallest_cached_tokens=4096,
+        max_output_tokens=64_000,
+        min_cached_tokens=4096,
         lifecycle=lifecycle,
     )
 
@@ -54,20 +54,20 @@ def _small(name: str, *, lifecycle: str = "active") -> Model:
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
-        Model("claude-fable-5-2", _ALWAYS, smallest_cached_tokens=512),
-        Model("claude-mythos-5-2", _ALWAYS, smallest_cached_tokens=512),
+        Model("claude-fable-5-2", _ALWAYS, min_cached_tokens=512),
+        Model("claude-mythos-5-2", _ALWAYS, min_cached_tokens=512),
         Model("claude-haiku-5-5", _OPEN),
         Model("claude-sonnet-5-5", _SWITCHABLE),
-        Model("claude-fable-5-1", _ALWAYS, smallest_cached_tokens=512),
-        Model("claude-opus-5-5", _ALWAYS, smallest_cached_tokens=512),
-        Model("claude-mythos-5-1", _ALWAYS, smallest_cached_tokens=512),
+        Model("claude-fable-5-1", _ALWAYS, min_cached_tokens=512),
+        Model("claude-opus-5-5", _ALWAYS, min_cached_tokens=512),
+        Model("claude-mythos-5-1", _ALWAYS, min_cached_tokens=512),
         Model("claude-sonnet-5", _OPEN),
-        Model("claude-fable-5", _ALWAYS, smallest_cached_tokens=512),
-        Model("claude-mythos-5", _ALWAYS, smallest_cached_tokens=512),
-        Model("claude-opus-5", _OPEN, smallest_cached_tokens=512),
+        Model("claude-fable-5", _ALWAYS, min_cached_tokens=512),
+        Model("claude-mythos-5", _ALWAYS, min_cached_tokens=512),
+        Model("claude-opus-5", _OPEN, min_cached_tokens=512),
         Model("claude-opus-4-8", _CLASSIC),
         Model("claude-opus-4-7", _CLASSIC),
-        Model("claude-opus-4-6", _CLASSIC, smallest_cached_tokens=4096),
+        Model("claude-opus-4-6", _CLASSIC, min_cached_tokens=4096),
         Model("claude-sonnet-4-6", _CLASSIC),
         _small("claude-haiku-4-5"),
         _small("claude-haiku-4-5-20251001"),
@@ -101,7 +101,7 @@ def describe(model: Model) -> dict[str, object]:
         "lifecycle": model.lifecycle,
         "line": model.name.split("-")[1],
         "max_input_tokens": model.window_tokens,
-        "max_tokens": model.largest_output_tokens,
+        "max_tokens": model.max_output_tokens,
         "capabilities": {
             "batch": lacking,
             "citations": lacking,

@@ -23,9 +23,9 @@ from infra.simulators.anthropic.api.request import (
     UserMessage,
 )
 
-MOST_MESSAGES = 100_000
-MOST_CACHE_MARKS = 4
-SMALLEST_THINKING_BUDGET_TOKENS = 1024
+MAX_MESSAGES = 100_000
+MAX_CACHE_MARKS = 4
+MIN_THINKING_BUDGET_TOKENS = 1024
 CLIENT_TOOLS = frozenset({"bash_20250124", "text_editor_20250728", "memory_20250818"})
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
@@ -36,10 +36,10 @@ def check_request(request: Request, model: Model) -> None:
     """Refuse (400) a request this model would not answer."""
     if request.max_tokens < 0 or (request.max_tokens == 0 and request.stream):
         raise invalid("max_tokens", "must be greater than or equal to 1")
-    if request.max_tokens > model.largest_output_tokens:
+    if request.max_tokens > model.max_output_tokens:
         raise invalid(
             "max_tokens",
-            f"{request.max_tokens} > {model.largest_output_tokens}, which is the maximum allowed "
+            f"{request.max_tokens} > {model.max_output_tokens}, which is the maximum allowed "
             f"number of output tokens for {model.name}",
         )
     for index, sequence in enumerate(request.stop_sequences or []):
@@ -48,7 +48,7 @@ def check_request(request: Request, model: Model) -> None:
     thinking = request.thinking
     if thinking and thinking.type == "enabled":
         budget = thinking.budget_tokens or 0
-        if not SMALLEST_THINKING_BUDGET_TOKENS <= budget < request.max_tokens:
+        if not MIN_THINKING_BUDGET_TOKENS <= budget < request.max_tokens:
             raise invalid(
                 "thinking.enabled.budget_tokens", "must be >= 1024 and less than max_tokens"
             )
@@ -68,10 +68,10 @@ def check_cache_marks(lifetimes: list[str]) -> None:
 
     `lifetimes` are the marks' in the order of the prompt: tools, system, messages.
     """
-    if len(lifetimes) > MOST_CACHE_MARKS:
+    if len(lifetimes) > MAX_CACHE_MARKS:
         raise Refused(
             400,
-            f"A maximum of {MOST_CACHE_MARKS} blocks with cache_control may be provided. "
+            f"A maximum of {MAX_CACHE_MARKS} blocks with cache_control may be provided. "
             f"Found {len(lifetimes)}.",
         )
     if lifetimes != sorted(lifetimes):  # "1h" sorts before "5m"
@@ -112,8 +112,8 @@ def _check_messages(prompt: Prompt) -> None:
     messages = prompt.messages
     if not messages:
         raise invalid("messages", "at least one message is required")
-    if len(messages) > MOST_MESSAGES:
-        raise invalid("messages", f"at most {MOST_MESSAGES} messages are allowed")
+    if len(messages) > MAX_MESSAGES:
+        raise invalid("messages", f"at most {MAX_MESSAGES} messages are allowed")
     if not isinstance(messages[0], UserMessage):
         raise invalid("messages", 'first message must use the "user" role')
     if isinstance(messages[-1], AssistantMessage):

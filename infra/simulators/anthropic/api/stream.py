@@ -35,7 +35,7 @@ class Event:
 
 
 def error_event(kind: str, message: str) -> Event:
-    """Say in mid-stream that the reply ends here, broken."""
+    """Return the event that breaks off a reply in mid-stream."""
     return Event("error", {"type": "error", "error": {"type": kind, "message": message}})
 
 

@@ -59,7 +59,7 @@ class PromptCache:
         read_tokens = done
         for index in marks:
             lifetime = prompt[index].lifetime or "5m"
-            if sizes[index] < model.smallest_cached_tokens:
+            if sizes[index] < model.min_cached_tokens:
                 continue
             self._entries[digests[index]] = (now + LIFETIMES[lifetime], LIFETIMES[lifetime])
             written[lifetime] += max(0, sizes[index] - done)

@@ -1,4 +1,4 @@
-"""The Admin API's usage report, from the rehearsal's own ledger. Pure.
+"""The Admin API's usage report, from the rehearsal's own ledger.
 
 Source: Anthropic's Admin API, "Get usage report for the Messages API". Of its groupings the
 rehearsal knows `model`; what it has no notion of (keys, workspaces, tiers) it has one of.

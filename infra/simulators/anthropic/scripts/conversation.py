@@ -1,7 +1,7 @@
-"""A request's messages as an errand: a prompt, then turns of tool calls with their results.
+"""A request's messages as a task: a prompt, then turns of tool calls with their results.
 
-Pure and stateless: whoever sends the same messages gets the same errand, so a worker that was
-killed and resends its history goes on where it was.
+Stateless: the same messages give the same task, so a worker that was killed and resends its history
+goes on where it was.
 """
 
 import re

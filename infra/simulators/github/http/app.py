@@ -97,7 +97,7 @@ class Application:
         await send_reply(reply or await self._reply(request, who, login), send, headers)
 
     def _sender(self, request: Request) -> tuple[Sender, str]:
-        """Tell who asks, and as whom: by the forge's own token, an App's, or one given by OAuth."""
+        """Return who asks, and as whom: by the forge's token, an App's, or one given by OAuth."""
         header, owner = request.headers.get("authorization", ""), self._settings.login
         if _FOR_APPS.fullmatch(request.path):
             return Sender.NOBODY, ""  # these look at the header themselves

@@ -1,4 +1,4 @@
-"""The two pages people read: a repository, and a pull request. Pure; every value is escaped."""
+"""The two pages people read: a repository, and a pull request. Every value is escaped."""
 
 import base64
 import hashlib

@@ -29,12 +29,12 @@ async def _access_token(call: Call) -> Reply:
     if call.parts["id"] != str(_INSTALLATION):
         raise not_found()
     try:
-        wish = msgspec.json.decode(await call.request.body() or b"{}", type=TokenRequest)
+        request = msgspec.json.decode(await call.request.body() or b"{}", type=TokenRequest)
     except msgspec.ValidationError as error:
         raise Refusal(422, f"Invalid request.\n\n{error}") from None
     except msgspec.DecodeError:
         raise Refusal(400, "Problems parsing JSON") from None
-    token, grant = installations.grant(wish, known=call.forge.repositories.names())
+    token, grant = installations.grant(request, known=call.forge.repositories.names())
     shape: dict[str, object] = {
         "token": token,
         "expires_at": moment(grant.expires_at),

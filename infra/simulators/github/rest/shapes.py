@@ -1,4 +1,4 @@
-"""GitHub's JSON for people, repositories, references and pull requests. Pure.
+"""GitHub's JSON for people, repositories, references and pull requests.
 
 Source: the REST API's description, version 2022-11-28; what this forge has no notion of is left out
 or has the value GitHub gives where there is none.

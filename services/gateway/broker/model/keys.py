@@ -18,11 +18,11 @@ class ModelKey(NamedTuple):
 class ModelKeys:
     """The installation's key, and the accounts' own where there is a vault."""
 
-    def __init__(self, vault: Vault | None, house_key: str) -> None:
+    def __init__(self, vault: Vault | None, server_key: str) -> None:
         self._vault = vault
-        self._house_key = house_key
+        self._server_key = server_key
 
     async def key_of(self, account: AccountId) -> ModelKey:
         """Return the key for an account's calls. Raises Refused (409, 503)."""
         own = await self._vault.reveal(account, PROVIDER, "") if self._vault else None
-        return ModelKey(own or self._house_key, own is not None)
+        return ModelKey(own or self._server_key, own is not None)

@@ -1,4 +1,4 @@
-"""Meaning of an error of the model's API, by its words and codes, and only then its status. Pure.
+"""Meaning of an error of the model's API, by its words and codes, and only then its status.
 
 Anybody may stand between the gateway and the API, so nothing is taken for granted: the body may be
 a web page, JSON of another shape, or nothing. Source: the Messages API, "Errors".

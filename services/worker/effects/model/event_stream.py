@@ -1,4 +1,4 @@
-"""Decoder of server-sent events: bytes in, whole events out. Pure.
+"""Decoder of server-sent events: bytes in, whole events out.
 
 Source: the HTML standard, "Server-sent events", as far as the Messages API uses it.
 """

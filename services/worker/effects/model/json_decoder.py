@@ -1,4 +1,4 @@
-"""Decoder of JSON that others wrote: whatever it returns can be recorded and read again. Pure."""
+"""Decoder of JSON that others wrote: whatever it returns can be recorded and read again."""
 
 import json
 import math

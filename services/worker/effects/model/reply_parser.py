@@ -1,8 +1,8 @@
 """Parser of a streamed reply: every part is checked in shape before anything of it is recorded.
 
-Pure. The blocks of a sound reply come out as they came in, for they go back verbatim. What does not
-have the Messages API's shape raises MalformedReply, whatever it is; so no later reader of the
-history meets it. Source: the Messages API, "Streaming" and "Content blocks".
+The blocks of a sound reply come out as they came in, for they go back verbatim. What does not have
+the Messages API's shape raises MalformedReply, whatever it is; so no later reader of the history
+meets it. Source: the Messages API, "Streaming" and "Content blocks".
 """
 
 from collections.abc import Callable

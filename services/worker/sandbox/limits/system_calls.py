@@ -1,4 +1,4 @@
-"""The system calls that a sandbox refuses: one table, for bubblewrap and for Docker. Pure.
+"""The system calls that a sandbox refuses: one table, for bubblewrap and for Docker.
 
 Namespaces keep files, processes and addresses apart. What is refused here either reaches past them
 (sockets of the machine such as AF_VSOCK, kernel keys, io_uring, the handles of files), or is code

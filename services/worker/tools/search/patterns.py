@@ -1,4 +1,4 @@
-"""Patterns of paths: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any number of directories. Pure."""
+"""Patterns of paths: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any number of directories."""
 
 from __future__ import annotations
 

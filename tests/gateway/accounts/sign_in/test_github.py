@@ -5,10 +5,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from services.gateway.accounts.sign_in.github import search_terms
-from tests.gateway.accounts.test_members import joined
-from tests.gateway.conftest import a_world
+from tests.gateway.kit.members import joined
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.accounts_rows import dump, execute
+from tests.kit.run.gateway import a_world
 from tests.kit.servers.forge import OAUTH_CLIENT, OAUTH_SECRET
 
 
@@ -39,7 +39,7 @@ async def departed(browser):
 
 
 async def consented(browser, url, *, login="errand", authorize="1"):
-    """Say yes or no at GitHub; return the address at which the browser comes back."""
+    """Allow or deny the sign-in at GitHub; return the address at which the browser comes back."""
     asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     form = {**asked, "login": login, "authorize": authorize}
     forge = url.partition("?")[0]

@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from tests.gateway.accounts.test_members import invited
-from tests.gateway.conftest import a_world
+from tests.gateway.kit.members import invited
 from tests.gateway.kit.problems import is_problem
 from tests.kit.fakes.mail_server import mail_server
 from tests.kit.probe.accounts_rows import dump, execute, fetch
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import a_world
 
 SENDER = "Errand <errand@errand.test>"
 

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from services.gateway.accounts.tokens import Digests, new_code, new_token, plain_code
-from tests.gateway.conftest import OPERATOR, SetClock, a_world
 from tests.gateway.kit.problems import is_problem
+from tests.kit.run.gateway import OPERATOR, SetClock, a_world
 
 
 @pytest.fixture

@@ -24,60 +24,41 @@ from services.gateway.broker.accounting.spend_limits import (
     spend_limits_of,
 )
 from services.gateway.broker.accounting.token_usage import TokenUsage
-from services.gateway.broker.accounting.usage_parser import UsageParser
+from tests.gateway.kit.provider_stream import START, USAGE, event, parser_after
 
 NOW = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
-USAGE = {
-    "input_tokens": 7,
-    "output_tokens": 1,
-    "cache_creation_input_tokens": 5,
-    "cache_read_input_tokens": 3,
-    "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 2},
-}
 
 
-def event(name, **fields):
-    return f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode()
-
-
-START = event("message_start", message={"model": "claude-sonnet-5-5", "usage": USAGE})
 DELTA = event("content_block_delta", delta={"text": 'event: message_stop\n"usage"'})
 END = event("message_delta", delta={}, usage={"output_tokens": 40}) + event("message_stop")
-
-
-def fed(*pieces, is_stream=True):
-    parser = UsageParser(is_stream=is_stream)
-    for piece in pieces:
-        parser.feed(piece)
-    return parser
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100, 10_000])
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
 def test_a_stream_is_counted_however_it_is_cut(size, line_end):
     whole = (START + DELTA + END).replace(b"\n", line_end)
-    parser = fed(*[whole[at : at + size] for at in range(0, len(whole), size)])
+    parser = parser_after(*[whole[at : at + size] for at in range(0, len(whole), size)])
     assert parser.is_whole
     assert parser.model == "claude-sonnet-5-5"
     assert parser.count == TokenUsage(Usage(7, 40, 5, 3), hourly_tokens=2)
 
 
 def test_a_stream_that_breaks_off_has_its_prompt_counted_and_is_not_whole():
-    parser = fed(START, DELTA)
+    parser = parser_after(START, DELTA)
     assert (parser.has_begun, parser.is_whole) == (True, False)
     assert parser.count.usage.input_tokens == 7
-    assert not fed(START, event("error", error={"type": "overloaded_error"})).is_whole
-    assert not fed(event("message_stop")).is_whole
+    assert not parser_after(START, event("error", error={"type": "overloaded_error"})).is_whole
+    assert not parser_after(event("message_stop")).is_whole
 
 
 def test_a_whole_message_is_counted_at_its_end():
     body = json.dumps({"model": "m", "usage": {**USAGE, "output_tokens": 9}}).encode()
-    parser = fed(body[:9], body[9:], is_stream=False)
+    parser = parser_after(body[:9], body[9:], is_stream=False)
     assert not parser.is_whole
     parser.end()
     assert (parser.is_whole, parser.count.usage.output_tokens) == (True, 9)
     for nothing in (b"", b"{", b"[]", b'{"type":"error"}'):
-        parser = fed(nothing, is_stream=False)
+        parser = parser_after(nothing, is_stream=False)
         parser.end()
         assert not parser.is_whole
 

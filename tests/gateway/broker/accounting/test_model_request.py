@@ -1,4 +1,4 @@
-"""What the broker passes on of a model call: what was parsed and priced, and nothing else."""
+"""The broker passes on of a model call what was parsed and priced, and nothing else."""
 
 import json
 import tracemalloc
@@ -21,7 +21,7 @@ from services.gateway.broker.accounting.model_request import (
     read,
 )
 from services.gateway.broker.accounting.usage_parser import UsageParser
-from tests.gateway.broker.accounting.test_accounting import START, event, fed
+from tests.gateway.kit.provider_stream import START, event, parser_after
 
 BODY = (
     b'{"model":"claude-haiku-5-5","max_tokens":32000,"messages":[{"role":"user","content":[{"type":'
@@ -118,7 +118,9 @@ def delta(**usage):
 
 
 def test_no_later_count_takes_an_earlier_one_back():
-    parser = fed(START, delta(output_tokens=40), delta(output_tokens=3, input_tokens=0), STOP)
+    parser = parser_after(
+        START, delta(output_tokens=40), delta(output_tokens=3, input_tokens=0), STOP
+    )
 
     assert parser.is_whole
     assert (parser.count.usage.output_tokens, parser.count.usage.input_tokens) == (40, 7)
@@ -126,7 +128,7 @@ def test_no_later_count_takes_an_earlier_one_back():
 
 def test_a_second_beginning_changes_nothing_but_upwards():
     again = event("message_start", message={"model": "claude-haiku-5-5", "usage": {}})
-    parser = fed(START, again, delta(output_tokens=4), STOP)
+    parser = parser_after(START, again, delta(output_tokens=4), STOP)
 
     assert (parser.model, parser.count.usage.input_tokens) == ("claude-sonnet-5-5", 7)
 
@@ -144,7 +146,7 @@ def test_a_second_beginning_changes_nothing_but_upwards():
     ],
 )
 def test_an_answer_whose_counts_are_missing_or_odd_is_not_whole(odd):
-    assert not fed(START, odd, STOP).is_whole
+    assert not parser_after(START, odd, STOP).is_whole
 
 
 def test_a_message_without_its_total_is_not_whole():

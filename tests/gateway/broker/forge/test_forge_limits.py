@@ -1,4 +1,4 @@
-"""What a forge takes and what it says: texts fit before they are sent, refusals have a meaning."""
+"""Limits of a forge: texts are cut to fit before they are sent, refusals have a meaning."""
 
 import json
 

@@ -15,10 +15,10 @@ from infra.runtime.clock import utc_now
 from services.gateway.broker.forge.github_app import PERMISSIONS, GitHubApp
 from services.gateway.problems import Refused
 from services.gateway.tasks.repository_url import Forge, locate
-from tests.gateway.broker.git.test_proxy import an_errand
-from tests.gateway.conftest import a_world
+from tests.gateway.kit.git_tasks import task_on_repository
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.spend import rows
+from tests.kit.run.gateway import a_world
 from tests.kit.servers.forge import git, running_forge
 
 APP = "4711"
@@ -46,7 +46,7 @@ def installed(tmp_path_factory):
         yield forge, private
 
 
-def house(forge, private, **changes):
+def app_forge(forge, private, **changes):
     known = {"kind": "github", "url": forge.url, "api_url": forge.api_url}
     known |= {"app_id": APP, "app_key_file": str(private)}
     return {**known, **changes}
@@ -61,16 +61,16 @@ async def test_a_task_clones_pushes_and_proposes_with_the_apps_token(
     servers, fresh_database, installed, tmp_path
 ):
     forge, private = installed
-    forges = msgspec.json.encode([house(forge, private)]).decode()
+    forges = msgspec.json.encode([app_forge(forge, private)]).decode()
     async with a_world(servers, fresh_database, forges=forges) as world:
-        errand = await an_errand(world, forge.clone_url("one"))
+        errand = await task_on_repository(world, forge.clone_url("one"))
         clone = await errand.clone(tmp_path / "clone")
         errand.commit(clone)
         pushed = await errand.push(clone, f"HEAD:refs/heads/{errand.branch}")
         assert pushed.code == 0, pushed.errors
         made = await errand.propose()
         assert made.json()["created"], made.text
-        nowhere = await an_errand(world, f"{forge.url}/{forge.login}/none")
+        nowhere = await task_on_repository(world, f"{forge.url}/{forge.login}/none")
         assert "app_not_installed" in (await nowhere.git("ls-remote", nowhere.url)).errors
         tables = "SELECT string_agg(t::text, '') AS dump FROM accounts.broker_token t"
         assert "ghs_" not in str(await rows(fresh_database, tables))
@@ -81,9 +81,9 @@ async def test_a_key_the_forge_does_not_know_is_told_in_words(
 ):
     forge, _ = installed
     other, _ = key_pair(tmp_path, "other")
-    forges = msgspec.json.encode([house(forge, other)]).decode()
+    forges = msgspec.json.encode([app_forge(forge, other)]).decode()
     async with a_world(servers, fresh_database, forges=forges) as world:
-        errand = await an_errand(world, forge.clone_url("one"))
+        errand = await task_on_repository(world, forge.clone_url("one"))
         assert "app_refused" in (await errand.git("ls-remote", errand.url)).errors
         worker = await world.client(errand.token)
         is_problem(await worker.get("/broker/forge/repository"), 403, "app_refused")
@@ -143,7 +143,7 @@ def test_the_stand_in_is_as_strict_as_the_forge(installed):
     forge, private = installed
     now = int(utc_now().timestamp())
     url = "/app/installations/1/access_tokens"
-    wish = {"repositories": ["one"], "permissions": {"contents": "write"}}
+    payload = {"repositories": ["one"], "permissions": {"contents": "write"}}
     for wrong in (
         proof(private, exp=now + 900),
         proof(private, exp=now - 1),
@@ -154,11 +154,11 @@ def test_the_stand_in_is_as_strict_as_the_forge(installed):
         forge.token,
     ):
         with forge.client(wrong) as api:
-            assert api.post(url, json=wish).status_code == 401
+            assert api.post(url, json=payload).status_code == 401
     with forge.client(proof(private)) as api:
-        made = api.post(url, json=wish)
+        made = api.post(url, json=payload)
         assert made.status_code == 201
-        assert made.json()["permissions"] == wish["permissions"]
+        assert made.json()["permissions"] == payload["permissions"]
         assert made.json()["repositories"] == [{"name": "one"}]
         for refused in (
             {"repositories": ["none"]},
@@ -167,8 +167,8 @@ def test_the_stand_in_is_as_strict_as_the_forge(installed):
             {"permissions": {"metadata": "write"}},
             {"repositories": "one"},
         ):
-            assert api.post(url, json={**wish, **refused}).status_code == 422
-        assert api.post("/app/installations/2/access_tokens", json=wish).status_code == 404
+            assert api.post(url, json={**payload, **refused}).status_code == 422
+        assert api.post("/app/installations/2/access_tokens", json=payload).status_code == 404
         assert api.get(f"/repos/{forge.login}/none/installation").status_code == 404
     with forge.client(made.json()["token"]) as api:
         assert api.get(f"/repos/{forge.login}/one/pulls").status_code == 404  # contents only

@@ -3,64 +3,19 @@
 import asyncio
 from base64 import b64encode
 
-import msgspec
 import pytest
 
 from services.worker.effects.broker_client import BrokerClient
 from services.worker.ports import NothingToMerge
-from tests.gateway.conftest import a_world
+from tests.gateway.kit.git_tasks import forge_settings, task_on_repository
+from tests.kit.run.gateway import a_world
 from tests.kit.servers.forge import git, git_ok
-
-
-def forges(forge, **changes):
-    known = {"kind": "github", "url": forge.url, "api_url": forge.api_url, "token": forge.token}
-    return msgspec.json.encode([{**known, **changes}]).decode()
-
-
-class Errand:
-    """A task on a repository of the forge, its worker's token, and a clone through the broker."""
-
-    def __init__(self, world, ada, attempt, token):
-        self.world, self.ada, self.attempt, self.token = world, ada, attempt, token
-        self.task = attempt.history.task
-        self.branch = f"errand/{self.task}"
-        self.url = f"{world.url}/broker/git/{self.task}.git"
-
-    async def git(self, *arguments, inside=None):
-        """Run git against the gateway of this very process: in a thread, so that it can answer."""
-        return await asyncio.to_thread(git, *arguments, inside=inside, token=self.token)
-
-    async def clone(self, directory, *options):
-        cloned = await self.git("clone", *options, self.url, directory)
-        assert cloned.code == 0, cloned.errors
-        return directory
-
-    def commit(self, clone, name="new.txt", content="x\n"):
-        (clone / name).write_text(content)
-        git_ok("add", ".", inside=clone)
-        git_ok("commit", "-m", f"add {name}", inside=clone)
-
-    async def push(self, clone, *refs):
-        return await self.git("push", "origin", *refs, inside=clone)
-
-    async def propose(self, **changes):
-        worker = await self.world.client(self.token)
-        wish = {"title": "T", "body": "B", "branch": self.branch, "base": "main", "draft": False}
-        return await worker.post("/broker/forge/pull-request", json={**wish, **changes})
-
-
-async def an_errand(world, url):
-    ada = await world.person("ada")
-    attempt = await world.attempt(ada.history(await ada.submit(url=url)))
-    worker = await world.worker(attempt)
-    token = worker.headers["authorization"].removeprefix("Bearer ")
-    return Errand(world, ada, attempt, token)
 
 
 @pytest.fixture
 async def errand(servers, fresh_database, forge):
-    async with a_world(servers, fresh_database, forges=forges(forge)) as world:
-        yield await an_errand(world, forge.create("app"))
+    async with a_world(servers, fresh_database, forges=forge_settings(forge)) as world:
+        yield await task_on_repository(world, forge.create("app"))
 
 
 async def test_git_clones_and_pushes_the_tasks_branch(errand, forge, tmp_path):
@@ -132,8 +87,8 @@ async def test_no_other_address_of_the_forge_is_reached(errand, method, path, st
 
 
 async def test_a_repository_that_is_not_there_is_told_in_words(servers, fresh_database, forge):
-    async with a_world(servers, fresh_database, forges=forges(forge)) as world:
-        errand = await an_errand(world, f"{forge.url}/{forge.login}/nothing")
+    async with a_world(servers, fresh_database, forges=forge_settings(forge)) as world:
+        errand = await task_on_repository(world, f"{forge.url}/{forge.login}/nothing")
         refused = await errand.git("ls-remote", errand.url)
         assert refused.code == 128
         assert "repository_not_found" in refused.errors
@@ -143,8 +98,10 @@ async def test_a_repository_that_is_not_there_is_told_in_words(servers, fresh_da
 
 
 async def test_a_refused_house_token_is_told_in_words(servers, fresh_database, forge):
-    async with a_world(servers, fresh_database, forges=forges(forge, token="wrong")) as world:
-        errand = await an_errand(world, forge.create("app"))
+    async with a_world(
+        servers, fresh_database, forges=forge_settings(forge, token="wrong")
+    ) as world:
+        errand = await task_on_repository(world, forge.create("app"))
         refused = await errand.git("ls-remote", errand.url)
         assert "repository_refused" in refused.errors
         worker = await world.client(errand.token)
@@ -154,9 +111,9 @@ async def test_a_refused_house_token_is_told_in_words(servers, fresh_database, f
 
 async def test_a_forge_that_is_away_is_told_in_words(servers, fresh_database, forge):
     away = "http://127.0.0.1:9"
-    named = forges(forge, url=away, api_url=away)
+    named = forge_settings(forge, url=away, api_url=away)
     async with a_world(servers, fresh_database, forges=named) as world:
-        errand = await an_errand(world, f"{away}/ada/app")
+        errand = await task_on_repository(world, f"{away}/ada/app")
         refused = await errand.git("ls-remote", errand.url)
         assert "forge_unreachable" in refused.errors
         worker = await world.client(errand.token)
@@ -210,8 +167,8 @@ async def test_the_default_branch_is_told(errand):
 
 
 async def test_a_forge_without_pull_requests_answers_with_nothing(servers, fresh_database, forge):
-    async with a_world(servers, fresh_database, forges=forges(forge, kind="git")) as world:
-        errand = await an_errand(world, forge.create("app"))
+    async with a_world(servers, fresh_database, forges=forge_settings(forge, kind="git")) as world:
+        errand = await task_on_repository(world, forge.create("app"))
         assert "refs/heads/main" in (await errand.git("ls-remote", errand.url)).output
         assert (await errand.propose()).status_code == 204
 

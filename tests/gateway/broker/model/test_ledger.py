@@ -1,7 +1,6 @@
-"""What model calls may cost and did cost: the broker's ledger against the model's own count."""
+"""Reserved and billed cost of model calls: the broker's ledger against the model's own count."""
 
 import asyncio
-import json
 import os
 import signal
 from collections import Counter
@@ -18,26 +17,24 @@ from services.gateway.broker.accounting.model_request import counting, read
 from services.gateway.broker.model.ledger import Ledger
 from services.gateway.broker.model.provider_report import Reconciliation, UsageReport
 from services.gateway.stores.database import create_pool
-from tests.gateway.conftest import a_world, settings_for
+from tests.gateway.kit.model_calls import (
+    HEADERS,
+    HELLO,
+    MESSAGES,
+    call_model,
+    closed_call_states,
+    gateway_with_model,
+    request_body,
+    task_with_worker,
+)
 from tests.gateway.kit.process import environment, free_port, spawn
-from tests.kit.build.model_requests import VERSION
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.spend import billed, calls, spend_limits, tokens
+from tests.kit.run.gateway import settings_for
 from tests.kit.run.rehearsal_model import running_model
 
 CALLS = int(os.environ.get("CALLS", "60"))
-"""How many calls at once meet a budget for 20."""
-MESSAGES = "/broker/model/v1/messages"
-HEADERS = {"anthropic-version": VERSION, "content-type": "application/json"}
-HELLO = {
-    "model": "claude-sonnet-5-5",
-    "max_tokens": 100,
-    "messages": [{"role": "user", "content": "hello"}],
-}
-
-
-def spelled(**changes):
-    return json.dumps({**HELLO, **changes}).encode()
+"""The number of calls made at once against a budget for 20."""
 
 
 def most(body):
@@ -45,56 +42,25 @@ def most(body):
 
 
 async def closely(worker, body):
-    """What a call may cost when its prompt is counted, as it is before it is refused."""
+    """Return the most a call may cost once its prompt is counted, as it is before a refusal."""
     answer = await worker.post(f"{MESSAGES}/count_tokens", content=counting(body), headers=HEADERS)
     return read(body).counted(answer.json()["input_tokens"]).estimate().max_microusd
 
 
-async def say(worker, body):
-    return await worker.post(MESSAGES, content=body, headers=HEADERS)
-
-
-@asynccontextmanager
-async def a_house(servers, database, model):
-    known = {"model_base_url": model.url, "model_api_key": model.key}
-    async with a_world(servers, database, **known) as world:
-        yield world, await world.person("ada")
-
-
-async def a_worker(world, ada, **more):
-    task = await ada.submit(**more)
-    return task, await world.worker(await world.attempt(ada.history(task)))
-
-
-async def everything_is_closed(database):
-    async def states():
-        return Counter(call["state"] for call in await calls(database))
-
-    found = await eventually(states, until=lambda each: "open" not in each, seconds=30)
-    assert all(reserved == 0 for _, reserved in (await spend_limits(database)).values())
-    return found
-
-
-@pytest.fixture
-def model(tmp_path):
-    with running_model(tmp_path / "model") as running:
-        yield running
-
-
 async def test_a_budget_for_20_calls_holds_under_many_more_at_once(servers, fresh_database, model):
-    body = spelled()
-    async with a_house(servers, fresh_database, model) as (world, ada):
-        _, worker = await a_worker(world, ada)
-        assert (await say(worker, body)).status_code == 200
+    body = request_body()
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
+        _, worker = await task_with_worker(world, ada)
+        assert (await call_model(worker, body)).status_code == 200
         [one] = await calls(fresh_database)
         whole = one["cost_microusd"]
         limit = 19 * whole + await closely(
             worker, body
         )  # the twentieth call still fits; the one after does not
-        task, worker = await a_worker(world, ada, budget={"cost_microusd": limit})
+        task, worker = await task_with_worker(world, ada, budget={"cost_microusd": limit})
 
         async def call():
-            while (answer := await say(worker, body)).status_code in (429, 503):
+            while (answer := await call_model(worker, body)).status_code in (429, 503):
                 await asyncio.sleep(1)  # calls under way hold the budget; "try again", it says
             return answer
 
@@ -110,21 +76,21 @@ async def test_a_budget_for_20_calls_holds_under_many_more_at_once(servers, fres
         "error_code": "budget_exhausted", "scope": "cost", "spent": 20 * whole, "limit": limit,
     }  # fmt: skip
     assert (await spend_limits(fresh_database))[f"task:{task}"] == (20 * whole, 0)
-    assert await everything_is_closed(fresh_database) == {"settled": 21}
+    assert await closed_call_states(fresh_database) == {"settled": 21}
     assert await tokens(fresh_database) == billed(model.ledger())
 
 
 async def test_many_tasks_at_once_do_not_overspend_their_person_and_account(
     servers, fresh_database, model
 ):
-    body = spelled()
-    async with a_house(servers, fresh_database, model) as (world, ada):
-        workers = [(await a_worker(world, ada))[1] for _ in range(4)]
+    body = request_body()
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
+        workers = [(await task_with_worker(world, ada))[1] for _ in range(4)]
         for scope, limit in (("person", 5 * most(body)), ("account", 3 * most(body))):
-            wish = {scope: {"day_microusd": limit}}
-            assert (await ada.http.put("/v1/settings", json=wish)).status_code == 200
+            payload = {scope: {"day_microusd": limit}}
+            assert (await ada.http.put("/v1/settings", json=payload)).status_code == 200
             async with asyncio.TaskGroup() as group:
-                asked = [group.create_task(say(w, body)) for w in workers for _ in range(10)]
+                asked = [group.create_task(call_model(w, body)) for w in workers for _ in range(10)]
             statuses = Counter(each.result().status_code for each in asked)
             assert statuses[200] >= 1
             assert set(statuses) <= {200, 429, 402}
@@ -132,68 +98,68 @@ async def test_many_tasks_at_once_do_not_overspend_their_person_and_account(
             assert kept["limits"] == {"day_microusd": limit, "month_microusd": None}
             assert kept["spent"]["reserved_microusd"] == 0
             assert kept["spent"]["day_microusd"] <= limit
-    await everything_is_closed(fresh_database)
+    await closed_call_states(fresh_database)
     assert await tokens(fresh_database) == billed(model.ledger())
 
 
 async def test_a_shared_limit_says_when_it_begins_anew(servers, fresh_database, model):
-    async with a_house(servers, fresh_database, model) as (world, ada):
-        _, worker = await a_worker(world, ada)
-        for wish, scope in (({"account": {"month_microusd": 1}}, "account"),
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
+        _, worker = await task_with_worker(world, ada)
+        for payload, scope in (({"account": {"month_microusd": 1}}, "account"),
                             ({"person": {"day_microusd": 0}}, "person")):  # fmt: skip
-            await ada.http.put("/v1/settings", json=wish)
-            details = (await say(worker, spelled())).json()["error"]["details"]
+            await ada.http.put("/v1/settings", json=payload)
+            details = (await call_model(worker, request_body())).json()["error"]["details"]
             assert details["scope"] == scope
             assert details["resets_at"] > utc_now().isoformat()
         await ada.http.put("/v1/settings", json={})
-        assert (await say(worker, spelled())).status_code == 200
+        assert (await call_model(worker, request_body())).status_code == 200
 
 
 async def test_a_raised_budget_holds_at_once(servers, fresh_database, model):
-    body = spelled()
-    async with a_house(servers, fresh_database, model) as (world, ada):
-        _, other = await a_worker(world, ada)
+    body = request_body()
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
+        _, other = await task_with_worker(world, ada)
         limit = await closely(other, body) - 1
         assert limit < most(body) // 2
-        task, worker = await a_worker(world, ada, budget={"cost_microusd": limit})
-        assert (await say(worker, body)).status_code == 402
+        task, worker = await task_with_worker(world, ada, budget={"cost_microusd": limit})
+        assert (await call_model(worker, body)).status_code == 402
         await world.append(ada.history(task), BudgetRaised(cost_microusd=1), by="person:x")
-        assert (await say(worker, body)).status_code == 200
+        assert (await call_model(worker, body)).status_code == 200
 
 
 async def test_a_worker_that_hangs_up_is_billed_to_the_end(servers, fresh_database, tmp_path):
     with running_model(tmp_path / "slow", pace=0.05) as slow:
-        async with a_house(servers, fresh_database, slow) as (world, ada):
-            _, worker = await a_worker(world, ada)
-            body = spelled(stream=True)
+        async with gateway_with_model(servers, fresh_database, slow) as (world, ada):
+            _, worker = await task_with_worker(world, ada)
+            body = request_body(stream=True)
             async with worker.stream("POST", MESSAGES, content=body, headers=HEADERS) as answer:
                 async for chunk in answer.aiter_bytes():
                     if b"content_block_delta" in chunk:
                         break
-            assert await everything_is_closed(fresh_database) == {"settled": 1}
+            assert await closed_call_states(fresh_database) == {"settled": 1}
         report = slow.ledger()
     assert (report["completed"]["requests"], report["interrupted"]["requests"]) == (1, 0)
     assert await tokens(fresh_database) == billed(report)
 
 
 async def test_what_the_provider_refuses_costs_nothing(servers, fresh_database, model):
-    async with a_house(servers, fresh_database, model) as (world, ada):
-        _, worker = await a_worker(world, ada)
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
+        _, worker = await task_with_worker(world, ada)
         for status in (429, 500, 529):
             model.order("status", status=status)
-            assert (await say(worker, spelled())).status_code == status
-        assert await everything_is_closed(fresh_database) == {"released": 3}
+            assert (await call_model(worker, request_body())).status_code == status
+        assert await closed_call_states(fresh_database) == {"released": 3}
     assert all(spent == 0 for spent, _ in (await spend_limits(fresh_database)).values())
 
 
 async def test_an_answer_that_broke_off_stands_at_its_worst_case(servers, fresh_database, model):
     kinds = ("stream_error", "drop", "truncate")
-    async with a_house(servers, fresh_database, model) as (world, ada):
-        _, worker = await a_worker(world, ada)
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
+        _, worker = await task_with_worker(world, ada)
         for kind in kinds:
             model.order(kind, after_events=4)
-            await say(worker, spelled(stream=True))
-        assert await everything_is_closed(fresh_database) == {"presumed": len(kinds)}
+            await call_model(worker, request_body(stream=True))
+        assert await closed_call_states(fresh_database) == {"presumed": len(kinds)}
     prompt = billed(model.ledger())["input_tokens"] // len(kinds)
     for call in await calls(fresh_database):
         assert call["input_tokens"] == prompt
@@ -222,16 +188,16 @@ REFUSED = [
 async def test_what_cannot_be_priced_or_reaches_out_is_not_passed_on(
     servers, fresh_database, model
 ):
-    async with a_house(servers, fresh_database, model) as (world, ada):
-        _, worker = await a_worker(world, ada)
+    async with gateway_with_model(servers, fresh_database, model) as (world, ada):
+        _, worker = await task_with_worker(world, ada)
         for changes in REFUSED:
-            answer = await say(worker, spelled(**changes))
+            answer = await call_model(worker, request_body(**changes))
             told = answer.status_code, answer.json()["error"]["type"]
             assert told == (400, "invalid_request_error"), changes
             counting = {**HELLO, **changes, "max_tokens": changes.get("max_tokens", 0)}
             counted = await worker.post(f"{MESSAGES}/count_tokens", json=counting, headers=HEADERS)
             assert counted.status_code == 400, changes
-        assert (await say(worker, b"{")).status_code == 400
+        assert (await call_model(worker, b"{")).status_code == 400
     assert not await calls(fresh_database)
     assert model.ledger()["completed"]["requests"] == 0
 
@@ -265,7 +231,7 @@ async def cut_off_by_a_kill(servers, database, model, worker):
     async with a_gateway_process(servers, database, model) as (process, url):
         with pytest.raises(httpx.TransportError):  # noqa: PT012 - it is killed inside
             async with worker.stream(
-                "POST", url + MESSAGES, content=spelled(stream=True), headers=HEADERS
+                "POST", url + MESSAGES, content=request_body(stream=True), headers=HEADERS
             ) as answer:
                 async for chunk in answer.aiter_bytes():
                     if b"content_block_delta" in chunk and process.returncode is None:
@@ -277,11 +243,13 @@ async def test_billed_equals_the_models_own_count_after_kill_9_in_mid_stream(
 ):
     admin = "sk-admin-of-the-rehearsal"
     with running_model(tmp_path / "slow", pace=0.1, model_admin_key=admin) as slow:
-        async with a_house(servers, fresh_database, slow) as (world, ada):
-            _, worker = await a_worker(world, ada)
+        async with gateway_with_model(servers, fresh_database, slow) as (world, ada):
+            _, worker = await task_with_worker(world, ada)
             await cut_off_by_a_kill(servers, fresh_database, slow, worker)
             assert [call["state"] for call in await calls(fresh_database)] == ["open"]
-            assert (await say(worker, spelled(stream=True))).status_code == 200  # it asks again
+            assert (
+                await call_model(worker, request_body(stream=True))
+            ).status_code == 200  # it asks again
 
             async def interrupted():
                 return slow.ledger()["interrupted"]["requests"]
@@ -293,7 +261,7 @@ async def test_billed_equals_the_models_own_count_after_kill_9_in_mid_stream(
                 assert await survivor.sweep(utc_now()) == []  # it may only be slow
                 soon = utc_now() + timedelta(seconds=90)
                 assert len(await survivor.sweep(soon)) == 1
-                states = await everything_is_closed(fresh_database)
+                states = await closed_call_states(fresh_database)
                 assert states == {"presumed": 1, "settled": 1}
                 assert (await tokens(fresh_database))["input_tokens"] == in_truth["input_tokens"]
                 assert await cost(fresh_database) > priced(in_truth)  # at its worst case, till then
@@ -302,7 +270,7 @@ async def test_billed_equals_the_models_own_count_after_kill_9_in_mid_stream(
                 later = soon + timedelta(minutes=10)
                 await Reconciliation(survivor, report, lambda: later).once()
 
-        assert await everything_is_closed(fresh_database) == {"settled": 2}
+        assert await closed_call_states(fresh_database) == {"settled": 2}
         assert await tokens(fresh_database) == in_truth == billed(slow.ledger())
         assert await cost(fresh_database) == priced(in_truth)
         spent = {name: spent for name, (spent, _) in (await spend_limits(fresh_database)).items()}

@@ -7,7 +7,7 @@ import anthropic
 import msgspec
 import pytest
 
-from tests.gateway.conftest import a_world
+from tests.kit.run.gateway import a_world
 from tests.kit.run.rehearsal_model import Agent, Workspace, running_model
 
 HELLO = {
@@ -18,7 +18,7 @@ HELLO = {
 
 
 @asynccontextmanager
-async def a_worker(servers, database, base_url, key="sk-house"):
+async def a_worker(servers, database, base_url, key="sk-server"):
     async with a_world(servers, database, model_base_url=base_url, model_api_key=key) as world:
         ada = await world.person("ada")
         attempt = await world.attempt(ada.history(await ada.submit()))
@@ -87,7 +87,7 @@ async def test_the_workers_headers_are_dropped_and_the_houses_key_put_in(
         token = worker.headers["authorization"].removeprefix("Bearer ")
     heard = upstream.heard.decode().lower()
     assert heard.startswith("post /v1/messages http/1.1")
-    assert "authorization: bearer sk-house" in heard
+    assert "authorization: bearer sk-server" in heard
     assert "anthropic-version: 2026-10-21" in heard
     assert "anthropic-beta: interleaved-thinking-2025-05-14" in heard
     for secret in (token.lower(), "mine", "cookie"):

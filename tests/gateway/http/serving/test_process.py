@@ -9,9 +9,9 @@ import pytest
 
 from infra.runtime.settings import Misconfigured, variables
 from services.gateway.settings import Settings, read_forges
-from tests.gateway.conftest import OPERATOR, settings_for
 from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import OPERATOR, settings_for
 
 
 async def test_it_serves_until_told_to_stop_and_then_leaves_at_once(servers, fresh_database):
@@ -38,7 +38,7 @@ async def test_it_serves_until_told_to_stop_and_then_leaves_at_once(servers, fre
             await process.wait()
     assert process.returncode == 0, said.decode()
     assert time.monotonic() - told < 10
-    for secret in (OPERATOR, "sk-house", servers.s3.secret):
+    for secret in (OPERATOR, "sk-server", servers.s3.secret):
         assert secret not in said.decode()
 
 

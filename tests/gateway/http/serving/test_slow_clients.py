@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 import websockets
 
-from tests.gateway.conftest import a_world
+from tests.kit.run.gateway import a_world
 
 HEAD = b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 SHORT = {"head_seconds": 0.5, "body_seconds": 0.5, "body_bytes_per_second": 20}
@@ -22,7 +22,7 @@ async def connection(world):
 
 
 async def end_of(reader):
-    """What comes until the other side closes."""
+    """Return all that comes until the other side closes."""
     async with asyncio.timeout(30):
         try:
             return await reader.read()

@@ -9,9 +9,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from infra.local import ports
-from tests.gateway.conftest import settings_for
 from tests.kit.faults.late_nats import late_nats
 from tests.kit.probe.eventually import eventually
+from tests.kit.run.gateway import settings_for
 from tests.kit.run.service_processes import service
 
 

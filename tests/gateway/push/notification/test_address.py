@@ -1,4 +1,4 @@
-"""What may be called a device's address: no servers."""
+"""The addresses a device may have: no servers."""
 
 import pytest
 

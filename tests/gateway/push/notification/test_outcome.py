@@ -1,4 +1,4 @@
-"""What follows a try to deliver: no servers."""
+"""The outcome of a try to deliver: no servers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -52,7 +52,7 @@ def test_what_is_still_so_is_sent():
 
 
 @pytest.mark.parametrize(
-    ("push", "tale", "why"),
+    ("push", "state", "why"),
     [
         (due(), SETTLED, "overtaken"),
         (due(), EMPTY_STATE, "overtaken"),
@@ -62,8 +62,8 @@ def test_what_is_still_so_is_sent():
         (due(version=8, push_class="withdrawn"), SETTLED, "overtaken"),
     ],
 )
-def test_what_is_no_longer_so_is_not(push, tale, why):
-    assert reason_to_skip(push, tale, NOON) == why
+def test_what_is_no_longer_so_is_not(push, state, why):
+    assert reason_to_skip(push, state, NOON) == why
 
 
 def test_a_withdrawal_is_for_devices_that_may_show_something():

@@ -1,4 +1,4 @@
-"""What a lock screen should show of a task, as a fold: no servers."""
+"""The notifications of a task that a lock screen shows, as a fold: no servers."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -68,10 +68,10 @@ def history(*events, by=ADA):
 
 
 def notices(*events):
-    """What is pushed along a history: version and class."""
+    """Return the pushes along a history: version and class."""
     recorded = history(*events)
-    tales = [fold_history(recorded[:count]) for count in range(len(recorded) + 1)]
-    found = map(news_of, tales, tales[1:], recorded)
+    states = [fold_history(recorded[:count]) for count in range(len(recorded) + 1)]
+    found = map(news_of, states, states[1:], recorded)
     return [(news.notice.version, news.notice.push_class) for news in found if news]
 
 
@@ -154,8 +154,8 @@ def test_of_the_prompt_only_its_title_is_told():
 
 
 def test_an_erased_task_has_nothing_to_tell():
-    tale = fold_history(history(SUBMITTED, DONE, TaskErased(reason="r")))
-    assert (tale.title, tale.audience) == ("", set())
+    state = fold_history(history(SUBMITTED, DONE, TaskErased(reason="r")))
+    assert (state.title, state.audience) == ("", set())
 
 
 def test_every_tag_of_the_tables_is_an_event_or_an_approval():
@@ -193,11 +193,11 @@ def test_a_notice_changes_only_at_events_that_concern_it_and_says_what_is_so(eve
     recorded = history(SUBMITTED, *events)
     before = fold_history(recorded[:1])
     for upto in range(2, len(recorded) + 1):
-        tale = fold_history(recorded[:upto])
+        state = fold_history(recorded[:upto])
         newest = recorded[upto - 1]
-        if tale.notice != before.notice:
+        if state.notice != before.notice:
             assert concerns(newest)
-            assert tale.notice.version == newest.version
-        assert bool(tale.open_asks) <= (tale.notice.push_class == "needs_input")
-        assert tale.has_ended <= (tale.notice.push_class in ("done", "failed", "withdrawn"))
-        before = tale
+            assert state.notice.version == newest.version
+        assert bool(state.open_asks) <= (state.notice.push_class == "needs_input")
+        assert state.has_ended <= (state.notice.push_class in ("done", "failed", "withdrawn"))
+        before = state

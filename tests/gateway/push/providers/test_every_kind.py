@@ -1,4 +1,4 @@
-"""What holds for all three ways out."""
+"""Laws of all three push providers."""
 
 import dataclasses
 

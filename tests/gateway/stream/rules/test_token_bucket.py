@@ -1,4 +1,4 @@
-"""How much a device may ask in how little time."""
+"""The token bucket limits how much a device may ask in how little time."""
 
 from services.gateway.stream.rules.token_bucket import TokenBucket
 

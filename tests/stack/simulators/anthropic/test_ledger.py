@@ -1,4 +1,4 @@
-"""What the rehearsal model bills: the prompt cache, rate limits, and its own count of it all."""
+"""Bills of the rehearsal model: the prompt cache, rate limits, and its own count of it all."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

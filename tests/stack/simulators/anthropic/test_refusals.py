@@ -1,4 +1,4 @@
-"""What the real Messages API refuses, the rehearsal model refuses."""
+"""The rehearsal model refuses what the real Messages API refuses."""
 
 import anthropic
 import httpx

@@ -1,4 +1,4 @@
-"""How the rehearsal model answers: streams, whole messages, and where they are cut."""
+"""Answers of the rehearsal model: streams, whole messages, and where they are cut."""
 
 import json
 from pathlib import Path

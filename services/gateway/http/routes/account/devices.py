@@ -147,16 +147,16 @@ async def _require_live(context: GatewayContext, principal: Principal, device: s
         )
 
 
-def _address(wish: DeviceRequest) -> Address:
-    if wish.kind == "web":
-        if wish.subscription is None:
+def _address(body: DeviceRequest) -> Address:
+    if body.kind == "web":
+        if body.subscription is None:
             raise invalid(
                 "subscription_missing", "/subscription", "A device of kind web has a subscription."
             )
-        return WebAddress(wish.subscription.endpoint, wish.subscription.keys)
-    if not wish.token:
-        raise invalid("token_missing", "/token", f"A device of kind {wish.kind} has a token.")
-    return ApnsAddress(wish.token) if wish.kind == "apns" else FcmAddress(wish.token)
+        return WebAddress(body.subscription.endpoint, body.subscription.keys)
+    if not body.token:
+        raise invalid("token_missing", "/token", f"A device of kind {body.kind} has a token.")
+    return ApnsAddress(body.token) if body.kind == "apns" else FcmAddress(body.token)
 
 
 ROUTES = [push_key, register, list_devices, forget, list_pushes, send_test_push]

@@ -87,14 +87,14 @@ def _vault(context: GatewayContext) -> Vault:
     return context.broker.vault
 
 
-def _name(context: GatewayContext, wish: SecretRequest) -> str:
-    if wish.provider == keys.PROVIDER:
-        if wish.name:
+def _name(context: GatewayContext, body: SecretRequest) -> str:
+    if body.provider == keys.PROVIDER:
+        if body.name:
             raise invalid("secret_name_refused", "/name", "An account has one key; leave it out.")
         return ""
     urls = {forge.url.rstrip("/") for forge in context.broker.forges}
-    plain = wish.name.rstrip("/")
-    return plain if plain in urls else locate(wish.name, context.broker.forges).url
+    plain = body.name.rstrip("/")
+    return plain if plain in urls else locate(body.name, context.broker.forges).url
 
 
 ROUTES: list[Any] = [put_secret, list_secrets, delete_secret]

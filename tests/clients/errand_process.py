@@ -1,0 +1,45 @@
+"""The `errand` program as a process, against a scripted gateway."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.kit.fakes.scripted_http import ScriptedHttp
+from tests.kit.paths import ROOT
+
+ME = (200, b'{"account":"acc_1"}')
+TASK = "task_" + "b" * 26
+
+
+def command(folder: Path, *arguments: str, gateway: ScriptedHttp | None = None) -> list[str]:
+    named = ["--gateway", gateway.url] if gateway else []
+    config = ["--config", str(folder / "config")]
+    return [sys.executable, "-m", "clients.cli", *named, *config, *arguments]
+
+
+def environment(token: str = "token") -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "PYTHONPATH": str(ROOT),
+        "ERRAND_TOKEN": token,
+        "COLUMNS": "200",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def errand(
+    folder: Path, *arguments: str, gateway: ScriptedHttp | None = None
+) -> "subprocess.CompletedProcess[str]":
+    ended = subprocess.run(
+        command(folder, *arguments, gateway=gateway),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=folder,
+        env=environment(),
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended

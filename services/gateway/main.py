@@ -146,7 +146,7 @@ async def main(settings: Settings) -> None:
 async def gateway(
     settings: Settings, report: Report = ignore_report, *, clock: Clock = utc_now
 ) -> AsyncIterator[Gateway]:
-    """Open the resources and put the gateway together; `report` is told what is waited for."""
+    """Open the resources and put the gateway together; `report` receives what is waited for."""
     forges = read_forges(settings.forges)
     allowed = origins(settings.public_url, ",".join(read_origins(settings.allowed_origins)))
     async with _opened(settings, report) as opened, AsyncExitStack() as resources:

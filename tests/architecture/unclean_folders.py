@@ -1,7 +1,7 @@
 """Violations of test_words that each folder still has: lower a number when you clean it."""
 
 UNCLEAN = {
-    "services/gateway": 115,
+    "services/gateway": 6,
     "tests/architecture": 30,
 }
 CROWDED = frozenset(["tests", "tests/bench"])

@@ -42,7 +42,7 @@ _GATEWAY_BYTES: Final = 8
 
 @dataclass(frozen=True)
 class Broker:
-    """What workers reach: the parts that know keys. Without a key file there is no vault."""
+    """The parts of the broker, which know keys. Without a key file there is no vault."""
 
     attempts: Attempts
     event_keys: EventKeys

@@ -12,7 +12,7 @@ _MAX_USD: Final = 10_000
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class BrokerSettings:
-    """What workers reach through the broker, and how much of it."""
+    """The services workers reach through the broker, and the limits of their use."""
 
     claim_secret: str
     """Secret from which one-time codes of machines are derived; gateway and scheduler share it."""

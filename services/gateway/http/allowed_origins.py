@@ -13,7 +13,7 @@ _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 def origin_allowed(origin: str | None, allowed: Collection[str]) -> bool:
-    """Tell whether a request with this Origin header (None: without one) may go on.
+    """Return whether a request with this Origin header (None: without one) may go on.
 
     `allowed` are origins as `origins` makes them. "null" (a sandboxed frame, a file) never is.
     """
@@ -34,7 +34,7 @@ def origins(public_url: str, more: str = "") -> frozenset[str]:
 
 
 def _plain(url: str) -> str:
-    """Spell an origin in the one way: lower case, no path, the usual port left out; "" if none."""
+    """Return an origin's normal form: lower case, no path, no default port; "" if it is none."""
     try:
         parts = urlsplit(url.strip().lower())
         port = parts.port

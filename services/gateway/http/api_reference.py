@@ -83,7 +83,7 @@ class DocsJson(OpenAPIRenderPlugin):
         self._document = document
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """Spell the document."""
+        """Return the document's bytes."""
         return msgspec.json.encode(self._document.of(request.app, openapi_schema))
 
 

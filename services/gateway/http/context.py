@@ -20,7 +20,7 @@ from services.gateway.tasks.event_feed import Feeds
 
 @dataclass(frozen=True)
 class TaskContext:
-    """What the routes of tasks use: the log, commands, queries, and stored objects."""
+    """The parts used by the routes of tasks: the log, commands, queries, and stored objects."""
 
     log: EventLog[GatewayEvent]
     commands: CommandHandler
@@ -33,7 +33,7 @@ class TaskContext:
 
 @dataclass(frozen=True)
 class GatewayContext:
-    """What the routes use, one field per part of the gateway."""
+    """The parts used by the routes, one field per part of the gateway."""
 
     tasks: TaskContext
     accounts: Accounts

@@ -1,4 +1,4 @@
-"""Who asks, with which command id: what every route reads from a request's headers."""
+"""The caller and the command id, which routes read from a request's headers."""
 
 from typing import Annotated, Any, Final
 
@@ -46,9 +46,9 @@ def route_options(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple
 
 
 async def authenticated_principal(request: AnyRequest, context: Context) -> Principal:
-    """Tell who asks.
+    """Return the person or program that sent the request.
 
-    Raises Refused: 401 when it is nobody known, 403 when their key has not the route's scope.
+    Raises Refused: 401 when the caller is not known, 403 when their key lacks the route's scope.
     """
     token = bearer(request)
     principal = await context.accounts.people.authenticate(token) if token else None
@@ -62,7 +62,7 @@ async def authenticated_principal(request: AnyRequest, context: Context) -> Prin
 
 
 def client_address(request: AnyRequest) -> str:
-    """Tell the address a request comes from, by which guessing is slowed down."""
+    """Return the address a request comes from, by which guessing is slowed down."""
     return request.client.host if request.client else "unknown"
 
 

@@ -24,7 +24,7 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "CancelRequest": {"reason": "No longer needed."},
     "InstructionRequest": {"text": "Also mention it in the changelog.", "mode": "steer"},
     "TaskRequest": {
-        "prompt": "The date of an invoice is off by one day in winter. Find out why and mend it.",
+        "prompt": "The date of an invoice is off by one day in winter. Find out why and fix it.",
         "repository": {"url": "https://github.com/ada/app", "base": "main"},
         "budget": {"cost_microusd": 5_000_000},
     },
@@ -96,7 +96,7 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
 
 
 def _refusals(operation: Json, handler: HTTPRouteHandler) -> Iterator[int]:
-    """Tell with which statuses a route may refuse, from what it takes."""
+    """Yield the statuses with which a route may refuse, from what it takes."""
     places = {parameter["in"] for parameter in operation.get("parameters", ())}
     yield 400  # the address, a header or the body may be no UTF-8
     if _is_free(handler):

@@ -1,4 +1,4 @@
-"""What is judged of every request before its route: how often it comes, whether it can be read."""
+"""Checks of every request before its route: its rate, and whether it can be decoded."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,9 +20,9 @@ _BODY: Final = "data"  # the parameter by which a route takes its JSON
 
 
 async def rate_limited_principal(request: AnyRequest, context: Context) -> Principal:
-    """Tell who asks, and count it. Raises Refused: 401 for nobody known, 429 when it is too often.
+    """Return who asks, and count it. Raises Refused: 401 for an unknown caller, 429 for too often.
 
-    Who is not known is counted by address; an API key before it is looked up, so that many at once
+    An unknown caller is counted by address; an API key before it is looked up, so that many at once
     are not all looked up before the first is counted.
     """
     is_guess = context.accounts.people.must_look_up(bearer(request))

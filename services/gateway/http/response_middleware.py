@@ -1,4 +1,4 @@
-"""What every answer of the routes has in common: validators, compression, and careful headers.
+"""Middleware for every answer of the routes: validators, compression, and security headers.
 
 Raw ASGI 3, between the edge and the routes. An answer that is known whole gets an ETag and is
 compressed as the caller accepts; one that is streamed (server-sent events, artifacts, what the
@@ -18,7 +18,7 @@ from services.gateway.http.asgi import Application, Message, Receive, Scope, Sen
 
 Headers = list[tuple[bytes, bytes]]
 
-_LEAST_BYTES: Final = 1024
+_MIN_BYTES: Final = 1024
 _INLINE_BYTES: Final = 16 * 1024  # more is compressed beside the event loop
 _BROKER: Final = "/broker/"
 _KEPT_FROM_BODY: Final = frozenset({b"content-length", b"content-type", b"content-encoding"})
@@ -106,7 +106,7 @@ async def _whole(asked: dict[bytes, str], start: Message, body: Message) -> None
         body["body"] = b""
         return
     coding = accepted(asked.get(b"accept-encoding", ""))
-    if coding and len(content) >= _LEAST_BYTES:
+    if coding and len(content) >= _MIN_BYTES:
         if len(content) > _INLINE_BYTES:
             content = await asyncio.to_thread(_compressed, content, coding)
         else:

@@ -10,7 +10,7 @@ from services.gateway.stores.rate_limiter import Kind
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class HttpSettings:
-    """Where the gateway listens, and what one client may take up of it."""
+    """The address the gateway listens on, and the limits per client."""
 
     gateway_host: str = "127.0.0.1"
     """Address to listen on."""

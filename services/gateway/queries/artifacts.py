@@ -1,4 +1,4 @@
-"""What a task has stored: its artifacts by name, of each name the newest."""
+"""The artifacts a task has stored: of each name the newest."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -52,7 +52,7 @@ def stored_artifacts(
 
 
 def _is_sound(task: str, event: ArtifactStored) -> bool:
-    """Tell whether the broker could have stored this; a worker writes the event itself."""
+    """Return whether the broker could have stored this; a worker writes the event itself."""
     blob = event.blob
     is_stored = is_own_key(task, blob.key) and is_sha256(blob.sha256) and blob.size_bytes >= 0
     return is_stored and is_artifact_name(event.name)

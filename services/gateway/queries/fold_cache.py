@@ -15,7 +15,7 @@ UNDATED: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Folded(NamedTuple, Generic[State]):
-    """What a history folds to, up to which event, and when that was read."""
+    """The fold of a history, the event it goes up to, and when that was read."""
 
     state: State
     head: Head

@@ -17,11 +17,11 @@ _RETRY_SECONDS: Final = 60
 
 
 class Info(Protocol):
-    """What is asked of the log's own account of itself."""
+    """The part of the log's own description that is needed here."""
 
     @property
     def size_bytes(self) -> int:
-        """How much the log holds."""
+        """The size of the log's events on disk."""
         ...
 
 
@@ -29,7 +29,7 @@ class SizedLog(Protocol):
     """A log that tells its size."""
 
     async def info(self) -> Info:
-        """Tell how large the log is. Raises Unavailable."""
+        """Return the size of the log. Raises Unavailable."""
         ...
 
 

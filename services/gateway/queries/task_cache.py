@@ -1,4 +1,4 @@
-"""What the gateway remembers of tasks: folds of histories, and which histories there are."""
+"""The gateway's memory of tasks: folds of histories, and which histories there are."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -36,7 +36,7 @@ class TaskCache:
         self._existing: LruMap[History, datetime] = LruMap(_MAX_HISTORIES)
 
     async def task(self, history: History, *, age_seconds: float = 0.0) -> CachedTask:
-        """Tell a task as it stands, or as it stood at most `age_seconds` ago.
+        """Return a task as it stands, or as it stood at most `age_seconds` ago.
 
         A history without events is `NO_TASK` at `NOWHERE`. Raises Refused (503) when the log does
         not answer.

@@ -40,7 +40,7 @@ _PAGE = """
 
 
 class TaskFilter(NamedTuple):
-    """Which tasks of an account to list. `after` is the `next` of the page before."""
+    """The tasks of an account to list. `after` is the `next` of the page before."""
 
     phase: str | None
     repository: str | None
@@ -66,7 +66,7 @@ class TaskQueries:
         self._live = live
 
     async def get(self, history: History, *, at_least: int = 0) -> TaskState:
-        """Tell a task's state, at version `at_least` or later if the log has come that far.
+        """Return a task's state, at version `at_least` or later if the log has come that far.
 
         Raises Refused: 404 when the account has no such task, 503 when the log was needed and did
         not answer.
@@ -103,7 +103,7 @@ class TaskQueries:
         return TaskQueryPage(tasks, _cursor(last["submitted_at"], last["task"]))
 
     async def newest(self, account: AccountId, limit: int) -> list[TaskState]:
-        """Tell the account's newest tasks, newest first. Raises Refused (503)."""
+        """Return the account's newest tasks, newest first. Raises Refused (503)."""
         return (await self.page(account, TaskFilter(None, None, "", limit))).tasks
 
     async def _from_redis(self, history: History) -> TaskState | None:

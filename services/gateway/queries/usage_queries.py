@@ -1,6 +1,6 @@
-"""What the projector keeps of a task beside its state: its model replies and its machines.
+"""The projector's rows of a task beside its state: its model replies and its machines.
 
-Schema `read` is a fold of the log: it may be a moment behind, and absent while it is built anew.
+Schema `read` is a fold of the log: it may be a moment behind, and absent while it is rebuilt.
 """
 
 from datetime import datetime
@@ -24,7 +24,7 @@ _MACHINES: Final = """
 
 
 class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reply of the model cost, in tokens and millionths of a US dollar."""
+    """The cost of one reply of the model, in tokens and millionths of a US dollar."""
 
     version: int
     at: datetime
@@ -64,13 +64,13 @@ class UsageQueries:
         self._pool = pool
 
     async def usage(self, history: History) -> list[ModelReply]:
-        """Tell a task's model replies, oldest first."""
+        """Return a task's model replies, oldest first."""
         async with within(self._pool, history.account) as connection:
             rows = await connection.fetch(_USAGE, history.task, history.account)
         return [msgspec.convert(dict(row), ModelReply) for row in rows]
 
     async def machines(self, history: History) -> list[AttemptMachine]:
-        """Tell the machines a task had, oldest first."""
+        """Return the machines a task had, oldest first."""
         async with within(self._pool, history.account) as connection:
             rows = await connection.fetch(_MACHINES, history.task, history.account)
         return [msgspec.convert(dict(row), AttemptMachine) for row in rows]

@@ -21,7 +21,7 @@ _log = logger(__name__)
 
 
 class Bucket(NamedTuple):
-    """Where objects are kept, and the key to it."""
+    """The place where objects are kept, and the key to it."""
 
     endpoint_url: str
     region: str

@@ -1,4 +1,4 @@
-"""How often one caller may ask: a bucket for each caller and kind of request.
+"""Rate limiter: one bucket per caller and kind of request.
 
 The buckets are in Redis, so that all gateways count together. While Redis is away each gateway
 counts for itself: the limit is then as many times as high as there are gateways, and never gone.
@@ -44,7 +44,7 @@ def client_network(address: str) -> str:
 
 
 class RateLimitResult(NamedTuple):
-    """What came of asking: whether it may be done, and how the bucket stands. `most` a minute."""
+    """The answer of the limiter: whether to go on, and the bucket's level. `most` per minute."""
 
     kind: Kind
     most: int
@@ -57,7 +57,7 @@ class RateLimitResult(NamedTuple):
         return max(1, ceil((1 - self.left) * _WINDOW_SECONDS / self.most))
 
     def headers(self) -> dict[str, str]:
-        """Spell it as RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10)."""
+        """Return it as RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10)."""
         full_seconds = ceil((self.most - self.left) * _WINDOW_SECONDS / self.most)
         return {
             "RateLimit": f'"{self.kind}";r={int(self.left)};t={full_seconds}',
@@ -66,7 +66,7 @@ class RateLimitResult(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """How full a bucket was, and when, by a steady clock."""
+    """The level of a bucket, and when it was read, by a steady clock."""
 
     level: float
     at: float

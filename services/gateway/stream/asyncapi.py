@@ -21,16 +21,16 @@ OPERATIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "archive": requests.ArchiveRequest,
     "budget": requests.BudgetRaiseRequest,
 }
-"""What a device may ask by `cmd`: the operation, and what its `args` are."""
+"""Commands a device may send by `cmd`: the operation, and the shape of its `args`."""
 
 _LIVE_ITEM: Final = "#/components/messages/eph/payload"
 _CLOSE_CODES: Final = range(4000, 5000)
 _WORDS: Final = (
-    f"One WebSocket a device, subprotocol `{frames.SUBPROTOCOL}`, text frames of JSON. A device "
-    "says one object a frame; it is told one array a frame, whose items without `t` are events as "
+    f"One WebSocket per device, subprotocol `{frames.SUBPROTOCOL}`, text frames of JSON. A device "
+    "sends one object per frame and receives one array per frame; items without `t` are events as "
     "they are stored. Below 4500 a close code means reconnect and resume, from 4500 on stop: "
 )
-_FRAME_WORDS: Final = "What a device is told at once: items, in the order they are meant."
+_FRAME_WORDS: Final = "Items a device receives together, in their order."
 
 
 def stream_part(schemas: Schemas) -> Part:
@@ -50,8 +50,10 @@ def stream_part(schemas: Schemas) -> Part:
             ),
         ),
         operations=(
-            Operation("device.says", "receive", "stream", "What a device may say.", names),
-            Operation("device.is_told", "send", "stream", "What it is told.", (frame.name,)),
+            Operation("device.says", "receive", "stream", "Frames a device may send.", names),
+            Operation(
+                "device.is_told", "send", "stream", "Frames a device receives.", (frame.name,)
+            ),
         ),
         messages=(*said, frame),
     )

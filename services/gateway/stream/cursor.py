@@ -8,7 +8,7 @@ from events.protocol import frames
 from services.gateway.stream.feed import EventBatch, Feed
 
 LOOK_IN_THE_LOG: Final = None
-"""What `Cursor.news` says when the ring does not reach back far enough."""
+"""The answer of `Cursor.news` when the ring does not reach back far enough."""
 
 
 class Cursor:

@@ -1,4 +1,4 @@
-"""Who is asking, and what is theirs."""
+"""The caller of a request, and the check that a task is theirs."""
 
 import re
 from datetime import datetime
@@ -11,7 +11,7 @@ from events.protocol.api.sessions import Role, Scope
 from services.gateway.problems import not_found, refused
 
 REVOKED: Final = "sessions:revoked"
-"""Redis channel on which the id of a session that was signed out is told to every gateway."""
+"""Redis channel on which every gateway receives the id of a session that was signed out."""
 
 SCOPES: Final[frozenset[Scope]] = frozenset(get_args(Scope))
 """A session has them all, an API key those it was made with."""
@@ -36,7 +36,7 @@ class Principal(msgspec.Struct, frozen=True):
 
     @property
     def by(self) -> str:
-        """How this person appears in the log."""
+        """Return this person's name in the log."""
         return f"person:{self.person}"
 
 
@@ -44,7 +44,7 @@ class Access(Protocol):
     """Answers who a token belongs to, and whether a task is theirs."""
 
     async def authenticate(self, token: str) -> Principal | None:
-        """Tell whose session this token is; None when it is nobody's, expired or revoked."""
+        """Return whose session this token is; None when it is nobody's, expired or revoked."""
         ...
 
     async def enter(self, ticket: str) -> Principal | None:
@@ -52,7 +52,7 @@ class Access(Protocol):
         ...
 
     async def allowed(self, principal: Principal, task: TaskId) -> bool:
-        """Tell whether there is such a task in the person's account."""
+        """Return whether there is such a task in the person's account."""
         ...
 
 
@@ -86,7 +86,7 @@ def an_id(text: str, *, of: str) -> str:
 
 
 def is_task_id(text: str) -> bool:
-    """Tell whether the text has a task id's shape (and so is one token of a NATS subject)."""
+    """Return whether the text has a task id's shape (and so is one token of a NATS subject)."""
     return _TASK.fullmatch(text) is not None
 
 

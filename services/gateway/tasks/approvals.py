@@ -1,7 +1,7 @@
-"""What was asked for a person's leave, and whether an answer still counts. Pure.
+"""Requests for a person's approval, and whether an answer still counts. Pure.
 
 An approval is single-use and bound to a digest of tool, arguments and tree. Whoever answers too
-late, or something else than what they saw, is told what happened instead, and when.
+late, or something else than what they saw, learns what happened instead, and when.
 """
 
 from collections.abc import Mapping
@@ -131,7 +131,7 @@ def _closed(approvals: Approvals, why: str, at: datetime, call: CallId | None = 
 
 
 def repeated(approval: Approval, verdict: Verdict, scope: Scope) -> int:
-    """Tell the version of the answer when the same was said before; 0 when nothing was.
+    """Return the version of the answer when the same was said before; 0 when nothing was.
 
     Raises Refused (409) when something else was said before.
     """

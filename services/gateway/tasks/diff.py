@@ -1,4 +1,4 @@
-"""Which files a unified diff changes, as git writes diffs. Pure."""
+"""The files a unified diff changes, as git writes diffs. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _HUNK: Final = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 class ChangedFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a diff, and how many lines were added to it and taken from it.
 
-    `previous_path` is told of what was renamed or copied. Of binary files no lines are counted.
+    `previous_path` is set when a file was renamed or copied. Of binary files no lines are counted.
     """
 
     path: str

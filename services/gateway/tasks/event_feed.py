@@ -21,7 +21,7 @@ class Feeds(Protocol):
         ...
 
     async def head(self, history: History, *, at_least: int) -> int:
-        """Tell a history's newest version; the log itself is asked when that is below `at_least`.
+        """Return a history's newest version; the log itself is asked when that is below `at_least`.
 
         0 when there is no such history. Raises Unavailable.
         """

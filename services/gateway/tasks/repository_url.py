@@ -59,7 +59,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def git_url(self) -> str:
-        """Where git's smart HTTP is spoken."""
+        """Return the address that serves git's smart HTTP protocol."""
         return self.url if self.forge.kind == "git" else f"{self.url}.git"
 
 

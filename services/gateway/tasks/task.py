@@ -1,4 +1,4 @@
-"""What people may ask of a task, and what follows. Pure: no clock, no ids, no I/O.
+"""A task's commands and the events that follow. Pure: no clock, no ids, no I/O.
 
 Commands are idempotent for the life of the task: the id of a command is the `cause` of the fact it
 led to, so a repeat finds its fact in the history, adds nothing and is answered as the first was.
@@ -55,7 +55,7 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """How a question was answered."""
+    """The answer to a question."""
 
     text: str
     at: datetime
@@ -111,7 +111,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instruct(msgspec.Struct, frozen=True):
-    """Say more."""
+    """An instruction to a task that exists."""
 
     text: str
     mode: InstructionMode = "steer"
@@ -156,13 +156,13 @@ class RaiseBudget(msgspec.Struct, frozen=True):
 
 
 Said = Instruct | AnswerQuestion | AnswerApproval | Interrupt | Cancel | Archive | RaiseBudget
-"""What is said to a task that is there."""
+"""A command to a task that exists."""
 
 Command = Submit | Said
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What follows from a command: facts to append, or none and the version that answers it."""
+    """The outcome of a command: facts to append, or none and the version that answers it."""
 
     facts: tuple[GatewayEvent, ...] = ()
     version: int = 0

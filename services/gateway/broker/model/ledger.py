@@ -25,7 +25,7 @@ from services.gateway.broker.accounting.token_usage import CostEstimate, TokenUs
 from services.gateway.stores.database import Pool, across_accounts
 
 CALL_SECONDS: Final = 900.0
-"""How long a call may take; one that is open for longer has lost its end."""
+"""The longest a call may take; one that is open for longer has lost its end."""
 SILENCE_SECONDS: Final = 60.0
 """After so much silence a gateway is taken for dead, and what it had open for lost."""
 

@@ -42,7 +42,7 @@ from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.tasks.repository_url import Place, locate
 
 MAX_BYTES_TO_VERIFY: Final = 512 * 1024
-MOST_BLOB_BYTES: Final = 64 * 1024 * 1024
+MAX_BLOB_BYTES: Final = 64 * 1024 * 1024
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
 
 
@@ -142,7 +142,7 @@ async def pull_request(
 
 @get("/forge/repository")
 async def repository(request: AnyRequest, broker: CurrentBroker) -> ForgeRepository:
-    """Tell what the forge says of the task's repository."""
+    """Return the forge's description of the task's repository."""
     holder = await _holder(request, broker)
     return await broker.forge.repository(await _place(broker, holder))
 
@@ -153,7 +153,7 @@ async def attempt(request: AnyRequest, broker: CurrentBroker) -> None:
     await _holder(request, broker)
 
 
-@put("/blobs/{name:path}", request_max_body_size=MOST_BLOB_BYTES)
+@put("/blobs/{name:path}", request_max_body_size=MAX_BLOB_BYTES)
 async def put_blob(request: AnyRequest, broker: CurrentBroker, name: FromPath[str]) -> Blob:
     """Keep bytes in the task's corner of the object store."""
     holder = await _holder(request, broker)
@@ -183,7 +183,7 @@ async def get_blob(request: AnyRequest, broker: CurrentBroker, name: FromPath[st
 async def verify_events(
     request: AnyRequest, broker: CurrentBroker, data: JSONBody[VerifyEventsRequest]
 ) -> VerifyEventsResponse:
-    """Tell which events of the token's own task are genuine; also after the attempt is over."""
+    """Return the genuine events of the token's own task; also after the attempt is over."""
     token = bearer(request)
     grant = await broker.attempts.grant(token) if token else None
     if grant is None:
@@ -226,7 +226,7 @@ async def _place(broker: Broker, holder: TokenHolder) -> Place:
 
 
 def _said(refused_: Refused) -> GitResponse:
-    """Tell git, in a line it shows: an address that is no longer taken counts as not there."""
+    """Return the refusal as a line git shows: an address that is no longer valid is a 404."""
     problem = refused_.problem
     if problem.status == HTTPStatus.UNPROCESSABLE_ENTITY:
         return said(404, f"repository_not_found: {problem.detail}")

@@ -1,4 +1,4 @@
-"""What the operator alone may ask of the broker: kill switches, and how the sealed keys stand."""
+"""Broker routes for the operator alone: kill switches, and the state of the sealed keys."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -23,7 +23,7 @@ class SwitchList(msgspec.Struct, frozen=True):
 
 
 class KeyEncryptionState(msgspec.Struct, frozen=True):
-    """Which key-encryption key is current, and how many secrets each wraps: `current` at last."""
+    """The current key-encryption key, and the number of secrets per key that wraps them."""
 
     current: str
     secrets: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""What this server offers, and its health."""
+"""Server info, and the server's health."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from services.gateway.http.dependencies import Context
 
 @get("/v1/about", tags=["about"], summary="Server info", security=[])
 async def about(context: Context) -> ServerInfo:
-    """Tell which model and forges are in use. Needs no session."""
+    """Return the model and the forges in use. Needs no session."""
     return context.about
 
 
@@ -29,7 +29,7 @@ async def live() -> Health:
     responses={503: ResponseSpec(Health, description="A part does not answer.")},
 )
 async def ready(context: Context) -> Response[Health]:
-    """Tell whether log, Postgres and object store can be used, as of a few seconds ago.
+    """Return whether log, Postgres and object store can be used, as of a few seconds ago.
 
     503 when one of them cannot. Without Redis it is `degraded`: everything works, and slower.
     """

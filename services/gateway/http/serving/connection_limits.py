@@ -29,7 +29,7 @@ _refusals = Metric("errand_gateway_connections_refused", "Connections refused.",
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client may take up. A number of 0 means no limit.
+    """Limits of what one client may use. A number of 0 means no limit.
 
     `trusted_proxies` open as many connections as they like; those behind them are counted by the
     address that the proxy names, while a request or a stream of theirs is open.

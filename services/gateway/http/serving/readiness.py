@@ -1,4 +1,4 @@
-"""What the gateway needs to do its work, and whether it is there: looked at now and then.
+"""Checks of the servers the gateway needs, every few seconds.
 
 Asking costs nothing: an answer is at most some seconds old, and one look serves all who ask.
 """
@@ -42,7 +42,7 @@ class Readiness:
         self._health = Health("unavailable", {})
 
     async def health(self) -> Health:
-        """Tell how the parts are, as of a few seconds ago."""
+        """Return the state of the parts, as of a few seconds ago."""
         async with self._looking:
             if asyncio.get_running_loop().time() - self._looked_at > self._age_seconds:
                 self._health = await self._look()

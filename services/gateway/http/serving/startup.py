@@ -1,4 +1,4 @@
-"""What is served while the gateway waits for its servers: readiness that names them, else 503."""
+"""Answers while the gateway waits for its servers: readiness names them, all else is 503."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ from events import TaskId
 from services.gateway.push.notification.state import PushClass
 
 WAIT: Final = timedelta(seconds=3)
-"""How long an event waits before it is pushed: who is looking has seen it by then."""
+"""The time an event waits before it is pushed: who is looking has seen it by then."""
 
 
 class DeliveryOptions(NamedTuple):

@@ -57,7 +57,7 @@ ENDS: Final[Mapping[str, PushClass]] = {
     "task.failed": "failed",
     "task.abandoned": "failed",
 }
-"""By tag: the ends that a person is told of. Who cancelled knows it already."""
+"""By tag: the ends of which a person is notified. Who cancelled knows it already."""
 
 
 class Notice(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What the account has spent, and what it may spend: usage, and the limits in its settings."""
+"""The account's usage, and the spend limits in its settings."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,11 +19,11 @@ from services.gateway.tasks.access import Principal, require_owner
 
 _TAGS: Final = ["spending"]
 _DAYS: Final = 30
-_MOST_DAYS: Final = 400
+_MAX_DAYS: Final = 400
 
 
 class UsagePage(msgspec.Struct, frozen=True):
-    """What the model calls of some days came to: `since` and `until` are whole days in UTC."""
+    """The cost of the model calls of some days: `since` and `until` are whole days in UTC."""
 
     since: date
     until: date
@@ -32,7 +32,7 @@ class UsagePage(msgspec.Struct, frozen=True):
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """What an account or a person may spend, and has spent of it this day and month."""
+    """The limits an account or a person may spend, and the amounts spent this day and month."""
 
     limits: Limits
     spent: Spend
@@ -70,8 +70,8 @@ async def usage(
     """
     last = until or context.broker.clock().date()
     first = since or last - timedelta(days=min(_DAYS - 1, last.toordinal() - 1))
-    if last == date.max or not 0 <= (last - first).days < _MOST_DAYS:
-        raise invalid("dates_refused", "/since", f"Ask for 1 to {_MOST_DAYS} days, in their order.")
+    if last == date.max or not 0 <= (last - first).days < _MAX_DAYS:
+        raise invalid("dates_refused", "/since", f"Ask for 1 to {_MAX_DAYS} days, in their order.")
     lines = await context.broker.spending.used(
         principal.account, by, since=_midnight(first), until=_midnight(last) + timedelta(days=1)
     )
@@ -80,7 +80,7 @@ async def usage(
 
 @get("/v1/settings", tags=_TAGS, summary="Get the budgets")
 async def settings(context: Context, principal: CurrentPrincipal) -> SettingsKept:
-    """Tell the budgets of the account and of the person, and what is spent of them."""
+    """Return the budgets of the account and of the person, and what is spent of them."""
     return await _settings(context, principal)
 
 

@@ -41,7 +41,7 @@ class Subscription(msgspec.Struct, frozen=True):
 
 
 class DeviceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a device is reached: `subscription` for web, `token` for apns and fcm."""
+    """The push address of a device: `subscription` for web, `token` for apns and fcm."""
 
     kind: Kind
     subscription: Subscription | None = None
@@ -64,7 +64,7 @@ class PushKey(msgspec.Struct, frozen=True):
 
 @get("/v1/push/key", tags=_TAGS, summary="Push providers and keys", security=[])
 async def push_key(context: Context) -> PushKey:
-    """Tell the kinds a device may register for, and the key a browser subscribes with."""
+    """Return the kinds a device may register for, and the key a browser subscribes with."""
     web = context.push.providers.web
     return PushKey(context.push.providers.kinds, web.vapid.public_key if web else "")
 
@@ -115,7 +115,7 @@ async def list_pushes(
     after: FromQuery[str] = "",
     limit: Limit = 50,
 ) -> PushPage:
-    """Tell every push of the last 30 days and what the push service said at every try."""
+    """Return every push of the last 30 days, with the push service's answer to every try."""
     await context.push.devices.get(principal, device)
     return await context.push.delivery_log.page(principal, device, after=after, limit=limit)
 

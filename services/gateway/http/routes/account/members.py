@@ -1,4 +1,4 @@
-"""Who belongs to the account, and the keys of its programs."""
+"""The account's members, and the API keys of its programs."""
 
 import re
 from datetime import datetime
@@ -40,14 +40,14 @@ class InvitationOffer(msgspec.Struct, frozen=True):
 
 
 class MemberPage(msgspec.Struct, frozen=True):
-    """Who belongs to the account."""
+    """The account's members."""
 
     data: tuple[Member, ...]
     next: str | None = None
 
 
 class RoleChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What somebody is from now on."""
+    """The new role of a member."""
 
     role: Role
 
@@ -122,7 +122,7 @@ async def keys(context: Context, principal: CurrentPrincipal) -> KeyPage:
 async def make_key(
     context: Context, principal: CurrentPrincipal, data: JSONBody[ApiKeyRequest]
 ) -> NewApiKey:
-    """Make a key for a program: send it as `Authorization: Bearer <token>`. It is told once."""
+    """Make a key for a program: send it as `Authorization: Bearer <token>`. It is shown once."""
     end = data.expires_at
     if end is not None and end.tzinfo is None:
         raise invalid("expiry_refused", "/expires_at", "Say the time zone, as in …T12:00:00Z.")

@@ -36,7 +36,7 @@ class SecretRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SecretList(msgspec.Struct, frozen=True):
-    """What the account keeps."""
+    """The secrets the account keeps, without their values."""
 
     data: Sequence[SecretInfo]
 

@@ -128,7 +128,7 @@ async def sign_others_out(context: Context, principal: CurrentPrincipal) -> None
 
 @get("/v1/me", tags=_TAGS, summary="Get the signed-in person", opt=route_options(None))
 async def me(principal: CurrentPrincipal) -> Me:
-    """Tell whose token this is."""
+    """Return the person or program whose token this is."""
     return Me(
         account=principal.account,
         person=principal.person,

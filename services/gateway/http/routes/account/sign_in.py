@@ -26,11 +26,11 @@ from services.gateway.tasks.access import require
 
 _TAGS: Final = ["people"]
 _COOKIE_SECONDS: Final = 600
-_MOST_PAGES: Final = 100
+_MAX_PAGES: Final = 100
 
 
 class MailRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a link shall go."""
+    """The mail address to which a sign-in link is sent."""
 
     email: str
 
@@ -42,7 +42,7 @@ class MailTaken(msgspec.Struct, frozen=True):
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
-    """Where the browser shall go now."""
+    """The address to which the browser goes now."""
 
     url: str
 
@@ -56,7 +56,7 @@ class RepositoryPage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _CookieTerms:
-    """How the cookie that binds a sign-in to a browser is named and kept.
+    """The name and the attributes of the cookie that binds a sign-in to a browser.
 
     Over https it is bound to this very host (`__Host-`, RFC 6265bis §4.1.3.2).
     """
@@ -176,7 +176,7 @@ async def repositories(
     """
     page = _page(after)
     found = await context.accounts.identities.repositories(principal, words, page=page, limit=limit)
-    more = found.has_more and page < _MOST_PAGES
+    more = found.has_more and page < _MAX_PAGES
     return RepositoryPage(found.repositories, str(page + 1) if more else None)
 
 
@@ -189,7 +189,7 @@ def _once(request: AnyRequest, name: str) -> str:
 def _page(after: str) -> int:
     if not after:
         return 1
-    if after.isascii() and after.isdecimal() and len(after) < len(str(_MOST_PAGES)) + 1:
+    if after.isascii() and after.isdecimal() and len(after) < len(str(_MAX_PAGES)) + 1:
         return max(1, int(after))
     raise invalid("after_refused", "/after", "Give what `next` of the page before was.")
 

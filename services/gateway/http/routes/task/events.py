@@ -69,7 +69,7 @@ async def events(
         await _require(context.tasks.feeds, history, after)
 
         async def still() -> bool:
-            """Tell whether the caller is still signed in, and may still see the task."""
+            """Return whether the caller is still signed in, and may still see the task."""
             try:
                 now = await context.accounts.people.authenticate(bearer(request))
                 return now is not None and await context.accounts.people.allowed(now, history.task)
@@ -157,11 +157,11 @@ def _resume(last_event_id: str, after: int) -> int:
 async def _server_sent(
     feeds: Feeds, history: History, after: int, *, still: Callable[[], Awaitable[bool]]
 ) -> AsyncGenerator[bytes, None]:
-    """Spell events as they come (WHATWG HTML §9.2); a comment when nothing comes for a while.
+    """Yield events as they come (WHATWG HTML §9.2); a comment when nothing comes for a while.
 
     Ends after ten minutes, so that connections spread over the gateways; clients resume. Ends
     sooner when the caller may look no more, which is asked about as often as a comment is due, and
-    when the position is lost or the log away: the client comes back and is told.
+    when the position is lost or the log away: the client connects again and learns it.
     """
     loop = asyncio.get_running_loop()
     rotation, asked = loop.time() + ROTATION_SECONDS, loop.time()

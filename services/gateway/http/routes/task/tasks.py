@@ -90,7 +90,7 @@ async def get_task(
     task: FromPath[str],
     wait_version: Annotated[int, QueryParameter(ge=0, description="Read your writes.")] = 0,
 ) -> TaskState:
-    """Tell a task as it stands, at `wait_version` or later if its history has come that far."""
+    """Return a task's state, at `wait_version` or later if its history has come that far."""
     return await context.tasks.states.get(history_for(principal, task), at_least=wait_version)
 
 

@@ -1,4 +1,4 @@
-"""What a task cost and where it ran."""
+"""A task's cost, and the machines it ran on."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -18,7 +18,7 @@ _TAGS: Final = ["tasks"]
 
 
 class TaskUsage(msgspec.Struct, frozen=True):
-    """What a task's model calls came to, in all and reply by reply, oldest first."""
+    """The cost of a task's model calls, in all and reply by reply, oldest first."""
 
     input_tokens: int
     output_tokens: int
@@ -36,7 +36,7 @@ class MachineList(msgspec.Struct, frozen=True):
 async def get_usage(
     context: Context, principal: CurrentPrincipal, task: FromPath[str]
 ) -> TaskUsage:
-    """Tell what the task's model calls cost. `input_tokens` counts those from the cache too."""
+    """Return the cost of the task's model calls. `input_tokens` counts those from the cache too."""
     replies = await context.tasks.usage.usage(await _own(context, principal, task))
     prompts = (
         r.input_tokens + r.cache_creation_input_tokens + r.cache_read_input_tokens for r in replies

@@ -14,6 +14,9 @@ ASK: Final = "ask"
 SUBMIT: Final = "submit"
 READ_ONLY: Final = frozenset({"read", "glob", "grep"})
 MUTATING: Final = frozenset({"bash", "write", "edit"})
+"""Tools whose calls may need approval, and are undone with the tree they changed."""
+
+WITHOUT_FILES: Final = frozenset({"plan", ASK, SUBMIT})
 
 WHOLE: Final = frozenset({"tool_use", "end_turn"})
 """Stop reasons of replies whose calls are run; any other reason means that the reply was cut."""

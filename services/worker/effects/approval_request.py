@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from events import ApprovalRequested
-from services.worker.agent.approvals.policy import PUSH, ApprovalNeed
+from services.worker.agent.approvals.policy import APPROVAL_VALIDITY, PUSH, ApprovalNeed
 from services.worker.agent.steps import AskPush
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.left_out import shown_path
@@ -19,9 +19,6 @@ from services.worker.tools.text.file_text import decode_file
 from services.worker.tools.text.replacement import find, keep_endings, replace
 from services.worker.tools.tool import path_of
 from services.worker.tools.toolbox import title_of
-
-OPEN: Final = timedelta(hours=24)
-"""The time that a request waits for its answer."""
 
 _SHOWN_BYTES: Final = 32 * 1024
 _SHOWN_NAMES: Final = 100
@@ -44,7 +41,7 @@ async def approval_request(
         digest=need.digest,
         covers=need.covers,
         risks=need.risks,
-        expires_at=now + OPEN,
+        expires_at=now + APPROVAL_VALIDITY,
         command=excerpt(command, _SHOWN_BYTES)[0],
         diff=excerpt(diff, _SHOWN_BYTES)[0],
     )
@@ -66,7 +63,7 @@ def push_approval_request(step: AskPush, diff: str, *, now: datetime) -> Approva
         digest=step.need.digest,
         covers=step.need.covers,
         risks=step.need.risks,
-        expires_at=now + OPEN,
+        expires_at=now + APPROVAL_VALIDITY,
         command="\n".join(names[:_SHOWN_NAMES]),
         diff=excerpt(_changes_of(step.paths, diff), _SHOWN_BYTES)[0],
     )

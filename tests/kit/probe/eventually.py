@@ -4,16 +4,19 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+
+DEADLINE_SECONDS: Final = 60.0
+"""The time within which anything that is waited for comes, also on a loaded machine."""
 
 
 async def eventually(
     look: Callable[[], T | Awaitable[T]],
     *,
     until: Callable[[T], bool] = bool,
-    seconds: float = 30.0,
+    seconds: float = DEADLINE_SECONDS,
     every_seconds: float = 0.02,
 ) -> T:
     """Look again and again until `until(what was seen)`; return what was seen.

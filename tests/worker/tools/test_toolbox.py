@@ -1,7 +1,7 @@
 import jsonschema
 import pytest
 
-from services.worker.agent.tool_calls import MUTATING, READ_ONLY, Call
+from services.worker.agent.tool_calls import MUTATING, READ_ONLY, WITHOUT_FILES, Call
 from services.worker.ports import CommandResult
 from services.worker.tools.text.diff import difference, measure
 from services.worker.tools.toolbox import TOOLS, run_call, specs, title_of
@@ -46,11 +46,11 @@ def test_every_schema_takes_the_arguments_its_tool_takes(name, arguments):
     assert set(arguments) == set(schema["properties"])
 
 
-def test_what_only_reads_and_what_changes_are_tools():
-    names = {tool.name for tool in TOOLS}
+def test_every_tool_only_reads_or_changes_or_leaves_the_files_alone():
+    """A tool that is in no set would need no approval, and would not be undone with its tree."""
+    names = sorted(tool.name for tool in TOOLS)
 
-    assert names > READ_ONLY | MUTATING
-    assert not READ_ONLY & MUTATING
+    assert sorted([*READ_ONLY, *MUTATING, *WITHOUT_FILES]) == names
 
 
 async def test_bash_tells_the_exit_code_last():

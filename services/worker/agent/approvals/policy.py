@@ -27,6 +27,9 @@ from services.worker.agent.tool_calls import MUTATING, Call
 Ruling = Literal["allowed", "ask", "wait", "denied", "expired"]
 
 PUSH: Final = "push"
+APPROVAL_VALIDITY: Final = timedelta(hours=24)
+"""How long a request waits for its answer before it expires."""
+
 _SEPARATOR: Final = ", "
 _ANY: Final = "changing files and running commands"
 

@@ -44,7 +44,7 @@ from events import (
     ToolInterrupted,
     ToolStarted,
     WorkspacePrepared,
-    display,
+    plain_text,
 )
 
 _OUTPUT_LINES = 12
@@ -72,7 +72,7 @@ _STATES = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("�
 
 def plain(text: str) -> str:
     """Return text with hiding and reordering characters shown as escapes, and tabs as spaces."""
-    return display.plain(text).expandtabs(_TAB)
+    return plain_text.plain(text).expandtabs(_TAB)
 
 
 def format_usd(microusd: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from events.display import plain
+from events.plain_text import plain
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.tool_calls import Call, one_line
 from services.worker.ports import OnOutput, Sandbox, SandboxError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import services.gateway.http.pages
-from events.display import plain
+from events.plain_text import plain
 
 PAGE = Path(services.gateway.http.pages.__path__[0], "pair.html")
 SHOWN = [

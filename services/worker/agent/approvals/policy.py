@@ -5,6 +5,7 @@ convenience on top of it, for what a person would rather see before it happens (
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Final, Literal

@@ -29,7 +29,7 @@ Ruling = Literal["allowed", "ask", "wait", "denied", "expired"]
 
 PUSH: Final = "push"
 APPROVAL_VALIDITY: Final = timedelta(hours=24)
-"""How long a request waits for its answer before it expires."""
+"""Time that a request waits for its answer before it expires."""
 
 _SEPARATOR: Final = ", "
 _ANY: Final = "changing files and running commands"

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from infra.log.jetstream import Connection, connect
-from infra.log.jetstream.admin.dead_letters import DeadLetter, forget, open_dead_letters, settle
+from infra.log.jetstream.dead_letters.letters import DeadLetter, forget, open_dead_letters, settle
 from infra.operator.command_line import run
 from infra.operator.context import LogAddress, Operator, log_address
 from infra.operator.retry import read_again, remedy

@@ -31,8 +31,8 @@ from events import (
 from events.protocol.task_state import ENDED, TaskState, evolve
 from infra.log.event_log import Conflict
 from infra.log.jetstream import Connection, JetStreamLog
-from infra.log.jetstream.admin.dead_letters import dead_letters_of, forget
 from infra.log.jetstream.admin.erasure import HistoryCapacity, find_history, purge_before
+from infra.log.jetstream.dead_letters.letters import dead_letters_of, forget
 from infra.operator.task_keys import Vault
 from infra.runtime.clock import DraftFactory
 from infra.stores.object_store import Objects

@@ -13,7 +13,7 @@ from events.protocol import readers
 from events.protocol.task_state import evolve
 from infra.log.event_mac import header_block
 from infra.log.jetstream import Connection, JetStreamLog
-from infra.log.jetstream.admin.dead_letters import DeadLetter
+from infra.log.jetstream.dead_letters.letters import DeadLetter
 from infra.log.jetstream.read.decode import InvalidEvent, read_event
 
 REMEDIES: Final[Mapping[str, str]] = {

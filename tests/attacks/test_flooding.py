@@ -27,8 +27,8 @@ from events.limits import MAX_TEXT_CHARACTERS
 from events.protocol.readers import reader_name
 from infra.log.event_mac import NO_KEYS
 from infra.log.jetstream import connect
-from infra.log.jetstream.admin.dead_letters import dead_letters_of
-from infra.log.jetstream.admin.invalid_messages import MAX_LETTERS
+from infra.log.jetstream.dead_letters.letters import dead_letters_of
+from infra.log.jetstream.dead_letters.parking import MAX_LETTERS
 from infra.log.jetstream.write.append import encode_messages
 from infra.log.nats_permissions import WorkerGrant
 from infra.runtime.clock import DraftFactory, utc_now

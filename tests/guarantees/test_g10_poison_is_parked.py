@@ -10,8 +10,8 @@ import pytest
 from events import NOWHERE, History, Repository, TaskInstructed, TaskSubmitted, event_subject
 from events.protocol.task_state import TaskState
 from infra.log.jetstream import Connection, JetStreamLog
-from infra.log.jetstream.admin.dead_letters import DeadLetter, dead_letters_of
 from infra.log.jetstream.connection.api import MAX_MESSAGE_BYTES
+from infra.log.jetstream.dead_letters.letters import DeadLetter, dead_letters_of
 from infra.log.jetstream.read.decode import InvalidEvent, read_event
 from infra.log.nats_permissions import Role
 from infra.runtime.clock import DraftFactory, utc_now

@@ -7,7 +7,7 @@ import pytest
 
 from events import NOWHERE
 from infra.log.jetstream import JetStreamLog
-from infra.log.jetstream.admin.dead_letters import dead_letters_of, open_dead_letters
+from infra.log.jetstream.dead_letters.letters import dead_letters_of, open_dead_letters
 from tests.kit.build.event_logs import drafts, new_history, reading, texts
 from tests.kit.build.poison_messages import body, put
 from tests.kit.probe.eventually import eventually

@@ -18,7 +18,7 @@ from events import (
     TaskAbandoned,
 )
 from infra.local.demo.sample_repositories import PROMPTS
-from infra.log.jetstream.admin.dead_letters import open_dead_letters
+from infra.log.jetstream.dead_letters.letters import open_dead_letters
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.operator_commands import operate, operator_environment
 from tests.kit.run.phone import repository, signed_in, stored

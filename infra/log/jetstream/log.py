@@ -10,11 +10,11 @@ from events import NOWHERE, Draft, Head, History, Recorded, event_subject
 from events.codec import AnyEvent
 from events.limits import MAX_COUNT
 from infra.log.event_log import Unavailable
-from infra.log.jetstream.admin.dead_letters import EventPlace, park_task
-from infra.log.jetstream.admin.invalid_messages import InvalidMessages, OnInvalid, ignore
 from infra.log.jetstream.connection import api
 from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
+from infra.log.jetstream.dead_letters.letters import EventPlace, park_task
+from infra.log.jetstream.dead_letters.parking import InvalidMessages, OnInvalid, ignore
 from infra.log.jetstream.read import history as reading
 from infra.log.jetstream.read.decode import HistoryDecoder, InvalidEvent, StoredMessage, read_event
 from infra.log.jetstream.read.existence import exists

@@ -11,7 +11,7 @@ import psutil
 import redis.asyncio as redis
 
 from infra.log.jetstream import Connection
-from infra.log.jetstream.admin.dead_letters import open_dead_letters
+from infra.log.jetstream.dead_letters.letters import open_dead_letters
 from infra.log.jetstream.read.range import RangeLimit, read_range
 from infra.stores.object_store import Objects
 

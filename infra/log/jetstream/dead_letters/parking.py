@@ -13,9 +13,9 @@ import prometheus_client
 from events import history_of
 from infra.log.event_log import Unavailable
 from infra.log.invalid_message import InvalidMessage
-from infra.log.jetstream.admin.dead_letters import park_message
 from infra.log.jetstream.connection.client import DeliveredMessage
 from infra.log.jetstream.connection.connection import Connection
+from infra.log.jetstream.dead_letters.letters import park_message
 from infra.log.jetstream.read.decode import ForgedEvent, InvalidEvent
 from infra.runtime.telemetry import logger
 

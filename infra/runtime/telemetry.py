@@ -12,6 +12,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, suppress
+from types import MappingProxyType
 from typing import Any, Final, TextIO, cast
 
 import structlog
@@ -22,6 +23,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import start_http_server
 from structlog.tracebacks import ExceptionDictTransformer
+
+from infra.runtime import readiness
 
 _PIPE_PATIENCE_MS: Final = 250
 
@@ -151,9 +154,17 @@ def span_from(
     )
 
 
-def serve_metrics(port: int, host: str = "127.0.0.1") -> None:
-    """Serve Prometheus metrics at /metrics on a private port; port 0 serves none."""
-    if port:
+def serve_metrics(
+    port: int, host: str = "127.0.0.1", *, needed: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Serve Prometheus metrics at /metrics on a private port; port 0 serves none.
+
+    With `needed`, servers with the gauge that is 1 while each is available, /health/ready answers
+    too (see infra.runtime.readiness).
+    """
+    if port and needed:
+        readiness.serve(port, host, needed)
+    elif port:
         start_http_server(port, addr=host)
 
 

@@ -46,7 +46,7 @@ class Settings(HttpSettings, BrokerSettings, PushSettings, AccountSettings, Stor
     task_budget_usd: float = 5.0
     """Budget of a task that names none; 0 means no limit."""
     metrics_port: int = 0
-    """Port on 127.0.0.1 for Prometheus metrics at `/metrics`; 0 serves none."""
+    """Port on 127.0.0.1 for Prometheus metrics at `/metrics`; 0 means none."""
     log_level: str = "INFO"
     """Lowest level of log lines: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
     otel_exporter_otlp_endpoint: str = ""

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Never
+from typing import Final, Never
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
@@ -16,12 +16,14 @@ from services.projector.history.loop import HistoryLoop
 from services.projector.live.loop import LiveLoop
 from services.projector.settings import Settings
 
+_NEEDED: Final = {"nats": "errand_log_available", "postgres": "errand_postgres_available"}
+
 
 async def main(settings: Settings) -> None:
     """Run until signalled to stop. What is opened last is closed first."""
     collect_rarely()
     async with AsyncExitStack() as resources:
-        serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_port, needed=_NEEDED)
         # The loops try again themselves, at once: the client's own retries wait up to ten seconds.
         client = redis.Redis.from_url(
             settings.redis_url, socket_timeout=5, retry=Retry(NoBackoff(), 0)

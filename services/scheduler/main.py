@@ -37,7 +37,7 @@ _BEATS = "beat.>"
 async def main(settings: Settings) -> None:
     """Run until signalled to stop. What is opened last is closed first."""
     policy = settings.policy()
-    serve_metrics(settings.metrics_port)
+    serve_metrics(settings.metrics_port, needed={"nats": "errand_log_available"})
     async with AsyncExitStack() as resources:
         nats = await resources.enter_async_context(
             connect(

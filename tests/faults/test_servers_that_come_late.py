@@ -46,6 +46,13 @@ class Waiting:
         lines = answer.text.splitlines() if answer is not None else []
         return next((x for x in lines if x.startswith("errand_log_available")), "").split(" ")[-1]
 
+    async def readiness(self, name: str) -> dict[str, str]:
+        """Return the readiness of a service that has no HTTP server of its own."""
+        answer = await seen(self.http, f"http://127.0.0.1:{self._chosen[name]}/health/ready")
+        return (
+            {} if answer is None else {"status": str(answer.status_code)} | answer.json()["parts"]
+        )
+
     async def all_say(self, *events: str, of: tuple[str, ...] = PORTS) -> None:
         for name in of:
             await eventually(partial(self._running[name].logs, *events))
@@ -81,6 +88,7 @@ async def test_services_that_start_before_their_servers_wait_for_them_and_then_s
         assert (await http.get("/health/live")).status_code == 200
         for name in ("scheduler", "projector"):
             assert await eventually(partial(waiting.log_available, name)) == "0.0"
+            assert (await waiting.readiness(name))["status"] == "503"
 
         await nats.start()
         await waiting.all_say("log.waiting")
@@ -96,8 +104,18 @@ async def test_services_that_start_before_their_servers_wait_for_them_and_then_s
                 until=lambda seen: seen == "1.0",
             )
 
+        assert await waiting.readiness("scheduler") == {"status": "200", "nats": "ok"}
+        assert await waiting.readiness("projector") == {
+            "status": "503",
+            "nats": "ok",
+            "postgres": "unavailable",
+        }
+
         await postgres()
         await eventually(waiting.parts, until=lambda parts: parts["status"] == "200")
+        await eventually(
+            partial(waiting.readiness, "projector"), until=lambda parts: parts["status"] == "200"
+        )
         await sign_in(http)
         await a_task_is_taken_up_and_listed(http)
         assert all(each.is_running for each in running.values())

@@ -184,3 +184,37 @@ def test_a_pipe_that_is_emptied_again_gets_whole_lines() -> None:
         told.read(2**20)
         stream.write("a line\n")
         assert told.read(2**20).splitlines()[-1] == b"a line"
+
+
+READINESS = (
+    "import socket, urllib.error, urllib.request\n"
+    "from prometheus_client import Gauge\n"
+    "gauge = Gauge('errand_thing_available', 'Whether the thing is there.')\n"
+    "with socket.socket() as probe:\n"
+    "    probe.bind(('127.0.0.1', 0))\n"
+    "    port = probe.getsockname()[1]\n"
+    "telemetry.serve_metrics(port, needed={'thing': 'errand_thing_available'})\n"
+    "def ask(path):\n"
+    "    try:\n"
+    "        answer = urllib.request.urlopen(f'http://127.0.0.1:{port}{path}')\n"
+    "    except urllib.error.HTTPError as error:\n"
+    "        answer = error\n"
+    "    return answer.status, answer.read().decode()\n"
+    "for value in (0, 1, 0):\n"
+    "    gauge.set(value)\n"
+    "    status, body = ask('/health/ready')\n"
+    "    log.info('asked', status=status, body=body)\n"
+    "log.info('scraped', has_gauge='errand_thing_available 0.0' in ask('/metrics')[1])\n"
+)
+
+
+def test_readiness_follows_the_gauges_of_the_servers_that_are_needed() -> None:
+    *asked, scraped = told(READINESS)
+
+    unavailable = '{"status":"unavailable","parts":{"thing":"unavailable"}}'
+    assert [(line["status"], line["body"]) for line in asked] == [
+        (503, unavailable),
+        (200, '{"status":"ok","parts":{"thing":"ok"}}'),
+        (503, unavailable),
+    ]
+    assert scraped["has_gauge"]

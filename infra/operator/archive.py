@@ -18,7 +18,7 @@ from infra.operator.segment import Manifest, chain, pack, sealed, task_of
 from infra.operator.task_keys import Vault
 from infra.runtime.clock import Clock
 from infra.stores.encryption import NONCE_BYTES
-from infra.stores.object_store import Objects
+from infra.stores.object_store import Bucket
 
 SEGMENT: Final = RangeLimit(messages=10_000, size_bytes=16 * 1024 * 1024)
 
@@ -41,7 +41,7 @@ class Archived(NamedTuple):
 class ArchiveStore:
     """The segments of an archive, under one prefix of a bucket."""
 
-    def __init__(self, objects: Objects, prefix: str) -> None:
+    def __init__(self, objects: Bucket, prefix: str) -> None:
         self._objects = objects
         self._prefix = prefix.strip("/")
 

@@ -17,7 +17,7 @@ from infra.operator.segment import Damaged
 from infra.operator.task_keys import WrongKeyFile
 from infra.runtime import telemetry
 from infra.stores.encryption import DecryptionError
-from infra.stores.object_store import StorageFailed
+from infra.stores.object_store_errors import StorageFailed
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from infra.operator.restore import restore as restore_log
 from infra.operator.segment import Manifest
 from infra.operator.task_keys import Vault, open_vault, read_master
 from infra.runtime.clock import DraftFactory, utc_now
-from infra.stores.object_store import Objects, open_objects
+from infra.stores.object_store import Bucket, open_bucket
 
 _PREFIX: Final = "archive"
 _PLACE: Final = "s3://bucket/prefix; by default this installation's own bucket, prefix `archive`."
@@ -35,7 +35,7 @@ class _Place(NamedTuple):
 
 class _Opened(NamedTuple):
     connection: Connection
-    objects: Objects
+    objects: Bucket
     vault: Vault
 
 
@@ -150,7 +150,7 @@ async def _opened(installation: Installation, bucket: str = "") -> AsyncIterator
                 keys=installation.log.keys,
             )
         )
-        objects = await resources.enter_async_context(open_objects(installation.storage, bucket))
+        objects = await resources.enter_async_context(open_bucket(installation.storage, bucket))
         vault = await resources.enter_async_context(
             open_vault(installation.postgres_url, master, secrets.token_bytes)
         )

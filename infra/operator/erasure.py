@@ -35,7 +35,7 @@ from infra.log.jetstream.admin.erasure import HistoryCapacity, find_history, pur
 from infra.log.jetstream.dead_letters.letters import dead_letters_of, forget
 from infra.operator.task_keys import Vault
 from infra.runtime.clock import DraftFactory
-from infra.stores.object_store import Objects
+from infra.stores.object_store import Bucket
 
 _LOOK_SECONDS: Final = 0.25
 _ROWS: Final = "SELECT 1 FROM read.task WHERE task = $1"
@@ -76,7 +76,7 @@ class Erasing:
         self,
         connection: Connection,
         *,
-        objects: Objects,
+        objects: Bucket,
         vault: Vault,
         live: LiveStates,
         postgres_url: str,

@@ -15,7 +15,7 @@ from events.protocol.local_stack import LocalStack
 from infra.operator.context import LogAddress, Operator, log_address
 from infra.runtime.settings import Misconfigured, read
 from infra.stores.encryption import KEY_BYTES
-from infra.stores.object_store import Storage
+from infra.stores.object_store import BucketAddress
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     log: LogAddress
     postgres_url: str
     redis_url: str
-    storage: Storage
+    storage: BucketAddress
     archive_key_file: Path
 
 
@@ -56,7 +56,7 @@ def find_installation(operator: Operator) -> Installation:
         log=log,
         postgres_url=settings.postgres_url,
         redis_url=settings.redis_url,
-        storage=Storage(
+        storage=BucketAddress(
             endpoint_url=settings.s3_endpoint_url,
             region=settings.s3_region,
             bucket=settings.s3_bucket,
@@ -75,7 +75,7 @@ def _local(log: LogAddress, stack: LocalStack) -> Installation:
         log=log,
         postgres_url=stack.postgres_url,
         redis_url=stack.redis_url,
-        storage=Storage(
+        storage=BucketAddress(
             endpoint_url=stack.storage.endpoint_url,
             region=stack.storage.region,
             bucket=stack.storage.bucket,

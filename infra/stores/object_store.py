@@ -1,26 +1,39 @@
-"""Object store: the one S3 client, and one bucket with listing and deletion for the operator."""
+"""Object store: the one S3 client, and the objects of one bucket."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import aioboto3
 import msgspec
 from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.stores.object_store_errors import (
+    NoSuchObject,
+    ObjectStoreUnavailable,
+    StorageFailed,
+    error_code,
+    s3_errors,
+)
+
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-_AT_ONCE: Final = 1000
+_CHUNK_BYTES: Final = 64 * 1024
+_KEYS_PER_REQUEST: Final = 1000
+_MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 
 
-class StorageFailed(Exception):
-    """The object store did not do what was asked. The text says what and what to check."""
+class StoredObject(NamedTuple):
+    """An object that is being read. Its content raises as the bucket's methods do."""
+
+    size_bytes: int
+    content: AsyncIterator[bytes]
 
 
-class Storage(msgspec.Struct, frozen=True, kw_only=True):
-    """The place where objects are kept, and the key to it."""
+class BucketAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Address of a bucket, and the key to it."""
 
     endpoint_url: str
     region: str
@@ -29,89 +42,90 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     secret_access_key: str
 
     def __repr__(self) -> str:
-        return f"Storage({self.endpoint_url!r}, {self.bucket!r}, …)"
+        return f"BucketAddress({self.endpoint_url!r}, {self.bucket!r}, …)"
 
 
-class Objects:
-    """One bucket. Every method raises StorageFailed. Made by `open_objects`."""
+class Bucket:
+    """One bucket, as `open_bucket` opens it.
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    Every method raises ObjectStoreUnavailable, NoSuchObject, or StorageFailed for all else.
+    """
+
+    def __init__(self, client: "S3Client", name: str) -> None:
         self._client = client
-        self._bucket = bucket
+        self._name = name
+
+    async def check(self) -> None:
+        """Ask for the bucket."""
+        with self._failures(""):
+            await self._client.head_bucket(Bucket=self._name)
 
     async def put(self, key: str, content: bytes) -> None:
-        """Keep an object, in place of one of the same key."""
-        try:
-            await self._client.put_object(Bucket=self._bucket, Key=key, Body=content)
-        except (BotoCoreError, ClientError) as error:
-            raise self._failure(key, error) from error
+        """Store an object, in place of one of the same key."""
+        with self._failures(key):
+            await self._client.put_object(Bucket=self._name, Key=key, Body=content)
 
     async def get(self, key: str) -> bytes:
-        """Read an object."""
-        try:
-            answer = await self._client.get_object(Bucket=self._bucket, Key=key)
-            return await answer["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            raise self._failure(key, error) from error
+        """Read a whole object."""
+        stored = await self.open(key)
+        return b"".join([part async for part in stored.content])
+
+    async def open(self, key: str) -> StoredObject:
+        """Open an object, to be read in pieces."""
+        with self._failures(key):
+            answer = await self._client.get_object(Bucket=self._name, Key=key)
+        return StoredObject(answer["ContentLength"], self._content(key, answer["Body"]))
 
     async def keys(self, prefix: str) -> Sequence[str]:
         """List the keys that begin with `prefix`."""
         found: list[str] = []
-        try:
+        with self._failures(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=prefix
+                Bucket=self._name, Prefix=prefix
             )
             async for page in pages:
                 found += [each["Key"] for each in page.get("Contents", [])]
-        except (BotoCoreError, ClientError) as error:
-            raise self._failure(prefix, error) from error
         return sorted(found)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; it is no error when one is gone."""
-        try:
-            for start in range(0, len(keys), _AT_ONCE):
-                part = keys[start : start + _AT_ONCE]
+        for start in range(0, len(keys), _KEYS_PER_REQUEST):
+            part = keys[start : start + _KEYS_PER_REQUEST]
+            with self._failures(part[0]):
                 answer = await self._client.delete_objects(
-                    Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in part]}
+                    Bucket=self._name, Delete={"Objects": [{"Key": key} for key in part]}
                 )
-                for refusal in answer.get("Errors", []):
-                    raise StorageFailed(f"{refusal.get('Key')} was not deleted: {refusal}")
+            for refusal in answer.get("Errors", []):
+                raise StorageFailed(f"{refusal.get('Key')} was not deleted: {refusal}")
+
+    async def _content(self, key: str, body: Any) -> AsyncIterator[bytes]:  # noqa: ANN401 - botocore's own stream
+        with self._failures(key):
+            async for part in body.iter_chunks(_CHUNK_BYTES):
+                yield part
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        """Turn boto's errors into StorageFailed; the text says what to check."""
+        place = f"{what} in bucket {self._name}" if what else f"bucket {self._name}"
+        try:
+            with s3_errors():
+                yield
+        except ObjectStoreUnavailable as error:
+            raise ObjectStoreUnavailable(_failure_text(place, error)) from error
         except (BotoCoreError, ClientError) as error:
-            raise self._failure(keys[0], error) from error
-
-    def _failure(self, what: str, error: Exception) -> StorageFailed:
-        return StorageFailed(
-            f"The object store failed at {what} in bucket {self._bucket}: {error}. Check "
-            "S3_ENDPOINT_URL, S3_REGION, S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY."
-        )
+            code = error_code(error)
+            kind = NoSuchObject if code in _MISSING else StorageFailed
+            raise kind(_failure_text(place, error), code) from error
 
 
-class Location(Protocol):
-    """The address of an object store, and the key to it."""
-
-    @property
-    def endpoint_url(self) -> str:
-        """The store's URL."""
-        ...
-
-    @property
-    def region(self) -> str:
-        """The name of its region."""
-        ...
-
-    @property
-    def access_key_id(self) -> str:
-        """The id of the key."""
-        ...
-
-    @property
-    def secret_access_key(self) -> str:
-        """The secret of the key."""
-        ...
+def _failure_text(place: str, error: Exception) -> str:
+    return (
+        f"The object store failed at {place}: {error}. Check "
+        "S3_ENDPOINT_URL, S3_REGION, S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY."
+    )
 
 
-def s3_client(location: Location) -> "AbstractAsyncContextManager[S3Client]":
+def _s3_client(address: BucketAddress) -> "AbstractAsyncContextManager[S3Client]":
     """Return a client, to be entered: path-style, no checksums but those S3 requires."""
     config = AioConfig(
         signature_version="s3v4",
@@ -125,16 +139,16 @@ def s3_client(location: Location) -> "AbstractAsyncContextManager[S3Client]":
     )
     return aioboto3.Session().client(
         "s3",
-        endpoint_url=location.endpoint_url,
-        region_name=location.region,
-        aws_access_key_id=location.access_key_id,
-        aws_secret_access_key=location.secret_access_key,
+        endpoint_url=address.endpoint_url,
+        region_name=address.region,
+        aws_access_key_id=address.access_key_id,
+        aws_secret_access_key=address.secret_access_key,
         config=config,
     )
 
 
 @asynccontextmanager
-async def open_objects(storage: Storage, bucket: str = "") -> AsyncIterator[Objects]:
-    """Open a bucket, the storage's own unless another is named."""
-    async with s3_client(storage) as client:
-        yield Objects(client, bucket or storage.bucket)
+async def open_bucket(address: BucketAddress, name: str = "") -> AsyncIterator[Bucket]:
+    """Open a bucket, that of the address unless another is named."""
+    async with _s3_client(address) as client:
+        yield Bucket(client, name or address.bucket)

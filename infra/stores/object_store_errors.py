@@ -1,4 +1,4 @@
-"""The errors of boto that mean: the object store is unavailable, and may be there again later."""
+"""Errors of the object store, and those of boto that mean it is unavailable for now."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,22 @@ available: Final = Gauge(
 )
 
 
-class ObjectStoreUnavailable(Exception):
+class StorageFailed(Exception):
+    """The object store did not do what was asked; `code` is its own reason, if it gave one.
+
+    The text says what failed and what to check.
+    """
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class NoSuchObject(StorageFailed):
+    """There is no object of that key, or no such bucket."""
+
+
+class ObjectStoreUnavailable(StorageFailed):
     """The object store cannot do it now. The text says what it, or the way to it, said."""
 
 
@@ -48,7 +63,7 @@ def is_unavailable(error: BaseException) -> bool:
     """Return whether an error means that the object store is unavailable for now."""
     match error:
         case ClientError():
-            code = str(error.response.get("Error", {}).get("Code", ""))
+            code = error_code(error)
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             is_failing = status >= HTTPStatus.INTERNAL_SERVER_ERROR
             return is_failing or status == HTTPStatus.TOO_MANY_REQUESTS or code in _BUSY
@@ -58,3 +73,10 @@ def is_unavailable(error: BaseException) -> bool:
             return True
         case _:
             return False
+
+
+def error_code(error: BaseException) -> str:
+    """Return the object store's own code of an error; empty when it gave none."""
+    if not isinstance(error, ClientError):
+        return ""
+    return str(error.response.get("Error", {}).get("Code", ""))

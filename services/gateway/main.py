@@ -20,7 +20,7 @@ from infra.runtime.clock import Clock, DraftFactory, utc_now
 from infra.runtime.lifecycle import collect_rarely, run_until_signalled
 from infra.runtime.settings import Misconfigured
 from infra.runtime.telemetry import logger, serve_metrics
-from infra.stores.object_store import s3_client
+from infra.stores.object_store import BucketAddress, open_bucket
 from infra.stores.postgres.errors import refused_writes
 from services.gateway.accounts.assembly import make_accounts
 from services.gateway.accounts.sign_in.mail import Mail
@@ -48,7 +48,7 @@ from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.settings import Settings, read_forges, read_models
 from services.gateway.stores.database import Pool, connected, create_pool, prepare_schema
-from services.gateway.stores.object_store import Bucket, Storage
+from services.gateway.stores.object_store import Storage
 from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.stores.server_report import OK, Report, ignore_report
 from services.gateway.stream.endpoint import Stream
@@ -272,20 +272,20 @@ async def _opened(settings: Settings, report: Report) -> AsyncIterator[_Opened]:
         pool = await resources.enter_async_context(create_pool(settings.postgres_url))
         live = redis.Redis.from_url(settings.redis_url, socket_timeout=2)
         resources.push_async_callback(live.aclose)
-        bucket = Bucket(
+        address = BucketAddress(
             endpoint_url=settings.s3_endpoint_url,
             region=settings.s3_region,
-            name=settings.s3_bucket,
+            bucket=settings.s3_bucket,
             access_key_id=settings.s3_access_key_id,
             secret_access_key=settings.s3_secret_access_key,
         )
-        client = await resources.enter_async_context(s3_client(bucket))
+        bucket = await resources.enter_async_context(open_bucket(address))
         yield _Opened(
             nats=nats,
             log=JetStreamLog[GatewayEvent](nats),
             pool=pool,
             live=live,
-            storage=Storage(client, bucket.name),
+            storage=Storage(bucket),
             model=await resources.enter_async_context(_client(_MODEL_TIMEOUT)),
             forges=await resources.enter_async_context(_client(_FORGE_TIMEOUT)),
         )

@@ -26,7 +26,7 @@ from clients.cli.stream.client import Stream
 from clients.cli.stream.items import EphemeralItem
 from events import Recorded, ToolCompleted
 from infra.log.jetstream.connection.live import subscribe_live
-from infra.stores.object_store import Storage, open_objects
+from infra.stores.object_store import BucketAddress, open_bucket
 from services.worker.agent.text.redaction import secrets_in
 from tests.kit.probe import secret_search
 from tests.kit.run.phone import ENDS, Phone, repository, signed_in
@@ -216,14 +216,14 @@ async def test_what_a_command_prints_of_secrets_is_kept_nowhere(
 async def kept(stack: RealStack, wanted: Collection[str]) -> set[str]:
     """Name the places where the stack keeps one of these texts."""
     s3 = stack.s3
-    storage = Storage(
+    storage = BucketAddress(
         endpoint_url=s3.endpoint,
         region=s3.region,
         bucket=s3.bucket,
         access_key_id=s3.key,
         secret_access_key=s3.secret,
     )
-    async with as_role(stack, "operator") as operator, open_objects(storage) as objects:
+    async with as_role(stack, "operator") as operator, open_bucket(storage) as objects:
         found = {
             "log": await secret_search.in_log(operator, wanted),
             "objects": await secret_search.in_objects(objects, wanted),

@@ -37,7 +37,7 @@ from infra.log.jetstream.admin import streams as settings
 from infra.log.jetstream.admin.erasure import Purged, purge_before
 from infra.log.jetstream.connection import api
 from infra.runtime.clock import DraftFactory, utc_now
-from infra.stores.object_store import Objects, Storage, open_objects
+from infra.stores.object_store import Bucket, BucketAddress, open_bucket
 from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.probe import secret_search
 from tests.kit.probe.eventually import eventually
@@ -65,15 +65,15 @@ def own_stack() -> Iterator[RealStack]:
 
 
 @asynccontextmanager
-async def bucket(servers: RealServers) -> AsyncIterator[Objects]:
-    storage = Storage(
+async def bucket(servers: RealServers) -> AsyncIterator[Bucket]:
+    storage = BucketAddress(
         endpoint_url=servers.s3.endpoint,
         region=servers.s3.region,
         bucket=servers.s3.bucket,
         access_key_id=servers.s3.key,
         secret_access_key=servers.s3.secret,
     )
-    async with open_objects(storage) as objects:
+    async with open_bucket(storage) as objects:
         yield objects
 
 

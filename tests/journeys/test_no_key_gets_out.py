@@ -13,7 +13,7 @@ import psutil
 
 from events import ToolCompleted
 from infra.local.keys import SECRETS_KEY
-from infra.stores.object_store import Storage, open_objects
+from infra.stores.object_store import BucketAddress, open_bucket
 from tests.kit.probe import secret_search
 from tests.kit.run.phone import repository
 from tests.kit.servers.nats_connections import as_role
@@ -62,14 +62,14 @@ async def test_no_key_is_found_outside_the_gateways_settings(stack, phone):
     assert not strangers
 
     s3 = stack.s3
-    storage = Storage(
+    storage = BucketAddress(
         endpoint_url=s3.endpoint,
         region=s3.region,
         bucket=s3.bucket,
         access_key_id=s3.key,
         secret_access_key=s3.secret,
     )
-    async with as_role(stack, "operator") as operator, open_objects(storage) as objects:
+    async with as_role(stack, "operator") as operator, open_bucket(storage) as objects:
         assert await secret_search.in_log(operator, spelled) == []
         assert await secret_search.in_objects(objects, spelled) == []
     assert await secret_search.in_postgres(stack.postgres_url, spelled) == []

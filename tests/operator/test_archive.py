@@ -23,7 +23,8 @@ from infra.operator.segment import Damaged, Manifest
 from infra.operator.task_keys import WrongKeyFile, open_vault, read_master
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.encryption import DecryptionError
-from infra.stores.object_store import Storage, StorageFailed, open_objects
+from infra.stores.object_store import BucketAddress, open_bucket
+from infra.stores.object_store_errors import StorageFailed
 from tests.kit.build.event_logs import drafts, new_history, texts, versions
 from tests.kit.build.poison_messages import body, put
 from tests.kit.run.operator_commands import operate, operator_environment
@@ -37,7 +38,7 @@ SMALL = RangeLimit(messages=40, size_bytes=1024 * 1024)
 @asynccontextmanager
 async def a_house(servers, *, master=MASTER):
     """The operator's connections to servers: log, bucket, vault."""
-    storage = Storage(
+    storage = BucketAddress(
         endpoint_url=servers.s3.endpoint,
         region=servers.s3.region,
         bucket=servers.s3.bucket,
@@ -46,7 +47,7 @@ async def a_house(servers, *, master=MASTER):
     )
     async with (
         as_role(servers, "operator") as connection,
-        open_objects(storage) as objects,
+        open_bucket(storage) as objects,
         open_vault(servers.postgres_url, master, secrets.token_bytes) as vault,
     ):
         yield connection, objects, vault
@@ -229,14 +230,14 @@ async def restore_keys(vault, connection):
 
 
 async def test_a_store_that_is_away_is_told_with_what_to_check(old):
-    storage = Storage(
+    storage = BucketAddress(
         endpoint_url="http://127.0.0.1:9",
         region="us-east-1",
         bucket="b",
         access_key_id="k",
         secret_access_key="s",
     )
-    async with open_objects(storage) as objects:
+    async with open_bucket(storage) as objects:
         with pytest.raises(StorageFailed, match="Check S3_ENDPOINT_URL"):
             await objects.keys("x")
 

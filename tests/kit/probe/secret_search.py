@@ -13,7 +13,7 @@ import redis.asyncio as redis
 from infra.log.jetstream import Connection
 from infra.log.jetstream.dead_letters.letters import open_dead_letters
 from infra.log.jetstream.read.range import RangeLimit, read_range
-from infra.stores.object_store import Objects
+from infra.stores.object_store import Bucket
 
 _ALL = RangeLimit(messages=10**7, size_bytes=10**9)
 
@@ -102,7 +102,7 @@ async def in_redis(url: str, canaries: Iterable[str]) -> list[str]:
     return _holding(told, canaries)
 
 
-async def in_objects(objects: Objects, canaries: Iterable[str]) -> list[str]:
+async def in_objects(objects: Bucket, canaries: Iterable[str]) -> list[str]:
     """Name the objects that hold one, gzipped or not."""
     told = {key: await objects.get(key) for key in await objects.keys("")}
     for key, content in told.items():

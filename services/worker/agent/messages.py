@@ -79,8 +79,8 @@ class _Conversation:
         self.queued: list[str] = []
         self.nudge = ""
 
-    def hear(self, recorded: Recorded, state: AgentState) -> None:
-        """Take in an event; `state` is where the task stood before it."""
+    def add_event(self, recorded: Recorded, state: AgentState) -> None:
+        """Add an event; `state` is where the task stood before it."""
         match recorded.event:
             case TaskSubmitted(prompt=text):
                 self.steers.append(text)
@@ -106,8 +106,8 @@ class _Conversation:
             self.messages.append({"role": "assistant", "content": content})
         self.nudge = nudge(event)
 
-    def speak(self, *, with_queued: bool) -> None:
-        """Put what waits into the user's message: results first, then what people said."""
+    def add_user_message(self, *, with_queued: bool) -> None:
+        """Add what waits to the user's message: results first, then what people said."""
         said = [*self.steers, *(self.queued if with_queued else ()), *self.notices]
         content = [*self._owed_results(), *({"type": "text", "text": text} for text in said)]
         if self.nudge and not said:
@@ -148,9 +148,9 @@ def build_messages(history: Iterable[Recorded]) -> list[Message]:
     """
     conversation, state = _Conversation(), AgentState(attempt=Attempt(number=0))
     for recorded in history:
-        conversation.hear(recorded, state)
+        conversation.add_event(recorded, state)
         if isinstance(recorded.event, ModelRequested):
-            conversation.speak(with_queued=state.is_work_over)
+            conversation.add_user_message(with_queued=state.is_work_over)
         state = evolve(state, recorded)
     return conversation.messages
 

@@ -33,7 +33,7 @@ async def run(sandbox: Sandbox, arguments: Bash, on_output: OnOutput) -> Outcome
         arguments.command, timeout_seconds=arguments.timeout_seconds, on_output=on_output
     )
     return Outcome(
-        output=_told(completed, arguments.timeout_seconds),
+        output=_output_text(completed, arguments.timeout_seconds),
         exit_code=completed.exit_code,
         is_error=completed.is_timed_out,
         is_truncated=completed.is_truncated,
@@ -45,7 +45,7 @@ def title(arguments: Bash) -> str:
     return purpose_of(arguments.command) or shown_in_a_line(arguments.command)
 
 
-def _told(completed: CommandResult, timeout_seconds: int) -> str:
+def _output_text(completed: CommandResult, timeout_seconds: int) -> str:
     lines = [completed.output.decode(errors="replace").rstrip("\n")]
     if completed.is_timed_out:
         lines.append(f"[stopped: it ran longer than {timeout_seconds} seconds]")

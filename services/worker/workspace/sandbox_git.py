@@ -72,7 +72,7 @@ class SandboxGit:
         """Turn the base's workspace into a snapshot's."""
         await self._done(scripts.RESTORE, tree, stdin=pack)
 
-    async def take(self, last: str, base: str, written: Iterable[str]) -> Work:
+    async def take_work(self, last: str, base: str, written: Iterable[str]) -> Work:
         """Take the work: its tree, and if that is not `last`, what it adds to the base tree.
 
         `written` are paths to take also where git ignores them. Raises DamagedRepository when git

@@ -234,11 +234,11 @@ class GitWorkspace:
         """Bring the sandbox's tree into the bare repository, checked."""
         last, base, written = self._last, self._base, self._sandbox.written
         try:
-            work = await self._inside.take(last.tree, base.tree, written)
+            work = await self._inside.take_work(last.tree, base.tree, written)
         except DamagedRepository:  # perhaps the agent broke what is kept inside: put it there again
             await self._inside.store(base.commit, *await self._objects())
             kept = await self._bare.paths_added(base.tree, last.tree)
-            work = await self._inside.take(last.tree, base.tree, written | kept)
+            work = await self._inside.take_work(last.tree, base.tree, written | kept)
         if work.tree == last.tree:
             self._last = SnapshotTree(last.tree, last.pack, work.left_out)
         else:

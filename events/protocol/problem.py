@@ -1,4 +1,4 @@
-"""Why a request or command was refused: RFC 9457, the same over HTTP, the stream and the broker."""
+"""Problems (RFC 9457): why a request was refused, the same over HTTP, stream and broker."""
 
 from typing import Final
 

@@ -93,7 +93,7 @@ class PullRequest(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why a task failed: a stable code, what happened, what to do about it."""
+    """Reason why a task failed: a stable code, what happened, what to do about it."""
 
     reason: str
     detail: str

@@ -36,9 +36,9 @@ def run(work: Coroutine[object, object, T]) -> T:
         raise click.ClickException(str(error)) from None
     except (asyncpg.PostgresError, OSError) as error:
         raise click.ClickException(
-            f"Postgres did not serve: {error}. Check POSTGRES_URL and that it runs."
+            f"PostgreSQL is unavailable: {error}. Check POSTGRES_URL and that it runs."
         ) from None
     except RedisError as error:
         raise click.ClickException(
-            f"Redis did not serve: {error}. Check REDIS_URL and that it runs; then say it again."
+            f"Redis is unavailable: {error}. Check REDIS_URL and that it runs; then run this again."
         ) from None

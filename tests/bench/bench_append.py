@@ -24,7 +24,7 @@ from tests.kit.servers.nats_connections import as_role
 from tests.kit.servers.stack import RealServers, real_servers
 
 ROUNDS = 40
-SINGLES_A_ROUND = 50
+SINGLES_PER_ROUND = 50
 WARM_UP_ROUNDS = 2
 BATCH = 100
 BATCHES = 200
@@ -76,7 +76,7 @@ async def _singles(servers: RealServers) -> tuple[list[float], list[float]]:
 
 def _appending(log: JetStreamLog[Any]) -> Step:
     history, head = new_history(), NOWHERE
-    waiting = deque(drafts(*[TEXT] * (WARM_UP_ROUNDS + ROUNDS) * SINGLES_A_ROUND))
+    waiting = deque(drafts(*[TEXT] * (WARM_UP_ROUNDS + ROUNDS) * SINGLES_PER_ROUND))
 
     async def append() -> None:
         nonlocal head
@@ -106,7 +106,7 @@ def _publishing(client: Client) -> Step:
 
 async def _timed(step: Step) -> list[float]:
     seconds = []
-    for _ in range(SINGLES_A_ROUND):
+    for _ in range(SINGLES_PER_ROUND):
         begun = perf_counter()
         await step()
         seconds.append(perf_counter() - begun)

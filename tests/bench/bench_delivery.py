@@ -1,9 +1,10 @@
 """`delivery`: from the append to a phone's socket, at a steady pace.
 
-1,000 phones watch 200 tasks, five a task; 1,000 events a second are appended, round the tasks. The
-time runs from just before the append to when a phone has decoded the event, so it holds the fsync
-of the log, the live loop, Redis, the hub and the socket. Phones are in processes of their own.
-`append_p99_ms` is how much of it the append alone takes: no delivery can be sooner than its fsync.
+1,000 phones watch 200 tasks, five per task; 1,000 events per second are appended, round the tasks.
+The time runs from just before the append to when a phone has decoded the event, so it holds the
+fsync of the log, the live loop, Redis, the hub and the socket. Phones are in processes of their
+own. `append_p99_ms` is how much of it the append alone takes: no delivery can be sooner than its
+fsync.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Events are appended in batches, as fast as they are taken in; figures are events delivered to phones
 a second of the gateway's own processor time, and beside it in the same run a raw uvicorn broadcast
-of events of the same size to as many phones, a frame each.
+of events of the same size to as many phones, one frame each.
 """
 
 import asyncio
@@ -22,26 +22,26 @@ PHONES = 2_000
 EVENTS = 2_000
 BATCH = 20
 RAW_EVENTS = 300
-_A_PERSON = 10
+_PHONES_PER_PERSON = 10
 _MAX_SECONDS = 300
 
 
 async def run() -> dict[str, object]:
     async with asyncio.timeout(_MAX_SECONDS):
         floor = await _raw()
-        say(f"a raw broadcast delivers {floor:,.0f} events a second of processor time")
+        say(f"a raw broadcast delivers {floor:,.0f} events per second of processor time")
         figures = await _ours()
     return {**figures, "floor": round(floor), "ratio": round(figures["per_core"] / floor, 2)}
 
 
 async def _ours() -> dict[str, float]:
     async with edge() as road:
-        [seats] = await road.people(1, PHONES // _A_PERSON)
+        [seats] = await road.people(1, PHONES // _PHONES_PER_PERSON)
         task = Busy(road.log, seats[0].account, 1)
         await task.begin()
         specs = [
             PhoneSpec(seat.token, f"phone-{n}", task.history.task, address=seat.address)
-            for n, seat in enumerate(seats * _A_PERSON)
+            for n, seat in enumerate(seats * _PHONES_PER_PERSON)
         ]
         async with crowd(road.address, specs) as phones:
             before = await phones.live()

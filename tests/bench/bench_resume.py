@@ -15,7 +15,7 @@ from tests.bench.phones import PhoneSpec
 
 TASKS, PHONES = 200, 10_000
 EVENTS, MISSED = 60, 10
-_A_PERSON = 10
+_PHONES_PER_PERSON = 10
 _MAX_SECONDS = 600
 _OTHER_FILES = 500
 _READS = "errand_gateway_log_reads"
@@ -51,15 +51,15 @@ async def run() -> dict[str, object]:
 
 
 async def _set_up(road: Edge) -> tuple[list[Busy], list[PhoneSpec]]:
-    phones_a_task = PHONES // TASKS
-    seats = await road.people(TASKS, phones_a_task // _A_PERSON)
+    phones_per_task = PHONES // TASKS
+    seats = await road.people(TASKS, phones_per_task // _PHONES_PER_PERSON)
     tasks = [Busy(road.log, seats[number][0].account, number) for number in range(TASKS)]
     for task in tasks:
         await task.begin(EVENTS)
     specs = []
-    for number in range(phones_a_task):
+    for number in range(phones_per_task):
         for task, people in zip(tasks, seats, strict=True):
-            seat, name = people[number // _A_PERSON], f"phone-{number}"
+            seat, name = people[number // _PHONES_PER_PERSON], f"phone-{number}"
             specs.append(PhoneSpec(seat.token, name, task.history.task, address=seat.address))
     return tasks, specs
 

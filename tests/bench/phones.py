@@ -5,7 +5,7 @@ stands between the socket and the count. The client's rule is docs/reference/pro
 version is the last plus one; anything else is counted as lost or repeated. An event whose text is
 `@<ns>` tells when it was appended, on the clock that all processes of a machine share.
 
-Standard input: an Order as a line of JSON, then words, a line each: `leave` (all go), `again` (all
+Standard input: an Order as a line of JSON, then words, one per line: `leave` (all go), `again` (all
 come back with their cursors), `tell`. Standard output: a line of JSON for each, and one when all
 are live.
 """

@@ -58,7 +58,7 @@ def golden_path(cls: type[Any]) -> Path:
 
 
 def golden_name(tag: str, schema: int) -> str:
-    """The file of the golden corpus that holds stored bodies of this shape, one a line."""
+    """The file of the golden corpus that holds stored bodies of this shape, one per line."""
     return f"{tag}.{schema}.jsonl"
 
 

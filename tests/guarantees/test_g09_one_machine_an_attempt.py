@@ -178,8 +178,8 @@ class Task:
         return found[number - 1]
 
 
-def bad_weather(api: LocalMachines) -> None:
-    """Replies are lost after the deed, young machines are not listed, and some calls refused."""
+def inject_faults(api: LocalMachines) -> None:
+    """Replies are lost after the work, young machines are not listed, and some calls refused."""
     api.fault(fault="lost_reply", action="create", times=TASKS)
     api.fault(fault="list_lag", seconds=2)
     api.fault(fault="refuse", action="create", status=429, retry_after=1, times=2)
@@ -226,7 +226,7 @@ async def test_an_attempt_has_one_machine_whatever_answers_are_lost_and_whoever_
     own_log: LogPlace, api: LocalMachines
 ) -> None:
     chance = random.Random(9)
-    bad_weather(api)
+    inject_faults(api)
     async with as_admin(own_log) as admin, platform(api) as book:
         log = JetStreamLog[Any](admin, deadline_seconds=PATIENCE_SECONDS)
         tasks = [Task(log) for _ in range(TASKS)]

@@ -1,4 +1,4 @@
-"""The client, against the real local Machines API over HTTP, in good weather and bad."""
+"""The client, against the real local Machines API over HTTP, with and without faults."""
 
 import pytest
 

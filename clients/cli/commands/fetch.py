@@ -71,7 +71,7 @@ async def fetch_branch(context: CliContext, state: JSON, *, into: str = "") -> P
 
 
 def _branch(state: JSON) -> str:
-    """Return the task's branch. Raises CliError for any other than the one a task may push.
+    """Return the task's branch. Raises CliError for any branch that a task may not push.
 
     A worker writes the branch's name into the history, and git would create or move a local branch
     of that name here.

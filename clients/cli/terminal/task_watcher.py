@@ -50,7 +50,7 @@ _LINE_BYTES = 65_536
 
 
 class TaskWatcher:
-    """One task on one screen. `is_json` prints the events as they are, one a line."""
+    """One task on one screen. `is_json` prints the events as they are, one per line."""
 
     def __init__(
         self,

@@ -62,7 +62,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose credential it is, and what it may be used for."""
+    """The owner of a credential, and what it may be used for."""
 
     account: AccountId
     person: PersonId

@@ -86,7 +86,7 @@ class Child:
                 await self._until_healthy(process)
         except TimeoutError:
             await self._end(process)
-            what = f"did not serve within {self.program.start_seconds:g} s ({self._seen})"
+            what = f"was not ready within {self.program.start_seconds:g} s ({self._seen})"
             raise self._failure(what) from None
         self._serving.set()
 

@@ -35,7 +35,7 @@ _NATS_STORE = "nats"
 _SAFE_USER = "nobody"
 _CACHE = Path("/var/cache/errand")
 _POSTGRES = "pginstall18"
-# Of atomic batches that are open at once the server allows 50 a stream by default, for all accounts
+# The server allows 50 open atomic batches per stream by default, for all accounts
 # together: one worker that opens batches and never commits them would have everybody else refused.
 _BATCH_LIMITS = "max_inflight_per_stream: 20000, max_inflight_total: 40000, timeout: 3s"
 

@@ -65,7 +65,7 @@ class Line(msgspec.Struct):
 
 
 class Costs:
-    """The table, event by event. Holds one entry a task and one a line."""
+    """The table, event by event. Holds one entry per task and one per line."""
 
     def __init__(self) -> None:
         self._repositories: dict[TaskId, str] = {}

@@ -68,7 +68,7 @@ class _Message(_Strict, frozen=True):
     notification: _Shown | None = None
 
 
-class _Sent(_Strict, frozen=True):
+class _SendRequest(_Strict, frozen=True):
     message: _Message
 
 
@@ -151,7 +151,7 @@ class Google:
         if request.path != f"/v1/projects/{PROJECT}/messages:send" or request.method != "POST":
             return "", Answer(403, error_body(403, "SENDER_ID_MISMATCH"))
         try:
-            message = msgspec.json.decode(request.body, type=_Sent).message
+            message = msgspec.json.decode(request.body, type=_SendRequest).message
         except msgspec.DecodeError as error:
             return "", Answer(400, error_body(400, "INVALID_ARGUMENT", str(error)))
         if wrong := _wrong(message, request.body):

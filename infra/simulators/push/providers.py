@@ -36,7 +36,7 @@ class Fault(msgspec.Struct, kw_only=True):
     wait: asyncio.Event | None = None
 
 
-class Taken(NamedTuple):
+class ReceivedPush(NamedTuple):
     """A push that a service accepted: for which endpoint or token, and as it came."""
 
     service: Named
@@ -51,7 +51,7 @@ class Providers:
         self.browsers = Browsers(entropy, clock)
         self.apple = Apple(entropy, clock)
         self.google = Google(entropy, clock)
-        self.taken: list[Taken] = []
+        self.taken: list[ReceivedPush] = []
         self.asked: dict[Named, int] = {"web": 0, "apns": 0, "fcm": 0, "oauth": 0}
         self._faults: list[Fault] = []
 
@@ -91,7 +91,7 @@ class Providers:
             case _:
                 address, answer = self.google.push(request)
         if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            self.taken.append(Taken(named, address, request))
+            self.taken.append(ReceivedPush(named, address, request))
         return answer
 
     def _refusal(self, named: Named, fault: Fault) -> Answer:

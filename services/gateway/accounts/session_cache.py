@@ -23,7 +23,7 @@ _MAX_ENTRIES: Final = 10_000
 _log = logger(__name__)
 
 
-class _Kept(NamedTuple):
+class _CacheEntry(NamedTuple):
     principal: Principal
     at: datetime
 
@@ -40,7 +40,7 @@ class SessionCache:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: LruMap[str, _Kept] = LruMap(_MAX_ENTRIES)
+        self._kept: LruMap[str, _CacheEntry] = LruMap(_MAX_ENTRIES)
         self._lookups: dict[str, _Lookup] = {}
         self._forgotten = 0
 
@@ -89,7 +89,7 @@ class SessionCache:
         if found is None:
             self._kept.pop(name, None)
         elif forgotten == self._forgotten:  # else it may have been revoked while we looked
-            self._kept.put(name, _Kept(found, now))
+            self._kept.put(name, _CacheEntry(found, now))
 
     def remembers(self, name: str) -> bool:
         """Return whether `recall` would answer from the cache."""

@@ -38,7 +38,7 @@ class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptMachine(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt's machine, from the wish for it to its bill; null is what is not known yet.
+    """One attempt's machine, from the request for it to its bill; null is what is not known yet.
 
     `outcome` is empty while it runs and when it ended as it should; otherwise `refused: …` or
     `lost: …`.

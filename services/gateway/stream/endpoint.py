@@ -40,7 +40,7 @@ _connections = Gauge("errand_gateway_connections", "Devices on the stream.")
 _log = logger(__name__)
 
 
-class _Gone(Exception):
+class _Disconnected(Exception):
     """The device closed the connection."""
 
 
@@ -98,7 +98,7 @@ class Stream:
         _connections.inc()
         try:
             await self._serve(receive, send)
-        except _Gone:
+        except _Disconnected:
             return
         except Closed as end:
             await self._say_goodbye(send, end)
@@ -113,7 +113,7 @@ class Stream:
             try:
                 await send({"type": "websocket.send", "text": frame.decode()})
             except _SOCKET_IS_CLOSED:
-                raise _Gone from None
+                raise _Disconnected from None
 
         hello = await _hello(receive_frame, within_seconds=self._patience.hello_seconds)
         principal = await self._identify(hello)
@@ -122,13 +122,15 @@ class Stream:
         entry = _Entry(principal, hello.token)
         session = Session(principal, hello, self._session_dependencies(entry), send_frame)
         spot = self._enter(entry, hello.device.id)
-        why: Closed | _Gone | None = None  # raised inside `except*` it would come out in a group
+        why: Closed | _Disconnected | None = (
+            None  # raised inside `except*` it would come out in a group
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_raise_when(entry.end))
                 group.create_task(self._watch_over(entry))
                 await session.run(receive_frame)
-        except* (Closed, _Gone) as reasons:
+        except* (Closed, _Disconnected) as reasons:
             why = _first(reasons)
         finally:
             self._leave(entry, spot)
@@ -241,10 +243,10 @@ async def _raise_when(end: asyncio.Future[Closed]) -> None:
     raise await end
 
 
-def _first(group: BaseExceptionGroup[Closed | _Gone]) -> Closed | _Gone:
+def _first(group: BaseExceptionGroup[Closed | _Disconnected]) -> Closed | _Disconnected:
     for error in group.exceptions:
         return _first(error) if isinstance(error, BaseExceptionGroup) else error
-    return _Gone()
+    return _Disconnected()
 
 
 def _short(end: Closed) -> str:
@@ -269,7 +271,7 @@ async def _hello(
 
 def _content(message: Message) -> bytes | str:
     if message["type"] != "websocket.receive":
-        raise _Gone
+        raise _Disconnected
     text: str | None = message.get("text")
     content: bytes | str = text if text is not None else message.get("bytes") or b""
     return content

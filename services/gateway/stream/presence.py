@@ -29,7 +29,7 @@ class DeviceView(msgspec.Struct, frozen=True):
     version: int = 0
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _StoredPresence(msgspec.Struct, frozen=True):
     look: DeviceView
     until: float
 
@@ -41,7 +41,7 @@ class DeviceKey(NamedTuple):
     device: str
 
 
-_kept = msgspec.json.Decoder(_Kept)
+_kept = msgspec.json.Decoder(_StoredPresence)
 
 
 class Presence:
@@ -106,7 +106,9 @@ class Presence:
                     pipe.hdel(_key(spot.person), spot.device)
                 else:
                     pipe.hset(
-                        _key(spot.person), spot.device, msgspec.json.encode(_Kept(look, until))
+                        _key(spot.person),
+                        spot.device,
+                        msgspec.json.encode(_StoredPresence(look, until)),
                     )
                     pipe.expire(_key(spot.person), KEPT_SECONDS)
             await pipe.execute()

@@ -231,7 +231,9 @@ class Session:
 
     async def _command(self, command: frames.Cmd) -> None:
         if not self._commands.spend(asyncio.get_running_loop().time()):
-            raise Closed(frames.RATE_LIMITED, f"At most {_COMMANDS_PER_SECOND} commands a second.")
+            raise Closed(
+                frames.RATE_LIMITED, f"At most {_COMMANDS_PER_SECOND} commands per second."
+            )
         try:
             if command.task and not is_task_id(command.task):
                 raise not_found()

@@ -95,7 +95,7 @@ NO_TASK: Final = Task()
 
 
 class Submit(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for work. An empty `model` means the operator's own, `default_model`.
+    """Submit a task. An empty `model` means the operator's own, `default_model`.
 
     `has_default_budget`: the caller named no sum, so this installation's own stands in `budget`.
     """
@@ -146,7 +146,7 @@ class Cancel(msgspec.Struct, frozen=True):
 
 
 class Archive(msgspec.Struct, frozen=True):
-    """Put a task that has ended out of sight."""
+    """Archive a task that has ended."""
 
 
 class RaiseBudget(msgspec.Struct, frozen=True):
@@ -273,7 +273,7 @@ def _decide(command: Said, task: Task) -> Decision:
             raise refused(
                 409,
                 "task_not_ended",
-                "The task has not ended, and what is out of sight would go on spending. Cancel it "
+                "The task has not ended, and an archived task would go on spending. Cancel it "
                 "first; then archive it.",
             )
         case RaiseBudget() if task.end:

@@ -17,7 +17,7 @@ from events.protocol.ephemeral import Ephemeral, EphemeralKind
 from services.worker.agent.text.redaction import RedactedStream, Redactor
 from services.worker.ports import OnDelta, OnOutput
 
-_PAUSE_SECONDS: Final = 0.04  # 25 items a second
+_PAUSE_SECONDS: Final = 0.04  # 25 items per second
 _MAX_CHARACTERS: Final = 16_000
 
 

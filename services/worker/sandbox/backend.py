@@ -70,7 +70,7 @@ class RunningCommand(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of it after its end."""
+        """Release it after its end."""
         ...
 
 

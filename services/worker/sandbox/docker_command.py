@@ -100,7 +100,7 @@ class ContainerCommand:
             await self.close()
 
     async def close(self) -> None:
-        """Let go of it; what it put in the background lives on until something is killed."""
+        """Release it; what it put in the background lives on until something is killed."""
         self._is_over = True
         self._writer.transport.abort()
         await asyncio.sleep(0)  # the connection is closed in the loop's next round

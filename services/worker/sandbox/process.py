@@ -146,7 +146,7 @@ class ChildProcess:
         self._transport.close()
 
     async def close(self) -> None:
-        """Let go of it after its end."""
+        """Release it after its end."""
         await self.kill()
 
     def _input(self) -> asyncio.WriteTransport | None:

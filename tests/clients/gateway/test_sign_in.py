@@ -1,4 +1,4 @@
-"""Whose session it is: the file that keeps tokens, and how a gateway is found."""
+"""The session of a person: the file that keeps tokens, and how a gateway is found."""
 
 import asyncio
 import json

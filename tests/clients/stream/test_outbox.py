@@ -69,7 +69,7 @@ def test_programs_may_write_at_the_same_time(path: Path) -> None:
     assert sorted(Outbox(path, "here").waiting()) == sorted(map(kept, range(40)))
 
 
-class Sent:
+class SentCommands:
     """A sender, and the time as the test has it."""
 
     def __init__(self, path: Path) -> None:
@@ -86,11 +86,11 @@ class Sent:
 
 
 @pytest.fixture
-def sent(path: Path) -> Sent:
-    return Sent(path)
+def sent(path: Path) -> SentCommands:
+    return SentCommands(path)
 
 
-def test_one_is_sent_at_a_time_and_none_too_soon(sent: Sent) -> None:
+def test_one_is_sent_at_a_time_and_none_too_soon(sent: SentCommands) -> None:
     for number in (1, 2):
         sent.sender.keep(kept(number))
 
@@ -111,7 +111,7 @@ def test_one_is_sent_at_a_time_and_none_too_soon(sent: Sent) -> None:
     assert '"id-4"' in (sent.next(after_seconds=0.1) or "")
 
 
-def test_what_was_not_answered_is_sent_again_on_the_next_connection(sent: Sent) -> None:
+def test_what_was_not_answered_is_sent_again_on_the_next_connection(sent: SentCommands) -> None:
     sent.sender.keep(kept(1))
     first = sent.next()
     sent.sender.begin()
@@ -119,7 +119,7 @@ def test_what_was_not_answered_is_sent_again_on_the_next_connection(sent: Sent) 
     assert sent.next(after_seconds=2) == first
 
 
-def test_a_no_for_now_keeps_the_command_and_its_place(sent: Sent) -> None:
+def test_a_no_for_now_keeps_the_command_and_its_place(sent: SentCommands) -> None:
     for number in (1, 2):
         sent.sender.keep(kept(number))
     first = sent.next()
@@ -134,7 +134,7 @@ def test_a_no_for_now_keeps_the_command_and_its_place(sent: Sent) -> None:
     assert [each.id for each in sent.outbox.waiting()] == ["id-1", "id-2"]
 
 
-def test_a_no_for_good_takes_the_command_out(sent: Sent) -> None:
+def test_a_no_for_good_takes_the_command_out(sent: SentCommands) -> None:
     sent.sender.keep(kept(1))
     sent.next()
     problem = Problem("Answered already.", 409)

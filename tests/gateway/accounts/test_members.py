@@ -1,4 +1,4 @@
-"""Members of an account are invited, promoted and removed; other accounts stay out of sight."""
+"""Members of an account are invited, promoted and removed; nothing of other accounts is shown."""
 
 import asyncio
 

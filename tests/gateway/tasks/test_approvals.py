@@ -1,4 +1,4 @@
-"""An answer to a request for leave: once, in time, and to what was seen."""
+"""An answer to a request for approval: once, in time, and to what was seen."""
 
 from datetime import timedelta
 

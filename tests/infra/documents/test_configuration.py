@@ -25,13 +25,13 @@ class Visitor(msgspec.Struct, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Purse:
+class Wallet:
     is_full: bool = True
     """Full at first."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Customer(Purse):
+class Customer(Wallet):
     sum_usd: int
     """Sum to spend."""
 

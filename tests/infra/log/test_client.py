@@ -59,7 +59,7 @@ _said = st.one_of(
 )
 
 
-class Heard:
+class Recorder:
     """Stands in the place of a client, and keeps what a parser tells it, by subscription."""
 
     def __init__(self):
@@ -120,7 +120,7 @@ def quick_parser(heard):
 @given(st.lists(_said, max_size=12), st.lists(st.integers(1, 60), min_size=1, max_size=8))
 async def test_however_it_is_torn_the_same_is_read_as_by_nats_py(said, sizes):
     content = b"".join(said)
-    heard, by_nats_py = Heard(), Heard()
+    heard, by_nats_py = Recorder(), Recorder()
     quick, slow = quick_parser(heard), Parser(by_nats_py)
     at, number = 0, 0
     while at < len(content):
@@ -136,11 +136,11 @@ async def test_however_it_is_torn_the_same_is_read_as_by_nats_py(said, sizes):
 @pytest.mark.parametrize("garbage", [b"HMSG a 1 b c\r\n", b"MSG a 1 x\r\n", b"HELLO\r\n"])
 async def test_what_is_no_protocol_is_refused(garbage):
     with pytest.raises(nats.errors.ProtocolError):
-        await quick_parser(Heard()).parse(garbage)
+        await quick_parser(Recorder()).parse(garbage)
 
 
 async def test_half_a_message_is_forgotten_with_its_connection():
-    heard = Heard()
+    heard = Recorder()
     parser = quick_parser(heard)
     await parser.parse(b"MSG a 1 10\r\nabc")
     parser.reset()
@@ -149,7 +149,7 @@ async def test_half_a_message_is_forgotten_with_its_connection():
 
 
 async def test_answers_that_come_at_once_are_taken_at_once():
-    heard = Heard()
+    heard = Recorder()
     block = b"NATS/1.0\r\nNats-Sequence: 1\r\n\r\n"
     answer = b"HMSG _INBOX.a.1 3 %d %d\r\n%bhi\r\n" % (len(block), len(block) + 2, block)
     await quick_parser(heard).parse(answer * 3)
@@ -158,7 +158,7 @@ async def test_answers_that_come_at_once_are_taken_at_once():
 
 
 async def test_what_came_behind_the_end_of_a_connection_is_not_read():
-    heard = Heard()
+    heard = Recorder()
     parser = quick_parser(heard)
 
     async def connect_again(text):

@@ -1,6 +1,6 @@
 """A log as real work leaves it: whole tasks, interleaved, with the sizes that events have in life.
 
-Deterministic, so that two runs write the same. A task of `TURNS` turns has about `EVENTS_A_TASK`
+Deterministic, so that two runs write the same. A task of `TURNS` turns has about `EVENTS_PER_TASK`
 events; a reply's text is 80 to 900 characters long, a tool's output 40 to 1,500.
 """
 
@@ -51,7 +51,7 @@ from events.protocol.readers import reader_name
 from infra.log.event_log import EventLog
 
 TURNS: Final = 38
-EVENTS_A_TASK: Final = 200
+EVENTS_PER_TASK: Final = 200
 ACCOUNTS: Final = 20
 
 _BEGINNING: Final = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -187,7 +187,7 @@ async def record(
     `pace` is awaited before each batch with the share of the events that is appended, 0 to 1.
     """
     appended = 0
-    numbers = iter(range(first_task, first_task + max(1, round(events / EVENTS_A_TASK))))
+    numbers = iter(range(first_task, first_task + max(1, round(events / EVENTS_PER_TASK))))
 
     async def append_some() -> None:
         nonlocal appended

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from infra.runtime.clock import Clock, utc_now
 from infra.simulators.push import apns
-from infra.simulators.push.providers import Fault, Providers, Taken, running_providers
+from infra.simulators.push.providers import Fault, Providers, ReceivedPush, running_providers
 from services.gateway.push.notification.address import WebAddress, WebKeys
 from services.gateway.push.notification.message import Message
 from services.gateway.push.settings import PushSettings
@@ -69,7 +69,7 @@ class Browser:
         assert padded.endswith(b"\x02"), "the last record ends in 2"
         return padded[:-1]
 
-    def read(self, taken: Taken) -> dict[str, Any]:
+    def read(self, taken: ReceivedPush) -> dict[str, Any]:
         """Read a push as the JSON it is."""
         read: dict[str, Any] = msgspec.json.decode(self.decrypt(taken.request.body))
         return read
@@ -165,5 +165,5 @@ def message(now: datetime, **changes: Any) -> Message:
     return Message(**{**known, **changes})
 
 
-def header(taken: Taken, *names: str) -> Mapping[str, str]:
+def header(taken: ReceivedPush, *names: str) -> Mapping[str, str]:
     return {name: taken.request.headers[name] for name in names}

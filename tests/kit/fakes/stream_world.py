@@ -47,7 +47,7 @@ class _Item(msgspec.Struct):
 _items = msgspec.json.Decoder(list[_Item])
 
 
-class _Gone(Exception):
+class _Disconnected(Exception):
     """The phone closed the connection."""
 
 
@@ -176,14 +176,14 @@ class Phone:
             )  # type: ignore[arg-type]
             try:
                 await Session(principal, hello, dependencies, self._take).run(self._say)
-            except* (Closed, _Gone):
+            except* (Closed, _Disconnected):
                 pass
             await asyncio.sleep(self.world.chance.uniform(0, 0.4))
 
     async def _say(self) -> bytes:
         said = await self._said.get()
         if said is None:
-            raise _Gone
+            raise _Disconnected
         return said
 
     async def _take(self, frame: bytes) -> None:

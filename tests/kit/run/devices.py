@@ -80,7 +80,7 @@ class Tokens:
         return True
 
 
-class Done(NamedTuple):
+class Performed(NamedTuple):
     task: TaskId
     version: int
 
@@ -101,14 +101,14 @@ class Performer:
         command_id: str,
         op: str,
         arguments: bytes,
-    ) -> Done:
+    ) -> Performed:
         self.asked.append((command_id, op, arguments))
         if self.crash is not None:
             raise self.crash
         if op != "instruct" or task is None:
             raise refused(400, "unknown_op", f"There is no command {op}.")
         recorded = await self._log.append(History(principal.account, task), "said")
-        return Done(task, recorded.version)
+        return Performed(task, recorded.version)
 
 
 class Logbook:

@@ -9,13 +9,13 @@ from services.worker.effects.live_output import LiveOutput
 from tests.kit.probe.eventually import eventually
 
 
-class Heard(list):
+class PublishedItems(list):
     async def __call__(self, body):
         self.append(msgspec.json.decode(body))
 
 
 async def test_pieces_that_come_together_are_said_together():
-    heard = Heard()
+    heard = PublishedItems()
     live = LiveOutput(TaskId("t"), heard)
     show = live.reply(2)
 
@@ -36,7 +36,7 @@ async def test_pieces_that_come_together_are_said_together():
 
 
 async def test_a_reply_asked_for_again_begins_anew():
-    heard = Heard()
+    heard = PublishedItems()
     live = LiveOutput(TaskId("t"), heard)
 
     live.reply(1)("text", 0, "lost")
@@ -48,7 +48,7 @@ async def test_a_reply_asked_for_again_begins_anew():
 
 
 async def test_output_is_shown_by_call_even_when_a_character_comes_in_two_pieces():
-    heard = Heard()
+    heard = PublishedItems()
     live = LiveOutput(TaskId("t"), heard)
     show = live.output(CallId("c"))
 
@@ -60,7 +60,7 @@ async def test_output_is_shown_by_call_even_when_a_character_comes_in_two_pieces
 
 
 async def test_of_a_flood_only_the_newest_is_shown_at_its_place():
-    heard = Heard()
+    heard = PublishedItems()
     live = LiveOutput(TaskId("t"), heard)
 
     live.output(CallId("c"))(b"x" * 100_000)
@@ -72,7 +72,7 @@ async def test_of_a_flood_only_the_newest_is_shown_at_its_place():
 
 
 async def test_live_items_come_at_most_25_times_a_second():
-    heard = Heard()
+    heard = PublishedItems()
     live = LiveOutput(TaskId("t"), heard)
     over = asyncio.Event()
     async with asyncio.TaskGroup() as group:
@@ -90,7 +90,7 @@ async def test_live_items_come_at_most_25_times_a_second():
 
 
 async def test_beats_say_who_lives_and_at_once_when_a_reader_is_needed():
-    heard = Heard()
+    heard = PublishedItems()
     reader = [1]
     beats = HeartbeatSender(
         heard,

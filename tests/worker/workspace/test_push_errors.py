@@ -1,4 +1,4 @@
-"""Why a forge does not take a branch, and what to do about it, in the forges' own words."""
+"""Reasons why a forge refuses a branch, with remedies, from the forges' own words."""
 
 import pytest
 

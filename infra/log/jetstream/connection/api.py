@@ -92,7 +92,7 @@ class ApiMessage(msgspec.Struct, frozen=True):
 
     @property
     def stored_at(self) -> datetime:
-        """When the server stored it, to the microsecond."""
+        """The time at which the server stored it, to the microsecond."""
         return msgspec.convert(self.time, datetime)
 
 

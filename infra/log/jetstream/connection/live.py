@@ -56,12 +56,12 @@ async def subscribe_live(
         subscription = await connection.client.subscribe(subject, cb=take)
         try:
             while not until.is_set():
-                stirred = signal.next
+                signalled = signal.next
                 if waiting:
                     yield waiting.popleft()
                 else:
                     connection.require_open()
-                    await wait_for_either(stirred, until)
+                    await wait_for_either(signalled, until)
         finally:
             if not connection.is_closed:
                 await subscription.unsubscribe()

@@ -110,7 +110,7 @@ async def follow(
             begin = _Beginning(scope, last, is_first=last == after)
             async with _consumer(connection, name, begin, heartbeat_seconds) as consumer:
                 while not until.is_set():
-                    stirred = consumer.signal.next
+                    signalled = consumer.signal.next
                     await consumer.top_up()
                     if batch := consumer.next_batch():
                         last = batch[-1].sequence
@@ -121,7 +121,7 @@ async def follow(
                     else:
                         if scope.yields_when_idle:
                             yield []
-                        await wait_for_either(stirred, until, seconds=heartbeat_seconds)
+                        await wait_for_either(signalled, until, seconds=heartbeat_seconds)
         except Unavailable as error:
             reason = str(error)
         if reason:

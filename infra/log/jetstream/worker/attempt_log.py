@@ -130,13 +130,13 @@ class AttemptLog:
         connection ends for good.
         """
         while not until.is_set():
-            stirred = self._signal.next
+            signalled = self._signal.next
             await self._read_patiently()
             if self._arrived:
                 yield self._give()
             else:
                 await self._tend()
-                await wait_for_either(stirred, until, seconds=self._tick())
+                await wait_for_either(signalled, until, seconds=self._tick())
 
     async def _reach(self, last: int | None, within_seconds: float) -> None:
         """Wait until everything up to the sequence `last` is here; None: to the history's end."""
@@ -146,12 +146,12 @@ class AttemptLog:
                 if last is None:
                     last = await self._last_sequence()
                 while True:
-                    stirred = self._signal.next
+                    signalled = self._signal.next
                     await self._read()
                     if self._sequence >= last:
                         return
                     await self._tend()
-                    await wait_for_either(stirred, never, seconds=self._tick())
+                    await wait_for_either(signalled, never, seconds=self._tick())
         except TimeoutError:
             raise Unavailable(
                 "The reader of this attempt does not deliver, or the gateway does not say what is "

@@ -14,7 +14,7 @@ import msgspec
 
 IMAGE_TOKENS = 1600
 MESSAGE_TOKENS = 4
-_BYTES_A_TOKEN = 4
+_BYTES_PER_TOKEN = 4
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -38,12 +38,12 @@ def canonical(value: object) -> bytes:
 
 def count_text(text: str) -> int:
     """Count the tokens of a text; an empty one has none."""
-    return -(-len(text.encode()) // _BYTES_A_TOKEN)
+    return -(-len(text.encode()) // _BYTES_PER_TOKEN)
 
 
 def count_json(value: object) -> int:
     """Count the tokens of a JSON value in its canonical form."""
-    return -(-len(canonical(value)) // _BYTES_A_TOKEN)
+    return -(-len(canonical(value)) // _BYTES_PER_TOKEN)
 
 
 def pieces(raw: dict[str, Any]) -> list[Piece]:

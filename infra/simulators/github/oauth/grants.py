@@ -54,7 +54,7 @@ class Granted(msgspec.Struct, frozen=True):
         return "repo" in self.scope.split(",")
 
 
-class _Kept(msgspec.Struct):
+class _GrantsFile(msgspec.Struct):
     tokens: dict[str, Granted] = {}
 
 
@@ -80,7 +80,7 @@ class OAuth:
         self._clock = clock
         self._token = token
         self._file = directory / "oauth.json"
-        self._kept = json_files.read(self._file, _Kept) or _Kept()
+        self._kept = json_files.read(self._file, _GrantsFile) or _GrantsFile()
         self._codes: dict[str, _Code] = {}
 
     def check(self, asked: Mapping[str, str]) -> None:

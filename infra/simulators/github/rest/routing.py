@@ -14,7 +14,7 @@ from infra.simulators.github.store.pull_requests import PullRequests
 from infra.simulators.github.store.repositories import Repositories, Repository
 
 _VERSIONS = ("2022-11-28", "2026-03-10")
-_REQUESTS_AN_HOUR = 5000
+_REQUESTS_PER_HOUR = 5000
 _MAX_PAGE_SIZE = 100
 _PAGE = 30
 _WHOLE = re.compile(r"[0-9]{1,6}", re.ASCII)
@@ -149,8 +149,8 @@ def check(request: Request, sender: Sender) -> None:
 def rate(clock: Clock) -> Shape:
     """Shape the limit of requests an hour, which here is never reached."""
     return {
-        "limit": _REQUESTS_AN_HOUR,
-        "remaining": _REQUESTS_AN_HOUR,
+        "limit": _REQUESTS_PER_HOUR,
+        "remaining": _REQUESTS_PER_HOUR,
         "used": 0,
         "reset": int(clock().timestamp()) + 3600,
     }

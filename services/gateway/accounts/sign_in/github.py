@@ -70,7 +70,7 @@ class _Token(msgspec.Struct):
     error: str = ""
 
 
-class _Found(msgspec.Struct):
+class _SearchResult(msgspec.Struct):
     items: tuple[RepositoryInfo, ...]
 
 
@@ -146,7 +146,7 @@ class GitHub:
             answer = await self._get("/search/repositories", token, q=asked, sort="updated", **size)
             if answer.status_code == _UNPROCESSABLE:  # no such owner, or one not to be seen
                 return RepositoryPage((), has_more=False)
-            lines = _read(answer, _Found).items
+            lines = _read(answer, _SearchResult).items
         return RepositoryPage(lines, has_more="next" in answer.links)
 
     async def _get(self, path: str, token: str, **query: str | int) -> httpx.Response:

@@ -22,8 +22,8 @@ from services.gateway.stores.database import Connection, Pool, across_accounts
 
 _WAITING: Final = 200
 _SEND_SECONDS: Final = 20.0
-_AN_HOUR: Final = timedelta(hours=1)
-_LINKS_AN_HOUR: Final = 10
+_HOUR: Final = timedelta(hours=1)
+_LINKS_PER_HOUR: Final = 10
 
 _KNOWN = """
     SELECT p.account, p.person, a.name FROM accounts.person AS p
@@ -123,8 +123,8 @@ class Mail:
 
     async def _links(self, connection: Connection, email: str) -> list[_Link]:
         """Create a link for each account that knows the address."""
-        since = self._clock() - _AN_HOUR
-        if await connection.fetchval(_LATELY, email, since) >= _LINKS_AN_HOUR:
+        since = self._clock() - _HOUR
+        if await connection.fetchval(_LATELY, email, since) >= _LINKS_PER_HOUR:
             return []
         rows = await connection.fetch(_KNOWN, email)
         places = [(row["account"], row["person"], row["name"]) for row in rows]

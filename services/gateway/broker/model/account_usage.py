@@ -101,10 +101,10 @@ class AccountUsage:
             found[row["owner"]][f"{row['per']}_microusd"] = row["limit_microusd"]
         return {owner: Limits(**each) for owner, each in found.items()}
 
-    async def set_limits(self, wishes: Mapping[str, Limits]) -> None:
+    async def set_limits(self, limits_by_owner: Mapping[str, Limits]) -> None:
         """Set the limits of accounts and persons, all or none."""
         async with across_accounts(self._pool) as connection:
-            for owner, limits in wishes.items():
+            for owner, limits in limits_by_owner.items():
                 await _set(connection, owner, "day", limits.day_microusd)
                 await _set(connection, owner, "month", limits.month_microusd)
 

@@ -55,7 +55,7 @@ async def throw(
 async def clear(
     request: AnyRequest, context: Context, *, level: FromPath[Level], owner: FromQuery[str] = ""
 ) -> None:
-    """Let go on what the switch stopped. Tasks that failed of it go on when they are told to."""
+    """Clear a kill switch. Tasks that it made fail go on when a person instructs them to."""
     _require_operator(request, context)
     if not await context.broker.switches.clear(level, owner):
         raise not_found("switch")

@@ -22,7 +22,7 @@ class Refused(Exception):
     """A request cannot be met; the text says why, for the model."""
 
 
-class Found:
+class FoundFiles:
     """The files to look at, and what is left out of them."""
 
     def __init__(self, root: str) -> None:
@@ -66,9 +66,9 @@ def check_place(place: str, path: str) -> None:
     raise Refused(f"There is no file or directory {path}; {name_of(above)} is there.")
 
 
-def find_files(root: str) -> Found:
+def find_files(root: str) -> FoundFiles:
     """Gather the files under a directory, or the one file."""
-    found = Found(root)
+    found = FoundFiles(root)
     if not os.path.isdir(root):
         found.files.add(root)
     elif not _from_git(root, found):
@@ -76,7 +76,7 @@ def find_files(root: str) -> Found:
     return found
 
 
-def _from_git(root: str, found: Found) -> bool:
+def _from_git(root: str, found: FoundFiles) -> bool:
     """Add what git lists; return False where git cannot say, or ignores the directory."""
     if ".git" in root.split("/"):
         return False
@@ -115,7 +115,7 @@ def _git(directory: str, *arguments: str) -> list[str] | None:
     return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
 
 
-def _walk(root: str, found: Found) -> None:
+def _walk(root: str, found: FoundFiles) -> None:
     """Gather every file under a directory, but for a repository's own and the kernel's."""
     for directory, names, files in os.walk(root, onerror=lambda error: _unread(error, found)):
         if found.is_late:
@@ -133,11 +133,11 @@ def _walk(root: str, found: Found) -> None:
         found.files.update(os.path.join(directory, name) for name in [*files, *links])
 
 
-def _unread(error: OSError, found: Found) -> None:
+def _unread(error: OSError, found: FoundFiles) -> None:
     found.notes.append(f"could not be read: {name_of(os.fsdecode(error.filename))}")
 
 
-def ignored_note(found: Found) -> list[str]:
+def ignored_note(found: FoundFiles) -> list[str]:
     """Return a note on what git ignores there, if anything."""
     if not found.ignored:
         return []

@@ -90,8 +90,8 @@ async def put_settings(
 ) -> SettingsKept:
     """Set the budgets. Each model call is held to them from now on."""
     require_owner(principal)
-    wishes = {principal.account: data.account, principal.person: data.person}
-    await context.broker.spending.set_limits(wishes)
+    limits_by_owner = {principal.account: data.account, principal.person: data.person}
+    await context.broker.spending.set_limits(limits_by_owner)
     return await _settings(context, principal)
 
 
@@ -99,12 +99,12 @@ async def _settings(context: GatewayContext, principal: Principal) -> SettingsKe
     payer = BillingContext(
         account=principal.account, person=principal.person, task=TaskId(""), attempt=0
     )
-    purses = [p for p in spend_limits_of(payer, context.broker.clock()) if p.per != "task"]
+    spend_limits = [p for p in spend_limits_of(payer, context.broker.clock()) if p.per != "task"]
     limits = await context.broker.spending.limits([principal.account, principal.person])
     own, default = limits[principal.account], context.broker.spending.account_day_microusd
     if own.day_microusd is None and default:
         limits = {**limits, principal.account: replace(own, day_microusd=default)}
-    spent = await context.broker.spending.spent(purses)
+    spent = await context.broker.spending.spent(spend_limits)
     account, person = (
         Allowance(limits[owner], spent[owner]) for owner in (principal.account, principal.person)
     )

@@ -23,7 +23,7 @@ _NAME: Final = re.compile(r"\w[\w .'@+-]{0,63}")
 
 
 class Invitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to invite. With an `email` they can also sign in by a mailed link."""
+    """The person to invite. With an `email` they can also sign in by a mailed link."""
 
     name: str
     role: Role = "member"

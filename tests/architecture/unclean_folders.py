@@ -3,4 +3,4 @@
 UNCLEAN = {
     "services/gateway": 28,
 }
-CROWDED = frozenset(["tests", "tests/bench"])
+CROWDED = frozenset(["tests"])

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from events import NOWHERE, event_subject
 from events.codec import encode
 from infra.log.jetstream import JetStreamLog
-from tests.bench.measure import percentile, say
+from tests.bench.kit.measure import percentile, say
 from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.servers.nats_connections import as_role
 from tests.kit.servers.stack import RealServers, real_servers

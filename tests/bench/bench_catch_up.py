@@ -16,7 +16,7 @@ import psutil
 
 from infra.local.servers.provisioning import create_database
 from infra.log.jetstream import JetStreamLog
-from tests.bench.measure import say
+from tests.bench.kit.measure import say
 from tests.kit.build.realistic_log import record
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint

@@ -10,10 +10,10 @@ fsync.
 import asyncio
 import time
 
-from tests.bench.crowd import Crowd, crowd
-from tests.bench.edge import Busy, Edge, edge, stamp
-from tests.bench.measure import percentile, say
-from tests.bench.phones import Deliveries, PhoneSpec
+from tests.bench.kit.delivery_path import Busy, DeliveryPath, delivery_path, stamp
+from tests.bench.kit.measure import percentile, say
+from tests.bench.kit.phone_processes import PhoneProcesses, phone_processes
+from tests.bench.kit.phones import Deliveries, PhoneSpec
 
 TASKS, PHONES = 200, 1_000
 EVENTS_PER_SECOND = 1_000
@@ -23,9 +23,9 @@ _MAX_SECONDS = 300
 
 
 async def run() -> dict[str, object]:
-    async with edge() as road, asyncio.timeout(_MAX_SECONDS):
+    async with delivery_path() as road, asyncio.timeout(_MAX_SECONDS):
         tasks, specs = await _set_up(road)
-        async with crowd(road.address, specs, processes=2) as phones:
+        async with phone_processes(road.address, specs, processes=2) as phones:
             await phones.live()
             say(f"{PHONES:,} phones watch {TASKS} tasks")
             await _pace(tasks, WARM_UP_SECONDS)
@@ -50,7 +50,7 @@ async def run() -> dict[str, object]:
     }
 
 
-async def _set_up(road: Edge) -> tuple[list[Busy], list[PhoneSpec]]:
+async def _set_up(road: DeliveryPath) -> tuple[list[Busy], list[PhoneSpec]]:
     seats = await road.people(TASKS // _TASKS_PER_ACCOUNT)
     tasks = [Busy(road.log, seats[n // _TASKS_PER_ACCOUNT][0].account, n) for n in range(TASKS)]
     for task in tasks:
@@ -84,7 +84,7 @@ async def _pace(tasks: list[Busy], seconds: float) -> list[float]:
     return took
 
 
-async def _quiet(phones: Crowd, tasks: list[Busy]) -> Deliveries:
+async def _quiet(phones: PhoneProcesses, tasks: list[Busy]) -> Deliveries:
     """Wait until every phone is at its head, ten seconds at most; what is missing is lost."""
     heads = sum(task.version for task in tasks) * PHONES // TASKS
     told = await phones.tell()

@@ -11,10 +11,10 @@ import sys
 import time
 from contextlib import AsyncExitStack
 
-from tests.bench.crowd import Address, crowd
-from tests.bench.edge import Busy, edge, stamp
-from tests.bench.measure import say
-from tests.bench.phones import Deliveries, PhoneSpec
+from tests.bench.kit.delivery_path import Busy, delivery_path, stamp
+from tests.bench.kit.measure import say
+from tests.bench.kit.phone_processes import Address, phone_processes
+from tests.bench.kit.phones import Deliveries, PhoneSpec
 from tests.kit.run.projector_processes import ROOT
 from tests.kit.servers.stack import plain_environment
 
@@ -35,7 +35,7 @@ async def run() -> dict[str, object]:
 
 
 async def _ours() -> dict[str, float]:
-    async with edge() as road:
+    async with delivery_path() as road:
         [seats] = await road.people(1, PHONES // _PHONES_PER_PERSON)
         task = Busy(road.log, seats[0].account, 1)
         await task.begin()
@@ -43,7 +43,7 @@ async def _ours() -> dict[str, float]:
             PhoneSpec(seat.token, f"phone-{n}", task.history.task, address=seat.address)
             for n, seat in enumerate(seats * _PHONES_PER_PERSON)
         ]
-        async with crowd(road.address, specs) as phones:
+        async with phone_processes(road.address, specs) as phones:
             before = await phones.live()
             say(f"{PHONES:,} phones watch one task")
             began, used = time.perf_counter(), road.cpu_seconds()
@@ -76,7 +76,7 @@ async def _raw() -> float:
         port = free.getsockname()[1]
     async with AsyncExitStack() as running:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.bench.raw_broadcast", str(port)),
+            *(sys.executable, "-m", "tests.bench.kit.raw_broadcast", str(port)),
             env=plain_environment() | {"PYTHONPATH": str(ROOT)},
             cwd=ROOT,
             stdin=asyncio.subprocess.PIPE,
@@ -87,7 +87,7 @@ async def _raw() -> float:
         running.callback(process.stdin.close)
         await _listens(port)
         specs = [PhoneSpec("", f"phone-{number}") for number in range(PHONES)]
-        async with crowd(Address("127.0.0.1", port), specs) as phones:
+        async with phone_processes(Address("127.0.0.1", port), specs) as phones:
             await phones.live()
             process.stdin.write(b"%d\n" % RAW_EVENTS)
             assert process.stdout is not None

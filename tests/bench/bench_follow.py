@@ -26,7 +26,7 @@ from infra.log.event_key_settings import event_keys
 from infra.log.jetstream import Connection, JetStreamLog, connect
 from infra.operator.analytics.consumer import follow_events
 from services.projector.live import loop as live
-from tests.bench.measure import say
+from tests.bench.kit.measure import say
 from tests.kit.build.realistic_log import record
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint

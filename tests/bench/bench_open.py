@@ -8,15 +8,15 @@ where each event stands.
 
 import httpx
 
-from tests.bench.edge import Busy, edge
-from tests.bench.measure import say
+from tests.bench.kit.delivery_path import Busy, delivery_path
+from tests.bench.kit.measure import say
 from tests.kit.run.opened_task import at_rest, cpu_seconds, grow, open_task
 
 EVENTS = 10_000
 
 
 async def run() -> dict[str, object]:
-    async with edge() as road:
+    async with delivery_path() as road:
         [[seat]] = await road.people(1)
         task = Busy(road.log, seat.account, 0)
         await task.begin()

@@ -18,7 +18,7 @@ import msgspec
 from events import NOWHERE
 from infra.local.servers.provisioning import create_database
 from infra.log.jetstream import JetStreamLog
-from tests.bench.measure import percentile, say
+from tests.bench.kit.measure import percentile, say
 from tests.kit.build.realistic_log import record, story
 from tests.kit.probe.eventually import eventually
 from tests.kit.probe.postgres_rows import checkpoint

@@ -8,10 +8,10 @@ gateway put to the log meanwhile.
 import asyncio
 import time
 
-from tests.bench.crowd import crowd
-from tests.bench.edge import Busy, Edge, edge
-from tests.bench.measure import allow_open_files, say
-from tests.bench.phones import PhoneSpec
+from tests.bench.kit.delivery_path import Busy, DeliveryPath, delivery_path
+from tests.bench.kit.measure import allow_open_files, say
+from tests.bench.kit.phone_processes import phone_processes
+from tests.bench.kit.phones import PhoneSpec
 
 TASKS, PHONES = 200, 10_000
 EVENTS, MISSED = 60, 10
@@ -23,10 +23,10 @@ _READS = "errand_gateway_log_reads"
 
 async def run() -> dict[str, object]:
     allow_open_files(PHONES + _OTHER_FILES)
-    async with edge() as road, asyncio.timeout(_MAX_SECONDS):
+    async with delivery_path() as road, asyncio.timeout(_MAX_SECONDS):
         tasks, specs = await _set_up(road)
         empty = road.resident_bytes()
-        async with crowd(road.address, specs, at_once=500) as phones:
+        async with phone_processes(road.address, specs, at_once=500) as phones:
             first = await phones.live()
             held = road.resident_bytes()
             say(f"{PHONES:,} phones came in {first.seconds:.1f} s")
@@ -50,7 +50,7 @@ async def run() -> dict[str, object]:
     }
 
 
-async def _set_up(road: Edge) -> tuple[list[Busy], list[PhoneSpec]]:
+async def _set_up(road: DeliveryPath) -> tuple[list[Busy], list[PhoneSpec]]:
     phones_per_task = PHONES // TASKS
     seats = await road.people(TASKS, phones_per_task // _PHONES_PER_PERSON)
     tasks = [Busy(road.log, seats[number][0].account, number) for number in range(TASKS)]

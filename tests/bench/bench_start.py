@@ -4,7 +4,7 @@ What is between: scheduler, Machines API, a process that starts, its claim, clon
 """
 
 from events import ModelRequested
-from tests.bench.measure import carried_out, on_a_stack, percentile, say
+from tests.bench.kit.measure import carried_out, on_a_stack, percentile, say
 from tests.kit.run.phone import Phone
 from tests.kit.servers.stack import RealStack
 

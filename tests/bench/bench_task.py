@@ -6,7 +6,7 @@ delivery: diff, push and pull request are the submit's own work.
 """
 
 from events import ModelReplied, ModelRequested, Recorded, ToolCompleted, ToolStarted
-from tests.bench.measure import carried_out, on_a_stack, say
+from tests.bench.kit.measure import carried_out, on_a_stack, say
 from tests.kit.run.phone import Phone
 from tests.kit.servers.stack import RealStack
 

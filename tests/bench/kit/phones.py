@@ -1,4 +1,4 @@
-"""Many phones in one process, each a bare WebSocket: `python -m tests.bench.phones`.
+"""Many phones in one process, each a bare WebSocket: `python -m tests.bench.kit.phones`.
 
 A benchmark's clients must cost little beside what they measure, so nothing of a WebSocket library
 stands between the socket and the count. The client's rule is docs/reference/protocol.md's: the next

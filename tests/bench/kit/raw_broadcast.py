@@ -1,7 +1,7 @@
 """The floor of `fanout`: uvicorn, as the gateway runs it, telling one text to everybody.
 
-`python -m tests.bench.raw_broadcast PORT`. Each phone that connects is welcomed; after a line on
-standard input says how many, so many events are sent to all, each a frame of its own.
+`python -m tests.bench.kit.raw_broadcast PORT`. Each phone that connects is welcomed; after a line
+on standard input says how many, so many events are sent to all, each a frame of its own.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any
 
 from services.gateway.http.serving.connection_limits import ConnectionLimits
 from services.gateway.http.serving.server import bound, make_server, serve
-from tests.bench.edge import stamp
+from tests.bench.kit.delivery_path import stamp
 
 _WELCOME = '[{"t":"welcome"}]'
 

@@ -37,7 +37,7 @@ from infra.log.event_log import EventLog
 from infra.log.jetstream import JetStreamLog
 from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.settings import Settings
-from tests.bench.crowd import Address
+from tests.bench.kit.phone_processes import Address
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.gateway import OPERATOR, settings_for
 from tests.kit.run.projector_processes import ROOT, projector
@@ -59,7 +59,7 @@ class Seat(NamedTuple):
     address: str
 
 
-class Edge:
+class DeliveryPath:
     """The road, open. `log` may append anything."""
 
     def __init__(
@@ -148,18 +148,18 @@ async def _post(client: httpx.AsyncClient, path: str, body: object, token: str) 
 
 
 @asynccontextmanager
-async def edge() -> AsyncIterator[Edge]:
+async def delivery_path() -> AsyncIterator[DeliveryPath]:
     """Open the road on servers of its own."""
     with TemporaryDirectory() as directory, real_servers(Path(directory)) as servers:
-        await create_database(servers.postgres_url, "edge")
-        url = servers.servers.database_url("edge")
+        await create_database(servers.postgres_url, "delivery_path")
+        url = servers.servers.database_url("delivery_path")
         async with (
             as_admin(servers) as nats,
             projector(servers, url),
             _gateway(servers, url) as (address, metrics_port, process),
         ):
             log = JetStreamLog[Any](nats)
-            yield Edge(address, metrics_port, log, psutil.Process(process.pid))
+            yield DeliveryPath(address, metrics_port, log, psutil.Process(process.pid))
 
 
 @asynccontextmanager
@@ -237,5 +237,5 @@ class Busy:
 
 
 def stamp(now_ns: int) -> str:
-    """Return 120 characters that say when this was appended; tests.bench.phones reads them."""
+    """Return 120 characters that say when this was appended; tests.bench.kit.phones reads them."""
     return f"@{now_ns:020d}".ljust(120, ".")

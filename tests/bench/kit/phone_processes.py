@@ -1,4 +1,4 @@
-"""The other end of tests.bench.phones: phones in processes of their own, and what they tell."""
+"""The other end of tests.bench.kit.phones: phones in processes of their own, and what they tell."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tests.bench.phones import Deliveries, Order, PhoneSpec
+from tests.bench.kit.phones import Deliveries, Order, PhoneSpec
 from tests.kit.run.projector_processes import ROOT
 from tests.kit.servers.stack import plain_environment
 
@@ -23,7 +23,7 @@ class Address(NamedTuple):
     path: str = "/v1/stream"
 
 
-class Crowd:
+class PhoneProcesses:
     """Phones in processes of their own. What they tell is summed over the processes."""
 
     def __init__(self, processes: Sequence[asyncio.subprocess.Process]) -> None:
@@ -76,22 +76,22 @@ def _sum(told: Sequence[Deliveries]) -> Deliveries:
 
 
 @asynccontextmanager
-async def crowd(
+async def phone_processes(
     address: Address, specs: Sequence[PhoneSpec], *, processes: int = 1, at_once: int = 200
-) -> AsyncIterator[Crowd]:
+) -> AsyncIterator[PhoneProcesses]:
     """Start the phones, so many processes of them; they go when the block is left."""
     async with AsyncExitStack() as running:
         started = []
         for number in range(processes):
             order = Order(*address, list(specs[number::processes]), at_once)
             started.append(await running.enter_async_context(_phones(order)))
-        yield Crowd(started)
+        yield PhoneProcesses(started)
 
 
 @asynccontextmanager
 async def _phones(order: Order) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.phones"),
+        *(sys.executable, "-m", "tests.bench.kit.phones"),
         env=plain_environment() | {"PYTHONPATH": str(ROOT)},
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,

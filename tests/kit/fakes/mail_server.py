@@ -13,12 +13,12 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 
 class MailServer:
-    """`host`, `port`; `letters` are what came. `refusal` is said instead of taking a letter."""
+    """`host`, `port`; `mails` are what came. `refusal` is said instead of taking a mail."""
 
     def __init__(self) -> None:
         self.host = "127.0.0.1"
         self.port = 0
-        self.letters: list[EmailMessage] = []
+        self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
         self.refusal = ""
         self.login: tuple[bytes, bytes] | None = None
@@ -30,9 +30,9 @@ class MailServer:
             return self.refusal
         content = envelope.content
         assert isinstance(content, bytes)
-        letter = message_from_bytes(content, policy=default)
-        assert isinstance(letter, EmailMessage)
-        self.letters.append(letter)
+        mail = message_from_bytes(content, policy=default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
         self.recipients.append(list(envelope.rcpt_tos))
         return "250 taken"
 

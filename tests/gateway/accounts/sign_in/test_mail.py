@@ -43,12 +43,12 @@ async def asked(world, email):
     return answer.json()
 
 
-async def letters(post, count):
-    return await eventually(lambda: post.letters, until=lambda seen: len(seen) >= count, seconds=30)
+async def mails(post, count):
+    return await eventually(lambda: post.mails, until=lambda seen: len(seen) >= count, seconds=30)
 
 
-def links(world, letter):
-    found = re.findall(r"(\S+)/sign-in/mail#(errand_link_[\w-]+)", letter.get_content())
+def links(world, mail):
+    found = re.findall(r"(\S+)/sign-in/mail#(errand_link_[\w-]+)", mail.get_content())
     assert {url for url, _ in found} == {world.url}
     return [code for _, code in found]
 
@@ -61,10 +61,10 @@ async def sign_in(world, code):
 async def test_a_member_is_mailed_a_link_that_signs_in_once(world, ada, post, fresh_database):
     offer = await invited(ada, email="bea@example.org")
     await asked(world, " Bea@Example.ORG ")
-    [letter] = await letters(post, 1)
-    assert (letter["to"], letter["from"]) == ("bea@example.org", SENDER)
-    assert letter.get_content_type() == "text/plain"
-    [code] = links(world, letter)
+    [mail] = await mails(post, 1)
+    assert (mail["to"], mail["from"]) == ("bea@example.org", SENDER)
+    assert mail.get_content_type() == "text/plain"
+    [code] = links(world, mail)
     assert code not in await dump(fresh_database)
     session = (await sign_in(world, code)).json()
     assert session["person"] == offer["person"]
@@ -74,7 +74,7 @@ async def test_a_member_is_mailed_a_link_that_signs_in_once(world, ada, post, fr
 async def test_opening_the_link_signs_nobody_in(world, ada, post):
     await invited(ada, email="bea@example.org")
     await asked(world, "bea@example.org")
-    [code] = links(world, (await letters(post, 1))[0])
+    [code] = links(world, (await mails(post, 1))[0])
     scanner = await world.client()
     for method in ("GET", "HEAD", "GET"):  # as mail scanners do; the fragment stays with them
         page = await scanner.request(method, "/sign-in/mail")
@@ -89,14 +89,14 @@ async def test_who_asks_is_told_the_same_whether_or_not_the_address_is_known(wor
     unknown = await asked(world, "nobody@example.org")
     assert known == unknown
     await asked(world, "bea@example.org")  # comes after the unknown one in the queue
-    await letters(post, 2)
+    await mails(post, 2)
     assert [to for (to,) in post.recipients] == ["bea@example.org"] * 2
 
 
 async def test_a_link_dies_after_ten_minutes(world, ada, post, fresh_database):
     await invited(ada, email="bea@example.org")
     await asked(world, "bea@example.org")
-    [code] = links(world, (await letters(post, 1))[0])
+    [code] = links(world, (await mails(post, 1))[0])
     rows = await fetch(
         fresh_database,
         "SELECT expires_at - created_at AS good FROM accounts.pairing WHERE email IS NOT NULL",
@@ -109,9 +109,9 @@ async def test_a_link_dies_after_ten_minutes(world, ada, post, fresh_database):
 async def test_a_member_of_two_accounts_is_mailed_a_link_for_each(world, ada, bob, post):
     people = {(await invited(owner, email="bea@example.org"))["person"] for owner in (ada, bob)}
     await asked(world, "bea@example.org")
-    [letter] = await letters(post, 1)
-    assert "member of ada" in letter.get_content()
-    sessions = [(await sign_in(world, code)).json() for code in links(world, letter)]
+    [mail] = await mails(post, 1)
+    assert "member of ada" in mail.get_content()
+    sessions = [(await sign_in(world, code)).json() for code in links(world, mail)]
     assert {session["person"] for session in sessions} == people
 
 
@@ -131,7 +131,7 @@ async def test_an_hour_has_ten_links_for_an_address(world, ada, post, fresh_data
     await invited(ada, email="bea@example.org")
     await invited(ada, "cyd", email="cyd@example.org")
     await asked(world, "bea@example.org")
-    await letters(post, 1)
+    await mails(post, 1)
     await execute(
         fresh_database,
         "INSERT INTO accounts.pairing SELECT n::text::bytea, account, person, created_at, "
@@ -140,7 +140,7 @@ async def test_an_hour_has_ten_links_for_an_address(world, ada, post, fresh_data
     )
     await asked(world, "bea@example.org")
     await asked(world, "cyd@example.org")
-    await letters(post, 2)
+    await mails(post, 2)
     assert [to for (to,) in post.recipients] == ["bea@example.org", "cyd@example.org"]
 
 
@@ -151,14 +151,14 @@ async def test_a_mail_server_that_refuses_stops_nothing(world, ada, post):
     await asked(world, "bea@example.org")
     post.refusal = ""
     await asked(world, "bea@example.org")
-    await letters(post, 1)
+    await mails(post, 1)
 
 
 async def test_an_open_house_makes_an_account_when_the_link_is_used(servers, fresh_database, post):
     async with a_world(servers, fresh_database, **mailing(post, sign_up="open")) as world:
         for _ in range(2):
             await asked(world, "eve@example.org")
-        found = [links(world, letter)[0] for letter in await letters(post, 2)]
+        found = [links(world, mail)[0] for mail in await mails(post, 2)]
         assert await fetch(fresh_database, "SELECT 1 FROM accounts.account") == []
         first, second = [(await sign_in(world, code)).json() for code in found]
         assert first["role"] == "owner"
@@ -174,7 +174,7 @@ async def test_a_log_in_at_the_mail_server_is_used(servers, fresh_database):
         ada = await world.person("ada")
         await invited(ada, email="bea@example.org")
         await asked(world, "bea@example.org")
-        await letters(post, 1)
+        await mails(post, 1)
 
 
 NO_ADDRESSES = ["", "x", "a@b", "@b.c", "a@b.c\r\nBcc: d@e.f", "a b@c.d", "a@b@c.d", "é@b.c"]

@@ -14,11 +14,12 @@ from typing import Final
 
 import docker
 import msgspec
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import ImageNotFound, NotFound
 
 from infra.local.home import Home
 from infra.local.process.child import Program
-from tests.kit.servers.docker_engine import ENGINE
+from services.worker.sandbox.docker import engine_answers
+from tests.kit.servers.docker_engine import ENGINE, docker_host
 
 ARE_WANTED: Final = bool(os.environ.get("TEST_CONTAINERS"))
 LOCAL_SCRIPT: Final = ".ci/server_images.sh"
@@ -40,14 +41,12 @@ def missing() -> str:
     """Return what keeps the servers from running in containers; empty when nothing does."""
     if sys.platform != "linux":
         return "servers in containers share sockets and ports with this machine: Linux only"
-    try:
-        without = [name for name in IMAGES if not _image(name)]
-    except DockerException as error:
-        return f"no Docker engine answers: {error}"
-    if not without:
-        return ""
-    wanted = ", ".join(IMAGES[name][0] for name in without)
-    return f"the engine has no image for {', '.join(without)}: pull {wanted}, or run {LOCAL_SCRIPT}"
+    with docker_host(ENGINE):
+        for images in IMAGES.values():
+            reasons = [engine_answers(image) for image in images]
+            if all(reasons):
+                return f"{reasons[0]}. Start an engine, pull the image, or run {LOCAL_SCRIPT}"
+    return ""
 
 
 def in_container(home: Home, program: Program) -> Program:
@@ -112,7 +111,7 @@ def remove_orphans() -> None:
 
 @cache
 def _client() -> docker.DockerClient:
-    return docker.DockerClient(base_url=ENGINE) if ENGINE else docker.DockerClient()
+    return docker.DockerClient(base_url=ENGINE)
 
 
 @cache

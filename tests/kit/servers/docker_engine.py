@@ -26,7 +26,7 @@ ENGINE: Final = os.environ.get(_VARIABLE)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Give the engine to the test if it is marked; hide it from the test if it is not."""
     is_marked = item.get_closest_marker("docker") is not None
-    with _docker_host(ENGINE if is_marked else NO_ENGINE):
+    with docker_host(ENGINE if is_marked else NO_ENGINE):
         return (yield)
 
 
@@ -42,7 +42,8 @@ def _missing() -> str:
 
 
 @contextmanager
-def _docker_host(address: str | None) -> Iterator[None]:
+def docker_host(address: str | None) -> Iterator[None]:
+    """Let DOCKER_HOST name this engine within the block; None: the usual one."""
     before = os.environ.pop(_VARIABLE, None)
     if address is not None:
         os.environ[_VARIABLE] = address

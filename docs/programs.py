@@ -1,5 +1,6 @@
 """Programs of the project, with the settings that each reads from its environment."""
 
+import textwrap
 from collections.abc import Iterator
 from typing import Final
 
@@ -45,19 +46,18 @@ an operator are `errand archive`, `costs`, `deadletters`, `erase`, `export`, `fo
 and `restore`; stream set-up is `python -m infra.log.jetstream`.
 
 """
-_PASSED_ON: Final = """
-`make run` hands these on to every program it starts, where they are set: {names}.
-"""
+_PASSED_ON: Final = (
+    "`make run` hands these on to every program it starts, where they are set: {names}."
+)
+_LINE_WIDTH: Final = 100
 
 
 def configuration_page() -> str:
     """Return docs/reference/configuration.md. Raises Undocumented."""
     command = markdown_table(("variable", "option", "meaning"), sorted(_command_variables()))
     names = ", ".join(f"`{name}`" for name in PASSED_ON)
-    return (
-        f"{_INTRODUCTION}{environment_table(PROGRAMS)}{_PASSED_ON.format(names=names)}\n"
-        f"## errand\n{command}"
-    )
+    passed_on = textwrap.fill(_PASSED_ON.format(names=names), _LINE_WIDTH)
+    return f"{_INTRODUCTION}{environment_table(PROGRAMS)}\n{passed_on}\n\n## errand\n{command}"
 
 
 def _command_variables() -> Iterator[tuple[str, str, str]]:

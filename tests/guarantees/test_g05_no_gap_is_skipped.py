@@ -145,7 +145,7 @@ async def test_a_delivery_lost_repeated_or_out_of_turn_changes_nothing(
     assert seen.sequences == list(range(head.sequence + 1, last.sequence + 1))
 
 
-async def test_a_deleted_consumer_is_made_anew_where_it_was(
+async def test_a_deleted_consumer_is_made_again_where_it_was(
     log: JetStreamLog[Any], connection: Connection, log_place: LogPlace
 ) -> None:
     history, head = await begun(log)

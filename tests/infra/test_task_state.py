@@ -206,7 +206,7 @@ def test_what_the_agent_is_at_is_said_while_it_is_at_it() -> None:
     assert fold(*WORKING, tool, FINISHED).activity == ""
 
 
-def test_a_repeated_submission_does_not_begin_the_state_anew() -> None:
+def test_a_repeated_submission_does_not_restart_the_state() -> None:
     events = story(*WORKING, FINISHED)
     state = reduce(evolve, events, None)
 

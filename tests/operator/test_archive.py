@@ -36,7 +36,7 @@ SMALL = RangeLimit(messages=40, size_bytes=1024 * 1024)
 
 
 @asynccontextmanager
-async def a_house(servers, *, master=MASTER):
+async def an_installation(servers, *, master=MASTER):
     """The operator's connections to servers: log, bucket, vault."""
     storage = BucketAddress(
         endpoint_url=servers.s3.endpoint,
@@ -98,7 +98,7 @@ def new():
 async def test_a_log_is_archived_and_restored_to_the_same_bodies_at_the_same_sequences(old, new):
     told: list[Manifest] = []
     kept, gone, late = new_history(), new_history(), new_history()
-    async with a_house(old) as (connection, objects, vault), as_admin(old) as admin:
+    async with an_installation(old) as (connection, objects, vault), as_admin(old) as admin:
         log = JetStreamLog(connection)
         for history in (kept, gone):
             head = await log.append(history, drafts(*(f"x{n}" for n in range(60))), after=NOWHERE)
@@ -142,7 +142,7 @@ async def test_an_archive_that_broke_off_goes_on_where_it_was(old):
     def break_off(manifest):
         raise BrokeOff
 
-    async with a_house(old) as (connection, objects, vault):
+    async with an_installation(old) as (connection, objects, vault):
         history = new_history()
         await JetStreamLog(connection).append(
             history, drafts(*(f"z{n}" for n in range(100))), after=NOWHERE
@@ -160,7 +160,7 @@ async def test_an_archive_that_broke_off_goes_on_where_it_was(old):
 
 async def test_nothing_of_a_body_can_be_read_from_the_archive_without_its_key(old):
     canary = secrets.token_hex(16)
-    async with a_house(old) as (connection, objects, vault):
+    async with an_installation(old) as (connection, objects, vault):
         history = new_history()
         await JetStreamLog(connection).append(history, drafts(canary), after=NOWHERE)
         await archiving(connection, objects, vault, prefix="sealed").run(lambda _: None)
@@ -181,7 +181,10 @@ async def test_nothing_of_a_body_can_be_read_from_the_archive_without_its_key(ol
 @pytest.mark.parametrize("harm", ["a changed segment", "a missing segment", "a swapped body"])
 async def test_a_damaged_archive_is_not_restored(old, new, harm):
     prefix = f"harm-{secrets.token_hex(4)}"
-    async with a_house(old) as (connection, objects, vault), as_role(new, "operator") as other:
+    async with (
+        an_installation(old) as (connection, objects, vault),
+        as_role(new, "operator") as other,
+    ):
         await JetStreamLog(connection).append(
             new_history(), drafts(*(f"h{n}" for n in range(100))), after=NOWHERE
         )
@@ -211,10 +214,10 @@ async def _swap(objects, segment, manifest):
 
 
 async def test_another_key_file_opens_nothing_and_says_so(old, tmp_path):
-    async with a_house(old) as (connection, objects, vault):
+    async with an_installation(old) as (connection, objects, vault):
         await JetStreamLog(connection).append(new_history(), drafts("a"), after=NOWHERE)
         await archiving(connection, objects, vault, prefix="keyed").run(lambda _: None)
-    async with a_house(old, master=secrets.token_bytes(32)) as (connection, objects, vault):
+    async with an_installation(old, master=secrets.token_bytes(32)) as (connection, objects, vault):
         with pytest.raises(WrongKeyFile, match="Set ARCHIVE_KEY_FILE"):
             await restore_keys(vault, connection)
     for content in ("", "not base64!", b64encode(b"short").decode()):
@@ -248,7 +251,11 @@ async def test_the_drill_as_it_is_typed(old, new, tmp_path):
         expected = await everything(connection)
     place = f"s3://{old.s3.bucket}/typed"
     environment = operator_environment(old, tmp_path)
-    async with a_house(old) as (_, _, vault):  # keys of other tests are under another key file
+    async with an_installation(old) as (
+        _,
+        _,
+        vault,
+    ):  # keys of other tests are under another key file
         for subject in {subject for _, subject, _ in expected[0]}:
             await vault.destroy(subject.rpartition(".")[2])
 

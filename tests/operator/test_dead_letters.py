@@ -44,7 +44,7 @@ async def parked(log, operator, history, *, after):
         return name, await eventually(lambda: own(operator, name))
 
 
-async def test_a_reader_that_starts_anew_parks_nothing_twice_for_those_who_look(
+async def test_a_reader_that_starts_again_parks_nothing_twice_for_those_who_look(
     log, admin, operator
 ):
     history = new_history()

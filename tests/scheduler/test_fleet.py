@@ -157,7 +157,7 @@ def test_a_machine_that_boots_may_be_silent_longer():
     assert the(due(book, 120)).cause == "silent"
 
 
-def test_after_a_restart_silence_counts_anew():
+def test_after_a_restart_silence_is_counted_from_zero():
     book = Book(watching_since=later(1000)).add(SUBMITTED, requested(), started())
     assert due(book, 1119) == []
     assert the(due(book, 1120)).cause == "silent"

@@ -257,7 +257,7 @@ class JetStreamLog(Generic[Writes]):
         )
         async with aclosing(follow(self._connection, name, after=after, until=until)) as deliveries:
             async for batch in deliveries:
-                if events := await self._legible(name, batch, continuity):
+                if events := await self._valid_events(name, batch, continuity):
                     yield events
 
     async def quarantine(self, name: str, history: History, sequence: int, reason: str) -> None:
@@ -290,7 +290,7 @@ class JetStreamLog(Generic[Writes]):
         marks = [EventMark(recorded.id, recorded.sequence) for recorded in admitted]
         return HistoryGrowth(marks, stored[-1].sequence if stored else sequence)
 
-    async def _legible(
+    async def _valid_events(
         self, name: str, batch: Sequence[DeliveredMessage], continuity: OrderCheck | None
     ) -> Sequence[Recorded]:
         found, proofs = [], self._connection.keys

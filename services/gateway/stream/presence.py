@@ -52,7 +52,7 @@ class Presence:
         self._clock = clock
         self._here: dict[DeviceKey, DeviceView] = {}
         self._untold: dict[DeviceKey, DeviceView | None] = {}
-        self._stirred = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def keep(self, spot: DeviceKey, look: DeviceView) -> None:
         """Record a device's view. Never waits."""
@@ -84,13 +84,13 @@ class Presence:
 
         async def stop() -> None:
             await stopping.wait()
-            self._stirred.set()
+            self._changed.set()
 
         async with asyncio.TaskGroup() as group:
             group.create_task(stop())
             while not stopping.is_set():
-                await self._stirred.wait()
-                self._stirred.clear()
+                await self._changed.wait()
+                self._changed.clear()
                 untold, self._untold = self._untold, {}
                 try:
                     with redis_errors():
@@ -115,7 +115,7 @@ class Presence:
 
     def _publish(self, spot: DeviceKey, look: DeviceView | None) -> None:
         self._untold[spot] = look
-        self._stirred.set()
+        self._changed.set()
 
 
 def _sees(look: DeviceView, task: TaskId, version: int) -> bool:

@@ -46,7 +46,7 @@ class Ears:
         return [(each["op"], each.get("task", ""), each["args"]) for each in self.heard]
 
 
-async def test_a_word_to_a_task_that_asks_is_the_answer(tmp_path: Path) -> None:
+async def test_an_instruction_to_a_task_that_asks_is_the_answer(tmp_path: Path) -> None:
     ears = Ears()
     state = {"id": TASK, "question": {"request": "req_1", "text": "Which?"}}
     async with scripted_gateway(ears) as gateway:
@@ -149,7 +149,7 @@ async def test_what_names_no_task_is_said(tmp_path: Path, named: str, said: str)
     assert said in ended.stderr
 
 
-async def test_a_word_to_a_task_that_asks_nothing_is_an_instruction(tmp_path: Path) -> None:
+async def test_an_instruction_to_a_task_that_asks_nothing_is_one(tmp_path: Path) -> None:
     ears = Ears()
     async with scripted_gateway(ears) as gateway:
         gateway.pages = [ME, NO_QUESTION]

@@ -197,7 +197,7 @@ async def test_an_event_of_a_type_unknown_here_is_passed_over() -> None:
         assert versions(await collect(gateway.url, last=3)) == [1, 3]
 
 
-async def test_a_position_the_gateway_has_lost_begins_anew() -> None:
+async def test_a_position_the_gateway_has_lost_starts_from_the_beginning() -> None:
     heard: list[Any] = []
 
     async def visit(visitor: Visitor) -> None:

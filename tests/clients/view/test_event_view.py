@@ -160,7 +160,7 @@ def test_a_shared_budget_that_is_reached_names_no_command_that_would_not_help(sc
     assert "an owner raises that budget" in line
 
 
-def test_what_asks_for_leave_is_shown_whole_and_how_to_answer() -> None:
+def test_what_asks_for_approval_is_shown_whole_and_how_to_answer() -> None:
     command = "\n".join(f"rm file{n}" for n in range(60))
     text = shown(wanting(command=command))
 
@@ -170,7 +170,7 @@ def test_what_asks_for_leave_is_shown_whole_and_how_to_answer() -> None:
     assert f"`errand approve {HISTORY.task} req_1` allows it" in words
 
 
-def test_a_change_that_asks_for_leave_is_shown_whole_and_with_its_path() -> None:
+def test_a_change_that_asks_for_approval_is_shown_whole_and_with_its_path() -> None:
     diff = "--- a/x\n+++ b/x\n@@ -1,0 +1,60 @@\n" + "".join(f"+line {n}\n" for n in range(60))
     lines = [line.strip() for line in shown(wanting(diff=diff)).splitlines()]
 

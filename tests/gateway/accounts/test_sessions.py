@@ -136,10 +136,10 @@ async def test_all_other_sessions_are_ended_at_once(world, ada, bob):
 
 
 async def test_another_gateway_soon_knows_that_a_session_was_ended(servers, fresh_database):
-    same_house = {"public_url": "http://errand.test"}
+    same_installation = {"public_url": "http://errand.test"}
     async with (
-        a_world(servers, fresh_database, **same_house) as here,
-        a_world(servers, fresh_database, **same_house) as there,
+        a_world(servers, fresh_database, **same_installation) as here,
+        a_world(servers, fresh_database, **same_installation) as there,
     ):
         ada = await here.person("ada")
         assert await is_signed_in(there, ada.token)  # which it remembers for some seconds

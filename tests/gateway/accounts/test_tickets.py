@@ -90,7 +90,7 @@ async def can_connect(world, origin):
         return refusal.response.status_code != 403
 
 
-async def test_only_the_houses_own_pages_and_native_clients_may_connect(world):
+async def test_only_the_installations_own_pages_and_native_clients_may_connect(world):
     assert await can_connect(world, world.url)
     assert await can_connect(world, None)
     for origin in ("https://evil.example", "null", world.url + ".evil.example", "http://127.0.0.1"):
@@ -120,7 +120,7 @@ def test_an_origin_is_compared_whole(origin, is_allowed):
     assert origin_allowed(origin, allowed) is is_allowed
 
 
-def test_a_house_on_this_machine_has_every_name_of_it():
+def test_an_installation_on_this_machine_has_every_name_of_it():
     allowed = origins("http://127.0.0.1:8080")
     for name in ("127.0.0.1", "localhost", "[::1]"):
         assert origin_allowed(f"http://{name}:8080", allowed)

@@ -105,7 +105,7 @@ async def test_without_a_key_file_no_secret_is_taken(servers, fresh_database):
         is_problem(await ada.http.put("/v1/secrets", json=payload), 409, "secrets_not_set_up")
 
 
-async def test_the_accounts_own_key_is_used_and_then_the_houses_again(
+async def test_the_accounts_own_key_is_used_and_then_the_servers_again(
     servers, fresh_database, key_file, tmp_path
 ):
     with running_model(tmp_path / "model") as model:
@@ -128,7 +128,7 @@ async def test_the_accounts_own_key_is_used_and_then_the_houses_again(
             assert (await call_model(worker, request_body())).status_code == 401
 
 
-async def test_a_rotation_wraps_all_anew_and_goes_on_where_it_was_broken_off(pool, key_file):
+async def test_a_rotation_wraps_all_again_and_goes_on_where_it_was_broken_off(pool, key_file):
     old = vault(pool, key_file)
     for number in range(5):
         await old.put("acc_a", "forge", f"https://forge/{number}", f"secret-number-{number}")
@@ -188,7 +188,7 @@ async def test_the_operator_sees_how_far_a_rotation_has_come(world):
     is_problem(await ada.http.get("/v1/operator/key-encryption"), 401, "unauthenticated")
 
 
-async def test_a_forge_token_of_the_account_goes_before_the_houses(
+async def test_a_forge_token_of_the_account_goes_before_the_servers(
     servers, fresh_database, key_file, forge
 ):
     refused_forges = forge_settings(forge, token="the-refused_forges-may-not")

@@ -92,7 +92,7 @@ async def test_what_cannot_be_a_device_is_refused(world, ada):
     assert (await ada.http.get("/v1/devices")).json() == {"data": []}
 
 
-async def test_a_house_says_which_pushes_it_sends(servers, fresh_database, outside):
+async def test_an_installation_says_which_pushes_it_sends(servers, fresh_database, outside):
     async with a_world(servers, fresh_database) as silent:
         ada = await silent.person("ada")
         offer = (await ada.http.get("/v1/push/key")).json()

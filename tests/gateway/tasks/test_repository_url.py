@@ -44,7 +44,7 @@ FORGES = (HUB, LAB, LOCAL)
         ),
     ],
 )
-def test_a_repository_is_found_and_its_address_built_anew(written, url, git_url):
+def test_a_repository_is_found_and_its_address_rebuilt(written, url, git_url):
     place = locate(written, FORGES)
     assert (place.url, place.git_url) == (url, git_url)
 

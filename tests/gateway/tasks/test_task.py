@@ -71,7 +71,7 @@ def test_submitting_twice_with_the_same_id_answers_the_first_version(task):
     task.given(("asked", SUBMITTED), ASKED).when(SUBMIT).then_nothing(version=1)
 
 
-def test_a_repeated_submit_is_the_same_though_the_houses_model_changed_meanwhile(task):
+def test_a_repeated_submit_is_the_same_though_the_servers_model_changed_meanwhile(task):
     later = Submit(prompt="fix it", repository=REPOSITORY, default_model="newer")
     task.given(("asked", SUBMITTED)).when(later).then_nothing(version=1)
 
@@ -125,7 +125,7 @@ def test_a_task_that_ended_is_archived_once(task, end):
     task.given(("one", TaskArchived())).when(Archive(), cause="two").then_nothing(version=3)
 
 
-def test_a_task_that_may_still_spend_is_not_put_out_of_sight(task):
+def test_a_task_that_may_still_spend_is_not_archived(task):
     task.given(SUBMITTED).when(Archive()).then_refused(409, "task_not_ended", says=["Cancel it"])
 
 

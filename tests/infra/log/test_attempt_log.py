@@ -155,7 +155,7 @@ async def test_a_worker_that_was_overtaken_has_a_conflict_and_sees_why(
     assert (await worker.append(drafts("again"), after=newest)).version == 3
 
 
-async def test_a_deleted_reader_is_asked_for_anew_and_nothing_is_missed(
+async def test_a_deleted_reader_is_asked_for_again_and_nothing_is_missed(
     worker, everything, scheduler, history
 ):
     head = await everything.append(history, drafts("a", "b"), after=NOWHERE)
@@ -176,7 +176,7 @@ async def test_a_deleted_reader_is_asked_for_anew_and_nothing_is_missed(
     assert not worker.is_waiting_for_reader
 
 
-async def test_a_reader_made_anew_unasked_repeats_nothing(worker, everything, scheduler, history):
+async def test_a_reader_recreated_unasked_repeats_nothing(worker, everything, scheduler, history):
     head = await everything.append(history, drafts("a", "b"), after=NOWHERE)
     watch = Watch()
     async with asyncio.TaskGroup() as group:

@@ -36,7 +36,7 @@ async def test_provisioning_again_changes_nothing(servers):
     assert (was["config"], was["created"]) == (now["config"], now["created"])
 
 
-async def test_provisioning_mends_a_setting(servers):
+async def test_provisioning_repairs_a_setting(servers):
     async with as_admin(servers) as admin:
         wrong = {**await stream_settings(admin, "DEADLETTERS"), "max_age": 3600 * 10**9}
         await api.request(admin, "STREAM.UPDATE.DEADLETTERS", wrong)

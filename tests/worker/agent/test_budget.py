@@ -89,7 +89,7 @@ def test_patience_ends():
 
 
 @pytest.mark.parametrize("kind", ["key_refused", "out_of_credit", "request_refused"])
-def test_what_will_not_mend_itself_is_not_tried_again(kind):
+def test_what_will_not_pass_by_itself_is_not_tried_again(kind):
     assert failure(ModelError(kind, "", 1.0)).retry_at is None
 
 

@@ -35,7 +35,7 @@ async def test_pieces_that_come_together_are_said_together():
     assert heard[0]["task"] == "t"
 
 
-async def test_a_reply_asked_for_again_begins_anew():
+async def test_a_reply_asked_for_again_starts_over():
     heard = PublishedItems()
     live = LiveOutput(TaskId("t"), heard)
 

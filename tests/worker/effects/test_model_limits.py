@@ -45,7 +45,7 @@ def test_a_call_that_may_cost_too_much_waits_and_is_made_once_the_budget_is_rais
     assert isinstance(due(*MET, OWN, BudgetRaised(cost_microusd=50), requested()), AskModel)
 
 
-def test_a_shared_limit_is_waited_for_until_it_begins_anew():
+def test_a_shared_limit_is_waited_for_until_it_begins_again():
     assert due(*ASKED, SHARED) == Wait("budget", SHARED.resets_at)
     assert due(*ASKED, SHARED, now=SHARED.resets_at) == recording(requested())
     turn = folded(history(*ASKED, SHARED, requested()))

@@ -73,7 +73,7 @@ async def test_the_agent_may_delete_its_git_directory(source, place):
         "touch ~/.errand/tree.git/index.lock",
     ],
 )
-async def test_what_the_agent_breaks_inside_is_made_anew(source, place, blow):
+async def test_what_the_agent_breaks_inside_is_made_again(source, place, blow):
     (source / "old.txt").write_text("old\n")
     publish(source)
     await place.workspace.prepare(base="")

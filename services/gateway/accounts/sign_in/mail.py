@@ -74,7 +74,7 @@ class Mail:
         self._url = f"{public_url.rstrip('/')}/sign-in/mail"
         self._is_open = is_open
         self._clock = clock
-        self._wishes: asyncio.Queue[str] = asyncio.Queue(_WAITING)
+        self._addresses: asyncio.Queue[str] = asyncio.Queue(_WAITING)
 
     @property
     def is_configured(self) -> bool:
@@ -95,7 +95,7 @@ class Mail:
             )
         await attempt_limiter.count(self._pool, source, self._clock(), kind="mail")
         try:
-            self._wishes.put_nowait(email)
+            self._addresses.put_nowait(email)
         except asyncio.QueueFull:
             raise unavailable(
                 "Many mails are waiting to be sent.", retry_after_seconds=30
@@ -110,7 +110,7 @@ class Mail:
 
     async def _send_each(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():  # `wait_for`, in what we send with, may lose a cancellation
-            email = await self._wishes.get()
+            email = await self._addresses.get()
             try:
                 async with across_accounts(self._pool) as connection:
                     links = await self._links(connection, email)

@@ -85,7 +85,7 @@ async def test_somebody_unknown_is_told_how_to_come_in(world):
     is_trouble(answer, 403, "Nobody here is linked to mallory")
 
 
-async def test_an_open_house_makes_an_account_for_who_is_new(servers, fresh_database, forge):
+async def test_an_open_installation_makes_an_account_for_who_is_new(servers, fresh_database, forge):
     async with a_world(servers, fresh_database, **app_at(forge, sign_up="open")) as world:
         home = await world.person("grace")  # an account of that name is not taken over
         first = await signed_in(world, await came_back(world, login="grace"))

@@ -154,7 +154,9 @@ async def test_a_mail_server_that_refuses_stops_nothing(world, ada, post):
     await mails(post, 1)
 
 
-async def test_an_open_house_makes_an_account_when_the_link_is_used(servers, fresh_database, post):
+async def test_an_open_installation_makes_an_account_when_the_link_is_used(
+    servers, fresh_database, post
+):
     async with a_world(servers, fresh_database, **mailing(post, sign_up="open")) as world:
         for _ in range(2):
             await asked(world, "eve@example.org")
@@ -187,7 +189,7 @@ async def test_what_is_no_address_is_told(world):
         is_problem(answer, 422, "email_refused")
 
 
-async def test_a_house_without_mail_says_so(servers, fresh_database):
+async def test_an_installation_without_mail_says_so(servers, fresh_database):
     async with a_world(servers, fresh_database) as world:
         nobody = await world.client()
         answer = await nobody.post("/v1/magic-links", json={"email": "a@b.cd"})

@@ -97,7 +97,7 @@ async def test_an_empty_operator_token_opens_nothing(world):
     is_problem(await (await world.client()).post("/v1/pairings"), 401, "unauthenticated")
 
 
-def test_digests_of_different_purposes_and_houses_differ():
+def test_digests_of_different_purposes_and_installations_differ():
     one, other = Digests("one"), Digests("other")
     assert one.of("refresh", "x") == one.of("refresh", "x")
     assert one.of("refresh", "x") != one.of("broker", "x") != other.of("broker", "x")

@@ -135,7 +135,7 @@ def test_purses_are_full_again_at_midnight_and_on_the_first():
     assert resets_at("task", NOW) is None
 
 
-def test_a_purse_that_only_calls_under_way_hold_is_told_apart():
+def test_a_limit_held_only_by_calls_under_way_is_told_apart():
     fields = {"scope": "person", "per": "day", "needed_microusd": 10, "limit_microusd": 100}
     held = LimitExceeded(spent_microusd=50, reserved_microusd=50, **fields)
     assert held.is_held

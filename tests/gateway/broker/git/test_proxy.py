@@ -97,7 +97,7 @@ async def test_a_repository_that_is_not_there_is_told_in_words(servers, fresh_da
         assert (answer.status_code, answer.json()["code"]) == (404, "repository_not_found")
 
 
-async def test_a_refused_house_token_is_told_in_words(servers, fresh_database, forge):
+async def test_a_refused_server_token_is_told_in_words(servers, fresh_database, forge):
     async with a_world(
         servers, fresh_database, forges=forge_settings(forge, token="wrong")
     ) as world:

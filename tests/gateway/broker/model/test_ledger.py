@@ -102,7 +102,7 @@ async def test_many_tasks_at_once_do_not_overspend_their_person_and_account(
     assert await tokens(fresh_database) == billed(model.ledger())
 
 
-async def test_a_shared_limit_says_when_it_begins_anew(servers, fresh_database, model):
+async def test_a_shared_limit_says_when_it_begins_again(servers, fresh_database, model):
     async with gateway_with_model(servers, fresh_database, model) as (world, ada):
         _, worker = await task_with_worker(world, ada)
         for payload, scope in (({"account": {"month_microusd": 1}}, "account"),

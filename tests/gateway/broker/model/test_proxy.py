@@ -72,7 +72,7 @@ async def test_the_sdk_streams_a_turn_from_the_rehearsal_model(servers, fresh_da
             assert reply.usage.output_tokens
 
 
-async def test_the_workers_headers_are_dropped_and_the_houses_key_put_in(
+async def test_the_workers_headers_are_dropped_and_the_servers_key_put_in(
     servers, fresh_database, upstream
 ):
     async with a_worker(servers, fresh_database, upstream.url) as worker:

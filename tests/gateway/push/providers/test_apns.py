@@ -39,7 +39,7 @@ async def test_apples_token_is_used_for_an_hour_at_most_and_never_changed_too_so
     assert outside.services.apple.provider_tokens == 3
 
 
-async def test_a_doubted_token_is_made_anew_when_that_is_allowed(outside, providers, clock):
+async def test_a_doubted_token_is_made_again_when_that_is_allowed(outside, providers, clock):
     address = ApnsAddress(outside.services.apple.install())
     for minutes, tokens in ((0, 1), (5, 1), (20, 2)):
         clock.move(minutes=minutes)

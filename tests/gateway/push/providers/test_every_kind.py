@@ -85,7 +85,7 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(outside, device,
     assert set(outside.services.asked.values()) == {0}
 
 
-async def test_no_secret_of_the_house_is_shown(outside, providers):
+async def test_no_secret_of_the_server_is_shown(outside, providers):
     account = msgspec.json.decode(
         outside.services.google.service_account(outside.origin), type=dict
     )

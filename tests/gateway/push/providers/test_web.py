@@ -79,7 +79,7 @@ async def test_one_vapid_token_serves_for_hours_and_is_renewed_in_time(
     assert first == second != third
 
 
-async def test_a_subscription_of_another_house_is_refused(outside, providers, clock):
+async def test_a_subscription_of_another_installation_is_refused(outside, providers, clock):
     browser = outside.browser(Vapid("A" * 42 + "c", "mailto:eve@example.com", clock).public_key)
     outcome = await providers.send(web_address(browser), message(clock()))
     assert isinstance(outcome, Rejection)

@@ -13,7 +13,7 @@ from services.gateway.stream.feed import Feed
 from tests.kit.fakes.stream_world import Lost, schedule
 from tests.kit.fakes.virtual_time import run_virtually
 
-SCHEDULES = int(os.environ.get("SCHEDULES", "10000"))
+SCHEDULES = int(os.environ.get("SCHEDULES", "4000"))
 SHARES = 10
 
 

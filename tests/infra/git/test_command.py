@@ -9,7 +9,7 @@ import uvloop
 
 from infra.git.command import NO_PROTOCOL, GitCommand
 
-TIMES = 12
+TIMES = 5
 BUSY_SECONDS = 0.03
 
 

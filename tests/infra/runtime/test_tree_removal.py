@@ -24,7 +24,7 @@ def deep(directory: Path, levels: int) -> None:
     os.close(here)
 
 
-@pytest.mark.parametrize("levels", [0, 1, 3_000, 20_000])
+@pytest.mark.parametrize("levels", [0, 1, 3_000, 6_000])
 def test_a_tree_of_any_depth_is_removed(tmp_path, levels):
     tree = tmp_path / "tree"
     tree.mkdir()

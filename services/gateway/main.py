@@ -56,7 +56,7 @@ from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import RequestDecoder
+from services.gateway.tasks.request_validation import SubmissionRules
 
 _MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 _FORGE_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
@@ -163,7 +163,7 @@ async def gateway(
         commands = CommandHandler(
             opened.log,
             recall=recall,
-            terms=_terms(settings, forges),
+            rules=_submission_rules(settings, forges),
             draft_factory=DraftFactory(utc_now),
             room=LogCapacity(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
         )
@@ -296,8 +296,8 @@ def _client(timeout: httpx.Timeout) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
 
 
-def _terms(settings: Settings, forges: tuple[Forge, ...]) -> RequestDecoder:
-    return RequestDecoder(
+def _submission_rules(settings: Settings, forges: tuple[Forge, ...]) -> SubmissionRules:
+    return SubmissionRules(
         forges,
         settings.model_name,
         models=read_models(settings.models_offered),

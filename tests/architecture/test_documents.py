@@ -4,7 +4,6 @@ import copy
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,13 +15,9 @@ from docs.__main__ import documents
 from events import GatewayEvent, OperatorEvent, SchedulerEvent, TaskEvent, WorkerEvent
 from events.protocol import frames
 from infra.documents import stale
-from services.gateway.problems import Refused
-from services.gateway.stream.asyncapi import OPERATIONS
-from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import RequestDecoder
+from services.gateway.tasks.commands import COMMANDS
 from tests.kit.paths import ROOT
 
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ASYNCAPI = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
 OFFICIAL = Draft7Validator(json.loads((Path(__file__).parent / "asyncapi-3.0.0.json").read_text()))
 README = (ROOT / "events" / "README.md").read_text()
@@ -145,17 +140,16 @@ def test_everything_a_device_is_told_is_an_item_of_a_frame():
     assert tags == told | {"eph"} | set(TAGS)
 
 
-def test_every_operation_of_a_device_is_documented_and_there():
-    """`Terms.read` knows each of them, and says of no other that it is known."""
-    terms = RequestDecoder((Forge(kind="git", url="https://forge.example"),), "model")
-    for op in OPERATIONS:
-        with pytest.raises(Refused) as refusal:
-            terms.read(op, b'{"invented":1}', NOW)
-        assert refusal.value.problem.code != "unknown_op"
-    with pytest.raises(Refused, match="Known are") as refusal:
-        terms.read("invented", b"{}", NOW)
-    listed = refusal.value.problem.detail.partition("Known are ")[2].rstrip(".")
-    assert set(re.split(r", | and ", listed)) == set(OPERATIONS)
+def test_every_command_is_an_operation_of_the_stream():
+    said = ASYNCAPI["components"]["schemas"]["Cmd"]["anyOf"]
+    assert [each["properties"]["op"]["const"] for each in said] == [c.op for c in COMMANDS]
+    for each, command in zip(said, COMMANDS, strict=True):
+        assert each["properties"]["args"]["$ref"].endswith(f"/{command.request.__name__}")
+
+
+def test_the_protocol_page_names_every_command():
+    [row] = re.findall(r"^\| `cmd` \|.*$", PROTOCOL, re.MULTILINE)
+    assert {command.op for command in COMMANDS} <= set(re.findall(r"`(\w+)`", row))
 
 
 def test_every_close_code_is_in_the_document():

@@ -1,6 +1,6 @@
 """Violations of test_words that each folder still has: lower a number when you clean it."""
 
 UNCLEAN = {
-    "services/gateway": 28,
+    "services/gateway": 9,
 }
 CROWDED = frozenset(["tests"])

@@ -8,7 +8,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Any
 
 import msgspec
 import pytest
@@ -21,21 +20,27 @@ from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import CommandHandler, CommandResult
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal
+from services.gateway.tasks.commands import parse_command_id
 from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import RequestDecoder
+from services.gateway.tasks.request_validation import SubmissionRules
+from services.gateway.tasks.requests import (
+    CommandRequest,
+    InstructionRequest,
+    RepositoryRequest,
+    TaskRequest,
+)
 from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.faults.tampering import is_ack, once, tampered
 from tests.kit.laws.linear_histories import PATIENCE_SECONDS, raw
 from tests.kit.servers.cluster import LogPlace
 from tests.kit.servers.nats_connections import as_admin, as_role
 
-TERMS = RequestDecoder(
+RULES = SubmissionRules(
     (Forge(kind="github", url="https://github.com", api_url="https://x"),), "deployment"
 )
-SUBMISSION: dict[str, Any] = {
-    "prompt": "fix it",
-    "repository": {"url": "https://github.com/ada/app"},
-}
+SUBMISSION = TaskRequest(
+    prompt="fix it", repository=RepositoryRequest(url="https://github.com/ada/app")
+)
 
 
 def new_command() -> str:
@@ -49,21 +54,20 @@ class Gateway:
         log = JetStreamLog[GatewayEvent](connection, deadline_seconds=seconds)
         self._ada = ada
         self._commands = CommandHandler(
-            log, recall=TaskCache(log, utc_now), terms=TERMS, draft_factory=DraftFactory(utc_now)
+            log, recall=TaskCache(log, utc_now), rules=RULES, draft_factory=DraftFactory(utc_now)
         )
 
     async def submit(self, command: str) -> CommandResult:
-        return await self._perform(None, command, "submit", SUBMISSION)
+        return await self._perform(None, command, SUBMISSION)
 
     async def say(self, task: TaskId, command: str, text: str) -> CommandResult:
-        return await self._perform(task, command, "instruct", {"text": text})
+        return await self._perform(task, command, InstructionRequest(text=text))
 
     async def _perform(
-        self, task: TaskId | None, command: str, op: str, arguments: dict[str, Any]
+        self, task: TaskId | None, command: str, request: CommandRequest
     ) -> CommandResult:
-        body = msgspec.json.encode(arguments)
         return await self._commands.perform(
-            self._ada, task, command_id=command, op=op, arguments=body
+            self._ada, task, command_id=parse_command_id(command), request=request
         )
 
 

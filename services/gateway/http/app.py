@@ -34,7 +34,7 @@ from services.gateway.http.routes.account import (
     sign_in,
 )
 from services.gateway.http.routes.broker import router
-from services.gateway.http.routes.task import artifacts, events, tasks, time_travel, usage
+from services.gateway.http.routes.task import artifacts, commands, events, tasks, time_travel, usage
 from services.gateway.http.routes.web_pages import pair_page
 from services.gateway.problems import Refused
 
@@ -53,6 +53,7 @@ def make_app(context: GatewayContext) -> Litestar:
     config = AppConfig(
         route_handlers=[
             *tasks.ROUTES,
+            *commands.ROUTES,
             *events.ROUTES,
             *time_travel.ROUTES,
             *artifacts.ROUTES,

@@ -56,7 +56,7 @@ _RETRY: Final[Json] = {
 def described(document: Json, handlers: Mapping[str, HTTPRouteHandler]) -> Json:
     """Complete the framework's document. `handlers` are the routes by operation id."""
     made: Json = msgspec.json.decode(msgspec.json.encode(document))
-    kinds = {kind for handler in handlers.values() for kind in _structs(handler)}
+    kinds = dict.fromkeys(kind for handler in handlers.values() for kind in _structs(handler))
     _, shapes = msgspec.json.schema_components([*kinds, Problem], ref_template=_REF)
     made["components"]["schemas"].update(shapes)
     for name, example in EXAMPLES.items():

@@ -1,6 +1,5 @@
 """The stream's part of the AsyncAPI document: protocol v1, from the structs that carry it."""
 
-from collections.abc import Mapping
 from typing import Final, get_args
 
 import msgspec
@@ -9,19 +8,7 @@ from events.protocol import frames
 from infra.documents import Channel, Json, Message, Operation, Part, Schemas
 from infra.documents.asyncapi import REFS
 from infra.documents.stored import facts
-from services.gateway.tasks import requests
-
-OPERATIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
-    "submit": requests.TaskRequest,
-    "instruct": requests.InstructionRequest,
-    "answer": requests.QuestionAnswerRequest,
-    "approve": requests.ApprovalAnswerRequest,
-    "interrupt": requests.InterruptRequest,
-    "cancel": requests.CancelRequest,
-    "archive": requests.ArchiveRequest,
-    "budget": requests.BudgetRaiseRequest,
-}
-"""Commands a device may send by `cmd`: the operation, and the shape of its `args`."""
+from services.gateway.tasks.commands import COMMANDS
 
 _LIVE_ITEM: Final = "#/components/messages/eph/payload"
 _CLOSE_CODES: Final = range(4000, 5000)
@@ -63,8 +50,8 @@ def _said(kind: type[frames.FromDevice], schemas: Schemas) -> Message:
     reference = schemas.of(kind)
     if kind is frames.Cmd:
         schemas.named[kind.__name__]["anyOf"] = [
-            {"properties": {"op": {"const": op}, "args": schemas.of(arguments)}}
-            for op, arguments in OPERATIONS.items()
+            {"properties": {"op": {"const": command.op}, "args": schemas.of(command.request)}}
+            for command in COMMANDS
         ]
     return Message(str(kind.__struct_config__.tag), _words(kind), reference)
 

@@ -15,14 +15,10 @@ from events.protocol.frames import Closed
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
+from services.gateway.stream.command_frames import CommandHandler
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import DeviceKey, Presence
-from services.gateway.stream.session import (
-    CommandHandler,
-    Session,
-    SessionDependencies,
-    StreamTimeouts,
-)
+from services.gateway.stream.session import Session, SessionDependencies, StreamTimeouts
 from services.gateway.tasks.access import REVOKED, Access, Principal
 
 Message = MutableMapping[str, Any]

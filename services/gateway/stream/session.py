@@ -6,14 +6,14 @@ Three loops per device: receive, send, ping. The first that ends ends all.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import NamedTuple, NoReturn, Protocol, assert_never
+from typing import NamedTuple, NoReturn, assert_never
 
 from events import History, TaskId
 from events.protocol import frames
 from events.protocol.frames import Closed
 from infra.log.event_log import Unavailable
 from infra.runtime.clock import Clock
-from services.gateway.problems import Refused, not_found
+from services.gateway.stream.command_frames import CommandHandler, answer_command
 from services.gateway.stream.cursor import LOOK_IN_THE_LOG, Cursor
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import DeviceKey, DeviceView, Presence
@@ -36,29 +36,6 @@ class StreamTimeouts(NamedTuple):
     stalled_seconds: float = 15.0
     goodbye_seconds: float = 2.0
     recheck_seconds: float = 60.0
-
-
-class CommandResult(Protocol):
-    """Task and version of a command's events."""
-
-    @property
-    def task(self) -> TaskId: ...  # noqa: D102
-    @property
-    def version(self) -> int: ...  # noqa: D102
-
-
-class CommandHandler(Protocol):
-    """Executes a command once and returns its result. Raises Refused."""
-
-    async def __call__(  # noqa: D102
-        self,
-        principal: Principal,
-        task: TaskId | None,
-        *,
-        command_id: str,
-        op: str,
-        arguments: bytes,
-    ) -> CommandResult: ...
 
 
 class SessionDependencies(NamedTuple):
@@ -234,20 +211,8 @@ class Session:
             raise Closed(
                 frames.RATE_LIMITED, f"At most {_COMMANDS_PER_SECOND} commands per second."
             )
-        try:
-            if command.task and not is_task_id(command.task):
-                raise not_found()
-            done = await self._dependencies.perform(
-                self._principal,
-                TaskId(command.task) if command.task else None,
-                command_id=command.id,
-                op=command.op,
-                arguments=bytes(command.args),
-            )
-        except Refused as refusal:
-            self.queue_item(frames.Nak(command.id, refusal.problem))
-        else:
-            self.queue_item(frames.Ack(command.id, done.task, done.version))
+        perform = self._dependencies.perform
+        self.queue_item(await answer_command(perform, self._principal, command))
 
     async def _pump(self) -> NoReturn:
         """Send new items: the first at once, then what gathers in a short window."""

@@ -3,12 +3,14 @@
 import msgspec
 
 from events import AccountId, History, PersonId
+from events.protocol import frames
 from infra.runtime.clock import DraftFactory
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal
+from services.gateway.tasks.commands import decode_frame, parse_command_id
 from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import RequestDecoder
+from services.gateway.tasks.request_validation import SubmissionRules
 from tests.gateway.kit.scenario import NOON
 from tests.kit.fakes.in_memory_log import InMemoryLog
 
@@ -17,12 +19,26 @@ BOB = Principal(AccountId("acc_b"), PersonId("per_b"), "ses_b")
 ONE = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e11"
 TWO = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e12"
 THREE = "0198c5a2-6b1e-7d3f-9a51-3c6f0d2b8e13"
-SUBMISSION = msgspec.json.encode(
-    {"prompt": "fix it", "repository": {"url": "https://github.com/ada/app"}}
+RULES = SubmissionRules(
+    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "server-model"
 )
-TERMS = RequestDecoder(
-    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "harness"
-)
+SUBMISSION = {"prompt": "fix it", "repository": {"url": "https://github.com/ada/app"}}
+EXAMPLES = {
+    "submit": SUBMISSION,
+    "instruct": {"text": "more", "mode": "queue"},
+    "answer": {"request": "req_1", "text": "left"},
+    "approve": {"request": "req_1", "digest": "d", "verdict": "allow", "scope": "task"},
+    "interrupt": {},
+    "cancel": {"reason": "enough"},
+    "archive": {},
+    "budget": {"cost_microusd": 7},
+}
+"""Arguments of each command, as on the stream."""
+
+
+def request_for(op, **arguments):
+    """Return the request of a `cmd` frame."""
+    return decode_frame(frames.Cmd(ONE, op, args=msgspec.Raw(msgspec.json.encode(arguments))))
 
 
 class CommandHarness:
@@ -35,16 +51,17 @@ class CommandHarness:
     def restarted(self):
         draft_factory = DraftFactory(lambda: NOON)
         recall = TaskCache(self.log, lambda: NOON)
-        return CommandHandler(self.log, recall=recall, terms=TERMS, draft_factory=draft_factory)
+        return CommandHandler(self.log, recall=recall, rules=RULES, draft_factory=draft_factory)
 
     async def submit(self, command_id=ONE, principal=ADA):
-        return await self.commands.perform(
-            principal, None, command_id=command_id, op="submit", arguments=SUBMISSION
-        )
+        return await self._perform(None, principal, command_id, request_for("submit", **SUBMISSION))
 
     async def say(self, task, op, command_id=TWO, principal=ADA, **arguments):
+        return await self._perform(task, principal, command_id, request_for(op, **arguments))
+
+    async def _perform(self, task, principal, command_id, request):
         return await self.commands.perform(
-            principal, task, command_id=command_id, op=op, arguments=msgspec.json.encode(arguments)
+            principal, task, command_id=parse_command_id(command_id), request=request
         )
 
     async def others_append(self, task, *events):

@@ -11,7 +11,7 @@ from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
-from tests.gateway.kit.commands import ADA, ONE, TERMS, THREE, TWO, CommandHarness
+from tests.gateway.kit.commands import ADA, ONE, RULES, THREE, TWO, CommandHarness
 from tests.gateway.kit.scenario import NOON
 
 
@@ -79,7 +79,7 @@ async def test_a_full_log_takes_no_new_task_and_everything_else():
     harness.commands = CommandHandler(
         harness.log,
         recall=TaskCache(harness.log, clock),
-        terms=TERMS,
+        rules=RULES,
         draft_factory=DraftFactory(clock),
         room=LogCapacity(size, capacity_bytes=100, clock=clock),
     )

@@ -158,8 +158,8 @@ async def test_a_person_has_ten_devices_at_most(servers: RealServers) -> None:
 
 async def test_too_many_commands_end_the_connection(servers: RealServers) -> None:
     async with serving(servers.redis_url) as place, place.device() as phone:
-        for number in range(60):
-            await phone.say(t="cmd", id=str(number), op="x")
+        for _ in range(60):
+            await phone.say(t="cmd", id=COMMAND, op="interrupt")
         assert (await phone.end())[0] == 4008
         assert 20 <= len(place.performer.asked) <= 41
 
@@ -271,7 +271,7 @@ async def test_a_crash_in_one_connection_hurts_no_other(
             await unlucky.first("live")
             await other.first("live")
             place.performer.crash = RuntimeError("a bug")
-            await unlucky.say(t="cmd", id=COMMAND, op="x")
+            await unlucky.say(t="cmd", id=COMMAND, op="interrupt")
             await unlucky.end()
             await place.logbook.append(history)
             await other.version(2)

@@ -8,6 +8,7 @@ import pytest
 
 from infra.log.event_log import Unavailable
 from services.gateway.stream.session import StreamTimeouts
+from services.gateway.tasks.requests import InstructionRequest
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.devices import new_history, serving
 from tests.kit.servers.stack import RealServers
@@ -269,7 +270,7 @@ async def test_a_command_is_acknowledged_with_its_place(servers: RealServers) ->
             ack = await phone.first("ack")
 
     assert ack == {"t": "ack", "id": COMMAND, "task": history.task, "version": 2}
-    assert place.performer.asked == [(COMMAND, "instruct", b'{"text": "go"}')]
+    assert place.performer.asked == [(COMMAND, InstructionRequest(text="go"))]
 
 
 async def test_a_command_refused_is_answered_with_the_problem(servers: RealServers) -> None:
@@ -282,7 +283,7 @@ async def test_a_command_refused_is_answered_with_the_problem(servers: RealServe
     assert nak["id"] == COMMAND
     assert (nak["problem"]["status"], nak["problem"]["code"]) == (400, "unknown_op")
     assert phone.all("nak")[1]["problem"]["status"] == 404
-    assert len(place.performer.asked) == 1
+    assert place.performer.asked == []
 
 
 async def test_with_each_heartbeat_a_device_is_told_what_it_should_have(

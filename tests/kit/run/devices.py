@@ -37,6 +37,7 @@ from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.stream.session import StreamTimeouts
 from services.gateway.tasks.access import Principal
+from services.gateway.tasks.requests import CommandRequest, InstructionRequest
 from tests.kit.fakes.in_memory_log import InMemoryLog
 
 DRAFT_FACTORY = DraftFactory(utc_now)
@@ -90,7 +91,7 @@ class Performer:
 
     def __init__(self, log: "Logbook") -> None:
         self._log = log
-        self.asked: list[tuple[str, str, bytes]] = []
+        self.asked: list[tuple[CommandId, CommandRequest]] = []
         self.crash: Exception | None = None
 
     async def __call__(
@@ -98,15 +99,14 @@ class Performer:
         principal: Principal,
         task: TaskId | None,
         *,
-        command_id: str,
-        op: str,
-        arguments: bytes,
+        command_id: CommandId,
+        request: CommandRequest,
     ) -> Performed:
-        self.asked.append((command_id, op, arguments))
+        self.asked.append((command_id, request))
         if self.crash is not None:
             raise self.crash
-        if op != "instruct" or task is None:
-            raise refused(400, "unknown_op", f"There is no command {op}.")
+        if not isinstance(request, InstructionRequest) or task is None:
+            raise refused(409, "not_for_now", "Only instructions are taken here.")
         recorded = await self._log.append(History(principal.account, task), "said")
         return Performed(task, recorded.version)
 

@@ -26,8 +26,8 @@ from services.gateway.push.notification.address import (
     WebKeys,
     validate_address,
 )
-from services.gateway.queries.command_handler import parse_command_id
 from services.gateway.tasks.access import Principal
+from services.gateway.tasks.commands import parse_command_id
 
 _TAGS: Final = ["devices"]
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]

@@ -1,40 +1,33 @@
 from datetime import UTC, datetime
 
-import msgspec
 import pytest
+from msgspec.structs import replace
 
 from events import Budget, Repository, RequestId
 from services.gateway.problems import Refused
-from services.gateway.tasks.repository_url import Forge
-from services.gateway.tasks.requests import MAX_PROMPT_BYTES, RequestDecoder
+from services.gateway.tasks.request_validation import MAX_PROMPT_BYTES, to_command
 from services.gateway.tasks.task import (
+    AnswerApproval,
     AnswerQuestion,
+    Archive,
     Cancel,
     Instruct,
     Interrupt,
     RaiseBudget,
     Submit,
 )
+from tests.gateway.kit.commands import RULES, request_for
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-TERMS = RequestDecoder(
-    (Forge(kind="github", url="https://github.com", api_url="https://x"),), "server-model"
-)
 URL = "https://github.com/ada/app"
 
 
 def said(op, **arguments):
-    return TERMS.read(op, msgspec.json.encode(arguments), NOW)
+    return to_command(request_for(op, **arguments), RULES, NOW)
 
 
 def submit(prompt="fix it", *, url=URL, base="", **more):
     return said("submit", prompt=prompt, repository={"url": url, "base": base}, **more)
-
-
-def refusal(op, body):
-    with pytest.raises(Refused) as refused:
-        TERMS.read(op, body, NOW)
-    return refused.value.problem
 
 
 @pytest.mark.parametrize(
@@ -43,9 +36,15 @@ def refusal(op, body):
         ("instruct", {"text": "more"}, Instruct("more", "steer")),
         ("instruct", {"text": "more", "mode": "queue"}, Instruct("more", "queue")),
         ("answer", {"request": "req_1", "text": "a"}, AnswerQuestion(RequestId("req_1"), "a")),
+        (
+            "approve",
+            {"request": "req_1", "digest": "d", "verdict": "deny", "reason": "no"},
+            AnswerApproval(RequestId("req_1"), "d", "deny", NOW, "no"),
+        ),
         ("interrupt", {}, Interrupt()),
         ("cancel", {}, Cancel("")),
         ("cancel", {"reason": "no"}, Cancel("no")),
+        ("archive", {}, Archive()),
         ("budget", {"cost_microusd": 7}, RaiseBudget(7)),
     ],
 )
@@ -68,14 +67,14 @@ def test_a_submission_is_read():
     )
 
 
-OFFERING = msgspec.structs.replace(
-    TERMS, models=("claude-opus-5", "claude-haiku-5-5"), task_budget_microusd=5_000_000
+OFFERING = replace(
+    RULES, models=("claude-opus-5", "claude-haiku-5-5"), task_budget_microusd=5_000_000
 )
 
 
 def offered(**more):
     body = {"prompt": "fix it", "repository": {"url": URL}, **more}
-    return OFFERING.read("submit", msgspec.json.encode(body), NOW)
+    return to_command(request_for("submit", **body), OFFERING, NOW)
 
 
 def test_without_a_sum_a_task_has_this_installations_budget():
@@ -96,10 +95,6 @@ def test_a_model_that_is_not_offered_is_refused_with_those_that_are(name):
         offered(model=name)
     assert refused.value.problem.code == "model_refused"
     assert "server-model, claude-opus-5, claude-haiku-5-5" in refused.value.problem.detail
-
-
-def test_no_body_is_an_empty_object():
-    assert TERMS.read("interrupt", b"", NOW) == Interrupt()
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n\t "])
@@ -170,34 +165,3 @@ def test_a_raise_is_more_than_nothing_and_less_than_all(cost):
 def test_strange_models_are_refused(model):
     with pytest.raises(Refused):
         submit(model=model)
-
-
-def test_a_body_of_another_shape_is_pointed_at():
-    problem = refusal("submit", b'{"prompt": "x", "repository": {"url": 5}}')
-    assert (problem.status, problem.code) == (422, "invalid_body")
-    assert problem.errors[0].pointer == "/repository/url"
-
-
-def test_an_unknown_field_is_named():
-    problem = refusal("submit", b'{"prompt": "x", "repository": {"url": "u"}, "promt": 1}')
-    assert "promt" in problem.detail
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"{", "not_json"),
-        (b"\xff", "not_json"),
-        (b'{"text": "\\ud800"}', "not_json"),
-        (b'{"text": ' + b"[" * 100_000, "too_deep"),
-        (b'{"x": ' + b"[" * 100_000, "too_deep"),
-    ],
-)
-def test_what_is_not_json_is_400(body, code):
-    problem = refusal("instruct", body)
-    assert problem.status in (400, 422)
-    assert problem.code in (code, "invalid_body")
-
-
-def test_an_unknown_command_is_told_the_known_ones():
-    assert "interrupt" in refusal("dance", b"{}").detail

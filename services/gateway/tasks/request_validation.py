@@ -1,0 +1,168 @@
+"""Validation of requests: which values are allowed, and the command each request becomes. Pure."""
+
+import re
+from datetime import datetime
+from typing import Final, assert_never
+
+import msgspec
+
+from events import Budget, Repository, RequestId
+from events.protocol.model_prices import undated
+from services.gateway.problems import invalid
+from services.gateway.tasks.repository_url import Forge, locate
+from services.gateway.tasks.requests import (
+    ApprovalAnswerRequest,
+    ArchiveRequest,
+    BudgetRaiseRequest,
+    CancelRequest,
+    CommandRequest,
+    InstructionRequest,
+    InterruptRequest,
+    QuestionAnswerRequest,
+    TaskRequest,
+)
+from services.gateway.tasks.task import (
+    AnswerApproval,
+    AnswerQuestion,
+    Archive,
+    Cancel,
+    Command,
+    Instruct,
+    Interrupt,
+    RaiseBudget,
+    Submit,
+)
+
+MAX_PROMPT_BYTES: Final = 64 * 1024
+MAX_MICROUSD: Final = 10_000_000_000
+MAX_TURNS: Final = 10_000
+MAX_SECONDS: Final = 7 * 24 * 3600
+
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
+_BRANCH_TRICKS = re.compile(r"\.\.|//|/\.|\.lock(/|$)|[./]$")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # all but tab and line ends
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}")
+
+
+class SubmissionRules(msgspec.Struct, frozen=True):
+    """The forges and models that a new task may name, and what holds when it names none.
+
+    `models` None means any. `task_budget_microusd` is what a task may spend when no sum is named.
+    """
+
+    forges: tuple[Forge, ...]
+    default_model: str
+    models: tuple[str, ...] | None = None
+    task_budget_microusd: int = 0
+
+
+def to_command(request: CommandRequest, rules: SubmissionRules, now: datetime) -> Command:
+    """Return the command that a request stands for; `now` is when it is made.
+
+    Raises Refused: 422 with pointers for a value that is not allowed.
+    """
+    match request:
+        case TaskRequest():
+            return _submission(request, rules)
+        case InstructionRequest():
+            return Instruct(_text(request.text, "/text"), request.mode)
+        case QuestionAnswerRequest():
+            return AnswerQuestion(RequestId(request.request), _text(request.text, "/text"))
+        case ApprovalAnswerRequest():
+            return AnswerApproval(
+                request=RequestId(request.request),
+                digest=request.digest,
+                verdict=request.verdict,
+                now=now,
+                reason=_text(request.reason, "/reason") if request.reason else "",
+                scope=request.scope,
+            )
+        case InterruptRequest():
+            return Interrupt()
+        case CancelRequest():
+            return Cancel(_text(request.reason, "/reason") if request.reason else "")
+        case ArchiveRequest():
+            return Archive()
+        case BudgetRaiseRequest():
+            return RaiseBudget(_within(request.cost_microusd, 1, MAX_MICROUSD, "/cost_microusd"))
+        case _:
+            assert_never(request)
+
+
+def _submission(request: TaskRequest, rules: SubmissionRules) -> Submit:
+    prompt = _text(request.prompt, "/prompt")
+    place = locate(request.repository.url, rules.forges)
+    if request.model and not _MODEL.fullmatch(request.model):
+        raise invalid("model_refused", "/model", "This is not a model's name.")
+    _check_model(request.model, rules)
+    return Submit(
+        prompt=prompt,
+        repository=Repository(place.url, _branch(request.repository.base)),
+        default_model=rules.default_model,
+        model=request.model,
+        effort=request.effort,
+        policy=request.policy,
+        budget=_budget(request, rules),
+        has_default_budget=request.budget.cost_microusd is None and rules.task_budget_microusd > 0,
+    )
+
+
+def _budget(request: TaskRequest, rules: SubmissionRules) -> Budget:
+    wanted = request.budget
+    cost = wanted.cost_microusd
+    return Budget(
+        cost_microusd=rules.task_budget_microusd
+        if cost is None
+        else _within(cost, 0, MAX_MICROUSD, "/budget/cost_microusd"),
+        turns=_within(wanted.turns, 0, MAX_TURNS, "/budget/turns"),
+        wall_seconds=_within(wanted.wall_seconds, 0, MAX_SECONDS, "/budget/wall_seconds"),
+    )
+
+
+def _check_model(name: str, rules: SubmissionRules) -> None:
+    """Raise Refused for a model that is not offered here, naming those that are."""
+    if not name or name == rules.default_model or rules.models is None:
+        return
+    if name not in rules.models and undated(name) not in rules.models:
+        offered = ", ".join(dict.fromkeys((rules.default_model, *rules.models)))
+        raise invalid(
+            "model_refused", "/model", f"{name} is not offered here. Offered are: {offered}."
+        )
+
+
+def _text(text: str, pointer: str) -> str:
+    if not text.strip():
+        raise invalid("text_empty", pointer, f"`{pointer[1:]}` is empty: say what is to be done.")
+    size = len(text.encode())
+    if size > MAX_PROMPT_BYTES:
+        raise invalid(
+            "text_too_long",
+            pointer,
+            f"`{pointer[1:]}` has {size} bytes; at most {MAX_PROMPT_BYTES} are taken. "
+            "Put long material into a file of the repository and name it here.",
+        )
+    if _CONTROL.search(text):
+        raise invalid(
+            "text_refused",
+            pointer,
+            f"`{pointer[1:]}` holds control characters (such as NUL or escape); remove them.",
+        )
+    return text
+
+
+def _branch(name: str) -> str:
+    fits = _BRANCH.fullmatch(name) and not _BRANCH_TRICKS.search(name)
+    if name and (not fits or name.startswith("refs/") or name == "HEAD"):
+        raise invalid(
+            "branch_refused",
+            "/repository/base",
+            "This is not a branch name that is taken: letters, digits and `. _ / + -`, as in "
+            "`main` or `feature/login`.",
+        )
+    return name
+
+
+def _within(number: int, least: int, most: int, pointer: str) -> int:
+    if not least <= number <= most:
+        raise invalid("out_of_range", pointer, f"This must be from {least} to {most}.")
+    return number

@@ -18,6 +18,7 @@ from infra.operator.context import LogAddress
 from infra.operator.installation import ServerSettings
 from infra.simulators.anthropic.main import Settings as RehearsalModelSettings
 from infra.simulators.github.settings import Settings as ForgeSettings
+from services.gateway.settings import BrokerProcessSettings
 from services.gateway.settings import Settings as GatewaySettings
 from services.projector.settings import Settings as ProjectorSettings
 from services.scheduler.settings import Settings as SchedulerSettings
@@ -25,6 +26,7 @@ from services.worker.settings import Settings as WorkerSettings
 
 PROGRAMS: Final = (
     Program("gateway", (GatewaySettings,)),
+    Program("broker", (BrokerProcessSettings,)),
     Program("scheduler", (SchedulerSettings,)),
     Program("worker", (WorkerSettings,)),
     Program("projector", (ProjectorSettings,)),

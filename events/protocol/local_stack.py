@@ -31,11 +31,13 @@ class LocalStorage(msgspec.Struct, frozen=True):
 class LocalStack(msgspec.Struct, frozen=True):
     """A running stack: its addresses, and what its owner needs to sign in to each.
 
-    `credentials` is the folder of the `<role>.creds` files for NATS. `sandbox` is a sentence: which
-    sandbox is used, and why. `directory` is where the description was found.
+    `broker` is where workers call. `credentials` is the folder of the `<role>.creds` files for
+    NATS. `sandbox` is a sentence: which sandbox is used, and why. `directory` is where the
+    description was found.
     """
 
     gateway: str
+    broker: str = ""
     operator_token: str = ""
     forge: LocalForge = LocalForge()
     nats: str = ""

@@ -13,6 +13,7 @@ def banner(stack: Stack, pairing: Pairing, *, now: datetime) -> str:
     """Compose the text: address, QR code, pairing code, model, sandbox, forge, logs."""
     rows = {
         "Gateway": stack.address.public_url,
+        "Broker": f"{stack.broker_url}  (for workers; holds the keys)",
         "Pairing code": f"{pairing.code}  ({validity(pairing, now)}; another: `errand pair --new`)",
         "Model": model_in_use(stack.settings),
         "Sandbox": stack.sandbox,

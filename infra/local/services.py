@@ -18,7 +18,10 @@ from infra.local.servers import probes
 from infra.local.servers.provisioning import Servers
 from infra.local.settings import Settings
 
-PORTS = ("gateway", "forge", "machines", "model", "scheduler-metrics", "projector-metrics")
+PORTS = (
+    *("gateway", "broker", "scheduler-metrics", "projector-metrics"),
+    *("forge", "machines", "model"),
+)
 WORKERS_APP = "errand-workers"
 
 _STAND_INS: Final = {
@@ -26,7 +29,12 @@ _STAND_INS: Final = {
     "machines": "infra.machines_api",
     "model": "infra.simulators.anthropic",
 }
-_SERVICES: Final = {name: f"services.{name}" for name in ("projector", "scheduler", "gateway")}
+_SERVICES: Final = {
+    "projector": "services.projector",
+    "scheduler": "services.scheduler",
+    "broker": "services.gateway.broker",
+    "gateway": "services.gateway",
+}
 _NAMES: Final = {module: name for name, module in (*_STAND_INS.items(), *_SERVICES.items())}
 
 _LOOPBACK = "127.0.0.1"
@@ -39,12 +47,16 @@ _GITLAB = ("gitlab", "https://gitlab.com", "https://gitlab.com/api/v4")
 
 
 class Forge(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where repositories live, as the gateway is configured with it."""
+    """A place where repositories live, as the broker is configured with it."""
 
     kind: str
     url: str
     api_url: str
     token: str
+
+    def without_credential(self) -> dict[str, str]:
+        """Return it as the gateway is configured with it."""
+        return {"kind": self.kind, "url": self.url, "api_url": self.api_url}
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +73,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://{host}:{self.port}"
 
 
+def broker_url(ports: Mapping[str, int]) -> str:
+    """Return the URL by which workers reach the broker, on this machine alone."""
+    return f"http://{_LOOPBACK}:{ports['broker']}"
+
+
 def local_forge(keys: Keys, ports: Mapping[str, int]) -> Forge:
     """Return the forge of the stack itself."""
     url = f"http://{_LOOPBACK}:{ports['forge']}"
@@ -68,7 +85,7 @@ def local_forge(keys: Keys, ports: Mapping[str, int]) -> Forge:
 
 
 def forges(local: Forge, settings: Settings) -> list[Forge]:
-    """Return every forge the gateway may use: the local one, and those there is a token for."""
+    """Return every forge that may be used: the local one, and those there is a token for."""
     tokens = ((_GITHUB, settings.github_token), (_GITLAB, settings.gitlab_token))
     others = [
         Forge(kind=kind, url=url, api_url=api_url, token=token)
@@ -119,7 +136,7 @@ def stand_ins(
 
 
 def services(up: Servers, address: Address, settings: Settings) -> list[Program]:
-    """Run the control plane: projector, scheduler, gateway."""
+    """Run the control plane: projector, scheduler, broker, gateway."""
     metrics = {
         name: f"http://{_LOOPBACK}:{up.ports[f'{name}-metrics']}/metrics"
         for name in ("projector", "scheduler")
@@ -129,8 +146,14 @@ def services(up: Servers, address: Address, settings: Settings) -> list[Program]
         _program(
             up.home,
             "services.scheduler",
-            _scheduler(up, address, settings),
+            _scheduler(up, settings),
             health=metrics["scheduler"],
+        ),
+        _program(
+            up.home,
+            "services.gateway.broker",
+            _broker(up, settings),
+            health=f"{broker_url(up.ports)}/health/ready",
         ),
         _program(
             up.home,
@@ -152,7 +175,7 @@ def _projector(up: Servers) -> dict[str, str]:
     }
 
 
-def _scheduler(up: Servers, address: Address, settings: Settings) -> dict[str, str]:
+def _scheduler(up: Servers, settings: Settings) -> dict[str, str]:
     return {
         "NATS_URL": up.nats_url,
         "NATS_CREDENTIALS": str(up.credentials("scheduler")),
@@ -167,38 +190,58 @@ def _scheduler(up: Servers, address: Address, settings: Settings) -> dict[str, s
         "MACHINE_CPU_KIND": "shared",
         "MACHINE_CPUS": "1",
         "MACHINE_MEMORY_MB": "1024",
-        "GATEWAY_URL": address.local_url,
+        "GATEWAY_URL": broker_url(up.ports),  # workers reach the broker and nothing else
         "CLAIM_SECRET": up.keys.claim_secret,
         "METRICS_PORT": str(up.ports["scheduler-metrics"]),
+    }
+
+
+def _both(up: Servers, settings: Settings) -> dict[str, str]:
+    """Return what gateway and broker are both told."""
+    return {
+        "NATS_URL": up.nats_url,
+        "NATS_CREDENTIALS": str(up.credentials("gateway")),
+        **_event_keys(up),
+        "POSTGRES_URL": up.service_postgres_url,
+        "S3_ENDPOINT_URL": up.storage.endpoint,
+        "S3_REGION": up.storage.region,
+        "S3_BUCKET": up.storage.bucket,
+        "S3_ACCESS_KEY_ID": up.storage.key,
+        "S3_SECRET_ACCESS_KEY": up.storage.secret,
+        "CLAIM_SECRET": up.keys.claim_secret,
+        "CONNECTIONS_PER_ADDRESS": "0",  # here everybody comes from one address
+        "MODEL_KIND": "rehearsal" if settings.is_rehearsal else "anthropic",
+    }
+
+
+def _broker(up: Servers, settings: Settings) -> dict[str, str]:
+    allowed = forges(local_forge(up.keys, up.ports), settings)
+    return {
+        **_both(up, settings),
+        "BROKER_HOST": _LOOPBACK,
+        "BROKER_PORT": str(up.ports["broker"]),
+        "NATS_WORKER_URL": up.nats_url,
+        "NATS_WORKERS_ACCOUNT": up.workers_account,
+        "NATS_WORKERS_SIGNING_KEY": str(up.workers_signing_key),
+        "FORGES": msgspec.json.encode(allowed).decode(),
+        "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
+        **_model(up, settings),
     }
 
 
 def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str]:
     allowed = forges(local_forge(up.keys, up.ports), settings)
     return {
+        **_both(up, settings),
         "GATEWAY_HOST": address.host,
         "GATEWAY_PORT": str(address.port),
         "PUBLIC_URL": address.public_url,
-        "NATS_URL": up.nats_url,
-        "NATS_CREDENTIALS": str(up.credentials("gateway")),
-        **_event_keys(up),
-        "NATS_WORKER_URL": up.nats_url,
-        "NATS_WORKERS_ACCOUNT": up.workers_account,
-        "NATS_WORKERS_SIGNING_KEY": str(up.workers_signing_key),
-        "POSTGRES_URL": up.service_postgres_url,
         "REDIS_URL": up.redis_url,
-        "S3_ENDPOINT_URL": up.storage.endpoint,
-        "S3_REGION": up.storage.region,
-        "S3_BUCKET": up.storage.bucket,
-        "S3_ACCESS_KEY_ID": up.storage.key,
-        "S3_SECRET_ACCESS_KEY": up.storage.secret,
         "OPERATOR_TOKEN": up.keys.operator_token,
-        "CLAIM_SECRET": up.keys.claim_secret,
-        # Here everybody comes from one address, and benchmarks are in a hurry.
+        # Benchmarks are in a hurry.
         "READS_A_MINUTE": "600000",
         "COMMANDS_A_MINUTE": "600000",
         "ANONYMOUS_A_MINUTE": "60000",
-        "CONNECTIONS_PER_ADDRESS": "0",
         "LOG_CAPACITY_BYTES": str(up.log_capacity_bytes),
         "VAPID_PRIVATE_KEY": up.keys.vapid_key,
         "VAPID_CONTACT": _VAPID_CONTACT,
@@ -206,9 +249,8 @@ def _gateway(up: Servers, address: Address, settings: Settings) -> dict[str, str
         "KEY_ENVIRONMENT": "local",
         "ALLOWED_ORIGINS": address.local_url,
         **_github(settings),
-        "FORGES": msgspec.json.encode(allowed).decode(),
-        "SECRETS_KEY_FILE": str(up.home.secrets / SECRETS_KEY),
-        **_model(up, settings),
+        "FORGES": msgspec.json.encode([forge.without_credential() for forge in allowed]).decode(),
+        "MODEL_NAME": settings.model_name,
     }
 
 
@@ -233,18 +275,14 @@ def _github(settings: Settings) -> dict[str, str]:
 def _model(up: Servers, settings: Settings) -> dict[str, str]:
     if settings.is_rehearsal:
         return {
-            "MODEL_KIND": "rehearsal",
             "MODEL_BASE_URL": f"http://{_LOOPBACK}:{up.ports['model']}",
             "MODEL_API_KEY": up.keys.model_key,
             "MODEL_ADMIN_KEY": up.keys.model_admin_key,
-            "MODEL_NAME": settings.model_name,
         }
     return {
-        "MODEL_KIND": "anthropic",
         "MODEL_BASE_URL": settings.anthropic_base_url or _ANTHROPIC,
         "MODEL_API_KEY": settings.anthropic_api_key,
         "MODEL_ADMIN_KEY": settings.anthropic_admin_key,
-        "MODEL_NAME": settings.model_name,
     }
 
 

@@ -16,7 +16,15 @@ from infra.local.home import Home
 from infra.local.process.child import Announce
 from infra.local.process.supervisor import Supervisor
 from infra.local.servers.provisioning import Launcher, Servers, running_servers
-from infra.local.services import PORTS, Address, Forge, local_forge, services, stand_ins
+from infra.local.services import (
+    PORTS,
+    Address,
+    Forge,
+    broker_url,
+    local_forge,
+    services,
+    stand_ins,
+)
 from infra.local.settings import Settings
 from infra.local.stack_file import describe_stack, published
 from infra.runtime.clock import Clock
@@ -59,6 +67,11 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         return self.address.local_url
 
     @property
+    def broker_url(self) -> str:
+        """The broker, as workers reach it."""
+        return broker_url(self.servers.ports)
+
+    @property
     def operator_token(self) -> str:
         """The bearer token of whoever runs this stack."""
         return self.servers.keys.operator_token
@@ -79,7 +92,7 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.decode(answer.content, type=Pairing)
 
     def pid(self, name: str) -> int:
-        """Return the process id of "gateway", "nats" and so on."""
+        """Return the process id of "gateway", "broker", "nats" and so on."""
         return self.supervisor.pid(name)
 
     async def kill(self, name: str) -> None:

@@ -16,7 +16,7 @@ from events.protocol.local_stack import LocalForge, LocalStack, LocalStorage, St
 from infra.local.keys import write_private
 from infra.local.process.child import Announce
 from infra.local.servers.provisioning import Servers
-from infra.local.services import Forge
+from infra.local.services import Forge, broker_url
 
 _PRIVATE = 0o700
 
@@ -53,6 +53,7 @@ def describe_stack(
     return msgspec.structs.replace(
         describe_servers(servers),
         gateway=gateway,
+        broker=broker_url(servers.ports),
         forge=LocalForge(url=forge.url, api_url=forge.api_url, token=forge.token),
         model=model,
         sandbox=sandbox,

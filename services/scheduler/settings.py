@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_image: str
     """Container image of workers."""
     gateway_url: str
-    """URL under which workers reach the gateway."""
+    """URL under which workers reach the broker."""
     claim_secret: str
     fly_regions: str = "iad"
     """Regions to create machines in, preferred first, separated by commas."""

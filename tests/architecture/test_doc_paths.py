@@ -107,4 +107,6 @@ def test_the_index_of_decisions_names_each_with_title_date_and_status() -> None:
         assert f"| {number} | [{title}]({page.name}) | {date} | {status} |" in index
     numbers = {int(page.name[:4]) for page in pages}
     unused = sorted(set(range(1, max(numbers))) - numbers)
-    assert f"Numbers {' and '.join(map(str, unused))} were never used." in " ".join(index.split())
+    verb = "Number {} was" if len(unused) == 1 else "Numbers {} were"
+    listed = verb.format(" and ".join(map(str, unused)))
+    assert f"{listed} never used." in " ".join(index.split())

@@ -35,7 +35,7 @@ from tests.kit.laws.nats_rights import signed_in as nats_signed_in
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.phone import repository, stored
 
-SERVICES = ("gateway", "scheduler", "projector")
+SERVICES = ("gateway", "broker", "scheduler", "projector")
 ROOM_BYTES = 1024
 """For the headers of a request."""
 LONG_WORK = "rehearse 1 tool calls of 300 seconds"

@@ -35,7 +35,7 @@ from tests.kit.probe.eventually import eventually
 from tests.kit.run.phone import repository, signed_in
 from tests.kit.servers.stack import real_stack
 
-SERVICES = ("gateway", "scheduler", "projector")
+SERVICES = ("gateway", "broker", "scheduler", "projector")
 LONG_WORK = "rehearse 1 tool calls of 300 seconds"
 KEPT = "kept"
 """The task that is poisoned before the services are killed, and cancelled afterwards."""

@@ -41,7 +41,7 @@ def object_id(kind, content):
 
 
 async def send(errand, body):
-    worker = await errand.world.client(errand.token)
+    worker = await errand.world.broker_client(errand.token)
     return await worker.post(
         f"{errand.url}/git-receive-pack",
         content=body,

@@ -171,11 +171,12 @@ async def kill_at_every_point(stack: RealStack, phone: Phone, target: str) -> No
 
 
 async def serves(stack: RealStack, target: str) -> bool:
-    """Return whether the service runs; for the gateway, whether it answers that it is ready."""
+    """Return whether the service runs; for gateway and broker, whether they say they are ready."""
+    addresses = {"gateway": stack.gateway_url, "broker": stack.broker_url}
     try:
         os.kill(stack.pid(target), 0)
-        if target == "gateway":
-            async with httpx.AsyncClient(base_url=stack.gateway_url, trust_env=False) as client:
+        if target in addresses:
+            async with httpx.AsyncClient(base_url=addresses[target], trust_env=False) as client:
                 return (await client.get("/health/ready")).is_success
     except (ProcessLookupError, httpx.TransportError):
         return False

@@ -32,7 +32,7 @@ from tests.kit.run.service_processes import (
 )
 from tests.kit.servers.stack import RealServers, plain_environment, real_servers
 
-PORTS = ("gateway", "scheduler", "projector")
+PORTS = ("gateway", "broker", "scheduler", "projector")
 
 
 class Disks:
@@ -63,7 +63,7 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disks]:
 
 
 class World:
-    """The three services on these servers, and a person."""
+    """The services on these servers, and a person."""
 
     def __init__(self, http: httpx.AsyncClient, running: dict[str, Service]) -> None:
         self.http = http

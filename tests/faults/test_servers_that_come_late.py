@@ -21,11 +21,11 @@ from tests.kit.run.service_processes import (
 from tests.kit.servers.stack import RealServers
 
 DATABASE_AWAY = "The database does not answer at the moment."
-PORTS = ("gateway", "scheduler", "projector")
+PORTS = ("gateway", "broker", "scheduler", "projector")
 
 
 class Waiting:
-    """The three services, and what each shows of itself."""
+    """The services, and what each shows of itself."""
 
     def __init__(
         self, http: httpx.AsyncClient, running: dict[str, Service], chosen: dict[str, int]
@@ -59,6 +59,12 @@ class Waiting:
         assert all(each.is_running for each in self._running.values())
 
 
+async def it_listens_and_refuses(http: httpx.AsyncClient, path: str) -> None:
+    refused = await http.post(path)
+    assert (refused.status_code, refused.json()["code"]) == (503, "gateway_starting")
+    assert "postgres" in refused.json()["detail"]
+
+
 async def test_services_that_start_before_their_servers_wait_for_them_and_then_serve(
     servers: RealServers, fresh_database: str, tmp_path: Path
 ) -> None:
@@ -72,19 +78,18 @@ async def test_services_that_start_before_their_servers_wait_for_them_and_then_s
                 servers, fresh_database, chosen, **nats.settings
             ).items()
         }
-        http = await resources.enter_async_context(
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{chosen['gateway']}", trust_env=False)
-        )
+        url = f"http://127.0.0.1:{chosen['gateway']}"
+        http = await resources.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
         waiting = Waiting(http, running, chosen)
 
         parts = await eventually(waiting.parts)
         assert (parts["status"], "ok" in parts.values()) == ("503", False)
         assert {"nats", "postgres"} < parts.keys()
         await waiting.all_say("nats.error")
-        await waiting.all_say("postgres.waiting", of=("gateway",))
-        refused = await http.post("/v1/pairings")
-        assert (refused.status_code, refused.json()["code"]) == (503, "gateway_starting")
-        assert "postgres" in refused.json()["detail"]
+        await waiting.all_say("postgres.waiting", of=("gateway", "broker"))
+        broker = f"http://127.0.0.1:{chosen['broker']}"
+        await it_listens_and_refuses(http, "/v1/pairings")
+        await it_listens_and_refuses(http, f"{broker}/broker/claim")
         assert (await http.get("/health/live")).status_code == 200
         for name in ("scheduler", "projector"):
             assert await eventually(partial(waiting.log_available, name)) == "0.0"
@@ -99,10 +104,7 @@ async def test_services_that_start_before_their_servers_wait_for_them_and_then_s
         assert (parts["status"], parts["postgres"]) == ("503", DATABASE_AWAY)
         await waiting.all_say("projector.waiting", of=("projector",))
         for name in ("scheduler", "projector"):
-            await eventually(
-                partial(waiting.log_available, name),
-                until=lambda seen: seen == "1.0",
-            )
+            await eventually(partial(waiting.log_available, name), until=lambda seen: seen == "1.0")
 
         assert await waiting.readiness("scheduler") == {"status": "200", "nats": "ok"}
         assert await waiting.readiness("projector") == {
@@ -115,6 +117,10 @@ async def test_services_that_start_before_their_servers_wait_for_them_and_then_s
         await eventually(waiting.parts, until=lambda parts: parts["status"] == "200")
         await eventually(
             partial(waiting.readiness, "projector"), until=lambda parts: parts["status"] == "200"
+        )
+        await eventually(
+            partial(seen, http, f"{broker}/health/ready"),
+            until=lambda answer: answer.status_code == 200,
         )
         await sign_in(http)
         await a_task_is_taken_up_and_listed(http)

@@ -20,7 +20,7 @@ from tests.kit.run.service_processes import (
 )
 from tests.kit.servers.stack import RealServers
 
-PORTS = ("gateway", "scheduler", "projector")
+PORTS = ("gateway", "broker", "scheduler", "projector")
 
 
 @contextmanager

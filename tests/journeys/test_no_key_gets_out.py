@@ -1,7 +1,7 @@
-"""No key and no forge token is found outside the gateway's own settings, however it is spelled.
+"""No key and no forge token is found outside the broker's own settings, however it is spelled.
 
-Passed over are the places the gateway's settings come from on this machine (the stack's own `keys`
-and `stack.json`, readable by their owner), the gateway's environment, and the stand-ins for the
+Passed over are the places the broker's settings come from on this machine (the stack's own `keys`
+and `stack.json`, readable by their owner), the broker's environment, and the stand-ins for the
 world outside: the forge and the model know the token and the key that open them.
 """
 
@@ -29,7 +29,7 @@ async def keep(phone, **payload: Any) -> None:
         assert answer.status_code == 200, answer.text
 
 
-async def test_no_key_is_found_outside_the_gateways_settings(stack, phone):
+async def test_no_key_is_found_outside_the_brokers_settings(stack, phone):
     made = await repository(stack, "slugify")
     keys, home = stack.servers.keys, stack.servers.home
     own = {kind: f"{kind}-{secrets.token_hex(9)}+/=&%?{secrets.token_hex(9)}" for kind in "kt"}
@@ -52,12 +52,12 @@ async def test_no_key_is_found_outside_the_gateways_settings(stack, phone):
     assert (await phone.task(task["id"]))["phase"] == "finished"
 
     assert workers, "no worker was looked at"
-    gateway = f"{stack.pid('gateway')} environ"
-    assert gateway in holders, "the search finds nothing, not even what is there"
+    broker = f"{stack.pid('broker')} environ"
+    assert broker in holders, "the search finds nothing, not even what is there"
     strangers = {
         place: arguments
         for place, arguments in holders.items()
-        if place != gateway and not (place.endswith("environ") and arguments.endswith(OUTSIDE))
+        if place != broker and not (place.endswith("environ") and arguments.endswith(OUTSIDE))
     }
     assert not strangers
 

@@ -9,7 +9,7 @@ from events import AttemptStarted, MachineLost, TaskFinished, ToolCompleted
 from tests.kit.run.phone import kill_workers, pull_requests, repository, stored
 
 PROMPT = "rehearse 12 tool calls of 0.2 seconds"
-RESTARTED = ["nats", "postgres", "redis", "gateway", "scheduler", "projector"]
+RESTARTED = ["nats", "postgres", "redis", "gateway", "broker", "scheduler", "projector"]
 
 
 async def carried_through(stack, phone, break_it, *, calls_before=2):

@@ -89,7 +89,7 @@ async def test_a_forge_that_stays_away_is_what_the_task_fails_of(hasty):
     assert failed.remedy
 
 
-@pytest.mark.parametrize("away", ["gateway", "forge"])
+@pytest.mark.parametrize("away", ["broker", "forge"])
 async def test_what_is_away_while_a_task_clones_costs_no_attempt(stack, phone, away):
     made = await repository(stack, "slugify")
     forge, seen = stack.pid("forge"), []

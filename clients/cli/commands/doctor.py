@@ -35,6 +35,7 @@ async def examine(
         await _bubblewrap(),
         await _docker(environment),
         *_stack(stack),
+        *await _broker(stack),
     ]
     if gateway is None:
         remedy = (
@@ -103,6 +104,20 @@ def _stack(stack: LocalStack | None) -> list[Finding]:
         Finding("stack", is_ok=True, found=found),
         Finding("sandbox", is_ok=True, found=stack.sandbox or "not reported by this stack"),
     ]
+
+
+async def _broker(stack: LocalStack | None) -> list[Finding]:
+    """Check the broker of a local stack; another one is for its workers alone to reach."""
+    if stack is None or not stack.broker:
+        return []
+    try:
+        async with Gateway(stack.broker) as broker:
+            ready = await broker.get("/health/ready")
+    except CliError as trouble:
+        remedy = f"Its log is {stack.logs}/broker.log; the stack starts it again by itself."
+        return [Finding("broker", is_ok=False, found=trouble.message, remedy=remedy)]
+    found = f"{stack.broker} answers ({ready.get('status', 'ok')})"
+    return [Finding("broker", is_ok=True, found=found)]
 
 
 async def _gateway(gateway: Gateway) -> list[Finding]:

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from services.gateway.problems import too_many
+from services.gateway.stores.callers import client_network
 from services.gateway.stores.database import Pool, across_accounts
-from services.gateway.stores.rate_limiter import client_network
 
 Kind = Literal["code", "link", "mail"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, Literal
 
-Purpose = Literal["refresh", "pairing", "link", "key", "oauth", "broker"]
+Purpose = Literal["refresh", "pairing", "link", "key", "oauth", "broker", "secret", "secrets_key"]
 Entropy = Callable[[int], bytes]
 
 _TOKEN_BYTES: Final = 32

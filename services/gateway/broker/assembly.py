@@ -1,4 +1,4 @@
-"""Composition of the broker. Main enters it first and leaves it last."""
+"""Composition of the broker from its settings and dependencies."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,49 +15,46 @@ from infra.runtime.clock import Clock
 from infra.runtime.settings import Misconfigured
 from services.gateway.accounts.tokens import Digests, Entropy
 from services.gateway.broker.attempts import Attempts, CredentialSettings
-from services.gateway.broker.background_tasks import BackgroundTasks, background
+from services.gateway.broker.background.maintenance import Maintenance, Reconcile
+from services.gateway.broker.background.tasks import BackgroundTasks, background
 from services.gateway.broker.blob_quota import BlobQuota
+from services.gateway.broker.forge.access import ForgeAccess
 from services.gateway.broker.forge.api import ForgeApi
 from services.gateway.broker.forge.credentials import ForgeCredentials
 from services.gateway.broker.forge.github_app import GitHubApp
 from services.gateway.broker.git.proxy import GitProxy
 from services.gateway.broker.grants import Grants
 from services.gateway.broker.kill_switches import KillSwitches
-from services.gateway.broker.maintenance import Maintenance, Reconcile
-from services.gateway.broker.model.account_usage import AccountUsage
 from services.gateway.broker.model.keys import ModelKeys
 from services.gateway.broker.model.ledger import Ledger
 from services.gateway.broker.model.provider_report import Reconciliation, UsageReport
 from services.gateway.broker.model.proxy import ModelProxy, Upstream
 from services.gateway.broker.secrets.key_encryption import read_keys
+from services.gateway.broker.secrets.public_key import publish
 from services.gateway.broker.secrets.vault import Vault
 from services.gateway.broker.settings import BrokerSettings, microusd
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.database import Pool
 from services.gateway.stores.object_store import Storage
-from services.gateway.tasks.repository_url import Forge
 
 _GATEWAY_BYTES: Final = 8
 
 
 @dataclass(frozen=True)
 class Broker:
-    """The parts of the broker, which know keys. Without a key file there is no vault."""
+    """The parts of the broker, which know keys."""
 
     attempts: Attempts
     event_keys: EventKeys
     model: ModelProxy
     git: GitProxy
     forge: ForgeApi
-    forges: tuple[Forge, ...]
+    forges: tuple[ForgeAccess, ...]
     model_kind: str
     switches: KillSwitches
     credentials: ForgeCredentials
-    spending: AccountUsage
     quota: BlobQuota
     storage: Storage
-    vault: Vault | None
-    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class BrokerDependencies:
     pool: Pool
     recall: TaskCache
     digests: Digests
-    forges: tuple[Forge, ...]
+    forges: tuple[ForgeAccess, ...]
     model: httpx.AsyncClient
     forge: httpx.AsyncClient
     clock: Clock
@@ -85,8 +82,9 @@ async def broker(settings: BrokerSettings, parts: BrokerDependencies) -> AsyncIt
     gateway = f"gw_{parts.entropy(_GATEWAY_BYTES).hex()}"
     day = microusd(settings.account_day_budget_usd, "ACCOUNT_DAY_BUDGET_USD")
     ledger = Ledger(parts.pool, gateway=gateway, account_day_microusd=day)
-    vault = _vault(settings.secrets_key_file, parts)
+    vault = await _vault(settings.secrets_key_file, parts)
     apps = _apps(parts)
+    tokens = {forge.url: forge.token for forge in parts.forges}
     maintenance = Maintenance(ledger, vault, _reconcile(settings, parts, ledger), parts.clock)
     await maintenance.once()  # before the first call: a process without heartbeat counts as dead
     async with background(settings.grace_seconds) as running:
@@ -100,12 +98,9 @@ async def broker(settings: BrokerSettings, parts: BrokerDependencies) -> AsyncIt
             forges=parts.forges,
             model_kind=settings.model_kind,
             switches=KillSwitches(parts.pool),
-            credentials=ForgeCredentials(vault, apps),
-            spending=AccountUsage(parts.pool, account_day_microusd=day),
+            credentials=ForgeCredentials(vault, apps, tokens),
             quota=BlobQuota(parts.pool, settings.blob_limits),
             storage=parts.storage,
-            vault=vault,
-            clock=parts.clock,
         )
 
 
@@ -160,11 +155,11 @@ def _reconcile(
     return Reconciliation(ledger, report, parts.clock).once
 
 
-def _vault(file: str, parts: BrokerDependencies) -> Vault | None:
-    if not file:
-        return None
-    keys = read_keys(Path(file), parts.entropy)
-    return Vault(parts.pool, keys, clock=parts.clock, entropy=parts.entropy)
+async def _vault(file: str, parts: BrokerDependencies) -> Vault | None:
+    """Open the vault, and publish its public key. Without a key file there is neither."""
+    keys = read_keys(Path(file), parts.entropy) if file else None
+    await publish(parts.pool, keys.public_key if keys else None, parts.digests)
+    return Vault(parts.pool, keys, parts.digests) if keys else None
 
 
 def _apps(parts: BrokerDependencies) -> dict[str, GitHubApp]:
@@ -176,7 +171,7 @@ def _apps(parts: BrokerDependencies) -> dict[str, GitHubApp]:
     }
 
 
-def _app_key(forge: Forge) -> str:
+def _app_key(forge: ForgeAccess) -> str:
     try:
         return Path(forge.app_key_file).read_text()
     except (OSError, UnicodeDecodeError):

@@ -11,13 +11,27 @@ _MAX_USD: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class BrokerSettings:
-    """The services workers reach through the broker, and the limits of their use."""
+class SharedSettings:
+    """Settings that the gateway's process and the broker's both read, with the same values."""
 
     claim_secret: str
-    """Secret from which one-time codes of machines are derived; gateway and scheduler share it."""
+    """Secret from which one-time codes of machines and digests of tokens are derived; gateway,
+    broker and scheduler share it.
+    """
+    model_kind: Literal["anthropic", "rehearsal"] = "anthropic"
+    """Real model, or the rehearsal model of a local stack."""
+    account_day_budget_usd: float = 50.0
+    """Sum that an account may spend per day unless it sets another; 0 means no limit."""
+    grace_seconds: float = 20.0
+    """Time that open work gets at a stop before it is cut off."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class BrokerSettings(SharedSettings):
+    """Model, forges, workers' credentials and their limits. Only the broker reads these."""
+
     machine_seconds: float = 4 * 3600.0
-    """Longest life of a machine and of its credentials; gateway and scheduler share it."""
+    """Longest life of a machine and of its credentials; broker and scheduler share it."""
     model_base_url: str
     """URL of a server that speaks the Messages API."""
     model_api_key: str = ""
@@ -26,10 +40,6 @@ class BrokerSettings:
     """The provider's admin key, to settle calls by its usage report."""
     model_key_id: str = ""
     """Id of MODEL_API_KEY at the provider, when the organization has several keys."""
-    model_kind: Literal["anthropic", "rehearsal"] = "anthropic"
-    """Real model, or the rehearsal model of a local stack."""
-    account_day_budget_usd: float = 50.0
-    """Sum that an account may spend per day unless it sets another; 0 means no limit."""
     secrets_key_file: str = ""
     """File of keys that encrypt accounts' secrets, one per line, the first one current; without it
     accounts can store none.
@@ -44,8 +54,6 @@ class BrokerSettings:
     """Objects that one task may store."""
     blob_bytes_per_task: int = 8 * 2**30
     """Bytes that one task may store in objects."""
-    grace_seconds: float = 20.0
-    """Time that open work gets at a stop before it is cut off."""
 
     @property
     def blob_limits(self) -> BlobLimits:

@@ -28,39 +28,18 @@ _seconds = Histogram("errand_gateway_seconds", "Until the first byte of an answe
 _log = logger(__name__)
 
 
-class GatewayApplication:
-    """The gateway as one ASGI application. `new_id` makes request ids.
+class NamedRequests:
+    """Middleware that names each HTTP request, and counts, times and logs its answer.
 
-    `origins` are those whose pages may connect to the stream (accounts.origins).
+    `new_id` makes the names of requests that come without one.
     """
 
-    def __init__(
-        self,
-        *,
-        stream: Application,
-        routes: Application,
-        origins: Collection[str],
-        new_id: Callable[[], str],
-    ) -> None:
-        self._stream = stream
-        self._origins = origins
+    def __init__(self, routes: Application, new_id: Callable[[], str]) -> None:
         self._routes = routes
         self._new_id = new_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket" and not origin_allowed(_origin(scope), self._origins):
-            await receive()
-            await send({"type": "websocket.close", "code": 4506, "reason": "Not from this origin."})
-        elif scope["type"] == "websocket" and scope["path"] == STREAM:
-            await self._stream(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 4500, "reason": f"Use {STREAM}."})
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
         asked = headers.get("x-request-id", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else self._new_id()
@@ -91,6 +70,33 @@ class GatewayApplication:
             span_from(headers, "http", method=method, path=scope["path"]),
         ):
             await self._routes(scope, receive, named)
+
+
+class GatewayApplication:
+    """The gateway as one ASGI application.
+
+    `origins` are those whose pages may connect to the stream (accounts.origins).
+    """
+
+    def __init__(
+        self, *, stream: Application, routes: Application, origins: Collection[str]
+    ) -> None:
+        self._stream = stream
+        self._origins = origins
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http":
+            await self._routes(scope, receive, send)
+        elif scope["type"] == "websocket" and not origin_allowed(_origin(scope), self._origins):
+            await receive()
+            await send({"type": "websocket.close", "code": 4506, "reason": "Not from this origin."})
+        elif scope["type"] == "websocket" and scope["path"] == STREAM:
+            await self._stream(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4500, "reason": f"Use {STREAM}."})
 
 
 def _origin(scope: Scope) -> str | None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from events import GatewayEvent
 from events.protocol.api.server import ServerInfo
 from infra.log.event_log import EventLog
+from infra.runtime.clock import Clock
 from services.gateway.accounts.assembly import Accounts
-from services.gateway.broker.assembly import Broker
+from services.gateway.broker.records import BrokerRecords
 from services.gateway.http.serving.readiness import Readiness
 from services.gateway.push.assembly import Push
 from services.gateway.queries.artifacts import Artifacts
@@ -16,6 +17,7 @@ from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.stores.object_store import Storage
 from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.tasks.event_feed import Feeds
+from services.gateway.tasks.repository_url import Forge
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ class GatewayContext:
 
     tasks: TaskContext
     accounts: Accounts
-    broker: Broker
+    records: BrokerRecords
     push: Push
     limits: RateLimiter
     about: ServerInfo
     readiness: Readiness
+    clock: Clock
+    forges: tuple[Forge, ...]
     public_url: str
     operator_token: str
     allowed_origins: tuple[str, ...]

@@ -1,23 +1,19 @@
 """The caller and the command id, which routes read from a request's headers."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
 
 from events.protocol.api.sessions import Scope
-from services.gateway.broker.assembly import Broker
 from services.gateway.http.context import GatewayContext
+from services.gateway.http.request_checks import AnyRequest, bearer
 from services.gateway.problems import refused, unauthenticated
 from services.gateway.tasks.access import Principal, require
 
 _SCOPE: Final = "scope"
 _LOOKING: Final = ("GET", "HEAD", "OPTIONS")
 
-AnyRequest = Request[Any, Any, Any]
-
-CurrentBroker = NamedDependency[SkipValidation[Broker]]
 Context = NamedDependency[SkipValidation[GatewayContext]]
 CurrentPrincipal = NamedDependency[SkipValidation[Principal]]
 CommandKey = Annotated[
@@ -29,12 +25,6 @@ CommandKey = Annotated[
         schema_extra={"format": "uuid"},
     ),
 ]
-
-
-def bearer(request: AnyRequest) -> str:
-    """Read the token of `Authorization: Bearer …`; empty when there is none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def route_options(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple[int, ...] | None]:
@@ -59,11 +49,6 @@ async def authenticated_principal(request: AnyRequest, context: Context) -> Prin
     if scope is not None:
         require(principal, scope)
     return principal
-
-
-def client_address(request: AnyRequest) -> str:
-    """Return the address a request comes from, by which guessing is slowed down."""
-    return request.client.host if request.client else "unknown"
 
 
 def require_command_key(key: str | None) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 
 from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
 from msgspec.structs import replace
 
 from events.protocol.problem import MEDIA_TYPE, Fault, Problem
 from infra.runtime.telemetry import logger
-from services.gateway.http.dependencies import AnyRequest
+from services.gateway.http.request_checks import AnyRequest
 from services.gateway.http.response_middleware import RequestAborted
 from services.gateway.problems import Refused, problem
 
@@ -81,6 +82,17 @@ def on_bug(request: AnyRequest, error: Exception) -> Response[Problem]:
         retryable=True,
     )
     return _answer(request, said, {})
+
+
+def error_handlers() -> ExceptionHandlersMap:
+    """Return the handlers of every kind of failure."""
+    return {
+        Refused: on_refused,
+        HTTPException: on_http_exception,
+        RequestAborted: on_cut_short,
+        RecursionError: on_too_deep,
+        Exception: on_bug,
+    }
 
 
 def _answer(request: AnyRequest, said: Problem, headers: dict[str, str]) -> Response[Problem]:

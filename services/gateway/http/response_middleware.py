@@ -20,7 +20,6 @@ Headers = list[tuple[bytes, bytes]]
 
 _MIN_BYTES: Final = 1024
 _INLINE_BYTES: Final = 16 * 1024  # more is compressed beside the event loop
-_BROKER: Final = "/broker/"
 _KEPT_FROM_BODY: Final = frozenset({b"content-length", b"content-type", b"content-encoding"})
 _CODING: Final = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([0-9.]+))?\s*", re.ASCII)
 _CAREFUL: Final[Headers] = [
@@ -38,17 +37,22 @@ class RequestAborted(Exception):
 
 
 class ResponseMiddleware:
-    """The routes, with what their answers have in common."""
+    """The routes, with what their answers have in common.
+
+    Without `shapes_reads` no answer is compressed, and none gets an ETag.
+    """
 
     def __init__(
         self,
         routes: Application,
         *,
         is_https: bool,
+        shapes_reads: bool = True,
         body_seconds: float,
         body_bytes_per_second: float,
     ) -> None:
         self._routes = routes
+        self._shapes_reads = shapes_reads
         self._body_seconds = body_seconds
         self._body_bytes_per_second = body_bytes_per_second
         self._careful = [*_CAREFUL, _SECURE] if is_https else _CAREFUL
@@ -56,7 +60,7 @@ class ResponseMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         asked = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        is_read = scope["method"] == "GET" and not scope["path"].startswith(_BROKER)
+        is_read = self._shapes_reads and scope["method"] == "GET"
         begun: list[Message] = []
         is_whole = has_begun = False
         due_at = asyncio.get_running_loop().time() + self._body_seconds

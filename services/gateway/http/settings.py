@@ -1,27 +1,17 @@
-"""Settings of the HTTP server: its address, its limits, and the pages that may call it."""
+"""Settings of the HTTP servers: their addresses, their limits, and the pages that may call."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from infra.runtime.settings import Misconfigured
 from services.gateway.http.serving.connection_limits import ConnectionLimits
-from services.gateway.stores.rate_limiter import Kind
+from services.gateway.stores.callers import Kind
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class HttpSettings:
-    """The address the gateway listens on, and the limits per client."""
+class ServerSettings:
+    """Limits on what one client may take up of a server."""
 
-    gateway_host: str = "127.0.0.1"
-    """Address to listen on."""
-    gateway_port: int
-    """Port to listen on; 0 means any free one."""
-    public_url: str
-    """URL under which people reach the gateway; links and sign-in return there."""
-    operator_token: str
-    """Bearer token for the operator's routes."""
-    allowed_origins: str = ""
-    """Web pages that may use the stream beside PUBLIC_URL, separated by commas."""
     trusted_proxies: str = ""
     """Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas."""
     connections: int = 20_000
@@ -36,12 +26,6 @@ class HttpSettings:
     """Slowest rate at which a request's body may arrive."""
     write_seconds: float = 60.0
     """Time within which a client must read what is sent to it."""
-    reads_a_minute: int = 1200
-    """Reading requests of one caller."""
-    commands_a_minute: int = 300
-    """Changing requests of one caller."""
-    anonymous_a_minute: int = 120
-    """Requests from one address without a valid credential."""
 
     @property
     def connection_limits(self) -> ConnectionLimits:
@@ -53,6 +37,38 @@ class HttpSettings:
             write_seconds=self.write_seconds,
             trusted_proxies=self.trusted_proxies,
         )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class BrokerHttpSettings(ServerSettings):
+    """Address of the broker, which is for workers alone."""
+
+    broker_host: str = "127.0.0.1"
+    """Address to listen on, for workers."""
+    broker_port: int
+    """Port to listen on, for workers; 0 means any free one."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class HttpSettings(ServerSettings):
+    """Address of the gateway, and how often one caller may ask."""
+
+    gateway_host: str = "127.0.0.1"
+    """Address to listen on."""
+    gateway_port: int
+    """Port to listen on; 0 means any free one."""
+    public_url: str
+    """URL under which people reach the gateway; links and sign-in return there."""
+    operator_token: str
+    """Bearer token for the operator's routes."""
+    allowed_origins: str = ""
+    """Web pages that may use the stream beside PUBLIC_URL, separated by commas."""
+    reads_a_minute: int = 1200
+    """Reading requests of one caller."""
+    commands_a_minute: int = 300
+    """Changing requests of one caller."""
+    anonymous_a_minute: int = 120
+    """Requests from one address without a valid credential."""
 
     @property
     def requests_per_minute(self) -> dict[Kind, int]:

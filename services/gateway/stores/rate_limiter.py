@@ -7,40 +7,21 @@ counts for itself: the limit is then as many times as high as there are gateways
 import asyncio
 from collections.abc import Mapping
 from importlib.resources import files
-from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import redis.asyncio as redis
 
 from infra.runtime.telemetry import logger
 from infra.stores.lru import LruMap
 from infra.stores.redis_errors import RedisUnavailable, redis_errors
+from services.gateway.stores.callers import Kind
 
-Kind = Literal["reads", "commands", "anonymous"]
 _WINDOW_SECONDS: Final = 60
 _AWAY_SECONDS: Final = 5.0
 _MAX_BUCKETS: Final = 20_000
 
-_IPV6_PREFIX: Final = 64
-
 _log = logger(__name__)
-
-
-def client_network(address: str) -> str:
-    """Name the network that counts as one caller: an IPv4 address, or 64 bits of an IPv6 one.
-
-    One household, or one rented machine, has as many IPv6 addresses as it likes. Pure.
-    """
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(IPv6Network((found, _IPV6_PREFIX), strict=False))
 
 
 class RateLimitResult(NamedTuple):

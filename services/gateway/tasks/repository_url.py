@@ -29,18 +29,11 @@ _OWNER_SEGMENTS = {"github": 1, "gitlab": 20, "git": 20}
 
 
 class Forge(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where repositories live, and the operator's credential there (empty: none).
-
-    With `app_id` a GitHub App makes credentials of one repository each; its private key is in the
-    file `app_key_file`.
-    """
+    """A place where repositories live."""
 
     kind: ForgeKind
     url: str
     api_url: str = ""
-    token: str = ""
-    app_id: str = ""
-    app_key_file: str = ""
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ async def worker(world, attempt):
 
 
 async def test_an_attempt_claims_its_credentials_once(world, attempt):
-    nobody = await world.client()
+    nobody = await world.broker_client()
     answer = await nobody.post("/broker/claim", json=attempt.claim())
     assert answer.status_code == 200, answer.text
     claimed = answer.json()
@@ -37,7 +37,7 @@ async def test_an_attempt_claims_its_credentials_once(world, attempt):
 
 
 async def test_two_machines_that_claim_at_once_get_one_credential(world, attempt):
-    nobody = await world.client()
+    nobody = await world.broker_client()
     async with asyncio.TaskGroup() as group:
         claims = [
             group.create_task(nobody.post("/broker/claim", json=attempt.claim(machine=f"m{n}")))
@@ -47,7 +47,7 @@ async def test_two_machines_that_claim_at_once_get_one_credential(world, attempt
 
 
 async def test_the_credentials_open_the_log_for_this_task_only(world, attempt):
-    nobody = await world.client()
+    nobody = await world.broker_client()
     claimed = (await nobody.post("/broker/claim", json=attempt.claim())).json()
     access = claimed["nats"]
     async with connect(access["url"], credentials=access["credentials"], name="w") as connection:
@@ -72,7 +72,7 @@ async def test_the_credentials_open_the_log_for_this_task_only(world, attempt):
     ],
 )
 async def test_a_claim_that_is_not_true_is_refused(world, attempt, change):
-    nobody = await world.client()
+    nobody = await world.broker_client()
     answer = await nobody.post("/broker/claim", json=attempt.claim(**change))
     is_problem(answer, 403, "claim_refused")
     assert (await nobody.post("/broker/claim", json=attempt.claim())).status_code == 200
@@ -80,24 +80,24 @@ async def test_a_claim_that_is_not_true_is_refused(world, attempt, change):
 
 async def test_an_older_attempt_claims_nothing(world, attempt):
     await world.attempt(attempt.history, 2)
-    nobody = await world.client()
+    nobody = await world.broker_client()
     is_problem(await nobody.post("/broker/claim", json=attempt.claim()), 403, "claim_refused")
 
 
 async def test_an_attempt_past_its_deadline_claims_nothing(ada, world):
     late = await world.attempt(ada.history(await ada.submit()), seconds=-1)
-    nobody = await world.client()
+    nobody = await world.broker_client()
     is_problem(await nobody.post("/broker/claim", json=late.claim()), 403, "claim_refused")
 
 
 async def test_a_claim_on_an_ended_task_is_refused(world, attempt):
     await world.append(attempt.history, TaskCancelled(), by="person:per_a")
-    nobody = await world.client()
+    nobody = await world.broker_client()
     is_problem(await nobody.post("/broker/claim", json=attempt.claim()), 403, "claim_refused")
 
 
 async def test_a_claim_without_an_account_waits_for_the_read_model(world, attempt):
-    nobody = await world.client()
+    nobody = await world.broker_client()
     claim = {name: value for name, value in attempt.claim().items() if name != "account"}
     is_problem(await nobody.post("/broker/claim", json=claim), 503, "unavailable")
 
@@ -144,12 +144,27 @@ async def refused_everywhere(client, task):
 
 async def test_without_a_token_nothing_is_brokered(world, attempt):
     for token in ("", "x", "errand_broker_x"):
-        await refused_everywhere(await world.client(token), attempt.history.task)
+        await refused_everywhere(await world.broker_client(token), attempt.history.task)
 
 
 async def test_a_session_is_no_broker_token_and_the_other_way_round(world, ada, attempt, worker):
-    await refused_everywhere(await world.client(ada.token), attempt.history.task)
-    is_problem(await worker.get("/v1/me"), 401, "unauthenticated")
+    await refused_everywhere(await world.broker_client(ada.token), attempt.history.task)
+    token = worker.headers["authorization"].removeprefix("Bearer ")
+    at_the_gateway = await world.client(token)
+    is_problem(await at_the_gateway.get("/v1/me"), 401, "unauthenticated")
+
+
+async def test_gateway_and_broker_serve_nothing_of_each_other(world, ada, attempt, worker):
+    nobody = await world.client()
+    is_problem(await nobody.post("/broker/claim", json=attempt.claim()), 404, "not_found")
+    is_problem(await worker.get("/v1/about"), 404, "not_found")
+    is_problem(await worker.get("/docs"), 404, "not_found")
+    assert (await worker.get("/health/live")).json() == {"status": "ok", "parts": {}}
+    ready = (await worker.get("/health/ready")).json()
+    assert ready == {
+        "status": "ok",
+        "parts": dict.fromkeys(("nats", "postgres", "object_store"), "ok"),
+    }
 
 
 @pytest.mark.parametrize("end", ["finished", "replaced", "cancelled"])
@@ -175,7 +190,7 @@ async def test_a_token_outlives_a_gateway_and_not_its_task(servers, fresh_databa
         attempt = await first.attempt(ada.history(await ada.submit()))
         token = (await first.worker(attempt)).headers["authorization"].removeprefix("Bearer ")
     async with a_world(servers, fresh_database) as second:
-        worker = await second.client(token)
+        worker = await second.broker_client(token)
         assert (await worker.put("/broker/blobs/x", content=b"x")).status_code == 200
         task = attempt.history.task
         other = TaskId(task[:-1] + ("e" if task[-1] == "a" else "a"))

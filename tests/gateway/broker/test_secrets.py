@@ -7,7 +7,10 @@ import pytest
 
 from infra.runtime.clock import utc_now
 from infra.runtime.settings import Misconfigured
+from services.gateway.accounts.tokens import Digests
 from services.gateway.broker.secrets.key_encryption import read_keys
+from services.gateway.broker.secrets.public_key import SEALED, PublicKey, publish
+from services.gateway.broker.secrets.store import SecretStore
 from services.gateway.broker.secrets.vault import Vault
 from services.gateway.problems import Refused
 from services.gateway.stores.database import create_pool, prepare_schema
@@ -32,6 +35,7 @@ def key_file(tmp_path):
 @pytest.fixture
 async def world(servers, fresh_database, key_file):
     async with a_world(servers, fresh_database, secrets_key_file=str(key_file)) as made:
+        await made.broker.url()  # it publishes the key under which the gateway seals
         yield made
 
 
@@ -51,8 +55,30 @@ async def pool(database):
         yield made
 
 
+DIGESTS = Digests("claim-secret")
+
+
+class VaultAndStore:
+    """The broker's vault, and the gateway's store that seals for it."""
+
+    def __init__(self, pool, file):
+        self.pool, self.keys = pool, read_keys(file, entropy)
+        self.vault = Vault(pool, self.keys, DIGESTS)
+        self.store = SecretStore(pool, DIGESTS, clock=utc_now, entropy=entropy)
+        self.current, self.reveal, self.rewrap = (
+            self.vault.current,
+            self.vault.reveal,
+            self.vault.rewrap,
+        )
+        self.counted = self.store.counted
+
+    async def put(self, *secret):
+        await publish(self.pool, self.keys.public_key, DIGESTS)
+        return await self.store.put(*secret)
+
+
 def vault(pool, file):
-    return Vault(pool, read_keys(file, entropy), clock=utc_now, entropy=entropy)
+    return VaultAndStore(pool, file)
 
 
 async def test_a_secret_is_written_listed_by_its_end_replaced_and_deleted(world, fresh_database):
@@ -136,7 +162,7 @@ async def test_a_rotation_wraps_all_again_and_goes_on_where_it_was_broken_off(po
     both = vault(pool, key_file)
     await both.put("acc_a", "forge", "https://forge/0", "secret-number-0")  # as if it had begun
     assert await both.counted() == {both.current: 1, old.current: 4}
-    assert await both.rewrap() == 4
+    assert await both.rewrap() == 5
     assert await both.rewrap() == 0
     assert await both.counted() == {both.current: 5}
     key_file.write_text(f"{NEW}\n")
@@ -158,6 +184,36 @@ async def test_a_row_that_was_moved_or_brought_back_does_not_open(pool, key_file
             await kept.reveal(row["account"], row["provider"], row["name"])
         await rows(database, "DELETE FROM accounts.secret")
         await kept.put("acc_a", "anthropic", "", SECRET)
+
+
+@pytest.mark.parametrize("wrapped", ["by the store", "by the vault"])
+async def test_a_secret_opens_before_and_after_the_broker_has_wrapped_it(
+    pool, key_file, database, wrapped
+):
+    kept = vault(pool, key_file)
+    await kept.put("acc_a", "anthropic", "", SECRET)
+    [row] = await rows(database, "SELECT wrapped_by FROM accounts.secret")
+    assert row["wrapped_by"] == kept.current + SEALED
+    if wrapped == "by the vault":
+        assert await kept.rewrap() == 1
+        assert await kept.rewrap() == 0
+    assert await kept.reveal("acc_a", "anthropic", "") == SECRET
+
+
+async def test_what_a_stranger_wrote_into_the_database_does_not_open(pool, key_file, database):
+    kept, other = vault(pool, key_file), Digests("of another installation")
+    await publish(pool, kept.keys.public_key, other)  # a key that a stranger put there
+    with pytest.raises(Refused, match="SECRETS_KEY_FILE"):
+        await kept.store.put("acc_a", "anthropic", "", SECRET)
+    stranger = SecretStore(pool, other, clock=utc_now, entropy=entropy)
+    await stranger.put("acc_a", "anthropic", "", "sk-of-the-stranger")
+    with pytest.raises(Refused, match="does not open"):
+        await kept.reveal("acc_a", "anthropic", "")
+    assert await kept.rewrap() == 0
+    await publish(pool, PublicKey("kek_x", bytes(range(32))), DIGESTS)
+    await kept.store.put("acc_a", "anthropic", "", SECRET)  # for a broker that has another file
+    with pytest.raises(Refused, match="does not open"):
+        await kept.reveal("acc_a", "anthropic", "")
 
 
 async def test_without_its_key_a_secret_stays_shut_and_whole(pool, key_file, tmp_path):
@@ -202,7 +258,7 @@ async def test_a_forge_token_of_the_account_goes_before_the_servers(
             assert (await errand.ada.http.put("/v1/secrets", json=payload)).status_code == 200
             code = (await errand.git("ls-remote", errand.url)).code
             assert code == (0 if text == forge.token else 128)
-        worker = await world.client(errand.token)
+        worker = await world.broker_client(errand.token)
         is_problem(await worker.get("/broker/forge/repository"), 403, "repository_refused")
 
 

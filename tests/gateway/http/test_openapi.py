@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from events import TaskFinished
 from events.protocol.problem import Problem
-from services.gateway.http.openapi import EXAMPLES
+from services.gateway.http.documentation.openapi import EXAMPLES
 from tests.gateway.kit.full_task import a_full_task, a_furnished_world
 from tests.gateway.kit.problems import UNKNOWN
 from tests.kit.laws.documented_answers import described_offline

@@ -167,7 +167,7 @@ async def test_the_broker_refuses_them_too(world):
     ada = await world.person("ada")
     task = await ada.submit()
     attempt = await world.attempt(ada.history(task))
-    worker, nobody = await world.worker(attempt), await world.client()
+    worker, nobody = await world.worker(attempt), await world.broker_client()
     paths = ["/broker/claim", "/broker/forge/pull-request", "/broker/model/v1/messages"]
     for text in NOT_UTF8:
         for path in paths:

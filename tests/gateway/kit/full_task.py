@@ -29,6 +29,7 @@ async def a_furnished_world(servers, database, place, **changes):
         **changes,
     }
     async with a_world(servers, database, **known) as made:
+        await made.broker.url()  # it publishes the key under which secrets are stored
         yield made
 
 

@@ -15,14 +15,15 @@ def forge_settings(forge, **changes):
 class GitTask:
     """A task on a repository of the forge, its worker's token, and a clone through the broker."""
 
-    def __init__(self, world, ada, attempt, token):
-        self.world, self.ada, self.attempt, self.token = world, ada, attempt, token
+    def __init__(self, world, ada, attempt, worker):
+        self.world, self.ada, self.attempt = world, ada, attempt
+        self.token = worker.headers["authorization"].removeprefix("Bearer ")
         self.task = attempt.history.task
         self.branch = f"errand/{self.task}"
-        self.url = f"{world.url}/broker/git/{self.task}.git"
+        self.url = f"{str(worker.base_url).rstrip('/')}/broker/git/{self.task}.git"
 
     async def git(self, *arguments, inside=None):
-        """Run git against the gateway of this very process: in a thread, so that it can answer."""
+        """Run git against the broker of this very process: in a thread, so that it can answer."""
         return await asyncio.to_thread(git, *arguments, inside=inside, token=self.token)
 
     async def clone(self, directory, *options):
@@ -39,7 +40,7 @@ class GitTask:
         return await self.git("push", "origin", *refs, inside=clone)
 
     async def propose(self, **changes):
-        worker = await self.world.client(self.token)
+        worker = await self.world.broker_client(self.token)
         payload = {"title": "T", "body": "B", "branch": self.branch, "base": "main", "draft": False}
         return await worker.post("/broker/forge/pull-request", json={**payload, **changes})
 
@@ -47,6 +48,4 @@ class GitTask:
 async def task_on_repository(world, url):
     ada = await world.person("ada")
     attempt = await world.attempt(ada.history(await ada.submit(url=url)))
-    worker = await world.worker(attempt)
-    token = worker.headers["authorization"].removeprefix("Bearer ")
-    return GitTask(world, ada, attempt, token)
+    return GitTask(world, ada, attempt, await world.worker(attempt))

@@ -1,4 +1,4 @@
-"""The gateway as a process of its own."""
+"""Gateway and broker as processes of their own."""
 
 import asyncio
 import socket
@@ -6,17 +6,17 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from services.gateway.settings import Settings
+from services.gateway.settings import BrokerProcessSettings, Settings
 from tests.kit.servers.stack import plain_environment
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings | BrokerProcessSettings) -> dict[str, str]:
     return {name.upper(): str(value) for name, value in asdict(settings).items()}
 
 
-async def spawn(variables):
+async def spawn(variables, module="services.gateway"):
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.gateway"),
+        *(sys.executable, "-m", module),
         env={**plain_environment(), "PYTHONPATH": str(Path.cwd()), **variables},
         stderr=asyncio.subprocess.PIPE,
     )

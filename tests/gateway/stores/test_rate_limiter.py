@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.gateway.accounts.tokens import new_key
-from services.gateway.stores.rate_limiter import (
-    Bucket,
-    RateLimiter,
-    RateLimitResult,
-    client_network,
-    take,
-)
+from services.gateway.stores.callers import client_network
+from services.gateway.stores.rate_limiter import Bucket, RateLimiter, RateLimitResult, take
 from tests.gateway.kit.problems import is_problem
 from tests.kit.faults.outages import halted
 from tests.kit.run.gateway import SetClock, a_world

@@ -92,7 +92,8 @@ async def test_the_walls_hold_for_the_tables_owner_too(world, fresh_database):
 # Every table of `accounts` and `read` without row-level security, and why.
 WITHOUT_WALLS = {
     "accounts.migration": "which files were applied",
-    "accounts.gateway": "processes of the gateway",
+    "accounts.gateway": "processes of the broker",
+    "accounts.secrets_public_key": "one public key, of nobody",
     "accounts.spent_ticket": "ids of used tickets, of nobody",
     "accounts.wrong_guess": "counts by address",
     "accounts.push_position": "one place in the log",

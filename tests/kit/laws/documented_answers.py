@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from services.gateway.http.api_reference import Document
-from services.gateway.http.app import make_app
+from services.gateway.http.apps.gateway import make_app
+from services.gateway.http.documentation.api_reference import Document
 
 
 @cache

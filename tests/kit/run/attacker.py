@@ -135,7 +135,7 @@ class Attacker:
     async def broker(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Ask the broker with the attempt's own token."""
         headers = {"Authorization": f"Bearer {self.token}", **more.pop("headers", {})}
-        url = self.stack.gateway_url
+        url = self.stack.broker_url
         async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
             return await client.request(method, f"/broker/{path}", headers=headers, **more)
 
@@ -156,7 +156,7 @@ async def taken_over(
     secret = stack.servers.keys.claim_secret.encode()
     code = base64.b32encode(hmac.digest(secret, said, "sha256")).decode().lower()[:40]
     claim = {"task": task["id"], "account": task["account"], "attempt": 1, "code": code}
-    async with httpx.AsyncClient(base_url=stack.gateway_url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=stack.broker_url, trust_env=False) as client:
         answer = await client.post("/broker/claim", json={**claim, "machine": "evil"})
     assert answer.status_code == 200, answer.text
     claimed = answer.json()

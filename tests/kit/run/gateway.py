@@ -1,11 +1,11 @@
-"""The gateway as it is deployed: its composition root on the real servers, over real HTTP."""
+"""Gateway and broker as deployed: their composition roots on the real servers, over real HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
@@ -16,12 +16,15 @@ from events import AccountId, Guest, History, MachineRequested, TaskId
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import Clock, DraftFactory, utc_now
 from infra.runtime.machine_claim import claim_code
+from infra.runtime.settings import variables
 from infra.stores.live_channels import Frame, feed_channel, pack
+from services.gateway.broker_main import broker_process
 from services.gateway.http.serving.server import bound, make_server, serve
 from services.gateway.main import gateway
-from services.gateway.settings import Settings
+from services.gateway.settings import BrokerProcessSettings, Settings
 from tests.kit.laws.documented_answers import require_described
 
+T = TypeVar("T")
 OPERATOR = "operator-token-for-tests"
 CLAIM_SECRET = "claim-secret-for-tests"
 REPOSITORY = "https://github.com/ada/app"
@@ -29,9 +32,24 @@ GITHUB = {"kind": "github", "url": "https://github.com", "api_url": "https://api
 
 
 def settings_for(servers, database: str, port: int, **changes: Any) -> Settings:
-    known: dict[str, Any] = {
-        "gateway_port": port,
-        "public_url": f"http://127.0.0.1:{port}",
+    """Settings of a gateway; `changes` may also name settings of the broker."""
+    own = {"gateway_port": port, "public_url": f"http://127.0.0.1:{port}"}
+    return _settings(Settings, {**_known(servers, database), **own, **changes})
+
+
+def broker_settings_for(servers, database: str, port: int, **changes: Any) -> BrokerProcessSettings:
+    """Settings of a broker; `changes` may also name settings of the gateway."""
+    known = {**_known(servers, database), "broker_port": port, **changes}
+    return _settings(BrokerProcessSettings, known)
+
+
+def _settings(kind: type[T], known: dict[str, Any]) -> T:
+    assert set(known) <= {*variables(Settings), *variables(BrokerProcessSettings)}
+    return kind(**{name: known[name] for name in variables(kind) if name in known})
+
+
+def _known(servers, database: str) -> dict[str, Any]:
+    return {
         "nats_url": servers.nats_url,
         "nats_credentials": servers.credentials("gateway"),
         "event_keys": servers.servers.keys.event_keys,
@@ -58,7 +76,6 @@ def settings_for(servers, database: str, port: int, **changes: Any) -> Settings:
         "nats_workers_account": servers.nats_workers_account,
         "nats_workers_signing_key": servers.nats_workers_signing_key,
     }
-    return Settings(**{**known, **changes})
 
 
 class SetClock:
@@ -94,6 +111,48 @@ async def running_gateway(settings_of, clock: Clock = utc_now) -> AsyncIterator[
                 stopping.set()
 
 
+@asynccontextmanager
+async def running_broker(settings_of) -> AsyncIterator[str]:
+    """Run a broker; `settings_of` makes its settings from its port. Hands out its URL."""
+    with bound("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        settings = settings_of(port)
+        async with broker_process(settings) as made, asyncio.TaskGroup() as group:
+            stopping = asyncio.Event()
+            server = make_server(
+                made.application, grace_seconds=1, limits=settings.connection_limits
+            )
+            group.create_task(serve(server, listener, stopping))
+            try:
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                stopping.set()
+
+
+class LazyBroker:
+    """A broker that is started when a test first needs it: most tests need none."""
+
+    def __init__(self, group: asyncio.TaskGroup, settings_of) -> None:
+        self._group = group
+        self._settings_of = settings_of
+        self._url: asyncio.Future[str] | None = None
+        self._ending = asyncio.Event()
+
+    async def url(self) -> str:
+        if self._url is None:
+            self._url = asyncio.get_running_loop().create_future()
+            self._group.create_task(self._run(self._url))
+        return await asyncio.shield(self._url)
+
+    def end(self) -> None:
+        self._ending.set()
+
+    async def _run(self, started: asyncio.Future[str]) -> None:
+        async with running_broker(self._settings_of) as url:
+            started.set_result(url)
+            await self._ending.wait()
+
+
 @dataclass
 class Attempt:
     """One machine's time with a task, as the scheduler asks for it."""
@@ -116,22 +175,29 @@ class Attempt:
 
 @dataclass
 class World:
-    """A gateway, and a hand on the log beside it."""
+    """A gateway, a broker once that is needed, and a hand on the log beside them."""
 
     url: str
+    broker: LazyBroker
     log: JetStreamLog[Any]
     clients: AsyncExitStack
     redis: redis.Redis
     draft_factory: DraftFactory = field(default_factory=lambda: DraftFactory(utc_now))
 
+    async def broker_client(self, token: str = "") -> httpx.AsyncClient:
+        """A client of the broker, whose answers no document describes."""
+        return await self._client(token, await self.broker.url())
+
     async def client(self, token: str = "") -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return await self._client(token, self.url, require_described)
+
+    async def _client(self, token: str, url: str, *hooks: Any) -> httpx.AsyncClient:
         made = httpx.AsyncClient(
-            base_url=self.url,
-            headers=headers,
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
             timeout=30,
             trust_env=False,
-            event_hooks={"response": [require_described]},
+            event_hooks={"response": list(hooks)},
         )
         return await self.clients.enter_async_context(made)
 
@@ -176,10 +242,10 @@ class World:
 
     async def worker(self, attempt: Attempt) -> httpx.AsyncClient:
         """A client with the broker token of an attempt."""
-        nobody = await self.client()
+        nobody = await self.broker_client()
         answer = await nobody.post("/broker/claim", json=attempt.claim())
         assert answer.status_code == 200, answer.text
-        return await self.client(answer.json()["token"])
+        return await self.broker_client(answer.json()["token"])
 
 
 @dataclass
@@ -224,5 +290,12 @@ async def a_world(
         ) as connection,
         AsyncExitStack() as clients,
         redis.Redis.from_url(servers.redis_url) as live,
+        asyncio.TaskGroup() as group,
     ):
-        yield World(url, JetStreamLog[Any](connection), clients, live)
+        broker = LazyBroker(
+            group, lambda port: broker_settings_for(servers, database, port, **changes)
+        )
+        try:
+            yield World(url, broker, JetStreamLog[Any](connection), clients, live)
+        finally:
+            broker.end()

@@ -13,8 +13,10 @@ import httpx
 
 from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
-from tests.kit.run.gateway import OPERATOR, REPOSITORY, settings_for
+from tests.kit.run.gateway import OPERATOR, REPOSITORY, broker_settings_for, settings_for
 from tests.kit.servers.stack import RealServers, plain_environment
+
+_MODULES = {"broker": "services.gateway.broker"}
 
 
 class Service:
@@ -38,14 +40,14 @@ class Service:
 async def service(
     name: str, directory: Path, variables: Mapping[str, Any], *, output: int | None = None
 ) -> AsyncIterator[Service]:
-    """Run `python -m services.<name>`; killed when the block is left.
+    """Run `python -m services.<name>`, or the broker; killed when the block is left.
 
     Its log lines go to a file of the directory, or where `output` leads.
     """
     log = directory / f"{name}.log"
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", f"services.{name}"),
+            *(sys.executable, "-m", _MODULES.get(name, f"services.{name}")),
             env=plain_environment() | {key.upper(): str(each) for key, each in variables.items()},
             cwd=ROOT,
             stdout=output,
@@ -62,15 +64,17 @@ async def service(
 def settings_of_services(
     servers: RealServers, database: str, chosen: Mapping[str, int], **changes: Any
 ) -> dict[str, dict[str, Any]]:
-    """The settings of gateway, scheduler and projector; `changes` are the gateway's.
+    """The settings of gateway, broker, scheduler and projector; `changes` are the former two's.
 
-    `chosen` names the port of each: of the gateway its own, of the others that of the metrics.
+    `chosen` names the port of each: of gateway and broker their own, else that of the metrics.
     """
     gateway = settings_for(servers, database, chosen["gateway"], **changes)
+    broker = broker_settings_for(servers, database, chosen["broker"], **changes)
     shared = {"nats_url": gateway.nats_url, "event_keys": gateway.event_keys, "grace_seconds": 5}
     keys = Path(gateway.nats_credentials).parent
     return {
         "gateway": dataclasses.asdict(gateway),
+        "broker": dataclasses.asdict(broker),
         "scheduler": {
             **shared,
             "nats_credentials": keys / "scheduler.creds",
@@ -78,7 +82,7 @@ def settings_of_services(
             "fly_api_token": "token",
             "fly_app": "workers",
             "worker_image": "worker",
-            "gateway_url": gateway.public_url,
+            "gateway_url": f"http://127.0.0.1:{broker.broker_port}",
             "claim_secret": "s3cret",
             "metrics_port": chosen["scheduler"],
         },

@@ -187,6 +187,10 @@ class RealStack(RealServers):
         return self.stack.gateway_url
 
     @property
+    def broker_url(self) -> str:
+        return self.stack.broker_url
+
+    @property
     def operator_token(self) -> str:
         return self.stack.operator_token
 

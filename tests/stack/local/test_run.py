@@ -28,6 +28,7 @@ PROGRAMS = {
     "model",
     "projector",
     "scheduler",
+    "broker",
     "gateway",
 }
 STARTS_WITHIN_SECONDS = 60.0
@@ -75,6 +76,7 @@ async def test_it_comes_up_can_be_paired_with_and_leaves_nothing(
     assert stat.S_IMODE(found.stat().st_mode) == 0o600
     stack = json.loads(found.read_text())
     assert stack["gateway"] == gateway
+    assert stack["broker"] in said
     assert stack["pid"] == running.pid
     assert set(stack["forge"]) == {"url", "api_url", "token"}
 

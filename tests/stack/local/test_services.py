@@ -1,6 +1,5 @@
 """The environments the stack composes are what the services read, and hold what they should."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from infra.local.services import Address
 from infra.local.settings import Settings, passed_on
 from infra.local.stack import public_url
 from infra.runtime import settings as from_environment
+from infra.runtime.settings import variables
+from services.gateway.settings import BrokerProcessSettings, read_forge_access, read_forges
 from services.gateway.settings import Settings as GatewaySettings
-from services.gateway.settings import read_forges
 from services.projector.settings import Settings as ProjectorSettings
 from services.scheduler.settings import Settings as SchedulerSettings
 
@@ -47,6 +47,7 @@ def environments(up: Servers, settings: Settings) -> dict[str, dict[str, str]]:
     ("name", "kind"),
     [
         ("gateway", GatewaySettings),
+        ("broker", BrokerProcessSettings),
         ("scheduler", SchedulerSettings),
         ("projector", ProjectorSettings),
     ],
@@ -60,9 +61,9 @@ def test_a_service_can_read_the_environment_composed_for_it(
 
 def test_without_a_key_the_rehearsal_model_is_started_and_asked(up: Servers) -> None:
     composed = environments(up, Settings())
-    assert composed["gateway"]["MODEL_KIND"] == "rehearsal"
-    assert composed["gateway"]["MODEL_BASE_URL"].endswith(composed["model"]["PORT"])
-    assert composed["gateway"]["MODEL_API_KEY"] == composed["model"]["MODEL_API_KEY"]
+    assert composed["broker"]["MODEL_KIND"] == "rehearsal"
+    assert composed["broker"]["MODEL_BASE_URL"].endswith(composed["model"]["PORT"])
+    assert composed["broker"]["MODEL_API_KEY"] == composed["model"]["MODEL_API_KEY"]
 
 
 @pytest.mark.parametrize(
@@ -76,13 +77,13 @@ def test_with_a_key_or_an_address_that_model_is_asked_and_no_other_started(
     up: Servers, settings: Settings, address: str
 ) -> None:
     composed = environments(up, settings)
-    assert composed["gateway"]["MODEL_KIND"] == "anthropic"
-    assert composed["gateway"]["MODEL_BASE_URL"] == address
-    assert composed["gateway"]["MODEL_API_KEY"] == settings.anthropic_api_key
+    assert composed["broker"]["MODEL_KIND"] == "anthropic"
+    assert composed["broker"]["MODEL_BASE_URL"] == address
+    assert composed["broker"]["MODEL_API_KEY"] == settings.anthropic_api_key
     assert "model" not in composed
 
 
-def test_the_persons_secrets_reach_the_gateway_alone(up: Servers) -> None:
+def test_the_persons_secrets_reach_the_broker_alone(up: Servers) -> None:
     settings = Settings(anthropic_api_key=SECRET, github_token="github-secret")
     holders = {
         name
@@ -90,7 +91,28 @@ def test_the_persons_secrets_reach_the_gateway_alone(up: Servers) -> None:
         for value in environment.values()
         if SECRET in value or "github-secret" in value
     }
-    assert holders == {"gateway"}
+    assert holders == {"broker"}
+
+
+def test_what_the_broker_alone_reads_is_not_told_to_the_gateway(up: Servers) -> None:
+    composed = environments(up, Settings(anthropic_api_key=SECRET, anthropic_admin_key="admin"))
+    own = {name.upper() for name in variables(BrokerProcessSettings)}
+    shared = {name.upper() for name in variables(GatewaySettings)}
+    assert not set(composed["gateway"]) & (own - shared)
+    assert {"MODEL_API_KEY", "MODEL_ADMIN_KEY", "SECRETS_KEY_FILE", "NATS_WORKERS_SIGNING_KEY"} <= (
+        own - shared
+    )
+    values = " ".join(composed["gateway"].values())
+    assert "token" not in composed["gateway"]["FORGES"]
+    for secret in (SECRET, "secrets.key", "workers.seed"):
+        assert secret in " ".join(composed["broker"].values())
+        assert secret not in values
+
+
+def test_workers_are_sent_to_the_broker(up: Servers) -> None:
+    composed = environments(up, Settings())
+    assert composed["scheduler"]["GATEWAY_URL"].endswith(f":{composed['broker']['BROKER_PORT']}")
+    assert composed["broker"]["BROKER_PORT"] != composed["gateway"]["GATEWAY_PORT"]
 
 
 def test_no_secret_is_an_argument(up: Servers) -> None:
@@ -102,9 +124,12 @@ def test_no_secret_is_an_argument(up: Servers) -> None:
 
 def test_a_forge_is_allowed_when_there_is_a_token_for_it(up: Servers) -> None:
     def allowed(settings: Settings) -> list[str]:
-        forges = environments(up, settings)["gateway"]["FORGES"]
-        read_forges(forges)
-        return [forge["url"] for forge in json.loads(forges)]
+        composed = environments(up, settings)
+        named = [forge.url for forge in read_forges(composed["gateway"]["FORGES"])]
+        access = read_forge_access(composed["broker"]["FORGES"])
+        assert [forge.url for forge in access] == named
+        assert all(forge.token for forge in access)
+        return named
 
     local = f"http://127.0.0.1:{PORTS['forge']}"
     assert allowed(Settings()) == [local]

@@ -16,10 +16,10 @@ from events.protocol.broker import (
     PullRequestRequest,
     PullRequestResponse,
 )
+from services.gateway.broker.forge.access import AuthorizedPlace
 from services.gateway.broker.forge.rules.refusals import existing_number, refusal_of
 from services.gateway.broker.forge.rules.text_limits import DRAFT, fit_body, fit_title
 from services.gateway.problems import Refused, problem, refused, unreachable
-from services.gateway.tasks.repository_url import Place
 
 _GITHUB: Final = {
     "Accept": "application/vnd.github+json",
@@ -34,7 +34,7 @@ class ForgeApi:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def repository(self, place: Place) -> ForgeRepository:
+    async def repository(self, place: AuthorizedPlace) -> ForgeRepository:
         """Return the default branch."""
         match place.forge.kind:
             case "github":
@@ -49,7 +49,7 @@ class ForgeApi:
                 assert_never(kind)
 
     async def pull_request(
-        self, place: Place, request: PullRequestRequest
+        self, place: AuthorizedPlace, request: PullRequestRequest
     ) -> PullRequestResponse | None:
         """Create or update the branch's pull request; None where the forge has none."""
         match place.forge.kind:
@@ -62,7 +62,9 @@ class ForgeApi:
             case kind:
                 assert_never(kind)
 
-    async def _github_pull(self, place: Place, request: PullRequestRequest) -> PullRequestResponse:
+    async def _github_pull(
+        self, place: AuthorizedPlace, request: PullRequestRequest
+    ) -> PullRequestResponse:
         owner = place.owner
         query = {"head": f"{owner}:{request.branch}", "state": "open"}
         text = {
@@ -76,7 +78,9 @@ class ForgeApi:
         made = await self._github(place, "POST", "/pulls", json=new)
         return PullRequestResponse(made["number"], made["html_url"], created=True)
 
-    async def _gitlab_merge(self, place: Place, request: PullRequestRequest) -> PullRequestResponse:
+    async def _gitlab_merge(
+        self, place: AuthorizedPlace, request: PullRequestRequest
+    ) -> PullRequestResponse:
         query = {"source_branch": request.branch, "state": "opened"}
         before = DRAFT if request.draft else ""
         title = before + fit_title(request.title, request.branch, "gitlab", room=len(before))
@@ -98,7 +102,7 @@ class ForgeApi:
 
     async def _github(
         self,
-        place: Place,
+        place: AuthorizedPlace,
         method: str,
         path: str,
         *,
@@ -106,7 +110,7 @@ class ForgeApi:
         json: object = None,
     ) -> Any:  # noqa: ANN401 - the forge's JSON
         url = f"{place.forge.api_url.rstrip('/')}/repos/{place.owner}/{place.name}{path}"
-        token = place.forge.token
+        token = place.token
         headers = {**_GITHUB, **({"Authorization": f"Bearer {token}"} if token else {})}
         request = self._client.build_request(
             method, url, params=query, headers=headers, content=_encoded(json)
@@ -115,7 +119,7 @@ class ForgeApi:
 
     async def _gitlab(
         self,
-        place: Place,
+        place: AuthorizedPlace,
         method: str,
         path: str,
         *,
@@ -125,14 +129,14 @@ class ForgeApi:
         project = quote(f"{place.owner}/{place.name}", safe="")
         url = f"{place.forge.api_url.rstrip('/')}/projects/{project}{path}"
         headers = {"Content-Type": "application/json", "User-Agent": "errand"}
-        if place.forge.token:
-            headers["PRIVATE-TOKEN"] = place.forge.token
+        if place.token:
+            headers["PRIVATE-TOKEN"] = place.token
         request = self._client.build_request(
             method, url, params=query, headers=headers, content=_encoded(json)
         )
         return await self._ask(request, place)
 
-    async def _ask(self, request: httpx.Request, place: Place) -> Any:  # noqa: ANN401 - the forge's JSON
+    async def _ask(self, request: httpx.Request, place: AuthorizedPlace) -> Any:  # noqa: ANN401 - the forge's JSON
         try:
             answer = await self._client.send(request)
         except httpx.TransportError:
@@ -149,7 +153,7 @@ class ForgeApi:
         raise _refused(place, answer)
 
 
-def _refused(place: Place, answer: httpx.Response) -> Refused:
+def _refused(place: AuthorizedPlace, answer: httpx.Response) -> Refused:
     """Return the refusal with the forge's own words."""
     refusal = refusal_of(answer.status_code, answer.headers, answer.content)
     match refusal.code:

@@ -8,9 +8,8 @@ project and group tokens are secrets of the first two kinds, or the token in FOR
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec.structs import replace
-
 from events import AccountId
+from services.gateway.broker.forge.access import AuthorizedPlace
 from services.gateway.broker.forge.github_app import GitHubApp
 from services.gateway.broker.secrets.vault import Vault
 from services.gateway.tasks.repository_url import Place
@@ -19,19 +18,24 @@ PROVIDER: Final = "forge"
 
 
 class ForgeCredentials:
-    """Secrets of accounts, and GitHub Apps by the URL of their forge."""
+    """Secrets of accounts; GitHub Apps and the operator's tokens by the URL of their forge."""
 
-    def __init__(self, vault: Vault | None, apps: Mapping[str, GitHubApp]) -> None:
+    def __init__(
+        self, vault: Vault | None, apps: Mapping[str, GitHubApp], tokens: Mapping[str, str]
+    ) -> None:
         self._vault = vault
         self._apps = apps
+        self._tokens = tokens
 
-    async def placed(self, account: AccountId, place: Place) -> Place:
+    async def placed(self, account: AccountId, place: Place) -> AuthorizedPlace:
         """Return the place with its credential. Raises Refused: 403, 409, 503."""
         token = await self._own(account, place)
         app = self._apps.get(place.forge.url)
         if token is None and app is not None:
             token = await app.token(place)
-        return place if token is None else replace(place, forge=replace(place.forge, token=token))
+        if token is None:
+            token = self._tokens.get(place.forge.url, "")
+        return AuthorizedPlace(place.forge, place.owner, place.name, token)
 
     async def _own(self, account: AccountId, place: Place) -> str | None:
         if self._vault is None:

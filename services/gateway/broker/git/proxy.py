@@ -16,11 +16,11 @@ import httpx
 
 from infra.git.command import GitNotFound
 from infra.runtime.telemetry import logger
+from services.gateway.broker.forge.access import AuthorizedPlace
 from services.gateway.broker.git.protocol.push_request import PushRefused
 from services.gateway.broker.git.protocol.receive_pack import offered, report_refusal
 from services.gateway.broker.git.push_inspection import ForgeUnreachable, PushInspector, PushPolicy
 from services.gateway.broker.git.push_reception import PackTooLarge, PushReception
-from services.gateway.tasks.repository_url import Place
 
 SERVICES: Final = ("git-upload-pack", "git-receive-pack")
 
@@ -58,7 +58,9 @@ class GitProxy:
         self._inspector = PushInspector()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def pass_on(self, ask: GitRequest, place: Place, terms: PushPolicy) -> GitResponse:
+    async def pass_on(
+        self, ask: GitRequest, place: AuthorizedPlace, terms: PushPolicy
+    ) -> GitResponse:
         """Forward a request. A refusal of the forge is returned as text, which git shows.
 
         Raises Refused (503) when the log is unavailable.
@@ -72,7 +74,9 @@ class GitProxy:
             return answer._replace(content=_offered(answer.content))
         return answer
 
-    async def _push(self, ask: GitRequest, place: Place, terms: PushPolicy) -> GitResponse:
+    async def _push(
+        self, ask: GitRequest, place: AuthorizedPlace, terms: PushPolicy
+    ) -> GitResponse:
         async with PushReception(ask.headers, ask.body, branch=terms.branch) as reception:
             try:
                 push = await reception.receive()
@@ -101,7 +105,7 @@ class GitProxy:
     async def _forward(
         self,
         ask: GitRequest,
-        place: Place,
+        place: AuthorizedPlace,
         body: AsyncIterator[bytes] | None,
         headers: Mapping[str, str] | None = None,
     ) -> GitResponse:
@@ -132,12 +136,11 @@ class GitProxy:
         return GitResponse(answer.status_code, answered, _through(answer))
 
 
-def credential(place: Place) -> dict[str, str]:
+def credential(place: AuthorizedPlace) -> dict[str, str]:
     """Return the forge's credential as a Basic header; none without a credential."""
-    forge = place.forge
-    if not forge.token:
+    if not place.token:
         return {}
-    pair = f"{_USERS[forge.kind]}:{forge.token}".encode()
+    pair = f"{_USERS[place.forge.kind]}:{place.token}".encode()
     return {"Authorization": f"Basic {b64encode(pair).decode()}"}
 
 
@@ -183,9 +186,9 @@ async def _through(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
         await answer.aclose()
 
 
-def _refusal(status: int, place: Place) -> GitResponse:
+def _refusal(status: int, place: AuthorizedPlace) -> GitResponse:
     """Return the forge's refusal as text. Its 401 must not reach git, which would ask again."""
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND) and not place.forge.token:
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND) and not place.token:
         return said(
             HTTPStatus.NOT_FOUND,
             f"repository_not_found: {place.url} does not exist, or is private and this server has "

@@ -1,11 +1,10 @@
 """Model keys: the account's own where it has one, else the installation's."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from events import AccountId
+from services.gateway.broker.secrets.store import MODEL_PROVIDER
 from services.gateway.broker.secrets.vault import Vault
-
-PROVIDER: Final = "anthropic"
 
 
 class ModelKey(NamedTuple):
@@ -24,5 +23,5 @@ class ModelKeys:
 
     async def key_of(self, account: AccountId) -> ModelKey:
         """Return the key for an account's calls. Raises Refused (409, 503)."""
-        own = await self._vault.reveal(account, PROVIDER, "") if self._vault else None
+        own = await self._vault.reveal(account, MODEL_PROVIDER, "") if self._vault else None
         return ModelKey(own or self._server_key, own is not None)

@@ -23,7 +23,7 @@ from services.gateway.broker.accounting.model_request import (
     check_betas,
 )
 from services.gateway.broker.accounting.spend_limits import BillingContext, LimitExceeded
-from services.gateway.broker.background_tasks import BackgroundTasks
+from services.gateway.broker.background.tasks import BackgroundTasks
 from services.gateway.broker.kill_switches import KillSwitches
 from services.gateway.broker.model.keys import ModelKeys
 from services.gateway.broker.model.ledger import Ledger

@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import Response, Router, get, post, put, route
-from litestar.params import FromPath, JSONBody
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, SkipValidation
 from litestar.response import Stream
 
 from events import Blob, event_subject
@@ -28,6 +29,7 @@ from infra.stores.object_keys import blob_key, is_blob_name
 from services.gateway.broker.accounting.spend_limits import LimitExceeded
 from services.gateway.broker.assembly import Broker
 from services.gateway.broker.attempts import TokenHolder
+from services.gateway.broker.forge.access import AuthorizedPlace
 from services.gateway.broker.git.proxy import SERVICES, GitRequest, GitResponse, said
 from services.gateway.broker.git.push_inspection import PushPolicy
 from services.gateway.broker.model.proxy import (
@@ -37,12 +39,13 @@ from services.gateway.broker.model.proxy import (
     broke_answer,
     refusal,
 )
-from services.gateway.http.dependencies import AnyRequest, CurrentBroker, bearer
+from services.gateway.http.request_checks import AnyRequest, bearer
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
-from services.gateway.tasks.repository_url import Place, locate
+from services.gateway.tasks.repository_url import locate
 
 MAX_BYTES_TO_VERIFY: Final = 512 * 1024
 MAX_BLOB_BYTES: Final = 64 * 1024 * 1024
+CurrentBroker = NamedDependency[SkipValidation[Broker]]
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
 
 
@@ -220,7 +223,7 @@ def _password(request: AnyRequest) -> str:
         return ""
 
 
-async def _place(broker: Broker, holder: TokenHolder) -> Place:
+async def _place(broker: Broker, holder: TokenHolder) -> AuthorizedPlace:
     place = locate(holder.repository, broker.forges)
     return await broker.credentials.placed(holder.history.account, place)
 

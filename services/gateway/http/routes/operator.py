@@ -10,7 +10,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from services.gateway.accounts.authentication import is_operator
 from services.gateway.broker.kill_switches import KillSwitch, KillSwitchRequest, Level
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import AnyRequest, Context, bearer
+from services.gateway.http.dependencies import Context
+from services.gateway.http.request_checks import AnyRequest, bearer
 from services.gateway.problems import invalid, not_found, unauthenticated
 
 _TAGS: Final = ["operator"]
@@ -33,7 +34,7 @@ class KeyEncryptionState(msgspec.Struct, frozen=True):
 async def switches(request: AnyRequest, context: Context) -> SwitchList:
     """List the switches that are thrown, oldest first."""
     _require_operator(request, context)
-    return SwitchList(await context.broker.switches.all())
+    return SwitchList(await context.records.switches.all())
 
 
 @put("/v1/operator/switches", tags=_TAGS, summary="Throw a kill switch")
@@ -48,7 +49,7 @@ async def throw(
             "/owner",
             "The global switch has no owner; every other switch needs one.",
         )
-    return await context.broker.switches.throw(data, now=context.broker.clock())
+    return await context.records.switches.throw(data, now=context.clock())
 
 
 @delete("/v1/operator/switches/{level:str}", tags=_TAGS, summary="Clear a kill switch")
@@ -57,7 +58,7 @@ async def clear(
 ) -> None:
     """Clear a kill switch. Tasks that it made fail go on when a person instructs them to."""
     _require_operator(request, context)
-    if not await context.broker.switches.clear(level, owner):
+    if not await context.records.switches.clear(level, owner):
         raise not_found("switch")
 
 
@@ -70,10 +71,11 @@ async def clear(
 async def key_encryption(request: AnyRequest, context: Context) -> KeyEncryptionState:
     """Count the secrets by the key-encryption key that wraps theirs."""
     _require_operator(request, context)
-    vault = context.broker.vault
-    if vault is None:
+    store = context.records.secrets
+    current = await store.current_key()
+    if not current:
         raise not_found("key file")
-    return KeyEncryptionState(vault.current, await vault.counted())
+    return KeyEncryptionState(current, await store.counted())
 
 
 def _require_operator(request: AnyRequest, context: GatewayContext) -> None:

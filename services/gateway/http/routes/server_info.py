@@ -1,11 +1,10 @@
-"""Server info, and the server's health."""
+"""Server info."""
 
 from typing import Any
 
-from litestar import MediaType, Response, get
-from litestar.openapi import ResponseSpec
+from litestar import get
 
-from events.protocol.api.server import Health, ServerInfo
+from events.protocol.api.server import ServerInfo
 from services.gateway.http.dependencies import Context
 
 
@@ -15,27 +14,4 @@ async def about(context: Context) -> ServerInfo:
     return context.about
 
 
-@get("/health/live", tags=["about"], summary="Liveness", security=[])
-async def live() -> Health:
-    """Answer at all."""
-    return Health("ok", {})
-
-
-@get(
-    "/health/ready",
-    tags=["about"],
-    summary="Readiness",
-    security=[],
-    responses={503: ResponseSpec(Health, description="A part does not answer.")},
-)
-async def ready(context: Context) -> Response[Health]:
-    """Return whether log, Postgres and object store can be used, as of a few seconds ago.
-
-    503 when one of them cannot. Without Redis it is `degraded`: everything works, and slower.
-    """
-    health = await context.readiness.health()
-    status = 503 if health.status == "unavailable" else 200
-    return Response(health, status_code=status, media_type=MediaType.JSON)
-
-
-ROUTES: list[Any] = [about, live, ready]
+ROUTES: list[Any] = [about]

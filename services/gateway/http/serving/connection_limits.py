@@ -19,7 +19,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from events.protocol.problem import MEDIA_TYPE
 from services.gateway.http.asgi import Application, Receive, Scope, Send
 from services.gateway.problems import problem
-from services.gateway.stores.rate_limiter import client_network
+from services.gateway.stores.callers import client_network
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 _REFUSED_SECONDS: Final = 1.0
@@ -230,7 +230,7 @@ _REASONS: Final = {
     408: b"Request Timeout",
     429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
-    503: b"Service Unavailable",
+    503: b"ServedApplication Unavailable",
 }
 _RETRYABLE: Final[Collection[int]] = (429, 503)
 

@@ -1,4 +1,4 @@
-"""Answers while the gateway waits for its servers: readiness names them, all else is 503."""
+"""Answers while a process waits for its servers: readiness names them, all else is 503."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,9 +22,13 @@ DENIAL: Final = "websocket.http.response"
 
 
 class Startup:
-    """ASGI application that is the gateway as soon as that is there. Raw ASGI 3."""
+    """ASGI application that hands over to another as soon as that is there. Raw ASGI 3.
 
-    def __init__(self) -> None:
+    `name` is what people are told of: the gateway, or the broker.
+    """
+
+    def __init__(self, name: str = "gateway") -> None:
+        self._name = name
         self._parts = dict.fromkeys(PARTS, "not reached yet")
         self._application: Application | None = None
         self._limit: asyncio.Timeout | None = None
@@ -34,7 +38,7 @@ class Startup:
         self._parts[part] = reason
 
     def hand_over(self, application: Application) -> None:
-        """Serve the gateway from now on."""
+        """Serve this application from now on."""
         self._application = application
 
     @asynccontextmanager
@@ -93,4 +97,5 @@ class Startup:
 
     def _trouble(self) -> str:
         away = ", ".join(part for part, reason in self._parts.items() if reason != OK)
-        return f"The gateway starts{f' and waits for: {away}' if away else ''}. Try again soon."
+        waiting = f" and waits for: {away}" if away else ""
+        return f"The {self._name} starts{waiting}. Try again soon."

@@ -85,7 +85,7 @@ async def test_a_key_the_forge_does_not_know_is_told_in_words(
     async with a_world(servers, fresh_database, forges=forges) as world:
         errand = await task_on_repository(world, forge.clone_url("one"))
         assert "app_refused" in (await errand.git("ls-remote", errand.url)).errors
-        worker = await world.client(errand.token)
+        worker = await world.broker_client(errand.token)
         is_problem(await worker.get("/broker/forge/repository"), 403, "app_refused")
 
 

@@ -63,7 +63,7 @@ async def test_git_is_asked_for_a_password_and_told_when_it_is_wrong(errand, tmp
     for token in (None, "wrong"):
         refused = await asyncio.to_thread(git, "clone", errand.url, tmp_path / "x", token=token)
         assert refused.code == 128
-    nobody = await errand.world.client()
+    nobody = await errand.world.broker_client()
     answer = await nobody.get(f"{errand.url}/info/refs?service=git-upload-pack")
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Basic realm="errand"')
 
@@ -81,7 +81,7 @@ async def test_git_is_asked_for_a_password_and_told_when_it_is_wrong(errand, tmp
     ],
 )
 async def test_no_other_address_of_the_forge_is_reached(errand, method, path, status):
-    worker = await errand.world.client(errand.token)
+    worker = await errand.world.broker_client(errand.token)
     answer = await worker.request(method, f"{errand.url}/{path}")
     assert answer.status_code == status
 
@@ -92,7 +92,7 @@ async def test_a_repository_that_is_not_there_is_told_in_words(servers, fresh_da
         refused = await errand.git("ls-remote", errand.url)
         assert refused.code == 128
         assert "repository_not_found" in refused.errors
-        worker = await world.client(errand.token)
+        worker = await world.broker_client(errand.token)
         answer = await worker.get("/broker/forge/repository")
         assert (answer.status_code, answer.json()["code"]) == (404, "repository_not_found")
 
@@ -104,7 +104,7 @@ async def test_a_refused_server_token_is_told_in_words(servers, fresh_database, 
         errand = await task_on_repository(world, forge.create("app"))
         refused = await errand.git("ls-remote", errand.url)
         assert "repository_refused" in refused.errors
-        worker = await world.client(errand.token)
+        worker = await world.broker_client(errand.token)
         answer = await worker.get("/broker/forge/repository")
         assert (answer.status_code, answer.json()["code"]) == (403, "repository_refused")
 
@@ -116,7 +116,7 @@ async def test_a_forge_that_is_away_is_told_in_words(servers, fresh_database, fo
         errand = await task_on_repository(world, f"{away}/ada/app")
         refused = await errand.git("ls-remote", errand.url)
         assert "forge_unreachable" in refused.errors
-        worker = await world.client(errand.token)
+        worker = await world.broker_client(errand.token)
         answer = await worker.get("/broker/forge/repository")
         assert (answer.status_code, answer.json()["retryable"]) == (503, True)
 
@@ -143,7 +143,7 @@ async def test_work_that_the_base_holds_already_is_not_a_refusal_of_the_forge(
     assert (await errand.push(clone, f"HEAD:refs/heads/{errand.branch}")).code == 0
     merged = await asyncio.to_thread(git, "push", forge.clone_url("app"), "HEAD:main", inside=clone)
     assert merged.code == 0, merged.errors
-    worker = await errand.world.client(errand.token)
+    worker = await errand.world.broker_client(errand.token)
 
     answer = await errand.propose()
     assert (answer.status_code, answer.json()["code"]) == (422, "pull_request_empty")
@@ -161,7 +161,7 @@ async def test_a_pull_request_the_forge_refuses_is_told_in_its_words(errand):
 
 
 async def test_the_default_branch_is_told(errand):
-    worker = await errand.world.client(errand.token)
+    worker = await errand.world.broker_client(errand.token)
     answer = await worker.get("/broker/forge/repository")
     assert answer.json() == {"default_branch": "main", "kind": "github"}
 
@@ -174,7 +174,7 @@ async def test_a_forge_without_pull_requests_answers_with_nothing(servers, fresh
 
 
 async def test_the_forges_token_never_reaches_the_worker(errand, forge):
-    worker = await errand.world.client()
+    worker = await errand.world.broker_client()
     pair = b64encode(f"x:{errand.token}".encode()).decode()
     answer = await worker.get(
         f"{errand.url}/info/refs?service=git-receive-pack",

@@ -163,7 +163,7 @@ async def test_no_other_address_of_the_api_is_open(servers, fresh_database, upst
 
 
 async def test_without_a_token_the_sdk_is_told_so(world, upstream):
-    nobody = await world.client()
+    nobody = await world.broker_client()
     answer = await nobody.post("/broker/model/v1/messages", json=HELLO)
     assert answer.status_code == 401
     assert msgspec.json.decode(answer.content)["error"]["type"] == "authentication_error"

@@ -1,14 +1,21 @@
 """The gateway as a process of its own: how it starts, and how it stops."""
 
 import asyncio
+import json
 import signal
 import time
 
 import httpx
 import pytest
+from msgspec.structs import asdict
 
 from infra.runtime.settings import Misconfigured, variables
-from services.gateway.settings import Settings, read_forges
+from services.gateway.settings import (
+    BrokerProcessSettings,
+    Settings,
+    read_forge_access,
+    read_forges,
+)
 from tests.gateway.kit.process import environment, free_port, spawn
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.gateway import OPERATOR, settings_for
@@ -62,10 +69,19 @@ async def test_what_is_missing_is_named_and_no_value_told():
 )
 def test_forges_that_make_no_sense_are_refused_without_telling_their_tokens(text):
     with pytest.raises(Misconfigured, match="FORGES") as refused:
-        read_forges(text)
+        read_forge_access(text)
     assert "secret-token" not in str(refused.value)
 
 
-def test_settings_do_not_show_their_secrets():
-    fields = dict.fromkeys(variables(Settings), "s3cret")
-    assert "s3cret-token" not in repr(Settings(**{**fields, "operator_token": "s3cret-token"}))
+def test_the_gateway_reads_no_credential_of_a_forge():
+    known = {"kind": "github", "url": "https://x", "api_url": "https://api.x"}
+    text = json.dumps([{**known, "token": "secret-token", "app_id": "1", "app_key_file": "f"}])
+    [forge] = read_forges(text)
+    assert asdict(forge) == known
+    [access] = read_forge_access(text)
+    assert (access.url, access.token) == ("https://x", "secret-token")
+
+
+@pytest.mark.parametrize("kind", [Settings, BrokerProcessSettings])
+def test_settings_do_not_show_their_secrets(kind):
+    assert "s3cret" not in repr(kind(**dict.fromkeys(variables(kind), "s3cret")))

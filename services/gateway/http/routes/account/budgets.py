@@ -68,11 +68,11 @@ async def usage(
 
     These are the broker's own figures: what the provider counted, priced by the operator's table.
     """
-    last = until or context.broker.clock().date()
+    last = until or context.clock().date()
     first = since or last - timedelta(days=min(_DAYS - 1, last.toordinal() - 1))
     if last == date.max or not 0 <= (last - first).days < _MAX_DAYS:
         raise invalid("dates_refused", "/since", f"Ask for 1 to {_MAX_DAYS} days, in their order.")
-    lines = await context.broker.spending.used(
+    lines = await context.records.spending.used(
         principal.account, by, since=_midnight(first), until=_midnight(last) + timedelta(days=1)
     )
     return UsagePage(first, last, by, lines)
@@ -91,7 +91,7 @@ async def put_settings(
     """Set the budgets. Each model call is held to them from now on."""
     require_owner(principal)
     limits_by_owner = {principal.account: data.account, principal.person: data.person}
-    await context.broker.spending.set_limits(limits_by_owner)
+    await context.records.spending.set_limits(limits_by_owner)
     return await _settings(context, principal)
 
 
@@ -99,12 +99,12 @@ async def _settings(context: GatewayContext, principal: Principal) -> SettingsKe
     payer = BillingContext(
         account=principal.account, person=principal.person, task=TaskId(""), attempt=0
     )
-    spend_limits = [p for p in spend_limits_of(payer, context.broker.clock()) if p.per != "task"]
-    limits = await context.broker.spending.limits([principal.account, principal.person])
-    own, default = limits[principal.account], context.broker.spending.account_day_microusd
+    spend_limits = [p for p in spend_limits_of(payer, context.clock()) if p.per != "task"]
+    limits = await context.records.spending.limits([principal.account, principal.person])
+    own, default = limits[principal.account], context.records.spending.account_day_microusd
     if own.day_microusd is None and default:
         limits = {**limits, principal.account: replace(own, day_microusd=default)}
-    spent = await context.broker.spending.spent(spend_limits)
+    spent = await context.records.spending.spent(spend_limits)
     account, person = (
         Allowance(limits[owner], spent[owner]) for owner in (principal.account, principal.person)
     )

@@ -9,11 +9,10 @@ from litestar import delete, get, put
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from services.gateway.broker.model import keys
-from services.gateway.broker.secrets.vault import SecretInfo, Vault
+from services.gateway.broker.secrets.store import MODEL_PROVIDER, SecretInfo
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, CurrentPrincipal, route_options
-from services.gateway.problems import invalid, refused
+from services.gateway.problems import invalid
 from services.gateway.tasks.access import require_owner
 from services.gateway.tasks.repository_url import locate
 
@@ -45,7 +44,7 @@ class SecretList(msgspec.Struct, frozen=True):
 async def put_secret(
     context: Context, principal: CurrentPrincipal, data: JSONBody[SecretRequest]
 ) -> SecretInfo:
-    """Seal a secret and keep it, in place of one of the same provider and name."""
+    """Encrypt a secret and keep it, in place of one of the same provider and name."""
     require_owner(principal)
     if not _TEXT.fullmatch(data.text):
         raise invalid(
@@ -54,13 +53,13 @@ async def put_secret(
             "A secret has from 8 to 4,096 visible ASCII characters and no spaces.",
         )
     name = _name(context, data)
-    return await _vault(context).put(principal.account, data.provider, name, data.text)
+    return await context.records.secrets.put(principal.account, data.provider, name, data.text)
 
 
 @get("/v1/secrets", tags=_TAGS, summary="List secrets", opt=_NOT_SET_UP)
 async def list_secrets(context: Context, principal: CurrentPrincipal) -> SecretList:
     """List what is kept; of the secrets themselves the last four characters."""
-    return SecretList(await _vault(context).all(principal.account))
+    return SecretList(await context.records.secrets.all(principal.account))
 
 
 @delete(
@@ -74,27 +73,17 @@ async def delete_secret(
 ) -> None:
     """Destroy a secret. What it was used for falls back on the operator's own, if it has one."""
     require_owner(principal)
-    await _vault(context).delete(principal.account, secret)
-
-
-def _vault(context: GatewayContext) -> Vault:
-    if context.broker.vault is None:
-        raise refused(
-            409,
-            "secrets_not_set_up",
-            "This server keeps no secrets of its accounts: the operator sets SECRETS_KEY_FILE.",
-        )
-    return context.broker.vault
+    await context.records.secrets.delete(principal.account, secret)
 
 
 def _name(context: GatewayContext, body: SecretRequest) -> str:
-    if body.provider == keys.PROVIDER:
+    if body.provider == MODEL_PROVIDER:
         if body.name:
             raise invalid("secret_name_refused", "/name", "An account has one key; leave it out.")
         return ""
-    urls = {forge.url.rstrip("/") for forge in context.broker.forges}
+    urls = {forge.url.rstrip("/") for forge in context.forges}
     plain = body.name.rstrip("/")
-    return plain if plain in urls else locate(body.name, context.broker.forges).url
+    return plain if plain in urls else locate(body.name, context.forges).url
 
 
 ROUTES: list[Any] = [put_secret, list_secrets, delete_secret]

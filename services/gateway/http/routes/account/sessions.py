@@ -20,14 +20,12 @@ from services.gateway.accounts.authentication import is_operator
 from services.gateway.accounts.sessions import SessionInfo
 from services.gateway.accounts.sign_in.pairing import Pairing
 from services.gateway.http.dependencies import (
-    AnyRequest,
     Context,
     CurrentPrincipal,
     authenticated_principal,
-    bearer,
-    client_address,
     route_options,
 )
+from services.gateway.http.request_checks import AnyRequest, bearer, client_address
 from services.gateway.problems import invalid
 from services.gateway.tasks.access import an_id, require
 

@@ -12,14 +12,12 @@ from services.gateway.accounts.assembly import CALLBACK
 from services.gateway.accounts.members import plain_email
 from services.gateway.accounts.sign_in.github import RepositoryInfo
 from services.gateway.http.dependencies import (
-    AnyRequest,
     Context,
     CurrentPrincipal,
     authenticated_principal,
-    bearer,
-    client_address,
     route_options,
 )
+from services.gateway.http.request_checks import AnyRequest, bearer, client_address
 from services.gateway.http.routes.web_pages import trouble_page
 from services.gateway.problems import Refused, invalid
 from services.gateway.tasks.access import require

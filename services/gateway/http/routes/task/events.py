@@ -15,7 +15,8 @@ from events import History
 from events.protocol.api.tasks import EventPage
 from infra.log.event_log import Unavailable
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.dependencies import AnyRequest, Context, CurrentPrincipal, bearer
+from services.gateway.http.dependencies import Context, CurrentPrincipal
+from services.gateway.http.request_checks import AnyRequest, bearer
 from services.gateway.problems import Refused, not_found, position_lost, refused, unavailable
 from services.gateway.tasks.access import history_for
 from services.gateway.tasks.event_feed import Feeds

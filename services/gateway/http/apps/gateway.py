@@ -2,29 +2,20 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Final
 
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
-from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
-from services.gateway.broker.assembly import Broker
-from services.gateway.http.api_reference import DocsJson, DocsPage, Document
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.error_handlers import (
-    on_bug,
-    on_cut_short,
-    on_http_exception,
-    on_refused,
-    on_too_deep,
-)
+from services.gateway.http.documentation.api_reference import DocsJson, DocsPage, Document
+from services.gateway.http.error_handlers import error_handlers
+from services.gateway.http.request_checks import MAX_BODY_BYTES
 from services.gateway.http.request_guards import RequestGuards, rate_limited_principal
-from services.gateway.http.response_middleware import RequestAborted
-from services.gateway.http.routes import operator, server_info
+from services.gateway.http.routes import health, operator, server_info
 from services.gateway.http.routes.account import (
     budgets,
     devices,
@@ -33,12 +24,9 @@ from services.gateway.http.routes.account import (
     sessions,
     sign_in,
 )
-from services.gateway.http.routes.broker import router
 from services.gateway.http.routes.task import artifacts, commands, events, tasks, time_travel, usage
 from services.gateway.http.routes.web_pages import pair_page
-from services.gateway.problems import Refused
-
-MAX_BODY_BYTES: Final = 256 * 1024
+from services.gateway.http.serving.readiness import Readiness
 
 
 def make_app(context: GatewayContext) -> Litestar:
@@ -47,8 +35,8 @@ def make_app(context: GatewayContext) -> Litestar:
     def gateway_context() -> GatewayContext:
         return context
 
-    def broker() -> Broker:
-        return context.broker
+    def readiness() -> Readiness:
+        return context.readiness
 
     config = AppConfig(
         route_handlers=[
@@ -66,23 +54,17 @@ def make_app(context: GatewayContext) -> Litestar:
             *members.ROUTES,
             *sign_in.ROUTES,
             *server_info.ROUTES,
+            *health.ROUTES,
             pair_page(context.public_url),
-            router(),
         ],
         dependencies={
             "context": Provide(gateway_context, sync_to_thread=False),
-            "broker": Provide(broker, sync_to_thread=False),
+            "readiness": Provide(readiness, sync_to_thread=False),
             "principal": Provide(rate_limited_principal),
         },
         before_request=RequestGuards(context),
         cors_config=_cors(context.allowed_origins),
-        exception_handlers={
-            Refused: on_refused,
-            HTTPException: on_http_exception,
-            RequestAborted: on_cut_short,
-            RecursionError: on_too_deep,
-            Exception: on_bug,
-        },
+        exception_handlers=error_handlers(),
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_description(),
         logging_config=None,

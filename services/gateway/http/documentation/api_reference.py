@@ -15,7 +15,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Operation
 from litestar.routes import HTTPRoute
 
-from services.gateway.http.openapi import described
+from services.gateway.http.documentation.openapi import described
 
 _METHODS: Final = ("get", "post", "put", "delete")
 _STYLE: Final = """

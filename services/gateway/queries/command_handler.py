@@ -28,7 +28,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 
 
 class CommandHandler:
-    """What people may ask, over HTTP and over the stream."""
+    """Handler of the commands that come over HTTP and the stream."""
 
     def __init__(
         self,

@@ -90,7 +90,7 @@ COMMANDS: Final = (
         request=requests.InterruptRequest,
         path="/v1/tasks/{task}/interrupt",
         summary="Interrupt a task",
-        description="Stop what runs now; the task waits for a word.",
+        description="Stop what runs now; the task waits for an instruction.",
     ),
     CommandDeclaration(
         op="cancel",

@@ -20,14 +20,14 @@ class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class RepositoryRequest(_Body, frozen=True):
-    """Where to work; without `base` the repository's default branch."""
+    """The repository to work on; without `base`, from its default branch."""
 
     url: str
     base: str = ""
 
 
 class BudgetRequest(_Body, frozen=True):
-    """What the task may spend at most; 0 means no limit. Money in millionths of a US dollar.
+    """The limits of a task; 0 means no limit. Money in millionths of a US dollar.
 
     Without `cost_microusd` this installation's default holds.
     """
@@ -38,7 +38,7 @@ class BudgetRequest(_Body, frozen=True):
 
 
 class TaskRequest(_Body, frozen=True):
-    """Ask for work on a repository."""
+    """A new task on a repository."""
 
     prompt: str
     repository: RepositoryRequest
@@ -49,7 +49,7 @@ class TaskRequest(_Body, frozen=True):
 
 
 class InstructionRequest(_Body, frozen=True):
-    """Say more: before the next model call (steer), or after the work (queue)."""
+    """An instruction: before the next model call (steer), or after the work (queue)."""
 
     text: str
     mode: InstructionMode = "steer"
@@ -79,7 +79,7 @@ class ApprovalAnswerRequest(_Body, frozen=True):
 
 
 class VerdictRequest(_Body, frozen=True):
-    """Allow or deny what the agent asked to do; with scope `task`, the like of it too.
+    """Allow or deny what the agent asked to do; with scope `task`, similar calls too.
 
     `digest` is that of the request as it was shown: it binds the answer to what was seen.
     """
@@ -101,7 +101,7 @@ class CancelRequest(_Body, frozen=True):
 
 
 class ArchiveRequest(_Body, frozen=True):
-    """Put a task that has ended out of sight."""
+    """Archive a task that has ended."""
 
 
 class BudgetRaiseRequest(_Body, frozen=True):
@@ -120,4 +120,4 @@ CommandRequest = (
     | ArchiveRequest
     | BudgetRaiseRequest
 )
-"""What people may ask of tasks."""
+"""The requests of all commands."""

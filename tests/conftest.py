@@ -20,7 +20,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 STACKS = {"stack", "attacked", "poisoned_stack", "own_stack", "hasty"}
 SERVERS = {"servers", "log_place", "cluster", "forge", "sandbox", "browser", "docker"}
 PROGRAMS = {"api", "machines_api", "rehearsal_model", "shared_model", "running", "up", "disks"}
-STARTERS = ("tests.kit.servers", "tests.kit.run", "tests.faults", "tests.attacks", "tests.journeys")
+STARTERS = (
+    "tests.kit.servers",
+    "tests.kit.run",
+    "tests.clients.errand_process",
+    "tests.faults",
+    "tests.attacks",
+    "tests.journeys",
+)
 LIBRARIES = ("tests.kit.servers.shared_certificates", "tests.kit.servers.docker_engine")
 
 

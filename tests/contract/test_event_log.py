@@ -15,7 +15,12 @@ from tests.kit.fakes.in_memory_log import InMemoryLog
 from tests.kit.probe.eventually import eventually
 
 
-@pytest.fixture(params=["in memory", "R1", "R3"])
+SERVER = pytest.mark.server
+
+
+@pytest.fixture(
+    params=["in memory", pytest.param("R1", marks=SERVER), pytest.param("R3", marks=SERVER)]
+)
 async def log(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     if request.param == "in memory":
         yield InMemoryLog[Any]()

@@ -14,7 +14,6 @@ from tests.kit.build.event_logs import drafts, new_history, reading, texts, vers
 from tests.kit.fakes.in_memory_log import InMemoryLog
 from tests.kit.probe.eventually import eventually
 
-
 SERVER = pytest.mark.server
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.unclean_folders import CROWDED, UNCLEAN
 from tests.kit.paths import ROOT
 
 MAX_ENTRIES = 14
+# One folder for each of the source, and one for each kind of test beside them.
+CROWDED = {"tests"}
 FOLDERS = ("events", "services", "infra", "clients", "tests", "docs")
 SKIPPED = {"samples", "golden", "schemas", "decisions", "__pycache__", "node_modules"}
 WORDS = (
@@ -59,11 +60,6 @@ def is_kept(path: Path) -> bool:
     return not is_skipped and path.suffix in {".py", ".md", ".js", ".html"}
 
 
-def folder(path: Path) -> str:
-    """Return the first two folders of a path, by which the list of unclean folders goes."""
-    return "/".join(path.relative_to(ROOT).parts[:-1][:2])
-
-
 def offences(text: str) -> list[str]:
     found = [match[0] for pattern in PATTERNS for match in pattern.finditer(text)]
     return found + [key for key in LOG_CALL.findall(text) if not DOTTED.fullmatch(key)]
@@ -94,23 +90,9 @@ def entries() -> Counter[str]:
     return Counter(parent for parent, _ in seen)
 
 
-def offences_per_folder() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for path in texts():
-        name = path.relative_to(ROOT)
-        found.setdefault(folder(path), []).extend(
-            f"{name}: {x}" for x in offences(path.read_text())
-        )
-    return found
-
-
-def test_folders_use_plain_words():
-    """A folder has as many violations as unclean_folders.py lists, and may only lose some."""
-    found = offences_per_folder()
-    more = {name: each for name, each in found.items() if len(each) > UNCLEAN.get(name, 0)}
-    assert not more, "Use the plain words of the field."
-    fewer = {name: len(found.get(name, ())) for name in UNCLEAN}
-    assert fewer == UNCLEAN, "Lower the numbers in unclean_folders.py, so that they stay low."
+def test_names_and_texts_use_plain_words():
+    found = [f"{p.relative_to(ROOT)}: {x}" for p in texts() for x in offences(p.read_text())]
+    assert not found, "Use the plain words of the field."
 
 
 def test_a_module_that_says_it_is_pure_stands_in_a_pure_folder():

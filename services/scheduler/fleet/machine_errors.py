@@ -56,9 +56,9 @@ def remedy_of(reason: str) -> str:
 
 
 _OUTAGES = {
-    "object_store_unreachable": "the object store (S3_ENDPOINT_URL of the gateway)",
-    "forge_unreachable": "the forge, and the gateway's way to it",
-    "gateway_unreachable": "the gateway, and the workers' way to it (GATEWAY_URL)",
+    "object_store_unreachable": "the object store (S3_ENDPOINT_URL of the broker)",
+    "forge_unreachable": "the forge, and the broker's way to it",
+    "gateway_unreachable": "the broker, and the workers' way to it (GATEWAY_URL)",
 }
 
 
@@ -66,7 +66,7 @@ def outage_remedy_of(reason: str) -> str:
     """Return what a person can do when something that attempts need stayed unavailable."""
     what = _OUTAGES.get(reason, "what the attempts say is away")
     return (
-        f"Check {what}; the gateway's /health/ready names what is away. Once it is back, send an "
+        f"Check {what}; the broker's /health/ready names what is away. Once it is back, send an "
         "instruction: the task goes on from its last snapshot."
     )
 

@@ -98,11 +98,11 @@ _REASONS: Final = {403: "repository_refused", 404: "repository_not_found", 503: 
 _PULL_REQUESTS: Final = {
     "forge_permission": (
         "repository_refused",
-        "Give the gateway's token for the forge the right to open pull requests.",
+        "Give the broker's token for the forge the right to open pull requests.",
     ),
     "repository_refused": (
         "repository_refused",
-        "Give the gateway a valid token for the forge (FORGES, or the app's installation).",
+        "Give the broker a valid token for the forge (FORGES, or the app's installation).",
     ),
     "repository_archived": (
         "repository_refused",
@@ -125,7 +125,7 @@ _PULL_REQUESTS: Final = {
     ),
     "forge_unreachable": (
         "forge_unreachable",
-        "Check that the forge is up and reachable from the gateway.",
+        "Check that the forge is up and reachable from the broker.",
     ),
     "forge_rate_limited": (
         "forge_unreachable",
@@ -207,7 +207,7 @@ def unreachable(detail: str) -> WorkspaceRefused:
     return WorkspaceRefused(
         UNREACHABLE,
         detail,
-        "Check that the forge is up and reachable from the gateway, then send the task again.",
+        "Check that the forge is up and reachable from the broker, then send the task again.",
     )
 
 

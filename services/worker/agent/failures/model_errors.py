@@ -92,13 +92,13 @@ def model_failure(failure: ModelFailed, branch: str = "") -> TaskFailed:
         case "key_refused":
             reason = "model_refused_key"
             remedy = (
-                "Give the gateway a valid key (ANTHROPIC_API_KEY, or MODEL_API_KEY in production) "
+                "Give the broker a valid key (ANTHROPIC_API_KEY, or MODEL_API_KEY in production) "
                 f"and start it again; {_GO_ON}"
             )
         case "permission_refused":
             reason = "model_refused_key"
             remedy = (
-                "Allow the key to use this model in the provider's console, or give the gateway "
+                "Allow the key to use this model in the provider's console, or give the broker "
                 f"another key; {_GO_ON}"
             )
         case "out_of_credit":
@@ -112,7 +112,7 @@ def model_failure(failure: ModelFailed, branch: str = "") -> TaskFailed:
             reason = "model_refused"
             remedy = (
                 "Send the task again with another model: the provider does not offer this one to "
-                "the gateway's key."
+                "the broker's key."
             )
         case "content_filtered":
             reason = "model_refused"

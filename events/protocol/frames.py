@@ -19,6 +19,7 @@ INBOX = "inbox"
 """The name to subscribe to, in place of a task, for one line per task of the account."""
 
 # The range is the verdict: below 4500 reconnect and resume, from 4500 on stop.
+STOP_CODES: Final = range(4500, 5000)
 GOING_AWAY = 4001
 TOKEN_EXPIRED = 4005
 RATE_LIMITED = 4008

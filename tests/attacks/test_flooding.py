@@ -9,7 +9,7 @@ import httpx
 import pytest
 from nats.aio.client import Client
 
-from clients.cli.gateway.client import Gateway, new_command_id
+from clients.cli.gateway.client import Gateway
 from events import (
     AccountId,
     ApprovalRequested,
@@ -24,6 +24,7 @@ from events import (
     event_subject,
 )
 from events.limits import MAX_TEXT_CHARACTERS
+from events.protocol.api.sessions import Session
 from events.protocol.readers import reader_name
 from infra.log.event_mac import NO_KEYS
 from infra.log.jetstream import connect
@@ -75,7 +76,7 @@ async def other_account(stack):
         code = answer.raise_for_status().json()["code"]
     async with Gateway(stack.gateway_url) as nobody:
         body = {"code": code, "device": {"name": "other", "platform": "ios"}}
-        token = (await nobody.post("/v1/sessions", body))["token"]
+        token = (await nobody.post("/v1/sessions", body, Session)).token
     async with Gateway(stack.gateway_url, token) as gateway:
         yield Phone(gateway)
 
@@ -180,11 +181,11 @@ async def test_who_floods_the_log_is_taken_off_it_and_others_work_on(stack, phon
     assert others_seconds.result() < PATIENCE_SECONDS
 
     began = monotonic()
-    page = await phone.gateway.get(f"/v1/tasks/{task['id']}/events")
+    page = await phone.get(f"/v1/tasks/{task['id']}/events")
     assert page["data"][0]["type"] == "task.submitted"
     assert monotonic() - began < 10
     await assert_few_letters(stack, task)
-    assert await phone.gateway.get("/v1/tasks")
+    assert await phone.get("/v1/tasks")
 
 
 async def assert_few_letters(stack, task):
@@ -205,7 +206,7 @@ async def test_an_instruction_to_a_flooded_task_starts_no_machine(stack, phone):
         await client.flush()
         await until_fenced(stack, phone, task)
     body = {"text": "Go on."}
-    await phone.gateway.post(f"/v1/tasks/{task['id']}/instructions", body, command=new_command_id())
+    await phone.post(f"/v1/tasks/{task['id']}/instructions", body)
 
     async def ends():
         facts = [recorded.event for recorded in await stored(stack, task)]

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from clients.cli.gateway.client import new_command_id
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.attacker import Attacker, beside, is_genuine, machines, raw, rows, taken_over
 from tests.kit.run.phone import repository, stored
@@ -158,7 +157,7 @@ async def test_a_genuine_event_counts_once_and_at_its_own_place(attacked, phone,
         own = elsewhere.body.replace(other["id"].encode(), attacker.task.encode())
         await attacker.say(own, f"Errand-Mac: {_mac_of(elsewhere)}\r\n")
         await until_tampered(attacker, phone)
-        await phone.gateway.post(f"/v1/tasks/{other['id']}/cancel", {}, command=new_command_id())
+        await phone.post(f"/v1/tasks/{other['id']}/cancel", {})
 
 
 async def test_a_forged_fact_between_own_events_of_one_batch_counts_for_nothing(
@@ -206,9 +205,9 @@ async def test_headers_that_look_like_the_servers_own_hide_no_history(
     async with taken_over(attacked, phone, url) as attacker:
         await attacker.say(b"{}", headers)
         path = f"/v1/tasks/{attacker.task}"
-        events = await phone.gateway.get(f"{path}/events")
+        events = await phone.get(f"{path}/events")
         assert events["data"][0]["type"] == "task.submitted"
-        await phone.gateway.post(f"{path}/cancel", {}, command=new_command_id())
+        await phone.post(f"{path}/cancel", {})
         shown = await eventually(
             lambda: phone.task(attacker.task), until=lambda task: task["phase"] == "cancelled"
         )
@@ -278,7 +277,7 @@ async def test_only_the_tasks_model_may_be_asked(attacked, phone, place):
         body = _call("claude-opus-5", tokens=16)
         answer = await attacker.broker("POST", "model/v1/messages", json=body, headers=version)
         assert answer.status_code == 403, answer.text
-        await phone.gateway.post(f"/v1/tasks/{attacker.task}/cancel", {}, command=new_command_id())
+        await phone.post(f"/v1/tasks/{attacker.task}/cancel", {})
 
 
 async def waiting_for_approval(phone, url) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -307,7 +306,7 @@ async def test_an_honest_worker_obeys_no_forged_fact(attacked, phone, tag):
         after = (await attacker.raw())[len(before) :]
     tags = [message.fact["type"] for message in after]
     assert not {"tool.completed", "model.requested", "branch.pushed"} & set(tags), tags
-    state = await phone.gateway.get(f"/v1/tasks/{task['id']}/state")
+    state = await phone.get(f"/v1/tasks/{task['id']}/state")
     assert "Allowed" not in str(state)
 
 
@@ -329,7 +328,7 @@ async def test_another_accounts_machine_lives_on(attacked, phone, victim, place)
     subject = f"events.{theirs['account']}.{theirs['id']}"
     tags = {message.fact["type"] for message in await raw(attacked, subject)}
     assert not {"machine.lost", "machine.destroyed"} & tags
-    await victim.gateway.post(f"/v1/tasks/{theirs['id']}/cancel", {}, command=new_command_id())
+    await victim.post(f"/v1/tasks/{theirs['id']}/cancel", {})
 
 
 def _task_of(machine: dict[str, Any]) -> str:
@@ -357,7 +356,7 @@ async def test_an_erasure_that_the_operator_did_not_order_hides_nothing(attacked
         await attacker.forge("task.erased", reason="evil")
         assert (await phone.task(attacker.task))["id"] == attacker.task
         cancel = f"/v1/tasks/{attacker.task}/cancel"
-        await phone.gateway.post(cancel, {}, command=new_command_id())
+        await phone.post(cancel, {})
         await until_tampered(attacker, phone)
 
 
@@ -385,4 +384,4 @@ async def test_a_worker_learns_of_its_own_history_alone_what_is_genuine(attacked
             await attacker.broker("POST", "events/verify", json={"events": []})
         ).status_code == 401
     for task in (other["id"], attacker.task):
-        await phone.gateway.post(f"/v1/tasks/{task}/cancel", {}, command=new_command_id())
+        await phone.post(f"/v1/tasks/{task}/cancel", {})

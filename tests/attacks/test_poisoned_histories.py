@@ -113,12 +113,12 @@ class Poisoner:
     async def answers(self):
         """Look at the task in every way there is."""
         for way in ("", "/state", "/events", "/usage", "/machines", "/artifacts", "/diff"):
-            answer = await self.phone.gateway._send("GET", self.path + way)
+            answer = await self.phone.request("GET", self.path + way)
             assert answer.status_code < 500, (way, answer.text)
             if way in ("", "/events", "/usage"):
                 assert answer.status_code == 200, (way, answer.text)
         for path in ("/v1/tasks", "/v1/usage"):
-            assert (await self.phone.gateway._send("GET", path)).status_code == 200
+            assert (await self.phone.request("GET", path)).status_code == 200
 
     async def streams(self):
         """Read the task's stream from its beginning until it has caught up."""
@@ -133,14 +133,14 @@ class Poisoner:
         head = (await self.facts())[-1].version
 
         async def version():
-            page = await self.phone.gateway.get("/v1/tasks")
+            page = await self.phone.get("/v1/tasks")
             return next(t["version"] for t in page["data"] if t["id"] == self.history.task)
 
         await eventually(version, until=lambda seen: seen >= head)
 
     async def cancel(self):
         """Withdraw the task as its person; return the version that answers it."""
-        answer = await self.phone.gateway._send(
+        answer = await self.phone.request(
             "POST",
             f"{self.path}/cancel",
             json={"reason": "no more"},

@@ -23,8 +23,8 @@ import pytest
 import redis.asyncio as redis
 
 from clients.cli.stream.client import Stream
-from clients.cli.stream.items import EphemeralItem
 from events import Recorded, ToolCompleted
+from events.protocol.ephemeral import Ephemeral
 from infra.log.jetstream.connection.live import subscribe_live
 from infra.stores.object_store import BucketAddress, open_bucket
 from services.worker.agent.text.redaction import secrets_in
@@ -150,7 +150,7 @@ async def followed(phone: Phone, task: str, passing: Passing) -> AsyncIterator[R
     """Yield the task's events until it ends; keep the live text of each block."""
     stream = Stream(phone.gateway, device="phone", tasks={task: 0})
     async for item in stream.items():
-        if isinstance(item, EphemeralItem):
+        if isinstance(item, Ephemeral):
             passing.add("stream", item.text)
         if isinstance(item, Recorded):
             yield item

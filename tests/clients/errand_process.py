@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.kit.build.api_answers import TASK_ID, answer, me
 from tests.kit.fakes.scripted_http import ScriptedHttp
 from tests.kit.paths import ROOT
 
-ME = (200, b'{"account":"acc_1"}')
-TASK = "task_" + "b" * 26
+ME = answer(me())
+TASK = TASK_ID
 
 
 def command(folder: Path, *arguments: str, gateway: ScriptedHttp | None = None) -> list[str]:

@@ -44,12 +44,12 @@ async def test_the_state_at_every_version_and_time_is_the_fold_to_it(stack, phon
     path = f"/v1/tasks/{task['id']}/state"
     for length, last in enumerate(history, 1):
         expected = reduce(evolve, history[:length], None)
-        at_version = await phone.gateway.get(path, at=last.version)
+        at_version = await phone.get(path, at=last.version)
         assert msgspec.convert(at_version["state"], TaskState) == expected
         assert at_version["head"] == len(history)
     for moment in history[:: max(1, len(history) // 5)]:
         prefix = max(n for n, r in enumerate(history, 1) if r.at <= moment.at)
-        at_time = await phone.gateway.get(path, at=moment.at.isoformat())
+        at_time = await phone.get(path, at=moment.at.isoformat())
         expected = reduce(evolve, history[:prefix], None)
         assert msgspec.convert(at_time["state"], TaskState) == expected
 

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 from clients.cli.errors import CliError
-from clients.cli.gateway.client import new_command_id
 from events import (
     NOWHERE,
     AccountId,
@@ -84,7 +83,7 @@ async def told_everywhere(stack: RealStack, phone: Phone, canary: str) -> dict[s
     async for recorded in phone.watch(task["id"]):
         if isinstance(recorded.event, QuestionAsked):
             path = f"/v1/tasks/{task['id']}/questions/{recorded.event.request}"
-            await phone.gateway.post(path, {"text": f"{canary} friend"}, command=new_command_id())
+            await phone.post(path, {"text": f"{canary} friend"})
     assert (await phone.task(task["id"]))["phase"] == "finished"
     return task
 
@@ -145,7 +144,7 @@ async def test_a_task_that_was_erased_is_found_nowhere(
         assert tombstone.event == TaskErased(reason="asked")
         with pytest.raises(CliError, match="no task|not found|no such"):
             await phone.task(task["id"])
-        assert [t["id"] for t in (await phone.gateway.get("/v1/tasks"))["data"]] == [kept["id"]]
+        assert [t["id"] for t in (await phone.get("/v1/tasks"))["data"]] == [kept["id"]]
 
         again = await operate(environment, tmp_path, "erase", task["id"], "--reason", "x", "--yes")
         assert "Erased: 0 events" in again
@@ -178,7 +177,7 @@ async def test_a_task_that_has_not_ended_is_not_erased(
         words = ("erase", task["id"], "--reason", "asked", "--yes")
         assert "errand cancel" in await operate(environment, tmp_path, *words, code=1)
         path = f"/v1/tasks/{task['id']}/cancel"
-        await phone.gateway.post(path, {}, command=new_command_id())
+        await phone.post(path, {})
         await operate(environment, tmp_path, *words)
     for nobodys in ("task_unknown", "*", ">", "task_*", ""):
         words = ("erase", nobodys, "--reason", "asked", "--yes")

@@ -3,7 +3,6 @@
 import pytest
 
 from clients.cli.errors import CliError
-from clients.cli.gateway.client import new_command_id
 from events import ApprovalRequested, ModelReplied, TaskFinished, ToolCompleted
 from tests.kit.run.errand_command import errand
 from tests.kit.run.phone import repository
@@ -19,9 +18,7 @@ async def asked_to_remove(stack, phone, answer):
     async for recorded in phone.watch(task["id"]):
         seen.append(recorded)
         if isinstance(recorded.event, ApprovalRequested):
-            waiting = await phone.gateway.get(
-                f"/v1/tasks/{task['id']}", wait_version=recorded.version
-            )
+            waiting = await phone.get(f"/v1/tasks/{task['id']}", wait_version=recorded.version)
             assert (waiting["phase"], waiting["waiting"]) == ("waiting", "approval")
             await answer(task["id"], recorded.event)
     assert isinstance(seen[-1].event, TaskFinished), seen[-1]
@@ -51,7 +48,7 @@ async def test_what_a_person_allows_at_the_terminal_is_done(stack, phone, tmp_pa
     late = {"digest": request.digest, "verdict": "deny"}
     path = f"/v1/tasks/{task}/approvals/{request.request}"
     with pytest.raises(CliError, match="allowed already"):
-        await phone.gateway.post(path, late, command=new_command_id())
+        await phone.post(path, late)
     assert "has no pending approval" in await errand(
         stack, phone, tmp_path, "approve", task, code=1
     )
@@ -61,7 +58,7 @@ async def test_what_a_person_denies_is_not_done_and_the_model_is_told(stack, pho
     async def answer(task, request):
         body = {"digest": request.digest, "verdict": "deny", "reason": "they are mine"}
         path = f"/v1/tasks/{task}/approvals/{request.request}"
-        await phone.gateway.post(path, body, command=new_command_id())
+        await phone.post(path, body)
 
     _, seen = await asked_to_remove(stack, phone, answer)
     told = [r.event.output for r in seen if isinstance(r.event, ToolCompleted)]

@@ -2,7 +2,6 @@
 
 import pytest
 
-from clients.cli.gateway.client import new_command_id
 from events import QuestionAsked
 from infra.local.demo.sample_repositories import PROMPTS
 from tests.kit.fakes.push_services import push_world
@@ -39,10 +38,10 @@ async def test_a_question_rings_once_whoever_dies_and_is_withdrawn(pushing_stack
     stack = pushing_stack
     phone = await signed_in(stack)
     async with phone.gateway:
-        key = (await phone.gateway.get("/v1/push/key"))["vapid_public_key"]
+        key = (await phone.get("/v1/push/key"))["vapid_public_key"]
         browser = outside.browser(key)
         body = {"kind": "web", "subscription": browser.subscription}
-        device = await phone.gateway.post("/v1/devices", body)
+        device = await phone.post("/v1/devices", body)
 
         def shown(task):
             """The classes of the task's pushes in order, a repeated push once."""
@@ -60,12 +59,12 @@ async def test_a_question_rings_once_whoever_dies_and_is_withdrawn(pushing_stack
         assert read["navigate"] == f"{stack.gateway_url}/tasks/{task['id']}"
 
         path = f"/v1/tasks/{task['id']}/cancel"
-        await phone.gateway.post(path, {"reason": "no more"}, command=new_command_id())
+        await phone.post(path, {"reason": "no more"})
         await eventually(lambda: shown(task), until=lambda s: s[-1] == "withdrawn", seconds=60)
         assert shown(task) == ["needs_input", "withdrawn"]
 
         async def logged():
-            page = await phone.gateway.get(f"/v1/devices/{device['id']}/pushes")
+            page = await phone.get(f"/v1/devices/{device['id']}/pushes")
             return page["data"]
 
         log = await eventually(

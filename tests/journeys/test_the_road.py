@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from clients.cli.gateway.client import new_command_id
 from events import (
     AttemptStarted,
     BranchPushed,
@@ -56,7 +55,7 @@ async def test_a_question_is_asked_and_its_answer_followed(stack, phone):
         if isinstance(recorded.event, QuestionAsked):
             path = f"/v1/tasks/{task['id']}/questions/{recorded.event.request}"
             answer = recorded.event.options[0]
-            await phone.gateway.post(path, {"text": answer}, command=new_command_id())
+            await phone.post(path, {"text": answer})
     ended = await phone.task(task["id"])
     assert ended["phase"] == "finished"
     assert ended["pull_request"]["url"]
@@ -68,7 +67,7 @@ async def test_a_cancelled_task_ends_and_its_machine_goes(stack, phone):
     async for recorded in phone.watch(task["id"]):
         if isinstance(recorded.event, ToolCompleted):
             path = f"/v1/tasks/{task['id']}/cancel"
-            await phone.gateway.post(path, {"reason": "no more"}, command=new_command_id())
+            await phone.post(path, {"reason": "no more"})
         last = recorded
     assert isinstance(last.event, TaskCancelled)
 
@@ -93,10 +92,10 @@ async def test_an_unknown_prompt_is_answered_honestly_and_changes_nothing(stack,
 async def test_nobody_elses_task_is_there(stack, phone, path):
     stranger = await signed_in(stack)
     unknown = "task_" + "a" * 26
-    answer = await stranger.gateway._send("GET", f"/v1/tasks/{unknown}{path}")
+    answer = await stranger.request("GET", f"/v1/tasks/{unknown}{path}")
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("application/problem+json")
-    await stranger.gateway._client.aclose()
+    await stranger.close()
 
 
 @pytest.mark.docker

@@ -2,7 +2,6 @@
 
 import httpx
 
-from clients.cli.gateway.client import new_command_id
 from events import BudgetExhausted, ModelReplied, TaskFailed, TaskFinished
 from infra.local.demo.sample_repositories import PROMPTS
 from tests.kit.probe.spend import TOKENS
@@ -20,13 +19,13 @@ async def test_a_task_waits_for_its_budget_and_goes_on_when_it_is_raised(stack, 
         if isinstance(recorded.event, BudgetExhausted):
             exhausted.append(recorded.event)
             path = f"/v1/tasks/{task['id']}/budget"
-            await phone.gateway.post(path, {"cost_microusd": 2_000_000}, command=new_command_id())
+            await phone.post(path, {"cost_microusd": 2_000_000})
     assert isinstance(seen[-1], TaskFinished), seen[-1]
     assert exhausted == [BudgetExhausted(scope="cost", spent=0, limit=1_000)]
 
     [line] = [
         each
-        for each in (await phone.gateway.get("/v1/usage", by="task"))["data"]
+        for each in (await phone.get("/v1/usage", by="task"))["data"]
         if each["key"] == task["id"]
     ]
     replies = [event for event in seen if isinstance(event, ModelReplied)]

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from clients.cli.gateway.client import new_command_id
 from events import (
     AttemptStarted,
     MachineDestroyed,
@@ -133,13 +132,13 @@ async def is_quarantined(stack, phone, task):
 async def goes_on_to_its_end(phone, task):
     """Instruct it, answer what it asks again, and see it finish on another machine."""
     path = f"/v1/tasks/{task['id']}"
-    await phone.gateway.post(f"{path}/instructions", {"text": "Go on."}, command=new_command_id())
+    await phone.post(f"{path}/instructions", {"text": "Go on."})
     last = None
     async with asyncio.timeout(90):
         async for recorded in phone.watch(task["id"]):
             if isinstance(recorded.event, QuestionAsked) and recorded.by == "worker:2":
                 answer = f"{path}/questions/{recorded.event.request}"
-                await phone.gateway.post(answer, {"text": "friend"}, command=new_command_id())
+                await phone.post(answer, {"text": "friend"})
             if isinstance(recorded.event, AttemptStarted):
                 last = recorded
     assert last is not None
@@ -184,7 +183,7 @@ async def test_a_quarantined_task_is_skipped_or_retried_and_goes_on_when_its_cau
     assert (await phone.task(skipped["id"]))["phase"] == "failed"
     assert await operator.open_dead_letters(skipped) == []
     path = f"/v1/tasks/{skipped['id']}"
-    await phone.gateway.post(f"{path}/archive", {}, command=new_command_id())
+    await phone.post(f"{path}/archive", {})
     assert (await phone.task(skipped["id"]))["is_archived"]
 
 

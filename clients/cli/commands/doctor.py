@@ -1,15 +1,22 @@
-"""Checks of `errand doctor`: what is installed, reachable and permitted, with remedies."""
+"""Command `errand doctor`: checks what is installed, reachable and permitted, with remedies."""
 
 import asyncio
 import importlib.util
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+import click
+from rich.text import Text
+
+from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway
+from events.protocol.api.server import Health, ServerInfo
+from events.protocol.api.sessions import Me
 from events.protocol.local_stack import LocalStack
 
 _MIN_PYTHON = (3, 11)
@@ -23,6 +30,31 @@ class Finding(NamedTuple):
     is_ok: bool
     found: str
     remedy: str = ""
+
+
+@click.command()
+@pass_cli_context
+def doctor(context: CliContext) -> int:
+    """Check what is installed and reachable, and print how to fix what is not."""
+
+    async def work() -> bool:
+        async with AsyncExitStack() as resources:
+            try:
+                gateway = await resources.enter_async_context(await context.sign_in())
+            except CliError:
+                gateway = None
+            findings = await examine(gateway, context.stack(), context.environment)
+        for finding in findings:
+            mark, style = ("✓", "green") if finding.is_ok else ("✗", "red")
+            line = Text.assemble(
+                (f"{mark} ", style), (f"{finding.name:<12}", "bold"), finding.found
+            )
+            context.console.print(line)
+            if finding.remedy:
+                context.console.print(Text(f"  {'':<12}{finding.remedy}", style="yellow"))
+        return all(finding.is_ok for finding in findings)
+
+    return 0 if asyncio.run(work()) else 1
 
 
 async def examine(
@@ -122,31 +154,29 @@ async def _broker(stack: LocalStack | None) -> list[Finding]:
 
 async def _gateway(gateway: Gateway) -> list[Finding]:
     try:
-        about = await gateway.get("/v1/about")
-        ready = await gateway.get("/health/ready")
+        about = await gateway.get("/v1/about", ServerInfo)
+        ready = await gateway.get("/health/ready", Health)
     except CliError as trouble:
         return [Finding("gateway", is_ok=False, found=trouble.message, remedy=trouble.remedy)]
-    model = about["model"]
-    findings = [
-        Finding("gateway", is_ok=True, found=f"{gateway.url} answers ({ready.get('status', 'ok')})")
-    ]
-    if model["kind"] == "rehearsal":
+    model = about.model
+    findings = [Finding("gateway", is_ok=True, found=f"{gateway.url} answers ({ready.status})")]
+    if model.kind == "rehearsal":
         found = "the rehearsal model is in use; it can only do the sample tasks"
         remedy = "To use a real model, set ANTHROPIC_API_KEY and start the stack again."
         findings.append(Finding("model", is_ok=True, found=found, remedy=remedy))
     else:
-        findings.append(Finding("model", is_ok=True, found=f"{model['name']} ({model['kind']})"))
-    forges = ", ".join(f"{forge['url']} ({forge['kind']})" for forge in about["forges"])
+        findings.append(Finding("model", is_ok=True, found=f"{model.name} ({model.kind})"))
+    forges = ", ".join(f"{forge.url} ({forge.kind})" for forge in about.forges)
     findings.append(Finding("forges", is_ok=bool(forges), found=forges or "none"))
     return [*findings, await _session(gateway)]
 
 
 async def _session(gateway: Gateway) -> Finding:
     try:
-        me = await gateway.get("/v1/me")
+        me = await gateway.get("/v1/me", Me)
     except CliError as trouble:
         return Finding("session", is_ok=False, found=trouble.message, remedy=trouble.remedy)
-    return Finding("session", is_ok=True, found=f"signed in to account {me['account']}")
+    return Finding("session", is_ok=True, found=f"signed in to account {me.account}")
 
 
 async def _try(*command: str) -> tuple[int, str]:

@@ -9,12 +9,12 @@ from rich.text import Text
 
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
-from clients.cli.gateway.client import JSON
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.repository import local_forge
 from clients.cli.repository.git import Git
 from clients.cli.repository.sent_repositories import name_of
-from events import TaskId, task_branch
+from events import task_branch
+from events.protocol.task_state import TaskState
 
 _OWNER: Final = "errand/"
 
@@ -30,34 +30,35 @@ _OWNER: Final = "errand/"
 def fetch(context: CliContext, task: str, into: str) -> int:
     """Fetch a task's branch into the repository it was sent from, or into this one."""
 
-    async def work() -> tuple[JSON, Path]:
+    async def work() -> tuple[TaskState, Path]:
         async with await context.sign_in() as gateway:
-            state = await gateway.get(f"/v1/tasks/{await find_task(gateway, task)}")
-        if not state.get("branch"):
+            path = f"/v1/tasks/{await find_task(gateway, task)}"
+            state = await gateway.get(path, TaskState)
+        if not state.branch:
             raise CliError(
-                f"This task has not pushed a branch yet; it is {state['phase']}.",
-                f"`errand watch {state['id']}` follows it and fetches the branch when it ends.",
+                f"This task has not pushed a branch yet; it is {state.phase}.",
+                f"`errand watch {state.id}` follows it and fetches the branch when it ends.",
             )
         return state, await fetch_branch(context, state, into=into)
 
     state, where = asyncio.run(work())
-    context.console.print(Text(f"Branch {state['branch']} is now in {where}."))
+    context.console.print(Text(f"Branch {state.branch} is now in {where}."))
     return 0
 
 
-def came_from_this_machine(context: CliContext, state: JSON) -> bool:
+def came_from_this_machine(context: CliContext, state: TaskState) -> bool:
     """Return whether the task's repository was sent from a folder that is still on this machine."""
-    return _is_local(context, state) and context.sent().folder(_url(state)) is not None
+    return _is_local(context, state) and context.sent().folder(state.repository.url) is not None
 
 
-async def fetch_branch(context: CliContext, state: JSON, *, into: str = "") -> Path:
+async def fetch_branch(context: CliContext, state: TaskState, *, into: str = "") -> Path:
     """Fetch a task's branch; return the local repository. Raises CliError.
 
     A branch on the local forge is fetched with the stack's token, one on another forge with what
     the user's git is configured to use.
     """
     folder = await _folder(context, state, into)
-    branch, url = _branch(state), _url(state)
+    branch, url = _branch(state), state.repository.url
     if _is_local(context, state):
         forge = context.forge()
         url = f"{forge.url}/{name_of(url)}.git"  # the forge's port may have changed
@@ -70,43 +71,39 @@ async def fetch_branch(context: CliContext, state: JSON, *, into: str = "") -> P
     return folder
 
 
-def _branch(state: JSON) -> str:
+def _branch(state: TaskState) -> str:
     """Return the task's branch. Raises CliError for any branch that a task may not push.
 
     A worker writes the branch's name into the history, and git would create or move a local branch
     of that name here.
     """
-    named, expected = str(state["branch"]), task_branch(TaskId(state["id"]))
-    if named == expected:
+    expected = task_branch(state.id)
+    if state.branch == expected:
         return expected
     raise CliError(
-        f"This task's history names the branch “{named}”, but its work is only ever on {expected}."
-        " Nothing was fetched.",
+        f"This task's history names the branch “{state.branch}”, but its work is only ever on"
+        f" {expected}. Nothing was fetched.",
         "Look at that branch on the forge. If you trust it, fetch it with git yourself.",
     )
 
 
-async def _folder(context: CliContext, state: JSON, into: str) -> Path:
+async def _folder(context: CliContext, state: TaskState, into: str) -> Path:
     """Return the local repository of a task: never an unrelated one that is the current folder."""
     if into:
         return context.path(into)
-    if known := context.sent().folder(_url(state)):
+    if known := context.sent().folder(state.repository.url):
         return known
-    name = name_of(_url(state))
+    name = name_of(state.repository.url)
     remotes = await Git(context.folder, context.environment).try_run("remote", "-v")
     if any(name in (word.removesuffix(".git"))[-len(name) :] for word in remotes.split()):
         return context.folder
     raise CliError(
         f"Errand does not know where {name} is on this machine.",
-        f"Change to that repository and run: errand fetch {state['id']} --into .",
+        f"Change to that repository and run: errand fetch {state.id} --into .",
     )
 
 
-def _url(state: JSON) -> str:
-    return str(state["repository"]["url"])
-
-
-def _is_local(context: CliContext, state: JSON) -> bool:
+def _is_local(context: CliContext, state: TaskState) -> bool:
     forge = context.forge()
-    is_loopback = _url(state).startswith(("http://127.0.0.1:", "http://localhost:"))
-    return bool(forge.url) and is_loopback and name_of(_url(state)).startswith(_OWNER)
+    is_loopback = state.repository.url.startswith(("http://127.0.0.1:", "http://localhost:"))
+    return bool(forge.url) and is_loopback and name_of(state.repository.url).startswith(_OWNER)

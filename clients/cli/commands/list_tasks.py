@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final, get_args
 
 import click
 from rich.console import Console
@@ -12,12 +11,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from clients.cli.context import CliContext, pass_cli_context
-from clients.cli.gateway.client import JSON
 from clients.cli.gateway.task_ids import short_ids
 from clients.cli.view import event_view
 from clients.cli.view.phase_text import format_short_phase
+from events.protocol.api.tasks import TaskPage
+from events.protocol.task_state import Phase, TaskState
 
-PHASES: Final = ("queued", "starting", "working", "waiting", "finished", "failed", "cancelled")
 _MAX_LIMIT: Final = 200
 _COST_COLUMNS: Final = 72
 _REPOSITORY_COLUMNS: Final = 96
@@ -26,7 +25,10 @@ _AGES: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 @click.command("list")
 @click.option(
-    "--phase", type=click.Choice(PHASES), default=None, help="List only tasks in this phase."
+    "--phase",
+    type=click.Choice(get_args(Phase)),
+    default=None,
+    help="List only tasks in this phase.",
 )
 @click.option(
     "--limit",
@@ -39,11 +41,11 @@ _AGES: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 def list_tasks(context: CliContext, phase: str | None, limit: int) -> int:
     """List the newest tasks."""
 
-    async def work() -> JSON:
+    async def work() -> TaskPage:
         async with await context.sign_in() as gateway:
-            return await gateway.get("/v1/tasks", phase=phase or "", limit=limit)
+            return await gateway.get("/v1/tasks", TaskPage, phase=phase or "", limit=limit)
 
-    tasks = asyncio.run(work())["data"]
+    tasks = asyncio.run(work()).data
     if not tasks:
         none = f"No task is {phase}." if phase else 'No tasks yet. Send one with: errand run "…"'
         context.console.print(Text(none))
@@ -63,7 +65,7 @@ def show_table(table: Table, console: Console) -> None:
     console.print(Text("\n".join(lines)))
 
 
-def table_of(tasks: Sequence[JSON], console: Console, *, now_seconds: float) -> Table:
+def table_of(tasks: Sequence[TaskState], console: Console, *, now_seconds: float) -> Table:
     """Return the table: short ids and one line per task in a terminal, everything in a file."""
     is_whole = not console.is_terminal
     has_cost = is_whole or console.width >= _COST_COLUMNS
@@ -75,52 +77,47 @@ def table_of(tasks: Sequence[JSON], console: Console, *, now_seconds: float) -> 
         table.add_column(
             name, no_wrap=True, overflow="ellipsis", max_width=None if is_whole else 24
         )
-    ids = [str(task["id"]) for task in tasks]
+    ids = [task.id for task in tasks]
     for task, short in zip(tasks, short_ids(ids), strict=True):
         cells = [
-            task["id"] if is_whole else short,
+            task.id if is_whole else short,
             _age(task, now_seconds),
             format_short_phase(task),
         ]
-        cells += [_one_line(task["title"]), *[_repository(task)] * has_repository]
-        cells += [event_view.format_usd(int(task.get("cost_microusd", 0)))] * has_cost
+        cells += [_one_line(task.title), *[_repository(task)] * has_repository]
+        cells += [event_view.format_usd(task.cost_microusd)] * has_cost
         cells += [_pull_request(task, is_whole=is_whole)] * has_cost
         table.add_row(*map(Text, cells))
-        for line in _asked(task):
+        for line in _pending_requests(task):
             table.add_row("", "", "", Text(line, style="dim"))
     return table
 
 
-def _asked(task: Mapping[str, Any]) -> Iterator[str]:
-    for asked in ("question", "approval"):
-        about = task.get(asked) or {}
-        if text := about.get("text") or about.get("title"):
-            yield f"? {_one_line(text)}"
+def _pending_requests(task: TaskState) -> Iterator[str]:
+    if task.question:
+        yield f"? {_one_line(task.question.text)}"
+    if task.approval:
+        yield f"? {_one_line(task.approval.title)}"
 
 
-def _one_line(text: object) -> str:
-    return " ".join(event_view.plain(str(text)).split())
+def _one_line(text: str) -> str:
+    return " ".join(event_view.plain(text).split())
 
 
-def _age(task: Mapping[str, Any], now_seconds: float) -> str:
-    try:
-        since = datetime.fromisoformat(str(task.get("submitted_at", "")))
-    except ValueError:
-        return ""
-    seconds = max(0.0, now_seconds - since.replace(tzinfo=since.tzinfo or UTC).timestamp())
+def _age(task: TaskState, now_seconds: float) -> str:
+    seconds = max(0.0, now_seconds - task.submitted_at.timestamp())
     for unit_seconds, unit in _AGES:
         if seconds >= unit_seconds:
             return f"{int(seconds // unit_seconds)} {unit}"
     return "now"
 
 
-def _repository(task: Mapping[str, Any]) -> str:
-    url = str((task.get("repository") or {}).get("url", ""))
+def _repository(task: TaskState) -> str:
+    url = task.repository.url
     return _one_line("/".join(url.removesuffix(".git").split("/")[-2:]))
 
 
-def _pull_request(task: Mapping[str, Any], *, is_whole: bool) -> str:
-    request = task.get("pull_request") or {}
-    if not request:
+def _pull_request(task: TaskState, *, is_whole: bool) -> str:
+    if task.pull_request is None:
         return ""
-    return _one_line(request.get("url", "")) if is_whole else f"#{request.get('number', '')}"
+    return _one_line(task.pull_request.url) if is_whole else f"#{task.pull_request.number}"

@@ -14,8 +14,8 @@ import segno
 from rich.text import Text
 
 from clients.cli.context import CliContext, pass_cli_context
-from clients.cli.gateway.client import JSON
 from clients.cli.gateway.sign_in import redeem
+from events.protocol.api.sessions import PairingOffer, PairingRequest
 
 _SCHEME: Final = re.compile(r"https?://", re.IGNORECASE)
 
@@ -65,25 +65,25 @@ def _checked(url: str) -> str:
 
 
 def _show_new(context: CliContext) -> int:
-    async def work() -> tuple[str, JSON]:
+    async def work() -> PairingOffer:
         async with await context.sign_in() as gateway:
-            return gateway.url, await gateway.post("/v1/pairings", {})
+            return await gateway.post("/v1/pairings", PairingRequest(), PairingOffer)
 
-    url, made = asyncio.run(work())
-    link = str(made.get("url") or url)
+    offer = asyncio.run(work())
+    link = offer.url
     drawing = io.StringIO()
     segno.make(link, micro=False).terminal(out=drawing, compact=True)
-    minutes = _minutes(str(made["expires_at"]))
+    minutes = _minutes_until(offer.expires_at)
     if context.console.encoding.lower().startswith("utf"):
         click.echo(drawing.getvalue())
     context.console.print(Text(f"Address       {link.partition('/pair')[0]}"))
     context.console.print(
-        Text(f"Pairing code  {made['code']}  (can be used once, within {minutes} minutes)")
+        Text(f"Pairing code  {offer.code}  (can be used once, within {minutes} minutes)")
     )
     context.console.print(Text(f"Link          {link}"))
     return 0
 
 
-def _minutes(expires_at: str) -> int:
-    left_seconds = datetime.fromisoformat(expires_at).timestamp() - time.time_ns() / 1e9
+def _minutes_until(expires_at: datetime) -> int:
+    left_seconds = expires_at.timestamp() - time.time_ns() / 1e9
     return max(0, round(left_seconds / 60))

@@ -3,20 +3,24 @@
 import asyncio
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import click
+from msgspec.structs import replace
 from rich.text import Text
 
-from clients.cli.commands.send_instruction import keep
-from clients.cli.commands.watch import follow, run_following
+from clients.cli.commands.delivery import keep
+from clients.cli.commands.follow import follow, run_following
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
-from clients.cli.gateway.client import JSON, Gateway, Unreachable, new_command_id
+from clients.cli.gateway.client import Gateway, Unreachable, new_command_id
 from clients.cli.local_stacks import is_same_gateway
 from clients.cli.repository import local_forge
 from clients.cli.stream.outbox import command
+from events import Policy
+from events.protocol.api.requests import BudgetRequest, RepositoryRequest, TaskRequest
 from events.protocol.local_stack import LocalForge
+from events.protocol.task_state import TaskState
 
 _OWN_SOURCE: Final = "infra/local/__main__.py"
 _SSH: Final = re.compile(r"(?:ssh://)?[\w.-]+@(?P<host>[\w.-]+)(?::\d+/|[:/])(?P<path>[^:]+)")
@@ -39,9 +43,10 @@ _SHORT: Final = re.compile(r"[\w-]+/[\w.-]+")
 )
 @click.option(
     "--policy",
-    type=click.Choice(["never", "risky", "always"]),
-    default=None,
-    help="Which tool calls need your approval. Default: never.",
+    type=click.Choice(get_args(Policy)),
+    default="never",
+    show_default=True,
+    help="Which tool calls need your approval.",
 )
 @click.option("--include-changes", is_flag=True, help="Also send the folder's uncommitted changes.")
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
@@ -55,7 +60,7 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     base: str,
     model: str,
     budget: float,
-    policy: str | None,
+    policy: Policy,
     include_changes: bool,
     is_json: bool,
     detach: bool,
@@ -65,34 +70,37 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
         raise click.BadParameter(
             "The value is empty. Give a folder or a URL.", param_hint="--repository"
         )
-    body: JSON = {"prompt": prompt, "repository": {"url": repository or "."}}
-    if policy:
-        body["policy"] = policy
-    if base:
-        body["repository"]["base"] = base
-    if model:
-        body["model"] = model
-    if budget:
-        body["budget"] = {"cost_microusd": round(budget * 1_000_000)}
+    request = TaskRequest(
+        prompt=prompt,
+        repository=RepositoryRequest(url=repository or ".", base=base),
+        model=model,
+        budget=BudgetRequest(cost_microusd=round(budget * 1_000_000) if budget else None),
+        policy=policy,
+    )
     if repository is None:
-        _tell_of_own_source(context)
+        _note_own_source(context)
     sending = _send(
-        context, body, with_changes=include_changes, is_json=is_json, is_detached=detach
+        context, request, with_changes=include_changes, is_json=is_json, is_detached=detach
     )
     return run_following(context, sending)
 
 
 async def _send(
-    context: CliContext, body: JSON, *, with_changes: bool, is_json: bool, is_detached: bool
+    context: CliContext,
+    request: TaskRequest,
+    *,
+    with_changes: bool,
+    is_json: bool,
+    is_detached: bool,
 ) -> int:
     async with await context.sign_in(allow_unreachable=True) as gateway:
-        await _send_repository(context, gateway, body, with_changes=with_changes)
+        request = await _with_repository(context, gateway, request, with_changes=with_changes)
         command_id = new_command_id()
         try:
-            task = str((await gateway.post("/v1/tasks", body, command=command_id))["id"])
+            task = (await gateway.post("/v1/tasks", request, TaskState, command=command_id)).id
         except Unreachable as away:
             context.console.print(Text(away.message, style="yellow"))
-            return keep(context, gateway, command(command_id, "submit", body))
+            return keep(context, gateway, command(command_id, "submit", request))
         if is_detached:
             context.console.print(Text(task))
             return 0
@@ -103,36 +111,37 @@ async def _send(
         return await follow(context, gateway, task, is_json=is_json)
 
 
-async def _send_repository(
-    context: CliContext, gateway: Gateway, body: JSON, *, with_changes: bool
-) -> None:
-    """Push a folder to the local forge and put its URL into the command; complete a short URL."""
-    repository: JSON = body["repository"]
-    path = context.path(repository["url"])
-    if "://" in repository["url"] or not await asyncio.to_thread(path.is_dir):
+async def _with_repository(
+    context: CliContext, gateway: Gateway, request: TaskRequest, *, with_changes: bool
+) -> TaskRequest:
+    """Push a folder to the local forge and name its URL in the request; complete a short URL."""
+    repository = request.repository
+    path = context.path(repository.url)
+    if "://" in repository.url or not await asyncio.to_thread(path.is_dir):
         if with_changes:
             raise CliError("--include-changes needs a folder, and --repository is a URL.")
-        repository["url"] = _url(repository["url"], path)
-        return
+        return replace(request, repository=replace(repository, url=_url(repository.url, path)))
     forge = context.forge()
     stack = context.stack()
     if stack is not None and not is_same_gateway(stack.gateway, gateway.url):
         forge = LocalForge()
     pushed = await local_forge.push_repository(
         path,
-        repository.get("base", ""),
+        repository.base,
         forge,
         environment=context.environment,
         with_changes=with_changes,
         notify=context.notify,
     )
     context.sent().keep(pushed.url, pushed.path)
-    repository |= {"url": pushed.url, "base": pushed.base}
+    prompt = request.prompt
     if pushed.inside:
         context.notify(
             f"The complete repository {pushed.path} is sent; the prompt mentions {pushed.inside}."
         )
-        body["prompt"] += f"\n\nI am in the folder `{pushed.inside}` of the repository."
+        prompt += f"\n\nI am in the folder `{pushed.inside}` of the repository."
+    repository = RepositoryRequest(url=pushed.url, base=pushed.base)
+    return replace(request, prompt=prompt, repository=repository)
 
 
 def _url(text: str, path: Path) -> str:
@@ -149,7 +158,7 @@ def _url(text: str, path: Path) -> str:
     )
 
 
-def _tell_of_own_source(context: CliContext) -> None:
+def _note_own_source(context: CliContext) -> None:
     """Print a note when the current repository is Errand's own: few people intend that."""
     for folder in (context.folder, *context.folder.parents):
         if (folder / ".git").exists():

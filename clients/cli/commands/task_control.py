@@ -1,4 +1,4 @@
-"""Commands `errand interrupt` and `errand budget`, which change a running task."""
+"""Commands `errand interrupt`, `errand budget` and `errand cancel`, which change a running task."""
 
 import asyncio
 import re
@@ -6,18 +6,21 @@ from decimal import Decimal
 from typing import Final
 
 import click
+from rich.text import Text
 
-from clients.cli.commands.send_instruction import read_state, send_command, wait_option
-from clients.cli.commands.watch import ENDED
+from clients.cli.commands.delivery import read_state, send_command, wait_option
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
-from clients.cli.gateway.client import JSON, new_command_id
+from clients.cli.gateway.client import new_command_id
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.stream.outbox import command
 from clients.cli.view.event_view import format_usd
+from events.protocol.api.requests import BudgetRaiseRequest, CancelRequest, InterruptRequest
+from events.protocol.task_state import ENDED
 
 _AMOUNT: Final = re.compile(r"\+\$?([0-9]{1,6}(?:\.[0-9]{1,6})?|\.[0-9]{1,6})")
 _MICROUSD: Final = 1_000_000
+_Change = BudgetRaiseRequest | InterruptRequest
 
 
 class Amount(click.ParamType[int]):
@@ -54,8 +57,8 @@ def budget(context: CliContext, *, task: str, amount: int, wait_seconds: float) 
     A task that has used up its turns or its time also gets its initial allowance again.
     """
     done = f"The task may spend {format_usd(amount)} more"
-    args = {"cost_microusd": amount}
-    return _change(context, task, op="budget", args=args, wait_seconds=wait_seconds, done=done)
+    args = BudgetRaiseRequest(cost_microusd=amount)
+    return _change(context, task, args, wait_seconds=wait_seconds, done=done)
 
 
 @click.command()
@@ -65,19 +68,44 @@ def budget(context: CliContext, *, task: str, amount: int, wait_seconds: float) 
 def interrupt(context: CliContext, *, task: str, wait_seconds: float) -> int:
     """Interrupt what a task is doing; it waits for your next instruction."""
     done = "Interrupted; send the next instruction with `errand say`"
-    return _change(context, task, op="interrupt", args={}, wait_seconds=wait_seconds, done=done)
+    return _change(context, task, InterruptRequest(), wait_seconds=wait_seconds, done=done)
 
 
-def _change(
-    context: CliContext, task: str, *, op: str, args: JSON, wait_seconds: float, done: str
-) -> int:
+@click.command()
+@click.argument("task")
+@click.option("--reason", default="", help="Reason, for the history.")
+@wait_option
+@pass_cli_context
+def cancel(context: CliContext, *, task: str, reason: str, wait_seconds: float) -> int:
+    """Cancel a task; its worker stops."""
+
     async def work() -> int:
         async with await context.sign_in(allow_unreachable=True) as gateway:
             found = await find_task(gateway, task)
-            phase = (await read_state(gateway, found)).get("phase")
-            if phase in ENDED:
+            state = await read_state(gateway, found)
+            if state and state.phase in ENDED:
+                note = f"{found} has already ended ({state.phase}); there is nothing to cancel."
+                context.console.print(Text(note))
+                return 0
+            told = command(new_command_id(), "cancel", CancelRequest(reason=reason), task=found)
+            done = "Cancelled; its worker stops"
+            return await send_command(context, gateway, told, wait_seconds=wait_seconds, done=done)
+
+    return asyncio.run(work())
+
+
+def _change(
+    context: CliContext, task: str, args: _Change, *, wait_seconds: float, done: str
+) -> int:
+    op = "budget" if isinstance(args, BudgetRaiseRequest) else "interrupt"
+
+    async def work() -> int:
+        async with await context.sign_in(allow_unreachable=True) as gateway:
+            found = await find_task(gateway, task)
+            state = await read_state(gateway, found)
+            if state and state.phase in ENDED:
                 raise CliError(
-                    f"{found} has already ended ({phase}); nothing was changed.",
+                    f"{found} has already ended ({state.phase}); nothing was changed.",
                     f'`errand say {found} "…"` starts it again.',
                 )
             told = command(new_command_id(), op, args, task=found)

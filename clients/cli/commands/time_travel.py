@@ -6,7 +6,6 @@ They are read-only: they append no event and use no machine, model or forge.
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Any
 
 import click
 import msgspec
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
-from clients.cli.gateway.task_history import HistoryReader, TaskAtVersion, events, past
+from clients.cli.gateway.task_history import HistoryReader, read_events, read_past
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.terminal.output import write_bytes
 from clients.cli.terminal.playback import Playback
@@ -22,9 +21,29 @@ from clients.cli.view import event_view
 from clients.cli.view import task_view as shown
 from clients.cli.view.edits import DIFF, Edit, StoredDiff, edits, find_stored_diff
 from events import Recorded
+from events.protocol.api.tasks import ArtifactList, Message, PastTask
+from events.protocol.task_state import TaskState
 
 _AT = "A version, or a time (RFC 3339) such as 2026-01-31T12:00:00Z."
 _EDIT_SOURCE = "as reported by tools (changes made by shell commands are not listed)"
+
+
+class ShownDiff(msgspec.Struct, frozen=True):
+    """The stored diff of the branch in the JSON of `errand show`."""
+
+    version: int
+    name: str
+    diff: str
+
+
+class ShownTask(msgspec.Struct, frozen=True):
+    """The JSON of `errand show`."""
+
+    state: TaskState
+    conversation: list[Message]
+    head: int
+    edits: list[Edit]
+    stored_diff: ShownDiff | None
 
 
 @click.command()
@@ -35,11 +54,11 @@ _EDIT_SOURCE = "as reported by tools (changes made by shell commands are not lis
 def show(context: CliContext, *, task: str, at: str, is_json: bool) -> int:
     """Show a task's phase, plan, conversation, cost and edits, now or at an earlier version."""
 
-    async def work() -> tuple[TaskAtVersion, list[Edit], tuple[StoredDiff, str] | None]:
+    async def work() -> tuple[PastTask, list[Edit], tuple[StoredDiff, str] | None]:
         async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
-            then = await past(gateway, found, at)
-            history = await _history(gateway, found, then.version)
+            then = await read_past(gateway, found, at)
+            history = await _history(gateway, found, then.state.version)
             kept = find_stored_diff(history)
             diff = await _diff(gateway, found, kept) if kept else ""
             return then, edits(history), (kept, diff) if kept else None
@@ -92,7 +111,7 @@ def replay(
     async def work() -> None:
         async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
-            head = (await past(gateway, found)).head
+            head = (await read_past(gateway, found)).head
             playback = Playback(
                 context.console,
                 speed=speed,
@@ -100,7 +119,7 @@ def replay(
                 head=head,
                 is_json=is_json,
             )
-            async with aclosing(events(gateway, found, after=after, up_to=head)) as history:
+            async with aclosing(read_events(gateway, found, after=after, up_to=head)) as history:
                 await playback.play(history)
 
     asyncio.run(work())
@@ -121,17 +140,17 @@ def diff(context: CliContext, *, task: str, one: str, other: str) -> int:
     if not one:
         return _patch(context, task)
 
-    async def work() -> tuple[TaskAtVersion, TaskAtVersion, list[Recorded]]:
+    async def work() -> tuple[PastTask, PastTask, list[Recorded]]:
         async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
-            two = [await past(gateway, found, one), await past(gateway, found, other)]
-            before, after = sorted(two, key=lambda each: each.version)
+            two = [await read_past(gateway, found, one), await read_past(gateway, found, other)]
+            before, after = sorted(two, key=lambda each: each.state.version)
             # From the beginning, so that a call which began before is known by its title.
-            return before, after, await _history(gateway, found, after.version)
+            return before, after, await _history(gateway, found, after.state.version)
 
     before, after, history = asyncio.run(work())
     context.console.print(shown.changes(before, after))
-    made = [edit for edit in edits(history) if edit.version > before.version]
+    made = [edit for edit in edits(history) if edit.version > before.state.version]
     if made:
         context.console.print(shown.edits_view(made, f"Edits, {_EDIT_SOURCE}"))
     return 0
@@ -143,11 +162,11 @@ def _patch(context: CliContext, task: str) -> int:
     async def work() -> bytes:
         async with await context.sign_in() as gateway:
             found = await find_task(gateway, task)
-            state = await gateway.get(f"/v1/tasks/{found}")
-            listed = (await gateway.get(f"/v1/tasks/{found}/artifacts"))["data"]
-            if not any(each["media_type"] == DIFF for each in listed):
+            state = await gateway.get(f"/v1/tasks/{found}", TaskState)
+            listed = await gateway.get(f"/v1/tasks/{found}/artifacts", ArtifactList)
+            if not any(each.media_type == DIFF for each in listed.data):
                 raise CliError(
-                    f"This task has no diff yet; it is {state['phase']}.",
+                    f"This task has no diff yet; it is {state.phase}.",
                     f"`errand show {found}` shows the edits it has made so far.",
                 )
             return await gateway.content(f"/v1/tasks/{found}/diff")
@@ -162,27 +181,21 @@ def _patch(context: CliContext, task: str) -> int:
 
 
 async def _history(gateway: HistoryReader, task: str, up_to: int) -> list[Recorded]:
-    async with aclosing(events(gateway, task, up_to=up_to)) as history:
+    async with aclosing(read_events(gateway, task, up_to=up_to)) as history:
         return [recorded async for recorded in history]
 
 
 async def _diff(gateway: HistoryReader, task: str, kept: StoredDiff) -> str:
     """Return the stored diff; empty when a newer one of the same name has replaced it."""
-    listed: list[dict[str, Any]] = (await gateway.get(f"/v1/tasks/{task}/artifacts"))["data"]
-    if not any(each["version"] == kept.version for each in listed):
+    listed = await gateway.get(f"/v1/tasks/{task}/artifacts", ArtifactList)
+    if not any(each.version == kept.version for each in listed.data):
         return ""
     content = await gateway.content(f"/v1/tasks/{task}/artifacts/{kept.name}")
     return content.decode(errors="replace")
 
 
 def _as_json(
-    then: TaskAtVersion, made: Sequence[Edit], kept: tuple[StoredDiff, str] | None
-) -> dict[str, Any]:
-    stored = {"version": kept[0].version, "name": kept[0].name, "diff": kept[1]} if kept else None
-    return {
-        "state": then.state,
-        "conversation": then.conversation,
-        "head": then.head,
-        "edits": [edit._asdict() for edit in made],
-        "stored_diff": stored,
-    }
+    then: PastTask, made: Sequence[Edit], kept: tuple[StoredDiff, str] | None
+) -> ShownTask:
+    stored = ShownDiff(kept[0].version, kept[0].name, kept[1]) if kept else None
+    return ShownTask(then.state, then.conversation, then.head, list(made), stored)

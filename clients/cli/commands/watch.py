@@ -1,66 +1,23 @@
-"""Command `errand watch`: follows a task to its end, then fetches its branch."""
+"""Command `errand watch`: shows a task from its beginning and follows it to its end."""
 
-import asyncio
-import os
-from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+import click
 
-from rich.text import Text
-
-from clients.cli.commands.fetch import came_from_this_machine, fetch_branch
-from clients.cli.context import CliContext
-from clients.cli.errors import FollowInterrupted
-from clients.cli.gateway.client import JSON, Gateway
-from clients.cli.terminal.task_watcher import TaskWatcher
-from clients.cli.view import event_view
-
-T = TypeVar("T")
-
-EXIT_CODES: Final = {"finished": 0, "failed": 1, "cancelled": 3}
-ENDED: Final = frozenset(EXIT_CODES)
-
-_UNKNOWN_PHASE_EXIT_CODE: Final = 4
+from clients.cli.commands.follow import follow, run_following
+from clients.cli.context import CliContext, pass_cli_context
+from clients.cli.gateway.task_ids import find_task
 
 
-def run_following(context: CliContext, work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that follows a task. Raises FollowInterrupted with its id on Ctrl-C."""
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        raise FollowInterrupted(context.followed) from None
+@click.command()
+@click.argument("task")
+@click.option("--after", default=0, help="Skip the events up to and including this version.")
+@click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
+@pass_cli_context
+def watch(context: CliContext, *, task: str, after: int, is_json: bool) -> int:
+    """Show a task from its beginning, and follow it until it ends."""
 
+    async def work() -> int:
+        async with await context.sign_in() as gateway:
+            found = await find_task(gateway, task)
+            return await follow(context, gateway, found, is_json=is_json, after=after)
 
-async def follow(
-    context: CliContext, gateway: Gateway, task: str, *, is_json: bool = False, after: int = 0
-) -> int:
-    """Show a task until it has ended and fetch its branch. Return the exit code."""
-    context.followed = task
-    watched = TaskWatcher(
-        gateway,
-        task,
-        device=context.device,
-        console=context.console,
-        outbox=context.outbox(gateway),
-        is_json=is_json,
-    )
-    ended = await watched.until_end(after=after)
-    if not is_json:
-        context.console.print(_summary(ended))
-    if ended.get("branch") and came_from_this_machine(context, ended):
-        where = await fetch_branch(context, ended)
-        if not is_json:
-            context.console.print(Text(f"Branch {ended['branch']} is now in {os.fspath(where)}."))
-    return EXIT_CODES.get(str(ended["phase"]), _UNKNOWN_PHASE_EXIT_CODE)
-
-
-def _summary(task: JSON) -> Text:
-    parts = [
-        str(task["phase"]),
-        event_view.format_count(int(task.get("turns", 0)), "turn"),
-        event_view.format_count(int(task.get("tool_calls", 0)), "tool call"),
-    ]
-    if files := int(task.get("files_changed", 0)):
-        added, removed = task.get("insertions", 0), task.get("deletions", 0)
-        parts.append(f"{event_view.format_count(files, 'file')} +{added} -{removed}")
-    parts.append(event_view.format_usd(int(task.get("cost_microusd", 0))))
-    return Text(" · ".join(parts), style="dim")
+    return run_following(context, work())

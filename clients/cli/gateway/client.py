@@ -1,23 +1,24 @@
-"""HTTP client of the gateway's API."""
+"""HTTP client of the gateway's API: structs are sent, and answers are decoded into structs."""
 
 import secrets
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 import msgspec
 
-from clients.cli.errors import CliError
-from clients.cli.protocol.frames import FieldError
+from clients.cli.errors import CliError, InvalidAnswer
 from events import uuid7
+from events.protocol.problem import Fault, Problem
 
 _TIMEOUT_SECONDS = 20.0
 _UNAUTHENTICATED = 401
 _RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 
-JSON = dict[str, Any]
+T = TypeVar("T")
+Body = msgspec.Struct | Mapping[str, object]
 
 
 def new_command_id() -> str:
@@ -42,7 +43,8 @@ class TokenSource(Protocol):
 class Gateway:
     """Client of one gateway with one session, used as a context manager.
 
-    `renew` keeps the token fresh; without it `token` is used for as long as it is valid.
+    `renew` keeps the token fresh; without it `token` is used for as long as it is valid. Every
+    request raises CliError with the gateway's explanation, or InvalidAnswer.
     """
 
     def __init__(self, url: str, token: str = "", *, renew: TokenSource | None = None) -> None:
@@ -75,38 +77,34 @@ class Gateway:
             self.token = await self._renew(refused=refused)
         return self.token
 
-    async def get(self, path: str, **query: str | int) -> JSON:
-        """Send a GET request. Raises CliError with the gateway's explanation."""
-        return await self._ask("GET", path, params={k: v for k, v in query.items() if v != ""})
+    async def get(self, path: str, kind: type[T], **query: str | int) -> T:
+        """Return the answer to a GET request; an empty query parameter is left out."""
+        params = {name: value for name, value in query.items() if value != ""}
+        return decode_answer(await self.content(path, **params), kind, path)
 
-    async def post(self, path: str, body: Mapping[str, object], *, command: str = "") -> JSON:
-        """Send a POST request. `command` is the UUID of the Idempotency-Key."""
-        headers = {"Idempotency-Key": command} if command else {}
-        return await self._ask("POST", path, json=body, headers=headers)
+    async def post(self, path: str, body: Body, kind: type[T], *, command: str = "") -> T:
+        """Return the answer to a POST request. `command` is the UUID of the Idempotency-Key."""
+        headers = {"Content-Type": "application/json"}
+        if command:
+            headers["Idempotency-Key"] = command
+        content = msgspec.json.encode(body)
+        answer = await self._send("POST", path, content=content, headers=headers)
+        return decode_answer(answer, kind, path)
 
     async def content(self, path: str, **query: str | int) -> bytes:
-        """Return the body of a GET request as bytes. Raises CliError as `get` does."""
-        answer = await self._send("GET", path, params=query)
-        if answer.is_success:
-            return answer.content
-        raise _trouble(answer)
+        """Return the body of the answer to a GET request."""
+        return await self._send("GET", path, params=query)
 
-    async def _ask(self, method: str, path: str, **options: Any) -> JSON:  # noqa: ANN401 - httpx's own
-        answer = await self._send(method, path, **options)
-        if answer.is_success:
-            found: JSON = answer.json() if answer.content else {}
-            return found
-        raise _trouble(answer)
-
-    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401
+    async def _send(self, method: str, path: str, **options: Any) -> bytes:  # noqa: ANN401 - httpx's own
         token = await self.fresh_token()
         answer = await self._try(method, path, token, **options)
         if answer.status_code == _UNAUTHENTICATED and self._renew is not None:
-            token = await self.fresh_token(
-                refused=token
-            )  # expired earlier than this clock expected
+            # It has expired earlier than this clock expected.
+            token = await self.fresh_token(refused=token)
             answer = await self._try(method, path, token, **options)
-        return answer
+        if answer.is_success:
+            return answer.content
+        raise _error(answer)
 
     async def _try(self, method: str, path: str, token: str, **options: Any) -> httpx.Response:  # noqa: ANN401
         headers = dict(options.pop("headers", {}))
@@ -121,22 +119,32 @@ class Gateway:
             ) from None
 
 
-def field_errors_text(detail: str, faults: Sequence[FieldError]) -> str:
+def decode_answer(content: bytes, kind: type[T], path: str) -> T:
+    """Decode an answer; unknown fields are ignored. Raises InvalidAnswer."""
+    try:
+        return msgspec.json.decode(content or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidAnswer(f"its answer to {path}", error) from None
+
+
+def field_errors_text(detail: str, faults: Sequence[Fault]) -> str:
     """Return the errors per field that `detail` does not already contain."""
     more = [f for f in faults if f.detail and f.detail not in detail and detail not in f.detail]
     return "; ".join(f"{f.pointer}: {f.detail}" if f.pointer else f.detail for f in more)
 
 
-def _trouble(answer: httpx.Response) -> CliError:
+def _error(answer: httpx.Response) -> CliError:
+    """Return the error that a refusal describes; a proxy's may describe nothing."""
+    detail, remedy, is_retryable = f"The gateway answered {answer.status_code}.", "", False
     try:
-        problem: JSON = answer.json()
-    except ValueError:
-        problem = {}
-    detail = str(problem.get("detail") or f"The gateway answered {answer.status_code}.")
-    faults = msgspec.convert(problem.get("errors") or [], list[FieldError])
-    remedy = field_errors_text(detail, faults)
+        problem = msgspec.json.decode(answer.content, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    else:
+        detail, is_retryable = problem.detail, problem.retryable
+        remedy = field_errors_text(detail, problem.errors)
     if answer.status_code == _UNAUTHENTICATED:
         return SignedOut(detail, remedy)
-    if answer.status_code in _RETRYABLE_STATUSES or problem.get("retryable"):
+    if answer.status_code in _RETRYABLE_STATUSES or is_retryable:
         return Unreachable(detail, remedy)
     return CliError(detail, remedy)

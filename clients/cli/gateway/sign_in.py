@@ -16,19 +16,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway, SignedOut, Unreachable
+from events.protocol.api.sessions import (
+    Me,
+    PairingOffer,
+    PairingRequest,
+    Renewal,
+    Session,
+    SignIn,
+    SignInDevice,
+)
 from events.protocol.local_stack import LocalStack
 
 _SPARE_SECONDS = 30.0
 
 
 class StoredSession(msgspec.Struct, frozen=True):
-    """Session as issued by the gateway."""
+    """The part of a session that is stored."""
 
     token: str
     refresh_token: str
@@ -97,9 +105,8 @@ class TokenRenewer:
             async with self._file.locked():
                 kept = self._kept()  # perhaps renewed while we waited
                 if not kept.is_fresh or kept.token == refused:
-                    kept = await _ask(
-                        self._url, "/v1/sessions/refresh", {"refresh_token": kept.refresh_token}
-                    )
+                    renewal = Renewal(kept.refresh_token)
+                    kept = await _post(self._url, "/v1/sessions/refresh", renewal)
                     self._file.keep(self._url, kept)
         return kept.token
 
@@ -114,21 +121,13 @@ class TokenRenewer:
 
 async def redeem(gateway: str, code: str, device: str) -> StoredSession:
     """Exchange a pairing code for a session. Raises CliError when the code is not valid."""
-    return await _ask(
-        gateway, "/v1/sessions", {"code": code, "device": {"name": device, "platform": "cli"}}
-    )
+    return await _post(gateway, "/v1/sessions", SignIn(code, SignInDevice(device, "cli")))
 
 
-async def _ask(gateway: str, path: str, body: dict[str, Any]) -> StoredSession:
-    async with Gateway(gateway) as asked:
-        answer = await asked.post(path, body)
-    try:
-        return msgspec.convert(answer, StoredSession)
-    except msgspec.ValidationError as error:
-        raise CliError(
-            f"This version of `errand` does not understand the gateway's answer: {error}",
-            "Upgrade the older of the two: `errand --version` shows this one.",
-        ) from None
+async def _post(url: str, path: str, body: SignIn | Renewal) -> StoredSession:
+    async with Gateway(url) as gateway:
+        session = await gateway.post(path, body, Session)
+    return StoredSession(session.token, session.refresh_token, session.expires_at)
 
 
 async def sign_in(
@@ -165,8 +164,8 @@ async def sign_in(
             f"Create a pairing code there, then run: errand pair {url} CODE",
         )
     async with Gateway(url, stack.operator_token) as operator:
-        code = str((await operator.post("/v1/pairings", {}))["code"])
-    fresh = await redeem(url, code, device)
+        offer = await operator.post("/v1/pairings", PairingRequest(), PairingOffer)
+    fresh = await redeem(url, offer.code, device)
     file.keep(url, fresh)
     return Gateway(url, fresh.token, renew=renewal)
 
@@ -174,7 +173,7 @@ async def sign_in(
 async def _is_valid(gateway: Gateway, *, allow_unreachable: bool) -> bool:
     async with gateway as asked:
         try:
-            await asked.get("/v1/me")
+            await asked.get("/v1/me", Me)
         except SignedOut:
             return False
         except Unreachable:

@@ -1,12 +1,14 @@
 """Reader of a task's history and earlier states over HTTP; it changes nothing."""
 
 from collections.abc import AsyncGenerator, Awaitable
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from events import AccountId, History, Recorded, TaskId, codec
+from events.protocol.api.tasks import EventPage, PastTask
+
+T = TypeVar("T")
 
 _PAGE_EVENTS = 1000
 
@@ -14,8 +16,8 @@ _PAGE_EVENTS = 1000
 class HistoryReader(Protocol):
     """Read-only part of the gateway client."""
 
-    def get(self, path: str, **query: str | int) -> Awaitable[dict[str, Any]]:
-        """Read JSON. Raises CliError."""
+    def get(self, path: str, kind: type[T], **query: str | int) -> Awaitable[T]:
+        """Read an answer. Raises CliError."""
         ...
 
     def content(self, path: str, **query: str | int) -> Awaitable[bytes]:
@@ -23,43 +25,12 @@ class HistoryReader(Protocol):
         ...
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One message of the conversation: an instruction, reply, question, answer or summary."""
-
-    version: int
-    at: datetime
-    role: str
-    text: str
-
-
-class TaskAtVersion(msgspec.Struct, frozen=True):
-    """A task at one version: its state, as in `GET /v1/tasks/{id}`, and its conversation."""
-
-    state: dict[str, Any]
-    conversation: list[Message]
-    head: int
-
-    @property
-    def version(self) -> int:
-        """Return the version of this state."""
-        return int(self.state["version"])
-
-
-class _Page(msgspec.Struct):
-    data: list[msgspec.Raw]
-    next: int | None
-
-
-_pages = msgspec.json.Decoder(_Page)
-
-
-async def past(gateway: HistoryReader, task: str, at: str = "") -> TaskAtVersion:
+async def read_past(gateway: HistoryReader, task: str, at: str = "") -> PastTask:
     """Return a task at a version or time, by default the newest. Raises CliError."""
-    found = await gateway.get(f"/v1/tasks/{task}/state", at=at)
-    return msgspec.convert(found, TaskAtVersion)
+    return await gateway.get(f"/v1/tasks/{task}/state", PastTask, at=at)
 
 
-async def events(
+async def read_events(
     gateway: HistoryReader, task: str, *, after: int = 0, up_to: int | None = None
 ) -> AsyncGenerator[Recorded, None]:
     """Yield a task's events after `after`, up to `up_to` or the current end. Raises CliError.
@@ -69,9 +40,8 @@ async def events(
     place = History(AccountId(""), TaskId(task))
     following: int | None = after
     while following is not None and (up_to is None or following < up_to):
-        page = _pages.decode(
-            await gateway.content(f"/v1/tasks/{task}/events", after=following, limit=_PAGE_EVENTS)
-        )
+        path = f"/v1/tasks/{task}/events"
+        page = await gateway.get(path, EventPage, after=following, limit=_PAGE_EVENTS)
         following = page.next
         for raw in page.data:
             try:

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Awaitable, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from clients.cli.errors import CliError
 from clients.cli.gateway.client import Unreachable
+from events.protocol.api.tasks import TaskPage
+
+T = TypeVar("T")
 
 _PREFIX: Final = "task_"
 _WHOLE: Final = re.compile(r"task_[a-z2-7]{26}")
@@ -15,9 +18,9 @@ _MAX_LISTED: Final = 10
 
 
 class TaskReader(Protocol):
-    """Reader of JSON from a gateway. Raises CliError."""
+    """Reader of a gateway's answers. Raises CliError."""
 
-    def get(self, path: str, **query: str | int) -> Awaitable[dict[str, Any]]: ...  # noqa: D102
+    def get(self, path: str, kind: type[T], **query: str | int) -> Awaitable[T]: ...  # noqa: D102
 
 
 async def find_task(gateway: TaskReader, named: str) -> str:
@@ -36,19 +39,19 @@ async def find_task(gateway: TaskReader, named: str) -> str:
     beginning = _PREFIX + matched[1]
     try:
         page = await gateway.get(
-            "/v1/tasks", id_prefix=beginning, archived="true", limit=_MAX_LISTED + 1
+            "/v1/tasks", TaskPage, id_prefix=beginning, archived="true", limit=_MAX_LISTED + 1
         )
     except Unreachable as away:
         raise Unreachable(
             f"{away.message} It is needed to find the task whose id begins with {beginning}.",
             "Give the complete id, or try again when the gateway is reachable.",
         ) from None
-    found = page["data"]
+    found = page.data
     if len(found) == 1:
-        return str(found[0]["id"])
+        return found[0].id
     if not found:
         raise CliError(f"No task id begins with {beginning}.", "`errand list` shows your tasks.")
-    lines = [f"{task['id']}  {str(task['title'])[:60]}" for task in found[:_MAX_LISTED]]
+    lines = [f"{task.id}  {task.title[:60]}" for task in found[:_MAX_LISTED]]
     more = ["…"] * (len(found) > _MAX_LISTED)
     raise CliError(
         f"More than one task id begins with {beginning}:",

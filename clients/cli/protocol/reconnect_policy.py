@@ -2,9 +2,9 @@
 
 from typing import Final, Literal, NamedTuple
 
-_TOKEN_EXPIRED: Final = 4005
-_REVOKED: Final = 4504
-_FINAL: Final = frozenset((1002, 1007, 1009, *range(4500, 5000)))
+from events.protocol import frames
+
+_STOP_CODES: Final = frozenset((1002, 1007, 1009, *frames.STOP_CODES))  # and RFC 6455 §7.4.1
 _MAX_DOUBLINGS: Final = 16
 
 Verdict = Literal["come_back", "renew", "signed_out", "stop"]
@@ -16,7 +16,7 @@ class StreamTimings(NamedTuple):
     min_pause_seconds: float = 1.0
     max_pause_seconds: float = 30.0
     command_interval_seconds: float = 0.06
-    max_missed_heartbeats: float = 2.5
+    max_missed_pings: float = 2.5
     renew_margin_seconds: float = 60.0
 
 
@@ -58,14 +58,14 @@ class Position:
 
 def close_action(code: int) -> Verdict:
     """Return what a close code requires of the client; codes of Errand are decided by range."""
-    if code == _TOKEN_EXPIRED:
+    if code == frames.TOKEN_EXPIRED:
         return "renew"
-    if code == _REVOKED:
+    if code == frames.REVOKED:
         return "signed_out"
-    return "stop" if code in _FINAL else "come_back"
+    return "stop" if code in _STOP_CODES else "come_back"
 
 
-def pause_seconds(failures: int, patience: StreamTimings, *, retry_ms: int, chance: float) -> float:
+def pause_seconds(failures: int, timings: StreamTimings, *, retry_ms: int, chance: float) -> float:
     """Return the pause before reconnecting after this many consecutive failures (1 and up).
 
     `retry_ms` is what the server asked for, 0 if nothing; `chance` is random between 0 and 1, so
@@ -73,5 +73,5 @@ def pause_seconds(failures: int, patience: StreamTimings, *, retry_ms: int, chan
     """
     if retry_ms:
         return retry_ms / 1000
-    doubled = patience.min_pause_seconds * 2.0 ** min(failures - 1, _MAX_DOUBLINGS)
-    return min(doubled, patience.max_pause_seconds) * (0.5 + chance / 2)
+    doubled = timings.min_pause_seconds * 2.0 ** min(failures - 1, _MAX_DOUBLINGS)
+    return min(doubled, timings.max_pause_seconds) * (0.5 + chance / 2)

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-from clients.cli.protocol import frames
 from clients.cli.protocol.reconnect_policy import StreamTimings, pause_seconds
 from clients.cli.stream.outbox import Command, Outbox
+from events.protocol.frames import Ack, Nak
+from events.protocol.problem import Problem
 
 
 class Acknowledged(NamedTuple):
@@ -19,7 +20,7 @@ class Rejected(NamedTuple):
     """The gateway refused a command. Unless `is_final`, it is sent again later."""
 
     command: str
-    problem: frames.Problem
+    problem: Problem
     is_final: bool
 
 
@@ -29,9 +30,9 @@ Outcome = Acknowledged | Rejected
 class CommandSender:
     """Decides what to send of an outbox, and when. Times are the event loop's, in seconds."""
 
-    def __init__(self, outbox: Outbox, patience: StreamTimings) -> None:
+    def __init__(self, outbox: Outbox, timings: StreamTimings) -> None:
         self._outbox = outbox
-        self._patience = patience
+        self._timings = timings
         self._sent: Command | None = None
         self._may_be_more = True
         self._naks = 0
@@ -60,22 +61,19 @@ class CommandSender:
         if self._sent is None:
             self._may_be_more = False
             return None
-        self._at = now + self._patience.command_interval_seconds
-        sent = self._sent
-        return frames.cmd(sent.id, op=sent.op, task=sent.task, args=sent.args)
+        self._at = now + self._timings.command_interval_seconds
+        return self._sent.frame()
 
-    def answered(self, item: frames.Item, now: float, *, chance: float) -> Outcome:
+    def answered(self, answer: Ack | Nak, now: float, *, chance: float) -> Outcome:
         """Handle an ack or nak: a final answer removes the command, others retry it later."""
-        is_final = item.t == "ack" or not item.problem.is_retryable
-        if is_final:
-            self._outbox.remove(item.id)
-            self._naks = 0
-        if self._sent is not None and self._sent.id == item.id:
+        if self._sent is not None and self._sent.id == answer.id:
             self._sent = None
-        if item.t == "ack":
-            return Acknowledged(item.id, item.task, item.version)
-        if not is_final:
+        if isinstance(answer, Nak) and answer.problem.retryable:
             self._naks += 1
-            pause = pause_seconds(self._naks, self._patience, retry_ms=0, chance=chance)
-            self._at = now + pause
-        return Rejected(item.id, item.problem, is_final)
+            self._at = now + pause_seconds(self._naks, self._timings, retry_ms=0, chance=chance)
+            return Rejected(answer.id, answer.problem, is_final=False)
+        self._outbox.remove(answer.id)
+        self._naks = 0
+        if isinstance(answer, Ack):
+            return Acknowledged(answer.id, answer.task, answer.version)
+        return Rejected(answer.id, answer.problem, is_final=True)

@@ -4,16 +4,8 @@ from typing import NamedTuple
 
 from clients.cli.stream.command_sender import Outcome
 from events import Recorded
-
-
-class EphemeralItem(NamedTuple):
-    """Ephemeral text: a piece of the model's reply or of a tool's running output."""
-
-    task: str
-    kind: str
-    block: str
-    offset: int
-    text: str
+from events.protocol.ephemeral import Ephemeral
+from events.protocol.frames import Line
 
 
 class CaughtUp(NamedTuple):
@@ -21,17 +13,6 @@ class CaughtUp(NamedTuple):
 
     task: str
     version: int
-
-
-class TaskLine(NamedTuple):
-    """One task of the inbox; it replaces the task's previous line."""
-
-    task: str
-    version: int
-    phase: str
-    title: str
-    waiting: str
-    cost_microusd: int
 
 
 class PositionLost(NamedTuple):
@@ -46,4 +27,4 @@ class TaskNotFound(NamedTuple):
     task: str
 
 
-Shown = Recorded | EphemeralItem | CaughtUp | TaskLine | PositionLost | TaskNotFound | Outcome
+StreamItem = Recorded | Ephemeral | CaughtUp | Line | PositionLost | TaskNotFound | Outcome

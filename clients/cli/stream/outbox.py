@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from clients.cli.errors import CliError
-from clients.cli.protocol import frames
-from events.protocol.frames import MAX_FRAME_BYTES
+from clients.cli.protocol.frame_codec import encode_frame
+from events.protocol.frames import MAX_FRAME_BYTES, Cmd
 
 _WAIT_SECONDS: Final = 5.0
 _TABLE: Final = """
@@ -34,6 +34,10 @@ class Command(NamedTuple):
     args: bytes
     task: str = ""
 
+    def frame(self) -> str:
+        """Return the frame that sends this command."""
+        return encode_frame(Cmd(self.id, self.op, self.task, msgspec.Raw(self.args)))
+
 
 def command(command_id: str, op: str, args: object, *, task: str = "") -> Command:
     """Return a command with its arguments encoded as JSON."""
@@ -55,7 +59,7 @@ class Outbox:
 
         Raises CliError when the command is longer than a frame.
         """
-        size = len(frames.cmd(kept.id, op=kept.op, task=kept.task, args=kept.args).encode())
+        size = len(kept.frame().encode())
         if size > MAX_FRAME_BYTES:
             raise CliError(
                 f"This is too long: {size} bytes, and the limit is {MAX_FRAME_BYTES} bytes.",

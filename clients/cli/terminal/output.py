@@ -8,9 +8,7 @@ import sys
 from io import TextIOWrapper
 from typing import Final, TextIO
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.padding import Padding
-from rich.text import Text
+from rich.console import Console
 
 _HANDLER: Final = "errand.plain_marks"
 _UNFOLDED_COLUMNS: Final = 10_000
@@ -19,21 +17,6 @@ _PLAIN_MARKS: Final = {
     "▲": "^", "⎇": "Y", "▤": "=", "⇧": "^", "⇄": "#", "●": "*", "»": ">", "‖": "=", "▫": "-",
     "⚡": "!", "→": "->", "“": '"', "”": '"',
 }  # fmt: skip
-
-
-class IndentedText:
-    """Indented text. Its lines are wrapped in a terminal only, and never padded."""
-
-    def __init__(self, text: Text, by: int) -> None:
-        self.text = text
-        self.by = by
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if console.is_terminal:
-            yield Padding(self.text, (0, 0, 0, self.by), expand=False)
-            return
-        for line in self.text.split(allow_blank=True):
-            yield Text(" " * self.by).append_text(line) if line.plain else Text()
 
 
 def make_console(stream: TextIO | None = None, *, is_error: bool = False) -> Console:

@@ -25,7 +25,7 @@ _TYPED_BYTES = 256
 class Playback:
     """One history on one screen. Keys are read only when both ends are a terminal.
 
-    `is_json` prints the events as they are, one a line, at the same pace.
+    `is_json` prints the events as they are, one per line, at the same pace.
     """
 
     def __init__(

@@ -12,10 +12,10 @@ from rich.status import Status
 from rich.text import Text
 
 from clients.cli.errors import CliError
-from clients.cli.gateway.client import JSON, Gateway
+from clients.cli.gateway.client import Gateway
 from clients.cli.stream.client import Stream
 from clients.cli.stream.command_sender import Rejected
-from clients.cli.stream.items import CaughtUp, EphemeralItem, PositionLost, Shown, TaskNotFound
+from clients.cli.stream.items import CaughtUp, PositionLost, StreamItem, TaskNotFound
 from clients.cli.stream.outbox import Outbox
 from clients.cli.terminal.output import spinner_name, write_bytes
 from clients.cli.terminal.prompts import Dialog, HumanRequest
@@ -35,6 +35,8 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
+from events.protocol.ephemeral import Ephemeral
+from events.protocol.task_state import ENDED, TaskState
 
 _ENDS = (TaskFinished, TaskFailed, TaskCancelled, TaskAbandoned)
 _SETTLES = (
@@ -45,7 +47,6 @@ _SETTLES = (
     TaskInstructed,
     ToolCompleted,
 )
-_ENDED = ("finished", "failed", "cancelled")
 _LINE_BYTES = 65_536
 
 
@@ -79,7 +80,7 @@ class TaskWatcher:
         self._status: Status | None = None
         self._stream: Stream | None = None
 
-    async def until_end(self, *, after: int = 0) -> JSON:
+    async def until_end(self, *, after: int = 0) -> TaskState:
         """Show every event after version `after` until the task has ended; return the task."""
         stream = self._stream = Stream(
             self._gateway, device=self._device, tasks={self._task: after}, outbox=self._outbox
@@ -93,15 +94,14 @@ class TaskWatcher:
                             break
         finally:
             self._stop_asking()
-        return await self._gateway.get(
-            f"/v1/tasks/{self._task}", wait_version=stream.version(self._task)
-        )
+        path, version = f"/v1/tasks/{self._task}", stream.version(self._task)
+        return await self._gateway.get(path, TaskState, wait_version=version)
 
-    async def _take(self, item: Shown) -> None:
+    async def _take(self, item: StreamItem) -> None:
         match item:
             case Recorded():
                 self._show(item)
-            case EphemeralItem(kind="output", text=text):
+            case Ephemeral(kind="output", text=text):
                 self._hint(text)
             case CaughtUp():
                 await self._catch_up()
@@ -124,8 +124,8 @@ class TaskWatcher:
         """Record that what follows is new; the task may have ended before `after`."""
         self._is_caught_up = True
         if self._since is None:
-            task = await self._gateway.get(f"/v1/tasks/{self._task}")
-            self._has_ended = task["phase"] in _ENDED
+            task = await self._gateway.get(f"/v1/tasks/{self._task}", TaskState)
+            self._has_ended = task.phase in ENDED
 
     def _shown_status(self) -> AbstractContextManager[Status | None]:
         if self._is_json or not self._console.is_terminal:

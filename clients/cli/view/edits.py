@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from events import ArtifactStored, CallId, Recorded, ToolCompleted, ToolStarted
 
 DIFF = "text/x-diff"
 
 
-class Edit(NamedTuple):
+class Edit(msgspec.Struct, frozen=True):
     """One tool call that recorded what it changed: a unified diff, perhaps shortened."""
 
     version: int

@@ -11,7 +11,7 @@ from typing import assert_never
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from clients.cli.terminal.output import IndentedText
+from clients.cli.view.indented_text import IndentedText
 from clients.cli.view.phase_text import budget_hint
 from events import (
     ApprovalAnswered,
@@ -243,11 +243,11 @@ def _completed(done: ToolCompleted) -> Sequence[Text]:
     return [head, *body]
 
 
-def diff_lines(diff: str, most: int) -> list[Text]:
+def diff_lines(diff: str, max_lines: int) -> list[Text]:
     """Return a coloured unified diff without `---` and `+++` headers, at most `max_lines` long."""
     lines = _without_headers(plain(diff).split("\n"))
-    shown = [Text(line, style=_diff_style(line)) for line in lines[:most]]
-    return shown + _rest(len(lines) - most)
+    shown = [Text(line, style=_diff_style(line)) for line in lines[:max_lines]]
+    return shown + _rest(len(lines) - max_lines)
 
 
 def _without_headers(lines: Sequence[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """Texts for a task's phase and for the commands that answer or continue it."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
+
+from events.protocol.task_state import TaskState
 
 _WAITING: Final = {
     "question": "your answer",
@@ -12,26 +13,26 @@ _WAITING: Final = {
 _SHORT: Final = {"question": "answer"}
 
 
-def format_phase(state: Mapping[str, Any]) -> str:
+def format_phase(state: TaskState) -> str:
     """Return a task's phase and what it waits for."""
-    waiting = str(state.get("waiting") or "")
-    return f"{state['phase']}{' for ' + _WAITING.get(waiting, waiting) if waiting else ''}"
+    if not state.waiting:
+        return state.phase
+    return f"{state.phase} for {_WAITING.get(state.waiting, state.waiting)}"
 
 
-def answer_hint(state: Mapping[str, Any]) -> str:
+def answer_hint(state: TaskState) -> str:
     """Return the command that answers a task's pending request; empty when there is none."""
-    task = state["id"]
-    if question := state.get("question"):
-        said = "NUMBER" if question.get("options") else '"…"'
-        return f"`errand say {task} {said}`"
-    if approval := state.get("approval"):
-        return f"`errand approve {task} {approval['request']}` allows it, --deny denies it"
+    if state.question:
+        answer = "NUMBER" if state.question.options else '"…"'
+        return f"`errand say {state.id} {answer}`"
+    if state.approval:
+        return f"`errand approve {state.id} {state.approval.request}` allows it, --deny denies it"
     return ""
 
 
-def resume_hint(state: Mapping[str, Any]) -> str:
+def resume_hint(state: TaskState) -> str:
     """Return the command by which a task that waits for budget continues; empty for others."""
-    return budget_hint(str(state["id"])) if state.get("waiting") == "budget" else ""
+    return budget_hint(state.id) if state.waiting == "budget" else ""
 
 
 def budget_hint(task: str) -> str:
@@ -39,7 +40,8 @@ def budget_hint(task: str) -> str:
     return f"`errand budget {task} +2` raises its budget by $2"
 
 
-def format_short_phase(state: Mapping[str, Any]) -> str:
+def format_short_phase(state: TaskState) -> str:
     """Return a task's phase for a table column: `waiting: answer`."""
-    waiting = str(state.get("waiting") or "")
-    return f"{state['phase']}: {_SHORT.get(waiting, waiting)}" if waiting else str(state["phase"])
+    if not state.waiting:
+        return state.phase
+    return f"{state.phase}: {_SHORT.get(state.waiting, state.waiting)}"

@@ -1,16 +1,18 @@
 """A task at one version, and the changes between two versions, as text."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from clients.cli.gateway.task_history import Message, TaskAtVersion
-from clients.cli.terminal.output import IndentedText
 from clients.cli.view import event_view
 from clients.cli.view.edits import Edit
+from clients.cli.view.indented_text import IndentedText
 from clients.cli.view.phase_text import answer_hint, format_phase, resume_hint
+from events import PlanItem
+from events.protocol.api.tasks import Message, PastTask
+from events.protocol.task_state import TaskState
 
 _EDIT_LINES: Final = 200
 _MARKS: Final = {"done": ("✔", "green"), "active": ("▸", "yellow"), "pending": ("·", "dim")}
@@ -40,18 +42,18 @@ _WORDS: Final = {
 _MONEY: Final = {"cost_microusd": "model", "machine_cost_microusd": "machines"}
 
 
-def task_view(past: TaskAtVersion) -> RenderableType:
+def task_view(past: PastTask) -> RenderableType:
     """Return phase, cost, plan and conversation of a task at one version."""
     state = past.state
-    at = str(state["updated_at"])
+    at = state.updated_at.isoformat().replace("+00:00", "Z")
     parts: list[RenderableType] = [
-        Text(event_view.plain(str(state["title"])), style="bold"),
-        Text(f"{state['id']} at version {past.version} of {past.head}, {at}", style="dim"),
-        Text(_standing(state)),
+        Text(event_view.plain(state.title), style="bold"),
+        Text(f"{state.id} at version {state.version} of {past.head}, {at}", style="dim"),
+        Text(_summary(state)),
     ]
     parts += [Text(line) for line in _facts(state)]
-    if state.get("plan"):
-        parts += [Text("\nPlan", style="cyan"), *_indented(_plan(state["plan"]))]
+    if state.plan:
+        parts += [Text("\nPlan", style="cyan"), *_indented(map(_plan_line, state.plan))]
     if past.conversation:
         parts.append(Text("\nConversation", style="cyan"))
         parts += [_message(message) for message in past.conversation]
@@ -73,105 +75,102 @@ def branch_diff_view(diff: str, heading: str) -> RenderableType:
     return Group(Text(f"\n{heading}", style="cyan"), *_indented(lines))
 
 
-def changes(before: TaskAtVersion, after: TaskAtVersion) -> RenderableType:
+def changes(before: PastTask, after: PastTask) -> RenderableType:
     """Return the changes between two versions of a task: phase, cost, plan, conversation."""
     parts: list[RenderableType] = [
-        Text(f"From version {before.version} to version {after.version}", style="bold"),
+        Text(f"From version {before.state.version} to version {after.state.version}", style="bold"),
         *(Text(line) for line in _changed(before.state, after.state)),
     ]
-    plan = list(_changed_plan(before.state.get("plan", []), after.state.get("plan", [])))
+    plan = list(_changed_plan(before.state.plan, after.state.plan))
     if plan:
         parts += [Text("\nPlan", style="cyan"), *_indented(plan)]
-    said = [message for message in after.conversation if message.version > before.version]
+    said = [message for message in after.conversation if message.version > before.state.version]
     if said:
         parts.append(Text("\nNew messages", style="cyan"))
         parts += [_message(message) for message in said]
     return Group(*parts)
 
 
-def _standing(state: Mapping[str, Any]) -> str:
+def _summary(state: TaskState) -> str:
     spent = " + ".join(
-        f"{event_view.format_usd(int(state.get(field, 0)))} {what}"
-        for field, what in _MONEY.items()
+        f"{event_view.format_usd(getattr(state, field))} {what}" for field, what in _MONEY.items()
     )
     counts = ", ".join(
-        event_view.format_count(int(state[field]), what)
+        event_view.format_count(getattr(state, field), what)
         for field, what in _COUNTS.items()
-        if state.get(field)
+        if getattr(state, field)
     )
     return " · ".join(part for part in (format_phase(state), counts, spent) if part)
 
 
-def _facts(state: Mapping[str, Any]) -> Iterator[str]:
-    question = state.get("question") or {}
-    approval = state.get("approval") or {}
-    request = state.get("pull_request") or {}
-    failure = state.get("failure") or {}
-    told = {
-        "Now": state.get("activity"),
-        "Command": state.get("command"),
-        "Question": question.get("text"),
-        "Options": "; ".join(f"{n}. {o}" for n, o in enumerate(question.get("options") or [], 1)),
-        "Needs approval": approval.get("title"),
-        "Would run": approval.get("diff") or approval.get("command"),
-        "Request": question.get("request") or approval.get("request"),
-        "To answer": answer_hint(state),
-        "To continue": resume_hint(state),
-        "Branch": state.get("branch"),
-        "Pull request": request.get("url"),
-        "Failed": f"{failure['detail']} {failure['remedy']}" if failure else "",
-    }
-    for name, text in told.items():
+def _facts(state: TaskState) -> Iterator[str]:
+    for name, text in _named_facts(state):
         if text:
-            yield f"{name}: {event_view.plain(str(text))}"
+            yield f"{name}: {event_view.plain(text)}"
 
 
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _named_facts(state: TaskState) -> Iterator[tuple[str, str]]:
+    yield "Now", state.activity
+    yield "Command", state.command
+    if question := state.question:
+        yield "Question", question.text
+        yield "Options", "; ".join(f"{n}. {o}" for n, o in enumerate(question.options, 1))
+        yield "Request", question.request
+    if approval := state.approval:
+        yield "Needs approval", approval.title
+        yield "Would run", approval.diff or approval.command
+        yield "Request", approval.request
+    yield "To answer", answer_hint(state)
+    yield "To continue", resume_hint(state)
+    yield "Branch", state.branch
+    if state.pull_request:
+        yield "Pull request", state.pull_request.url
+    if state.failure:
+        yield "Failed", f"{state.failure.detail} {state.failure.remedy}"
+
+
+def _changed(before: TaskState, after: TaskState) -> Iterator[str]:
     was, now = map(format_phase, (before, after))
     yield f"phase: {was} → {now}" if was != now else f"phase: {now} (unchanged)"
     for field, what in _MONEY.items():
-        spent = int(after.get(field, 0)) - int(before.get(field, 0))
+        spent = getattr(after, field) - getattr(before, field)
         if spent:
             yield f"{what}: +{event_view.format_usd(spent)}"
     for field, what in _COUNTS.items():
-        more = int(after.get(field, 0)) - int(before.get(field, 0))
+        more = getattr(after, field) - getattr(before, field)
         if more:
             yield f"{what}s: {more:+d}"
     for field, what in _WORDS.items():
-        if before.get(field, "") != after.get(field, ""):
-            words = (event_view.plain(str(s.get(field) or "none")) for s in (before, after))
-            yield f"{what}: {' → '.join(words)}"
-    url = (after.get("pull_request") or {}).get("url")
-    if url and not before.get("pull_request"):
-        yield f"pull request: {event_view.plain(str(url))}"
+        was, now = getattr(before, field) or "none", getattr(after, field) or "none"
+        if was != now:
+            yield f"{what}: {event_view.plain(was)} → {event_view.plain(now)}"
+    if after.pull_request and not before.pull_request:
+        yield f"pull request: {event_view.plain(after.pull_request.url)}"
 
 
-def _changed_plan(
-    before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
-) -> Iterator[Text]:
-    stood = {item["text"]: item["state"] for item in before}
-    stands = {item["text"]: item["state"] for item in after}
-    for text, state in stands.items():
-        if text not in stood:
+def _changed_plan(before: Sequence[PlanItem], after: Sequence[PlanItem]) -> Iterator[Text]:
+    old = {item.text: item.state for item in before}
+    new = {item.text: item.state for item in after}
+    for text, state in new.items():
+        if text not in old:
             yield Text(f"+ {event_view.plain(text)} ({state})", style="green")
-        elif stood[text] != state:
-            yield Text(f"  {event_view.plain(text)}: {stood[text]} → {state}")
-    for text in stood:
-        if text not in stands:
+        elif old[text] != state:
+            yield Text(f"  {event_view.plain(text)}: {old[text]} → {state}")
+    for text in old:
+        if text not in new:
             yield Text(f"- {event_view.plain(text)}", style="red")
 
 
-def _plan(items: Sequence[Mapping[str, str]]) -> Iterator[Text]:
-    for item in items:
-        mark, style = _MARKS.get(item["state"], ("·", ""))
-        yield Text.assemble((f"{mark} ", style), event_view.plain(item["text"]))
+def _plan_line(item: PlanItem) -> Text:
+    mark, style = _MARKS[item.state]
+    return Text.assemble((f"{mark} ", style), event_view.plain(item.text))
 
 
 def _message(message: Message) -> RenderableType:
-    speaker, style = _SPEAKERS.get(message.role, (message.role, ""))
+    speaker, style = _SPEAKERS[message.role]
     head = Text.assemble((f"  {message.version:>4}  ", "dim"), (f"{speaker:<6}", style))
     return Group(head, *_indented([Text(event_view.plain(message.text).strip())], by=8))
 
 
-def _indented(lines: Iterator[Text] | Sequence[Text], *, by: int = 2) -> list[RenderableType]:
+def _indented(lines: Iterable[Text], *, by: int = 2) -> list[RenderableType]:
     return [IndentedText(line, by) for line in lines]

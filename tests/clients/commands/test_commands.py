@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.clients.errand_process import ME, TASK, command, environment, errand
+from tests.kit.build.api_answers import answer, artifact, problem, refusal, session, task_state
 from tests.kit.fakes.scripted_http import scripted_http
 
-SESSION = {"token": "t", "refresh_token": "r", "expires_at": "2026-01-01T00:00:00Z"}
+SESSION = answer(session(), 201)
+STORED_SESSION = {"token": "t", "refresh_token": "r", "expires_at": "2026-01-01T00:00:00Z"}
 
 
 @pytest.mark.parametrize(
@@ -58,12 +60,10 @@ def test_trouble_is_two_lines_and_no_traceback(tmp_path: Path) -> None:
 
 
 def test_what_the_gateway_refuses_is_told_with_its_control_characters_shown(tmp_path: Path) -> None:
-    problem = {
-        "detail": "The prompt is\u001b[2J empty.",
-        "errors": [{"pointer": "/prompt", "detail": "say something"}],
-    }
+    errors = [{"pointer": "/prompt", "detail": "say something"}]
+    refused = problem("The prompt is\u001b[2J empty.", 422, errors=errors)
     with scripted_http() as gateway:
-        gateway.answers = [ME, (422, json.dumps(problem).encode())]
+        gateway.answers = [ME, refusal(refused)]
         ended = errand(tmp_path, "run", "", "-r", "https://f/o/r.git", gateway=gateway)
 
     assert ended.returncode == 1
@@ -84,7 +84,7 @@ def test_a_path_that_is_no_folder_is_told(tmp_path: Path) -> None:
 
 def test_a_task_sent_and_left_is_its_id(tmp_path: Path) -> None:
     with scripted_http() as gateway:
-        gateway.answers = [ME, (201, json.dumps({"id": TASK}).encode())]
+        gateway.answers = [ME, answer(task_state(), 201)]
         ended = errand(
             tmp_path, "run", "Fix", "-r", "https://f/o/r.git", "-b", "dev", "--budget", "1.5",
             "--detach", gateway=gateway,
@@ -99,16 +99,15 @@ def test_a_task_sent_and_left_is_its_id(tmp_path: Path) -> None:
 
 
 def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
-    task = {
-        "id": TASK,
-        "phase": "waiting",
-        "waiting": "question",
-        "title": "[red]Fix\u001b[31m it[/red]",
-        "cost_microusd": 20_000,
-        "pull_request": {"number": 1, "url": "https://f/1"},
-    }
+    task = task_state(
+        phase="waiting",
+        waiting="question",
+        title="[red]Fix\u001b[31m it[/red]",
+        cost_microusd=20_000,
+        pull_request={"url": "https://f/1"},
+    )
     with scripted_http() as gateway:
-        gateway.answers = [ME, (200, json.dumps({"data": [task], "next": ""}).encode())]
+        gateway.answers = [ME, answer({"data": [task], "next": None})]
         ended = errand(tmp_path, "list", "--phase", "waiting", gateway=gateway)
 
     assert ended.returncode == 0
@@ -119,27 +118,27 @@ def test_tasks_are_listed_and_cannot_lie(tmp_path: Path) -> None:
 
 def test_a_listed_task_can_be_named_from_there(tmp_path: Path) -> None:
     """However narrow the terminal: what is cut off cannot be copied."""
-    task = {
-        "id": f"task_{'q' * 26}",
-        "phase": "finished",
-        "title": "A title that is far too long for any line that has all the rest in it",
-        "pull_request": {"number": 1, "url": f"https://forge.example/{'x' * 40}/pull/1"},
-    }
+    task = task_state(
+        id=f"task_{'q' * 26}",
+        phase="finished",
+        title="A title that is far too long for any line that has all the rest in it",
+        pull_request={"url": f"https://forge.example/{'x' * 40}/pull/1"},
+    )
     with scripted_http() as gateway:
-        gateway.answers = [ME, (200, json.dumps({"data": [task], "next": ""}).encode())]
+        gateway.answers = [ME, answer({"data": [task], "next": None})]
         ended = errand(tmp_path, "list", gateway=gateway)
 
-    assert task["id"] in ended.stdout
+    assert task.id in ended.stdout
 
 
 def test_pairing_keeps_the_token(tmp_path: Path) -> None:
     with scripted_http() as gateway:
-        gateway.answers = [(201, json.dumps(SESSION).encode())]
+        gateway.answers = [SESSION]
         ended = errand(tmp_path, "pair", gateway.url, "ABCD")
 
     assert (ended.returncode, ended.stdout) == (0, f"Signed in to {gateway.url}.\n")
     kept = json.loads((tmp_path / "config" / "sessions.json").read_text())
-    assert kept["sessions"] == {gateway.url: SESSION}
+    assert kept["sessions"] == {gateway.url: STORED_SESSION}
 
 
 def test_doctor_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
@@ -220,7 +219,7 @@ def test_what_cannot_be_is_refused_with_what_can(
 )
 def test_a_repository_is_named_as_people_name_it(tmp_path: Path, written: str, sent: str) -> None:
     with scripted_http() as gateway:
-        gateway.answers = [ME, (201, json.dumps({"id": TASK}).encode())]
+        gateway.answers = [ME, answer(task_state(), 201)]
         ended = errand(tmp_path, "run", "x", "-r", written, "--detach", gateway=gateway)
 
     assert ended.returncode == 0, ended.stderr
@@ -242,7 +241,7 @@ def test_a_code_for_another_device_is_shown_with_its_link(tmp_path: Path) -> Non
 
 def test_a_link_to_pair_with_is_enough(tmp_path: Path) -> None:
     with scripted_http() as gateway:
-        gateway.answers = [(201, json.dumps(SESSION).encode())]
+        gateway.answers = [SESSION]
         ended = errand(tmp_path, "pair", f"{gateway.url}/pair#ABCD")
 
     assert ended.stdout == f"Signed in to {gateway.url}.\n"
@@ -262,12 +261,11 @@ def test_a_patch_is_printed_byte_for_byte(tmp_path: Path) -> None:
     patch = (
         b"diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-\xff " + b"x" * 300 + b"\n+b\t\r\n"
     )
-    listed = {"data": [{"name": "diff.patch", "media_type": "text/x-diff", "version": 3}]}
     with scripted_http() as gateway:
         gateway.answers = [
             ME,
-            (200, json.dumps({"id": TASK, "phase": "finished"}).encode()),
-            (200, json.dumps(listed).encode()),
+            answer(task_state(phase="finished")),
+            answer({"data": [artifact()]}),
             (200, patch),
         ]
         ended = subprocess.run(
@@ -284,8 +282,7 @@ def test_a_patch_is_printed_byte_for_byte(tmp_path: Path) -> None:
 
 def test_a_task_without_a_diff_says_so(tmp_path: Path) -> None:
     with scripted_http() as gateway:
-        state = json.dumps({"id": TASK, "phase": "working"}).encode()
-        gateway.answers = [ME, (200, state), (200, b'{"data":[]}')]
+        gateway.answers = [ME, answer(task_state(phase="working")), answer({"data": []})]
         ended = errand(tmp_path, "diff", TASK, gateway=gateway)
 
     assert ended.returncode == 1
@@ -294,9 +291,9 @@ def test_a_task_without_a_diff_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_that_is_not_utf_8_gets_no_traceback(tmp_path: Path, encoding: str) -> None:
-    task = {"id": TASK, "phase": "finished", "title": "Größe → 文"}
+    task = task_state(phase="finished", title="Größe → 文")
     with scripted_http() as gateway:
-        gateway.answers = [ME, (200, json.dumps({"data": [task], "next": ""}).encode())]
+        gateway.answers = [ME, answer({"data": [task], "next": None})]
         ended = subprocess.run(
             command(tmp_path, "list", gateway=gateway),
             capture_output=True,
@@ -311,9 +308,9 @@ def test_a_terminal_that_is_not_utf_8_gets_no_traceback(tmp_path: Path, encoding
 
 
 def test_a_reader_that_has_enough_gets_no_traceback(tmp_path: Path) -> None:
-    tasks = [{"id": TASK, "phase": "finished", "title": "x" * 5000}] * 200
+    tasks = [task_state(phase="finished", title="x" * 5000)] * 200
     with scripted_http() as gateway:
-        gateway.answers = [ME, (200, json.dumps({"data": tasks, "next": ""}).encode())]
+        gateway.answers = [ME, answer({"data": tasks, "next": None})]
         process = subprocess.Popen(
             command(tmp_path, "list", gateway=gateway),
             stdout=subprocess.PIPE,

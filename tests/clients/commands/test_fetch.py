@@ -1,12 +1,12 @@
 """`errand fetch` and the branch it takes: the task's own, and no other."""
 
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.clients.errand_process import ME, TASK, errand
+from tests.kit.build.api_answers import answer, task_state
 from tests.kit.fakes.scripted_http import scripted_http
 from tests.kit.servers.forge import git_ok
 
@@ -31,14 +31,9 @@ def local(tmp_path: Path) -> Path:
 
 def fetched(folder: Path, remote: Path, branch: str) -> "subprocess.CompletedProcess[str]":
     """Fetch a task whose history names this branch, into the folder."""
-    state = {
-        "id": TASK,
-        "phase": "finished",
-        "branch": branch,
-        "repository": {"url": f"file://{remote}"},
-    }
+    state = task_state(phase="finished", branch=branch, repository={"url": f"file://{remote}"})
     with scripted_http() as gateway:
-        gateway.answers = [ME, (200, json.dumps(state).encode())]
+        gateway.answers = [ME, answer(state)]
         return errand(folder, "fetch", TASK, "--into", ".", gateway=gateway)
 
 

@@ -10,12 +10,13 @@ import pytest
 
 from clients.cli.stream.outbox import Outbox
 from tests.clients.errand_process import ME, TASK, errand
+from tests.kit.build.api_answers import answer, nak, problem, refusal, task_state, welcome
 from tests.kit.fakes.scripted_gateway import ScriptedGateway, Visitor, scripted_gateway
 
-NO_QUESTION = (200, b'{"question":null}')
-AWAY = (503, b'{"detail":"The database is away.","retryable":true}')
+NO_QUESTION = answer(task_state())
+AWAY = refusal(problem("The database is away.", 503, retryable=True))
 BRIEFLY = ("--wait", "0.3")
-ANSWERED = {"detail": "This question was answered at 10:00 with \u201cNo\u201d.", "status": 409}
+ANSWERED = problem("This question was answered at 10:00 with \u201cNo\u201d.")
 
 
 async def typed(
@@ -32,12 +33,12 @@ class Ears:
         self._refused = refused
 
     async def __call__(self, visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome"})
+        await visitor.tell(welcome())
         async for said in visitor.socket:
             command = json.loads(said)
             self.heard.append(command)
             if len(self.heard) in self._refused:
-                await visitor.tell({"t": "nak", "id": command["id"], "problem": ANSWERED})
+                await visitor.tell(nak(command["id"], ANSWERED))
             else:
                 await visitor.tell({"t": "ack", "id": command["id"], "task": TASK, "version": 2})
 
@@ -48,9 +49,9 @@ class Ears:
 
 async def test_an_instruction_to_a_task_that_asks_is_the_answer(tmp_path: Path) -> None:
     ears = Ears()
-    state = {"id": TASK, "question": {"request": "req_1", "text": "Which?"}}
+    state = task_state(question={"request": "req_1"})
     async with scripted_gateway(ears) as gateway:
-        gateway.pages = [ME, (200, json.dumps(state).encode())]
+        gateway.pages = [ME, answer(state)]
         ended = await typed(tmp_path, "say", TASK, "That", gateway=gateway)
 
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -65,17 +66,16 @@ async def test_a_number_answers_with_the_option_of_that_number(
     tmp_path: Path, typed_text: str, answer: str
 ) -> None:
     ears = Ears()
-    question = {"request": "req_1", "text": "Which?", "options": ["red", "green"]}
-    state = {"id": TASK, "question": question}
+    state = task_state(question={"request": "req_1", "options": ["red", "green"]})
     async with scripted_gateway(ears) as gateway:
-        gateway.pages = [ME, (200, json.dumps(state).encode())]
+        gateway.pages = [ME, answer(state)]
         ended = await typed(tmp_path, "say", TASK, typed_text, gateway=gateway)
 
     assert ended.returncode == 0
     assert ears.said == [("answer", TASK, {"request": "req_1", "text": answer})]
 
 
-APPROVAL = {"request": "req_9", "digest": "d", "title": "Run rm -rf docs"}
+APPROVAL = {"request": "req_9", "title": "Run rm -rf docs"}
 
 
 @pytest.mark.parametrize("text", ["yes, do it", "no", "Use the other folder"])
@@ -83,7 +83,7 @@ async def test_words_do_not_withdraw_a_call_that_waits_for_approval(
     tmp_path: Path, text: str
 ) -> None:
     ears = Ears()
-    state = (200, json.dumps({"id": TASK, "approval": APPROVAL}).encode())
+    state = answer(task_state(approval=APPROVAL))
     async with scripted_gateway(ears) as gateway:
         gateway.pages = [ME, state]
         refused = await typed(tmp_path, "say", TASK, text, gateway=gateway)
@@ -104,7 +104,7 @@ async def test_words_do_not_withdraw_a_call_that_waits_for_approval(
 async def test_cancelling_what_has_ended_says_so(tmp_path: Path) -> None:
     ears = Ears()
     async with scripted_gateway(ears) as gateway:
-        gateway.pages = [ME, (200, json.dumps({"id": TASK, "phase": "finished"}).encode())]
+        gateway.pages = [ME, answer(task_state(phase="finished"))]
         ended = await typed(tmp_path, "cancel", TASK, gateway=gateway)
 
     assert ended.returncode == 0
@@ -114,22 +114,23 @@ async def test_cancelling_what_has_ended_says_so(tmp_path: Path) -> None:
 
 async def test_a_task_is_named_by_the_beginning_of_its_id(tmp_path: Path) -> None:
     ears = Ears()
-    found = {"data": [{"id": TASK, "title": "t"}], "next": None}
+    found = {"data": [task_state()], "next": None}
     async with scripted_gateway(ears) as gateway:
-        gateway.pages = [ME, (200, json.dumps(found).encode()), NO_QUESTION]
+        gateway.pages = [ME, answer(found), NO_QUESTION]
         ended = await typed(tmp_path, "say", "bbbbb", "More", gateway=gateway)
         asked = gateway.asked[1]
 
     assert ended.returncode == 0, ended.stderr
     assert asked.startswith("/v1/tasks?id_prefix=task_bbbbb&")
-    assert ears.said == [("instruct", TASK, {"text": "More", "mode": "steer"})]
+    assert ears.said == [("instruct", TASK, {"text": "More"})]
 
 
 async def test_an_ambiguous_beginning_lists_what_it_may_mean(tmp_path: Path) -> None:
     other = "task_" + "b" * 25 + "c"
-    found = {"data": [{"id": TASK, "title": "One"}, {"id": other, "title": "Two"}], "next": None}
+    two = [task_state(title="One"), task_state(id=other, title="Two")]
+    found = {"data": two, "next": None}
     async with scripted_gateway(Ears()) as gateway:
-        gateway.pages = [ME, (200, json.dumps(found).encode())]
+        gateway.pages = [ME, answer(found)]
         ended = await typed(tmp_path, "show", "task_bbb", gateway=gateway)
 
     assert ended.returncode == 1
@@ -192,9 +193,9 @@ async def test_what_was_told_to_a_gateway_that_was_away_goes_with_the_next(tmp_p
     assert "answered at 10:00" in last.stdout
     sent = {"prompt": "Fix", "repository": {"url": "https://f/o/r.git"}}
     assert ears.said == [
-        ("instruct", TASK, {"text": "First", "mode": "steer"}),
+        ("instruct", TASK, {"text": "First"}),
         ("submit", "", sent),
-        ("cancel", TASK, {"reason": ""}),
+        ("cancel", TASK, {}),
     ]
     assert (empty.returncode, empty.stdout) == (0, "")
 
@@ -227,7 +228,7 @@ async def test_what_another_program_sent_meanwhile_is_not_told_as_kept(tmp_path:
             outbox = Outbox(file, gateway.url)
             for each in outbox.waiting():
                 outbox.remove(each.id)
-        await visitor.tell({"t": "welcome"})
+        await visitor.tell(welcome())
         await visitor.socket.wait_closed()
 
     async with scripted_gateway(steal) as gateway:
@@ -238,7 +239,7 @@ async def test_what_another_program_sent_meanwhile_is_not_told_as_kept(tmp_path:
 
 
 def at(**state: Any) -> tuple[int, bytes]:
-    return (200, json.dumps({"id": TASK, "phase": "waiting", **state}).encode())
+    return answer(task_state(**{"phase": "waiting", **state}))
 
 
 @pytest.mark.parametrize(

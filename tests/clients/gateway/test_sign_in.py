@@ -13,13 +13,16 @@ from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway, Unreachable
 from clients.cli.gateway.sign_in import SessionFile, StoredSession, TokenRenewer, sign_in
 from clients.cli.local_stacks import is_same_gateway, local_stack, named_stack, running_stacks
+from events.protocol.api.sessions import PairingOffer
 from infra.local.stack_file import registered
 from infra.runtime.clock import utc_now
+from tests.kit.build import api_answers
+from tests.kit.build.api_answers import answer, me, problem, refusal
 from tests.kit.fakes.scripted_gateway import Visitor, scripted_gateway
 from tests.kit.fakes.scripted_http import scripted_http
 
-REFUSED = (401, b'{"detail":"This needs a valid session token."}')
-WELCOME = (200, b'{"account":"acc_1"}')
+REFUSED = refusal(problem("This needs a valid session token.", 401))
+WELCOME = answer(me())
 
 
 def session(token: str, *, seconds: float = 600) -> StoredSession:
@@ -27,9 +30,8 @@ def session(token: str, *, seconds: float = 600) -> StoredSession:
 
 
 def told(token: str, *, refresh: str = "r") -> tuple[int, bytes]:
-    end = (utc_now() + timedelta(minutes=10)).isoformat()
-    body = {"token": token, "refresh_token": refresh, "expires_at": end}
-    return 200, json.dumps(body).encode()
+    end = utc_now() + timedelta(minutes=10)
+    return answer(api_answers.session(token=token, refresh_token=refresh, expires_at=end))
 
 
 async def nobody(_: Visitor) -> None:
@@ -227,7 +229,7 @@ async def test_a_gateway_whose_database_is_away_is_not_taken_for_a_bad_token(
     tmp_path: Path,
 ) -> None:
     async with scripted_gateway(nobody) as gateway:
-        gateway.pages = [(503, b'{"detail":"The database does not answer.","retryable":true}')]
+        gateway.pages = [refusal(problem("The database does not answer.", 503, retryable=True))]
         with pytest.raises(Unreachable, match="database"):
             await signed_in(
                 SessionFile(tmp_path / "s.json"), tmp_path, gateway=gateway.url, token="good"
@@ -237,7 +239,8 @@ async def test_a_gateway_whose_database_is_away_is_not_taken_for_a_bad_token(
 async def test_the_local_stack_pairs_by_itself(tmp_path: Path) -> None:
     file = SessionFile(tmp_path / "config" / "s.json")
     with scripted_http() as gateway:
-        gateway.answers = [(200, b'{"code":"ABCD"}'), told("fresh")]
+        offer = PairingOffer("ABCD", utc_now(), f"{gateway.url}/pair#ABCD")
+        gateway.answers = [answer(offer), told("fresh")]
         (tmp_path / ".errand").mkdir()
         stack = {"gateway": gateway.url, "operator_token": "op"}
         (tmp_path / ".errand" / "stack.json").write_text(json.dumps(stack))
@@ -273,7 +276,7 @@ async def test_a_token_refused_sooner_than_thought_is_renewed_once(tmp_path: Pat
         gateway.answers = [REFUSED, told("t2"), (200, b'{"a":1}')]
         file.keep(gateway.url, session("t1"))
         async with Gateway(gateway.url, "t1", renew=TokenRenewer(gateway.url, file)) as asking:
-            assert await asking.get("/v1/tasks") == {"a": 1}
+            assert await asking.get("/v1/tasks", dict[str, int]) == {"a": 1}
 
     assert [line for line, _ in gateway.asked] == [
         "GET /v1/tasks",

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -13,8 +14,11 @@ from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway, SignedOut, TokenSource
 from clients.cli.protocol.reconnect_policy import StreamTimings
 from clients.cli.stream.client import Stream
-from clients.cli.stream.items import CaughtUp, EphemeralItem, PositionLost, TaskLine, TaskNotFound
+from clients.cli.stream.items import CaughtUp, PositionLost, TaskNotFound
 from events import Recorded
+from events.protocol.ephemeral import Ephemeral
+from events.protocol.frames import Line
+from tests.kit.build.api_answers import line, problem, refusal, welcome
 from tests.kit.fakes.scripted_gateway import TASK, Visitor, event, scripted_gateway
 
 QUICK = StreamTimings(min_pause_seconds=0.02, max_pause_seconds=0.1)
@@ -26,7 +30,7 @@ async def collect(
     """Return the items of the stream up to the event `last`."""
     items: list[Any] = []
     async with Gateway(url, "token", renew=renew) as gateway:
-        stream = Stream(gateway, device="d1", tasks={TASK: after}, patience=QUICK)
+        stream = Stream(gateway, device="d1", tasks={TASK: after}, timings=QUICK)
         async with aclosing(stream.items()) as generator:
             async for item in generator:
                 items.append(item)
@@ -50,7 +54,7 @@ async def stay(visitor: Visitor) -> None:
 
 async def test_events_and_passing_items_come_as_they_are_sent() -> None:
     async def visit(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome"}, event(1), live(1), {"t": "invented", "x": 1})
+        await visitor.tell(welcome(), event(1), live(1), {"t": "invented", "x": 1})
         await visitor.tell(
             {"t": "eph", "task": TASK, "kind": "text", "block": "1.0", "offset": 3, "text": "Hi"},
             event(2),
@@ -60,8 +64,8 @@ async def test_events_and_passing_items_come_as_they_are_sent() -> None:
     async with scripted_gateway(visit) as gateway:
         items = await collect(gateway.url, last=2)
 
-    assert [type(item) for item in items] == [Recorded, CaughtUp, EphemeralItem, Recorded]
-    assert items[2] == EphemeralItem(TASK, "text", "1.0", 3, "Hi")
+    assert [type(item) for item in items] == [Recorded, CaughtUp, Ephemeral, Recorded]
+    assert items[2] == Ephemeral(TASK, "text", "1.0", 3, "Hi")
     assert json.loads(items[3].body) == event(2)
     hello = gateway.hellos[0]
     assert (hello["v"], hello["token"], hello["device"]["id"]) == (1, "token", "d1")
@@ -177,7 +181,7 @@ async def test_pages_that_cannot_be_had_just_now_are_asked_for_again() -> None:
 
     async with scripted_gateway(visit) as gateway:
         gateway.pages = [
-            (503, b'{"detail":"away","retryable":true}'),
+            refusal(problem("away", 503, retryable=True)),
             (200, b'{"data":[],"next":null,"head":1}'),
             (200, json.dumps({"data": [event(1)], "next": None, "head": 1}).encode()),
         ]
@@ -230,11 +234,11 @@ async def test_a_log_that_is_away_is_tried_again_after_a_pause(reason: str) -> N
 
 async def test_a_connection_that_has_gone_silent_is_left() -> None:
     async def silent(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome", "heartbeat_ms": 20}, event(1))
+        await visitor.tell(welcome(heartbeat_ms=20), event(1))
         await stay(visitor)
 
     async def back(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome"}, event(2))
+        await visitor.tell(welcome(), event(2))
         await stay(visitor)
 
     async with scripted_gateway(silent, back) as gateway:
@@ -244,18 +248,16 @@ async def test_a_connection_that_has_gone_silent_is_left() -> None:
 
 
 async def test_events_of_other_tasks_do_not_count_and_those_of_the_list_are_lines() -> None:
-    line = {"task": "task_x", "version": 3, "phase": "working", "title": "Fix", "waiting": ""}
-
     async def visit(visitor: Visitor) -> None:
-        await visitor.tell({"t": "line", **line, "cost_microusd": 5, "updated_at": "x"})
+        await visitor.tell(line(task="task_x"))
         await visitor.tell({**event(1), "task": "task_other"}, event(1))
         await stay(visitor)
 
     async with scripted_gateway(visit) as gateway:
         items = await collect(gateway.url, last=1)
 
-    assert [type(item) for item in items] == [TaskLine, Recorded]
-    assert items[0] == TaskLine("task_x", 3, "working", "Fix", "", 5)
+    assert [type(item) for item in items] == [Line, Recorded]
+    assert items[0] == msgspec.convert(line(task="task_x"), Line)
 
 
 async def test_a_token_is_renewed_before_it_ends_and_after_it_ended_too_soon() -> None:
@@ -269,9 +271,9 @@ async def test_a_token_is_renewed_before_it_ends_and_after_it_ended_too_soon() -
         return tokens[0]
 
     async def soon(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome", "now": now, "expires": "2026-11-26T10:00:30+00:00"})
+        await visitor.tell(welcome(now=now, expires="2026-11-26T10:00:30+00:00"))
         heard.append(await visitor.hear())
-        await visitor.tell({"t": "welcome", "now": now, "expires": "2026-11-26T11:00:00+00:00"})
+        await visitor.tell(welcome(now=now, expires="2026-11-26T11:00:00+00:00"))
         await visitor.socket.close(4005, "expired all the same")
 
     async def then(visitor: Visitor) -> None:
@@ -324,7 +326,7 @@ async def test_a_task_that_is_not_there_is_told_and_asked_for_no_more() -> None:
 
     async with scripted_gateway(visit, then) as gateway, Gateway(gateway.url, "token") as asked:
         tasks = {TASK: 0, "task_gone": 4}
-        stream = Stream(asked, device="d1", tasks=tasks, patience=QUICK)
+        stream = Stream(asked, device="d1", tasks=tasks, timings=QUICK)
         async with aclosing(stream.items()) as items:
             assert await anext(items) == TaskNotFound("task_gone")
             assert isinstance(await anext(items), Recorded)
@@ -357,7 +359,7 @@ async def test_the_version_told_is_that_of_what_was_yielded_and_not_of_what_came
         await stay(visitor)
 
     async with scripted_gateway(visit) as gateway, Gateway(gateway.url, "token") as asked:
-        stream = Stream(asked, device="d1", tasks={TASK: 0}, patience=QUICK)
+        stream = Stream(asked, device="d1", tasks={TASK: 0}, timings=QUICK)
         async with aclosing(stream.items()) as items:
             for version in (1, 2, 3):
                 assert (await anext(items)).version == version

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from clients.cli.errors import CliError
-from clients.cli.protocol.frames import Item, Problem
 from clients.cli.protocol.reconnect_policy import StreamTimings
 from clients.cli.stream.command_sender import Acknowledged, CommandSender, Rejected
 from clients.cli.stream.outbox import Command, Outbox, command
+from events.protocol.frames import Ack, Nak
+from tests.kit.build.api_answers import problem
 
 
 def kept(number: int) -> Command:
@@ -81,7 +82,7 @@ class SentCommands:
         self.now += after_seconds
         return self.sender.next(self.now)
 
-    def hear(self, item: Item) -> Acknowledged | Rejected:
+    def hear(self, item: Ack | Nak) -> Acknowledged | Rejected:
         return self.sender.answered(item, self.now, chance=1.0)
 
 
@@ -96,16 +97,14 @@ def test_one_is_sent_at_a_time_and_none_too_soon(sent: SentCommands) -> None:
 
     assert '"id-1"' in (sent.next() or "")
     assert sent.next(after_seconds=5) is None
-    assert sent.hear(Item(t="ack", id="id-1", task="task_1", version=4)) == Acknowledged(
-        "id-1", "task_1", 4
-    )
+    assert sent.hear(Ack("id-1", "task_1", 4)) == Acknowledged("id-1", "task_1", 4)
     assert '"id-2"' in (sent.next() or "")
-    sent.hear(Item(t="ack", id="id-2"))
+    sent.hear(Ack("id-2", "task_1", 5))
     assert sent.next(after_seconds=5) is None
     assert sent.sender.due_at() is None
     sent.sender.keep(kept(3))
     assert '"id-3"' in (sent.next() or "")
-    sent.hear(Item(t="ack", id="id-3"))
+    sent.hear(Ack("id-3", "task_1", 6))
     sent.sender.keep(kept(4))
     assert sent.next(after_seconds=0.9) is None
     assert '"id-4"' in (sent.next(after_seconds=0.1) or "")
@@ -123,12 +122,10 @@ def test_a_no_for_now_keeps_the_command_and_its_place(sent: SentCommands) -> Non
     for number in (1, 2):
         sent.sender.keep(kept(number))
     first = sent.next()
-    problem = Problem("The log is away.", 503, is_retryable=True)
+    away = problem("The log is away.", 503, retryable=True)
 
     for pause in (1.0, 2.0, 4.0):
-        assert sent.hear(Item(t="nak", id="id-1", problem=problem)) == Rejected(
-            "id-1", problem, is_final=False
-        )
+        assert sent.hear(Nak("id-1", away)) == Rejected("id-1", away, is_final=False)
         assert sent.next(after_seconds=pause - 0.1) is None
         assert sent.next(after_seconds=0.1) == first
     assert [each.id for each in sent.outbox.waiting()] == ["id-1", "id-2"]
@@ -137,9 +134,7 @@ def test_a_no_for_now_keeps_the_command_and_its_place(sent: SentCommands) -> Non
 def test_a_no_for_good_takes_the_command_out(sent: SentCommands) -> None:
     sent.sender.keep(kept(1))
     sent.next()
-    problem = Problem("Answered already.", 409)
+    refused = problem("Answered already.")
 
-    assert sent.hear(Item(t="nak", id="id-1", problem=problem)) == Rejected(
-        "id-1", problem, is_final=True
-    )
+    assert sent.hear(Nak("id-1", refused)) == Rejected("id-1", refused, is_final=True)
     assert sent.outbox.waiting() == []

@@ -22,9 +22,10 @@ from events import (
 )
 from tests.clients.errand_process import ME, command, environment
 from tests.kit.build.any_event import BEGINNING, recorded
+from tests.kit.build.api_answers import answer, task_state, welcome
 from tests.kit.fakes.scripted_gateway import TASK, ScriptedGateway, Visitor, scripted_gateway
 
-ENDED = {"id": TASK, "phase": "finished", "turns": 1, "tool_calls": 0, "files_changed": 1}
+ENDED = answer(task_state(id=TASK, phase="finished", turns=1, files_changed=1))
 QUESTION = QuestionAsked(
     request=RequestId("req_1"), call=CallId("c"), text="Which?", options=("red", "green")
 )
@@ -107,7 +108,7 @@ async def test_a_question_is_answered_with_the_number_of_an_option(tmp_path: Pat
     heard: list[dict[str, Any]] = []
 
     async def visit(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome"}, sent(QUESTION, 1), live(1))
+        await visitor.tell(welcome(), sent(QUESTION, 1), live(1))
         heard.append(await visitor.hear())
         await visitor.tell({"t": "ack", "id": heard[0]["id"], "task": TASK, "version": 2})
         await visitor.tell(sent(QuestionAnswered(request=QUESTION.request, text="green"), 2))
@@ -115,7 +116,7 @@ async def test_a_question_is_answered_with_the_number_of_an_option(tmp_path: Pat
         await visitor.socket.wait_closed()
 
     async with scripted_gateway(visit) as gateway:
-        gateway.pages = [ME, (200, json.dumps(ENDED).encode())]
+        gateway.pages = [ME, ENDED]
         async with terminal(tmp_path, "watch", TASK, gateway=gateway) as shown:
             await shown.until("Your answer: ")
             shown.press("2\n")
@@ -130,14 +131,14 @@ async def test_what_is_answered_elsewhere_ends_the_prompt_at_once(tmp_path: Path
     elsewhere = asyncio.Event()
 
     async def visit(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome"}, sent(QUESTION, 1), live(1))
+        await visitor.tell(welcome(), sent(QUESTION, 1), live(1))
         await elsewhere.wait()
         await visitor.tell(sent(QuestionAnswered(request=QUESTION.request, text="red"), 2))
         await visitor.tell(sent(DONE, 3))
         await visitor.socket.wait_closed()
 
     async with scripted_gateway(visit) as gateway:
-        gateway.pages = [ME, (200, json.dumps(ENDED).encode())]
+        gateway.pages = [ME, ENDED]
         async with terminal(tmp_path, "watch", TASK, gateway=gateway) as shown:
             await shown.until("Your answer: ")
             elsewhere.set()  # and no key is pressed
@@ -150,7 +151,7 @@ async def test_what_is_answered_elsewhere_ends_the_prompt_at_once(tmp_path: Path
 
 async def test_ctrl_c_at_a_prompt_ends_at_the_first_press(tmp_path: Path) -> None:
     async def visit(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome"}, sent(QUESTION, 1), live(1))
+        await visitor.tell(welcome(), sent(QUESTION, 1), live(1))
         await visitor.socket.wait_closed()
 
     async with scripted_gateway(visit) as gateway:
@@ -169,14 +170,14 @@ async def test_a_refusal_may_have_a_reason(tmp_path: Path) -> None:
     heard: list[dict[str, Any]] = []
 
     async def visit(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome"}, sent(APPROVAL, 1), live(1))
+        await visitor.tell(welcome(), sent(APPROVAL, 1), live(1))
         heard.append(await visitor.hear())
         await visitor.tell({"t": "ack", "id": heard[0]["id"], "task": TASK, "version": 2})
         await visitor.tell(sent(DONE, 2))
         await visitor.socket.wait_closed()
 
     async with scripted_gateway(visit) as gateway:
-        gateway.pages = [ME, (200, json.dumps(ENDED).encode())]
+        gateway.pages = [ME, ENDED]
         async with terminal(tmp_path, "watch", TASK, gateway=gateway) as shown:
             await shown.until("(n)o: ")
             shown.press("perhaps\n")
@@ -200,13 +201,13 @@ async def test_a_terminal_that_hangs_up_leaves_the_question_to_others(tmp_path: 
     elsewhere = asyncio.Event()
 
     async def visit(visitor: Visitor) -> None:
-        await visitor.tell({"t": "welcome"}, sent(QUESTION, 1), live(1))
+        await visitor.tell(welcome(), sent(QUESTION, 1), live(1))
         await elsewhere.wait()
         await visitor.tell(sent(DONE, 2))
         await visitor.socket.wait_closed()
 
     async with scripted_gateway(visit) as gateway:
-        gateway.pages = [ME, (200, json.dumps(ENDED).encode())]
+        gateway.pages = [ME, ENDED]
         async with terminal(tmp_path, "watch", TASK, gateway=gateway) as shown:
             await shown.until("Your answer: ")
             shown.press("\x04")

@@ -13,10 +13,12 @@ from clients.cli.gateway.client import Gateway
 from clients.cli.stream.outbox import Outbox
 from clients.cli.terminal.task_watcher import TaskWatcher
 from events import TaskFinished, TaskInstructed
+from events.protocol.task_state import TaskState
 from tests.kit.build.any_event import recorded
+from tests.kit.build.api_answers import answer, task_state
 from tests.kit.fakes.scripted_gateway import TASK, Visit, Visitor, scripted_gateway
 
-ENDED = {"id": TASK, "phase": "finished"}
+ENDED = task_state(id=TASK, phase="finished")
 
 
 def sent(fact: Any, version: int) -> dict[str, Any]:
@@ -38,14 +40,14 @@ def outbox(tmp_path: Path) -> Outbox:
 
 
 async def watched(
-    outbox: Outbox, visit: Visit, *pages: dict[str, Any], **options: Any
+    outbox: Outbox, visit: Visit, *pages: TaskState, **options: Any
 ) -> tuple[Any, str, list[str]]:
     """Return the task, the text shown, and the paths requested over HTTP."""
     out = io.StringIO()
     after = options.pop("after", 0)
     console = Console(file=out, width=100, highlight=False)
     async with scripted_gateway(visit) as scripted:
-        scripted.pages = [(200, json.dumps(page).encode()) for page in pages]
+        scripted.pages = [answer(page) for page in pages]
         async with Gateway(scripted.url, "token") as gateway:
             watch = TaskWatcher(
                 gateway, TASK, device="d", console=console, outbox=outbox, **options

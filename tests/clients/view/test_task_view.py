@@ -3,15 +3,14 @@
 import io
 from io import StringIO
 
-import msgspec
 from rich.console import Console
 
-from clients.cli.gateway.task_history import Message, TaskAtVersion
 from clients.cli.terminal.output import make_console
 from clients.cli.view.edits import Edit, edits, find_stored_diff
 from clients.cli.view.task_view import branch_diff_view, changes, edits_view, task_view
 from events import ArtifactStored, Blob, CallId, TaskInstructed, ToolCompleted, ToolStarted
-from tests.kit.build.any_event import BEGINNING, story
+from tests.kit.build.any_event import story
+from tests.kit.build.api_answers import past_task
 
 DIFF = "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
 
@@ -23,15 +22,7 @@ def text(shown):
 
 
 def past(version, *, said=(), **state):
-    known = {
-        "id": "task_1",
-        "title": "Fix it",
-        "version": version,
-        "phase": "working",
-        "updated_at": "2026-01-01T00:00:00Z",
-    }
-    conversation = [Message(v, BEGINNING, role, words) for v, role, words in said]
-    return TaskAtVersion({**known, **state}, conversation, 9)
+    return past_task(said, version=version, **{"id": "task_1", **state})
 
 
 def call(name, diff=""):
@@ -162,8 +153,3 @@ def test_a_diff_is_shown_under_what_it_is():
     shown = text(branch_diff_view(DIFF, "The branch against its base"))
     assert shown.strip().startswith("The branch against its base")
     assert "+new" in shown
-
-
-def test_the_past_is_read_from_the_gateways_json():
-    content = msgspec.json.encode(past(3, said=[(1, "person", "x")]))
-    assert msgspec.json.decode(content, type=TaskAtVersion).version == 3

@@ -38,7 +38,7 @@ async def come_back(url, person, outbox):
     """Connect, and stay until everything kept is answered; return the answers by command."""
     answers = {}
     async with Gateway(url, person.token) as gateway:
-        stream = Stream(gateway, device="phone", tasks={}, outbox=outbox, patience=QUICK)
+        stream = Stream(gateway, device="phone", tasks={}, outbox=outbox, timings=QUICK)
         async with aclosing(stream.items()) as items, asyncio.timeout(90):
             while outbox.first() is not None:
                 answer = await anext(items)
@@ -118,7 +118,7 @@ async def test_a_command_whose_ack_is_lost_gets_the_first_answer(world, ada, out
             line.cut()
             line.is_deaf = False
 
-        stream = Stream(gateway, device="d", tasks={task: 0}, outbox=outbox, patience=QUICK)
+        stream = Stream(gateway, device="d", tasks={task: 0}, outbox=outbox, timings=QUICK)
         async with aclosing(stream.items()) as items, asyncio.TaskGroup() as group:
             async for item in items:
                 if isinstance(item, CaughtUp) and outbox.first() is None:

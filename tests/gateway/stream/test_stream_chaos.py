@@ -42,7 +42,7 @@ class Phone:
 
     async def watch(self, url: str, token: str, history: History) -> None:
         async with Gateway(url, token) as gateway:
-            stream = Stream(gateway, device="phone", tasks={history.task: 0}, patience=QUICK)
+            stream = Stream(gateway, device="phone", tasks={history.task: 0}, timings=QUICK)
             async with aclosing(stream.items()) as items:
                 async for item in items:
                     if isinstance(item, Recorded):

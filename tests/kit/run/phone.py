@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -22,6 +22,13 @@ from events import (
     TaskFinished,
     TaskId,
 )
+from events.protocol.api.sessions import (
+    PairingOffer,
+    PairingRequest,
+    Session,
+    SignIn,
+    SignInDevice,
+)
 from infra.local.demo.sample_repositories import ForgeAccount, SampleRepository, create
 from infra.log.jetstream import JetStreamLog, connect
 from infra.runtime.clock import utc_now
@@ -33,11 +40,11 @@ ENDS = (TaskFinished, TaskFailed, TaskCancelled, TaskAbandoned)
 async def signed_in(stack: RealStack, account: str = "") -> "Phone":
     """Sign a new phone in with a pairing code, of the first account unless another is named."""
     async with Gateway(stack.gateway_url, stack.operator_token) as operator:
-        pairing = await operator.post("/v1/pairings", {"account": account} if account else {})
+        pairing = await operator.post("/v1/pairings", PairingRequest(account), PairingOffer)
     async with Gateway(stack.gateway_url) as nobody:
-        body = {"code": pairing["code"], "device": {"name": "phone", "platform": "ios"}}
-        token = (await nobody.post("/v1/sessions", body))["token"]
-    return Phone(Gateway(stack.gateway_url, token))
+        sign_in = SignIn(pairing.code, SignInDevice("phone", "ios"))
+        session = await nobody.post("/v1/sessions", sign_in, Session)
+    return Phone(Gateway(stack.gateway_url, session.token))
 
 
 async def repository(stack: RealStack, sample: str) -> SampleRepository:
@@ -89,10 +96,29 @@ class Phone:
         """Send a task; answer it as the gateway shows it."""
         repository = {"url": url} | ({"base": more.pop("base")} if "base" in more else {})
         body = {"prompt": prompt, "repository": repository, **more}
-        return await self.gateway.post("/v1/tasks", body, command=new_command_id())
+        return await self.post("/v1/tasks", body)
 
     async def task(self, task: str) -> dict[str, Any]:
-        return await self.gateway.get(f"/v1/tasks/{task}")
+        return await self.get(f"/v1/tasks/{task}")
+
+    async def get(self, path: str, **query: str | int) -> dict[str, Any]:
+        """Return the JSON that the gateway answers, whatever it is."""
+        return await self.gateway.get(path, dict[str, Any], **query)
+
+    async def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Send a command with an id of its own; return the JSON of the answer."""
+        return await self.gateway.post(path, body, dict[str, Any], command=new_command_id())
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Return the answer to a request, whatever its status is."""
+        headers = {"Authorization": f"Bearer {self.gateway.token}", **options.pop("headers", {})}
+        async with httpx.AsyncClient(
+            base_url=self.gateway.url, headers=headers, timeout=20, trust_env=False
+        ) as client:
+            return await client.request(method, path, **options)
+
+    async def close(self) -> None:
+        await self.gateway.__aexit__(None, None, None)
 
     async def watch(self, task: str, *, device: str = "phone") -> AsyncGenerator[Recorded, None]:
         """Yield a task's events as they arrive on the stream, until it has ended."""

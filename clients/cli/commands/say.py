@@ -1,0 +1,90 @@
+"""Command `errand say`: sends an instruction to a task, or the answer to its question."""
+
+import click
+
+from clients.cli.commands.delivery import read_state, send_command, wait_option
+from clients.cli.commands.follow import follow, run_following
+from clients.cli.context import CliContext, pass_cli_context
+from clients.cli.errors import CliError
+from clients.cli.gateway.client import new_command_id
+from clients.cli.gateway.task_ids import find_task
+from clients.cli.stream.outbox import Command, command
+from clients.cli.terminal.prompts import resolve_option
+from clients.cli.view.event_view import plain
+from events.protocol.api.requests import InstructionRequest, QuestionAnswerRequest
+from events.protocol.task_state import Approval, TaskState
+
+
+@click.command()
+@click.argument("task")
+@click.argument("text")
+@click.option(
+    "--later", is_flag=True, help="Deliver it after the current turn, instead of at the next step."
+)
+@click.option(
+    "--withdraw",
+    is_flag=True,
+    help="Withdraw the call that waits for your approval and send this instead.",
+)
+@click.option(
+    "--watch", "-w", "is_watched", is_flag=True, help="Then follow the task until it ends."
+)
+@wait_option
+@pass_cli_context
+def say(
+    context: CliContext,
+    *,
+    task: str,
+    text: str,
+    later: bool,
+    withdraw: bool,
+    is_watched: bool,
+    wait_seconds: float,
+) -> int:
+    """Send an instruction to a task, or the answer to its question.
+
+    If the question has options, a number selects one.
+    """
+
+    async def work() -> int:
+        async with await context.sign_in(allow_unreachable=True) as gateway:
+            found = await find_task(gateway, task)
+            state = await read_state(gateway, found)
+            if state and state.approval and not (later or withdraw):
+                raise _pending_approval(found, state.approval, text)
+            told, done = _command(found, state, text, is_later=later)
+            code = await send_command(context, gateway, told, wait_seconds=wait_seconds, done=done)
+            if code == 0 and is_watched:
+                return await follow(context, gateway, found)
+            return code
+
+    return run_following(context, work())
+
+
+def _command(
+    task: str, state: TaskState | None, text: str, *, is_later: bool
+) -> tuple[Command, str]:
+    """Return the command, and the text to print when it is stored."""
+    if state and state.question:
+        answer = resolve_option(state.question.options, text)
+        args = QuestionAnswerRequest(request=state.question.request, text=answer)
+        return command(new_command_id(), "answer", args, task=task), f"Answered “{answer}”"
+    instruction = InstructionRequest(text=text, mode="queue" if is_later else "steer")
+    when = (
+        "The agent receives it after this turn"
+        if is_later
+        else "The agent receives it at its next step"
+    )
+    return command(new_command_id(), "instruct", instruction, task=task), when
+
+
+def _pending_approval(task: str, approval: Approval, text: str) -> CliError:
+    """Return the error for an instruction that would withdraw a pending call by accident."""
+    title = plain(approval.title)
+    return CliError(
+        f"Nothing was sent: the task waits for your approval of “{title}”, and an instruction now"
+        " would withdraw that call.",
+        f"Allow it: errand approve {task} {approval.request}\n"
+        f"  Deny it: errand approve {task} {approval.request} --deny --reason …\n"
+        f"  Withdraw it and send “{plain(text)[:40]}”: add --withdraw. After this turn: --later.",
+    )

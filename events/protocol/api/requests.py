@@ -16,14 +16,14 @@ class _Body(
 
 
 class RepositoryRequest(_Body, frozen=True):
-    """Where to work; without `base` the repository's default branch."""
+    """Repository of a task; without `base` its default branch."""
 
     url: str
     base: str = ""
 
 
 class BudgetRequest(_Body, frozen=True):
-    """What the task may spend at most; 0 means no limit. Money in millionths of a US dollar.
+    """Limits of a task; 0 means no limit. Money in millionths of a US dollar.
 
     Without `cost_microusd` this installation's default holds.
     """
@@ -34,7 +34,7 @@ class BudgetRequest(_Body, frozen=True):
 
 
 class TaskRequest(_Body, frozen=True):
-    """Ask for work on a repository."""
+    """Submit a task."""
 
     prompt: str
     repository: RepositoryRequest
@@ -45,7 +45,7 @@ class TaskRequest(_Body, frozen=True):
 
 
 class InstructionRequest(_Body, frozen=True):
-    """Say more: before the next model call (steer), or after the work (queue)."""
+    """Send an instruction: before the next model call (steer), or after the work (queue)."""
 
     text: str
     mode: InstructionMode = "steer"
@@ -65,7 +65,7 @@ class QuestionAnswerRequest(_Body, frozen=True):
 
 
 class ApprovalAnswerRequest(_Body, frozen=True):
-    """Answer the request `request`, on the stream. `digest` is that of what was seen."""
+    """Answer the approval request `request`, on the stream. `digest` is that of what was seen."""
 
     request: str
     digest: str
@@ -75,7 +75,7 @@ class ApprovalAnswerRequest(_Body, frozen=True):
 
 
 class VerdictRequest(_Body, frozen=True):
-    """Allow or deny what the agent asked to do; with scope `task`, the like of it too.
+    """Allow or deny what the agent asked to do; with scope `task`, similar calls too.
 
     `digest` is that of the request as it was shown: it binds the answer to what was seen.
     """
@@ -87,20 +87,20 @@ class VerdictRequest(_Body, frozen=True):
 
 
 class InterruptRequest(_Body, frozen=True):
-    """Stop what runs now."""
+    """Interrupt what runs now."""
 
 
 class CancelRequest(_Body, frozen=True):
-    """Withdraw the work."""
+    """Cancel a task."""
 
     reason: str = ""
 
 
 class ArchiveRequest(_Body, frozen=True):
-    """Put a task that has ended out of sight."""
+    """Archive a task that has ended."""
 
 
 class BudgetRaiseRequest(_Body, frozen=True):
-    """Allow this much more, in millionths of a US dollar."""
+    """Raise the budget by this much, in millionths of a US dollar."""
 
     cost_microusd: int

@@ -74,9 +74,10 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
         prompt=prompt,
         repository=RepositoryRequest(url=repository or ".", base=base),
         model=model,
-        budget=BudgetRequest(cost_microusd=round(budget * 1_000_000) if budget else None),
         policy=policy,
     )
+    if budget:
+        request = replace(request, budget=BudgetRequest(cost_microusd=round(budget * 1_000_000)))
     if repository is None:
         _note_own_source(context)
     sending = _send(

@@ -60,10 +60,10 @@ async def test_an_instruction_to_a_task_that_asks_is_the_answer(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("typed_text", "answer"), [("2", "green"), ("3", "3"), ("0", "0"), ("two", "two")]
+    ("typed_text", "chosen"), [("2", "green"), ("3", "3"), ("0", "0"), ("two", "two")]
 )
 async def test_a_number_answers_with_the_option_of_that_number(
-    tmp_path: Path, typed_text: str, answer: str
+    tmp_path: Path, typed_text: str, chosen: str
 ) -> None:
     ears = Ears()
     state = task_state(question={"request": "req_1", "options": ["red", "green"]})
@@ -72,7 +72,7 @@ async def test_a_number_answers_with_the_option_of_that_number(
         ended = await typed(tmp_path, "say", TASK, typed_text, gateway=gateway)
 
     assert ended.returncode == 0
-    assert ears.said == [("answer", TASK, {"request": "req_1", "text": answer})]
+    assert ears.said == [("answer", TASK, {"request": "req_1", "text": chosen})]
 
 
 APPROVAL = {"request": "req_9", "title": "Run rm -rf docs"}

@@ -13,6 +13,12 @@ import msgspec
 import pytest
 
 from events import NOWHERE, AccountId, GatewayEvent, History, PersonId, TaskId, uuid7
+from events.protocol.api.requests import (
+    CommandRequest,
+    InstructionRequest,
+    RepositoryRequest,
+    TaskRequest,
+)
 from infra.log.jetstream import Connection, JetStreamLog, provision
 from infra.log.jetstream.connection import api
 from infra.runtime.clock import DraftFactory, utc_now
@@ -23,12 +29,6 @@ from services.gateway.tasks.access import Principal
 from services.gateway.tasks.commands import parse_command_id
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.request_validation import SubmissionRules
-from services.gateway.tasks.requests import (
-    CommandRequest,
-    InstructionRequest,
-    RepositoryRequest,
-    TaskRequest,
-)
 from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.faults.tampering import is_ack, once, tampered
 from tests.kit.laws.linear_histories import PATIENCE_SECONDS, raw

@@ -1,4 +1,9 @@
-"""Bodies of commands, as clients write them over HTTP and on the stream."""
+"""Bodies of commands, as clients write them over HTTP and on the stream.
+
+Whichever way a command comes, it is decoded once, into a member of `CommandRequest`. The tag of
+that union is the operation. It stands beside the body, in a route's path or in the field `op` of a
+`cmd` frame, so it is no field of the structs.
+"""
 
 from typing import Literal
 
@@ -16,14 +21,14 @@ class _Body(
 
 
 class RepositoryRequest(_Body, frozen=True):
-    """Repository of a task; without `base` its default branch."""
+    """The repository to work on; without `base`, from its default branch."""
 
     url: str
     base: str = ""
 
 
 class BudgetRequest(_Body, frozen=True):
-    """Limits of a task; 0 means no limit. Money in millionths of a US dollar.
+    """The limits of a task; 0 means no limit. Money in millionths of a US dollar.
 
     Without `cost_microusd` this installation's default holds.
     """
@@ -34,7 +39,7 @@ class BudgetRequest(_Body, frozen=True):
 
 
 class TaskRequest(_Body, frozen=True):
-    """Submit a task."""
+    """A new task on a repository."""
 
     prompt: str
     repository: RepositoryRequest
@@ -45,7 +50,7 @@ class TaskRequest(_Body, frozen=True):
 
 
 class InstructionRequest(_Body, frozen=True):
-    """Send an instruction: before the next model call (steer), or after the work (queue)."""
+    """An instruction: before the next model call (steer), or after the work (queue)."""
 
     text: str
     mode: InstructionMode = "steer"
@@ -65,7 +70,7 @@ class QuestionAnswerRequest(_Body, frozen=True):
 
 
 class ApprovalAnswerRequest(_Body, frozen=True):
-    """Answer the approval request `request`, on the stream. `digest` is that of what was seen."""
+    """Answer the request `request`, on the stream. `digest` is that of what was seen."""
 
     request: str
     digest: str
@@ -87,11 +92,11 @@ class VerdictRequest(_Body, frozen=True):
 
 
 class InterruptRequest(_Body, frozen=True):
-    """Interrupt what runs now."""
+    """Stop what runs now."""
 
 
 class CancelRequest(_Body, frozen=True):
-    """Cancel a task."""
+    """Withdraw the work."""
 
     reason: str = ""
 
@@ -101,6 +106,19 @@ class ArchiveRequest(_Body, frozen=True):
 
 
 class BudgetRaiseRequest(_Body, frozen=True):
-    """Raise the budget by this much, in millionths of a US dollar."""
+    """Allow this much more, in millionths of a US dollar."""
 
     cost_microusd: int
+
+
+CommandRequest = (
+    TaskRequest
+    | InstructionRequest
+    | QuestionAnswerRequest
+    | ApprovalAnswerRequest
+    | InterruptRequest
+    | CancelRequest
+    | ArchiveRequest
+    | BudgetRaiseRequest
+)
+"""The requests of all commands."""

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from events import CommandId, GatewayEvent, History, TaskId, task_id
+from events.protocol.api.requests import CommandRequest
 from infra.log.event_log import Conflict, EventLog, Unavailable
 from infra.log.event_log import Refused as LogRefused
 from infra.runtime.clock import DraftFactory
@@ -14,7 +15,6 @@ from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal, history_for, require
 from services.gateway.tasks.commands import scope_of
 from services.gateway.tasks.request_validation import SubmissionRules, to_command
-from services.gateway.tasks.requests import CommandRequest
 from services.gateway.tasks.task import Submit, decide
 
 _TRIES: Final = 8

@@ -4,10 +4,10 @@ from typing import Protocol
 
 from events import CommandId, TaskId
 from events.protocol import frames
+from events.protocol.api.requests import CommandRequest
 from services.gateway.problems import Refused, not_found
 from services.gateway.tasks.access import Principal, is_task_id, require
 from services.gateway.tasks.commands import decode_frame, parse_command_id, scope_of
-from services.gateway.tasks.requests import CommandRequest
 
 
 class CommandResult(Protocol):

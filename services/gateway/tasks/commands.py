@@ -12,11 +12,11 @@ import msgspec
 
 from events import CommandId
 from events.protocol import frames
+from events.protocol.api import requests
+from events.protocol.api.requests import CommandRequest
 from events.protocol.api.sessions import Scope
 from events.protocol.problem import Fault
 from services.gateway.problems import Refused, refused
-from services.gateway.tasks import requests
-from services.gateway.tasks.requests import CommandRequest
 
 
 class CommandDeclaration(msgspec.Struct, frozen=True, kw_only=True):

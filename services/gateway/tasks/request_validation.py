@@ -7,10 +7,7 @@ from typing import Final, assert_never
 import msgspec
 
 from events import Budget, Repository, RequestId
-from events.protocol.model_prices import undated
-from services.gateway.problems import invalid
-from services.gateway.tasks.repository_url import Forge, locate
-from services.gateway.tasks.requests import (
+from events.protocol.api.requests import (
     ApprovalAnswerRequest,
     ArchiveRequest,
     BudgetRaiseRequest,
@@ -21,6 +18,9 @@ from services.gateway.tasks.requests import (
     QuestionAnswerRequest,
     TaskRequest,
 )
+from events.protocol.model_prices import undated
+from services.gateway.problems import invalid
+from services.gateway.tasks.repository_url import Forge, locate
 from services.gateway.tasks.task import (
     AnswerApproval,
     AnswerQuestion,

@@ -7,9 +7,9 @@ import pytest
 
 from events import TaskId
 from events.protocol import frames
+from events.protocol.api.requests import InstructionRequest
 from services.gateway.problems import unavailable
 from services.gateway.stream.command_frames import answer_command
-from services.gateway.tasks.requests import InstructionRequest
 from tests.gateway.kit.commands import ADA, ONE
 from tests.gateway.kit.problems import UNKNOWN
 

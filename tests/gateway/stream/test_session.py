@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from events.protocol.api.requests import InstructionRequest
 from infra.log.event_log import Unavailable
 from services.gateway.stream.session import StreamTimeouts
-from services.gateway.tasks.requests import InstructionRequest
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.devices import new_history, serving
 from tests.kit.servers.stack import RealServers

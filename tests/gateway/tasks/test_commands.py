@@ -9,6 +9,7 @@ import pytest
 
 from events import RequestId
 from events.protocol import frames
+from events.protocol.api.requests import CommandRequest, InterruptRequest, QuestionAnswerRequest
 from services.gateway.problems import Refused
 from services.gateway.tasks.commands import (
     COMMANDS,
@@ -19,7 +20,6 @@ from services.gateway.tasks.commands import (
     scope_of,
 )
 from services.gateway.tasks.request_validation import to_command
-from services.gateway.tasks.requests import CommandRequest, InterruptRequest, QuestionAnswerRequest
 from services.gateway.tasks.task import Command
 from tests.gateway.kit.commands import EXAMPLES, ONE, RULES, request_for
 from tests.gateway.kit.scenario import NOON

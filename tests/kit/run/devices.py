@@ -25,6 +25,7 @@ from events import (
 )
 from events.ids import CommandId
 from events.protocol import frames
+from events.protocol.api.requests import CommandRequest, InstructionRequest
 from events.protocol.task_state import TaskState, evolve
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.live_channels import EPHEMERAL, Frame, feed_channel, pack
@@ -37,7 +38,6 @@ from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
 from services.gateway.stream.session import StreamTimeouts
 from services.gateway.tasks.access import Principal
-from services.gateway.tasks.requests import CommandRequest, InstructionRequest
 from tests.kit.fakes.in_memory_log import InMemoryLog
 
 DRAFT_FACTORY = DraftFactory(utc_now)

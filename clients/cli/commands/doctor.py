@@ -144,11 +144,11 @@ async def _broker(stack: LocalStack | None) -> list[Finding]:
         return []
     try:
         async with Gateway(stack.broker) as broker:
-            ready = await broker.get("/health/ready")
+            ready = await broker.get("/health/ready", Health)
     except CliError as trouble:
         remedy = f"Its log is {stack.logs}/broker.log; the stack starts it again by itself."
         return [Finding("broker", is_ok=False, found=trouble.message, remedy=remedy)]
-    found = f"{stack.broker} answers ({ready.get('status', 'ok')})"
+    found = f"{stack.broker} answers ({ready.status})"
     return [Finding("broker", is_ok=True, found=found)]
 
 

@@ -178,14 +178,15 @@ class World:
     """A gateway, a broker once that is needed, and a hand on the log beside them."""
 
     url: str
-    broker: LazyBroker
     log: JetStreamLog[Any]
     clients: AsyncExitStack
     redis: redis.Redis
+    broker: LazyBroker | None = None
     draft_factory: DraftFactory = field(default_factory=lambda: DraftFactory(utc_now))
 
     async def broker_client(self, token: str = "") -> httpx.AsyncClient:
         """A client of the broker, whose answers no document describes."""
+        assert self.broker is not None, "this gateway was started without a broker"
         return await self._client(token, await self.broker.url())
 
     async def client(self, token: str = "") -> httpx.AsyncClient:
@@ -296,6 +297,6 @@ async def a_world(
             group, lambda port: broker_settings_for(servers, database, port, **changes)
         )
         try:
-            yield World(url, broker, JetStreamLog[Any](connection), clients, live)
+            yield World(url, JetStreamLog[Any](connection), clients, live, broker)
         finally:
             broker.end()

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from infra.runtime.clock import Clock, Entropy
+from infra.runtime.clock import Clock, Entropy, utc_now
 from infra.simulators.push.apns import Apple
 from infra.simulators.push.certificate import make_authority
 from infra.simulators.push.google import Google, error_body
@@ -128,8 +128,11 @@ class Running(NamedTuple):
 async def running_providers(
     directory: Path, *, entropy: Entropy, clock: Clock
 ) -> AsyncIterator[Running]:
-    """Run the push services until the block is left; their certificates are kept in `directory`."""
-    authority, context = make_authority(directory, clock())
+    """Run the push services until the block is left; their certificates are kept in `directory`.
+
+    What they answer follows `clock`; certificates follow the real time, as clients check them so.
+    """
+    authority, context = make_authority(directory, utc_now())
     services = Providers(entropy=entropy, clock=clock)
     async with serving(services.answer, context) as port:
         yield Running(services, f"https://127.0.0.1:{port}", authority)

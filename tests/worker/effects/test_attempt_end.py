@@ -37,7 +37,7 @@ async def test_a_fenced_worker_whose_reader_is_gone_ends(servers, world, ada):
     history = ada.history(task)
     client = await world.worker(await world.attempt(history, 1))
     token = client.headers["Authorization"].removeprefix("Bearer ")
-    broker = BrokerClient(await world.client(), token)
+    broker = BrokerClient(await world.broker_client(), token)
     assert await broker.holds()
     async with as_role(servers, "scheduler") as scheduler, as_worker(servers, history) as nats:
         reader = await create_reader(scheduler, history, 1)

@@ -10,7 +10,7 @@ from services.gateway.push.assembly import open_providers
 from services.gateway.push.notification.address import ApnsAddress, FcmAddress, WebAddress
 from services.gateway.push.notification.outcome import Rejection, Retry, Success
 from services.gateway.push.settings import PushSettings
-from tests.kit.fakes.push_services import VAPID_KEY, header, message, web_address
+from tests.kit.fakes.push_services import VAPID_KEY, header, message, push_world, web_address
 
 
 @pytest.fixture(params=["web", "apns", "fcm"])
@@ -31,6 +31,18 @@ async def test_every_kind_is_taken_by_its_push_service(outside, providers, devic
     withdrawal = message(clock(), push_class="withdrawn", headline="Nothing to do any more")
     assert isinstance(await providers.send(address, withdrawal), Success)
     assert [taken.service for taken in outside.services.taken] == [kind, kind]
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+async def test_push_services_serve_whatever_their_clock_says(tmp_path, clock, days):
+    """TLS is checked by the real time: a certificate of another day would be refused."""
+    clock.move(days=days)
+    async with (
+        push_world(tmp_path, clock) as outside,
+        open_providers(outside.settings, clock) as to,
+    ):
+        browser = outside.browser(to.web.vapid.public_key)
+        assert isinstance(await to.send(web_address(browser), message(clock())), Success)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ nats-py's own ordered consumer gave a slow client 309 of 20,000 messages and no 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -37,6 +37,10 @@ async def connection(log_place: LogPlace) -> AsyncIterator[Connection]:
 async def log(log_place: LogPlace) -> AsyncIterator[JetStreamLog[Any]]:
     async with as_role(log_place, "scheduler") as connection:
         yield JetStreamLog[Any](connection, deadline_seconds=PATIENCE_SECONDS)
+
+
+STATUSES: Final = 4
+"""Statuses of the server that may wait in the client's queue: of two pulls, and heartbeats."""
 
 
 class Seen:
@@ -105,7 +109,7 @@ async def test_the_client_drops_nothing_however_short_its_queue_is(
     log: JetStreamLog[Any], connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history, head = await begun(log)
-    narrow(connection, monkeypatch, pending=1)
+    narrow(connection, monkeypatch, pending=STATUSES)
     complained = connection.client._error_cb
     complaints: list[Exception] = []
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from services.gateway.http.app import make_app
 
+from services.gateway.http.apps.gateway import make_app
 from services.gateway.queries.command_handler import CommandResult
 from services.gateway.tasks.commands import COMMANDS
 from tests.gateway.kit.commands import ADA, EXAMPLES, ONE, request_for

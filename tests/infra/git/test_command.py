@@ -9,6 +9,8 @@ import uvloop
 
 from infra.git.command import NO_PROTOCOL, GitCommand
 
+pytestmark = pytest.mark.server  # it starts git many times, on a busy loop
+
 TIMES = 5
 BUSY_SECONDS = 0.03
 

@@ -39,7 +39,7 @@ test: $(READY) ## The whole suite, on real servers (ONLY=path runs a part, JOBS=
 test-fast: export PYTHONDONTWRITEBYTECODE :=
 # What is tried at random is tried less often than in the whole suite.
 test-fast: $(READY) ## Every test that needs no server (ONLY=path runs a part)
-	@SCHEDULES=1000 EVENTS=300 $(BIN)/python -m pytest $(ONLY) -m "not server" --numprocesses 2 --dist loadfile
+	@SCHEDULES=400 EVENTS=120 $(BIN)/python -m pytest $(ONLY) -m "not server" --numprocesses 2 --dist loadfile
 
 test-containers: export PYTHONDONTWRITEBYTECODE :=
 test-containers: $(READY) ## The contract and journey suites, on servers in containers (ONLY=path runs a part)

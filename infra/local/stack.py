@@ -1,6 +1,6 @@
 """The whole stack, up: servers, stand-ins and services, with what a client needs to find them.
 
-Callers: `python -m infra.local run`, the demo, the tests of journeys.
+Callers: `python -m infra.local run`, the demo, the tests in tests/journeys.
 """
 
 import socket

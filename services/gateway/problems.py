@@ -66,7 +66,7 @@ def invalid(code: str, pointer: str, detail: str) -> Refused:
 
 
 def not_found(what: str = "task") -> Refused:
-    """Refuse what is not there, or is not the caller's: the two are told alike."""
+    """Refuse what is not there, or is not the caller's: both get the same answer."""
     return refused(404, "not_found", f"There is no such {what} in your account.")
 
 

@@ -2,7 +2,7 @@
 
 A letter stands on `dead.<reader>`: the message's body as it stood in the log, its place and the
 reason in headers. A reader that starts again may park a message again (the server tells a repeat
-for two minutes only), so letters are told apart by reader and sequence of the event, and shown
+for two minutes only), so letters differ by reader and sequence of the event, and shown
 once. Settling a letter deletes its copies and leaves a note of the same place, so that a repeat
 stays settled. Callers: JetStreamLog.follow parks; `errand deadletters` looks and settles.
 """

@@ -24,7 +24,7 @@ DENIAL: Final = "websocket.http.response"
 class Startup:
     """ASGI application that hands over to another as soon as that is there. Raw ASGI 3.
 
-    `name` is what people are told of: the gateway, or the broker.
+    `name` is the name that people see: the gateway, or the broker.
     """
 
     def __init__(self, name: str = "gateway") -> None:

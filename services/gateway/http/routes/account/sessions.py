@@ -76,7 +76,7 @@ async def pair(
 
 @post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[], opt={"answers": (403,)})
 async def sign_in(request: AnyRequest, context: Context, data: JSONBody[SignIn]) -> Session:
-    """Trade a code for a session. Its tokens are told this once."""
+    """Trade a code for a session. Its tokens are shown this once."""
     return await context.accounts.pairings.sign_in(
         data.code, data.device, source=client_address(request)
     )

@@ -34,6 +34,11 @@ def run(work: Coroutine[object, object, T]) -> T:
         return asyncio.run(work)
     except _TOLD as error:
         raise click.ClickException(str(error)) from None
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise click.ClickException(
+            f"PostgreSQL refuses this: {error}. Let POSTGRES_URL name the role that owns the"
+            " database's schemas: the one the services use."
+        ) from None
     except (asyncpg.PostgresError, OSError) as error:
         raise click.ClickException(
             f"PostgreSQL is unavailable: {error}. Check POSTGRES_URL and that it runs."

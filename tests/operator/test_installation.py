@@ -1,16 +1,19 @@
 """The place where an operator's command finds the servers."""
 
+from urllib.parse import urlsplit
+
 import click
 import msgspec
 import pytest
 
 from events.protocol.local_stack import STACK_FILE, LocalStack, LocalStorage
+from infra.local.servers.programs import SERVICE_USER, database_url
 from infra.local.stack_file import describe_servers, published
 from infra.operator.installation import find_installation
 from infra.operator.task_keys import read_master
 from tests.kit.build.operators import operator
 from tests.kit.build.signing_keys import KEYS_TEXT
-from tests.kit.run.operator_commands import operate
+from tests.kit.run.operator_commands import operate, operator_environment
 from tests.kit.servers.stack import RealServers
 
 
@@ -69,3 +72,20 @@ async def test_a_folder_with_a_running_stack_needs_no_settings(servers: RealServ
     with published(home.stack_file, description):
         said = await operate({}, tmp_path, "archive", "--to", f"s3://{servers.s3.bucket}/found")
     assert "The archive reaches sequence" in said
+
+
+async def test_a_role_without_rights_to_the_database_is_refused_with_the_remedy(
+    servers: RealServers, fresh_database: str, tmp_path
+):
+    environment = operator_environment(servers, tmp_path)
+    to = f"s3://{servers.s3.bucket}/rights"
+    stranger = database_url(
+        servers.servers.home.sockets, urlsplit(fresh_database).path[1:], SERVICE_USER
+    )
+
+    said = await operate(
+        {**environment, "POSTGRES_URL": stranger}, tmp_path, "archive", "--to", to, code=1
+    )
+
+    assert "PostgreSQL refuses this: permission denied" in said
+    assert "the role that owns the database's schemas" in said

@@ -42,7 +42,7 @@ async def _measure(servers: RealServers) -> dict[str, object]:
     say(f"recorded {events:,} events in {time.perf_counter() - began:.1f} s")
     floor = await _read_only(servers, events)
     say(f"read and decoded {floor:,.0f} events/s")
-    await create_database(servers.superuser_postgres_url, "catch_up")
+    await create_database(servers.postgres_url, "catch_up")
     url = servers.servers.database_url("catch_up")
     async with projector(servers, url) as process:
         figures = await _watch(psutil.Process(process.pid), url, events)

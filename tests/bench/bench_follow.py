@@ -96,7 +96,7 @@ async def _apart(servers: RealServers, kind: str, events: int) -> Reading:
 
 
 async def _projector(servers: RealServers, events: int) -> Reading:
-    await create_database(servers.superuser_postgres_url, "follow")
+    await create_database(servers.postgres_url, "follow")
     url = servers.servers.database_url("follow")
     async with projector(servers, url) as process:
         memory = psutil.Process(process.pid)

@@ -104,7 +104,7 @@ async def run() -> dict[str, object]:
 
 
 async def _measure(servers: RealServers) -> dict[str, object]:
-    await create_database(servers.superuser_postgres_url, "rebuild")
+    await create_database(servers.postgres_url, "rebuild")
     url = servers.servers.database_url("rebuild")
     async with as_admin(servers) as nats, projector(servers, url):
         log = JetStreamLog[Any](nats)

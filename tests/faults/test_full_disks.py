@@ -87,7 +87,7 @@ class World:
 @pytest.fixture
 async def world(disks: Disks, tmp_path: Path) -> AsyncIterator[World]:
     servers = disks.servers
-    await create_database(servers.superuser_postgres_url, tmp_path.name)
+    await create_database(servers.postgres_url, tmp_path.name)
     database = servers.servers.database_url(tmp_path.name)
     async with AsyncExitStack() as resources:
         chosen = resources.enter_context(ports.chosen(PORTS, {}))

@@ -87,7 +87,7 @@ async def _forget(url: str) -> None:
 
 async def _database_from_zero(servers: RealServers, log: JetStreamLog[Never], up_to: int) -> str:
     name = f"zero_{up_to}"
-    link = await asyncpg.connect(servers.superuser_postgres_url)
+    link = await asyncpg.connect(servers.postgres_url)
     await link.execute(f'DROP DATABASE IF EXISTS "{name}"')
     await link.execute(f'CREATE DATABASE "{name}"')
     await link.close()

@@ -48,7 +48,7 @@ async def an_installation(servers, *, master=MASTER):
     async with (
         as_role(servers, "operator") as connection,
         open_bucket(storage) as objects,
-        open_vault(servers.postgres_url, master, secrets.token_bytes) as vault,
+        open_vault(servers.service_postgres_url, master, secrets.token_bytes) as vault,
     ):
         yield connection, objects, vault
 

@@ -106,7 +106,7 @@ async def test_it_is_the_same_in_one_batch_or_event_by_event(servers: RealServer
 
 
 async def _database(servers: RealServers, name: str) -> str:
-    connection = await asyncpg.connect(servers.superuser_postgres_url)
+    connection = await asyncpg.connect(servers.postgres_url)
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
         await connection.execute(f'CREATE DATABASE "{name}"')

@@ -73,7 +73,7 @@ async def test_a_postgres_without_connections_stops_the_read_models_only(
         await eventually(lambda: projected(fresh_database), until=lambda at: at >= head.sequence)
         async with AsyncExitStack() as full:
             await end_others(fresh_database)
-            await full.enter_async_context(all_connections_taken(servers.superuser_postgres_url))
+            await full.enter_async_context(all_connections_taken(servers.postgres_url))
             head = await append_events(log, history, *turn_events(1), after=head)
             await eventually(lambda: is_told(client, history, head.sequence))
             assert process.returncode is None

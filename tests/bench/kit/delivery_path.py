@@ -151,7 +151,7 @@ async def _post(client: httpx.AsyncClient, path: str, body: object, token: str) 
 async def delivery_path() -> AsyncIterator[DeliveryPath]:
     """Open the road on servers of its own."""
     with TemporaryDirectory() as directory, real_servers(Path(directory)) as servers:
-        await create_database(servers.superuser_postgres_url, "delivery_path")
+        await create_database(servers.postgres_url, "delivery_path")
         url = servers.servers.database_url("delivery_path")
         async with (
             as_admin(servers) as nats,

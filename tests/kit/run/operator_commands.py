@@ -19,7 +19,7 @@ def operator_environment(servers: RealServers, folder: Path) -> dict[str, str]:
         "NATS_URL": servers.nats_url,
         "NATS_CREDENTIALS": str(servers.credentials("operator")),
         **servers.event_key_settings,
-        "POSTGRES_URL": servers.postgres_url,
+        "POSTGRES_URL": servers.service_postgres_url,
         "REDIS_URL": servers.redis_url,
         "S3_ENDPOINT_URL": servers.s3.endpoint,
         "S3_REGION": servers.s3.region,

@@ -101,13 +101,16 @@ class RealServers:
 
     @property
     def postgres_url(self) -> str:
-        """The stack's database, as services and operators find it: their role owns it."""
-        return self.servers.service_postgres_url
+        """The stack's database, for its superuser: to make databases, and to see every row.
+
+        What a superuser makes in it shuts services and operators out.
+        """
+        return self.servers.postgres_url
 
     @property
-    def superuser_postgres_url(self) -> str:
-        """The same, to make and drop databases: what a superuser makes in it shuts others out."""
-        return self.servers.postgres_url
+    def service_postgres_url(self) -> str:
+        """The same, as services and operators find it: their role owns it."""
+        return self.servers.service_postgres_url
 
     @property
     def redis_url(self) -> str:
@@ -305,9 +308,9 @@ def servers() -> Iterator[RealServers]:
 async def fresh_database(servers: RealServers) -> AsyncIterator[str]:
     """URL of a new, empty database; dropped after the test."""
     name = f"test_{next(_NUMBERS)}"
-    await create_database(servers.superuser_postgres_url, name)
+    await create_database(servers.postgres_url, name)
     yield servers.servers.database_url(name)
-    connection = await asyncpg.connect(servers.superuser_postgres_url)
+    connection = await asyncpg.connect(servers.postgres_url)
     try:
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:

@@ -1,0 +1,58 @@
+// A sheet: a dialog from the bottom edge on a phone, in the middle on a wide screen.
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { IconButton } from "./button.tsx";
+import "./sheet.css";
+
+interface SheetProps {
+  title: string;
+  children: ComponentChildren;
+  onClose: () => void;
+  /** Buttons at the bottom, in reach of a thumb; they stay while the content scrolls. */
+  actions?: ComponentChildren;
+  /** Small line over the title. */
+  over?: ComponentChildren;
+}
+
+/** The sheet closes by its button, Escape, the Back button of Android, and a touch beside it. */
+export function Sheet({ title, children, onClose, actions, over }: SheetProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const shown = dialog.current!;
+    const before = document.activeElement;
+    if (!shown.open) shown.showModal();
+    return () => {
+      shown.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog already, through onCancel
+    <dialog
+      ref={dialog}
+      class="sheet"
+      aria-labelledby="sheet-title"
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === dialog.current) onClose();
+      }}
+    >
+      <div class="sheet-body">
+        <header class="sheet-header">
+          <div class="sheet-titles">
+            {over && <p class="soft small">{over}</p>}
+            <h2 id="sheet-title" class="wrap">
+              {title}
+            </h2>
+          </div>
+          <IconButton icon="close" label="Close" onPress={onClose} />
+        </header>
+        <div class="sheet-content">{children}</div>
+        {actions && <footer class="sheet-actions">{actions}</footer>}
+      </div>
+    </dialog>
+  );
+}

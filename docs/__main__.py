@@ -1,4 +1,4 @@
-"""`make docs`: write docs/asyncapi.json, docs/schemas/ and the references made from the code.
+"""`make docs`: write docs/asyncapi.json, docs/schemas/, the references and the web app's types.
 
 Refuses, and says what to do, when the shape of a stored event changed without a new version.
 """
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from docs.programs import configuration_page
+from docs.web_types import WEB_MODEL, web_types
 from infra.documents import Documents, Schemas, document, event_schemas, log_part, write
 from infra.documents.asyncapi import REFS
 from infra.documents.files import SHAPES, Refused
@@ -45,13 +46,14 @@ def telemetry_page() -> str:
 def main() -> None:
     """Write what differs, and say so."""
     try:
-        written = write(FOLDER, documents())
+        written = [f"docs/{path}" for path in write(FOLDER, documents())]
+        written += [f"clients/web/src/model/{path}" for path in write(WEB_MODEL, web_types())]
     except Refused as refusal:
         sys.exit(str(refusal))
     for path in written:
-        print(f"docs/{path}")
+        print(path)
     if not written:
-        print("docs/ says what the code says.")
+        print("The documents say what the code says.")
 
 
 if __name__ == "__main__":

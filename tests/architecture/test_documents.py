@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from docs.__main__ import documents
+from docs.web_types import WEB_MODEL, web_types
 from events import GatewayEvent, OperatorEvent, SchedulerEvent, TaskEvent, WorkerEvent
 from events.protocol import frames
 from infra.documents import stale
@@ -54,6 +55,11 @@ def resolve(reference: str) -> Any:
     for step in reference.removeprefix("#/").split("/"):
         node = node[step]
     return node
+
+
+def test_the_types_of_the_web_app_are_what_the_code_says():
+    wrong = stale(WEB_MODEL, web_types())
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_documents_are_what_the_code_says():

@@ -1,0 +1,666 @@
+// Generated from the Python code by `make docs`. Do not edit.
+import type { ApprovalScope, InstructionMode, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
+
+export type Phase = "cancelled" | "failed" | "finished" | "queued" | "starting" | "waiting" | "working";
+
+export type Waiting = "" | "approval" | "budget" | "instruction" | "provider" | "question";
+
+export type Role = "member" | "owner";
+
+export type CredentialScope = "admin" | "approve" | "read" | "write";
+
+export type Effort = "" | "high" | "low" | "max" | "medium" | "xhigh";
+
+export type MessageRole = "agent" | "answer" | "person" | "question" | "summary";
+
+/** Answer a question. */
+export interface AnswerRequest {
+  readonly text: string;
+}
+
+/** A key to be made. Without `scopes` it may do all that its maker may. */
+export interface ApiKeyRequest {
+  readonly name: string;
+  readonly scopes?: ReadonlyArray<CredentialScope>;
+  readonly expires_at?: string | null;
+}
+
+/** Archive a task that has ended. */
+export interface ArchiveRequest {
+}
+
+/** Something kept under a name. `sha256` is of its bytes, in hexadecimal. */
+export interface Artifact {
+  readonly name: string;
+  readonly media_type: string;
+  readonly size_bytes: number;
+  readonly sha256: string;
+  readonly stored_at: string;
+  readonly version: number;
+}
+
+/** A task's artifacts, oldest first; of each name the newest. */
+export interface ArtifactList {
+  readonly data: ReadonlyArray<Artifact>;
+}
+
+/** Allow this much more, in millionths of a US dollar. */
+export interface BudgetRaiseRequest {
+  readonly cost_microusd: number;
+}
+
+/** Withdraw the work. */
+export interface CancelRequest {
+  readonly reason?: string;
+}
+
+/** The answer to a command: the task, and the version at which the command stands in it. */
+export interface CommandResult {
+  readonly task: string;
+  readonly version: number;
+}
+
+/** A registered device. A dead one gets nothing until it registers again. */
+export interface Device {
+  readonly id: string;
+  readonly kind: "apns" | "fcm" | "web";
+  readonly name: string;
+  readonly created_at: string;
+  readonly seen_at: string;
+  readonly dead_at: string | null;
+  readonly dead_reason: string;
+}
+
+/** All devices of a person, newest first. */
+export interface DeviceList {
+  readonly data: ReadonlyArray<Device>;
+}
+
+/** The keys of a PushSubscription, base64url: its public key, and the secret it shares. */
+export interface WebKeys {
+  readonly p256dh: string;
+  readonly auth: string;
+}
+
+/** A browser's PushSubscription, as `JSON.stringify` spells it. */
+export interface Subscription {
+  readonly endpoint: string;
+  readonly keys: WebKeys;
+}
+
+/** The push address of a device: `subscription` for web, `token` for apns and fcm. */
+export interface DeviceRequest {
+  readonly kind: "apns" | "fcm" | "web";
+  readonly subscription?: Subscription | null;
+  readonly token?: string;
+  readonly name?: string;
+}
+
+/** The address to which the browser goes now. */
+export interface Elsewhere {
+  readonly url: string;
+}
+
+/** Events as they are stored; `next` is the following page's `after`, null on the last. */
+export interface EventPage {
+  readonly data: ReadonlyArray<StoredEvent>;
+  readonly next: number | null;
+  readonly head: number;
+}
+
+/** One file of a diff, and how many lines were added to it and taken from it. */
+export interface ChangedFile {
+  readonly path: string;
+  readonly change: "added" | "copied" | "deleted" | "modified" | "renamed";
+  readonly insertions: number;
+  readonly deletions: number;
+  readonly is_binary: boolean;
+  readonly previous_path: string;
+}
+
+/** The files of a task's newest diff, in its order; `version` is the diff's. */
+export interface FileList {
+  readonly version: number;
+  readonly data: ReadonlyArray<ChangedFile>;
+}
+
+/** State of the server and of each part: "ok", or what is wrong. `degraded`: it is slower. */
+export interface Health {
+  readonly status: "degraded" | "ok" | "unavailable";
+  readonly parts: Readonly<Record<string, string>>;
+}
+
+/** An instruction: before the next model call (steer), or after the work (queue). */
+export interface InstructionRequest {
+  readonly text: string;
+  readonly mode?: InstructionMode;
+}
+
+/** Stop what runs now. */
+export interface InterruptRequest {
+}
+
+/** The person to invite. With an `email` they can also sign in by a mailed link. */
+export interface Invitation {
+  readonly name: string;
+  readonly role?: Role;
+  readonly email?: string;
+}
+
+/** Hand `url` (or the code) to the guest: it is good once, for a day. */
+export interface InvitationOffer {
+  readonly person: string;
+  readonly code: string;
+  readonly expires_at: string;
+  readonly url: string;
+}
+
+/** The current key-encryption key, and the number of secrets per key that wraps them. */
+export interface KeyEncryptionState {
+  readonly current: string;
+  readonly secrets: Readonly<Record<string, number>>;
+}
+
+/** An API key without its secret. */
+export interface ApiKeyInfo {
+  readonly key: string;
+  readonly name: string;
+  readonly scopes: ReadonlyArray<CredentialScope>;
+  readonly last_four: string;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  readonly used_at: string | null;
+}
+
+/** The person's keys; all of them fit. */
+export interface KeyPage {
+  readonly data: ReadonlyArray<ApiKeyInfo>;
+  readonly next: string | null;
+}
+
+/** One that is thrown. `owner` is an account, person or task; empty for the global one. */
+export interface KillSwitch {
+  readonly level: "account" | "global" | "person" | "task";
+  readonly owner: string;
+  readonly reason: string;
+  readonly thrown_at: string;
+}
+
+/** Request to set a kill switch; people whose tasks it stops see the reason. */
+export interface KillSwitchRequest {
+  readonly level: "account" | "global" | "person" | "task";
+  readonly reason: string;
+  readonly owner?: string;
+}
+
+/** One attempt's machine, from the request for it to its bill; null is what is not known yet. */
+export interface AttemptMachine {
+  readonly attempt: number;
+  readonly name: string;
+  readonly machine: string;
+  readonly region: string;
+  readonly requested_at: string;
+  readonly started_at: string | null;
+  readonly start_seconds: number | null;
+  readonly ended_at: string | null;
+  readonly outcome: string;
+  readonly billed_seconds: number | null;
+  readonly cost_microusd: number | null;
+}
+
+/** The machines a task had, one an attempt, oldest first. */
+export interface MachineList {
+  readonly data: ReadonlyArray<AttemptMachine>;
+}
+
+/** The mail address to which a sign-in link is sent. */
+export interface MailRequest {
+  readonly email: string;
+}
+
+/** The same answer for every address. */
+export interface MailTaken {
+  readonly detail: string;
+}
+
+/** The owner of a credential, and what it may be used for. */
+export interface Me {
+  readonly account: string;
+  readonly person: string;
+  readonly session: string;
+  readonly role: Role;
+  readonly scopes: ReadonlyArray<CredentialScope>;
+}
+
+/** A member of an account. `joined_at` is null while the person is only invited. */
+export interface Member {
+  readonly person: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly email: string | null;
+  readonly created_at: string;
+  readonly joined_at: string | null;
+}
+
+/** The account's members. */
+export interface MemberPage {
+  readonly data: ReadonlyArray<Member>;
+  readonly next: string | null;
+}
+
+/** A new API key. `token` is returned this once only. */
+export interface NewApiKey {
+  readonly key: string;
+  readonly token: string;
+  readonly name: string;
+  readonly scopes: ReadonlyArray<CredentialScope>;
+  readonly expires_at: string | null;
+}
+
+/** A code good for one device and ten minutes. `url` carries it in its fragment. */
+export interface PairingOffer {
+  readonly code: string;
+  readonly expires_at: string;
+  readonly url: string;
+}
+
+/** For which account; with the operator's token only. */
+export interface PairingRequest {
+  readonly account?: string;
+}
+
+/** A question of the agent that nobody has answered yet. */
+export interface Question {
+  readonly request: string;
+  readonly text: string;
+  readonly options: ReadonlyArray<string>;
+}
+
+/** A call that waits for approval; `command` or `diff` is exactly what it would do. */
+export interface Approval {
+  readonly request: string;
+  readonly title: string;
+  readonly digest: string;
+  readonly covers: string;
+  readonly expires_at: string;
+  readonly command: string;
+  readonly diff: string;
+}
+
+/** The pull request as the forge numbers and shows it. */
+export interface PullRequest {
+  readonly number: number;
+  readonly url: string;
+}
+
+/** Reason why a task failed: a stable code, what happened, what to do about it. */
+export interface Failure {
+  readonly reason: string;
+  readonly detail: string;
+  readonly remedy: string;
+}
+
+/** One task as it stands at `version`. Money in millionths of a US dollar. */
+export interface TaskState {
+  readonly id: string;
+  readonly account: string;
+  readonly version: number;
+  readonly phase: Phase;
+  readonly title: string;
+  readonly prompt: string;
+  readonly repository: Repository;
+  readonly model: string;
+  readonly submitted_at: string;
+  readonly updated_at: string;
+  readonly waiting: Waiting;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  readonly attempts: number;
+  readonly turns: number;
+  readonly tool_calls: number;
+  readonly cost_microusd: number;
+  readonly machine_cost_microusd: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly activity: string;
+  readonly command: string;
+  readonly plan: ReadonlyArray<PlanItem>;
+  readonly question: Question | null;
+  readonly approval: Approval | null;
+  readonly files_changed: number;
+  readonly insertions: number;
+  readonly deletions: number;
+  readonly branch: string;
+  readonly commit: string;
+  readonly pull_request: PullRequest | null;
+  readonly summary: string;
+  readonly outcome: string;
+  readonly failure: Failure | null;
+  readonly is_archived: boolean;
+  readonly is_quarantined: boolean;
+}
+
+/** Something a person or the agent said, and the version of the event that holds it. */
+export interface Message {
+  readonly version: number;
+  readonly at: string;
+  readonly role: MessageRole;
+  readonly text: string;
+}
+
+/** A task as it stood at `state.version`. `head` is the history's last version now. */
+export interface PastTask {
+  readonly state: TaskState;
+  readonly conversation: ReadonlyArray<Message>;
+  readonly head: number;
+}
+
+/** One thing wrong in a request. `pointer` is a JSON pointer (RFC 6901) into its body. */
+export interface Fault {
+  readonly pointer: string;
+  readonly detail: string;
+  readonly code: string;
+}
+
+/** Problem details. `retryable` means: the very same request may succeed later. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  readonly errors: ReadonlyArray<Fault>;
+  readonly retryable: boolean;
+  readonly request_id: string;
+}
+
+/** The kinds of push there are, and the `applicationServerKey` of the web's. */
+export interface PushKey {
+  readonly kinds: ReadonlyArray<"apns" | "fcm" | "web">;
+  readonly vapid_public_key: string;
+}
+
+/** One delivery attempt. `status` is the push service's HTTP status, 0 without a response. */
+export interface PushAttempt {
+  readonly number: number;
+  readonly begun_at: string;
+  readonly status: number | null;
+  readonly reason: string;
+  readonly seconds: number | null;
+}
+
+/** A push and its state. `about` is the event's tag. */
+export interface SentPush {
+  readonly id: string;
+  readonly task: string | null;
+  readonly version: number;
+  readonly class: "done" | "failed" | "needs_input" | "test" | "withdrawn";
+  readonly about: string;
+  readonly state: "accepted" | "dead" | "declined" | "expired" | "given_up" | "overtaken" | "seen" | "signed_out" | "waiting";
+  readonly created_at: string;
+  readonly due_at: string;
+  readonly expires_at: string;
+  readonly ended_at: string | null;
+  readonly attempts: ReadonlyArray<PushAttempt>;
+}
+
+/** Pushes, newest first; `next` is the `after` of the following page, null on the last. */
+export interface PushPage {
+  readonly data: ReadonlyArray<SentPush>;
+  readonly next: string | null;
+}
+
+/** The newest refresh token of a session. */
+export interface Renewal {
+  readonly refresh_token: string;
+}
+
+/** A repository the person can see. */
+export interface RepositoryInfo {
+  readonly full_name: string;
+  readonly clone_url: string;
+  readonly default_branch: string;
+  readonly private: boolean;
+  readonly description: string | null;
+  readonly pushed_at: string | null;
+}
+
+/** Some of the person's repositories; `next` is what `after` must be for more. */
+export interface RepositoryPage {
+  readonly data: ReadonlyArray<RepositoryInfo>;
+  readonly next: string | null;
+}
+
+/** The new role of a member. */
+export interface RoleChange {
+  readonly role: Role;
+}
+
+/** A stored secret without its value. `last4` is empty when the value is very short. */
+export interface SecretInfo {
+  readonly id: string;
+  readonly provider: string;
+  readonly name: string;
+  readonly version: number;
+  readonly last4: string;
+  readonly created_at: string;
+}
+
+/** The secrets the account keeps, without their values. */
+export interface SecretList {
+  readonly data: ReadonlyArray<SecretInfo>;
+}
+
+/** A secret to keep. */
+export interface SecretRequest {
+  readonly provider: "anthropic" | "forge";
+  readonly text: string;
+  readonly name?: string;
+}
+
+/** The model that answers when none is named, and the kind of its server. */
+export interface ModelOffered {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** A forge whose repositories may be named. */
+export interface ForgeOffered {
+  readonly kind: string;
+  readonly url: string;
+}
+
+/** The model, the forges and the sign-in methods that this server offers. */
+export interface ServerInfo {
+  readonly model: ModelOffered;
+  readonly forges: ReadonlyArray<ForgeOffered>;
+  readonly version: string;
+  readonly sign_in_methods: ReadonlyArray<string>;
+}
+
+/** A signed-in device: `token` is valid until `expires_at`; then exchange `refresh_token`. */
+export interface Session {
+  readonly token: string;
+  readonly expires_at: string;
+  readonly refresh_token: string;
+  readonly session: string;
+  readonly account: string;
+  readonly person: string;
+  readonly role: Role;
+}
+
+/** One of a person's sessions. */
+export interface SessionInfo {
+  readonly session: string;
+  readonly device: string;
+  readonly platform: string;
+  readonly created_at: string;
+  readonly seen_at: string;
+  readonly is_current: boolean;
+}
+
+/** The person's sessions; all of them fit. */
+export interface SessionPage {
+  readonly data: ReadonlyArray<SessionInfo>;
+  readonly next: string | null;
+}
+
+/** Spend limits per day and month (UTC), in micro-dollars; null: no limit is set. */
+export interface Limits {
+  readonly day_microusd?: number | null;
+  readonly month_microusd?: number | null;
+}
+
+/** Amount spent of a limit, and amount reserved for running calls. */
+export interface Spend {
+  readonly day_microusd: number;
+  readonly month_microusd: number;
+  readonly reserved_microusd: number;
+}
+
+/** The limits an account or a person may spend, and the amounts spent this day and month. */
+export interface Allowance {
+  readonly limits: Limits;
+  readonly spent: Spend;
+}
+
+/** The budgets of the account, shared by all its people, and of the person who asks. */
+export interface SettingsKept {
+  readonly account: Allowance;
+  readonly person: Allowance;
+}
+
+/** Budgets to set; what is left out is not limited, but for an account's day. */
+export interface SettingsRequest {
+  readonly account?: Limits;
+  readonly person?: Limits;
+}
+
+/** Name and platform a device reports. */
+export interface SignInDevice {
+  readonly name?: string;
+  readonly platform?: string;
+}
+
+/** A code (of a pairing, an invitation or a mailed link), and what the device calls itself. */
+export interface SignIn {
+  readonly code: string;
+  readonly device?: SignInDevice;
+}
+
+/** The switches that are thrown. */
+export interface SwitchList {
+  readonly data: ReadonlyArray<KillSwitch>;
+}
+
+/** Tasks, newest first; `next` is the `after` of the following page, null on the last. */
+export interface TaskPage {
+  readonly data: ReadonlyArray<TaskState>;
+  readonly next: string | null;
+}
+
+/** The repository to work on; without `base`, from its default branch. */
+export interface RepositoryRequest {
+  readonly url: string;
+  readonly base?: string;
+}
+
+/** The limits of a task; 0 means no limit. Money in millionths of a US dollar. */
+export interface BudgetRequest {
+  readonly cost_microusd?: number | null;
+  readonly turns?: number;
+  readonly wall_seconds?: number;
+}
+
+/** A new task on a repository. */
+export interface TaskRequest {
+  readonly prompt: string;
+  readonly repository: RepositoryRequest;
+  readonly model?: string;
+  readonly effort?: Effort;
+  readonly budget?: BudgetRequest;
+  readonly policy?: Policy;
+}
+
+/** The cost of one reply of the model, in tokens and millionths of a US dollar. */
+export interface ModelReply {
+  readonly version: number;
+  readonly at: string;
+  readonly model: string;
+  readonly turn: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cache_creation_input_tokens: number;
+  readonly cache_read_input_tokens: number;
+  readonly cost_microusd: number;
+}
+
+/** The cost of a task's model calls, in all and reply by reply, oldest first. */
+export interface TaskUsage {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cost_microusd: number;
+  readonly data: ReadonlyArray<ModelReply>;
+}
+
+/** For one entry to the stream, where no header can be sent. */
+export interface Ticket {
+  readonly ticket: string;
+  readonly expires_at: string;
+}
+
+/** Usage of the calls of one day, model, task or person. */
+export interface UsageLine {
+  readonly key: string;
+  readonly calls: number;
+  readonly presumed: number;
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cache_creation_input_tokens: number;
+  readonly cache_read_input_tokens: number;
+  readonly cost_microusd: number;
+  readonly own_key_microusd: number;
+}
+
+/** The cost of the model calls of some days: `since` and `until` are whole days in UTC. */
+export interface UsagePage {
+  readonly since: string;
+  readonly until: string;
+  readonly by: "day" | "model" | "person" | "task";
+  readonly data: ReadonlyArray<UsageLine>;
+}
+
+/** Allow or deny what the agent asked to do; with scope `task`, similar calls too. */
+export interface VerdictRequest {
+  readonly digest: string;
+  readonly verdict: Verdict;
+  readonly reason?: string;
+  readonly scope?: ApprovalScope;
+}
+
+/** Answer the question `request`, on the stream. */
+export interface QuestionAnswerRequest {
+  readonly request: string;
+  readonly text: string;
+}
+
+/** Answer the request `request`, on the stream. `digest` is that of what was seen. */
+export interface ApprovalAnswerRequest {
+  readonly request: string;
+  readonly digest: string;
+  readonly verdict: Verdict;
+  readonly reason?: string;
+  readonly scope?: ApprovalScope;
+}
+
+/** The arguments of each operation of a `cmd` frame. */
+export interface CommandArguments {
+  readonly submit: TaskRequest;
+  readonly instruct: InstructionRequest;
+  readonly answer: QuestionAnswerRequest;
+  readonly approve: ApprovalAnswerRequest;
+  readonly interrupt: InterruptRequest;
+  readonly cancel: CancelRequest;
+  readonly archive: ArchiveRequest;
+  readonly budget: BudgetRaiseRequest;
+}

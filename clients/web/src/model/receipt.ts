@@ -1,0 +1,36 @@
+// What is known of a command the person gave: kept here, sent, in the log, acted on, or refused.
+import type { CommandArguments, Problem } from "./api.gen.ts";
+
+export type CommandId = string;
+export type CommandOp = keyof CommandArguments;
+
+/** A command as the outbox keeps it. `task` is empty for a submit; times are Unix milliseconds. */
+export interface Command<Op extends CommandOp = CommandOp> {
+  readonly id: CommandId;
+  readonly op: Op;
+  readonly task: string;
+  readonly args: CommandArguments[Op];
+  readonly at: number;
+  /** The draft this came from: it dies when the command is acknowledged. */
+  readonly draft?: string;
+}
+
+/** `at` is when it was kept, in Unix milliseconds; `loggedAt` as the event has it. */
+export type Receipt = { readonly command: Command; readonly at: number } & (
+  | { readonly state: "kept" }
+  | { readonly state: "sent"; readonly problem: Problem | null }
+  | {
+      readonly state: "logged";
+      readonly task: string;
+      readonly version: number;
+      readonly loggedAt: string | null;
+    }
+  | {
+      readonly state: "acted";
+      readonly task: string;
+      readonly version: number;
+      readonly loggedAt: string;
+      readonly actedAt: number;
+    }
+  | { readonly state: "refused"; readonly problem: Problem }
+);

@@ -1,0 +1,34 @@
+// The app's state: built once in main.tsx, reached by every screen with `useApp()`.
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { Api } from "../line/api.ts";
+import type { Clock } from "./clock.ts";
+import type { Commands } from "./commands.ts";
+import type { Connection } from "./connection.ts";
+import type { Drafts } from "./drafts.ts";
+import type { Inbox } from "./inbox.ts";
+import type { Preferences } from "./preferences.ts";
+import type { Router } from "./router.ts";
+import type { Session } from "./session.ts";
+import type { Tasks } from "./tasks.ts";
+
+export interface App {
+  readonly session: Session;
+  readonly connection: Connection;
+  readonly inbox: Inbox;
+  readonly tasks: Tasks;
+  readonly commands: Commands;
+  readonly drafts: Drafts;
+  readonly clock: Clock;
+  readonly api: Api;
+  readonly router: Router;
+  readonly preferences: Preferences;
+}
+
+export const AppContext = createContext<App | null>(null);
+
+export function useApp(): App {
+  const app = useContext(AppContext);
+  if (app === null) throw new Error("useApp() is used outside <AppContext.Provider>.");
+  return app;
+}

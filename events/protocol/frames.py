@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from events.protocol.api.task_shapes import Phase, PullRequest, Waiting
 from events.protocol.problem import Problem
-from events.protocol.task_state import Phase, Waiting
 
 SUBPROTOCOL: Final = "errand.v1+json"
 MAX_FRAME_BYTES: Final = 64 * 1024
@@ -188,8 +188,33 @@ class Heads(ToDevice, frozen=True, tag="head"):
     versions: dict[str, int]
 
 
-class Line(ToDevice, frozen=True, tag="line"):
-    """One task in the inbox, as it stands at `version`. A later line replaces an earlier one."""
+AskKind = Literal["question", "approval", "budget", "instruction"]
+
+
+class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The request of a task to a person; `title` is one line of text, cut with … where it is long.
+
+    `is_whole`: all that is asked stands here, so it can be answered from here: the command and the
+    digest of an approval, the options of a question. Otherwise it is to be opened first.
+    """
+
+    kind: AskKind
+    title: str
+    request: str = ""
+    is_whole: bool = False
+    options: tuple[str, ...] = ()
+    command: str = ""
+    covers: str = ""
+    digest: str = ""
+    expires_at: datetime | None = None
+
+
+class Line(ToDevice, frozen=True, tag="line", omit_defaults=True):
+    """One task in the inbox, as it stands at `version`. A later line replaces an earlier one.
+
+    A field that is absent is empty, zero or false. `since` is when the present phase or waiting
+    began; `retry_at` when a task that waits for the model provider goes on by itself.
+    """
 
     task: str
     version: int
@@ -198,6 +223,19 @@ class Line(ToDevice, frozen=True, tag="line"):
     waiting: Waiting
     cost_microusd: int
     updated_at: datetime
+    repository: str = ""
+    submitted_at: datetime | None = None
+    since: datetime | None = None
+    asks: Ask | None = None
+    retry_at: datetime | None = None
+    budget_microusd: int = 0
+    files_changed: int = 0
+    insertions: int = 0
+    deletions: int = 0
+    branch: str = ""
+    pull_request: PullRequest | None = None
+    outcome: str = ""
+    is_archived: bool = False
 
 
 class Ack(ToDevice, frozen=True, tag="ack"):

@@ -29,7 +29,7 @@ def beyond(state: S, recorded: Recorded) -> S | None:
         case TaskErased():
             return None
         case TaskCancelled():
-            changes["phase"] = "cancelled"
+            changes |= {"phase": "cancelled", "since": recorded.at}
         case TaskArchived():
             changes["is_archived"] = True
         case TaskInstructed():

@@ -1,25 +1,24 @@
 """A task as people see it, folded from its history. Pure.
 
 The projector keeps this state in Postgres and Redis; the gateway folds it itself when both are
-behind what was asked for. It is also the JSON that `GET /v1/tasks/{id}` answers.
+behind what was asked for. Its shape stands in `events.protocol.api.task_shapes`.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, assert_never, get_args
+from typing import Any, Final, assert_never, get_args
 
-import msgspec
 from msgspec.structs import replace
 
 from events import (
-    AccountId,
     ApprovalAnswered,
     ApprovalRequested,
     ArtifactStored,
     AttemptEnded,
     AttemptStarted,
     BranchPushed,
+    Budget,
     BudgetExhausted,
     BudgetRaised,
     GatewayEvent,
@@ -31,14 +30,11 @@ from events import (
     ModelFailed,
     ModelReplied,
     ModelRequested,
-    PlanItem,
     PlanUpdated,
     PullRequestOpened,
     QuestionAnswered,
     QuestionAsked,
     Recorded,
-    Repository,
-    RequestId,
     SchedulerEvent,
     SnapshotTaken,
     TaskAbandoned,
@@ -47,7 +43,6 @@ from events import (
     TaskErased,
     TaskFailed,
     TaskFinished,
-    TaskId,
     TaskInstructed,
     TaskInterrupted,
     TaskSubmitted,
@@ -58,96 +53,34 @@ from events import (
     WorkspacePrepared,
 )
 from events.protocol import quarantine, quarantined_task
+from events.protocol.api.task_shapes import (
+    ENDED,
+    Approval,
+    ExhaustedBudget,
+    Failure,
+    Phase,
+    PullRequest,
+    Question,
+    TaskBudget,
+    TaskState,
+    Waiting,
+    title_of,
+)
 
-Phase = Literal["queued", "starting", "working", "waiting", "finished", "failed", "cancelled"]
-Waiting = Literal["", "question", "approval", "budget", "provider", "instruction"]
-ENDED: frozenset[Phase] = frozenset({"finished", "failed", "cancelled"})
-_TITLE_CHARACTERS = 80
-
-
-class Question(msgspec.Struct, frozen=True):
-    """A question of the agent that nobody has answered yet."""
-
-    request: RequestId
-    text: str
-    options: tuple[str, ...] = ()
-
-
-class Approval(msgspec.Struct, frozen=True):
-    """A call that waits for approval; `command` or `diff` is exactly what it would do."""
-
-    request: RequestId
-    title: str
-    digest: str
-    covers: str
-    expires_at: datetime
-    command: str = ""
-    diff: str = ""
-
-
-class PullRequest(msgspec.Struct, frozen=True):
-    """The pull request as the forge numbers and shows it."""
-
-    number: int
-    url: str
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """Reason why a task failed: a stable code, what happened, what to do about it."""
-
-    reason: str
-    detail: str
-    remedy: str
-
-
-class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One task as it stands at `version`. Money in millionths of a US dollar.
-
-    `is_quarantined`: its history cannot be folded any further; `failure` says why.
-    """
-
-    id: TaskId
-    account: AccountId
-    version: int
-    phase: Phase
-    title: str
-    prompt: str
-    repository: Repository
-    model: str
-    submitted_at: datetime
-    updated_at: datetime
-    waiting: Waiting = ""
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    attempts: int = 0
-    turns: int = 0
-    tool_calls: int = 0
-    cost_microusd: int = 0
-    machine_cost_microusd: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    activity: str = ""
-    command: str = ""
-    plan: tuple[PlanItem, ...] = ()
-    question: Question | None = None
-    approval: Approval | None = None
-    files_changed: int = 0
-    insertions: int = 0
-    deletions: int = 0
-    branch: str = ""
-    commit: str = ""
-    pull_request: PullRequest | None = None
-    summary: str = ""
-    outcome: str = ""
-    failure: Failure | None = None
-    is_archived: bool = False
-    is_quarantined: bool = False
-
-
-def title_of(prompt: str) -> str:
-    """Make a title of a prompt: its first line with words on it, at most 80 characters."""
-    line = next((line.strip() for line in prompt.splitlines() if line.strip()), "Untitled")
-    return line if len(line) <= _TITLE_CHARACTERS else line[: _TITLE_CHARACTERS - 1].rstrip() + "…"
+__all__ = [
+    "ENDED",
+    "Approval",
+    "ExhaustedBudget",
+    "Failure",
+    "Phase",
+    "PullRequest",
+    "Question",
+    "TaskBudget",
+    "TaskState",
+    "Waiting",
+    "evolve",
+    "title_of",
+]
 
 
 def evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
@@ -176,7 +109,12 @@ def _evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
         return None
     state = replace(state, version=recorded.version, updated_at=recorded.at)
     change = _CHANGES.get(type(event))
-    return state if change is None else change(state, event, recorded.at)
+    if change is None:
+        return state
+    changed = change(state, event, recorded.at)
+    if changed.phase == state.phase and changed.waiting == state.waiting:
+        return changed
+    return replace(changed, since=recorded.at)
 
 
 def _quarantined(state: TaskState | None, recorded: Recorded, reason: str) -> TaskState | None:
@@ -185,7 +123,9 @@ def _quarantined(state: TaskState | None, recorded: Recorded, reason: str) -> Ta
     detail = f"Its history cannot be read beyond version {state.version}: {reason}"
     failure = Failure(quarantine.REASON, detail, quarantine.REMEDY)
     state = replace(state, version=recorded.version, updated_at=recorded.at, is_quarantined=True)
-    return replace(_ended(state, recorded.at, phase="failed"), failure=failure)
+    is_news = state.phase not in ENDED
+    state = replace(_ended(state, recorded.at, phase="failed"), failure=failure)
+    return replace(state, since=recorded.at) if is_news else state
 
 
 def _submitted(recorded: Recorded, event: TaskSubmitted) -> TaskState:
@@ -200,21 +140,30 @@ def _submitted(recorded: Recorded, event: TaskSubmitted) -> TaskState:
         model=event.model,
         submitted_at=recorded.at,
         updated_at=recorded.at,
+        since=recorded.at,
+        budget=_begun(event.budget),
+        policy=event.policy,
     )
+
+
+def _begun(budget: Budget) -> TaskBudget:
+    return TaskBudget(budget.cost_microusd, budget.turns, budget.wall_seconds, budget)
 
 
 def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
     match event:
         case TaskInstructed() if state.phase in ENDED:
+            state = _forget_shared_limit(state)
             return replace(
                 state, phase="queued", ended_at=None, failure=None, outcome="", is_archived=False
             )
         case TaskInstructed(mode=mode):
+            state = _forget_shared_limit(state)
             reasons: tuple[Waiting, ...] = ("instruction", "provider")
             asked: tuple[Waiting, ...] = ("question", "approval") if mode == "steer" else ()
             return _waits_no_more(state, *reasons, *asked)
-        case BudgetRaised():
-            return _waits_no_more(state, "budget")
+        case BudgetRaised(cost_microusd=cost):
+            return _waits_no_more(_raised(state, cost), "budget")
         case QuestionAnswered(request=request):
             is_meant = state.question is not None and state.question.request == request
             return _waits_no_more(state, "question") if is_meant else state
@@ -242,6 +191,7 @@ def _staffed(state: TaskState, event: SchedulerEvent, at: datetime) -> TaskState
                 waiting=_still(state),
                 question=None,
                 approval=None,
+                retry_at=None,
                 attempts=max(attempt, state.attempts),
                 activity="",
                 command="",
@@ -269,20 +219,21 @@ def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
         case ModelReplied():
             return _replied(state, event, at)
         case ModelRequested():
-            return _if_open(_works(state), activity="Thinking", command="")
+            state = _if_open(_works(state), activity="Thinking", command="")
+            return replace(state, budget_exhausted=None) if state.budget_exhausted else state
         case PlanUpdated(items=items):
             return replace(state, plan=items)
         case AttemptStarted(attempt=attempt):
             return _taken_up(state, attempt, at)
         case ModelFailed(retry_at=retry_at):
-            return _waits(state, "provider") if retry_at else state
+            return _if_open(_waits(state, "provider"), retry_at=retry_at) if retry_at else state
         case QuestionAsked(request=request, text=text, options=options):
             question = Question(request, text, options)
             return _if_open(_waits(state, "question"), question=question)
         case ApprovalRequested():
             return _if_open(_waits(state, "approval"), approval=_shown(event))
         case BudgetExhausted():
-            return _waits(state, "budget")
+            return replace(_waits(state, "budget"), budget_exhausted=_met(event))
         case WorkspacePrepared(base=base):
             return replace(state, repository=replace(state.repository, base=base))
         case BranchPushed(branch=branch, commit=commit):
@@ -302,7 +253,7 @@ def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
 def _ended(state: TaskState, at: datetime, **changes: object) -> TaskState:
     if state.phase in ENDED:
         return state
-    waits: dict[str, object] = {"waiting": "", "question": None, "approval": None}
+    waits: dict[str, object] = {"waiting": "", **_NOTHING_ASKED}
     return replace(state, ended_at=at, activity="", command="", **waits, **changes)
 
 
@@ -336,21 +287,23 @@ def _if_open(state: TaskState, **changes: object) -> TaskState:
 
 
 def _waits(state: TaskState, waiting: Waiting) -> TaskState:
-    open_no_more: dict[str, object] = {"question": None, "approval": None}
     return _if_open(
-        state, phase="waiting", waiting=waiting, activity="", command="", **open_no_more
+        state, phase="waiting", waiting=waiting, activity="", command="", **_NOTHING_ASKED
     )
 
 
 def _taken_up(state: TaskState, attempt: int, at: datetime) -> TaskState:
     """Begin an attempt: it asks its question again by itself, but an interruption outlives it."""
     waiting = _still(state)
+    if state.budget_exhausted:
+        state = replace(state, budget_exhausted=None)
     return _if_open(
         state,
         phase="waiting" if waiting else "working",
         waiting=waiting,
         question=None,
         approval=None,
+        retry_at=None,
         attempts=max(attempt, state.attempts),
         started_at=state.started_at or at,
         activity="",
@@ -370,7 +323,32 @@ def _works(state: TaskState) -> TaskState:
     if not state.waiting and state.phase != "waiting" and not (state.question or state.approval):
         return state
     phase: Phase = "working" if state.phase == "waiting" else state.phase
-    return replace(state, phase=phase, waiting="", question=None, approval=None)
+    return replace(state, phase=phase, waiting="", question=None, approval=None, retry_at=None)
+
+
+def _met(event: BudgetExhausted) -> ExhaustedBudget:
+    return ExhaustedBudget(event.scope, event.spent, event.limit, event.resets_at)
+
+
+def _raised(state: TaskState, cost_microusd: int) -> TaskState:
+    """Raise the budget as the worker does: when turns or time ran out, by what was submitted."""
+    met = state.budget_exhausted
+    if (limits := state.budget) is None:  # an older version folded it
+        return replace(state, budget_exhausted=None)
+    scope, submitted = met.scope if met else "cost", limits.submitted
+    raised = TaskBudget(
+        cost_microusd=limits.cost_microusd and limits.cost_microusd + cost_microusd,
+        turns=limits.turns + (submitted.turns if scope == "turns" else 0),
+        wall_seconds=limits.wall_seconds + (submitted.wall_seconds if scope == "wall" else 0),
+        submitted=submitted,
+    )
+    return replace(state, budget=raised, budget_exhausted=None)
+
+
+def _forget_shared_limit(state: TaskState) -> TaskState:
+    """Forget that a limit was met that tasks share: it may have been raised since."""
+    is_shared = state.budget_exhausted and state.budget_exhausted.scope in {"person", "account"}
+    return replace(state, budget_exhausted=None) if is_shared else state
 
 
 def _shown(event: ApprovalRequested) -> Approval:
@@ -385,6 +363,9 @@ def _shown(event: ApprovalRequested) -> Approval:
     )
 
 
+_NOTHING_ASKED: Final[Mapping[str, object]] = MappingProxyType(
+    {"question": None, "approval": None, "retry_at": None}
+)
 _Change = Callable[[TaskState, Any, datetime], TaskState]
 _GROUPS: Final = ((GatewayEvent, _asked), (SchedulerEvent, _staffed), (WorkerEvent, _worked))
 _OFTEN: Final[Mapping[type, _Change]] = {

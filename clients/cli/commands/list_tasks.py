@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Final, get_args
 
 import click
@@ -81,11 +82,11 @@ def table_of(tasks: Sequence[TaskState], console: Console, *, now_seconds: float
     for task, short in zip(tasks, short_ids(ids), strict=True):
         cells = [
             task.id if is_whole else short,
-            _age(task, now_seconds),
-            format_short_phase(task),
+            _span(task.submitted_at, now_seconds),
+            _phase(task, now_seconds),
         ]
         cells += [_one_line(task.title), *[_repository(task)] * has_repository]
-        cells += [event_view.format_usd(task.cost_microusd)] * has_cost
+        cells += [_cost(task, has_budget=has_repository)] * has_cost
         cells += [_pull_request(task, is_whole=is_whole)] * has_cost
         table.add_row(*map(Text, cells))
         for line in _pending_requests(task):
@@ -98,14 +99,28 @@ def _pending_requests(task: TaskState) -> Iterator[str]:
         yield f"? {_one_line(task.question.text)}"
     if task.approval:
         yield f"? {_one_line(task.approval.title)}"
+    if task.waiting == "budget" and task.budget_exhausted:
+        yield f"? {event_view.format_limit(task.budget_exhausted, task.id)}"
 
 
 def _one_line(text: str) -> str:
     return " ".join(event_view.plain(text).split())
 
 
-def _age(task: TaskState, now_seconds: float) -> str:
-    seconds = max(0.0, now_seconds - task.submitted_at.timestamp())
+def _phase(task: TaskState, now_seconds: float) -> str:
+    """Return the phase, and for how long a task has been waiting."""
+    phase = format_short_phase(task)
+    return f"{phase}, {_span(task.since, now_seconds)}" if task.waiting and task.since else phase
+
+
+def _cost(task: TaskState, *, has_budget: bool) -> str:
+    spent = event_view.format_usd(task.cost_microusd)
+    limit = task.budget.cost_microusd if task.budget else 0
+    return f"{spent} of {event_view.format_usd(limit)}" if limit and has_budget else spent
+
+
+def _span(since: datetime, now_seconds: float) -> str:
+    seconds = max(0.0, now_seconds - since.timestamp())
     for unit_seconds, unit in _AGES:
         if seconds >= unit_seconds:
             return f"{int(seconds // unit_seconds)} {unit}"

@@ -23,6 +23,7 @@ from clients.cli.view import event_view
 from events import (
     ApprovalAnswered,
     AttemptStarted,
+    BudgetRaised,
     ModelReplied,
     ModelRequested,
     QuestionAnswered,
@@ -32,6 +33,7 @@ from events import (
     TaskFailed,
     TaskFinished,
     TaskInstructed,
+    TaskSubmitted,
     ToolCompleted,
     ToolStarted,
 )
@@ -71,6 +73,7 @@ class TaskWatcher:
         self._is_json = is_json
         self._since: datetime | None = None
         self._cost_microusd = 0
+        self._limit_microusd = 0
         self._said = ""
         self._has_ended = False
         self._is_caught_up = False
@@ -106,7 +109,8 @@ class TaskWatcher:
             case CaughtUp():
                 await self._catch_up()
             case PositionLost():
-                self._asked, self._has_ended, self._cost_microusd = None, False, 0
+                self._asked, self._has_ended = None, False
+                self._cost_microusd = self._limit_microusd = 0
             case TaskNotFound():
                 raise CliError(
                     f"There is no task {self._task} in your account.",
@@ -141,6 +145,10 @@ class TaskWatcher:
             self._has_ended = True
         if isinstance(event, ModelReplied):
             self._cost_microusd += event.cost_microusd
+        elif isinstance(event, TaskSubmitted):
+            self._limit_microusd = event.budget.cost_microusd
+        elif isinstance(event, BudgetRaised) and self._limit_microusd:
+            self._limit_microusd += event.cost_microusd
         if isinstance(event, HumanRequest):
             self._asked = event
         elif isinstance(event, _SETTLES):
@@ -170,7 +178,9 @@ class TaskWatcher:
         lines = event_view.plain(text).strip().splitlines()
         if self._status is not None and lines:
             spent = event_view.format_usd(self._cost_microusd)
-            self._status.update(Text(f"{lines[-1][:80]}  {spent}", style="dim"))
+            limit = self._limit_microusd
+            of = f" of {event_view.format_usd(limit)}" if limit else ""
+            self._status.update(Text(f"{lines[-1][:80]}  {spent}{of}", style="dim"))
 
     def _ask_or_stop(self) -> None:
         """Show the prompt for a pending request; remove one that was answered elsewhere."""

@@ -46,6 +46,7 @@ from events import (
     WorkspacePrepared,
     plain_text,
 )
+from events.protocol.api.task_shapes import ExhaustedBudget
 
 _OUTPUT_LINES = 12
 _DIFF_LINES = 40
@@ -205,7 +206,7 @@ def _outcome(recorded: Recorded) -> Text | None:
             then = "; retrying" if retry_at else ""
             return _line("!", f"The model call failed ({kind}): {detail}{then}", "yellow")
         case BudgetExhausted():
-            return _line("$", _at_limit(recorded.event, recorded.task), "red")
+            return _line("$", format_limit(recorded.event, recorded.task), "red")
         case ArtifactStored(blob=blob) if blob.size_bytes == 0:
             return None  # an empty diff is not worth a line
         case ArtifactStored(name=name, blob=blob):
@@ -306,7 +307,7 @@ def _line(mark: str, text: str, style: str) -> Text:
     return Text(f"{mark} {plain(text).strip()}", style=style)
 
 
-def _at_limit(met: BudgetExhausted, task: str) -> str:
+def format_limit(met: BudgetExhausted | ExhaustedBudget, task: str) -> str:
     """Return which limit a task has reached and how to continue."""
     match met.scope:
         case "cost":

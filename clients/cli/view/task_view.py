@@ -110,6 +110,11 @@ def _facts(state: TaskState) -> Iterator[str]:
 
 
 def _named_facts(state: TaskState) -> Iterator[tuple[str, str]]:
+    if state.waiting and state.since:
+        yield "Waiting since", f"{state.since:%Y-%m-%d %H:%M:%S} UTC"
+    if state.retry_at:
+        yield "Goes on by itself", f"{state.retry_at:%Y-%m-%d %H:%M:%S} UTC"
+    yield "Budget", _budget(state)
     yield "Now", state.activity
     yield "Command", state.command
     if question := state.question:
@@ -120,6 +125,8 @@ def _named_facts(state: TaskState) -> Iterator[tuple[str, str]]:
         yield "Needs approval", approval.title
         yield "Would run", approval.diff or approval.command
         yield "Request", approval.request
+    if state.budget_exhausted:
+        yield "Limit reached", event_view.format_limit(state.budget_exhausted, state.id)
     yield "To answer", answer_hint(state)
     yield "To continue", resume_hint(state)
     yield "Branch", state.branch
@@ -127,6 +134,21 @@ def _named_facts(state: TaskState) -> Iterator[tuple[str, str]]:
         yield "Pull request", state.pull_request.url
     if state.failure:
         yield "Failed", f"{state.failure.detail} {state.failure.remedy}"
+
+
+def _budget(state: TaskState) -> str:
+    """Return what is used of each limit of a task; empty without limits."""
+    if (limits := state.budget) is None:
+        return ""
+    used = []
+    if limits.cost_microusd:
+        spent, limit = map(event_view.format_usd, (state.cost_microusd, limits.cost_microusd))
+        used.append(f"{spent} of {limit}")
+    if limits.turns:
+        used.append(f"{state.turns} of {limits.turns} turns")
+    if limits.wall_seconds:
+        used.append(f"at most {limits.wall_seconds / 60:.0f} minutes of work")
+    return ", ".join(used)
 
 
 def _changed(before: TaskState, after: TaskState) -> Iterator[str]:

@@ -68,15 +68,16 @@ class TaskQueries:
     async def get(self, history: History, *, at_least: int = 0) -> TaskState:
         """Return a task's state, at version `at_least` or later if the log has come that far.
 
-        Raises Refused: 404 when the account has no such task, 503 when the log was needed and did
-        not answer.
+        One that an older version folded is folded from the log instead, if that answers. Raises
+        Refused: 404 when the account has no such task, 503 when the log was needed and did not
+        answer.
         """
         known = await self._from_redis(history)
-        if known is None or known.version < at_least:
+        if not _is_enough(known, at_least):
             stored = await self._from_postgres(history)
-            known = max((s for s in (known, stored) if s), key=lambda s: s.version, default=None)
-        if known is None or known.version < at_least:
-            known = await self._from_log(history, known)
+            known = max((s for s in (known, stored) if s), key=_usefulness, default=None)
+        if not _is_enough(known, at_least):
+            known = await self._folded(history, known, at_least)
         if known is None:
             raise not_found()
         return known
@@ -126,12 +127,33 @@ class TaskQueries:
             return None
         return _owned(content, history)
 
+    async def _folded(
+        self, history: History, known: TaskState | None, at_least: int
+    ) -> TaskState | None:
+        if known is None or not known.is_outdated:
+            return await self._from_log(history, known)
+        try:
+            return await self._from_log(history, None)
+        except Refused:
+            if known.version < at_least:
+                raise
+            return known
+
     async def _from_log(self, history: History, known: TaskState | None) -> TaskState | None:
         try:
             news = await self._log.read(history, after=known.version if known else 0)
         except Unavailable:
             raise unavailable("The event log does not answer at the moment.") from None
         return reduce(evolve, news, known)
+
+
+def _is_enough(known: TaskState | None, at_least: int) -> bool:
+    return known is not None and known.version >= at_least and not known.is_outdated
+
+
+def _usefulness(state: TaskState) -> tuple[bool, int]:
+    """Order states: one that this version folded, which can be folded on, before any older."""
+    return not state.is_outdated, state.version
 
 
 def _owned(content: bytes | str | None, history: History) -> TaskState | None:

@@ -14,6 +14,7 @@ from events.protocol import frames
 from events.protocol.task_state import TaskState
 from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
+from services.gateway.stream.rules.inbox_line import line_of
 
 _MAX_LINES: Final = 100
 
@@ -76,23 +77,9 @@ class Inbox:
         if known is not None and known[0] >= state.version:
             return
         self._lines.pop(state.id, None)
-        line = _spell(state)
+        line = frames.encode(line_of(state))
         self._lines[state.id] = (state.version, line)
         while len(self._lines) > _MAX_LINES:
             del self._lines[next(iter(self._lines))]
         for reader in self.readers:
             reader.line(state.id, line)
-
-
-def _spell(state: TaskState) -> bytes:
-    return frames.encode(
-        frames.Line(
-            task=state.id,
-            version=state.version,
-            phase=state.phase,
-            title=state.title,
-            waiting=state.waiting,
-            cost_microusd=state.cost_microusd,
-            updated_at=state.updated_at,
-        )
-    )

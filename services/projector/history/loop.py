@@ -77,6 +77,7 @@ class HistoryLoop:
                 await self._store.claim()
                 self._stand_by(is_standby=False)
                 at = (await checkpoint_of(self._store, self._event_log)).sequence
+                await self._warn_of_outdated()
             except AnotherProjectorActive as reason:
                 self._stand_by(is_standby=True)
                 trouble, seconds = str(reason), _STANDBY_SECONDS
@@ -92,6 +93,15 @@ class HistoryLoop:
                 _log.warning("projector.waiting", reason=trouble)
             await _pause(stopping, seconds)
         return None
+
+    async def _warn_of_outdated(self) -> None:
+        """Warn of tasks whose state lacks what this version folds, until they are rebuilt."""
+        if tasks := await self._store.outdated():
+            _log.warning(
+                "projector.states_outdated",
+                tasks=tasks,
+                remedy="errand projector rebuild --accept-differences",
+            )
 
     def _stand_by(self, *, is_standby: bool) -> None:
         self.is_standby = is_standby

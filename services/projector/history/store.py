@@ -115,6 +115,14 @@ class Store:
         )
         return {TaskId(row["task"]): decode(row["state"]) for row in rows}
 
+    async def outdated(self) -> int:
+        """Count the tasks whose state an older version folded. Raises PostgresUnavailable."""
+        query = (
+            f"SELECT count(*) FROM {self._schema}.task "  # noqa: S608 - our own name
+            "WHERE state IS NOT NULL AND state->>'budget' IS NULL"
+        )
+        return int(await self._reading.attempt(lambda link: link.fetchval(query)))
+
     async def apply(self, changes: Changes, *, before: int) -> None:
         """Write rows and move the checkpoint from `before` to where the changes end.
 

@@ -31,11 +31,16 @@ UNKNOWN: Final = LiveState(None, NOWHERE, is_proven=False)
 
 
 def decode_live_state(state: bytes | str | None, sequence: bytes | str | None) -> LiveState:
-    """Decode the state that Redis has of a task; UNKNOWN when it is unusable."""
+    """Decode the state that Redis has of a task; UNKNOWN when it is unusable.
+
+    So is one that an older version folded: the history is read, and what is missing comes of it.
+    """
     if state is None or sequence is None:
         return UNKNOWN
     try:
         known = decode(state)
+        if known.is_outdated:
+            return UNKNOWN
         return LiveState(known, Head(known.version, int(sequence)), is_proven=False)
     except (msgspec.MsgspecError, ValueError):  # another version's
         return UNKNOWN

@@ -59,6 +59,26 @@ def test_the_pull_request_is_a_number_where_there_is_room() -> None:
     assert "errand/dates-0a1b2c" in listed(100)[1]
 
 
+def test_a_waiting_task_shows_for_how_long_and_what_its_budget_is() -> None:
+    waiting = task_state(
+        phase="waiting",
+        waiting="budget",
+        cost_microusd=2_000_000,
+        submitted_at="2027-01-15T05:00:00Z",
+        since="2027-01-15T07:48:00Z",
+        budget={"cost_microusd": 2_000_000},
+        budget_exhausted={"scope": "cost", "spent": 2_000_000, "limit": 2_000_000},
+    )
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=True, color_system=None)
+    show_table(table_of([waiting], console, now_seconds=NOW_SECONDS), console)
+
+    _, row, asks = out.getvalue().splitlines()
+    assert "waiting: budget, 12 min" in row
+    assert "$2.00 of $2.00" in row
+    assert "? $2.00 of $2.00 spent" in asks
+
+
 def test_ids_are_as_long_as_it_takes_to_tell_them_apart() -> None:
     twins = [replace(TASKS[0], id=TaskId("task_" + "a" * 12 + each + "b" * 13)) for each in "xy"]
     out = io.StringIO()

@@ -48,6 +48,29 @@ def test_the_newest_diff_of_the_branch_is_found():
     assert find_stored_diff(story(TaskInstructed(text="x"))) is None
 
 
+def test_a_state_says_since_when_it_waits_for_what_and_how_much_it_may_spend():
+    shown = text(
+        task_view(
+            past(
+                9,
+                phase="waiting",
+                waiting="budget",
+                since="2026-01-01T00:05:00Z",
+                cost_microusd=1_500_000,
+                turns=40,
+                budget={"cost_microusd": 2_000_000, "turns": 40, "wall_seconds": 3600},
+                budget_exhausted={"scope": "turns", "spent": 40, "limit": 40},
+            )
+        )
+    )
+    assert "Waiting since: 2026-01-01 00:05:00 UTC" in shown
+    assert "Budget: $1.50 of $2.00, 40 of 40 turns, at most 60 minutes of work" in shown
+    assert "Limit reached: 40 of 40 turns are used." in shown
+
+    retrying = past(9, phase="waiting", waiting="provider", retry_at="2026-01-01T00:06:00Z")
+    assert "Goes on by itself: 2026-01-01 00:06:00 UTC" in text(task_view(retrying))
+
+
 def test_a_state_is_shown_with_all_it_holds():
     shown = text(
         task_view(

@@ -1,5 +1,5 @@
 // Generated from the Python code by `make docs`. Do not edit.
-import type { ApprovalScope, InstructionMode, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
+import type { ApprovalScope, Budget, InstructionMode, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
 
 export type Phase = "cancelled" | "failed" | "finished" | "queued" | "starting" | "waiting" | "working";
 
@@ -300,6 +300,22 @@ export interface Failure {
   readonly remedy: string;
 }
 
+/** The limits of a task as they stand: what was submitted and every raise since. */
+export interface TaskBudget {
+  readonly cost_microusd?: number;
+  readonly turns?: number;
+  readonly wall_seconds?: number;
+  readonly submitted?: Budget;
+}
+
+/** A limit that is met. Scopes cost, person, account: micro-dollars; turns; wall: seconds. */
+export interface ExhaustedBudget {
+  readonly scope: "account" | "cost" | "person" | "turns" | "wall";
+  readonly spent: number;
+  readonly limit: number;
+  readonly resets_at?: string | null;
+}
+
 /** One task as it stands at `version`. Money in millionths of a US dollar. */
 export interface TaskState {
   readonly id: string;
@@ -338,6 +354,11 @@ export interface TaskState {
   readonly failure: Failure | null;
   readonly is_archived: boolean;
   readonly is_quarantined: boolean;
+  readonly since: string | null;
+  readonly budget: TaskBudget | null;
+  readonly budget_exhausted: ExhaustedBudget | null;
+  readonly retry_at: string | null;
+  readonly policy: Policy | null;
 }
 
 /** Something a person or the agent said, and the version of the event that holds it. */

@@ -1,5 +1,5 @@
 // Generated from the Python code by `make docs`. Do not edit.
-import type { Phase, Problem, Waiting } from "./api.gen.ts";
+import type { Phase, Problem, PullRequest, Waiting } from "./api.gen.ts";
 
 export type Visibility = "active" | "background";
 
@@ -128,6 +128,19 @@ export interface Heads {
   readonly versions: Readonly<Record<string, number>>;
 }
 
+/** The request of a task to a person; `title` is one line of text, cut with … where it is long. */
+export interface Ask {
+  readonly kind: "approval" | "budget" | "instruction" | "question";
+  readonly title: string;
+  readonly request?: string;
+  readonly is_whole?: boolean;
+  readonly options?: ReadonlyArray<string>;
+  readonly command?: string;
+  readonly covers?: string;
+  readonly digest?: string;
+  readonly expires_at?: string | null;
+}
+
 /** One task in the inbox, as it stands at `version`. A later line replaces an earlier one. */
 export interface Line {
   readonly t: "line";
@@ -138,6 +151,19 @@ export interface Line {
   readonly waiting: Waiting;
   readonly cost_microusd: number;
   readonly updated_at: string;
+  readonly repository?: string;
+  readonly submitted_at?: string | null;
+  readonly since?: string | null;
+  readonly asks?: Ask | null;
+  readonly retry_at?: string | null;
+  readonly budget_microusd?: number;
+  readonly files_changed?: number;
+  readonly insertions?: number;
+  readonly deletions?: number;
+  readonly branch?: string;
+  readonly pull_request?: PullRequest | null;
+  readonly outcome?: string;
+  readonly is_archived?: boolean;
 }
 
 /** The command is stored in the log, at this version of this task. */

@@ -56,7 +56,9 @@ async def test_a_question_rings_once_whoever_dies_and_is_withdrawn(pushing_stack
         await eventually(lambda: shown(task), seconds=60)
         read = outside.to(browser)[0]["notification"]
         assert read["data"]["version"] == str(question.version)
-        assert read["navigate"] == f"{stack.gateway_url}/tasks/{task['id']}"
+        assert (
+            read["navigate"] == f"{stack.gateway_url}/t/{task['id']}?ask={question.event.request}"
+        )
 
         path = f"/v1/tasks/{task['id']}/cancel"
         await phone.post(path, {"reason": "no more"})

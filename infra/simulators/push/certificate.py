@@ -1,4 +1,7 @@
-"""A certificate authority for one run, and a certificate of it for the loopback address."""
+"""A certificate authority for one run, and a certificate of it for the loopback address.
+
+It is Apple's push service, too, for a client that finds that name at the loopback address.
+"""
 
 import ssl
 from datetime import datetime, timedelta
@@ -25,7 +28,9 @@ def make_authority(directory: Path, now: datetime) -> tuple[Path, ssl.SSLContext
         .sign(authority_key, hashes.SHA256())
     )
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
-    names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    names = x509.SubjectAlternativeName(
+        [x509.IPAddress(IPv4Address("127.0.0.1")), x509.DNSName("web.push.apple.com")]
+    )
     leaf = (
         _begun(_name("push"), issuer, key, now)
         .add_extension(names, critical=False)

@@ -22,6 +22,7 @@ from services.gateway.push.delivery_log import DeliveryLog
 from services.gateway.push.devices import Devices
 from services.gateway.push.log_follower import MAX_HISTORIES, LogFollower
 from services.gateway.push.notification.state import EMPTY_STATE, fold_notices
+from services.gateway.push.notification.vapid_contact import problem_of_contact
 from services.gateway.push.providers.all import PushProviders
 from services.gateway.push.providers.apns import Apns, ProviderToken
 from services.gateway.push.providers.fcm import AccessToken, Fcm, GoogleAccount
@@ -128,8 +129,8 @@ def _trusted(ca_file: str) -> ssl.SSLContext | bool:
 def _web(settings: PushSettings, client: httpx.AsyncClient, clock: Clock) -> WebPush | None:
     if not settings.vapid_private_key:
         return None
-    if not settings.vapid_contact.startswith(("mailto:", "https:")):
-        raise Misconfigured("VAPID_CONTACT must be a mailto: or https: address of yours.")
+    if wrong := problem_of_contact(settings.vapid_contact):
+        raise Misconfigured(wrong)
     try:
         vapid = Vapid(settings.vapid_private_key, settings.vapid_contact, clock)
     except ValueError:

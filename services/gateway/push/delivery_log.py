@@ -49,6 +49,7 @@ class SentPush(msgspec.Struct, frozen=True, kw_only=True, rename={"push_class": 
     seen: its person was looking at the task. overtaken: answered, or something newer happened,
     before it was sent. expired, signed_out: too late; the session was ended. declined: the push
     service refused it. dead: the device's address is invalid. given_up: all attempts failed.
+    withheld: a withdrawal that would have been one more card on this device, saying nothing.
     """
 
     id: str

@@ -12,10 +12,11 @@ from uuid import UUID, uuid5
 
 from events import AccountId, PersonId, TaskId
 from infra.runtime.clock import Clock
+from services.gateway.problems import Refused
 from services.gateway.push.notification.message import DELIVERY_OPTIONS, WAIT
 from services.gateway.push.notification.outcome import Outcome
 from services.gateway.push.notification.policy import DuePush, NextState, State
-from services.gateway.push.notification.state import Notice, PushClass
+from services.gateway.push.notification.state import ASKS, Notice, PushClass
 from services.gateway.stores.database import Pool, across_accounts, within
 
 LEASE: Final = timedelta(seconds=30)
@@ -89,6 +90,11 @@ _FORGET: Final = """
     DELETE FROM accounts.push p USING accounts.device d
     WHERE d.device = p.device AND d.account = $1 AND p.task = $2
 """
+_WAITING: Final = """
+    SELECT count(*) FROM read.task
+    WHERE account = $1 AND phase = 'waiting' AND waiting = ANY($2) AND task <> $3
+"""
+_ASKED_KINDS: Final = sorted({ask.kind for ask in ASKS.values()})
 _SWEEP: Final = "DELETE FROM accounts.push WHERE ended_at < $1"
 _SWEEP_DEAD: Final = "DELETE FROM accounts.device WHERE dead_at < $1"
 _POSITION: Final = """
@@ -204,6 +210,17 @@ class PushQueue:
         now = self._clock()
         async with within(self._pool, due.account) as connection:
             await connection.execute(_SETTLE, due.push, due.leased_until, why, now, now)
+
+    async def count_waiting(self, account: AccountId, but: TaskId) -> int | None:
+        """Return how many tasks of an account wait for an answer, without one; None when unknown.
+
+        The read model says it, which may be a moment behind the log.
+        """
+        try:
+            async with within(self._pool, account) as connection:
+                return int(await connection.fetchval(_WAITING, account, _ASKED_KINDS, but))
+        except Refused:
+            return None
 
     async def forget(self, account: AccountId, task: TaskId) -> None:
         """Delete all pushes of an erased task: they contain its title."""

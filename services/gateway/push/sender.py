@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID
 
 from prometheus_client import Counter, Histogram
@@ -19,7 +20,7 @@ from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.gateway.problems import Refused
 from services.gateway.push.attention import Attention
-from services.gateway.push.notification.address import read
+from services.gateway.push.notification.address import adds_a_card, read
 from services.gateway.push.notification.message import Message, headline
 from services.gateway.push.notification.policy import (
     DuePush,
@@ -27,7 +28,7 @@ from services.gateway.push.notification.policy import (
     reason_to_skip,
     state_after_attempt,
 )
-from services.gateway.push.notification.state import EMPTY_STATE, NotificationState
+from services.gateway.push.notification.state import EMPTY_STATE, Ask, NotificationState
 from services.gateway.push.providers.all import PushProviders
 from services.gateway.push.queue import PushQueue
 from services.gateway.queries.fold_cache import FoldCache
@@ -95,20 +96,26 @@ class PushSender:
     async def deliver(self, due: DuePush) -> None:
         """Deliver a claimed push. One that could not be checked is left to the next claim."""
         try:
-            why = await self._reason_to_skip(due)
+            state = await self._state_of(due)
+            why = await self._reason_to_skip(due, state)
             if why is not None:
                 await self._pushes.leave_unsent(due, why)
                 _pushes.labels(due.kind, why).inc()
             elif await self._pushes.begin(due):
-                await self._try(due)
+                await self._try(due, state)
         except (Refused, Unavailable) as away:
             _log.warning("push.postponed", push=due.push, reason=str(away))
 
-    async def _reason_to_skip(self, due: DuePush) -> State | None:
-        why = reason_to_skip(due, await self._state_of(due), self._clock())
-        if why is not None or due.task is None or due.tries or due.push_class == "withdrawn":
+    async def _reason_to_skip(self, due: DuePush, state: NotificationState) -> State | None:
+        why = reason_to_skip(due, state, self._clock())
+        if why is not None or due.task is None or due.tries:
             return why
-        is_looking = await self._attention.is_looking(due.person, due.task, due.version)
+        version = due.version
+        if due.push_class == "withdrawn":
+            if not adds_a_card(read(due.address or b"")):
+                return None
+            version = 0  # who shows the task at all sees there that it is settled
+        is_looking = await self._attention.is_looking(due.person, due.task, version)
         return "seen" if is_looking else None
 
     async def _state_of(self, due: DuePush) -> NotificationState:
@@ -116,8 +123,8 @@ class PushSender:
             return EMPTY_STATE
         return (await self._states.get(History(due.account, due.task))).state
 
-    async def _try(self, due: DuePush) -> None:
-        message = self._message(due)
+    async def _try(self, due: DuePush, state: NotificationState) -> None:
+        message = await self._message(due, state)
         begun_at = self._clock()
         outcome = await self._providers.send(read(due.address or b""), message)
         now = self._clock()
@@ -136,16 +143,34 @@ class PushSender:
             state=then.state,
         )
 
-    def _message(self, due: DuePush) -> Message:
-        path = f"/tasks/{due.task}" if due.task else "/"
+    async def _message(self, due: DuePush, state: NotificationState) -> Message:
+        ask = state.shown_ask
         return Message(
             push=due.push,
             push_class=due.push_class,
             collapse=due.task or "test",
-            headline=headline(due.about, due.push_class),
+            headline=headline(due.about, due.push_class, state.notice.verdict),
             text=due.title or _TEST_TEXT,
-            url=f"{self._public_url}{path}",
+            url=f"{self._public_url}{_path(due, ask)}",
             expires_at=due.expires_at,
             task=due.task,
             version=due.version,
+            kind=ask.kind if ask else "",
+            request=ask.request if ask else "",
+            badge=await self._badge(due, state),
         )
+
+    async def _badge(self, due: DuePush, state: NotificationState) -> int | None:
+        if due.task is None:
+            return None
+        others = await self._pushes.count_waiting(due.account, due.task)
+        return None if others is None else others + bool(state.open_asks)
+
+
+def _path(due: DuePush, ask: Ask | None) -> str:
+    """Return the path that a notification opens: of what is asked, where it still is."""
+    if due.task is None:
+        return "/"
+    if due.push_class != "needs_input" or ask is None:
+        return f"/t/{due.task}"
+    return f"/t/{due.task}?ask={quote(ask.request or ask.kind, safe='')}"

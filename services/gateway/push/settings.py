@@ -10,7 +10,7 @@ class PushSettings:
     vapid_private_key: str = ""
     """Web Push: private key, base64url of 32 bytes; without it browsers are not offered push."""
     vapid_contact: str = ""
-    """Web Push: contact of the operator, `mailto:` or `https:`."""
+    """Web Push: contact of the operator, `mailto:` or `https:`, of a public host."""
     web_push_hosts: str = (
         "fcm.googleapis.com updates.push.services.mozilla.com *.push.apple.com *.notify.windows.com"
     )

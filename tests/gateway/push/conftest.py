@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,11 +29,29 @@ from services.gateway.push.devices import Device
 from services.gateway.push.notification.address import ApnsAddress, FcmAddress
 from services.gateway.stores.database import create_pool, prepare_schema
 from services.gateway.tasks.access import Principal
-from tests.kit.fakes.push_services import Browser, MovableClock, PushWorld, push_world, web_address
+from tests.kit.fakes.push_services import (
+    APPLE,
+    Browser,
+    MovableClock,
+    PushWorld,
+    push_world,
+    web_address,
+)
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.gateway import World, a_world
 
 ASKED = QuestionAsked(request=RequestId("req_1"), call=CallId("call_1"), text="Which one?")
+
+
+@pytest.fixture
+def apple_is_here(monkeypatch):
+    """Apple's push service for browsers is found at the loopback address, and nowhere else."""
+    found = socket.getaddrinfo
+
+    def here(host, *args, **named):
+        return found("127.0.0.1" if host in (APPLE, APPLE.encode()) else host, *args, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", here)
 
 
 @pytest.fixture
@@ -101,6 +120,14 @@ class Rig:
         assert web is not None
         browser = self.outside.browser(web.vapid.public_key)
         made = await self.push.devices.register(who, web_address(browser), "b")
+        return browser, made.device
+
+    async def iphone(self, who: Principal) -> tuple[Browser, Device]:
+        """A browser of Apple's, registered; of use with `apple_is_here`."""
+        web = self.push.providers.web
+        assert web is not None
+        browser = self.outside.apple_browser(web.vapid.public_key)
+        made = await self.push.devices.register(who, web_address(browser), "iphone")
         return browser, made.device
 
     async def phone(self, who: Principal, kind: str) -> Device:

@@ -122,7 +122,8 @@ async def test_a_test_push_arrives_and_says_how_it_went(world, ada, outside):
     assert [a["status"] for a in sent["attempts"]] == [201]
     assert (await ada.post(path, key=key)).json() == sent
     [read] = outside.to(browser)
-    assert read["notification"]["data"] == {"push": sent["id"], "class": "test"}
+    ids = {"push": sent["id"], "class": "test", "replaces": "test"}
+    assert read["notification"]["data"] == ids
     is_problem(await ada.http.post(path), 400, "idempotency_key_missing")
 
 
@@ -163,7 +164,7 @@ async def test_a_question_reaches_the_browser_of_who_asked_for_the_work(world, a
     version = await world.append(ada.history(task), ASKED)
     await eventually(lambda: len(outside.to(browser)), seconds=30)
     [read] = outside.to(browser)
-    assert read["notification"]["navigate"] == f"{world.url}/tasks/{task}"
+    assert read["notification"]["navigate"] == f"{world.url}/t/{task}?ask=req_1"
     assert read["notification"]["data"]["version"] == str(version)
     assert outside.to(bobs) == []
     path = f"/v1/devices/{device['id']}/pushes"

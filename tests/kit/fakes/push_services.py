@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.hazmat.primitives import hashes
@@ -24,6 +25,7 @@ from services.gateway.push.settings import PushSettings
 
 VAPID_KEY = urlsafe_b64encode(b"\x01" * 32).decode().rstrip("=")
 DAY = timedelta(days=1)
+APPLE = "web.push.apple.com"
 
 
 def base64url(content: bytes) -> str:
@@ -70,9 +72,33 @@ class Browser:
         return padded[:-1]
 
     def read(self, taken: ReceivedPush) -> dict[str, Any]:
-        """Read a push as the JSON it is."""
+        """Read a push as the JSON it is, by the strictest reading of a declarative push message."""
         read: dict[str, Any] = msgspec.json.decode(self.decrypt(taken.request.body))
+        shown = msgspec.convert(read, _Declarative).notification
+        assert shown.mutable is read["mutable"]
+        assert read.get("app_badge") == shown.app_badge, "current and older WebKit read the same"
+        assert urlsplit(shown.navigate).scheme in ("http", "https"), "an address without a base"
         return read
+
+
+class _Shown(msgspec.Struct, forbid_unknown_fields=True):
+    title: Annotated[str, msgspec.Meta(min_length=1)]
+    body: str
+    navigate: str
+    tag: Annotated[str, msgspec.Meta(min_length=1)]
+    data: dict[str, str]
+    mutable: bool
+    app_badge: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    silent: bool = False
+
+
+class _Declarative(msgspec.Struct, forbid_unknown_fields=True):
+    """A declarative push message, and nothing else."""
+
+    web_push: Literal[8030]
+    notification: _Shown
+    mutable: bool
+    app_badge: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 def web_address(browser: Browser) -> WebAddress:
@@ -107,7 +133,7 @@ class PushWorld:
         return {
             "vapid_private_key": VAPID_KEY,
             "vapid_contact": "mailto:ada@example.com",
-            "web_push_hosts": self.origin.removeprefix("https://"),
+            "web_push_hosts": f"{self.origin.removeprefix('https://')} {self._apple_host}",
             "apns_url": self.origin,
             "apns_key": str(key),
             "apns_key_id": apns.KEY_ID,
@@ -122,12 +148,21 @@ class PushWorld:
         """A browser that has said yes to whoever has this key."""
         return Browser(self.origin + self.services.browsers.subscribe(application_server_key))
 
+    def apple_browser(self, application_server_key: str) -> Browser:
+        """A browser of Apple's; who pushes to it has to find `APPLE` here (`apple_is_here`)."""
+        path = self.services.browsers.subscribe(application_server_key)
+        return Browser(f"https://{self._apple_host}{path}")
+
+    @property
+    def _apple_host(self) -> str:
+        return f"{APPLE}:{urlsplit(self.origin).port}"
+
     def order(self, service: Any, **more: Any) -> None:
         self.services.order(Fault(service=service, **more))
 
     def to(self, browser: Browser) -> list[dict[str, Any]]:
         """Every push taken for a browser, read."""
-        path = browser.endpoint.removeprefix(self.origin)
+        path = urlsplit(browser.endpoint).path
         return [browser.read(taken) for taken in self.services.taken if taken.address == path]
 
 
@@ -157,10 +192,13 @@ def message(now: datetime, **changes: Any) -> Message:
         "collapse": "task_" + "a" * 26,
         "headline": "A question for you",
         "text": "Fix the parser",
-        "url": "https://errand.example/tasks/task_" + "a" * 26,
+        "url": "https://errand.example/t/task_" + "a" * 26 + "?ask=req_1",
         "expires_at": now + DAY,
         "task": "task_" + "a" * 26,
         "version": 7,
+        "kind": "question",
+        "request": "req_1",
+        "badge": 3,
     }
     return Message(**{**known, **changes})
 

@@ -417,7 +417,7 @@ export interface SentPush {
   readonly version: number;
   readonly class: "done" | "failed" | "needs_input" | "test" | "withdrawn";
   readonly about: string;
-  readonly state: "accepted" | "dead" | "declined" | "expired" | "given_up" | "overtaken" | "seen" | "signed_out" | "waiting";
+  readonly state: "accepted" | "dead" | "declined" | "expired" | "given_up" | "overtaken" | "seen" | "signed_out" | "waiting" | "withheld";
   readonly created_at: string;
   readonly due_at: string;
   readonly expires_at: string;

@@ -22,6 +22,7 @@ Kind = Literal["web", "apns", "fcm"]
 _MAX_ENDPOINT_CHARACTERS: Final = 2048
 _UNCOMPRESSED: Final = b"\x04"
 _SECRET_BYTES: Final = 16
+_APPLE: Final = ".push.apple.com"
 _HTTPS_PORT: Final = 443
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _APNS_TOKEN: Final = re.compile(r"(?:[0-9a-fA-F]{2}){32,100}")
@@ -128,6 +129,17 @@ def is_allowed(endpoint: str, hosts: Sequence[str]) -> bool:
     if "\\" in endpoint or " " in endpoint:  # clients differ in what they make of these
         return False
     return any(_fits(parts.hostname, port, allowed) for allowed in hosts)
+
+
+def adds_a_card(address: Address) -> bool:
+    """Return whether the device shows every push as a card of its own, and none in silence.
+
+    Apple's browsers honour neither `tag` nor `silent`, and end a subscription whose pushes show
+    nothing.
+    """
+    if not isinstance(address, WebAddress):
+        return False
+    return (urlsplit(address.endpoint).hostname or "").endswith(_APPLE)
 
 
 def _fits(host: str, port: int, allowed: str) -> bool:

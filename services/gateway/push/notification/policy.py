@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple, assert_never
 import msgspec
 
 from events import AccountId, PersonId, TaskId
-from services.gateway.push.notification.message import Message
+from services.gateway.push.notification.address import adds_a_card, read
+from services.gateway.push.notification.message import Message, is_news
 from services.gateway.push.notification.outcome import (
     MAX_ATTEMPTS,
     InvalidAddress,
@@ -28,8 +29,9 @@ State = Literal[
     "declined",
     "dead",
     "given_up",
+    "withheld",
 ]
-Unsent = Literal["overtaken", "expired", "signed_out", "dead"]
+Unsent = Literal["overtaken", "expired", "signed_out", "dead", "withheld"]
 
 
 class DuePush(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +70,8 @@ class NextState(NamedTuple):
 def reason_to_skip(due: DuePush, state: NotificationState, now: datetime) -> Unsent | None:
     """Return the reason not to send a push (any more); None to send it.
 
-    A withdrawal is for devices that may be showing something; others need none.
+    A withdrawal is for devices that may be showing something; others need none. Where it cannot
+    take a card back but only add one, it is sent if it says something by itself.
     """
     if due.address is None:
         return "dead"
@@ -79,7 +82,9 @@ def reason_to_skip(due: DuePush, state: NotificationState, now: datetime) -> Uns
     if due.task is None:
         return None
     is_needed = due.push_class != "withdrawn" or due.was_shown
-    return None if is_needed and state.notice.version == due.version else "overtaken"
+    if not is_needed or state.notice.version != due.version:
+        return "overtaken"
+    return "withheld" if not is_news(state.notice) and adds_a_card(read(due.address)) else None
 
 
 def state_after_attempt(

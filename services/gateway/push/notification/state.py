@@ -61,11 +61,16 @@ ENDS: Final[Mapping[str, PushClass]] = {
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Notification to show since `version`. `about` is the event's tag; withdrawn means: none."""
+    """Notification to show since `version`. `about` is the event's tag; withdrawn means: none.
+
+    `ask` is what is asked, or what was settled; `verdict` is how an approval was answered.
+    """
 
     version: int = 0
     push_class: PushClass = "withdrawn"
     about: str = ""
+    ask: Ask | None = None
+    verdict: str = ""
 
 
 class NotificationState(msgspec.Struct, frozen=True):
@@ -82,6 +87,13 @@ class NotificationState(msgspec.Struct, frozen=True):
     def audience(self) -> frozenset[PersonId]:
         """Recipients: who submitted the task, and who instructed it last."""
         return frozenset(PersonId(name) for name in (self.submitter, self.instructor) if name)
+
+    @property
+    def shown_ask(self) -> Ask | None:
+        """The request that a notification leads to: its own, or another while that is answered."""
+        if self.notice.push_class != "needs_input" or self.notice.ask in self.open_asks:
+            return self.notice.ask
+        return min(self.open_asks, default=self.notice.ask)
 
 
 EMPTY_STATE: Final = NotificationState()
@@ -130,7 +142,8 @@ def evolve(state: NotificationState, recorded: Recorded) -> NotificationState:
     if tag in ASKS:
         return _asked(state, recorded, _ask(ASKS[tag], event))
     if tag in SETTLES:
-        return _withdraw(state, recorded, state.open_asks - {_ask(SETTLES[tag], event)})
+        settles = _ask(SETTLES[tag], event)
+        return _withdraw(state, recorded, state.open_asks - {settles}, settles=settles)
     return state
 
 
@@ -138,18 +151,24 @@ def _asked(state: NotificationState, recorded: Recorded, ask: Ask) -> Notificati
     """Add a request. A worker that resumes a task asks again: that changes nothing."""
     if ask in state.open_asks:
         return state
-    notice = Notice(recorded.version, "needs_input", tag_of(recorded.event))
+    notice = Notice(recorded.version, "needs_input", tag_of(recorded.event), ask)
     return replace(state, open_asks=state.open_asks | {ask}, notice=notice)
 
 
 def _withdraw(
-    state: NotificationState, recorded: Recorded, still_open: frozenset[Ask]
+    state: NotificationState,
+    recorded: Recorded,
+    still_open: frozenset[Ask],
+    *,
+    settles: Ask | None = None,
 ) -> NotificationState:
     """Withdraw the notice when no request is open any more."""
     state = replace(state, open_asks=still_open)
     if still_open or state.notice.push_class == "withdrawn":
         return state
-    return replace(state, notice=Notice(recorded.version, "withdrawn", tag_of(recorded.event)))
+    verdict = str(getattr(recorded.event, "verdict", ""))
+    tag = tag_of(recorded.event)
+    return replace(state, notice=Notice(recorded.version, "withdrawn", tag, settles, verdict))
 
 
 def _ask(ask: Ask, event: object) -> Ask:

@@ -121,6 +121,7 @@ def payload(message: Message) -> bytes:
             "thread-id": message.collapse,
             "category": message.push_class,
             "interruption-level": "time-sensitive" if message.is_urgent else "active",
+            **({} if message.badge is None else {"badge": message.badge}),
         }
     return msgspec.json.encode({"aps": aps, "errand": {**message.ids, "url": message.url}})
 

@@ -1,7 +1,8 @@
 """Web Push: RFC 8030 (the call), RFC 8291 (the encryption), RFC 8292 (VAPID, who calls).
 
 The body is a declarative push message (WebKit's and the Push API's `web_push: 8030`): a browser
-that knows them shows it without a service worker, others hand it to theirs.
+that knows them shows it without a service worker, others hand it to theirs. `mutable` and
+`app_badge` stand in both places where browsers look for them.
 """
 
 from base64 import urlsafe_b64encode
@@ -18,7 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from infra.runtime.clock import Clock
-from services.gateway.push.notification.address import WebAddress, decoded, is_allowed
+from services.gateway.push.notification.address import (
+    WebAddress,
+    adds_a_card,
+    decoded,
+    is_allowed,
+)
 from services.gateway.push.notification.message import Message
 from services.gateway.push.notification.outcome import (
     InvalidAddress,
@@ -63,19 +69,22 @@ class Vapid:
         return f"vapid t={token}, k={self.public_key}"
 
 
-class _Notification(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     title: str
     body: str
     navigate: str
     tag: str
     data: dict[str, str]
+    mutable: bool  # hand it to the service worker first, which may close what is shown
+    app_badge: int | None = None
     silent: bool = False
 
 
-class _Declared(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Declared(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     web_push: int
     notification: _Notification
-    mutable: bool = False  # hand it to the service worker first
+    mutable: bool
+    app_badge: int | None = None
 
 
 class WebPush(NamedTuple):
@@ -98,7 +107,8 @@ class WebPush(NamedTuple):
             "Content-Type": "application/octet-stream",
             "Authorization": self.vapid.authorization(address.endpoint),
         }
-        body = encrypted(declared(message), address)
+        is_silent = message.is_withdrawal and not adds_a_card(address)
+        body = encrypted(declared(message, is_silent=is_silent), address)
         try:
             answer = await self.client.post(address.endpoint, headers=headers, content=body)
         except httpx.TransportError as error:
@@ -111,21 +121,24 @@ class WebPush(NamedTuple):
         )
 
 
-def declared(message: Message) -> bytes:
+def declared(message: Message, *, is_silent: bool = False) -> bytes:
     """Return a message as a declarative push message.
 
     Browsers insist on something visible for every push, so a withdrawal replaces what is shown
-    (same tag) without a sound; a service worker may close it instead.
+    (same tag) without a sound. A service worker closes what has the tag `replaces`, then shows it.
     """
     shown = _Notification(
         title=message.headline,
         body=message.text,
         navigate=message.url,
         tag=message.collapse,
-        data=message.ids,
-        silent=message.is_withdrawal,
+        data={**message.ids, "replaces": message.collapse},
+        mutable=True,
+        app_badge=message.badge,
+        silent=is_silent,
     )
-    return msgspec.json.encode(_Declared(8030, shown, mutable=message.is_withdrawal))
+    push = _Declared(web_push=8030, notification=shown, mutable=True, app_badge=message.badge)
+    return msgspec.json.encode(push)
 
 
 def encrypted(content: bytes, address: WebAddress) -> bytes:

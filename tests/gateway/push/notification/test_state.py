@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from events import (
     AccountId,
+    ApprovalAnswered,
+    ApprovalRequested,
     BudgetExhausted,
     BudgetRaised,
     CallId,
@@ -29,6 +31,7 @@ from events import (
     TaskSubmitted,
 )
 from services.gateway.push.log_follower import news_of
+from services.gateway.push.notification.message import headline, is_news
 from services.gateway.push.notification.state import ASKS, ENDS, SETTLES, concerns, fold_history
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -48,6 +51,21 @@ def asked(request="req_1"):
 
 def answered(request="req_1"):
     return QuestionAnswered(request=RequestId(request), text="the first")
+
+
+APPROVAL = ApprovalRequested(
+    request=RequestId("req_1"),
+    call=CallId("call_1"),
+    tool="bash",
+    title="git push",
+    digest="d" * 64,
+    covers="git push",
+    expires_at=NOON,
+)
+
+
+def approved(verdict):
+    return ApprovalAnswered(request=RequestId("req_1"), digest="d" * 64, verdict=verdict)
 
 
 def history(*events, by=ADA):
@@ -125,6 +143,31 @@ def test_what_is_still_asked_stays(ask, other):
 def test_two_asks_are_withdrawn_when_both_are_settled():
     events = (SUBMITTED, asked("req_1"), asked("req_2"), answered("req_2"), answered("req_1"))
     assert notices(*events) == [(2, "needs_input"), (3, "needs_input"), (5, "withdrawn")]
+
+
+def test_a_notification_leads_to_its_ask_and_to_another_when_that_is_answered():
+    two = (SUBMITTED, asked("req_1"), asked("req_2"))
+    assert fold_history(history(*two)).shown_ask == ("question", "req_2")
+    assert fold_history(history(*two, answered("req_2"))).shown_ask == ("question", "req_1")
+    assert fold_history(history(SUBMITTED, SPENT)).shown_ask == ("budget", "")
+    assert fold_history(history(SUBMITTED, DONE)).shown_ask is None
+
+
+@pytest.mark.parametrize(
+    ("ask", "settle", "said"),
+    [
+        (APPROVAL, approved("allow"), "Allowed on another device"),
+        (APPROVAL, approved("deny"), "Denied on another device"),
+        (asked(), answered(), "Answered on another device"),
+        (SPENT, BudgetRaised(cost_microusd=5), "Budget raised on another device"),
+        (asked(), TaskInstructed(text="never mind"), "Nothing to do any more"),
+        (asked(), TaskCancelled(), "Nothing to do any more"),
+    ],
+)
+def test_a_withdrawal_says_how_it_was_settled(ask, settle, said):
+    notice = fold_history(history(SUBMITTED, ask, settle)).notice
+    assert headline(notice.about, notice.push_class, notice.verdict) == said
+    assert is_news(notice) == (said != "Nothing to do any more")
 
 
 def test_a_worker_that_asks_again_what_is_open_is_no_news():

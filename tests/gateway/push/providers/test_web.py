@@ -1,11 +1,40 @@
 """Web Push, against a push service that refuses what the RFCs let it refuse."""
 
+import dataclasses
+from urllib.parse import urlsplit
+
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from infra.runtime.settings import Misconfigured
+from infra.simulators.push.http2 import Request
+from services.gateway.push.assembly import open_providers
 from services.gateway.push.notification.address import WebAddress
+from services.gateway.push.notification.message import DELIVERY_OPTIONS
 from services.gateway.push.notification.outcome import InvalidAddress, Rejection, Success
 from services.gateway.push.providers.web import Vapid, encrypted
-from tests.kit.fakes.push_services import Browser, header, message, unbase64url, web_address
+from tests.kit.fakes.push_services import (
+    VAPID_KEY,
+    Browser,
+    header,
+    message,
+    unbase64url,
+    web_address,
+)
+
+CONTACTS_OF_NOBODY = [
+    "ada@example.com",
+    "mailto:ada",
+    "mailto:ada@localhost",
+    "mailto:ada@errand.local",
+    "mailto:ada@errand.invalid",
+    "mailto: ada@example.com",
+    "mailto:<ada@example.com>",
+    "https://localhost",
+    "https://gateway:8443/",
+    "https://127.0.0.1/",
+    "http://errand.dev",
+]
 
 
 async def test_a_browser_reads_ids_and_a_title_and_knows_what_to_open(
@@ -26,8 +55,15 @@ async def test_a_browser_reads_ids_and_a_title_and_knows_what_to_open(
                 "class": "needs_input",
                 "task": sent.task,
                 "version": "7",
+                "kind": "question",
+                "request": "req_1",
+                "replaces": sent.task,
             },
+            "mutable": True,
+            "app_badge": 3,
         },
+        "mutable": True,
+        "app_badge": 3,
     }
     [taken] = outside.services.taken
     assert header(taken, "ttl", "urgency", "topic") == {
@@ -42,9 +78,67 @@ async def test_a_withdrawal_replaces_what_is_shown_without_a_sound(
 ):
     await providers.send(web_address(browser), message(clock(), push_class="withdrawn"))
     [read] = outside.to(browser)
-    assert read["mutable"]
     assert read["notification"]["silent"]
+    assert read["notification"]["data"]["replaces"] == read["notification"]["tag"]
     assert read["notification"]["tag"] == message(clock()).task
+
+
+async def test_a_badge_that_is_not_known_is_left_as_it_is(outside, providers, browser, clock):
+    await providers.send(web_address(browser), message(clock(), badge=None))
+    [read] = outside.to(browser)
+    assert "app_badge" not in read
+    assert "app_badge" not in read["notification"]
+
+
+@pytest.mark.usefixtures("apple_is_here")
+async def test_apples_push_service_takes_every_class_and_nothing_is_silent_there(
+    outside, providers, clock
+):
+    browser = outside.apple_browser(providers.web.vapid.public_key)
+    for push_class in DELIVERY_OPTIONS:
+        sent = message(clock(), push_class=push_class)
+        assert isinstance(await providers.send(web_address(browser), sent), Success)
+    shown = [read["notification"] for read in outside.to(browser)]
+    assert [each["data"]["class"] for each in shown] == list(DELIVERY_OPTIONS)
+    assert not any("silent" in each for each in shown)
+
+
+@pytest.mark.usefixtures("apple_is_here")
+@pytest.mark.parametrize("contact", CONTACTS_OF_NOBODY)
+async def test_a_contact_that_apple_refuses_is_refused_at_start_with_cause_and_remedy(
+    outside, providers, clock, contact
+):
+    vapid = Vapid(VAPID_KEY, contact, clock)
+    browser = outside.apple_browser(vapid.public_key)
+    outcome = await providers.web._replace(vapid=vapid).send(web_address(browser), message(clock()))
+    assert outcome == Rejection(403, '{"reason":"BadJwtToken"}')
+    settings = dataclasses.replace(outside.settings, vapid_contact=contact)
+    with pytest.raises(Misconfigured, match=r"VAPID_CONTACT .* Set it to an address of yours"):
+        async with open_providers(settings, clock):
+            pass
+
+
+@pytest.mark.parametrize(
+    "contact",
+    ["mailto:ada@example.com", "mailto:a.b+c@mail.errand.dev", "https://errand.dev/contact"],
+)
+async def test_a_contact_that_can_be_reached_is_taken(outside, clock, contact):
+    settings = dataclasses.replace(outside.settings, vapid_contact=contact)
+    async with open_providers(settings, clock) as opened:
+        assert opened.kinds == ("web", "apns", "fcm")
+
+
+async def test_a_push_service_refuses_what_is_not_encrypted_for_a_browser(outside, browser):
+    url = outside.origin + urlsplit(browser.endpoint).path
+    headers = {"TTL": "60", "Content-Encoding": "aes128gcm"}
+    good = encrypted(b"{}", web_address(browser))
+    request = Request("POST", urlsplit(url).path, outside.origin, {}, good)
+    for body in (b"x" * 200, good[:20] + b"\x40" + good[21:], good[:21] + b"\x00" * 65 + good[86:]):
+        vapid = Vapid(VAPID_KEY, "mailto:ada@example.com", outside.services.browsers._clock)
+        asked = {name.lower(): text for name, text in headers.items()}
+        asked["authorization"] = vapid.authorization(url)
+        _, answer = outside.services.browsers.push(request._replace(headers=asked, body=body))
+        assert answer.status == 400
 
 
 async def test_a_subscription_that_ended_is_dead(outside, providers, browser, clock):

@@ -54,6 +54,25 @@ class TaskInstructed(Fact, frozen=True, tag="task.instructed"):
     mode: InstructionMode = "steer"
 
 
+class InstructionEdited(Fact, frozen=True, tag="instruction.edited"):
+    """A person changed an instruction that the agent had not taken up.
+
+    `instruction` is the version of its `task.instructed`.
+    """
+
+    instruction: Count
+    text: Text
+
+
+class InstructionWithdrawn(Fact, frozen=True, tag="instruction.withdrawn"):
+    """A person withdrew an instruction that the agent had not taken up.
+
+    `instruction` is the version of its `task.instructed`.
+    """
+
+    instruction: Count
+
+
 class QuestionAnswered(Fact, frozen=True, tag="question.answered"):
     """A person answered what the agent asked."""
 
@@ -98,6 +117,8 @@ class TaskArchived(Fact, frozen=True, tag="task.archived"):
 GatewayEvent = (
     TaskSubmitted
     | TaskInstructed
+    | InstructionEdited
+    | InstructionWithdrawn
     | QuestionAnswered
     | ApprovalAnswered
     | BudgetRaised

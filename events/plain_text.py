@@ -22,8 +22,15 @@ _HIDDEN: Final = (
 _SHOWN: Final = re.compile(
     rf"(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])|(?<=[{_SYMBOL}])[\ufe0e\ufe0f]|([{_HIDDEN}])"
 )
+_TITLE_CHARACTERS: Final = 80
 _BYTE: Final = 0x100
 _WIDE: Final = 0x10000
+
+
+def title_of(text: str) -> str:
+    """Make a title of a prompt: its first line with words on it, at most 80 characters."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "Untitled")
+    return line if len(line) <= _TITLE_CHARACTERS else line[: _TITLE_CHARACTERS - 1].rstrip() + "…"
 
 
 def plain(text: str) -> str:

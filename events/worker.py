@@ -73,10 +73,15 @@ class WorkspacePrepared(Fact, frozen=True, tag="workspace.prepared"):
 
 
 class ModelRequested(Fact, frozen=True, tag="model.requested"):
-    """The model is about to be asked for turn `turn` (1, 2, 3 …)."""
+    """The model is about to be asked for turn `turn` (1, 2, 3 …).
+
+    With this the agent takes up every instruction before it; where it `leaves_queued`, those of
+    mode queue still wait. Without, they may have been taken up.
+    """
 
     turn: Count
     model: Name
+    leaves_queued: bool = False
 
 
 class ModelReplied(Fact, frozen=True, tag="model.replied"):

@@ -14,7 +14,7 @@ from clients.cli.commands.list_tasks import list_tasks
 from clients.cli.commands.outbox import outbox
 from clients.cli.commands.pair import pair
 from clients.cli.commands.run import run
-from clients.cli.commands.say import say
+from clients.cli.commands.say import edit, say, withdraw
 from clients.cli.commands.task_control import budget, cancel, interrupt
 from clients.cli.commands.time_travel import diff, replay, show
 from clients.cli.commands.watch import watch
@@ -62,12 +62,13 @@ def errand(context: click.Context, gateway: str, stack: str, config: str) -> Non
 
 
 errand.sections = (
-    ("Work", ("run", "list", "watch", "say", "approve", "interrupt", "budget", "cancel")),
+    ("Work", ("run", "list", "watch", "approve", "interrupt", "budget", "cancel")),
+    ("Instructions", ("say", "edit", "withdraw")),
     ("Results", ("show", "diff", "fetch", "replay")),
     ("This device", ("pair", "outbox", "doctor")),
 )
 for each in (
-    run, list_tasks, watch, say, approve, interrupt, budget, cancel, show, diff, fetch, replay,
-    outbox, pair, doctor,
+    run, list_tasks, watch, say, edit, withdraw, approve, interrupt, budget, cancel, show, diff,
+    fetch, replay, outbox, pair, doctor,
 ):  # fmt: skip
     errand.add_command(each)

@@ -22,6 +22,8 @@ from events import (
     BudgetExhausted,
     BudgetRaised,
     GatewayEvent,
+    InstructionEdited,
+    InstructionWithdrawn,
     MachineDestroyed,
     MachineLost,
     MachineRefused,
@@ -52,7 +54,9 @@ from events import (
     WorkerEvent,
     WorkspacePrepared,
 )
+from events.plain_text import title_of
 from events.protocol import quarantine, quarantined_task
+from events.protocol.api import instructions
 from events.protocol.api.task_shapes import (
     ENDED,
     Approval,
@@ -64,7 +68,6 @@ from events.protocol.api.task_shapes import (
     TaskBudget,
     TaskState,
     Waiting,
-    title_of,
 )
 
 __all__ = [
@@ -108,6 +111,8 @@ def _evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
     if isinstance(event, TaskErased):
         return None
     state = replace(state, version=recorded.version, updated_at=recorded.at)
+    if type(event) in instructions.CHANGES:
+        state = replace(state, instructions=instructions.evolve(state.instructions, recorded))
     change = _CHANGES.get(type(event))
     if change is None:
         return state
@@ -176,7 +181,7 @@ def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
             return _ended(state, at, phase="cancelled")
         case TaskArchived():
             return replace(state, is_archived=True)
-        case TaskSubmitted():
+        case TaskSubmitted() | InstructionEdited() | InstructionWithdrawn():
             return state
         case _:
             assert_never(event)

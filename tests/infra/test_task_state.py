@@ -17,6 +17,8 @@ from events import (
     BudgetRaised,
     CallId,
     Guest,
+    InstructionEdited,
+    InstructionWithdrawn,
     MachineDestroyed,
     MachineId,
     MachineLost,
@@ -47,7 +49,8 @@ from events import (
     Usage,
     WorkspacePrepared,
 )
-from events.protocol.task_state import ENDED, Failure, PullRequest, TaskState, evolve, title_of
+from events.plain_text import title_of
+from events.protocol.task_state import ENDED, Failure, PullRequest, TaskState, evolve
 from tests.kit.build.any_event import BEGINNING, any_fact, recorded, story
 
 SUBMITTED = TaskSubmitted(
@@ -297,3 +300,18 @@ def test_what_its_person_cancelled_stays_cancelled_though_its_history_grows_too_
 
     assert state is not None
     assert (state.phase, state.failure) == ("cancelled", None)
+
+
+def test_the_instructions_that_wait_are_shown_as_they_are_now() -> None:
+    edited = InstructionEdited(instruction=6, text="Then this\nand that")
+    waiting = fold(*WORKING, STEER, QUEUE, edited)
+    assert [(one.version, one.mode, one.title) for one in waiting.instructions] == [
+        (5, "steer", "Also this"),
+        (6, "queue", "Then this"),
+    ]
+
+    later = fold(*WORKING, STEER, QUEUE, ModelRequested(turn=2, model="m", leaves_queued=True))
+    assert [one.version for one in later.instructions] == [6]
+    assert not fold(*WORKING, STEER, QUEUE, THINKING).instructions
+    withdrawn = fold(*WORKING, STEER, QUEUE, InstructionWithdrawn(instruction=5))
+    assert [one.version for one in withdrawn.instructions] == [6]

@@ -11,6 +11,8 @@ from events import (
     Blob,
     CallId,
     Guest,
+    InstructionEdited,
+    InstructionWithdrawn,
     MachineDestroyed,
     MachineId,
     MachineLost,
@@ -64,6 +66,10 @@ def line(role: str, text: str) -> dict[str, dict[str, object]]:
 
 def test_what_people_and_the_agent_say_is_a_conversation() -> None:
     submitted = TaskSubmitted(prompt="Fix", repository=Repository("u"), model="m")
+    assert rows(InstructionEdited(instruction=2, text="Less")) == {
+        "message": {"version": 2, "text": "Less"}
+    }
+    assert rows(InstructionWithdrawn(instruction=2)) == {"message": {"version": 2, "text": ""}}
     asked = QuestionAsked(request=RequestId("r"), call=CALL, text="Which?")
 
     assert rows(submitted) == line("person", "Fix")

@@ -6,7 +6,9 @@ import pytest
 from events import (
     Budget,
     BudgetRaised,
+    InstructionWithdrawn,
     ModelReplied,
+    ModelRequested,
     PlanUpdated,
     QuestionAnswered,
     QuestionAsked,
@@ -246,6 +248,36 @@ async def test_an_instruction_queued_waits_for_the_end_of_the_work():
     assert bench.facts(TaskFinished) == [
         TaskFinished(summary="Second done.", outcome="pull_request")
     ]
+
+
+async def test_an_instruction_withdrawn_before_the_end_of_the_work_begins_no_other():
+    bench = Bench(called(WRITE), said("Done."))
+    queued = TaskInstructed(text="later", mode="queue")
+    await bench.append(SUBMITTED)
+
+    async def say_and_withdraw():
+        await bench.append(queued)
+        version = bench.recorded[-1].version
+        await bench.append(InstructionWithdrawn(instruction=version))
+
+    bench.log.before_next_append(say_and_withdraw)
+    await driven(bench)
+
+    assert bench.facts(TaskFinished) == [TaskFinished(summary="Done.", outcome="pull_request")]
+    assert "later" not in str([q.messages for q in bench.model.model_requests])
+
+
+async def test_a_request_that_leaves_queued_instructions_for_later_says_so():
+    bench = Bench(called(WRITE), said("First done."), said("Second done."))
+    queued = TaskInstructed(text="later", mode="queue")
+    await bench.append(SUBMITTED)
+    bench.model.replies.insert(0, _then(bench, queued, WRITE))
+
+    await driven(bench)
+
+    assert [each.leaves_queued for each in bench.facts(ModelRequested)] == [
+        False, True, True, False,
+    ]  # fmt: skip
 
 
 def _then(bench: Bench, event, call):

@@ -1,4 +1,6 @@
-"""Command `errand say`: sends an instruction to a task, or the answer to its question."""
+"""Commands `errand say`, `errand edit` and `errand withdraw`: instructions, and answers."""
+
+import asyncio
 
 import click
 
@@ -11,7 +13,12 @@ from clients.cli.gateway.task_ids import find_task
 from clients.cli.stream.outbox import Command, command
 from clients.cli.terminal.prompts import resolve_option
 from clients.cli.view.event_view import plain
-from events.protocol.api.requests import InstructionRequest, QuestionAnswerRequest
+from events.protocol.api.requests import (
+    InstructionEditRequest,
+    InstructionRequest,
+    InstructionWithdrawalRequest,
+    QuestionAnswerRequest,
+)
 from events.protocol.task_state import Approval, TaskState
 
 
@@ -59,6 +66,65 @@ def say(
             return code
 
     return run_following(context, work())
+
+
+@click.command()
+@click.argument("task")
+@click.argument("instruction", type=click.IntRange(min=2), metavar="VERSION")
+@click.argument("text")
+@wait_option
+@pass_cli_context
+def edit(
+    context: CliContext, *, task: str, instruction: int, text: str, wait_seconds: float
+) -> int:
+    """Change the instruction at a version, which the agent has not taken up yet."""
+
+    async def work() -> int:
+        async with await context.sign_in(allow_unreachable=True) as gateway:
+            found = await find_task(gateway, task)
+            args = InstructionEditRequest(instruction=instruction, text=text)
+            told = command(new_command_id(), "edit_instruction", args, task=found)
+            done = f"Changed the instruction at version {instruction}"
+            return await send_command(context, gateway, told, wait_seconds=wait_seconds, done=done)
+
+    return asyncio.run(work())
+
+
+@click.command()
+@click.argument("task")
+@click.argument("instruction", type=click.IntRange(min=2), metavar="[VERSION]", required=False)
+@wait_option
+@pass_cli_context
+def withdraw(
+    context: CliContext, *, task: str, instruction: int | None, wait_seconds: float
+) -> int:
+    """Withdraw an instruction that the agent has not taken up: the newest, or that at a version."""
+
+    async def work() -> int:
+        async with await context.sign_in(allow_unreachable=True) as gateway:
+            found = await find_task(gateway, task)
+            version = instruction or _newest(found, await read_state(gateway, found))
+            args = InstructionWithdrawalRequest(instruction=version)
+            told = command(new_command_id(), "withdraw_instruction", args, task=found)
+            done = f"Withdrew the instruction at version {version}"
+            return await send_command(context, gateway, told, wait_seconds=wait_seconds, done=done)
+
+    return asyncio.run(work())
+
+
+def _newest(task: str, state: TaskState | None) -> int:
+    """Return the version of the newest instruction that waits. Raises CliError when none does."""
+    if state is None:
+        raise CliError(
+            "The gateway is unreachable, so which instruction waits is not known.",
+            f"Name its version, as `errand watch {task} --json` shows it.",
+        )
+    if not state.instructions:
+        raise CliError(
+            "No instruction waits: the agent has taken all of them up.",
+            f'Say something else with `errand say {task} "…"`, or stop it with `errand interrupt`.',
+        )
+    return state.instructions[-1].version
 
 
 def _command(

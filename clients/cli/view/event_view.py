@@ -20,6 +20,8 @@ from events import (
     AttemptStarted,
     BranchPushed,
     BudgetExhausted,
+    InstructionEdited,
+    InstructionWithdrawn,
     MachineLost,
     MachineRefused,
     MachineRequested,
@@ -172,6 +174,10 @@ def _milestone(recorded: Recorded) -> Text | None:
             return _line("●", f"{prompt.strip()[:200]}  ({repository.url})", "bold")
         case TaskInstructed(text=text):
             return _line("»", text, "bold blue")
+        case InstructionEdited(instruction=instruction, text=text):
+            return _line("»", f"Instead of #{instruction}: {text}", "bold blue")
+        case InstructionWithdrawn(instruction=instruction):
+            return _line("»", f"Withdrew instruction #{instruction}", "blue")
         case QuestionAnswered(text=text):
             return _line("»", f"Answer: {text}", "blue")
         case ApprovalAnswered(verdict="allow", scope=scope):

@@ -56,6 +56,29 @@ class InstructionRequest(_Body, frozen=True):
     mode: InstructionMode = "steer"
 
 
+class InstructionChangeRequest(_Body, frozen=True):
+    """The new text of an instruction that the agent has not taken up."""
+
+    text: str
+
+
+class InstructionEditRequest(_Body, frozen=True):
+    """Change the instruction at the version `instruction`, on the stream."""
+
+    instruction: int
+    text: str
+
+
+class InstructionWithdrawalRequest(_Body, frozen=True):
+    """Withdraw the instruction at the version `instruction`, on the stream."""
+
+    instruction: int
+
+
+class EmptyRequest(_Body, frozen=True):
+    """A body that says nothing more than the path."""
+
+
 class AnswerRequest(_Body, frozen=True):
     """Answer a question."""
 
@@ -114,6 +137,8 @@ class BudgetRaiseRequest(_Body, frozen=True):
 CommandRequest = (
     TaskRequest
     | InstructionRequest
+    | InstructionEditRequest
+    | InstructionWithdrawalRequest
     | QuestionAnswerRequest
     | ApprovalAnswerRequest
     | InterruptRequest

@@ -10,12 +10,12 @@ import msgspec
 
 from events.gateway import Budget, Policy, Repository
 from events.ids import AccountId, RequestId, TaskId
+from events.protocol.api.instructions import WaitingInstruction
 from events.worker import PlanItem
 
 Phase = Literal["queued", "starting", "working", "waiting", "finished", "failed", "cancelled"]
 Waiting = Literal["", "question", "approval", "budget", "provider", "instruction"]
 ENDED: frozenset[Phase] = frozenset({"finished", "failed", "cancelled"})
-_TITLE_CHARACTERS = 80
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -84,7 +84,8 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     the budget is raised or the work goes on; `retry_at` is when a task that waits for the model
     provider goes on by itself. `is_quarantined`: its history cannot be folded any further;
     `failure` says why. Null in `since`, `budget` and `policy`: not known, because an older version
-    folded this state.
+    folded this state. `instructions` are those that the agent has not taken up: they can be edited
+    and withdrawn.
     """
 
     id: TaskId
@@ -128,14 +129,9 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     budget_exhausted: ExhaustedBudget | None = None
     retry_at: datetime | None = None
     policy: Policy | None = None
+    instructions: tuple[WaitingInstruction, ...] = ()
 
     @property
     def is_outdated(self) -> bool:
         """True of a state that an older version folded: some of its fields are not known."""
         return self.budget is None
-
-
-def title_of(prompt: str) -> str:
-    """Make a title of a prompt: its first line with words on it, at most 80 characters."""
-    line = next((line.strip() for line in prompt.splitlines() if line.strip()), "Untitled")
-    return line if len(line) <= _TITLE_CHARACTERS else line[: _TITLE_CHARACTERS - 1].rstrip() + "…"

@@ -16,7 +16,7 @@ from events.protocol.api import requests
 from events.protocol.api.requests import CommandRequest
 from events.protocol.api.sessions import Scope
 from events.protocol.problem import Fault
-from services.gateway.problems import Refused, refused
+from services.gateway.problems import Refused, not_found, refused
 
 
 class CommandDeclaration(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +64,28 @@ COMMANDS: Final = (
         summary="Send an instruction",
         description="Instruct the agent: before its next model call (steer), or after its work "
         "(queue).",
+    ),
+    CommandDeclaration(
+        op="edit_instruction",
+        request=requests.InstructionEditRequest,
+        method="PATCH",
+        path="/v1/tasks/{task}/instructions/{instruction}",
+        path_fields={"instruction": "instruction"},
+        http_body=requests.InstructionChangeRequest,
+        summary="Edit an instruction",
+        description="Change the text of an instruction, which the version of its `task.instructed` "
+        "names. 409 when the agent has taken it up meanwhile.",
+    ),
+    CommandDeclaration(
+        op="withdraw_instruction",
+        request=requests.InstructionWithdrawalRequest,
+        method="DELETE",
+        path="/v1/tasks/{task}/instructions/{instruction}",
+        path_fields={"instruction": "instruction"},
+        http_body=requests.EmptyRequest,
+        summary="Withdraw an instruction",
+        description="Withdraw an instruction, which the version of its `task.instructed` names. "
+        "409 when the agent has taken it up meanwhile, or when it alone took the task up again.",
     ),
     CommandDeclaration(
         op="answer",
@@ -158,13 +180,16 @@ def request_of(
     """Return the request that an HTTP body and the parts of its path make.
 
     The body is decoded by the framework, to the type that `body_type` names; None where it was
-    left out.
+    left out. Raises Refused (404) when the path has no such part.
     """
     if isinstance(body, command.request) and not command.path_fields:
         return body
     fields: dict[str, Any] = msgspec.structs.asdict(body) if body is not None else {}
     fields |= {field: path[name] for name, field in command.path_fields.items()}
-    return command.request(**fields)
+    try:
+        return msgspec.convert(fields, command.request, strict=False)
+    except msgspec.ValidationError:
+        raise not_found() from None
 
 
 def parse_command_id(text: str) -> CommandId:

@@ -18,6 +18,7 @@ from events import (
     TaskInstructed,
 )
 from events.protocol.quarantine import Broken, attempt
+from services.gateway.tasks.instructions import Instruction
 from services.gateway.tasks.task import Settled, Task
 from services.gateway.tasks.task import evolve as fold
 
@@ -28,7 +29,8 @@ def evolve(task: Task, recorded: Recorded) -> Task:
         return _beyond(task, recorded)
     made = attempt(fold, task, recorded)
     if isinstance(made, Broken):
-        return replace(_beyond(task, recorded), is_quarantined=True)
+        nothing = MappingProxyType[int, Instruction]({})
+        return replace(_beyond(task, recorded), is_quarantined=True, instructions=nothing)
     return made
 
 

@@ -13,7 +13,9 @@ from events.protocol.api.requests import (
     BudgetRaiseRequest,
     CancelRequest,
     CommandRequest,
+    InstructionEditRequest,
     InstructionRequest,
+    InstructionWithdrawalRequest,
     InterruptRequest,
     QuestionAnswerRequest,
     TaskRequest,
@@ -27,10 +29,12 @@ from services.gateway.tasks.task import (
     Archive,
     Cancel,
     Command,
+    EditInstruction,
     Instruct,
     Interrupt,
     RaiseBudget,
     Submit,
+    WithdrawInstruction,
 )
 
 MAX_PROMPT_BYTES: Final = 64 * 1024
@@ -66,6 +70,10 @@ def to_command(request: CommandRequest, rules: SubmissionRules, now: datetime) -
             return _submission(request, rules)
         case InstructionRequest():
             return Instruct(_text(request.text, "/text"), request.mode)
+        case InstructionEditRequest():
+            return EditInstruction(request.instruction, _text(request.text, "/text"))
+        case InstructionWithdrawalRequest():
+            return WithdrawInstruction(request.instruction)
         case QuestionAnswerRequest():
             return AnswerQuestion(RequestId(request.request), _text(request.text, "/text"))
         case ApprovalAnswerRequest():

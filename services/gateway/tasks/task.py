@@ -15,19 +15,17 @@ from msgspec.structs import replace
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
-    Budget,
     BudgetRaised,
+    CallId,
     CommandId,
     GatewayEvent,
-    InstructionMode,
+    InstructionEdited,
+    InstructionWithdrawn,
     MachineRequested,
-    Policy,
     QuestionAnswered,
     QuestionAsked,
     Recorded,
-    Repository,
     RequestId,
-    Scope,
     TaskAbandoned,
     TaskArchived,
     TaskCancelled,
@@ -37,12 +35,51 @@ from events import (
     TaskInstructed,
     TaskInterrupted,
     TaskSubmitted,
-    Verdict,
+    ToolCompleted,
+    ToolInterrupted,
     WorkspacePrepared,
 )
 from services.gateway.problems import not_found, refused
-from services.gateway.tasks import approvals
+from services.gateway.tasks import approvals, instructions
 from services.gateway.tasks.approvals import Approval
+from services.gateway.tasks.instructions import Instruction
+from services.gateway.tasks.task_commands import (
+    AnswerApproval,
+    AnswerQuestion,
+    Archive,
+    Cancel,
+    Command,
+    EditInstruction,
+    Instruct,
+    Interrupt,
+    RaiseBudget,
+    Said,
+    Submit,
+    WithdrawInstruction,
+    fact_of,
+)
+
+__all__ = [
+    "NO_TASK",
+    "Answer",
+    "AnswerApproval",
+    "AnswerQuestion",
+    "Archive",
+    "Cancel",
+    "Command",
+    "Decision",
+    "EditInstruction",
+    "Instruct",
+    "Interrupt",
+    "RaiseBudget",
+    "Said",
+    "Settled",
+    "Submit",
+    "Task",
+    "WithdrawInstruction",
+    "decide",
+    "evolve",
+]
 
 End = Literal["", "finished", "failed", "cancelled", "erased"]
 
@@ -69,8 +106,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `repository` is its address, `base` the branch its work grows from (empty: the default one),
     `base_commit` what the worker says it began from; `model` is the one it asks; `by` is who
     submitted it, `limit_microusd` what it may spend (0: no limit).
-    A question's answer is None while it is open. `is_quarantined`: its history cannot be folded any
-    further (services.gateway.tasks.quarantine).
+    `asking` is the call whose question is open, whose answer is None so long. `is_quarantined`: its
+    history cannot be folded any further (services.gateway.tasks.quarantine).
     """
 
     version: int = 0
@@ -85,80 +122,26 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     is_archived: bool = False
     attempt: int = 0
     deadline: datetime | None = None
+    asking: CallId | Literal[""] = ""
     questions: Mapping[RequestId, Answer | None] = MappingProxyType({})
     approvals: Mapping[RequestId, Approval] = MappingProxyType({})
+    instructions: Mapping[int, Instruction] = MappingProxyType({})
     settled: Mapping[CommandId, Settled] = MappingProxyType({})
     is_quarantined: bool = False
 
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether nothing is at work: the task has ended, or a person interrupted it."""
+        return bool(self.end) or self.is_interrupted
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """Return whether nothing goes on until a person says something."""
+        is_asked = any(one.at is None for one in self.approvals.values())
+        return self.is_stopped or bool(self.asking) or is_asked
+
 
 NO_TASK: Final = Task()
-
-
-class Submit(msgspec.Struct, frozen=True, kw_only=True):
-    """Submit a task. An empty `model` means the operator's own, `default_model`.
-
-    `has_default_budget`: the caller named no sum, so this installation's own stands in `budget`.
-    """
-
-    prompt: str
-    repository: Repository
-    default_model: str
-    model: str = ""
-    effort: str = ""
-    budget: Budget = Budget()
-    policy: Policy = "never"
-    has_default_budget: bool = False
-
-
-class Instruct(msgspec.Struct, frozen=True):
-    """An instruction to a task that exists."""
-
-    text: str
-    mode: InstructionMode = "steer"
-
-
-class AnswerQuestion(msgspec.Struct, frozen=True):
-    """Answer what the agent asked."""
-
-    request: RequestId
-    text: str
-
-
-class AnswerApproval(msgspec.Struct, frozen=True):
-    """Allow or deny what the agent asked to do; `now` is when this is said."""
-
-    request: RequestId
-    digest: str
-    verdict: Verdict
-    now: datetime
-    reason: str = ""
-    scope: Scope = "once"
-
-
-class Interrupt(msgspec.Struct, frozen=True):
-    """Stop what runs now, and wait for a word."""
-
-
-class Cancel(msgspec.Struct, frozen=True):
-    """Withdraw the work."""
-
-    reason: str = ""
-
-
-class Archive(msgspec.Struct, frozen=True):
-    """Archive a task that has ended."""
-
-
-class RaiseBudget(msgspec.Struct, frozen=True):
-    """Allow this much more, in millionths of a US dollar."""
-
-    cost_microusd: int
-
-
-Said = Instruct | AnswerQuestion | AnswerApproval | Interrupt | Cancel | Archive | RaiseBudget
-"""A command to a task that exists."""
-
-Command = Submit | Said
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -173,14 +156,18 @@ def evolve(task: Task, recorded: Recorded) -> Task:
     if recorded.version <= task.version:
         return task
     still = approvals.overtaken(task.approvals, recorded)
-    task = replace(task, version=recorded.version, approvals=still)
+    given = instructions.evolve(task.instructions, recorded, resumes=task.waits_for_a_person)
+    task = replace(task, version=recorded.version, approvals=still, instructions=given)
     if isinstance(recorded.event, GatewayEvent):
         settled = Settled(recorded.version, recorded.event)
         commands = {**task.settled, CommandId(recorded.cause): settled}
         return _said(replace(task, settled=MappingProxyType(commands)), recorded, recorded.event)
     match recorded.event:
-        case QuestionAsked(request=request):
+        case QuestionAsked(request=request, call=call):
+            task = replace(task, asking=call)
             return _with_question(task, request, task.questions.get(request))
+        case ToolCompleted(call=call) | ToolInterrupted(call=call) if call == task.asking:
+            return replace(task, asking="")
         case ApprovalRequested():
             return replace(task, approvals=approvals.asked(task.approvals, recorded.event))
         case WorkspacePrepared(commit=commit):
@@ -203,7 +190,8 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
             return replace(task, end="", is_interrupted=False, is_archived=False)
         case QuestionAnswered(request=request, text=text):
             answer = Answer(text, recorded.at, recorded.version)
-            return replace(_with_question(task, request, answer), is_interrupted=False)
+            task = _with_question(task, request, answer)
+            return replace(task, asking="", is_interrupted=False)
         case ApprovalAnswered():
             answered = approvals.answered(task.approvals, recorded, event)
             return replace(task, approvals=answered, is_interrupted=False)
@@ -213,6 +201,8 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
             return _ended(task, "cancelled")
         case TaskArchived():
             return replace(task, is_archived=True)
+        case InstructionEdited() | InstructionWithdrawn():
+            return task
         case BudgetRaised(cost_microusd=cost):
             limit = task.limit_microusd and task.limit_microusd + cost
             return replace(task, is_interrupted=False, limit_microusd=limit)
@@ -249,7 +239,7 @@ def decide(command: Command, task: Task, *, cause: CommandId) -> Decision:
     if isinstance(command, Submit):
         if task.version:
             raise _reused(task.version)
-        return Decision((_fact(command),))
+        return Decision((fact_of(command),))
     if not task.version or task.end == "erased":
         raise not_found()
     return _decide(command, task)
@@ -258,7 +248,15 @@ def decide(command: Command, task: Task, *, cause: CommandId) -> Decision:
 def _decide(command: Said, task: Task) -> Decision:
     match command:
         case Instruct():
-            return Decision((_fact(command),))
+            return Decision((fact_of(command),))
+        case EditInstruction(instruction):
+            instructions.require_editable(task.instructions, instruction)
+            return Decision((fact_of(command),))
+        case WithdrawInstruction(instruction):
+            version = instructions.withdrawn_at(
+                task.instructions, instruction, is_stopped=task.is_stopped
+            )
+            return Decision(version=version) if version else Decision((fact_of(command),))
         case AnswerQuestion():
             return _answered(command, task)
         case AnswerApproval():
@@ -279,7 +277,7 @@ def _decide(command: Said, task: Task) -> Decision:
         case RaiseBudget() if task.end:
             raise _overtaken(task, "Instruct it to take it up again; then raise its budget.")
         case Interrupt() | Cancel() | Archive() | RaiseBudget():
-            return Decision((_fact(command),))
+            return Decision((fact_of(command),))
         case _:
             assert_never(command)
 
@@ -300,7 +298,7 @@ def _answered(command: AnswerQuestion, task: Task) -> Decision:
         )
     if task.end:
         raise _overtaken(task, "Send an instruction to take it up again.")
-    return Decision((_fact(command),))
+    return Decision((fact_of(command),))
 
 
 def _approved(command: AnswerApproval, task: Task) -> Decision:
@@ -313,46 +311,11 @@ def _approved(command: AnswerApproval, task: Task) -> Decision:
     approvals.require_open(approval, command.digest, command.now, is_over=bool(task.end))
     if task.end:
         raise _overtaken(task, "Send an instruction to take it up again.")
-    return Decision((_fact(command),))
-
-
-def _fact(command: Command) -> GatewayEvent:
-    match command:
-        case Submit():
-            return TaskSubmitted(
-                prompt=command.prompt,
-                repository=command.repository,
-                model=command.model or command.default_model,
-                effort=command.effort,
-                budget=command.budget,
-                policy=command.policy,
-            )
-        case Instruct(text, mode):
-            return TaskInstructed(text=text, mode=mode)
-        case AnswerQuestion(request, text):
-            return QuestionAnswered(request=request, text=text)
-        case AnswerApproval():
-            return ApprovalAnswered(
-                request=command.request,
-                digest=command.digest,
-                verdict=command.verdict,
-                reason=command.reason,
-                scope=command.scope,
-            )
-        case Interrupt():
-            return TaskInterrupted()
-        case Cancel(reason):
-            return TaskCancelled(reason=reason)
-        case Archive():
-            return TaskArchived()
-        case RaiseBudget(cost):
-            return BudgetRaised(cost_microusd=cost)
-        case _:
-            assert_never(command)
+    return Decision((fact_of(command),))
 
 
 def _repeated(command: Command, settled: Settled) -> Decision:
-    fact = _fact(command)
+    fact = fact_of(command)
     if isinstance(command, Submit) and isinstance(settled.fact, TaskSubmitted):
         # The operator's own model and budget may have changed since the first time.
         fact = replace(fact, model=command.model or settled.fact.model)

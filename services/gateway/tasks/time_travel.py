@@ -7,6 +7,8 @@ from functools import reduce
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
+    InstructionEdited,
+    InstructionWithdrawn,
     ModelReplied,
     QuestionAnswered,
     QuestionAsked,
@@ -84,10 +86,27 @@ def _spelt(at: datetime) -> str:
 
 
 def _conversation(history: Sequence[Recorded]) -> Iterator[Message]:
+    changed = dict(_changed_instructions(history))
     for recorded in history:
         said = attempt(_said, recorded)
-        if said is not None and not isinstance(said, Broken) and said[1]:
-            yield Message(recorded.version, recorded.at, *said)
+        if said is None or isinstance(said, Broken):
+            continue
+        role, text = said
+        text = changed.get(recorded.version, text)
+        if text:
+            yield Message(recorded.version, recorded.at, role, text)
+
+
+def _changed_instructions(history: Sequence[Recorded]) -> Iterator[tuple[int, str]]:
+    """Return the text an instruction was given later, by its version; withdrawn, it has none."""
+    for recorded in history:
+        match recorded.event:
+            case InstructionEdited(instruction=instruction, text=text):
+                yield instruction, text
+            case InstructionWithdrawn(instruction=instruction):
+                yield instruction, ""
+            case _:
+                pass
 
 
 def _said(recorded: Recorded) -> tuple[MessageRole, str] | None:

@@ -1,10 +1,15 @@
-"""Read model `message`: what people and the agent said, as a conversation."""
+"""Read model `message`: what people and the agent said, as a conversation.
+
+An instruction has the text it was last given; one that was withdrawn has none.
+"""
 
 from collections.abc import Sequence
 
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
+    InstructionEdited,
+    InstructionWithdrawn,
     ModelReplied,
     QuestionAnswered,
     QuestionAsked,
@@ -15,14 +20,14 @@ from events import (
 )
 from services.projector.projections.rows import Row, Table, storable
 
-MESSAGE = Table(
-    "message", ("task", "version"), ("task", "version", "role", "text", "at"), grows_only=True
-)
+MESSAGE = Table("message", ("task", "version"), ("task", "version", "role", "text", "at"))
 FACTS = (
     ApprovalRequested,
     ApprovalAnswered,
     TaskSubmitted,
     TaskInstructed,
+    InstructionEdited,
+    InstructionWithdrawn,
     QuestionAsked,
     QuestionAnswered,
     ModelReplied,
@@ -37,6 +42,10 @@ def project(recorded: Recorded) -> Sequence[Row]:
             return _line(recorded, "person", text)
         case TaskInstructed(text=text):
             return _line(recorded, "person", text)
+        case InstructionEdited(instruction=instruction, text=text):
+            return _changed(recorded, instruction, text)
+        case InstructionWithdrawn(instruction=instruction):
+            return _changed(recorded, instruction, "")
         case QuestionAsked(text=text):
             return _line(recorded, "question", text)
         case QuestionAnswered(text=text):
@@ -70,3 +79,9 @@ def _line(recorded: Recorded, role: str, text: str) -> Sequence[Row]:
             },
         )
     ]
+
+
+def _changed(recorded: Recorded, instruction: int, text: str) -> Sequence[Row]:
+    """Project the change of an instruction to the row that it has already."""
+    values = {"task": recorded.task, "version": instruction, "text": storable(text)}
+    return [Row(MESSAGE, values)]

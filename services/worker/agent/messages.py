@@ -11,6 +11,8 @@ from events import (
     AttemptStarted,
     Block,
     CallId,
+    InstructionEdited,
+    InstructionWithdrawn,
     LeftOut,
     ModelReplied,
     ModelRequested,
@@ -64,28 +66,38 @@ _EMPTY: Final = (
     "[Your reply was empty. Go on with the work; when it is done, call submit, or say in a few "
     "words what you found.]"
 )
+_PROMPT: Final = 0
+"""The key of the prompt among the instructions: no instruction has this version."""
+
 _NOT_RUN: Final = "Not run: the reply was cut before it was complete."
 
 
 class _Conversation:
-    """The messages so far, and what waits for the next of them."""
+    """The messages so far, and what waits for the next of them: instructions by their versions."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.results: dict[CallId, Block] = {}
         self.notices: list[str] = []
         self.undone: list[UndoneCall] = []
-        self.steers: list[str] = []
-        self.queued: list[str] = []
+        self.steers: dict[int, str] = {}
+        self.queued: dict[int, str] = {}
         self.nudge = ""
 
     def add_event(self, recorded: Recorded, state: AgentState) -> None:
         """Add an event; `state` is where the task stood before it."""
         match recorded.event:
             case TaskSubmitted(prompt=text):
-                self.steers.append(text)
+                self.steers[_PROMPT] = text
             case TaskInstructed(text=text, mode=mode):
-                (self.steers if mode == "steer" else self.queued).append(text)
+                (self.steers if mode == "steer" else self.queued)[recorded.version] = text
+            case InstructionEdited(instruction=instruction, text=text):
+                for waiting in (self.steers, self.queued):
+                    if instruction in waiting:
+                        waiting[instruction] = text
+            case InstructionWithdrawn(instruction=instruction):
+                self.steers.pop(instruction, None)
+                self.queued.pop(instruction, None)
             case ToolCompleted(call=call, output=output, is_error=is_error):
                 self.results[call] = _result(call, output or "(no output)", is_error=is_error)
             case ToolInterrupted(call=call, reason=reason):
@@ -108,14 +120,15 @@ class _Conversation:
 
     def add_user_message(self, *, with_queued: bool) -> None:
         """Add what waits to the user's message: results first, then what people said."""
-        said = [*self.steers, *(self.queued if with_queued else ()), *self.notices]
+        queued = self.queued.values() if with_queued else ()
+        said = [*self.steers.values(), *queued, *self.notices]
         content = [*self._owed_results(), *({"type": "text", "text": text} for text in said)]
         if self.nudge and not said:
             content.append({"type": "text", "text": self.nudge})
-        self.results, self.notices, self.steers, self.undone = {}, [], [], []
+        self.results, self.notices, self.steers, self.undone = {}, [], {}, []
         self.nudge = ""
         if with_queued:
-            self.queued = []
+            self.queued = {}
         if not content:
             return
         if self.messages and self.messages[-1]["role"] == "user":

@@ -287,4 +287,7 @@ def _ask_model(state: AgentState, now: datetime) -> Step:
         return Wait("budget", over.resets_at)
     if met := exceeded_limit(state.budget, now):
         return Record((met,))
-    return Record((ModelRequested(turn=model.turn + 1, model=submitted.model),))
+    leaves_queued = bool(state.unread.queued) and not state.is_work_over
+    return Record(
+        (ModelRequested(turn=model.turn + 1, model=submitted.model, leaves_queued=leaves_queued),)
+    )

@@ -203,14 +203,14 @@ class QuestionState(msgspec.Struct, frozen=True):
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """News the model has not read: the number of instructions of each mode, and that work was lost.
+    """News the model has not read: the versions of instructions by mode, and that work was lost.
 
     `has_lost_work`: the newest reply rests on work that is gone or was cut off, and the model has
     not been asked since; nothing of that reply may run or be delivered.
     """
 
-    steers: int = 0
-    queued: int = 0
+    steers: tuple[int, ...] = ()
+    queued: tuple[int, ...] = ()
     has_lost_work: bool = False
 
     @property

@@ -160,6 +160,33 @@ async def test_an_instruction_to_a_task_that_asks_nothing_is_one(tmp_path: Path)
     assert ears.said == [("instruct", TASK, {"text": "More", "mode": "queue"})]
 
 
+async def test_an_instruction_that_waits_is_edited_and_withdrawn(tmp_path: Path) -> None:
+    ears = Ears()
+    one = {"version": 3, "mode": "queue", "title": "More"}
+    two = {"version": 4, "mode": "steer", "title": "And more"}
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME]
+        edited = await typed(tmp_path, "edit", TASK, "3", "Less", gateway=gateway)
+        gateway.visits = [ears]
+        gateway.pages = [ME, answer(task_state(instructions=[one, two]))]
+        newest = await typed(tmp_path, "withdraw", TASK, gateway=gateway)
+        gateway.visits = [ears]
+        gateway.pages = [ME]
+        named = await typed(tmp_path, "withdraw", TASK, "3", gateway=gateway)
+        gateway.pages = [ME, NO_QUESTION]
+        none = await typed(tmp_path, "withdraw", TASK, gateway=gateway)
+
+    assert (edited.returncode, newest.returncode, named.returncode) == (0, 0, 0)
+    assert edited.stdout == "Changed the instruction at version 3 (version 2).\n"
+    assert none.returncode == 1
+    assert "No instruction waits" in none.stderr
+    assert ears.said == [
+        ("edit_instruction", TASK, {"instruction": 3, "text": "Less"}),
+        ("withdraw_instruction", TASK, {"instruction": 4}),
+        ("withdraw_instruction", TASK, {"instruction": 3}),
+    ]
+
+
 async def test_what_is_refused_is_told(tmp_path: Path) -> None:
     async with scripted_gateway(Ears(refused=(1,))) as gateway:
         gateway.pages = [ME, NO_QUESTION]

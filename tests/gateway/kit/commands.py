@@ -26,6 +26,8 @@ SUBMISSION = {"prompt": "fix it", "repository": {"url": "https://github.com/ada/
 EXAMPLES = {
     "submit": SUBMISSION,
     "instruct": {"text": "more", "mode": "queue"},
+    "edit_instruction": {"instruction": 7, "text": "less"},
+    "withdraw_instruction": {"instruction": 7},
     "answer": {"request": "req_1", "text": "left"},
     "approve": {"request": "req_1", "digest": "d", "verdict": "allow", "scope": "task"},
     "interrupt": {},

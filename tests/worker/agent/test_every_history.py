@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from functools import reduce
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,9 @@ from events import (
     BranchPushed,
     BudgetExhausted,
     BudgetRaised,
+    CommandId,
+    InstructionEdited,
+    InstructionWithdrawn,
     MachineDestroyed,
     ModelFailed,
     QuestionAnswered,
@@ -22,6 +26,14 @@ from events import (
     TaskInterrupted,
     ToolInterrupted,
 )
+from services.gateway.problems import Refused
+from services.gateway.tasks.task import (
+    NO_TASK,
+    EditInstruction,
+    WithdrawInstruction,
+    decide,
+)
+from services.gateway.tasks.task import evolve as evolve_task
 from services.worker.agent.evolve import evolve
 from services.worker.agent.messages import build_messages
 from services.worker.agent.next_step import next_step
@@ -70,6 +82,8 @@ EVENTS = st.one_of(
             BranchPushed(branch="b", commit="c"),
             TaskInstructed(text="steer"),
             TaskInstructed(text="queue", mode="queue"),
+            InstructionEdited(instruction=2, text="edited"),
+            InstructionWithdrawn(instruction=3),
             TaskInterrupted(),
             TaskCancelled(),
             TaskFinished(summary="", outcome="branch"),
@@ -198,6 +212,8 @@ WORDS = st.sampled_from(
         TaskInstructed(text="queue", mode="queue"),
         TaskInterrupted(),
         BudgetRaised(cost_microusd=5),
+        "edit",
+        "withdraw",
     ]
 )
 REPLIES = st.lists(st.sampled_from(["a", "b", "ab", "s", "words"]), min_size=1, max_size=5)
@@ -219,11 +235,16 @@ async def _interrupted(words, replies) -> None:
     await _drive(bench, 1)
 
     heard = str([q.messages for q in bench.model.model_requests])
+    changed = {each.instruction: each for each in bench.facts(InstructionEdited)}
+    changed |= {each.instruction: each for each in bench.facts(InstructionWithdrawn)}
     assert bench.tags[-1] == "attempt.ended"
     finished = bench.tags.index("task.finished")
     for recorded in bench.recorded[:finished]:
         if isinstance(recorded.event, TaskInstructed):
-            assert recorded.event.text in heard
+            change = changed.get(recorded.version)
+            assert (recorded.event.text in heard) == (change is None)
+            if isinstance(change, InstructionEdited):
+                assert change.text in heard
     for question in bench.model.model_requests:
         _check(question.messages)
 
@@ -231,11 +252,33 @@ async def _interrupted(words, replies) -> None:
 async def _interject(bench: Bench, word) -> None:
     if word is None or "task.finished" in bench.tags:
         return
+    if isinstance(word, str):
+        await _change_newest_instruction(bench, word)
+        return
     if isinstance(word, TaskInstructed):
-        word = TaskInstructed(text=f"{word.text} {len(bench.tags)}", mode=word.mode)
+        word = TaskInstructed(text=f"{word.text} {len(bench.tags)}.", mode=word.mode)
     await bench.append(word)
     if isinstance(word, TaskInterrupted):  # somebody must say a word, or the task waits for ever
-        await bench.append(TaskInstructed(text=f"go on {len(bench.tags)}"))
+        await bench.append(TaskInstructed(text=f"go on {len(bench.tags)}."))
+
+
+async def _change_newest_instruction(bench: Bench, kind: str) -> None:
+    """Change it as the gateway does, where the gateway allows it."""
+    given = [each.version for each in bench.recorded if isinstance(each.event, TaskInstructed)]
+    if not given:
+        return
+    command = (
+        EditInstruction(given[-1], f"edited {len(bench.tags)}.")
+        if kind == "edit"
+        else WithdrawInstruction(given[-1])
+    )
+    task = reduce(evolve_task, bench.recorded, NO_TASK)
+    try:
+        decision = decide(command, task, cause=CommandId(f"change {len(bench.tags)}"))
+    except Refused:
+        return
+    if decision.facts:
+        await bench.append(*decision.facts)
 
 
 def _reply(kind: str, number: int):

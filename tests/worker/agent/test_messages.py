@@ -1,6 +1,8 @@
 import pytest
 
 from events import (
+    InstructionEdited,
+    InstructionWithdrawn,
     ModelFailed,
     TaskInstructed,
     ToolInterrupted,
@@ -109,6 +111,30 @@ def test_a_queued_word_waits_for_the_end_of_the_work():
     assert texts(sent(*working)[-1]) == [None]
     done = sent(*working, replied(text="done", turn=2), requested(3))
     assert texts(done[-1]) == ["then this"]
+
+
+def test_an_edited_instruction_is_read_as_it_is_now_in_its_place():
+    one, two = TaskInstructed(text="one"), TaskInstructed(text="two")
+    conversation = sent(
+        SUBMITTED, one, two, InstructionEdited(instruction=2, text="uno"), requested()
+    )
+
+    assert texts(conversation[0]) == ["fix it", "uno", "two"]
+
+
+def test_a_withdrawn_instruction_is_never_read():
+    queued = TaskInstructed(text="then this", mode="queue")
+    gone = [*BEGIN, replied(BASH), queued, InstructionWithdrawn(instruction=6), ended("b")]
+    conversation = sent(*gone, requested(2), replied(text="done", turn=2), requested(3))
+
+    assert "then this" not in str(conversation)
+
+
+def test_what_was_sent_stays_as_it_was_whatever_is_said_of_it_later():
+    late = (InstructionEdited(instruction=2, text="other"), InstructionWithdrawn(instruction=2))
+    conversation = sent(SUBMITTED, TaskInstructed(text="one"), requested(), *late, requested(2))
+
+    assert texts(conversation[0]) == ["fix it", "one"]
 
 
 def test_a_request_made_again_carries_what_was_said_in_between():

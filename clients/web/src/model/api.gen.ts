@@ -101,6 +101,10 @@ export interface Elsewhere {
   readonly url: string;
 }
 
+/** A body that says nothing more than the path. */
+export interface EmptyRequest {
+}
+
 /** Events as they are stored; `next` is the following page's `after`, null on the last. */
 export interface EventPage {
   readonly data: ReadonlyArray<StoredEvent>;
@@ -128,6 +132,11 @@ export interface FileList {
 export interface Health {
   readonly status: "degraded" | "ok" | "unavailable";
   readonly parts: Readonly<Record<string, string>>;
+}
+
+/** The new text of an instruction that the agent has not taken up. */
+export interface InstructionChangeRequest {
+  readonly text: string;
 }
 
 /** An instruction: before the next model call (steer), or after the work (queue). */
@@ -316,6 +325,13 @@ export interface ExhaustedBudget {
   readonly resets_at?: string | null;
 }
 
+/** An instruction that can still be edited or withdrawn. */
+export interface WaitingInstruction {
+  readonly version: number;
+  readonly mode: InstructionMode;
+  readonly title: string;
+}
+
 /** One task as it stands at `version`. Money in millionths of a US dollar. */
 export interface TaskState {
   readonly id: string;
@@ -359,6 +375,7 @@ export interface TaskState {
   readonly budget_exhausted: ExhaustedBudget | null;
   readonly retry_at: string | null;
   readonly policy: Policy | null;
+  readonly instructions: ReadonlyArray<WaitingInstruction>;
 }
 
 /** Something a person or the agent said, and the version of the event that holds it. */
@@ -659,6 +676,17 @@ export interface VerdictRequest {
   readonly scope?: ApprovalScope;
 }
 
+/** Change the instruction at the version `instruction`, on the stream. */
+export interface InstructionEditRequest {
+  readonly instruction: number;
+  readonly text: string;
+}
+
+/** Withdraw the instruction at the version `instruction`, on the stream. */
+export interface InstructionWithdrawalRequest {
+  readonly instruction: number;
+}
+
 /** Answer the question `request`, on the stream. */
 export interface QuestionAnswerRequest {
   readonly request: string;
@@ -678,6 +706,8 @@ export interface ApprovalAnswerRequest {
 export interface CommandArguments {
   readonly submit: TaskRequest;
   readonly instruct: InstructionRequest;
+  readonly edit_instruction: InstructionEditRequest;
+  readonly withdraw_instruction: InstructionWithdrawalRequest;
   readonly answer: QuestionAnswerRequest;
   readonly approve: ApprovalAnswerRequest;
   readonly interrupt: InterruptRequest;

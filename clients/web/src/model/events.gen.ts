@@ -51,6 +51,19 @@ export interface TaskInstructed {
   readonly mode?: InstructionMode;
 }
 
+/** A person changed an instruction that the agent had not taken up. */
+export interface InstructionEdited {
+  readonly type: "instruction.edited";
+  readonly instruction: number;
+  readonly text: string;
+}
+
+/** A person withdrew an instruction that the agent had not taken up. */
+export interface InstructionWithdrawn {
+  readonly type: "instruction.withdrawn";
+  readonly instruction: number;
+}
+
 /** A person answered what the agent asked. */
 export interface QuestionAnswered {
   readonly type: "question.answered";
@@ -183,6 +196,7 @@ export interface ModelRequested {
   readonly type: "model.requested";
   readonly turn: number;
   readonly model: string;
+  readonly leaves_queued?: boolean;
 }
 
 /** Tokens of one model call, as the Messages API counts them. */
@@ -373,6 +387,8 @@ export interface TaskErased {
 export type Fact =
   | TaskSubmitted
   | TaskInstructed
+  | InstructionEdited
+  | InstructionWithdrawn
   | QuestionAnswered
   | ApprovalAnswered
   | BudgetRaised
@@ -412,6 +428,8 @@ export type StoredEvent = Envelope & Fact;
 export const EVENT_TYPES: ReadonlySet<string> = new Set([
   "task.submitted",
   "task.instructed",
+  "instruction.edited",
+  "instruction.withdrawn",
   "question.answered",
   "approval.answered",
   "budget.raised",

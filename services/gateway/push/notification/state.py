@@ -22,8 +22,7 @@ from events import (
     TaskSubmitted,
 )
 from events.codec import tag_of
-from events.plain_text import plain
-from events.protocol.task_state import title_of
+from events.plain_text import plain, title_of
 
 PushClass = Literal["needs_input", "done", "failed", "withdrawn", "test"]
 

@@ -8,6 +8,8 @@ from msgspec.structs import replace
 from events import (
     ApprovalAnswered,
     BudgetRaised,
+    InstructionEdited,
+    InstructionWithdrawn,
     QuestionAnswered,
     TaskArchived,
     TaskCancelled,
@@ -32,17 +34,25 @@ def _submit_task(state: AgentState, event: TaskSubmitted) -> AgentState:
 
 
 def _instruct(state: AgentState, event: TaskInstructed) -> AgentState:
-    unread = state.unread
-    steers = unread.steers + (event.mode == "steer")
-    queued = unread.queued + (event.mode == "queue")
+    unread, given = state.unread, (state.position.head.version,)
+    if event.mode == "steer":
+        unread = replace(unread, steers=unread.steers + given)
+    else:
+        unread = replace(unread, queued=unread.queued + given)
     return replace(
         state,
-        unread=replace(unread, steers=steers, queued=queued),
+        unread=unread,
         lifecycle=replace(state.lifecycle, is_closed=False, is_interrupted=False),
         model=replace(state.model, failures=ModelFailures(), nudges=0, fruitless=0),
         budget=forget_foreign_limit(state.budget),
         approvals=policy.reopen_denied_pushes(state.approvals),
     )
+
+
+def _withdraw_instruction(state: AgentState, event: InstructionWithdrawn) -> AgentState:
+    steers = tuple(each for each in state.unread.steers if each != event.instruction)
+    queued = tuple(each for each in state.unread.queued if each != event.instruction)
+    return replace(state, unread=replace(state.unread, steers=steers, queued=queued))
 
 
 def _answer_question(state: AgentState, event: QuestionAnswered) -> AgentState:
@@ -73,6 +83,8 @@ def _cancel_task(state: AgentState, _event: TaskCancelled) -> AgentState:
 HANDLERS: Final[Mapping[type, Handler]] = {
     TaskSubmitted: _submit_task,
     TaskInstructed: _instruct,
+    InstructionEdited: ignore,
+    InstructionWithdrawn: _withdraw_instruction,
     QuestionAnswered: _answer_question,
     ApprovalAnswered: _answer_approval,
     BudgetRaised: _raise_budget,

@@ -91,7 +91,7 @@ def _save_snapshot(state: AgentState, event: SnapshotTaken) -> AgentState:
 
 
 def _ask_model(state: AgentState, _event: ModelRequested) -> AgentState:
-    queued = 0 if state.is_work_over else state.unread.queued
+    queued = () if state.is_work_over else state.unread.queued
     return replace(
         state,
         model=replace(state.model, is_asked=True, is_reply_due=True),

@@ -11,6 +11,7 @@ pytest_plugins = (
     "tests.kit.servers.forge",
     "tests.kit.servers.cluster",
     "tests.kit.servers.shared_certificates",
+    "tests.kit.browser.chromium",
 )
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -18,11 +19,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 STACKS = {"stack", "attacked", "poisoned_stack", "own_stack", "hasty"}
-SERVERS = {"servers", "log_place", "cluster", "forge", "sandbox", "browser", "docker"}
+SERVERS = {"servers", "log_place", "cluster", "forge", "sandbox", "browser", "chromium", "docker"}
 PROGRAMS = {"api", "machines_api", "rehearsal_model", "shared_model", "running", "up", "disks"}
 STARTERS = (
     "tests.kit.servers",
     "tests.kit.run",
+    "tests.kit.browser",
     "tests.clients.errand_process",
     "tests.faults",
     "tests.attacks",

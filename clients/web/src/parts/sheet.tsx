@@ -1,6 +1,7 @@
 // A sheet: a dialog from the bottom edge on a phone, in the middle on a wide screen.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { useApp } from "../state/app.ts";
 import { IconButton } from "./button.tsx";
 import "./sheet.css";
 
@@ -17,6 +18,10 @@ interface SheetProps {
 /** The sheet closes by its button, Escape, the Back button of Android, and a touch beside it. */
 export function Sheet({ title, children, onClose, actions, over }: SheetProps) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const { router } = useApp();
+  const closing = useRef(onClose);
+  closing.current = onClose;
+  useEffect(() => router.openSheet(() => closing.current()), [router]);
   useEffect(() => {
     const shown = dialog.current!;
     const before = document.activeElement;

@@ -8,6 +8,7 @@ import type { Connection } from "./connection.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Preferences } from "./preferences.ts";
+import type { Push } from "./push.ts";
 import type { Router } from "./router.ts";
 import type { Session } from "./session.ts";
 import type { Tasks } from "./tasks.ts";
@@ -23,6 +24,7 @@ export interface App {
   readonly api: Api;
   readonly router: Router;
   readonly preferences: Preferences;
+  readonly push: Push;
 }
 
 export const AppContext = createContext<App | null>(null);

@@ -1,24 +1,8 @@
-// Which screen the address names.
-import type { ReadonlySignal } from "@preact/signals";
+// The address bar: which screen it names, and sheets that the Back gesture closes.
+import { type ReadonlySignal, signal } from "@preact/signals";
+import { type Route, routeOf } from "../model/routes.ts";
 
-export type Route =
-  | { readonly screen: "inbox" }
-  | { readonly screen: "new" }
-  | {
-      readonly screen: "task";
-      readonly task: string;
-      readonly ask: string;
-      readonly version: number;
-    }
-  | { readonly screen: "changes"; readonly task: string; readonly path: string }
-  | { readonly screen: "plan"; readonly task: string }
-  | { readonly screen: "past"; readonly task: string; readonly version: number }
-  | { readonly screen: "costs" }
-  | { readonly screen: "settings"; readonly page: string }
-  | { readonly screen: "pair"; readonly code: string }
-  | { readonly screen: "sign-in"; readonly page: string; readonly code: string }
-  | { readonly screen: "shared"; readonly secret: string }
-  | { readonly screen: "unknown"; readonly path: string };
+export type { Route } from "../model/routes.ts";
 
 export interface Router {
   readonly path: ReadonlySignal<Route>;
@@ -26,4 +10,76 @@ export interface Router {
   back(): void;
   /** Put a sheet on the screen: the back gesture calls `close`. Returns what takes it away. */
   openSheet(close: () => void): () => void;
+}
+
+interface OpenSheet {
+  readonly close: () => void;
+}
+
+/** An entry of the history that was made for a sheet. */
+interface SheetEntry {
+  readonly isSheet: true;
+}
+
+export function createRouter(window: Window): Router {
+  const { history, location } = window;
+  const path = signal(routeOf(location.href));
+  const sheets: OpenSheet[] = [];
+  let stepsToPass = 0;
+
+  const read = () => {
+    path.value = routeOf(location.href);
+  };
+  window.addEventListener("popstate", () => {
+    if (stepsToPass > 0) {
+      stepsToPass -= 1; // a sheet that was closed by its button took its entry away
+      return;
+    }
+    const sheet = sheets.pop();
+    if (sheet !== undefined) sheet.close();
+    else read();
+  });
+  window.addEventListener("hashchange", read);
+
+  function leaveSheets(): void {
+    for (const sheet of sheets.splice(0).reverse()) sheet.close();
+  }
+
+  return {
+    path,
+    go(to, { replace = false } = {}) {
+      const isOverSheet = isSheetEntry(history.state);
+      leaveSheets();
+      if (replace || isOverSheet) history.replaceState(null, "", to);
+      else history.pushState(null, "", to);
+      read();
+    },
+    back() {
+      if (history.length > 1 && !isFirst(window)) history.back();
+      else this.go("/", { replace: true });
+    },
+    openSheet(close) {
+      const sheet: OpenSheet = { close };
+      sheets.push(sheet);
+      history.pushState({ isSheet: true } satisfies SheetEntry, "");
+      return () => {
+        const place = sheets.indexOf(sheet);
+        if (place < 0) return; // Back has closed it already
+        sheets.splice(place, 1);
+        if (isSheetEntry(history.state)) {
+          stepsToPass += 1;
+          history.back();
+        }
+      };
+    },
+  };
+}
+
+function isSheetEntry(state: unknown): state is SheetEntry {
+  return typeof state === "object" && state !== null && "isSheet" in state;
+}
+
+/** Whether the app was opened at this page: then Back would leave the app. */
+function isFirst(window: Window): boolean {
+  return window.performance.getEntriesByType("navigation").length > 0 && window.history.length <= 1;
 }

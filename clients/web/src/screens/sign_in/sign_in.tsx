@@ -1,0 +1,89 @@
+// Signing in: with a code from another device, by mail, or with GitHub.
+import { useComputed, useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { isLink, isWhole, spellCode } from "../../model/sign_in.ts";
+import { Button } from "../../parts/button.tsx";
+import { Field } from "../../parts/field.tsx";
+import { Freshness } from "../../parts/freshness.tsx";
+import { useApp } from "../../state/app.ts";
+import { InstallFirst, isToInstallFirst } from "./install_first.tsx";
+import { OtherWays } from "./other_ways.tsx";
+import "./sign_in.css";
+
+export function SignIn() {
+  const { router, session } = useApp();
+  const route = router.path.value;
+  const given = route.screen === "pair" || route.screen === "sign-in" ? route.code : "";
+  const code = useSignal(isLink(given) ? given : spellCode(given));
+  const failure = useSignal("");
+  const isBusy = useSignal(false);
+  const isReady = useComputed(() => isLink(code.value) || isWhole(code.value));
+  useEffect(() => {
+    // A code in the address is used once: it does not stay in the history.
+    if (given !== "") history.replaceState(null, "", location.pathname);
+  }, []);
+
+  const signIn = async () => {
+    isBusy.value = true;
+    failure.value = "";
+    try {
+      await session.signIn(code.value);
+      router.go("/", { replace: true });
+    } catch (error) {
+      failure.value = error instanceof Error ? error.message : String(error);
+    } finally {
+      isBusy.value = false;
+    }
+  };
+
+  return (
+    <main class="sign-in">
+      <img src="/icons/icon.svg" alt="" width="64" height="64" />
+      <h1>Errand</h1>
+      <p class="soft">Send a coding agent to work, and see every step.</p>
+      <Freshness />
+      {isToInstallFirst() && given !== "" && <InstallFirst code={code.value} />}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (isReady.value) void signIn();
+        }}
+      >
+        {isLink(code.value) ? (
+          <p>You opened a link that signs you in on this device.</p>
+        ) : (
+          <Field
+            label="Code from your other device, or from the mail"
+            value={code.value}
+            onInput={(typed) => {
+              code.value = spellCode(typed);
+              failure.value = "";
+            }}
+            placeholder="XXXX-XXXX"
+            autocomplete="one-time-code"
+            capitalize="characters"
+            isCode
+          />
+        )}
+        {failure.value && (
+          <p class="field-error" role="alert">
+            {failure.value}
+          </p>
+        )}
+        <Button
+          look="main"
+          busy={isBusy.value}
+          disabled={!isReady.value}
+          onPress={() => void signIn()}
+        >
+          {isBusy.value ? "Signing in …" : "Sign in"}
+        </Button>
+      </form>
+      <OtherWays />
+      <p class="soft small">
+        The code is shown by <code>make run</code>, by <code>errand pair</code>, and in Settings of
+        a device that is signed in.
+      </p>
+    </main>
+  );
+}

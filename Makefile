@@ -5,7 +5,7 @@ READY := .venv/ready
 JOBS ?= 3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-fast test-containers check docs format bench clean lock
+.PHONY: help setup web demo run test test-fast test-containers check docs format bench clean lock
 
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,10 @@ $(READY): requirements-dev.txt pyproject.toml
 	@$(SYSTEM_CA); env $${ca:+UV_SYSTEM_CERTS=$${UV_SYSTEM_CERTS:-1}} $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-uv.txt requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+web: ## Build the web app, which the gateway serves (needs Node.js with npm)
+	@command -v npm >/dev/null || { echo "The web app needs npm to be built. Install Node.js 20.19 or newer, then say make web again." >&2; exit 1; }
+	@cd clients/web && npm ci && npm run build
 
 demo: $(READY) ## One real task, end to end (KILL=worker kills the worker on the way)
 	@$(BIN)/python -m infra.local demo $(if $(KILL),--kill $(KILL))

@@ -116,9 +116,13 @@ class Vis(FromDevice, frozen=True, tag="vis"):
 
 
 class Auth(FromDevice, frozen=True, tag="auth"):
-    """A newer token of the same person, before the old one ends. Answered by `welcome`."""
+    """A newer token, or a ticket, of the same person, before the old credential ends.
 
-    token: str
+    Answered by `welcome`.
+    """
+
+    token: str = ""
+    ticket: str = ""
 
 
 class Pong(FromDevice, frozen=True, tag="pong"):

@@ -20,9 +20,10 @@ from services.gateway.accounts.sign_in.mail import Mail
 from services.gateway.broker.records import broker_records
 from services.gateway.broker.settings import microusd
 from services.gateway.connections import Connections, http_client, open_connections
-from services.gateway.http.allowed_origins import origins
 from services.gateway.http.apps.gateway import make_app
 from services.gateway.http.asgi import GatewayApplication, NamedRequests
+from services.gateway.http.browser.allowed_origins import origins
+from services.gateway.http.browser.web_app import WebApp, web_app_folder
 from services.gateway.http.context import (
     GatewayContext,
     TaskContext,
@@ -168,7 +169,9 @@ def _routes(settings: Settings, context: GatewayContext) -> NamedRequests:
         body_seconds=settings.body_seconds,
         body_bytes_per_second=settings.body_bytes_per_second,
     )
-    return NamedRequests(routes, lambda: secrets.token_hex(8))
+    folder = web_app_folder(settings.web_app_folder)
+    app = WebApp(routes, folder=folder, public_url=settings.public_url)
+    return NamedRequests(app, lambda: secrets.token_hex(8))
 
 
 def _pushing(

@@ -36,11 +36,16 @@ class SignInDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     platform: str = ""
 
 
-class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A code (of a pairing, an invitation or a mailed link), and what the device calls itself."""
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A code (of a pairing, an invitation or a mailed link), and what the device calls itself.
+
+    With the transport `cookie` the session's tokens are set as cookies that no script can read, and
+    the answer has none; that is for browsers.
+    """
 
     code: str
     device: SignInDevice = SignInDevice()
+    transport: Literal["token", "cookie"] = "token"
 
 
 class Renewal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,10 +67,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """The owner of a credential, and what it may be used for."""
+    """The owner of a credential, and what it may be used for.
+
+    `expires_at` is when the credential ends unless it is renewed; null when it does not end.
+    """
 
     account: AccountId
     person: PersonId
     session: str
     role: Role
     scopes: tuple[Scope, ...]
+    expires_at: datetime | None = None

@@ -24,7 +24,8 @@ from services.gateway.stores.database import Connection, Pool, across_accounts, 
 from services.gateway.tasks.access import Principal
 
 GRACE: Final = timedelta(seconds=30)
-_IDLE: Final = timedelta(days=60)
+IDLE: Final = timedelta(days=60)
+"""A session that is not renewed for so long ends."""
 _KEPT: Final = timedelta(days=30)
 
 _OPEN = """
@@ -151,7 +152,7 @@ class Sessions:
         """List the person's sessions, most recently used first."""
         async with within(self._pool, principal.account) as connection:
             rows = await connection.fetch(
-                _LIST, principal.account, principal.person, self._clock() - _IDLE
+                _LIST, principal.account, principal.person, self._clock() - IDLE
             )
         return tuple(
             SessionInfo(**dict(row), is_current=row["session"] == principal.session) for row in rows
@@ -201,7 +202,7 @@ class Sessions:
     ) -> None:
         now = self._clock()
         digest = self._digests.of("refresh", refresh)
-        await connection.execute(_ISSUE, digest, account, session, now, now + _IDLE)
+        await connection.execute(_ISSUE, digest, account, session, now, now + IDLE)
 
     def _made(
         self, account: str, person: str, role: Role, *, session: str, refresh: str

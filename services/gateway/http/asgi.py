@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from infra.runtime.telemetry import logger, span_from
-from services.gateway.http.allowed_origins import origin_allowed
+from services.gateway.http.browser.allowed_origins import origin_allowed
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

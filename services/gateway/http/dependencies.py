@@ -6,8 +6,10 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, SkipValidation
 
 from events.protocol.api.sessions import Scope
+from services.gateway.http.browser.same_origin import require_same_origin
+from services.gateway.http.browser.session_cookies import credential
 from services.gateway.http.context import GatewayContext
-from services.gateway.http.request_checks import AnyRequest, bearer
+from services.gateway.http.request_checks import AnyRequest
 from services.gateway.problems import refused, unauthenticated
 from services.gateway.tasks.access import Principal, require
 
@@ -38,9 +40,12 @@ def route_options(scope: Scope | None, *answers: int) -> dict[str, Scope | tuple
 async def authenticated_principal(request: AnyRequest, context: Context) -> Principal:
     """Return the person or program that sent the request.
 
-    Raises Refused: 401 when the caller is not known, 403 when their key lacks the route's scope.
+    Raises Refused: 401 when the caller is not known, 403 when their key lacks the route's scope or
+    their cookie came from another page.
     """
-    token = bearer(request)
+    token, is_cookie = credential(request, context.public_url)
+    if is_cookie:
+        require_same_origin(request, context)
     principal = await context.accounts.people.authenticate(token) if token else None
     if principal is None:
         raise unauthenticated()

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from litestar import Response
 
+from services.gateway.http.browser.session_cookies import credential
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, authenticated_principal
 from services.gateway.http.request_checks import (
     AnyRequest,
     answer_options,
-    bearer,
     require_plain_body,
     require_utf8,
 )
@@ -28,7 +28,8 @@ async def rate_limited_principal(request: AnyRequest, context: Context) -> Princ
     An unknown caller is counted by address; an API key before it is looked up, so that many at once
     are not all looked up before the first is counted.
     """
-    is_guess = context.accounts.people.must_look_up(bearer(request))
+    token = credential(request, context.public_url).token
+    is_guess = context.accounts.people.must_look_up(token)
     if is_guess:
         await _count(request, context, "anonymous", _address(request))
     try:

@@ -8,7 +8,7 @@ broker passes on) goes through as it comes. RFC 9110 §8.8.3, §12.5.3, §13.1.2
 import asyncio
 import gzip
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -29,7 +29,8 @@ _CAREFUL: Final[Headers] = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
-_SECURE: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+STRICT_TRANSPORT: Final = "max-age=31536000; includeSubDomains"
+_SECURE: Final = (b"strict-transport-security", STRICT_TRANSPORT.encode())
 
 
 class RequestAborted(Exception):
@@ -104,7 +105,7 @@ async def _whole(asked: dict[bytes, str], start: Message, body: Message) -> None
     tag = f'W/"{sha256(content).hexdigest()[:32]}"'
     headers = _with(headers, [(b"cache-control", b"private, no-cache")])
     headers += [(b"etag", tag.encode()), (b"vary", b"Accept, Accept-Encoding, Authorization")]
-    if _matches(asked.get(b"if-none-match", ""), tag):
+    if matches_tag(asked.get(b"if-none-match", ""), tag):
         start["status"] = 304
         start["headers"] = [pair for pair in headers if pair[0].lower() not in _KEPT_FROM_BODY]
         body["body"] = b""
@@ -124,12 +125,12 @@ async def _whole(asked: dict[bytes, str], start: Message, body: Message) -> None
     body["body"] = content
 
 
-def accepted(accept_encoding: str) -> str:
-    """Choose a content coding: zstd, gzip, or empty for none. Of equal weight, zstd. Pure."""
+def accepted(accept_encoding: str, offered: Sequence[str] = ("zstd", "gzip")) -> str:
+    """Choose a content coding, or empty for none. Of equal weight, the first offered. Pure."""
     weights = dict(_weights(accept_encoding))
     others = weights.get("*", 0.0)
-    best = max(("zstd", "gzip"), key=lambda coding: weights.get(coding, others))
-    return best if weights.get(best, others) > 0 else ""
+    best = max(offered, key=lambda coding: weights.get(coding, others), default="")
+    return best if best and weights.get(best, others) > 0 else ""
 
 
 def _weights(accept_encoding: str) -> Iterator[tuple[str, float]]:
@@ -148,8 +149,8 @@ def _compressed(content: bytes, coding: str) -> bytes:
     return gzip.compress(content, compresslevel=4, mtime=0)
 
 
-def _matches(if_none_match: str, tag: str) -> bool:
-    """Compare weakly, as a read is compared."""
+def matches_tag(if_none_match: str, tag: str) -> bool:
+    """Compare weakly, as a read is compared (RFC 9110 §13.1.2)."""
     given = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
     return "*" in given or tag.removeprefix("W/") in given
 

@@ -63,6 +63,8 @@ class HttpSettings(ServerSettings):
     """Bearer token for the operator's routes."""
     allowed_origins: str = ""
     """Web pages that may use the stream beside PUBLIC_URL, separated by commas."""
+    web_app_folder: str = ""
+    """Folder of the built web app; empty means `clients/web/dist` beside the program's code."""
     reads_a_minute: int = 1200
     """Reading requests of one caller."""
     commands_a_minute: int = 300

@@ -134,11 +134,11 @@ class Stream:
             raise why
 
     def _session_dependencies(self, entry: _Entry) -> SessionDependencies:
-        async def renew(token: str) -> Principal:
-            principal = await self._authenticate(token)
+        async def renew(auth: frames.Auth) -> Principal:
+            principal = await self._identify(auth)
             if principal.person != entry.principal.person:
                 raise Closed(frames.FORBIDDEN, "This token is another person's.")
-            entry.principal, entry.token = principal, token
+            entry.principal, entry.token = principal, auth.token
             return principal
 
         return SessionDependencies(
@@ -150,12 +150,12 @@ class Stream:
             renew=renew,
         )
 
-    async def _identify(self, hello: frames.Hello) -> Principal:
-        """Return the principal of a hello. Raises Closed."""
-        if not hello.ticket:
-            return await self._authenticate(hello.token)
+    async def _identify(self, shown: frames.Hello | frames.Auth) -> Principal:
+        """Return the principal of the ticket or token that a frame shows. Raises Closed."""
+        if not shown.ticket:
+            return await self._authenticate(shown.token)
         try:
-            principal = await self._access.enter(hello.ticket)
+            principal = await self._access.enter(shown.ticket)
         except Refused as refusal:
             raise Closed(frames.GOING_AWAY, refusal.problem.detail) from None
         if principal is None:

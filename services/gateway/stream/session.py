@@ -39,14 +39,14 @@ class StreamTimeouts(NamedTuple):
 
 
 class SessionDependencies(NamedTuple):
-    """Dependencies of a session. `renew` accepts a newer token; raises Closed."""
+    """Dependencies of a session. `renew` accepts a newer credential; raises Closed."""
 
     hub: Hub
     perform: CommandHandler
     presence: Presence
     clock: Clock
     patience: StreamTimeouts
-    renew: Callable[[str], Awaitable[Principal]]
+    renew: Callable[[frames.Auth], Awaitable[Principal]]
 
 
 class Session:
@@ -144,8 +144,8 @@ class Session:
                     await self._forget(TaskId(task))
                 case frames.Cmd():
                     await self._command(said)
-                case frames.Auth(token=token):
-                    self._principal = await self._dependencies.renew(token)
+                case frames.Auth():
+                    self._principal = await self._dependencies.renew(said)
                     self._welcome()
                 case frames.Seen(cursors=cursors):
                     self._look_at(self._look.focus, cursors.get(self._look.focus, 0))

@@ -10,7 +10,7 @@ from services.gateway.accounts.authentication import Authenticator
 from services.gateway.accounts.session_cache import SessionCache
 from services.gateway.accounts.token_signing import TokenSigner
 from services.gateway.accounts.tokens import Digests
-from services.gateway.http.allowed_origins import origin_allowed, origins
+from services.gateway.http.browser.allowed_origins import origin_allowed, origins
 from services.gateway.stores.database import create_pool
 from tests.gateway.kit.problems import is_problem
 from tests.kit.run.gateway import CLAIM_SECRET

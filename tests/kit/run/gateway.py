@@ -67,6 +67,7 @@ def _known(servers, database: str) -> dict[str, Any]:
         "model_base_url": "http://127.0.0.1:9",
         "model_api_key": "sk-server",
         "forges": msgspec.json.encode([GITHUB]).decode(),
+        "web_app_folder": "/nonexistent",  # no test depends on a build that may be there
         "nats_worker_url": servers.nats_url,
         # All tests come from one address, and a benchmark is one person in a hurry.
         "reads_a_minute": 10**8,

@@ -239,6 +239,7 @@ export interface Me {
   readonly session: string;
   readonly role: Role;
   readonly scopes: ReadonlyArray<CredentialScope>;
+  readonly expires_at: string | null;
 }
 
 /** A member of an account. `joined_at` is null while the person is only invited. */
@@ -584,6 +585,7 @@ export interface SignInDevice {
 export interface SignIn {
   readonly code: string;
   readonly device?: SignInDevice;
+  readonly transport?: "cookie" | "token";
 }
 
 /** The switches that are thrown. */

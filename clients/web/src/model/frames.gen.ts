@@ -66,10 +66,11 @@ export interface Vis {
   readonly focus?: string;
 }
 
-/** A newer token of the same person, before the old one ends. Answered by `welcome`. */
+/** A newer token, or a ticket, of the same person, before the old credential ends. */
 export interface Auth {
   readonly t: "auth";
-  readonly token: string;
+  readonly token?: string;
+  readonly ticket?: string;
 }
 
 /** The answer to a ping. */

@@ -81,6 +81,8 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
     responses: Json = operation["responses"]
     responses.pop("400", None)  # the framework's own shape, which is never sent
     success = responses[str(handler.status_code)]
+    if handler.status_code == HTTPStatus.NO_CONTENT:
+        success.pop("content", None)
     content = handler.opt.get("content")
     if content:
         success["content"] = {media: {"schema": schema} for media, schema in content.items()}

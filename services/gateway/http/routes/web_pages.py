@@ -1,29 +1,25 @@
-"""The pages a phone opens: one file each, nothing from elsewhere, text only."""
+"""Routes of the gateway's own pages: signing in while the web app is not built, and problems."""
 
 import re
-from base64 import b64encode
 from collections.abc import Sequence
-from hashlib import sha256
 from html import escape
-from importlib.resources import files
 
 from litestar import MediaType, Response, get
 from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 
 from events.protocol.problem import Problem
-
-_INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+from services.gateway.http.browser.html_pages import page_headers, read_page
 
 
 def pair_page(public_url: str) -> HTTPRouteHandler:
     """Make the route of /pair and of the address in mails; opening either signs nobody in.
 
-    Its policy allows the page's own script and style by digest.
+    Where the web app is built it answers both addresses itself (`browser.web_app`).
     """
-    html = _page("pair.html")
+    html = read_page("pair.html")
     socket = re.sub(r"^http", "ws", public_url.rstrip("/"))
-    headers = {**_headers(html, connect=f"'self' {socket}"), "Cache-Control": "no-cache"}
+    headers = {**page_headers(html, connect=f"'self' {socket}"), "Cache-Control": "no-cache"}
 
     @get(["/pair", "/sign-in/mail"], include_in_schema=False, sync_to_thread=False)
     def pair() -> Response[str]:
@@ -34,8 +30,8 @@ def pair_page(public_url: str) -> HTTPRouteHandler:
 
 def trouble_page(problem: Problem, *, cookies: Sequence[Cookie] = ()) -> Response[str]:
     """Show a problem to a person whose browser was sent here."""
-    html = _page("trouble.html")
-    headers = {**_headers(html, connect="'none'"), "Cache-Control": "no-store"}
+    html = read_page("trouble.html")
+    headers = {**page_headers(html, connect="'none'"), "Cache-Control": "no-store"}
     shown = html.replace("{{detail}}", escape(problem.detail))
     return Response(
         shown,
@@ -44,26 +40,3 @@ def trouble_page(problem: Problem, *, cookies: Sequence[Cookie] = ()) -> Respons
         headers=headers,
         cookies=list(cookies),
     )
-
-
-def _page(name: str) -> str:
-    return (files("services.gateway.http.pages") / name).read_text()
-
-
-def _headers(html: str, *, connect: str) -> dict[str, str]:
-    digests = {"script": "", "style": ""}
-    for kind, content in _INLINE.findall(html):
-        digest = b64encode(sha256(content.encode()).digest()).decode()
-        digests[kind] += f" 'sha256-{digest}'"
-    none = " 'none'"
-    policy = (
-        f"default-src 'none'; script-src{digests['script'] or none}; "
-        f"style-src{digests['style']}; connect-src {connect}; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
-    )
-    return {
-        "Content-Security-Policy": policy,
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-    }

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from litestar import delete, get, post
+from litestar import Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from events.protocol.api.sessions import (
@@ -19,6 +19,13 @@ from events.protocol.api.sessions import (
 from services.gateway.accounts.authentication import is_operator
 from services.gateway.accounts.sessions import SessionInfo
 from services.gateway.accounts.sign_in.pairing import Pairing
+from services.gateway.http.browser.same_origin import require_same_origin
+from services.gateway.http.browser.session_cookies import (
+    credential,
+    refresh_cookie,
+    session_cookies,
+    session_without_tokens,
+)
 from services.gateway.http.dependencies import (
     Context,
     CurrentPrincipal,
@@ -26,7 +33,7 @@ from services.gateway.http.dependencies import (
     route_options,
 )
 from services.gateway.http.request_checks import AnyRequest, bearer, client_address
-from services.gateway.problems import invalid
+from services.gateway.problems import invalid, unauthenticated
 from services.gateway.tasks.access import an_id, require
 
 _TAGS: Final = ["people"]
@@ -75,11 +82,21 @@ async def pair(
 
 
 @post("/v1/sessions", tags=_TAGS, summary="Sign a device in", security=[], opt={"answers": (403,)})
-async def sign_in(request: AnyRequest, context: Context, data: JSONBody[SignIn]) -> Session:
-    """Trade a code for a session. Its tokens are shown this once."""
-    return await context.accounts.pairings.sign_in(
+async def sign_in(
+    request: AnyRequest, context: Context, data: JSONBody[SignIn]
+) -> Response[Session | Me]:
+    """Trade a code for a session. Its tokens are shown this once.
+
+    With the transport `cookie`, for the app's own pages alone, they are set as cookies that no
+    script can read, and the answer is that of GET /v1/me.
+    """
+    is_cookie = data.transport == "cookie"
+    if is_cookie:
+        require_same_origin(request, context)
+    session = await context.accounts.pairings.sign_in(
         data.code, data.device, source=client_address(request)
     )
+    return _answer(context, session, is_cookie=is_cookie)
 
 
 @post(
@@ -88,15 +105,27 @@ async def sign_in(request: AnyRequest, context: Context, data: JSONBody[SignIn])
     summary="Renew a session's tokens",
     security=[],
     status_code=200,
-    opt={"answers": (401,)},
+    opt={"answers": (401, 403)},
 )
-async def refresh(context: Context, data: JSONBody[Renewal]) -> Session:
+async def refresh(
+    request: AnyRequest, context: Context, data: JSONBody[Renewal | None] = None
+) -> Response[Session | Me]:
     """Trade a refresh token for the next one, and a fresh access token.
 
     Repeating the request within 30 s, because its answer was lost, gives the same refresh token.
-    A refresh token that was used before ends the session: somebody else may have it.
+    A refresh token that was used before ends the session: somebody else may have it. Without a
+    body the refresh token is the cookie's: both cookies are set again, and the answer is that of
+    GET /v1/me.
     """
-    return await context.accounts.sessions.refresh(data.refresh_token)
+    if data is not None:
+        session = await context.accounts.sessions.refresh(data.refresh_token)
+        return _answer(context, session, is_cookie=False)
+    require_same_origin(request, context)
+    token = refresh_cookie(request, context.public_url)
+    if not token:
+        raise unauthenticated()
+    session = await context.accounts.sessions.refresh(token)
+    return _answer(context, session, is_cookie=True)
 
 
 @get("/v1/sessions", tags=_TAGS, summary="List your sessions", opt=route_options("admin"))
@@ -111,9 +140,14 @@ async def sessions(context: Context, principal: CurrentPrincipal) -> SessionPage
     summary="Sign a device out",
     opt=route_options("admin"),
 )
-async def sign_out(context: Context, principal: CurrentPrincipal, session: FromPath[str]) -> None:
-    """End one of one's own sessions; its stream is disconnected."""
+async def sign_out(
+    request: AnyRequest, context: Context, principal: CurrentPrincipal, session: FromPath[str]
+) -> Response[None]:
+    """End one of one's own sessions; its stream is disconnected, its cookies are taken away."""
     await context.accounts.sessions.end(principal, an_id(session, of="session"))
+    is_own = session == principal.session and credential(request, context.public_url).is_cookie
+    cookies = session_cookies(context.public_url).cleared() if is_own else []
+    return Response(None, cookies=cookies)
 
 
 @delete(
@@ -133,6 +167,7 @@ async def me(principal: CurrentPrincipal) -> Me:
         session=principal.session,
         role=principal.role,
         scopes=tuple(sorted(principal.scopes)),
+        expires_at=principal.expires_at,
     )
 
 
@@ -142,6 +177,13 @@ async def ticket(context: Context, principal: CurrentPrincipal) -> Ticket:
     require(principal, "read")
     made = context.accounts.people.ticket(principal)
     return Ticket(made.text, made.expires_at)
+
+
+def _answer(context: Context, session: Session, *, is_cookie: bool) -> Response[Session | Me]:
+    if not is_cookie:
+        return Response(session)
+    cookies = session_cookies(context.public_url).of(session)
+    return Response(session_without_tokens(session), cookies=cookies)
 
 
 ROUTES = [pair, sign_in, refresh, sessions, sign_out, sign_others_out, me, ticket]

@@ -11,13 +11,14 @@ from litestar.params import JSONBody, QueryParameter
 from services.gateway.accounts.assembly import CALLBACK
 from services.gateway.accounts.members import plain_email
 from services.gateway.accounts.sign_in.github import RepositoryInfo
+from services.gateway.http.browser.session_cookies import credential
 from services.gateway.http.dependencies import (
     Context,
     CurrentPrincipal,
     authenticated_principal,
     route_options,
 )
-from services.gateway.http.request_checks import AnyRequest, bearer, client_address
+from services.gateway.http.request_checks import AnyRequest, client_address
 from services.gateway.http.routes.web_pages import trouble_page
 from services.gateway.problems import Refused, invalid
 from services.gateway.tasks.access import require
@@ -109,7 +110,8 @@ async def magic_link(
 )
 async def begin(request: AnyRequest, context: Context) -> Response[Elsewhere]:
     """Begin to sign in with GitHub, or, with a session, to link it. Send the browser to `url`."""
-    principal = await authenticated_principal(request, context) if bearer(request) else None
+    is_known = bool(credential(request, context.public_url).token)
+    principal = await authenticated_principal(request, context) if is_known else None
     if principal is not None:
         require(principal, "admin")
     departure = await context.accounts.identities.begin(principal)

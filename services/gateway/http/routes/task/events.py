@@ -14,9 +14,10 @@ from litestar.response import Stream
 from events import History
 from events.protocol.api.tasks import EventPage
 from infra.log.event_log import Unavailable
+from services.gateway.http.browser.session_cookies import credential
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, CurrentPrincipal
-from services.gateway.http.request_checks import AnyRequest, bearer
+from services.gateway.http.request_checks import AnyRequest
 from services.gateway.problems import Refused, not_found, position_lost, refused, unavailable
 from services.gateway.tasks.access import history_for
 from services.gateway.tasks.event_feed import Feeds
@@ -72,7 +73,8 @@ async def events(
         async def still() -> bool:
             """Return whether the caller is still signed in, and may still see the task."""
             try:
-                now = await context.accounts.people.authenticate(bearer(request))
+                token = credential(request, context.public_url).token
+                now = await context.accounts.people.authenticate(token)
                 return now is not None and await context.accounts.people.allowed(now, history.task)
             except Refused:
                 return True  # a part is away, where it would have been revoked

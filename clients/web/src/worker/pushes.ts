@@ -7,6 +7,8 @@ export interface Push {
   tag: string;
   path: string;
   task: string;
+  /** The request it is about; empty where it is about none. */
+  request: string;
   isSilent: boolean;
   badge: number | undefined;
 }
@@ -17,6 +19,7 @@ const UNREADABLE: Push = {
   tag: "errand",
   path: "/",
   task: "",
+  request: "",
   isSilent: false,
   badge: undefined,
 };
@@ -40,6 +43,7 @@ function fromDeclared(declared: unknown): Push {
     tag: asText(shown.tag, UNREADABLE.tag),
     path: pathOf(asText(shown.navigate, "/")),
     task: asText(data.task, ""),
+    request: asText(data.request, ""),
     isSilent: shown.silent === true,
     badge: asCount(message.app_badge ?? shown.app_badge),
   };

@@ -1,4 +1,5 @@
 // The service worker: keeps the app's own files so that it starts without a network, and shows pushes.
+import { answer, fetchLine, type WholeAsk } from "./asks.ts";
 import { type Push, readPush } from "./pushes.ts";
 
 declare const self: ServiceWorkerGlobalScope;
@@ -71,26 +72,59 @@ self.addEventListener("push", (event) => {
  * is always shown: a browser ends the subscription of an app that shows nothing.
  */
 async function show(push: Push): Promise<void> {
-  const old = await self.registration.getNotifications({ tag: push.tag });
+  const [line, old] = await Promise.all([
+    fetchLine(push),
+    self.registration.getNotifications({ tag: push.tag }),
+  ]);
   for (const notification of old) notification.close();
   await self.registration.showNotification(push.title, {
-    body: push.body,
-    tag: push.tag,
-    silent: push.isSilent,
-    icon: "/icons/icon-192.png",
-    badge: "/icons/icon-192.png",
-    data: push,
-  });
+    ...looks(push),
+    body: line?.text ?? push.body,
+    data: { push, ask: line?.ask ?? null } satisfies Shown,
+    ...(line?.ask ? { actions: ANSWERS } : {}),
+  } as NotificationOptions);
   if (push.badge !== undefined && "setAppBadge" in self.navigator) {
     await self.navigator.setAppBadge(push.badge);
   }
 }
 
+/** What a notification carries. */
+interface Shown {
+  push: Push;
+  ask: WholeAsk | null;
+}
+
+// Only where the browser has buttons: then they stand under the whole of what is asked.
+const ANSWERS = [
+  { action: "deny", title: "Deny" },
+  { action: "allow", title: "Allow once" },
+];
+
+function looks(push: Push): NotificationOptions {
+  const icon = "/icons/icon-192.png";
+  return { tag: push.tag, silent: push.isSilent, icon, badge: icon };
+}
+
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  const push = event.notification.data as Push;
-  event.waitUntil(openAt(push.path));
+  const { push, ask } = event.notification.data as Shown;
+  const isAnswer = event.action === "allow" || event.action === "deny";
+  event.waitUntil(
+    isAnswer && ask !== null
+      ? answerFromCard(push, ask, event.action as "allow" | "deny")
+      : openAt(push.path),
+  );
 });
+
+async function answerFromCard(push: Push, ask: WholeAsk, verdict: "allow" | "deny"): Promise<void> {
+  const body = await answer(push, ask, verdict);
+  await self.registration.showNotification(ask.title, {
+    ...looks(push),
+    silent: true,
+    body,
+    data: { push, ask: null } satisfies Shown,
+  });
+}
 
 /** Show a place of the app: in the window that is open, else in a new one. */
 async function openAt(path: string): Promise<void> {

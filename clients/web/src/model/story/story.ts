@@ -1,0 +1,55 @@
+// Events in, rows out: one event at a time, and nothing but what it changes is made new.
+import type { StoredEvent } from "../events.gen.ts";
+import type { Row } from "../rows.ts";
+import { agentChanges } from "./agent_rows.ts";
+import { type Context, Draft } from "./draft.ts";
+import { machineChanges } from "./machine_rows.ts";
+import { outcomeChanges } from "./outcome_rows.ts";
+import { personChanges } from "./person_rows.ts";
+import { toolChanges } from "./tool_rows.ts";
+
+/** The story of a task from the event `first` to the event `last`. */
+export interface Story {
+  readonly rows: readonly Row[];
+  readonly first: number;
+  readonly last: number;
+  readonly context: Context;
+}
+
+export type Change = (draft: Draft, event: never) => void;
+
+const CHANGES: ReadonlyMap<string, (draft: Draft, event: StoredEvent) => void> = new Map(
+  Object.entries({
+    ...personChanges,
+    ...agentChanges,
+    ...toolChanges,
+    ...machineChanges,
+    ...outcomeChanges,
+  }) as [string, (draft: Draft, event: StoredEvent) => void][],
+);
+
+export function emptyStory(): Story {
+  return { rows: [], first: 0, last: 0, context: Draft.beginning() };
+}
+
+/** Return the story with one more event; an event at or below its last changes nothing. */
+export function addEvent(story: Story, event: StoredEvent): Story {
+  return addEvents(story, [event]);
+}
+
+export function addEvents(story: Story, events: Iterable<StoredEvent>): Story {
+  const draft = new Draft([...story.rows], story.context);
+  let { first, last } = story;
+  for (const event of events) {
+    if (event.version <= last) continue;
+    CHANGES.get(event.type)?.(draft, event);
+    first ||= event.version;
+    last = event.version;
+  }
+  return last === story.last ? story : { rows: draft.rows, first, last, context: draft.context };
+}
+
+/** Fold a whole stretch: also how older pages are put before, since a call may reach across. */
+export function storyOf(events: Iterable<StoredEvent>): Story {
+  return addEvents(emptyStory(), events);
+}

@@ -5,7 +5,7 @@ READY := .venv/ready
 JOBS ?= 3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup web demo run test test-fast test-containers check docs format bench clean lock
+.PHONY: help setup web web-if-possible demo run test test-fast test-containers check docs format bench clean lock
 
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -24,14 +24,32 @@ $(READY): requirements-dev.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-web: ## Build the web app, which the gateway serves (needs Node.js with npm)
-	@command -v npm >/dev/null || { echo "The web app needs npm to be built. Install Node.js 20.19 or newer, then say make web again." >&2; exit 1; }
-	@cd clients/web && npm ci && npm run build
+# Built again when a file of it is newer; its packages are installed again when their list is.
+WEB := clients/web
+WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '$(WEB)/dist/*' -not -path '$(WEB)/build/*')
+WEB_PACKAGES := $(WEB)/node_modules/.installed
+WEB_BUILT := $(WEB)/dist/.built
 
-demo: $(READY) ## One real task, end to end (KILL=worker kills the worker on the way)
+web: $(WEB_BUILT) ## Build the web app, which the gateway serves at / (needs Node.js with npm)
+
+$(WEB_PACKAGES): $(WEB)/package.json $(WEB)/package-lock.json
+	@command -v npm >/dev/null || { echo "The web app is built with npm, and there is none on PATH. Install Node.js 20.19 or newer, then say: make web" >&2; exit 1; }
+	@cd $(WEB) && npm ci --loglevel=error
+	@touch $@
+
+$(WEB_BUILT): $(WEB_PACKAGES) $(WEB_SOURCES)
+	@cd $(WEB) && npm run --silent build
+	@touch $@
+
+# What runs the whole stack runs without the web app too.
+web-if-possible:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web || echo "The web app was not built; the gateway serves everything else. Try again with: make web" >&2; \
+	else echo "There is no npm here, so the web app is not built: the gateway serves everything else. With Node.js 20.19 or newer, say: make web" >&2; fi
+
+demo: $(READY) web-if-possible ## One real task, end to end (KILL=worker kills the worker on the way)
 	@$(BIN)/python -m infra.local demo $(if $(KILL),--kill $(KILL))
 
-run: $(READY) ## Everything up, until Ctrl-C; prints the phone's address (HOST=0.0.0.0 lets phones in, PORT=n)
+run: $(READY) web-if-possible ## Everything up, until Ctrl-C; prints the phone's address (HOST=0.0.0.0 lets phones in, PORT=n)
 	@$(BIN)/python -m infra.local run $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 # Every program of the suite would translate all its modules again if none might keep them.
@@ -68,7 +86,7 @@ bench: $(READY) ## The benchmarks (NAME=start runs one); the last line is JSON
 	@$(BIN)/python -m tests.bench $(NAME)
 
 clean: ## Forget the stack's data and the environment
-	rm -rf .errand .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis errand.egg-info
+	rm -rf .errand .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis errand.egg-info clients/web/node_modules clients/web/dist clients/web/build
 
 COMPILE = $(BIN)/uv pip compile --quiet --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 --generate-hashes
 

@@ -37,9 +37,9 @@ from services.worker.effects.task_history import TaskHistory
 from services.worker.loop import drive
 from services.worker.ports import Model, SandboxUnavailable
 from services.worker.retry import RetryPolicy, RetrySettings
+from services.worker.sandbox.backends.unavailable import UnavailableBackend
 from services.worker.sandbox.choice import choose_backend
 from services.worker.sandbox.sandbox import BackendSandbox
-from services.worker.sandbox.unavailable import UnavailableBackend
 from services.worker.settings import Settings
 from services.worker.workspace.instruction_files import InstructionFiles
 from services.worker.workspace.workspace import GitWorkspace, Origin

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from services.worker.sandbox.backends.docker import engine_answers
 from services.worker.sandbox.choice import DEFAULT_IMAGE
-from services.worker.sandbox.docker import engine_answers
 from tests.kit.servers.docker_engine import NO_ENGINE
 
 

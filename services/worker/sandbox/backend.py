@@ -1,7 +1,7 @@
 """Backends of the sandbox: each kind starts commands, hands on their output, ends everything.
 
-`services.worker.sandbox.sandbox` builds the Sandbox of the agent on this; `bubblewrap`, `docker`
-and `none` satisfy it.
+`services.worker.sandbox.sandbox` builds the Sandbox of the agent on this; the modules of
+`services.worker.sandbox.backends` satisfy it.
 """
 
 from collections.abc import Sequence

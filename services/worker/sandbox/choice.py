@@ -10,8 +10,8 @@ import structlog
 from infra.runtime.sandbox_choice import DEFAULT_IMAGE, SandboxKind, choose_sandbox
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.backend import Limits, SandboxBackend
-from services.worker.sandbox.bubblewrap import BubblewrapBackend
-from services.worker.sandbox.none import WARNING, NoneBackend
+from services.worker.sandbox.backends.bubblewrap import BubblewrapBackend
+from services.worker.sandbox.backends.none import WARNING, NoneBackend
 from services.worker.sandbox.sandbox import BackendSandbox
 
 _log = structlog.get_logger(__name__)
@@ -64,12 +64,12 @@ async def _make_backend(
 
 def engine_answers(image: str) -> str:
     """Return why Docker cannot be used here; empty when it can. Blocks."""
-    from services.worker.sandbox import docker  # noqa: PLC0415 - only where it may be chosen: 50 ms
+    from services.worker.sandbox.backends import docker  # noqa: PLC0415 - only where it may be chosen: 50 ms
 
     return docker.engine_answers(image)
 
 
 def _docker(image: str, task: str, limits: Limits | None) -> SandboxBackend:
-    from services.worker.sandbox import docker  # noqa: PLC0415 - only where it is chosen: 50 ms
+    from services.worker.sandbox.backends import docker  # noqa: PLC0415 - only where it is chosen: 50 ms
 
     return docker.DockerBackend(image, task=task, limits=limits)

@@ -18,7 +18,7 @@ from docker.errors import ImageNotFound, NotFound
 
 from infra.local.home import Home
 from infra.local.process.child import Program
-from services.worker.sandbox.docker import engine_answers
+from services.worker.sandbox.backends.docker import engine_answers
 from tests.kit.servers.docker_engine import ENGINE, docker_host
 
 ARE_WANTED: Final = bool(os.environ.get("TEST_CONTAINERS"))

@@ -13,8 +13,8 @@ from typing import Final
 
 import pytest
 
+from services.worker.sandbox.backends.docker import engine_answers
 from services.worker.sandbox.choice import DEFAULT_IMAGE
-from services.worker.sandbox.docker import engine_answers
 
 NO_ENGINE: Final = "unix:///only-tests-marked-docker-reach-an-engine.sock"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from services.worker.sandbox.backend import Limits, SandboxBackend
-from services.worker.sandbox.bubblewrap import BubblewrapBackend
+from services.worker.sandbox.backends.bubblewrap import BubblewrapBackend
+from services.worker.sandbox.backends.docker import DockerBackend
+from services.worker.sandbox.backends.none import NoneBackend
 from services.worker.sandbox.choice import DEFAULT_IMAGE
-from services.worker.sandbox.docker import DockerBackend
-from services.worker.sandbox.none import NoneBackend
 from services.worker.sandbox.sandbox import BackendSandbox
 
 TOOLCHAIN = (Path(sys.base_prefix),)

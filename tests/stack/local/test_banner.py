@@ -15,7 +15,7 @@ from infra.local.sandbox import choose, described, missing_for_docker
 from infra.local.settings import Settings
 from infra.local.stack import Pairing
 from infra.runtime.sandbox_choice import DEFAULT_IMAGE
-from services.worker.sandbox.docker import engine_answers
+from services.worker.sandbox.backends.docker import engine_answers
 
 
 def test_it_says_plainly_when_the_rehearsal_model_answers() -> None:

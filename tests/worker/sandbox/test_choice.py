@@ -9,10 +9,10 @@ import pytest
 
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox import choice as choosing
-from services.worker.sandbox.bubblewrap import BubblewrapBackend
+from services.worker.sandbox.backends.bubblewrap import BubblewrapBackend
+from services.worker.sandbox.backends.docker import TASK_LABEL, DockerBackend, engine_answers
 from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.choice import DEFAULT_IMAGE, choose_backend
-from services.worker.sandbox.docker import TASK_LABEL, DockerBackend, engine_answers
 from services.worker.sandbox.sandbox import BackendSandbox
 from tests.kit.paths import ROOT
 from tests.kit.probe.eventually import eventually
@@ -64,7 +64,7 @@ async def test_a_kernel_that_forbids_namespaces_is_said_with_its_remedy(tmp_path
         "#!/bin/sh\necho 'bwrap: No permissions to create a new namespace' >&2\nexit 1\n"
     )
     refusing.chmod(0o755)
-    monkeypatch.setattr("services.worker.sandbox.bubblewrap.bwrap_path", lambda: refusing)
+    monkeypatch.setattr("services.worker.sandbox.backends.bubblewrap.bwrap_path", lambda: refusing)
     with pytest.raises(SandboxUnavailable, match=r"No permissions.*SANDBOX=docker.*sysctl"):
         await BackendSandbox(BubblewrapBackend(tmp_path, task="task_a")).start()
     assert list(tmp_path.glob("box-*")) == []
@@ -107,7 +107,7 @@ async def test_a_left_container_that_ends_while_it_is_looked_for_is_no_error(mon
 KILLED = """
 import asyncio, os, sys
 from services.worker.sandbox.sandbox import BackendSandbox
-from services.worker.sandbox.docker import DockerBackend
+from services.worker.sandbox.backends.docker import DockerBackend
 
 async def main():
     sandbox = BackendSandbox(DockerBackend(sys.argv[1], task=sys.argv[2]))

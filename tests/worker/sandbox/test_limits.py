@@ -139,7 +139,7 @@ def test_memory_of_children_counts_and_shared_memory_counts_once():
 ORDINARY = """
 import asyncio, json, sys, tempfile
 from pathlib import Path
-from services.worker.sandbox.bubblewrap import BubblewrapBackend
+from services.worker.sandbox.backends.bubblewrap import BubblewrapBackend
 from services.worker.sandbox.limits.control_groups import ControlGroups
 from services.worker.sandbox.sandbox import BackendSandbox
 from services.worker.sandbox.backend import Limits
@@ -221,7 +221,7 @@ def test_an_ordinary_user_has_the_same_sandbox_with_the_same_limits():
 async def test_a_job_in_the_background_cannot_pass_the_memory_limit_between_calls(monkeypatch):
     none = ControlGroups()
     monkeypatch.setattr(
-        "services.worker.sandbox.bubblewrap.make_control_groups", lambda *_, **__: none
+        "services.worker.sandbox.backends.bubblewrap.make_control_groups", lambda *_, **__: none
     )
     async with running_sandbox("bubblewrap", limits=LIMITS) as sandbox:
         hold = "import time; x = bytearray(90 << 20); time.sleep(60)"

@@ -9,7 +9,7 @@ from typing import Final
 from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.backend import WORKSPACE, RunningCommand
-from services.worker.sandbox.process import start_process
+from services.worker.sandbox.backends.process import start_process
 
 WARNING: Final = (
     "SANDBOX=none: nothing is confined. The commands of the model run as you, with your files, "

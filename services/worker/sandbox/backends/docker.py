@@ -28,7 +28,7 @@ from services.worker.sandbox.backend import (
     Limits,
     RunningCommand,
 )
-from services.worker.sandbox.docker_command import ContainerCommand
+from services.worker.sandbox.backends.docker_command import ContainerCommand
 from services.worker.sandbox.limits.system_calls import docker_profile
 
 TASK_LABEL: Final = "errand.task"

@@ -27,12 +27,12 @@ from services.worker.sandbox.backend import (
     Limits,
     RunningCommand,
 )
+from services.worker.sandbox.backends.process import ChildProcess, start_process
 from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.command import run
 from services.worker.sandbox.limits.control_groups import PREFIX, ControlGroups, make_control_groups
 from services.worker.sandbox.limits.resource_usage import Quota, ResourceWatch, memory_of
 from services.worker.sandbox.limits.system_calls import seccomp_filter
-from services.worker.sandbox.process import ChildProcess, start_process
 
 _SMOKE_SECONDS: Final = 20.0
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of the sandbox

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.worker.sandbox import docker_command
-from services.worker.sandbox.docker_command import ContainerCommand
+from services.worker.sandbox.backends import docker_command
+from services.worker.sandbox.backends.docker_command import ContainerCommand
 
 FRAME = b"\x01\x00\x00\x00\x00\x00\x00\x05whole"
 

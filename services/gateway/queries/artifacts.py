@@ -6,20 +6,21 @@ from typing import Final
 
 import msgspec
 
-from events import ArtifactStored, GatewayEvent, Recorded
+from events import ArtifactStored, Blob, GatewayEvent, Recorded, TaskId
 from events.protocol.api.tasks import Artifact
 from infra.log.event_log import EventLog
-from infra.stores.object_keys import is_artifact_name, is_own_key, is_sha256, served_media_type
+from infra.stores.object_keys import is_artifact_name, served_media_type
 from services.gateway.queries.fold_cache import FoldCache
+from services.gateway.stores.verified_content import is_sound
 
 _MAX_HISTORIES: Final = 500
 
 
 class StoredArtifact(msgspec.Struct, frozen=True):
-    """An artifact and its key in the object store."""
+    """An artifact, and its object in the store."""
 
     artifact: Artifact
-    key: str
+    blob: Blob
 
 
 Artifacts = FoldCache[Mapping[str, StoredArtifact]]
@@ -47,12 +48,10 @@ def stored_artifacts(
             stored_at=recorded.at,
             version=recorded.version,
         )
-        newest[event.name] = StoredArtifact(artifact, event.blob.key)
+        newest[event.name] = StoredArtifact(artifact, event.blob)
     return newest
 
 
-def _is_sound(task: str, event: ArtifactStored) -> bool:
+def _is_sound(task: TaskId, event: ArtifactStored) -> bool:
     """Return whether the broker could have stored this; a worker writes the event itself."""
-    blob = event.blob
-    is_stored = is_own_key(task, blob.key) and is_sha256(blob.sha256) and blob.size_bytes >= 0
-    return is_stored and is_artifact_name(event.name)
+    return is_sound(task, event.blob) and is_artifact_name(event.name)

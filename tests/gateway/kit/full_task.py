@@ -5,13 +5,15 @@ from importlib.resources import files
 
 import asyncpg
 
-from events import CallId, QuestionAsked, RequestId
+from events import CallId, QuestionAsked, RequestId, ToolCompleted
 from infra.stores.postgres.migrations import migrate
-from tests.gateway.kit.histories import artifact, put
+from tests.gateway.kit.histories import artifact, blob, put
 from tests.kit.fakes.push_services import Browser
 from tests.kit.run.gateway import a_world
 
 DIFF = b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n"
+OUTPUT = b"".join(b"%d\n" % n for n in range(20_000))
+OUTPUT_VERSION = 4
 
 
 @asynccontextmanager
@@ -51,7 +53,7 @@ async def belongings(person):
 
 
 async def a_full_task(person, world, servers, prompt="fix it"):
-    """A task with artifacts, a diff and an open question `req_1`."""
+    """A task with artifacts, a diff, a long output (OUTPUT_VERSION), an open question `req_1`."""
     task = await person.submit(prompt)
     for name, media_type, content in [
         ("diff.patch", "text/x-diff", DIFF),
@@ -59,6 +61,9 @@ async def a_full_task(person, world, servers, prompt="fix it"):
     ]:
         await put(servers, f"tasks/{task}/artifacts/{name}", content)
         await world.append(person.history(task), artifact(task, name, media_type, content))
+    stored = await blob(servers, task, "outputs/a.txt", OUTPUT)
+    ended = ToolCompleted(call=CallId("b"), output="1 … 9", is_truncated=True, artifact=stored)
+    assert await world.append(person.history(task), ended) == OUTPUT_VERSION
     asked = QuestionAsked(request=RequestId("req_1"), call=CallId("c"), text="Which?")
     await world.append(person.history(task), asked)
     return task

@@ -39,6 +39,14 @@ async def put(servers, key, content):
         await client.put_object(Bucket=s3.bucket, Key=key, Body=content)
 
 
+async def blob(servers, task, name, content, **changes):
+    """Store an object of a task; the Blob that an event names it with."""
+    key = f"tasks/{task}/{name}"
+    await put(servers, key, content)
+    made = Blob(key=key, size_bytes=len(content), sha256=sha256(content).hexdigest())
+    return msgspec.structs.replace(made, **changes)
+
+
 def artifact(task, name, media_type, content=b"", *, key="", digest=""):
     blob = Blob(
         key=key or f"tasks/{task}/artifacts/{name}",

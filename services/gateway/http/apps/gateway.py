@@ -24,7 +24,15 @@ from services.gateway.http.routes.account import (
     sessions,
     sign_in,
 )
-from services.gateway.http.routes.task import artifacts, commands, events, tasks, time_travel, usage
+from services.gateway.http.routes.task import (
+    artifacts,
+    commands,
+    event_content,
+    events,
+    tasks,
+    time_travel,
+    usage,
+)
 from services.gateway.http.routes.web_pages import pair_page
 from services.gateway.http.serving.readiness import Readiness
 
@@ -43,6 +51,7 @@ def make_app(context: GatewayContext) -> Litestar:
             *tasks.ROUTES,
             *commands.ROUTES,
             *events.ROUTES,
+            *event_content.ROUTES,
             *time_travel.ROUTES,
             *artifacts.ROUTES,
             *usage.ROUTES,

@@ -3,7 +3,7 @@
 The framework describes parameters and successes. The shapes are msgspec's own account of the
 structs that are read and written; the refusals follow from what a route takes. What does not
 follow a route says itself, in its `opt`: `answers`, further statuses; `content`, the media types it
-sends where that is not JSON, each with its schema.
+sends where that is not JSON, each with its schema; `ranges`, true where Range is followed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,6 +38,7 @@ _SAID: Final[Mapping[int, tuple[str, str]]] = {
     410: ("position_lost", "The history has no such place. `Link` leads to what to read instead."),
     413: ("body_too_large", "More than 256 KiB."),
     415: ("unsupported_media_type", "Not JSON."),
+    416: ("range_not_satisfiable", "There are no such bytes."),
     422: ("invalid_request", "A value is not allowed; `errors` point at it."),
     429: ("too_many_requests", "Too often. `Retry-After` tells when to go on."),
     503: ("unavailable", "A part does not answer. The same request may succeed later."),
@@ -90,6 +91,9 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
     if method == "get" and is_json and not _is_free(handler):
         success["headers"] = {"ETag": {"description": "For If-None-Match.", **_TEXT}}
         responses["304"] = {"description": "Nothing has changed since the ETag was told."}
+    if handler.opt.get("ranges"):
+        responses["206"] = {"description": "The bytes that `Range` asks for, at most 1 MiB."}
+        responses["206"]["content"] = success["content"]
     for status in sorted({*_refusals(operation, handler), *handler.opt.get("answers", ())}):
         responses[str(status)] = _refusal(status)
     if not _is_free(handler):

@@ -1,8 +1,7 @@
 """List a task's artifacts: artifacts by name, and the diff of its work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,19 +14,16 @@ from events.protocol.api.tasks import ArtifactList
 from infra.log.event_log import Unavailable
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, CurrentPrincipal
-from services.gateway.problems import Refused, not_found, refused, unavailable
+from services.gateway.http.routes.task.event_content import UNTRUSTED
+from services.gateway.problems import not_found, refused, unavailable
 from services.gateway.queries.artifacts import StoredArtifact
+from services.gateway.stores.verified_content import open_verified, read_verified
 from services.gateway.tasks.access import Principal, history_for
 from services.gateway.tasks.diff import ChangedFile, changed_files
 
 DIFF: Final = "text/x-diff"
 _MAX_DIFF_BYTES: Final = 8 * 1024 * 1024
 _TAGS: Final = ["artifacts"]
-# The content is the agent's: never shown as a page of ours.
-_UNTRUSTED: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-}
 
 
 class FileList(msgspec.Struct, frozen=True):
@@ -87,15 +83,14 @@ async def get_files(context: Context, principal: CurrentPrincipal, task: FromPat
     A diff beyond 4 MiB is cut by the worker; the files after the cut are not in the list.
     """
     kept = await _newest_diff(context, principal, task)
-    stored = await context.tasks.storage.get(kept.key)
-    if stored.size_bytes > _MAX_DIFF_BYTES:
+    if kept.blob.size_bytes > _MAX_DIFF_BYTES:
         raise refused(
             409,
             "diff_too_large",
             f"The diff is longer than {_MAX_DIFF_BYTES // 2**20} MiB, so its files are not listed. "
             "Read it at `/diff`.",
         )
-    content = b"".join([part async for part in _verified(stored.content, kept.artifact.sha256)])
+    content = await read_verified(context.tasks.storage, kept.blob)
     return FileList(kept.artifact.version, await asyncio.to_thread(_files_in, content))
 
 
@@ -111,46 +106,10 @@ async def _newest_diff(context: GatewayContext, principal: Principal, task: str)
 
 
 async def _sent(context: GatewayContext, kept: StoredArtifact, headers: dict[str, str]) -> Stream:
-    stored = await context.tasks.storage.get(kept.key)
-    if stored.size_bytes != kept.artifact.size_bytes:
-        raise _changed()
-    parts = _verified(stored.content, kept.artifact.sha256)
-    first = await anext(parts)  # of a small object, all of it
-
-    async def content() -> AsyncIterator[bytes]:
-        yield first
-        async for part in parts:
-            yield part
-
     return Stream(
-        content(),
+        await open_verified(context.tasks.storage, kept.blob),
         media_type=kept.artifact.media_type,
-        headers={**_UNTRUSTED, **headers, "Content-Length": str(stored.size_bytes)},
-    )
-
-
-async def _verified(content: AsyncIterator[bytes], digest: str) -> AsyncIterator[bytes]:
-    """Yield the content. Its last part is held back until the whole is what the history names.
-
-    Raises Refused, which cuts the answer short.
-    """
-    seen, held = sha256(), b""
-    async for part in content:
-        seen.update(part)
-        if held:
-            yield held
-        held = part
-    if seen.hexdigest() != digest:
-        raise _changed()
-    yield held
-
-
-def _changed() -> Refused:
-    return refused(
-        409,
-        "artifact_changed",
-        "The stored object is not the one that the task's history names: its size or SHA-256 "
-        "differs. It is not sent.",
+        headers={**UNTRUSTED, **headers, "Content-Length": str(kept.blob.size_bytes)},
     )
 
 

@@ -201,6 +201,8 @@ class SnapshotTaken(Fact, frozen=True, tag="snapshot.taken"):
 
     `left_out` is what the workspace has besides and the work does not; `guarded` are the changed
     paths that a forge runs or trusts: they are pushed only once a person has allowed this tree.
+    `changes` holds the changed files and their patches (events.protocol.stored_changes); events of
+    older workers have none.
     """
 
     tree: Name
@@ -210,6 +212,7 @@ class SnapshotTaken(Fact, frozen=True, tag="snapshot.taken"):
     deletions: Count
     left_out: Annotated[tuple[LeftOut, ...], msgspec.Meta(max_length=_MAX_ITEMS)] = ()
     guarded: Annotated[tuple[Line, ...], msgspec.Meta(max_length=_MAX_ITEMS)] = ()
+    changes: Blob | None = None
 
 
 class BudgetExhausted(Fact, frozen=True, tag="budget.exhausted"):

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from clients.cli.commands.approve import approve
+from clients.cli.commands.changes import changes, output
 from clients.cli.commands.doctor import doctor
 from clients.cli.commands.fetch import fetch
 from clients.cli.commands.list_tasks import list_tasks
@@ -64,11 +65,11 @@ def errand(context: click.Context, gateway: str, stack: str, config: str) -> Non
 errand.sections = (
     ("Work", ("run", "list", "watch", "approve", "interrupt", "budget", "cancel")),
     ("Instructions", ("say", "edit", "withdraw")),
-    ("Results", ("show", "diff", "fetch", "replay")),
+    ("Results", ("show", "changes", "diff", "output", "fetch", "replay")),
     ("This device", ("pair", "outbox", "doctor")),
 )
 for each in (
     run, list_tasks, watch, say, edit, withdraw, approve, interrupt, budget, cancel, show, diff,
-    fetch, replay, outbox, pair, doctor,
+    changes, output, fetch, replay, outbox, pair, doctor,
 ):  # fmt: skip
     errand.add_command(each)

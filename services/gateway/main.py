@@ -39,6 +39,7 @@ from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
+from services.gateway.queries.work_changes import WorkChangeQueries
 from services.gateway.settings import Settings, read_forges, read_models
 from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.stores.server_report import Report, ignore_report
@@ -131,6 +132,7 @@ async def gateway(
                 states=states,
                 usage=UsageQueries(opened.pool),
                 artifacts=artifact_cache(opened.log, utc_now),
+                changes=WorkChangeQueries(opened.log, opened.storage, clock=utc_now),
                 feeds=hub,
                 storage=opened.storage,
             ),

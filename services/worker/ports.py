@@ -26,6 +26,7 @@ from events import (
     WorkerEvent,
 )
 from events.protocol.ephemeral import EphemeralKind
+from events.protocol.stored_changes import StoredChanges
 from services.worker.agent.failures.model_errors import ModelError
 
 OnOutput = Callable[[bytes], None]
@@ -182,7 +183,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The work as it stands: its tree, the pack that holds it, what it changed since the base.
 
     `left_out` is what the workspace has besides, `guarded` are the changed paths that a forge runs
-    or trusts.
+    or trusts, `changes` what a person is shown of it.
     """
 
     tree: str
@@ -192,6 +193,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     deletions: int
     left_out: tuple[LeftOut, ...] = ()
     guarded: tuple[str, ...] = ()
+    changes: StoredChanges | None = None
 
 
 class Workspace(Protocol):

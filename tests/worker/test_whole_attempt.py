@@ -23,6 +23,7 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
+from events.protocol.stored_changes import decode_changes
 from infra.runtime.clock import utc_now
 from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.model import client
@@ -119,6 +120,11 @@ async def test_a_failing_test_is_fixed_and_the_work_is_on_the_forge(place, tmp_p
     assert await ran.wait() == 0
     assert "Run the tests" in {fact.title for fact in bench.facts(ToolStarted)}
     assert any(fact.diff for fact in bench.facts(ToolCompleted))
+    taken = bench.facts(SnapshotTaken)[-1]
+    changes = decode_changes(await bench.blobs.get(taken.changes.key))
+    assert len(changes.files) == taken.files
+    assert sum(each.insertions for each in changes.files) == taken.insertions
+    assert all(each.patch.startswith("diff --git ") for each in changes.files)
 
 
 async def test_a_worker_killed_in_the_middle_is_followed_by_one_that_ends_the_task(place):

@@ -77,7 +77,7 @@ class Gateway:
             self.token = await self._renew(refused=refused)
         return self.token
 
-    async def get(self, path: str, kind: type[T], **query: str | int) -> T:
+    async def get(self, path: str, kind: type[T], /, **query: str | int) -> T:
         """Return the answer to a GET request; an empty query parameter is left out."""
         params = {name: value for name, value in query.items() if value != ""}
         return decode_answer(await self.content(path, **params), kind, path)
@@ -91,7 +91,7 @@ class Gateway:
         answer = await self._send("POST", path, content=content, headers=headers)
         return decode_answer(answer, kind, path)
 
-    async def content(self, path: str, **query: str | int) -> bytes:
+    async def content(self, path: str, /, **query: str | int) -> bytes:
         """Return the body of the answer to a GET request."""
         return await self._send("GET", path, params=query)
 

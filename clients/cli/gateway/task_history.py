@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from clients.cli.errors import InvalidAnswer
 from events import AccountId, History, Recorded, TaskId, codec
 from events.protocol.api.tasks import EventPage, PastTask
 
@@ -16,11 +17,11 @@ _PAGE_EVENTS = 1000
 class HistoryReader(Protocol):
     """Read-only part of the gateway client."""
 
-    def get(self, path: str, kind: type[T], **query: str | int) -> Awaitable[T]:
+    def get(self, path: str, kind: type[T], /, **query: str | int) -> Awaitable[T]:
         """Read an answer. Raises CliError."""
         ...
 
-    def content(self, path: str, **query: str | int) -> Awaitable[bytes]:
+    def content(self, path: str, /, **query: str | int) -> Awaitable[bytes]:
         """Read bytes. Raises CliError."""
         ...
 
@@ -51,3 +52,15 @@ async def read_events(
             if up_to is not None and recorded.version > up_to:
                 return
             yield recorded
+
+
+async def read_event(gateway: HistoryReader, task: str, version: int) -> Recorded | None:
+    """Return the event of one version; None when there is none as yet. Raises CliError."""
+    path = f"/v1/tasks/{task}/events"
+    page = await gateway.get(path, EventPage, after=version - 1, limit=1)
+    if not page.data:
+        return None
+    try:
+        return codec.decode(History(AccountId(""), TaskId(task)), 0, bytes(page.data[0]))
+    except msgspec.ValidationError as error:
+        raise InvalidAnswer(f"version {version} of its history", error) from None

@@ -20,7 +20,7 @@ _MAX_LISTED: Final = 10
 class TaskReader(Protocol):
     """Reader of a gateway's answers. Raises CliError."""
 
-    def get(self, path: str, kind: type[T], **query: str | int) -> Awaitable[T]: ...  # noqa: D102
+    def get(self, path: str, kind: type[T], /, **query: str | int) -> Awaitable[T]: ...  # noqa: D102
 
 
 async def find_task(gateway: TaskReader, named: str) -> str:

@@ -14,6 +14,7 @@ from services.gateway.queries.artifacts import Artifacts
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
+from services.gateway.queries.work_changes import WorkChangeQueries
 from services.gateway.stores.object_store import Storage
 from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.tasks.event_feed import Feeds
@@ -29,6 +30,7 @@ class TaskContext:
     states: TaskQueries
     usage: UsageQueries
     artifacts: Artifacts
+    changes: WorkChangeQueries
     feeds: Feeds
     storage: Storage
 

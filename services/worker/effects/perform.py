@@ -7,9 +7,12 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 from zlib import crc32
 
+from msgspec.structs import replace
+
 from events import (
     ApprovalRequested,
     ArtifactStored,
+    Blob,
     BranchPushed,
     ModelReplied,
     PullRequestOpened,
@@ -23,6 +26,7 @@ from events import (
 )
 from events.protocol.model_prices import billed_model, cost_microusd
 from events.protocol.quarantine import Broken, attempt
+from events.protocol.stored_changes import StoredChanges, encode_changes
 from infra.runtime.clock import Clock
 from services.worker.agent.failures import unreadable_history
 from services.worker.agent.failures.model_errors import record_failure
@@ -55,6 +59,7 @@ from services.worker.ports import (
     ModelRequest,
     Sandbox,
     SandboxUnavailable,
+    Snapshot,
     Workspace,
     WorkspaceRefused,
 )
@@ -250,17 +255,33 @@ async def _snapshot(context: WorkerContext, state: AgentState) -> Facts:
         return []
     content = sha256(taken.pack).hexdigest()  # the same tree may come in another pack
     name = f"snapshots/{state.model.turn:04d}-{taken.tree[:12]}-{content[:12]}.pack"
+    pack = await context.blobs.put(name, taken.pack)
     return [
         SnapshotTaken(
             tree=taken.tree,
-            pack=await context.blobs.put(name, taken.pack),
+            pack=pack,
             files=taken.files,
             insertions=taken.insertions,
             deletions=taken.deletions,
             left_out=taken.left_out,
             guarded=taken.guarded,
+            changes=await _store_changes(context, taken, state.model.turn),
         )
     ]
+
+
+async def _store_changes(context: WorkerContext, taken: Snapshot, turn: int) -> Blob | None:
+    """Store what a person is shown of a snapshot. Raises Unreachable."""
+    if taken.changes is None:
+        return None
+    redacted = await asyncio.to_thread(_redacted, context.redactor, taken.changes)
+    digest = sha256(redacted).hexdigest()[:12]
+    return await context.blobs.put(f"changes/{turn:04d}-{taken.tree[:12]}-{digest}.gz", redacted)
+
+
+def _redacted(redactor: Redactor, changes: StoredChanges) -> bytes:
+    files = [replace(each, patch=redactor.text(each.patch)) for each in changes.files]
+    return encode_changes(replace(changes, files=tuple(files)))
 
 
 async def _diff(context: WorkerContext, state: AgentState) -> Facts:

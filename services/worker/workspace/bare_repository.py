@@ -1,5 +1,6 @@
 """The bare repository on the worker's side: what comes in is checked, what goes out is made."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,8 +9,15 @@ from typing import Final
 
 import msgspec
 
+from events.protocol.stored_changes import StoredChanges
 from infra.git.forge_files import DIFF_OPTIONS, MAX_DIFF_BYTES, changed_forge_files
 from services.worker.ports import WorkspaceRefused
+from services.worker.workspace.changes import (
+    LIST_OPTIONS,
+    PATCH_OPTIONS,
+    PATCHES_READ_BYTES,
+    parse_changes,
+)
 from services.worker.workspace.git_command import Git
 from services.worker.workspace.git_errors import git_message
 from services.worker.workspace.limits import WorkspaceLimits
@@ -107,6 +115,17 @@ class BareRepository:
             insertions=sum(int(added) for added, _, _ in entries if added != b"-"),
             deletions=sum(int(removed) for _, removed, _ in entries if removed != b"-"),
         )
+
+    async def changes(self, base_tree: str, tree: str) -> StoredChanges:
+        """Return what changed between two trees, file by file."""
+        two = (*_PLAIN, base_tree, tree)
+        listed = await self._git.done("diff-tree", *LIST_OPTIONS, *two)
+        diff = await self._git.run(
+            "diff-tree", *PATCH_OPTIONS, *two, output_limit_bytes=PATCHES_READ_BYTES
+        )
+        if not (diff.is_done or diff.is_cut):
+            raise OSError(f"git diff-tree ended with {diff.code}: {diff.stderr.strip()}")
+        return await asyncio.to_thread(parse_changes, listed, diff.stdout, is_cut=diff.is_cut)
 
     async def diff(self, base_tree: str, tree: str) -> str:
         """Return the unified diff between two trees, at most 4 MiB of it."""

@@ -149,6 +149,7 @@ class GitWorkspace:
                 deletions=counts.deletions,
                 left_out=taken.left_out,
                 guarded=await self._bare.guarded(self._base.tree, taken.tree),
+                changes=await self._bare.changes(self._base.tree, taken.tree),
             )
 
     async def diff(self) -> str:

@@ -1,4 +1,4 @@
-"""What was too long for an event, over HTTP: whole, in ranges, and never another object."""
+"""Contents that were too long for an event, over HTTP: whole, in ranges, never another object."""
 
 import httpx
 import msgspec

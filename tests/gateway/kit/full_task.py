@@ -5,7 +5,8 @@ from importlib.resources import files
 
 import asyncpg
 
-from events import CallId, QuestionAsked, RequestId, ToolCompleted
+from events import CallId, QuestionAsked, RequestId, SnapshotTaken, ToolCompleted
+from events.protocol.stored_changes import FileChange, StoredChanges, encode_changes
 from infra.stores.postgres.migrations import migrate
 from tests.gateway.kit.histories import artifact, blob, put
 from tests.kit.fakes.push_services import Browser
@@ -53,7 +54,7 @@ async def belongings(person):
 
 
 async def a_full_task(person, world, servers, prompt="fix it"):
-    """A task with artifacts, a diff, a long output (OUTPUT_VERSION), an open question `req_1`."""
+    """A task with artifacts, changes, an output (OUTPUT_VERSION) and the open question `req_1`."""
     task = await person.submit(prompt)
     for name, media_type, content in [
         ("diff.patch", "text/x-diff", DIFF),
@@ -64,6 +65,11 @@ async def a_full_task(person, world, servers, prompt="fix it"):
     stored = await blob(servers, task, "outputs/a.txt", OUTPUT)
     ended = ToolCompleted(call=CallId("b"), output="1 … 9", is_truncated=True, artifact=stored)
     assert await world.append(person.history(task), ended) == OUTPUT_VERSION
+    changed = FileChange(path="x", change="modified", patch=DIFF.decode())
+    content = encode_changes(StoredChanges(files=(changed,)))
+    kept = await blob(servers, task, "changes/a.gz", content)
+    taken = SnapshotTaken(tree="t", pack=kept, files=1, insertions=1, deletions=1, changes=kept)
+    await world.append(person.history(task), taken)
     asked = QuestionAsked(request=RequestId("req_1"), call=CallId("c"), text="Which?")
     await world.append(person.history(task), asked)
     return task

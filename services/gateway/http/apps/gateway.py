@@ -26,6 +26,7 @@ from services.gateway.http.routes.account import (
 )
 from services.gateway.http.routes.task import (
     artifacts,
+    changes,
     commands,
     event_content,
     events,
@@ -54,6 +55,7 @@ def make_app(context: GatewayContext) -> Litestar:
             *event_content.ROUTES,
             *time_travel.ROUTES,
             *artifacts.ROUTES,
+            *changes.ROUTES,
             *usage.ROUTES,
             *sessions.ROUTES,
             *secrets.ROUTES,

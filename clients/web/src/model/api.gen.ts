@@ -1,5 +1,5 @@
 // Generated from the Python code by `make docs`. Do not edit.
-import type { ApprovalScope, Budget, InstructionMode, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
+import type { ApprovalScope, Budget, InstructionMode, LeftOut, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
 
 export type Phase = "cancelled" | "failed" | "finished" | "queued" | "starting" | "waiting" | "working";
 
@@ -676,6 +676,44 @@ export interface VerdictRequest {
   readonly verdict: Verdict;
   readonly reason?: string;
   readonly scope?: ApprovalScope;
+}
+
+/** One changed file; of binary files no lines are counted. */
+export interface WorkChange {
+  readonly path: string;
+  readonly previous_path: string;
+  readonly change: "added" | "deleted" | "modified" | "renamed" | "type_changed";
+  readonly insertions: number;
+  readonly deletions: number;
+  readonly is_binary: boolean;
+  readonly old_mode: string;
+  readonly new_mode: string;
+  readonly category: "" | "generated" | "lock" | "test";
+  readonly is_guarded: boolean;
+  readonly patch_bytes: number;
+  readonly is_truncated: boolean;
+}
+
+/** The files that the work has changed, in the order of their paths. */
+export interface WorkChanges {
+  readonly version: number;
+  readonly taken_at: string | null;
+  readonly base: string;
+  readonly tree: string;
+  readonly calls_since: number;
+  readonly files: number;
+  readonly insertions: number;
+  readonly deletions: number;
+  readonly files_left_out: number;
+  readonly left_out: ReadonlyArray<LeftOut>;
+  readonly data: ReadonlyArray<WorkChange>;
+}
+
+/** One file's patch: unified, three lines of context, secrets redacted. `version` as above. */
+export interface WorkPatch {
+  readonly version: number;
+  readonly file: WorkChange;
+  readonly patch: string;
 }
 
 /** Change the instruction at the version `instruction`, on the stream. */

@@ -320,6 +320,7 @@ export interface SnapshotTaken {
   readonly deletions: number;
   readonly left_out?: ReadonlyArray<LeftOut>;
   readonly guarded?: ReadonlyArray<string>;
+  readonly changes?: Blob | null;
 }
 
 /** A limit was reached; the task waits. Scope cost: micro-dollars; turns; wall: seconds. */

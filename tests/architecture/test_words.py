@@ -22,6 +22,7 @@ WORDS = (
     *("this house", "the house", "houses", "say more", "ask for work", "ways_in"),
     *("(for|no|of|person's|your) leave", "did not serve"),
 )
+COMPILED = tuple(ROOT / "clients" / "web" / name for name in ("build", "dist"))
 # Also as a part of a name: `begins_anew`.
 REFUSED_WORD = re.compile(
     r"(?<![a-z])(" + "|".join(WORDS).replace(" ", "[ _]") + r")(?![a-z])|\bis told\b", re.IGNORECASE
@@ -57,6 +58,7 @@ DOTTED = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 def is_kept(path: Path) -> bool:
     """Return whether a file is looked at; this one is not, as it must name what it refuses."""
     is_skipped = SKIPPED & set(path.parts) or path == Path(__file__)
+    is_skipped = is_skipped or any(path.is_relative_to(folder) for folder in COMPILED)
     return not is_skipped and path.suffix in {".py", ".md", ".js", ".html"}
 
 

@@ -1,35 +1,11 @@
 // The list of tasks in its four sections, and each line's words: who waits for whom, since when.
-import type { Line as StoredLine } from "./frames.gen.ts";
+import type { Line } from "./frames.gen.ts";
 import { plainLine } from "./plain.ts";
 import { ENGLISH } from "./words/english.ts";
 import { ago, duration, milliseconds } from "./words/numbers.ts";
 import { activity, agentName, type Moment, truth } from "./words/task.ts";
 
-/** What a task asks of a person. `is_whole`: it can be answered from the list. */
-export interface Ask {
-  readonly kind: "question" | "approval" | "budget" | "instruction";
-  readonly title: string;
-  readonly request?: string;
-  readonly is_whole?: boolean;
-  readonly options?: readonly string[];
-  readonly command?: string;
-  readonly covers?: string;
-  readonly digest?: string;
-  readonly expires_at?: string | null;
-}
-
-/** A line, with what newer gateways add to it. */
-export type Line = StoredLine & {
-  readonly repository?: string;
-  readonly submitted_at?: string | null;
-  readonly since?: string | null;
-  readonly asks?: Ask | null;
-  readonly retry_at?: string | null;
-  readonly budget_microusd?: number;
-  readonly pull_request?: { readonly number: number; readonly url: string } | null;
-  readonly outcome?: string;
-  readonly is_archived?: boolean;
-};
+export type { Ask, Line } from "./frames.gen.ts";
 
 export type SectionName = "waiting" | "working" | "fresh" | "earlier";
 

@@ -19,7 +19,7 @@ export const agentChanges: Changes = {
   "model.requested": (draft, event) => {
     const { waitingInstructions } = draft.context;
     if (waitingInstructions.length === 0) return;
-    const { leaves_queued: leavesQueued = false } = event as { leaves_queued?: boolean };
+    const leavesQueued = event.leaves_queued ?? false;
     const left: number[] = [];
     for (const place of waitingInstructions) {
       const row = draft.rows[place];

@@ -27,14 +27,13 @@ function say(
   draft.note({ waitingInstructions: [...draft.context.waitingInstructions, place] });
 }
 
-/** Change the instruction that stands at a version, as long as it is here. */
-export function changeInstruction(
+/** Change the instruction that an event names, as long as it is here. */
+function changeInstruction(
   draft: Draft,
-  event: StoredEvent,
-  instruction: number,
+  event: EventOf<"instruction.edited"> | EventOf<"instruction.withdrawn">,
   changes: (did: Act) => Partial<PersonRow>,
 ): void {
-  const found = draft.findLast("person", (row) => row.from === instruction);
+  const found = draft.findLast("person", (row) => row.from === event.instruction);
   if (found !== null) draft.change(found[0], found[1], event.version, changes(act(event)));
 }
 
@@ -44,6 +43,12 @@ export const personChanges: Changes = {
     const mode = event.mode ?? "steer";
     if (mode === "steer") draft.closeAsks(event.version, "instructed");
     say(draft, event, { text: event.text, mode });
+  },
+  "instruction.edited": (draft, event) => {
+    changeInstruction(draft, event, (did) => ({ text: event.text, edited: did }));
+  },
+  "instruction.withdrawn": (draft, event) => {
+    changeInstruction(draft, event, (did) => ({ withdrawn: did }));
   },
   "question.answered": (draft, event) => {
     const found = draft.findLast("question", (row) => row.request === event.request);

@@ -1,4 +1,5 @@
 // Every phrase that people read, in English. Another language is another table of this shape.
+import type { ShellKind } from "../asks/shell_risks.ts";
 import type { ClosedBy } from "../rows.ts";
 
 export const ENGLISH = {
@@ -62,6 +63,63 @@ export const ENGLISH = {
   question: (title: string) => `Question: ${title}`,
   askedBudget: "Budget spent",
   askedInstruction: "Stopped; goes on with your instruction",
+
+  // Receipts
+  kept: "Kept on this phone; it goes out when you are back online.",
+  keptAt: (time: string) => `Kept on this phone (${time})`,
+  goesOut: "Goes out when you are back online",
+  sent: "Sent",
+  sentAgain: (detail: string) => `Sent; tried again: ${detail}`,
+  onItsWay: "On its way into the log",
+  logged: (version: number, time: string) =>
+    time === "" ? `In the log at #${version}` : `In the log at #${version} (${time})`,
+  acted: (version: number, acted: number) => `In the log at #${version}; acted on at #${acted}`,
+  goesOn: (agent: string) => `${agent} goes on`,
+  wentOnAt: (agent: string, version: number) => `${agent} went on at #${version}`,
+  covered: (calls: string) => `This approval covered ${calls}`,
+  onAnotherDevice: "on another device",
+  by: (who: string) => `by ${who}`,
+  answeredElsewhere: (by: string, when: string, text: string) =>
+    `Answered ${by} ${when}: “${text}”`,
+  deniedElsewhere: (by: string, when: string) => `Denied ${by} ${when}`,
+  allowedElsewhere: (by: string, when: string, isForTask: boolean) =>
+    `Allowed ${isForTask ? "for the task " : ""}${by} ${when}`,
+  nothingDone: "nothing was done",
+  expired: (time: string) =>
+    `This was open until ${time}. Without an answer it counts as denied; nothing was done.`,
+
+  // The night's sum
+  sinceEvening: "Since last evening",
+  nightWaiting: (n: number) => (n === 1 ? "1 waits for you" : `${n} wait for you`),
+  nightFailed: (n: number) => `${n} failed`,
+  nightFinished: (n: number) => `${n} finished`,
+  nightCancelled: (n: number) => `${n} cancelled`,
+  nightWorking: (n: number) => `${n} still working`,
+  nightOpened: (n: number) => (n === 1 ? "1 pull request" : `${n} pull requests`),
+
+  // Commands
+  shellKinds: [
+    ["delete", "deletion", "deletions"],
+    ["discard", "change thrown away", "changes thrown away"],
+    ["push", "push", "pushes"],
+    ["force", "force option", "force options"],
+    ["piped_to_shell", "download run as a program", "downloads run as programs"],
+    ["root", "command as root", "commands as root"],
+    ["network", "network access", "network accesses"],
+    ["install", "installation", "installations"],
+    ["redirect", "file written", "files written"],
+    ["pipe", "pipe", "pipes"],
+    ["substitution", "command inside another", "commands inside others"],
+  ] as ReadonlyArray<readonly [ShellKind, string, string]>,
+  /** As services/worker/agent/approvals/risks.py names them in an event. */
+  workerRisks: {
+    delete: "deleting files",
+    discard: "throwing work away",
+    network: "reaching the network",
+    install: "installing packages",
+    push: "pushing",
+    root: "acting as root",
+  },
 
   // Rows
   read: (n: string) => `read ${n}`,

@@ -4,27 +4,19 @@ import { plainLine } from "../plain.ts";
 import { DOING, ENGLISH } from "./english.ts";
 import { ago, clockSpan, duration, milliseconds, spentOf, time } from "./numbers.ts";
 
-/** What is needed of a task: the state, with what newer gateways add to it. */
-export interface Standing
-  extends Pick<
-    TaskState,
-    | "phase"
-    | "waiting"
-    | "activity"
-    | "model"
-    | "cost_microusd"
-    | "updated_at"
-    | "pull_request"
-    | "outcome"
-  > {
-  readonly since?: string | null;
-  readonly retry_at?: string | null;
-  readonly budget?: { readonly cost_microusd?: number } | null;
-  readonly budget_exhausted?: {
-    readonly scope: "account" | "cost" | "person" | "turns" | "wall";
-    readonly resets_at?: string | null;
-  } | null;
-}
+/** What is needed of a task: of its state, or of its line. */
+export type Standing = Pick<
+  TaskState,
+  | "phase"
+  | "waiting"
+  | "activity"
+  | "model"
+  | "cost_microusd"
+  | "updated_at"
+  | "pull_request"
+  | "outcome"
+> &
+  Partial<Pick<TaskState, "since" | "retry_at" | "budget" | "budget_exhausted">>;
 
 export interface Truth {
   /** What happens: "Claude is running the tests", "Waits for you: 1 approval". */

@@ -14,6 +14,8 @@ from events.protocol.problem import Problem
 SUBPROTOCOL: Final = "errand.v1+json"
 MAX_FRAME_BYTES: Final = 64 * 1024
 MAX_SUBSCRIPTIONS: Final = 128
+MAX_SEEN_CURSORS: Final = 500
+"""Tasks of which it is kept how far a person has seen them: those looked at last."""
 PING_INTERVAL_SECONDS: Final = 25.0
 INBOX = "inbox"
 """The name to subscribe to, in place of a task, for one line per task of the account."""
@@ -240,6 +242,12 @@ class Line(ToDevice, frozen=True, tag="line", omit_defaults=True):
     pull_request: PullRequest | None = None
     outcome: str = ""
     is_archived: bool = False
+
+
+class SeenCursors(ToDevice, frozen=True, tag="seen"):
+    """The last version the person has seen, per task, on any of their devices. None goes back."""
+
+    cursors: dict[str, int]
 
 
 class Ack(ToDevice, frozen=True, tag="ack"):

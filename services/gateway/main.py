@@ -42,11 +42,13 @@ from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.queries.work_changes import WorkChangeQueries
 from services.gateway.settings import Settings, read_forges, read_models
 from services.gateway.stores.rate_limiter import RateLimiter
+from services.gateway.stores.seen_cursors import SeenCursorStore
 from services.gateway.stores.server_report import Report, ignore_report
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
+from services.gateway.stream.seen import SeenExchange
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.request_validation import SubmissionRules
 
@@ -62,6 +64,7 @@ class Gateway(NamedTuple):
     stream: Stream
     hub: Hub
     presence: Presence
+    seen: SeenExchange
     push: Push
     mail: Mail
 
@@ -71,6 +74,7 @@ class Gateway(NamedTuple):
         async with asyncio.TaskGroup() as group:
             group.create_task(self.hub.run(stopping))
             group.create_task(self.presence.run(stopping))
+            group.create_task(self.seen.run(stopping))
             group.create_task(self.push.run(stopping))
             group.create_task(self.mail.run(stopping))
 
@@ -126,20 +130,12 @@ async def gateway(
         presence = Presence(live, utc_now)
         push = await resources.enter_async_context(_pushing(settings, opened, presence))
         context = GatewayContext(
-            tasks=TaskContext(
-                log=opened.log,
-                commands=commands,
-                states=states,
-                usage=UsageQueries(opened.pool),
-                artifacts=artifact_cache(opened.log, utc_now),
-                changes=WorkChangeQueries(opened.log, opened.storage, clock=utc_now),
-                feeds=hub,
-                storage=opened.storage,
-            ),
+            tasks=_task_context(opened, commands, states, hub),
             accounts=accounts,
             limits=RateLimiter(live, settings.requests_per_minute),
             records=broker_records(settings, opened.pool, utc_now),
             push=push,
+            seen=SeenCursorStore(opened.pool, utc_now),
             about=_about(settings, forges, accounts.sign_in_methods),
             public_url=settings.public_url,
             operator_token=settings.operator_token,
@@ -148,15 +144,32 @@ async def gateway(
             clock=utc_now,
             forges=forges,
         )
-        stream = _stream(context, hub, presence)
+        seen = SeenExchange(context.seen, live)
+        stream = _stream(context, hub, seen, presence)
         routes = _routes(settings, context)
         edge = GatewayApplication(stream=stream, routes=routes, origins=allowed)
-        yield Gateway(edge, stream, hub, presence, push, accounts.mail)
+        yield Gateway(edge, stream, hub, presence, seen, push, accounts.mail)
 
 
-def _stream(context: GatewayContext, hub: Hub, presence: Presence) -> Stream:
+def _task_context(
+    opened: Connections, commands: CommandHandler, states: TaskQueries, feeds: Hub
+) -> TaskContext:
+    return TaskContext(
+        log=opened.log,
+        commands=commands,
+        states=states,
+        usage=UsageQueries(opened.pool),
+        artifacts=artifact_cache(opened.log, utc_now),
+        changes=WorkChangeQueries(opened.log, opened.storage, clock=utc_now),
+        feeds=feeds,
+        storage=opened.storage,
+    )
+
+
+def _stream(context: GatewayContext, hub: Hub, seen: SeenExchange, presence: Presence) -> Stream:
     return Stream(
         hub=hub,
+        seen=seen,
         access=context.accounts.people,
         perform=context.tasks.commands.perform,
         presence=presence,

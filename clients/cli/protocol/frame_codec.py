@@ -17,6 +17,7 @@ from events.protocol.frames import (
     Reset,
     ResetReason,
     Said,
+    SeenCursors,
     Welcome,
 )
 
@@ -29,7 +30,7 @@ class EventItem(NamedTuple):
     body: bytes
 
 
-ServerItem = Welcome | Live | Behind | Reset | Heads | Line | Ack | Nak | Ping | Bye
+ServerItem = Welcome | Live | Behind | Reset | Heads | Line | SeenCursors | Ack | Nak | Ping | Bye
 Item = EventItem | Ephemeral | ServerItem
 
 

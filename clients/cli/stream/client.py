@@ -198,7 +198,7 @@ class Stream:
         match item:
             case EventItem() | Ephemeral() | frames.Live() | frames.Behind() | frames.Reset():
                 return self._subscriptions.take(item, _now())
-            case frames.Line():
+            case frames.Line() | frames.SeenCursors():
                 return [item]
             case frames.Ack() | frames.Nak():
                 sender, chance = self._sender, random()  # noqa: S311 - jitter

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from clients.cli.stream.command_sender import Outcome
 from events import Recorded
 from events.protocol.ephemeral import Ephemeral
-from events.protocol.frames import Line
+from events.protocol.frames import Line, SeenCursors
 
 
 class CaughtUp(NamedTuple):
@@ -27,4 +27,6 @@ class TaskNotFound(NamedTuple):
     task: str
 
 
-StreamItem = Recorded | Ephemeral | CaughtUp | Line | PositionLost | TaskNotFound | Outcome
+StreamItem = (
+    Recorded | Ephemeral | CaughtUp | Line | SeenCursors | PositionLost | TaskNotFound | Outcome
+)

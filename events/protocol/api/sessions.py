@@ -66,6 +66,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """The last version a person has seen, per task, on any of their devices."""
+
+    cursors: dict[str, int]
+
+
 class Me(msgspec.Struct, frozen=True, kw_only=True):
     """The owner of a credential, and what it may be used for.
 

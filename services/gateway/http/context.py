@@ -17,6 +17,7 @@ from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.queries.work_changes import WorkChangeQueries
 from services.gateway.stores.object_store import Storage
 from services.gateway.stores.rate_limiter import RateLimiter
+from services.gateway.stores.seen_cursors import SeenCursorStore
 from services.gateway.tasks.event_feed import Feeds
 from services.gateway.tasks.repository_url import Forge
 
@@ -43,6 +44,7 @@ class GatewayContext:
     accounts: Accounts
     records: BrokerRecords
     push: Push
+    seen: SeenCursorStore
     limits: RateLimiter
     about: ServerInfo
     readiness: Readiness

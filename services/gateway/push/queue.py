@@ -95,6 +95,7 @@ _WAITING: Final = """
     WHERE account = $1 AND phase = 'waiting' AND waiting = ANY($2) AND task <> $3
 """
 _ASKED_KINDS: Final = sorted({ask.kind for ask in ASKS.values()})
+_FORGET_SEEN: Final = "DELETE FROM accounts.seen WHERE account = $1 AND task = $2"
 _SWEEP: Final = "DELETE FROM accounts.push WHERE ended_at < $1"
 _SWEEP_DEAD: Final = "DELETE FROM accounts.device WHERE dead_at < $1"
 _POSITION: Final = """
@@ -223,9 +224,10 @@ class PushQueue:
             return None
 
     async def forget(self, account: AccountId, task: TaskId) -> None:
-        """Delete all pushes of an erased task: they contain its title."""
+        """Delete all pushes of an erased task, which contain its title, and who has seen it."""
         async with within(self._pool, account) as connection:
             await connection.execute(_FORGET, account, task)
+            await connection.execute(_FORGET_SEEN, account, task)
 
     async def sweep(self) -> None:
         """Delete pushes that ended, and devices that died, more than 30 days ago."""

@@ -18,6 +18,7 @@ from services.gateway.problems import Refused
 from services.gateway.stream.command_frames import CommandHandler
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import DeviceKey, Presence
+from services.gateway.stream.seen import SEEN, SeenExchange
 from services.gateway.stream.session import Session, SessionDependencies, StreamTimeouts
 from services.gateway.tasks.access import REVOKED, Access, Principal
 
@@ -61,6 +62,7 @@ class Stream:
         self,
         *,
         hub: Hub,
+        seen: SeenExchange,
         access: Access,
         perform: CommandHandler,
         presence: Presence,
@@ -68,6 +70,7 @@ class Stream:
         patience: StreamTimeouts = StreamTimeouts(),  # noqa: B008 - a tuple of numbers
     ) -> None:
         self._hub = hub
+        self._seen = seen
         self._access = access
         self._perform = perform
         self._presence = presence
@@ -77,6 +80,7 @@ class Stream:
         self._devices: Counter[PersonId] = Counter()
         self._draining = asyncio.Event()
         hub.listen(REVOKED, self._revoke)
+        hub.listen(SEEN, seen.receive, on_gap=seen.on_gap)
 
     def drain(self) -> None:
         """Ask every device to reconnect a little later, to another process; accept no new ones."""
@@ -143,6 +147,7 @@ class Stream:
 
         return SessionDependencies(
             hub=self._hub,
+            seen=self._seen,
             perform=self._perform,
             presence=self._presence,
             clock=self._clock,

@@ -98,6 +98,7 @@ class Hub:
         self._feeds: dict[str, Feed] = {}  # by channel
         self._inboxes: dict[str, Inbox] = {}
         self._listeners: dict[str, Callable[[bytes], None]] = {}
+        self._gap_listeners: dict[str, Callable[[], None]] = {}
         self._idle_since: dict[str, float] = {}
         self._suspects: asyncio.Queue[Feed] = asyncio.Queue()
         self._queued: set[Feed] = set()
@@ -113,9 +114,16 @@ class Hub:
             for task in work:
                 task.cancel()
 
-    def listen(self, channel: str, receive: Callable[[bytes], None]) -> None:
+    def listen(
+        self,
+        channel: str,
+        receive: Callable[[bytes], None],
+        *,
+        on_gap: Callable[[], None] = lambda: None,
+    ) -> None:
         """Listen to an internal channel from the start; call before `run`."""
         self._listeners[channel] = receive
+        self._gap_listeners[channel] = on_gap
 
     @asynccontextmanager
     async def watch(self, history: History, watcher: Watcher) -> AsyncIterator[Feed]:
@@ -206,6 +214,8 @@ class Hub:
             self._suspect(self._feeds[channel])
         elif channel in self._inboxes:
             self._stale.add(self._inboxes[channel])
+        elif channel in self._gap_listeners:
+            self._gap_listeners[channel]()
 
     def _hear(self, feed: Feed, channel: str, payload: bytes) -> None:
         try:

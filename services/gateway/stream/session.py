@@ -4,7 +4,7 @@ Three loops per device: receive, send, ping. The first that ends ends all.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import NamedTuple, NoReturn, assert_never
 
@@ -18,7 +18,9 @@ from services.gateway.stream.cursor import LOOK_IN_THE_LOG, Cursor
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import DeviceKey, DeviceView, Presence
 from services.gateway.stream.rules.ephemeral import EphemeralBuffer, EphemeralItem
+from services.gateway.stream.rules.seen_buffer import SeenBuffer, valid_cursors
 from services.gateway.stream.rules.token_bucket import TokenBucket
+from services.gateway.stream.seen import SeenExchange
 from services.gateway.tasks.access import Principal, is_task_id
 
 _FLUSH_SECONDS = 0.025
@@ -42,6 +44,7 @@ class SessionDependencies(NamedTuple):
     """Dependencies of a session. `renew` accepts a newer credential; raises Closed."""
 
     hub: Hub
+    seen: SeenExchange
     perform: CommandHandler
     presence: Presence
     clock: Clock
@@ -70,6 +73,7 @@ class Session:
         self._inbox = AsyncExitStack()
         self._answers: list[bytes] = []
         self._lines: dict[TaskId, bytes] = {}
+        self._seen = SeenBuffer()
         self._ephemeral = EphemeralBuffer()
         self._woken = asyncio.Event()
         self._is_ping_due = False
@@ -94,6 +98,11 @@ class Session:
         """Receive a line of the inbox; it replaces the task's last one."""
         self._lines[task] = line
         self._woken.set()
+
+    def seen(self, cursors: Mapping[str, int], *, is_first: bool = False) -> None:
+        """Receive cursors of the person, from any device."""
+        if self._seen.put(cursors, is_first=is_first):
+            self._woken.set()
 
     def queue_item(self, item: frames.ToDevice) -> None:
         """Queue an item for the next frame."""
@@ -149,6 +158,7 @@ class Session:
                     self._welcome()
                 case frames.Seen(cursors=cursors):
                     self._look_at(self._look.focus, cursors.get(self._look.focus, 0))
+                    self._note_seen(cursors)
                 case frames.Vis(state=state, focus=focus):
                     self._look = DeviceView(is_visible=state == "active", focus=focus[:64])
                     self._dependencies.presence.keep(self._spot, self._look)
@@ -164,6 +174,11 @@ class Session:
             self._look = DeviceView(self._look.is_visible, focus, version)
             self._dependencies.presence.keep(self._spot, self._look)
 
+    def _note_seen(self, said: Mapping[str, int]) -> None:
+        if cursors := valid_cursors(said):
+            self._seen.note(cursors)
+            self._dependencies.seen.advance(self._principal, cursors)
+
     async def _subscribe(self, task: str, version: int) -> None:
         if version < 0:
             raise Closed(frames.BAD_FRAME, "A version is 0 or more.")
@@ -178,8 +193,9 @@ class Session:
 
     async def _show_inbox(self) -> None:
         await self._inbox.aclose()
-        account = self._principal.account
-        await self._inbox.enter_async_context(self._dependencies.hub.look(account, self))
+        hub, seen, principal = self._dependencies.hub, self._dependencies.seen, self._principal
+        await self._inbox.enter_async_context(hub.look(principal.account, self))
+        await self._inbox.enter_async_context(seen.look(principal, self))
 
     async def _watch(self, task: TaskId, version: int) -> None:
         await self._forget(task)
@@ -234,6 +250,7 @@ class Session:
         items, self._answers = self._answers, []
         items += self._lines.values()
         self._lines.clear()
+        items += map(frames.encode, self._seen.take())
         room = _FLUSH_BYTES
         for cursor in list(self._cursors.values()):
             if room <= 0:

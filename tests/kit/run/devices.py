@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -36,6 +36,7 @@ from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
 from services.gateway.stream.redis_reader import RedisReader
+from services.gateway.stream.seen import SeenExchange
 from services.gateway.stream.session import StreamTimeouts
 from services.gateway.tasks.access import Principal
 from tests.kit.fakes.in_memory_log import InMemoryLog
@@ -164,6 +165,29 @@ class Folded:
         return [state for state in reversed(states.values()) if state][:limit]
 
 
+class RememberedCursors:
+    """Cursors in memory: implements seen.SeenStore."""
+
+    def __init__(self) -> None:
+        self.cursors: dict[PersonId, dict[str, int]] = {}
+        self.is_away = False
+
+    async def read(self, account: AccountId, person: PersonId) -> dict[str, int]:
+        if self.is_away:
+            raise unavailable("away")
+        return dict(self.cursors.get(person, {}))
+
+    async def advance(
+        self, account: AccountId, person: PersonId, cursors: Mapping[str, int]
+    ) -> dict[str, int]:
+        if self.is_away:
+            raise unavailable("away")
+        known = self.cursors.setdefault(person, {})
+        moved = {task: at for task, at in cursors.items() if at > known.get(task, 0)}
+        known.update(moved)
+        return moved
+
+
 class Place(NamedTuple):
     """A gateway's stream, serving."""
 
@@ -174,6 +198,7 @@ class Place(NamedTuple):
     tokens: Tokens
     performer: Performer
     presence: Presence
+    seen_store: RememberedCursors
     stopping: asyncio.Event
 
     @property
@@ -276,6 +301,7 @@ async def serving(
     patience: StreamTimeouts = PATIENCE,
     check_seconds: float = 10.0,
     linger_seconds: float = 60.0,
+    seen_store: RememberedCursors | None = None,
 ) -> AsyncIterator[Place]:
     """Serve a stream on an ephemeral port, with a token `token` that is let in."""
     client = redis.Redis.from_url(redis_url)
@@ -289,8 +315,11 @@ async def serving(
     )
     tokens, performer, presence = Tokens(), Performer(logbook), Presence(client, utc_now)
     tokens.add("token")
+    store = seen_store or RememberedCursors()
+    seen = SeenExchange(store, client)
     stream = Stream(
         hub=hub,
+        seen=seen,
         access=tokens,
         perform=performer,
         presence=presence,
@@ -303,12 +332,13 @@ async def serving(
     async with aclosing(client), asyncio.TaskGroup() as group:
         group.create_task(hub.run(stopping))
         group.create_task(presence.run(stopping))
+        group.create_task(seen.run(stopping))
         group.create_task(
             serve(
                 make_server(stream, grace_seconds=1, limits=ConnectionLimits()), listener, stopping
             )
         )
         try:
-            yield Place(url, stream, hub, logbook, tokens, performer, presence, stopping)
+            yield Place(url, stream, hub, logbook, tokens, performer, presence, store, stopping)
         finally:
             stopping.set()

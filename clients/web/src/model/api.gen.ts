@@ -497,6 +497,11 @@ export interface SecretRequest {
   readonly name?: string;
 }
 
+/** The last version a person has seen, per task, on any of their devices. */
+export interface Seen {
+  readonly cursors: Readonly<Record<string, number>>;
+}
+
 /** The model that answers when none is named, and the kind of its server. */
 export interface ModelOffered {
   readonly kind: string;

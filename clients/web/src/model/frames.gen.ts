@@ -167,6 +167,12 @@ export interface Line {
   readonly is_archived?: boolean;
 }
 
+/** The last version the person has seen, per task, on any of their devices. None goes back. */
+export interface SeenCursors {
+  readonly t: "seen";
+  readonly cursors: Readonly<Record<string, number>>;
+}
+
 /** The command is stored in the log, at this version of this task. */
 export interface Ack {
   readonly t: "ack";
@@ -213,6 +219,7 @@ export type ToDevice =
   | Reset
   | Heads
   | Line
+  | SeenCursors
   | Ack
   | Nak
   | Ping

@@ -13,6 +13,7 @@ from events.protocol.api.sessions import (
     PairingOffer,
     PairingRequest,
     Renewal,
+    Seen,
     Session,
     SignIn,
 )
@@ -171,6 +172,15 @@ async def me(principal: CurrentPrincipal) -> Me:
     )
 
 
+@get("/v1/me/seen", tags=_TAGS, summary="Get the versions you have seen", opt=route_options("read"))
+async def seen(context: Context, principal: CurrentPrincipal) -> Seen:
+    """Return the last version of each task that the person has seen, on any of their devices.
+
+    Those of the last 500 tasks looked at. On the stream the frame `seen` brings the same.
+    """
+    return Seen(await context.seen.read(principal.account, principal.person))
+
+
 @post("/v1/stream/tickets", tags=_TAGS, summary="Create a stream ticket", opt=route_options("read"))
 async def ticket(context: Context, principal: CurrentPrincipal) -> Ticket:
     """Make a ticket that lets this credential enter the stream once, within 45 s."""
@@ -186,4 +196,4 @@ def _answer(context: Context, session: Session, *, is_cookie: bool) -> Response[
     return Response(session_without_tokens(session), cookies=cookies)
 
 
-ROUTES = [pair, sign_in, refresh, sessions, sign_out, sign_others_out, me, ticket]
+ROUTES = [pair, sign_in, refresh, sessions, sign_out, sign_others_out, me, seen, ticket]

@@ -34,10 +34,11 @@ export interface Api {
   request(method: string, path: string, options?: RequestOptions): Promise<Response>;
 }
 
-/** `onSignedOut` is called when the gateway no longer knows the session. */
+/** `onSignedOut` is called when the gateway no longer knows the session, also after renewing it. */
 export function createApi(onSignedOut: () => void): Api {
   async function request(method: string, path: string, options: RequestOptions = {}) {
-    const response = await send(method, path, options);
+    let response = await send(method, path, options);
+    if (response.status === 401 && (await renew())) response = await send(method, path, options);
     if (response.ok) return response;
     if (response.status === 401) onSignedOut();
     throw new ProblemError(await problemOf(response));
@@ -53,6 +54,19 @@ export function createApi(onSignedOut: () => void): Api {
     put: (path, body) => json("PUT", path, { body }),
     delete: (path) => json("DELETE", path, {}),
   };
+}
+
+/**
+ * Renew the session, whose cookie lasts minutes; one at a time in all windows and the service worker.
+ * False: the session has ended. Throws ProblemError when the gateway cannot say.
+ */
+export async function renew(): Promise<boolean> {
+  const response = await navigator.locks.request("errand-session", () =>
+    send("POST", "/v1/sessions/refresh", {}),
+  );
+  if (response.ok) return true;
+  if (response.status === 401) return false;
+  throw new ProblemError(await problemOf(response));
 }
 
 async function send(method: string, path: string, options: RequestOptions): Promise<Response> {

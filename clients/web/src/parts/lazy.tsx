@@ -7,11 +7,13 @@ import { Failed, Loading } from "./notice.tsx";
 export function lazy<Props extends object>(load: () => Promise<ComponentType<Props>>) {
   const loaded = signal<ComponentType<Props> | null>(null);
   const hasFailed = signal(false);
-  let loading: Promise<void> | null = null;
+  let isLoading = false;
 
   function begin(): void {
+    if (isLoading) return;
+    isLoading = true;
     hasFailed.value = false;
-    loading ??= load()
+    load()
       .then((component) => {
         loaded.value = component;
       })
@@ -19,7 +21,7 @@ export function lazy<Props extends object>(load: () => Promise<ComponentType<Pro
         hasFailed.value = true;
       })
       .finally(() => {
-        loading = null;
+        isLoading = false;
       });
   }
 

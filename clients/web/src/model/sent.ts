@@ -1,0 +1,73 @@
+// What was sent from this device and has not arrived yet, in words for the list. Pure.
+import type { TaskRequest } from "./api.gen.ts";
+import { plainLine } from "./plain.ts";
+import type { CommandId, Receipt } from "./receipt.ts";
+
+export type Receipts = ReadonlyMap<CommandId, Receipt>;
+
+/** A task that was sent from here and is not in the list yet. */
+export interface SentTask {
+  readonly id: CommandId;
+  readonly title: string;
+  readonly sentence: string;
+  readonly isRefused: boolean;
+  /** It has not left this device, or was refused: it can be taken out. */
+  readonly canWithdraw: boolean;
+}
+
+/** How many commands have not left this device, or not been answered. */
+export function unsentCount(receipts: Receipts): number {
+  return [...receipts.values()].filter(isOnItsWay).length;
+}
+
+/** The tasks on their way, oldest first. `known`: the tasks that the list has. */
+export function sentTasks(receipts: Receipts, known: ReadonlySet<string>): readonly SentTask[] {
+  const found: SentTask[] = [];
+  for (const [id, receipt] of receipts) {
+    if (receipt.command.op !== "submit") continue;
+    if ((receipt.state === "logged" || receipt.state === "acted") && known.has(receipt.task)) {
+      continue;
+    }
+    const { prompt } = receipt.command.args as TaskRequest;
+    found.push({
+      id,
+      title: plainLine(prompt, 80),
+      sentence: receiptSentence(receipt),
+      isRefused: receipt.state === "refused",
+      canWithdraw: receipt.state === "kept" || receipt.state === "refused",
+    });
+  }
+  return found;
+}
+
+/** What became of the answer to a request; empty while none was given here, or it was refused. */
+export function answerSentence(receipts: Receipts, task: string, request: string): string {
+  const answers = [...receipts.values()].filter(({ command }) => {
+    const { op, args } = command;
+    if (command.task !== task || (op !== "answer" && op !== "approve")) return false;
+    return "request" in args && args.request === request;
+  });
+  const last = answers.at(-1);
+  return last === undefined ? "" : receiptSentence(last);
+}
+
+export function receiptSentence(receipt: Receipt): string {
+  switch (receipt.state) {
+    case "kept":
+      return "Kept on this device; it goes out when there is a connection.";
+    case "sent":
+      return receipt.problem === null
+        ? "Sent; the answer is still to come."
+        : `Not taken yet: ${receipt.problem.detail} It is tried again.`;
+    case "logged":
+      return `In the log at #${receipt.version}.`;
+    case "acted":
+      return `In the log at #${receipt.version}; the agent went on at #${receipt.actedAt}.`;
+    case "refused":
+      return receipt.problem.detail;
+  }
+}
+
+function isOnItsWay(receipt: Receipt): boolean {
+  return receipt.state === "kept" || receipt.state === "sent";
+}

@@ -16,6 +16,7 @@ from services.gateway.accounts.secrets import read_secrets
 from services.gateway.accounts.session_cache import Revocations, SessionCache
 from services.gateway.accounts.sessions import Sessions
 from services.gateway.accounts.settings import AccountSettings
+from services.gateway.accounts.sign_in.app_sign_in import AppSignIns
 from services.gateway.accounts.sign_in.github import GitHub, GitHubSettings
 from services.gateway.accounts.sign_in.identities import Identities
 from services.gateway.accounts.sign_in.mail import Mail, MailSettings
@@ -112,15 +113,19 @@ def _identities(
     digests: Digests,
     clock: Clock,
 ) -> Identities:
+    entropy = secrets.token_bytes
     return Identities(
         pool,
         github=github,
         pairings=pairings,
-        sealer=AesCipher(read_secrets(settings.account_secrets), secrets.token_bytes),
+        app_sign_ins=AppSignIns(
+            pool, pairings=pairings, digests=digests, clock=clock, entropy=entropy
+        ),
+        sealer=AesCipher(read_secrets(settings.account_secrets), entropy),
         digests=digests,
         is_open=settings.sign_up == "open",
         clock=clock,
-        entropy=secrets.token_bytes,
+        entropy=entropy,
     )
 
 

@@ -15,6 +15,7 @@ WALLED = [
     "api_key",
     "identity",
     "oauth_attempt",
+    "app_sign_in",
 ]
 
 
@@ -33,7 +34,7 @@ async def accounts_seen(connection, table):
     return {row["account"] for row in rows}
 
 
-FILLED = [table for table in WALLED if table not in ("identity", "oauth_attempt")]
+FILLED = [table for table in WALLED if table not in ("identity", "oauth_attempt", "app_sign_in")]
 
 
 async def test_a_statement_without_a_predicate_sees_one_account(pool, ada, bob):
@@ -167,6 +168,8 @@ FILL = """
         VALUES ('k', 't', 'acc_ada', 'per_ada', 'n', '{read}', 'last', now());
     INSERT INTO accounts.identity (provider, subject, account, person, login, token, linked_at)
         VALUES ('github', '1', 'acc_ada', 'per_ada', 'ada', 't', now());
+    INSERT INTO accounts.app_sign_in (secret, code, account, person, expires_at)
+        VALUES ('s', 'c', 'acc_ada', 'per_ada', now());
     INSERT INTO accounts.oauth_attempt
         (state, browser, provider, verifier, account, person, expires_at)
         VALUES ('s', 'b', 'github', 'v', 'acc_ada', 'per_ada', now());

@@ -25,6 +25,31 @@ export interface ApiKeyRequest {
   readonly expires_at?: string | null;
 }
 
+/** The fragment of the page to which GitHub returned, and the code that the app shows. */
+export interface AppSignInConfirmation {
+  readonly confirmation: string;
+  readonly code: string;
+}
+
+/** A sign-in of an installed app: `url` is opened in any browser, `code` shown by the app. */
+export interface AppSignInOffer {
+  readonly url: string;
+  readonly secret: string;
+  readonly code: string;
+  readonly expires_at: string;
+  readonly interval_seconds: number;
+}
+
+/** The code to sign in with; null while the person is not done. */
+export interface AppSignInResult {
+  readonly code: string | null;
+}
+
+/** The secret of an app's sign-in. */
+export interface AppSignInSecret {
+  readonly secret: string;
+}
+
 /** Archive a task that has ended. */
 export interface ArchiveRequest {
 }

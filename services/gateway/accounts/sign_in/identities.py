@@ -14,6 +14,7 @@ import asyncpg
 from infra.runtime.clock import Clock
 from infra.stores.encryption import DecryptionError
 from services.gateway.accounts.encryption import Cipher
+from services.gateway.accounts.sign_in.app_sign_in import AppSignIn, AppSignIns
 from services.gateway.accounts.sign_in.github import (
     PROVIDER,
     GitHub,
@@ -31,14 +32,14 @@ _ATTEMPT: Final = timedelta(minutes=10)
 
 _BEGIN = """
     INSERT INTO accounts.oauth_attempt
-        (state, browser, provider, verifier, account, person, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+        (state, browser, provider, verifier, account, person, expires_at, app)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _FORGET = "DELETE FROM accounts.oauth_attempt WHERE expires_at < $1"
 _FINISH = """
     DELETE FROM accounts.oauth_attempt
     WHERE state = $1 AND provider = $2 AND expires_at > $3
-    RETURNING browser, verifier, account, person
+    RETURNING browser, verifier, account, person, app
 """
 _OWNER_OF = "SELECT account, person FROM accounts.identity WHERE provider = $1 AND subject = $2"
 _STILL_THERE = """
@@ -69,15 +70,20 @@ class SignInRedirect(NamedTuple):
 
 
 class SignInResult(NamedTuple):
-    """Result of the callback: a sign-in code, or empty when the identity is now linked."""
+    """Result of the callback: a sign-in code, or empty when the identity is now linked.
+
+    For an installed app it is the confirmation, which signs nobody in by itself.
+    """
 
     code: str
+    is_for_app: bool = False
 
 
 class _Attempt(NamedTuple):
     verifier: str
     account: str | None
     person: str | None
+    app: bytes | None
 
 
 class Identities:
@@ -89,6 +95,7 @@ class Identities:
         *,
         github: GitHub,
         pairings: Pairings,
+        app_sign_ins: AppSignIns,
         sealer: Cipher,
         digests: Digests,
         is_open: bool,
@@ -98,14 +105,21 @@ class Identities:
         self._pool = pool
         self._github = github
         self._pairings = pairings
+        self.app_sign_ins = app_sign_ins
         self._sealer = sealer
         self._digests = digests
         self._is_open = is_open
         self._clock = clock
         self._entropy = entropy
 
-    async def begin(self, principal: Principal | None) -> SignInRedirect:
-        """Begin to sign in or, for a signed-in person, to link."""
+    async def begin_for_app(self) -> tuple[AppSignIn, str]:
+        """Begin to sign an installed app in; return also the address any browser may open."""
+        self._require_app_at_github()
+        begun = await self.app_sign_ins.begin()
+        departure = await self.begin(None, app=begun.digest)
+        return begun, departure.url
+
+    def _require_app_at_github(self) -> None:
         if not self._github.is_configured:
             raise refused(
                 409,
@@ -113,6 +127,12 @@ class Identities:
                 "This server has no app at GitHub (GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET are "
                 "not set). Sign in with a pairing code.",
             )
+
+    async def begin(
+        self, principal: Principal | None, *, app: bytes | None = None
+    ) -> SignInRedirect:
+        """Begin to sign in or, for a signed-in person, to link. `app` is the sign-in it is for."""
+        self._require_app_at_github()
         state, browser = (new_token("oauth", self._entropy) for _ in range(2))
         verifier = new_token("oauth", self._entropy)
         now, digest = self._clock(), self._digests.of("oauth", state)
@@ -127,6 +147,7 @@ class Identities:
                 principal.account if principal else None,
                 principal.person if principal else None,
                 now + _ATTEMPT,
+                app,
             )
         return SignInRedirect(self._github.authorize_url(state, verifier), browser)
 
@@ -177,8 +198,9 @@ class Identities:
         digest = self._digests.of("oauth", state)
         async with across_accounts(self._pool) as connection:
             row = await connection.fetchrow(_FINISH, digest, PROVIDER, self._clock())
-        is_bound = row is not None and secrets.compare_digest(
-            row["browser"], self._digests.of("oauth", browser)
+        is_bound = row is not None and (
+            row["app"] is not None  # any browser: the app's code is what binds it
+            or secrets.compare_digest(row["browser"], self._digests.of("oauth", browser))
         )
         if row is None or not is_bound or issuer not in ("", self._github.issuer):
             raise refused(
@@ -191,7 +213,7 @@ class Identities:
             verifier = self._sealer.open(row["verifier"], context=_verifier_of(digest)).decode()
         except DecryptionError:
             raise refused(403, "state_refused", "This sign-in cannot go on. Begin again.") from None
-        return _Attempt(verifier, row["account"], row["person"])
+        return _Attempt(verifier, row["account"], row["person"], row["app"])
 
     async def _arrive(
         self, connection: Connection, attempt: _Attempt, github_user: GitHubUser, token: str
@@ -215,6 +237,12 @@ class Identities:
         )
         if attempt.person is not None:
             return SignInResult("")
+        if attempt.app is not None:
+            account, person = mine
+            confirmation = await self.app_sign_ins.arrive(
+                connection, attempt.app, account=account, person=person
+            )
+            return SignInResult(confirmation, is_for_app=True)
         pairing = await self._pairings.for_person(connection, *mine, good_for=ARRIVAL)
         return SignInResult(pairing.code)
 

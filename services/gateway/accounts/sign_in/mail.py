@@ -53,6 +53,7 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
 class _Link(NamedTuple):
     account: str
     url: str
+    code: str
 
 
 class Mail:
@@ -132,8 +133,8 @@ class Mail:
             places = [(None, None, "a new account")]
         made = []
         for account, person, name in places:
-            code = (await self._pairings.link(connection, email, account, person)).code
-            made.append(_Link(name, f"{self._url}#{code}"))
+            codes = await self._pairings.link(connection, email, account, person)
+            made.append(_Link(name, f"{self._url}#{codes.link}", codes.typed))
         return made
 
     async def _send(self, email: str, links: Sequence[_Link]) -> None:
@@ -151,20 +152,20 @@ class Mail:
 
 
 def letter(sender: str, email: str, links: Sequence[_Link]) -> EmailMessage:
-    """Return the mail: plain text, one link per account."""
+    """Return the mail: plain text, one link and one code per account."""
     message = EmailMessage()
     message["From"] = sender
     message["To"] = email
     message["Subject"] = "Sign in to Errand"
     message["Auto-Submitted"] = "auto-generated"
-    parts = ["Open this on the device you want to sign in:\n"]
+    parts = ["Open the address on the device you want to sign in, or type the code in the app:\n"]
     for link in links:
         if len(links) > 1:
             parts.append(f"As a member of {link.account}:")
-        parts.append(f"{link.url}\n")
+        parts.append(f"{link.url}\n\nCode: {link.code}\n")
     parts.append(
-        "It works once, for ten minutes. If you did not ask for it, do nothing: without the link "
-        "nobody comes in.\n"
+        "They work once, for ten minutes. If you did not ask for them, do nothing: without link "
+        "and code nobody comes in. Nobody of this server ever asks you for the code.\n"
     )
     message.set_content("\n".join(parts))
     return message

@@ -5,7 +5,7 @@ sent to the gateway by POST, so that a mail scanner that opens links consumes no
 """
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -46,12 +46,13 @@ _OWNER = """
     RETURNING person
 """
 _PAIR = """
-    INSERT INTO accounts.pairing (code, account, person, email, created_at, expires_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO accounts.pairing (code, account, person, email, created_at, expires_at, typed_code)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 _REDEEM = """
     UPDATE accounts.pairing SET used_at = $2
-    WHERE code = $1 AND used_at IS NULL AND expires_at > $2 RETURNING account, person, email
+    WHERE (code = $1 OR typed_code = $1) AND used_at IS NULL AND expires_at > $2
+    RETURNING account, person, email
 """
 _FORGET = "DELETE FROM accounts.pairing WHERE expires_at < $1"
 _KNOWN = """
@@ -65,6 +66,13 @@ class Pairing(msgspec.Struct, frozen=True):
 
     code: str
     expires_at: datetime
+
+
+class MailedCodes(NamedTuple):
+    """A link's code, and one that can be typed in its place: using either uses up both."""
+
+    link: str
+    typed: str
 
 
 class Pairings:
@@ -101,10 +109,12 @@ class Pairings:
 
     async def link(
         self, connection: Connection, email: str, account: str | None, person: str | None
-    ) -> Pairing:
-        """Create a code to be mailed; without a person, using it creates a new account."""
-        code = new_token("link", self._entropy)
-        return await self._keep(connection, code, (account, person, email), good_for=PAIRING)
+    ) -> MailedCodes:
+        """Create what is mailed; without a person, using it creates a new account."""
+        made = MailedCodes(new_token("link", self._entropy), new_code(self._entropy))
+        of = (account, person, email)
+        await self._keep(connection, made.link, of, good_for=PAIRING, typed=made.typed)
+        return made
 
     async def sign_in(self, code: str, device: SignInDevice, *, source: str) -> Session:
         """Exchange a code for a session. Raises Refused: 403 wrong, used or expired; 429 too often.
@@ -170,10 +180,12 @@ class Pairings:
         of: tuple[str | None, str | None, str | None],
         *,
         good_for: timedelta,
+        typed: str = "",
     ) -> Pairing:
         now = self._clock()
         await connection.execute(_FORGET, now - timedelta(days=1))
-        await connection.execute(_PAIR, self._digest(code), *of, now, now + good_for)
+        digests = self._digest(code), self._digest(typed) if typed else None
+        await connection.execute(_PAIR, digests[0], *of, now, now + good_for, digests[1])
         return Pairing(code, now + good_for)
 
     def _digest(self, code: str) -> bytes:

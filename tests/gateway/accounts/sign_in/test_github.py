@@ -5,54 +5,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from services.gateway.accounts.sign_in.github import search_terms
+from tests.gateway.kit.github_sign_in import app_at, came_back, consented, departed, is_trouble
 from tests.gateway.kit.members import joined
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.accounts_rows import dump, execute
 from tests.kit.run.gateway import a_world
-from tests.kit.servers.forge import OAUTH_CLIENT, OAUTH_SECRET
-
-
-def app_at(forge, **more):
-    return {
-        "github_url": forge.url,
-        "github_api_url": forge.api_url,
-        "github_client_id": OAUTH_CLIENT,
-        "github_client_secret": OAUTH_SECRET,
-        **more,
-    }
 
 
 @pytest.fixture
 async def world(servers, fresh_database, forge):
     async with a_world(servers, fresh_database, **app_at(forge)) as made:
         yield made
-
-
-async def departed(browser):
-    """Begin; return where the browser is sent."""
-    answer = await browser.post("/v1/oauth/github")
-    assert answer.status_code == 201, answer.text
-    cookie = answer.headers["set-cookie"].lower()
-    for word in ("httponly", "samesite=lax", "path=/"):
-        assert word in cookie
-    return answer.json()["url"]
-
-
-async def consented(browser, url, *, login="errand", authorize="1"):
-    """Allow or deny the sign-in at GitHub; return the address at which the browser comes back."""
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
-    form = {**asked, "login": login, "authorize": authorize}
-    forge = url.partition("?")[0]
-    answer = await browser.post(forge, data=form, headers={"Authorization": ""})
-    assert answer.status_code == 302, answer.text
-    return answer.headers["location"]
-
-
-async def came_back(world, *, person=None, login="errand"):
-    """Go all the way; return the last answer and the browser."""
-    browser = person.http if person else await world.client()
-    back = await consented(browser, await departed(browser), login=login)
-    return await browser.get(back)
 
 
 async def signed_in(world, answer):
@@ -62,13 +25,6 @@ async def signed_in(world, answer):
     assert page == "/pair"
     nobody = await world.client()
     return (await nobody.post("/v1/sessions", json={"code": code})).json()
-
-
-def is_trouble(answer, status, words):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert words in answer.text
 
 
 async def test_a_linked_person_signs_in_with_github(world, ada, fresh_database):

@@ -71,6 +71,28 @@ async def test_a_member_is_mailed_a_link_that_signs_in_once(world, ada, post, fr
     is_problem(await sign_in(world, code), 403, "code_refused")
 
 
+def typed_codes(mail):
+    return re.findall(r"^Code: (\S+)", mail.get_content(), re.MULTILINE)
+
+
+async def test_the_mail_has_a_code_to_type_that_is_used_up_with_the_link(
+    world, ada, post, fresh_database
+):
+    offer = await invited(ada, email="bea@example.org")
+    for _ in range(2):
+        await asked(world, "bea@example.org")
+    mailed = await mails(post, 2)
+    [[first], [second]] = [typed_codes(mail) for mail in mailed]
+    assert re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", first)
+    assert first not in await dump(fresh_database)
+    session = (await sign_in(world, first.lower().replace("-", " "))).json()
+    assert session["person"] == offer["person"]
+    is_problem(await sign_in(world, first), 403, "code_refused")
+    is_problem(await sign_in(world, links(world, mailed[0])[0]), 403, "code_refused")
+    assert (await sign_in(world, links(world, mailed[1])[0])).status_code == 201
+    is_problem(await sign_in(world, second), 403, "code_refused")
+
+
 async def test_opening_the_link_signs_nobody_in(world, ada, post):
     await invited(ada, email="bea@example.org")
     await asked(world, "bea@example.org")

@@ -1,6 +1,7 @@
 """Signing in by mail and with GitHub, and what GitHub then shows: the person's repositories."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -26,6 +27,7 @@ from services.gateway.tasks.access import require
 _TAGS: Final = ["people"]
 _COOKIE_SECONDS: Final = 600
 _MAX_PAGES: Final = 100
+_POLL_SECONDS: Final = 3
 
 
 class MailRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +46,38 @@ class Elsewhere(msgspec.Struct, frozen=True):
     """The address to which the browser goes now."""
 
     url: str
+
+
+class AppSignInOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in of an installed app: `url` is opened in any browser, `code` shown by the app.
+
+    Back from GitHub, that browser asks for the code. With `secret` the app asks for the result.
+    """
+
+    url: str
+    secret: str
+    code: str
+    expires_at: datetime
+    interval_seconds: int = _POLL_SECONDS
+
+
+class AppSignInSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The secret of an app's sign-in."""
+
+    secret: str
+
+
+class AppSignInResult(msgspec.Struct, frozen=True):
+    """The code to sign in with; null while the person is not done."""
+
+    code: str | None
+
+
+class AppSignInConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fragment of the page to which GitHub returned, and the code that the app shows."""
+
+    confirmation: str
+    code: str
 
 
 class RepositoryPage(msgspec.Struct, frozen=True):
@@ -119,6 +153,47 @@ async def begin(request: AnyRequest, context: Context) -> Response[Elsewhere]:
     return Response(Elsewhere(departure.url), cookies=[cookie])
 
 
+@post(
+    "/v1/oauth/github/app",
+    tags=_TAGS,
+    summary="Start sign-in with GitHub for an installed app",
+    security=[],
+    opt={"answers": (409,)},
+)
+async def begin_for_app(context: Context) -> AppSignInOffer:
+    """Begin a sign-in that another browser carries out, where an app shares no cookies with it."""
+    begun, url = await context.accounts.identities.begin_for_app()
+    return AppSignInOffer(
+        url=url, secret=begun.secret, code=begun.code, expires_at=begun.expires_at
+    )
+
+
+@post(
+    "/v1/oauth/github/app/confirmation",
+    tags=_TAGS,
+    summary="Confirm the sign-in of an installed app",
+    security=[],
+    status_code=204,
+    opt={"answers": (403,)},
+)
+async def confirm_app(context: Context, data: JSONBody[AppSignInConfirmation]) -> None:
+    """Let the app that shows this code sign in. After three wrong codes the sign-in ends."""
+    await context.accounts.identities.app_sign_ins.confirm(data.confirmation, data.code)
+
+
+@post(
+    "/v1/oauth/github/app/result",
+    tags=_TAGS,
+    summary="Get the result of an installed app's sign-in",
+    security=[],
+    status_code=200,
+    opt={"answers": (403,)},
+)
+async def app_result(context: Context, data: JSONBody[AppSignInSecret]) -> AppSignInResult:
+    """Return, once, the code for POST /v1/sessions; null until the person has confirmed."""
+    return AppSignInResult(await context.accounts.identities.app_sign_ins.result(data.secret))
+
+
 @get(CALLBACK, include_in_schema=False)
 async def callback(request: AnyRequest, context: Context) -> Response[str]:
     """Take a browser back from GitHub. What signs it in is in the fragment, which nobody logs."""
@@ -132,13 +207,14 @@ async def callback(request: AnyRequest, context: Context) -> Response[str]:
         )
     except Refused as refusal:
         return trouble_page(refusal.problem, cookies=[terms.cookie("")])
+    page = "/sign-in/github" if arrival.is_for_app else "/pair"
     return Response(
         "",
         status_code=303,
         media_type=MediaType.TEXT,
         cookies=[terms.cookie("")],
         headers={
-            "Location": f"/pair#{arrival.code}",
+            "Location": f"{page}#{arrival.code}",
             "Cache-Control": "no-store",
             "Referrer-Policy": "no-referrer",
         },
@@ -194,4 +270,4 @@ def _page(after: str) -> int:
     raise invalid("after_refused", "/after", "Give what `next` of the page before was.")
 
 
-ROUTES = [magic_link, begin, callback, unlink, repositories]
+ROUTES = [magic_link, begin, begin_for_app, confirm_app, app_result, callback, unlink, repositories]

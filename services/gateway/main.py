@@ -36,6 +36,7 @@ from services.gateway.push.assembly import Push, pushing
 from services.gateway.queries.artifacts import artifact_cache
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.log_capacity import LogCapacity
+from services.gateway.queries.precedents import PrecedentQueries
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
@@ -160,6 +161,7 @@ def _task_context(
         states=states,
         usage=UsageQueries(opened.pool),
         artifacts=artifact_cache(opened.log, utc_now),
+        precedents=PrecedentQueries(opened.log, opened.pool, clock=utc_now),
         changes=WorkChangeQueries(opened.log, opened.storage, clock=utc_now),
         feeds=feeds,
         storage=opened.storage,

@@ -12,6 +12,7 @@ from services.gateway.http.serving.readiness import Readiness
 from services.gateway.push.assembly import Push
 from services.gateway.queries.artifacts import Artifacts
 from services.gateway.queries.command_handler import CommandHandler
+from services.gateway.queries.precedents import PrecedentQueries
 from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.queries.work_changes import WorkChangeQueries
@@ -32,6 +33,7 @@ class TaskContext:
     usage: UsageQueries
     artifacts: Artifacts
     changes: WorkChangeQueries
+    precedents: PrecedentQueries
     feeds: Feeds
     storage: Storage
 

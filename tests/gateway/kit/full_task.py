@@ -8,7 +8,7 @@ import asyncpg
 from events import CallId, QuestionAsked, RequestId, SnapshotTaken, ToolCompleted
 from events.protocol.stored_changes import FileChange, StoredChanges, encode_changes
 from infra.stores.postgres.migrations import migrate
-from tests.gateway.kit.histories import artifact, blob, put
+from tests.gateway.kit.histories import approval_asked, artifact, blob, put
 from tests.kit.fakes.push_services import Browser
 from tests.kit.run.gateway import a_world
 
@@ -70,6 +70,7 @@ async def a_full_task(person, world, servers, prompt="fix it"):
     kept = await blob(servers, task, "changes/a.gz", content)
     taken = SnapshotTaken(tree="t", pack=kept, files=1, insertions=1, deletions=1, changes=kept)
     await world.append(person.history(task), taken)
+    await world.append(person.history(task), approval_asked("req_1"))
     asked = QuestionAsked(request=RequestId("req_1"), call=CallId("c"), text="Which?")
     await world.append(person.history(task), asked)
     return task

@@ -1,11 +1,20 @@
 """Facts, stored objects and rows that give a task a history to read."""
 
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import aioboto3
 import msgspec
 
-from events import ArtifactStored, Blob, PlanItem, PlanUpdated
+from events import (
+    ApprovalRequested,
+    ArtifactStored,
+    Blob,
+    CallId,
+    PlanItem,
+    PlanUpdated,
+    RequestId,
+)
 
 
 def step(text):
@@ -54,6 +63,20 @@ def artifact(task, name, media_type, content=b"", *, key="", digest=""):
         sha256=digest or sha256(content).hexdigest(),
     )
     return ArtifactStored(name=name, media_type=media_type, blob=blob)
+
+
+def approval_asked(request, **changes):
+    known = {
+        "call": CallId(f"call_{request}"),
+        "tool": "bash",
+        "title": "Run rm -r build",
+        "digest": "d",
+        "covers": "deleting files",
+        "command": "rm -r build",
+        "expires_at": datetime(2027, 1, 1, tzinfo=UTC),
+        "risks": ("deleting files",),
+    }
+    return ApprovalRequested(request=RequestId(request), **{**known, **changes})
 
 
 async def projected(connection, person, task):

@@ -25,6 +25,7 @@ from services.gateway.http.routes.account import (
     sign_in,
 )
 from services.gateway.http.routes.task import (
+    approvals,
     artifacts,
     changes,
     commands,
@@ -56,6 +57,7 @@ def make_app(context: GatewayContext) -> Litestar:
             *time_travel.ROUTES,
             *artifacts.ROUTES,
             *changes.ROUTES,
+            *approvals.ROUTES,
             *usage.ROUTES,
             *sessions.ROUTES,
             *secrets.ROUTES,

@@ -419,6 +419,28 @@ export interface PastTask {
   readonly head: number;
 }
 
+/** One earlier request for approval, at a version of its task, and the answer. */
+export interface Precedent {
+  readonly task: string;
+  readonly version: number;
+  readonly title: string;
+  readonly asked_at: string;
+  readonly verdict: Verdict | null;
+  readonly scope: ApprovalScope | null;
+  readonly answered_by: string;
+  readonly answered_at: string | null;
+  readonly is_same_call: boolean;
+}
+
+/** Counts of similar requests in the same repository, and the newest five of them. */
+export interface PrecedentList {
+  readonly asked: number;
+  readonly allowed: number;
+  readonly denied: number;
+  readonly is_capped: boolean;
+  readonly data: ReadonlyArray<Precedent>;
+}
+
 /** One thing wrong in a request. `pointer` is a JSON pointer (RFC 6901) into its body. */
 export interface Fault {
   readonly pointer: string;

@@ -17,12 +17,12 @@ def asked(world, read_model):
 
     async def ask(person, request, *, verdict="", url="https://github.com/ada/app", **changes):
         task = await person.submit(url=url)
+        await projected(read_model, person, task)
         history = person.history(task)
         version = await world.append(history, approval_asked(request, **changes))
         if verdict:
             said = ApprovalAnswered(request=RequestId(request), digest="d", verdict=verdict)
             await world.append(history, said, by=f"person:{person.session['person']}")
-        await projected(read_model, person, task)
         for recorded in await world.log.read(history):
             for row in approvals.project(recorded):
                 await write(read_model, row)

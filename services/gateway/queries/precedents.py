@@ -38,7 +38,7 @@ _SIMILAR: Final = """
 """
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Request(msgspec.Struct, frozen=True):
     """A request, and when it was made."""
 
     event: ApprovalRequested
@@ -46,13 +46,13 @@ class _Asked(msgspec.Struct, frozen=True):
     at: datetime
 
 
-_Requests = Mapping[RequestId, _Asked]
+_Requests = Mapping[RequestId, _Request]
 
 
 def fold_requests(known: _Requests, events: Sequence[Recorded]) -> _Requests:
     """Return the requests for approval after further events. Pure."""
     asked = {
-        each.event.request: _Asked(each.event, each.version, each.at)
+        each.event.request: _Request(each.event, each.version, each.at)
         for each in events
         if isinstance(each.event, ApprovalRequested)
     }
@@ -85,7 +85,7 @@ class PrecedentQueries:
         return _counted(rows)
 
 
-async def _similar(connection: Connection, history: History, asked: _Asked) -> list[Precedent]:
+async def _similar(connection: Connection, history: History, asked: _Request) -> list[Precedent]:
     event = asked.event
     rows = await connection.fetch(
         _SIMILAR,

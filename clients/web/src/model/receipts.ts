@@ -11,37 +11,6 @@ import type { Moment } from "./words/task.ts";
 export type Receipts = ReadonlyMap<CommandId, Receipt>;
 export type AskRow = ApprovalRow | QuestionRow;
 
-/** How many commands have not left this device, or were not acknowledged yet. */
-export function unsentCount(receipts: Receipts): number {
-  return [...receipts.values()].filter(({ state }) => state === "kept" || state === "sent").length;
-}
-
-/** A task that was submitted here and has no line yet, or never will. */
-export interface SentTask {
-  readonly id: CommandId;
-  readonly title: string;
-  readonly sentence: string;
-  readonly isRefused: boolean;
-  readonly canWithdraw: boolean;
-}
-
-export function sentTasks(receipts: Receipts): readonly SentTask[] {
-  const sent: SentTask[] = [];
-  for (const receipt of receipts.values()) {
-    const { command, state } = receipt;
-    if (command.op !== "submit" || state === "logged" || state === "acted") continue;
-    const args = command.args as { readonly prompt?: string; readonly title?: string };
-    sent.push({
-      id: command.id,
-      title: plainLine(args.title || args.prompt || "", 80),
-      sentence: receiptSentence(receipt),
-      isRefused: state === "refused",
-      canWithdraw: state === "kept",
-    });
-  }
-  return sent;
-}
-
 /** Where a command stands, in a sentence. */
 export function receiptSentence(receipt: Receipt, zone?: string): string {
   switch (receipt.state) {
@@ -73,12 +42,6 @@ export function answerTo(receipts: Receipts, task: string, request: string): Rec
     if (newest === null || receipt.at >= newest.at) newest = receipt;
   }
   return newest;
-}
-
-/** Where an answer that was given here stands; null: none was given. */
-export function answerState(receipts: Receipts, task: string, request: string): string | null {
-  const receipt = answerTo(receipts, task, request);
-  return receipt === null ? null : receiptSentence(receipt);
 }
 
 export interface Step {

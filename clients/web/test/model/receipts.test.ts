@@ -4,15 +4,13 @@ import type { Problem } from "../../src/model/api.gen.ts";
 import type { Fact } from "../../src/model/events.gen.ts";
 import type { Command, Receipt } from "../../src/model/receipt.ts";
 import {
-  answerState,
   answerSteps,
+  answerTo,
   closedSentence,
   coveredCalls,
   coveredWords,
   receiptSentence,
   sealOf,
-  sentTasks,
-  unsentCount,
 } from "../../src/model/receipts.ts";
 import { type ApprovalRow, storyOf } from "../../src/model/rows.ts";
 import { BEGAN, type HistoryName, history, recorded, ZONE } from "./histories.ts";
@@ -76,23 +74,13 @@ describe("the life of a command", () => {
     assert.equal(sealOf({ ...other, digest: "another" })!.isSame, false);
   });
 
-  it("finds the answer that was given here", () => {
-    const all = receipts({ command: of, at: BEGAN, state: "sent", problem: null });
-    assert.equal(answerState(all, "t", "r"), "Sent");
-    assert.equal(answerState(all, "t", "another"), null);
-    assert.equal(answerState(all, "another", "r"), null);
-  });
-
-  it("counts what has not left this phone, and shows tasks that are on their way", () => {
-    const submit = command("submit", { prompt: "Fix it\nplease" }, "");
-    const all = receipts(
-      { command: submit, at: BEGAN, state: "kept" },
-      { command: of, at: BEGAN, state: "refused", problem },
-    );
-    assert.equal(unsentCount(all), 1);
-    const [sent, ...others] = sentTasks(all);
-    assert.equal(others.length, 0);
-    assert.deepEqual([sent!.title, sent!.canWithdraw], ["Fix it please", true]);
+  it("is found by the request it answers; the newest counts", () => {
+    const older: Receipt = { command: of, at: BEGAN - 1, state: "kept" };
+    const newer: Receipt = { command: of, at: BEGAN, state: "sent", problem: null };
+    const all = receipts(newer, older);
+    assert.equal(answerTo(all, "t", "r"), newer);
+    assert.equal(answerTo(all, "t", "another"), null);
+    assert.equal(answerTo(all, "another", "r"), null);
   });
 });
 

@@ -88,6 +88,23 @@ export const ENGLISH = {
   expired: (time: string) =>
     `This was open until ${time}. Without an answer it counts as denied; nothing was done.`,
 
+  // Asked before
+  youLower: "you",
+  times: (n: number) => (n === 1 ? "Once" : `${n} times`),
+  moreThanTimes: (n: number) => `More than ${n} times`,
+  inThisRepository: (times: string) => `${times} in this repository`,
+  allowedTimes: (n: number) => `allowed ${n}`,
+  deniedTimes: (n: number) => `denied ${n}`,
+  lastBy: (time: string, who: string) => `last ${time} by ${who}`,
+
+  // While you were away
+  away: (span: string) => `While you were away ${span}`,
+  testsPass: (passed: number) => `${passed} tests pass`,
+  testsGrew: (before: number, now: number) => `tests ${before} → ${now}`,
+  testsFail: (failed: number, all: number) => `${failed} of ${all} tests fail`,
+  byAnother: (what: string) => `${what} by another member`,
+  machinesLost: (n: number) => (n === 1 ? "1 machine lost" : `${n} machines lost`),
+
   // The night's sum
   sinceEvening: "Since last evening",
   nightWaiting: (n: number) => (n === 1 ? "1 waits for you" : `${n} wait for you`),

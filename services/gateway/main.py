@@ -37,6 +37,8 @@ from services.gateway.queries.artifacts import artifact_cache
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.precedents import PrecedentQueries
+from services.gateway.queries.shared_tasks import SharedTasks
+from services.gateway.queries.shares import Shares
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
@@ -131,7 +133,7 @@ async def gateway(
         presence = Presence(live, utc_now)
         push = await resources.enter_async_context(_pushing(settings, opened, presence))
         context = GatewayContext(
-            tasks=_task_context(opened, commands, states, hub),
+            tasks=_task_context(opened, commands, states, hub, shares=_shares(settings, opened)),
             accounts=accounts,
             limits=RateLimiter(live, settings.requests_per_minute),
             records=broker_records(settings, opened.pool, utc_now),
@@ -153,7 +155,12 @@ async def gateway(
 
 
 def _task_context(
-    opened: Connections, commands: CommandHandler, states: TaskQueries, feeds: Hub
+    opened: Connections,
+    commands: CommandHandler,
+    states: TaskQueries,
+    feeds: Hub,
+    *,
+    shares: Shares,
 ) -> TaskContext:
     return TaskContext(
         log=opened.log,
@@ -165,6 +172,8 @@ def _task_context(
         changes=WorkChangeQueries(opened.log, opened.storage, clock=utc_now),
         feeds=feeds,
         storage=opened.storage,
+        shares=shares,
+        shared=SharedTasks(opened.log),
     )
 
 
@@ -202,6 +211,12 @@ def _pushing(
         attention=presence,
         clock=utc_now,
         entropy=secrets.token_bytes,
+    )
+
+
+def _shares(settings: Settings, opened: Connections) -> Shares:
+    return Shares(
+        opened.pool, public_url=settings.public_url, clock=utc_now, entropy=secrets.token_bytes
     )
 
 

@@ -91,6 +91,10 @@ class Gateway:
         answer = await self._send("POST", path, content=content, headers=headers)
         return decode_answer(answer, kind, path)
 
+    async def delete(self, path: str) -> None:
+        """Send a DELETE request; its answer has no body."""
+        await self._send("DELETE", path)
+
     async def content(self, path: str, /, **query: str | int) -> bytes:
         """Return the body of the answer to a GET request."""
         return await self._send("GET", path, params=query)

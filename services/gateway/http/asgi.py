@@ -25,6 +25,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 _answers = Counter("errand_gateway_answers", "HTTP answers.", ["method", "status"])
 _seconds = Histogram("errand_gateway_seconds", "Until the first byte of an answer.", ["method"])
+_SHARED: Final = re.compile(r"^((?:/v1)?/shared/)[^/]+")  # what follows is a secret
 _log = logger(__name__)
 
 
@@ -44,7 +45,7 @@ class NamedRequests:
         asked = headers.get("x-request-id", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else self._new_id()
         scope["request_id"] = request_id
-        method = scope["method"]
+        method, path = scope["method"], _SHARED.sub(r"\1…", scope["path"])
         began = perf_counter()
 
         async def named(message: Message) -> None:
@@ -59,7 +60,7 @@ class NamedRequests:
                 _log.info(
                     "request.answered",
                     method=method,
-                    path=scope["path"],
+                    path=path,
                     status=message["status"],
                     seconds=round(seconds, 4),
                 )
@@ -67,7 +68,7 @@ class NamedRequests:
 
         with (
             structlog.contextvars.bound_contextvars(request=request_id),
-            span_from(headers, "http", method=method, path=scope["path"]),
+            span_from(headers, "http", method=method, path=path),
         ):
             await self._routes(scope, receive, named)
 

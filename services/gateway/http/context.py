@@ -13,6 +13,8 @@ from services.gateway.push.assembly import Push
 from services.gateway.queries.artifacts import Artifacts
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.precedents import PrecedentQueries
+from services.gateway.queries.shared_tasks import SharedTasks
+from services.gateway.queries.shares import Shares
 from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.queries.work_changes import WorkChangeQueries
@@ -36,6 +38,8 @@ class TaskContext:
     precedents: PrecedentQueries
     feeds: Feeds
     storage: Storage
+    shares: Shares
+    shared: SharedTasks
 
 
 @dataclass(frozen=True)

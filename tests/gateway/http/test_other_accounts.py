@@ -77,9 +77,11 @@ async def test_what_is_anothers_is_not_there_whatever_the_route(world, servers, 
     assert (await ada.http.put("/v1/secrets", json=SECRET)).status_code == 200
     document = (await ada.http.get("/docs/openapi.json")).json()
     session = ada.session["session"]
+    made = (await ada.http.post(f"/v1/tasks/{task}/shares", json={})).json()
     adas = Belongings(
         {
             "task": task,
+            "share": made["share"]["share"],
             "session": session,
             "request_id": "req_1",
             "name": "page.html",

@@ -292,6 +292,35 @@ export interface NewApiKey {
   readonly expires_at: string | null;
 }
 
+/** The parts of a task that a link shows besides what was said. */
+export interface SharedParts {
+  readonly commands?: boolean;
+  readonly outputs?: boolean;
+  readonly diffs?: boolean;
+  readonly costs?: boolean;
+}
+
+/** A link without its secret. `up_to_version` is null for one that goes on with its task. */
+export interface Share {
+  readonly share: string;
+  readonly task: string;
+  readonly person: string;
+  readonly parts: SharedParts;
+  readonly up_to_version: number | null;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+  readonly revoked_at: string | null;
+  readonly revoked_by: string | null;
+  readonly views: number;
+  readonly viewed_at: string | null;
+}
+
+/** A new link. `url` holds its secret and is returned this once only. */
+export interface NewShare {
+  readonly share: Share;
+  readonly url: string;
+}
+
 /** A code good for one device and ten minutes. `url` carries it in its fragment. */
 export interface PairingOffer {
   readonly code: string;
@@ -625,6 +654,27 @@ export interface SettingsKept {
 export interface SettingsRequest {
   readonly account?: Limits;
   readonly person?: Limits;
+}
+
+/** Links, newest first, with those that ended in the last 90 days. */
+export interface ShareList {
+  readonly data: ReadonlyArray<Share>;
+}
+
+/** A link to make. It shows the task as it stands now, or goes on with it (`is_live`). */
+export interface ShareRequest {
+  readonly parts?: SharedParts;
+  readonly is_live?: boolean;
+  readonly up_to_version?: number | null;
+  readonly expires_at?: string | null;
+}
+
+/** A task as a link shows it: the fold of the events that `…/events` answers. */
+export interface SharedTask {
+  readonly state: TaskState;
+  readonly parts: SharedParts;
+  readonly is_live: boolean;
+  readonly expires_at: string | null;
 }
 
 /** Name and platform a device reports. */

@@ -11,7 +11,7 @@ made. The model sees secrets of neither kind: what it is given is redacted.
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -19,6 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from events import Block, ModelReplied
+from infra.runtime.known_keys import MAX_HELD_CHARACTERS, held_key, without_known_keys
 
 F = TypeVar("F", bound=msgspec.Struct)
 
@@ -28,60 +29,6 @@ _SECRET_NAME: Final = re.compile(
 )
 _SEGMENT: Final = 8
 _MIN_PART: Final = 6
-_MAX_HELD_CHARACTERS: Final = 16_384
-_MAX_KEY_LINES: Final = 200
-
-_KNOWN_KEYS: Final[Sequence[tuple[str, Sequence[str], re.Pattern[str]]]] = tuple(
-    (name, literals.split(), re.compile(shape))
-    for name, literals, shape in (
-        ("anthropic-key", "sk-ant-", r"sk-ant-[A-Za-z0-9_-]{16,400}"),
-        ("openai-key", "sk-", r"sk-(?:proj-|svcacct-|admin-)[A-Za-z0-9_-]{16,400}"),
-        ("openai-key", "sk-", r"sk-[A-Za-z0-9]{40,64}"),
-        ("github-token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{20,300}"),
-        ("github-token", "github_pat_", r"github_pat_[A-Za-z0-9_]{20,300}"),
-        (
-            "gitlab-token",
-            "glpat- glptt- gldt- glrt- glcbt- glsoat-",
-            r"gl(?:pat|ptt|dt|rt|cbt|soat)-[A-Za-z0-9_.-]{16,300}",
-        ),
-        ("aws-key", "AKIA ASIA", r"A(?:KI|SI)A[A-Z0-9]{16}(?![A-Z0-9])"),
-        ("slack-token", "xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,300}"),
-        ("slack-token", "xapp-", r"xapp-[A-Za-z0-9-]{10,300}"),
-        ("google-key", "AIza", r"AIza[A-Za-z0-9_-]{35}"),
-        ("npm-token", "npm_", r"npm_[A-Za-z0-9]{30,300}"),
-        ("pypi-token", "pypi-", r"pypi-[A-Za-z0-9_-]{16,400}"),
-        ("sendgrid-key", "SG.", r"SG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,128}"),
-        ("stripe-key", "sk_live_ sk_test_", r"sk_(?:live|test)_[A-Za-z0-9]{10,300}"),
-        ("stripe-key", "rk_live_ rk_test_", r"rk_(?:live|test)_[A-Za-z0-9]{10,300}"),
-        ("stripe-key", "whsec_", r"whsec_[A-Za-z0-9+/=]{16,300}"),
-        ("nats-seed", "SU SA SN SO SX", r"S[UANOX][A-Z2-7]{56}(?![A-Z2-7])"),
-        (
-            "jwt",
-            "eyJ",
-            r"(?<![\w-])eyJ[\w-]{8,4096}\.[\w-]{8,8192}\.[\w-]{8,2048}",
-        ),
-    )
-)
-_LITERALS: Final = (*(each for _, literals, _ in _KNOWN_KEYS for each in literals), "-----BEGIN ")
-_OPENINGS: Final = (*_LITERALS, "aws", "AWS", "Aws")
-_LONGEST: Final = max(map(len, _OPENINGS))
-_BEGINNINGS: Final = [
-    tuple({each[:size] for each in _OPENINGS if len(each) >= size}) for size in range(_LONGEST + 1)
-]
-_AWS_CHARACTERS: Final = 110
-_HEADER_CHARACTERS: Final = 80
-_RUN: Final = "".join(chr(c) for c in range(128) if chr(c).isalnum()) + "_.-"
-_AWS_SECRET: Final = re.compile(
-    r"(?<![A-Za-z0-9])((?i:aws.{0,20}?secret.{0,20}?[=:\"'\s]{1,4}))"
-    r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])"
-)
-_KEY_BEGINS: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_ENDS: Final = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_LINE: Final = re.compile(
-    r"[ \t+>|-]{0,20}(?:\d{1,7}[\t:|]?[ \t]{0,8})?"
-    r"(?:[A-Za-z0-9+/=]{1,80}|[A-Za-z-]{1,40}: .{0,80}|)(?:\\n)?\r?"
-)
-_MARGIN: Final = re.compile(r"[ \t+>|-]?")
 
 
 def secrets_in(environment: Mapping[str, str]) -> dict[str, str]:
@@ -106,7 +53,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""
-        return _without_known_keys(self.known(text))
+        return without_known_keys(self.known(text))
 
     def known(self, text: str) -> str:
         """Return the text without the task's own secrets; keys of well-known shapes stay."""
@@ -147,7 +94,7 @@ class Redactor:
 
     def held_from(self, text: str) -> int:
         """Return from where on the end of a text may be the beginning of a secret."""
-        place = min(_held_key(text), len(text))
+        place = min(held_key(text), len(text))
         for needle in self._needles.values():
             place = min(place, needle.begun_at(text))
         return place
@@ -164,7 +111,7 @@ class RedactedStream:
     def take(self, piece: str) -> str:
         """Return what may be shown now that this piece has come."""
         raw, first = self._before + self._held + piece, len(self._before)
-        place = max(first, self._redactor.held_from(raw), len(raw) - _MAX_HELD_CHARACTERS)
+        place = max(first, self._redactor.held_from(raw), len(raw) - MAX_HELD_CHARACTERS)
         whole, step = self._redactor.text(raw), 1
         shown = self._redactor.text(raw[:place])
         while place > first and shown + self._rest(raw, place) != whole:  # in a secret's middle
@@ -257,78 +204,3 @@ def _spellings(secret: str) -> set[str]:
         inner = whole[4 * (lead > 0) : -4]  # what depends on this secret alone
         spelled |= {inner, inner.replace("+", "-").replace("/", "_")}
     return {each for each in spelled if len(each) >= MIN_SECRET_CHARACTERS}
-
-
-def _without_known_keys(text: str) -> str:
-    text = _without_private_keys(text)
-    for name, literals, shape in _KNOWN_KEYS:
-        if any(literal in text for literal in literals):
-            text = shape.sub(lambda found, name=name: _marked(found, name), text)  # type: ignore[misc]
-    if "aws" in text.lower():
-        text = _AWS_SECRET.sub(r"\1[redacted:aws-key]", text)
-    return text
-
-
-def _marked(found: re.Match[str], name: str) -> str:
-    before = found.string[found.start() - 1 : found.start()]
-    return found[0] if before.isalnum() else f"[redacted:{name}]"
-
-
-def _without_private_keys(text: str) -> str:
-    """Replace private keys; as many lines stay, so that a diff around them still fits."""
-    if _KEY_BEGINS.search(text) is None:
-        return text
-    kept: list[str] = []
-    inside = 0
-    for line in text.split("\n"):
-        begins, ends = _KEY_BEGINS.search(line), _KEY_ENDS.search(line)
-        if begins:
-            rest = line[ends.end() :] if ends and ends.start() >= begins.end() else ""
-            kept.append(f"{line[: begins.start()]}[redacted:private-key]{rest}")
-            inside = 0 if ends else 1
-        elif inside and ends:
-            kept.append(_margin(line) + line[ends.end() :])
-            inside = 0
-        elif inside and inside < _MAX_KEY_LINES and _KEY_LINE.fullmatch(line):
-            kept.append(_margin(line))
-            inside += 1
-        else:
-            kept.append(line)
-            inside = 0
-    return "\n".join(kept)
-
-
-def _margin(line: str) -> str:
-    found = _MARGIN.match(line)
-    return found[0] if found else ""
-
-
-def _held_key(text: str) -> int:
-    """Return where the end of a text may be the beginning of a key of a well-known shape."""
-    tail = text[-_MAX_HELD_CHARACTERS:]
-    start = len(text) - len(tail) + len(tail.rstrip(_RUN))
-    begun = [place for each in _LITERALS if (place := text.find(each, start)) >= 0]
-    aws = text.lower().find("aws", max(0, len(text) - _AWS_CHARACTERS))
-    begun += [aws] if aws >= 0 else []
-    for size in range(1, min(_LONGEST, len(text)) + 1):
-        place = len(text) - size
-        if text.endswith(_BEGINNINGS[size]) and not text[max(0, place - 1) : place].isalnum():
-            begun.append(place)
-    return min([*begun, len(text), _open_key(text)])
-
-
-def _open_key(text: str) -> int:
-    """Return where a private key begins that may go on; the text's length if none does."""
-    place = text.rfind("-----BEGIN ")
-    if place < 0:
-        return len(text)
-    header = _KEY_BEGINS.match(text, place)
-    if header is None:
-        return place if len(text) - place < _HEADER_CHARACTERS else len(text)
-    lines = text[header.end() : header.end() + _MAX_HELD_CHARACTERS].split("\n")
-    is_open = not any(map(_KEY_ENDS.search, lines)) and all(map(_may_go_on, lines))
-    return place if is_open else len(text)
-
-
-def _may_go_on(line: str) -> bool:
-    return _KEY_LINE.fullmatch(line) is not None or line.lstrip(" +>|-\t").startswith("END ")

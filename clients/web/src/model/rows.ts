@@ -95,8 +95,15 @@ export interface PlanRow extends RowBase {
   readonly changes: readonly PlanChange[];
 }
 
-/** Why an ask is closed without an answer: `ended`, `instructed`, `machine_lost`, `asked_again`, `call_ended`. */
-export type ClosedBy = "" | "ended" | "instructed" | "machine_lost" | "asked_again" | "call_ended";
+/** Why an ask is closed without an answer; empty: it is open, or was answered. */
+export type ClosedBy =
+  | ""
+  | "ended"
+  | "instructed"
+  | "stopped"
+  | "machine_lost"
+  | "asked_again"
+  | "call_ended";
 
 export interface QuestionRow extends RowBase {
   readonly kind: "question";

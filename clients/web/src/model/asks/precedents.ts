@@ -1,33 +1,11 @@
 // You have been asked this before: the same kind of ask in this repository, and what was answered.
+import type { Precedent, PrecedentList } from "../api.gen.ts";
 import type { Verdict } from "../events.gen.ts";
 import type { ApprovalRow } from "../rows.ts";
 import { ENGLISH } from "../words/english.ts";
 import { time } from "../words/numbers.ts";
 import { type People, who } from "../words/people.ts";
 import type { Moment } from "../words/task.ts";
-
-/** An earlier ask, as the gateway sends it and as a story has it. */
-export interface Precedent {
-  readonly task: string;
-  readonly version: number;
-  readonly title: string;
-  readonly asked_at: string;
-  readonly verdict: Verdict | null;
-  readonly scope: "once" | "task" | null;
-  readonly answered_by: string;
-  readonly answered_at: string | null;
-  readonly is_same_call: boolean;
-}
-
-export interface Precedents {
-  readonly asked: number;
-  readonly allowed: number;
-  readonly denied: number;
-  /** There are more than were counted. */
-  readonly is_capped: boolean;
-  /** The newest first. */
-  readonly data: readonly Precedent[];
-}
 
 /** A story that is kept here, and its repository's address. */
 export interface KnownTask {
@@ -43,7 +21,7 @@ export function precedentsOf(
   ask: ApprovalRow,
   here: { readonly task: string; readonly repository: string },
   known: Iterable<KnownTask>,
-): Precedents {
+): PrecedentList {
   const data: Precedent[] = [];
   for (const { task, repository, approvals } of known) {
     if (repository !== here.repository) continue;
@@ -83,7 +61,7 @@ function precedent(task: string, row: ApprovalRow, ask: ApprovalRow): Precedent 
 }
 
 /** "4 times in this repository, allowed 4, last on Tuesday by you"; empty when never. */
-export function precedentsLine(found: Precedents, people: People, moment: Moment): string {
+export function precedentsLine(found: PrecedentList, people: People, moment: Moment): string {
   if (found.asked === 0) return "";
   const times = found.is_capped ? ENGLISH.moreThanTimes(found.asked) : ENGLISH.times(found.asked);
   const counts = [

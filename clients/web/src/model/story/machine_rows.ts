@@ -10,10 +10,14 @@ const ENDINGS: ReadonlySet<string> = new Set([
   "abandoned",
 ]);
 
-/** The machine's row that is still in the making, if it is the newest. */
+/** The newest machine's row, as long as it is in the making and the task has not ended since. */
 function making(draft: Draft): [number, MachineRow] | null {
-  const found = draft.findLast("machine");
-  return found !== null && found[1].takenUp === 0 ? found : null;
+  for (let place = draft.rows.length - 1; place >= 0; place--) {
+    const row = draft.rows[place]!;
+    if (row.kind === "end") return null;
+    if (row.kind === "machine") return row.takenUp === 0 ? [place, row] : null;
+  }
+  return null;
 }
 
 function change(draft: Draft, version: number, changes: Partial<MachineRow>): void {
@@ -87,6 +91,10 @@ export const machineChanges: Changes = {
     }
     const row = { ...draft.base(event), ...NO_MACHINE, attempt: event.attempt, loss };
     draft.add({ ...row, state: "lost" });
+  },
+  "machine.destroyed": (draft, event) => {
+    const newest = draft.findLast("machine")?.[1];
+    if (newest?.attempt === event.attempt) interruptCalls(draft, event.version);
   },
   "attempt.started": (draft, event) => {
     const undone = event.undone ?? [];

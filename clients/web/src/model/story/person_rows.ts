@@ -83,7 +83,7 @@ export const personChanges: Changes = {
     }
   },
   "task.interrupted": (draft, event) => {
-    draft.closeAsks(event.version, "instructed");
+    draft.closeAsks(event.version, "stopped");
     draft.add({ ...draft.base(event), kind: "stopped", by: event.by });
   },
   "task.archived": (draft, event) => {

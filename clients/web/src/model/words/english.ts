@@ -154,6 +154,7 @@ export const ENGLISH = {
     "": "",
     ended: "The task ended before this was answered",
     instructed: "An instruction took the place of an answer",
+    stopped: "The work was stopped before this was answered",
     machine_lost: "The machine was lost before this was answered; it is asked again if need be",
     asked_again: "Asked again below",
     call_ended: "Closed without an answer; nothing was done",

@@ -3,13 +3,16 @@
 Schema `read` is a fold of the log: it may be a moment behind, and absent while it is rebuilt.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from events import History
+from events import AccountId, History
 from services.gateway.stores.database import Pool, within
+
+MachineGrouping = Literal["day", "task", "repository"]
 
 _USAGE: Final = """
     SELECT version, at, model, turn, input_tokens, output_tokens, cache_creation_input_tokens,
@@ -21,6 +24,30 @@ _MACHINES: Final = """
            start_seconds, ended_at, coalesce(outcome, '') AS outcome, billed_seconds, cost_microusd
     FROM read.machine WHERE task = $1 AND account = $2 ORDER BY attempt
 """
+_MACHINE_KEYS: Final[Mapping[MachineGrouping, str]] = {
+    "day": "to_char(m.requested_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    "task": "m.task",
+    "repository": "coalesce((SELECT repository FROM read.task AS t WHERE t.task = m.task), '')",
+}
+_ALL_MACHINES: Final = """
+    SELECT {key} AS key, count(*) AS machines, count(*) FILTER (WHERE m.started_at IS NOT NULL
+               AND m.ended_at IS NULL) AS running,
+           coalesce(sum(m.billed_seconds), 0)::float AS billed_seconds,
+           coalesce(sum(m.cost_microusd), 0)::bigint AS cost_microusd
+    FROM read.machine AS m
+    WHERE m.account = $1 AND m.requested_at >= $2 AND m.requested_at < $3
+    GROUP BY 1 ORDER BY 1 DESC LIMIT 1000
+"""
+
+
+class MachineUsageLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Machines of one day, task or repository. `running` of them have no bill yet."""
+
+    key: str
+    machines: int
+    running: int
+    billed_seconds: float
+    cost_microusd: int
 
 
 class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +85,7 @@ class AttemptMachine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UsageQueries:
-    """Reads of schema `read`, each of one task. Every method raises Refused (503)."""
+    """Reads of schema `read`. Every method raises Refused (503)."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -74,3 +101,12 @@ class UsageQueries:
         async with within(self._pool, history.account) as connection:
             rows = await connection.fetch(_MACHINES, history.task, history.account)
         return [msgspec.convert(dict(row), AttemptMachine) for row in rows]
+
+    async def all_machines(
+        self, account: AccountId, by: MachineGrouping, *, since: datetime, until: datetime
+    ) -> list[MachineUsageLine]:
+        """Sum an account's machines asked for in [`since`, `until`); at most 1,000 lines."""
+        query = _ALL_MACHINES.format(key=_MACHINE_KEYS[by])
+        async with within(self._pool, account) as connection:
+            rows = await connection.fetch(query, account, since, until)
+        return [msgspec.convert(dict(row), MachineUsageLine) for row in rows]

@@ -11,7 +11,7 @@ from events import AccountId, PersonId
 from services.gateway.broker.accounting.spend_limits import Per, SpendLimit
 from services.gateway.stores.database import Connection, Pool, across_accounts, within
 
-Grouping = Literal["day", "model", "task", "person"]
+Grouping = Literal["day", "model", "task", "person", "repository"]
 Limit = Annotated[int, Meta(ge=0, le=1_000_000_000_000)]
 
 _KEYS: Final[Mapping[Grouping, str]] = {
@@ -19,6 +19,8 @@ _KEYS: Final[Mapping[Grouping, str]] = {
     "model": "model",
     "task": "task",
     "person": "person",
+    # of the projector, which may not have it yet: an empty key
+    "repository": "coalesce((SELECT repository FROM read.task AS t WHERE t.task = c.task), '')",
 }
 _MAX_LINES: Final = 1_000
 _SPENT = """
@@ -28,7 +30,7 @@ _SPENT = """
            sum(cache_read_input_tokens)::bigint AS cache_read_input_tokens,
            sum(cost_microusd)::bigint AS cost_microusd,
            coalesce(sum(cost_microusd) FILTER (WHERE is_own_key), 0)::bigint AS own_key_microusd
-    FROM accounts.model_call
+    FROM accounts.model_call AS c
     WHERE account = $1 AND opened_at >= $2 AND opened_at < $3 AND state IN ('settled', 'presumed')
     GROUP BY 1 ORDER BY 1 DESC LIMIT {most}
 """
@@ -44,7 +46,7 @@ _UNSET = "DELETE FROM accounts.spending_limit WHERE owner = $1 AND per = $2"
 
 
 class UsageLine(msgspec.Struct, frozen=True, kw_only=True):
-    """Usage of the calls of one day, model, task or person.
+    """Usage of the calls of one day, model, task, person or repository.
 
     `presumed` of the `calls` have an unknown end and count at their maximum cost; `own_key` is
     the part paid for with the account's own key.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import get, put
@@ -15,6 +15,7 @@ from services.gateway.broker.model.account_usage import Grouping, Limits, Spend,
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, CurrentPrincipal, route_options
 from services.gateway.problems import invalid
+from services.gateway.queries.usage_queries import MachineGrouping, MachineUsageLine
 from services.gateway.tasks.access import Principal, require_owner
 
 _TAGS: Final = ["spending"]
@@ -29,6 +30,15 @@ class UsagePage(msgspec.Struct, frozen=True):
     until: date
     by: Grouping
     data: Sequence[UsageLine]
+
+
+class MachineUsagePage(msgspec.Struct, frozen=True):
+    """The cost of the machines of some days, as `UsagePage` has that of the model calls."""
+
+    since: date
+    until: date
+    by: MachineGrouping
+    data: Sequence[MachineUsageLine]
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -64,18 +74,35 @@ async def usage(
     since: FromQuery[date | None] = None,
     until: FromQuery[date | None] = None,
 ) -> UsagePage:
-    """Sum the account's model calls by day, model, task or person; without dates the last 30 days.
+    """Sum the account's model calls; without dates those of the last 30 days.
 
     These are the broker's own figures: what the provider counted, priced by the operator's table.
     """
-    last = until or context.clock().date()
-    first = since or last - timedelta(days=min(_DAYS - 1, last.toordinal() - 1))
-    if last == date.max or not 0 <= (last - first).days < _MAX_DAYS:
-        raise invalid("dates_refused", "/since", f"Ask for 1 to {_MAX_DAYS} days, in their order.")
+    days = _days(context, since, until)
     lines = await context.records.spending.used(
-        principal.account, by, since=_midnight(first), until=_midnight(last) + timedelta(days=1)
+        principal.account, by, since=days.begin, until=days.end
     )
-    return UsagePage(first, last, by, lines)
+    return UsagePage(days.first, days.last, by, lines)
+
+
+@get("/v1/usage/machines", tags=_TAGS, summary="Spending on machines")
+async def machine_usage(
+    context: Context,
+    principal: CurrentPrincipal,
+    *,
+    by: FromQuery[MachineGrouping] = "day",
+    since: FromQuery[date | None] = None,
+    until: FromQuery[date | None] = None,
+) -> MachineUsagePage:
+    """Sum the account's machines by day, task or repository; without dates the last 30 days.
+
+    A machine counts for the day on which it was asked for; what it costs is known when it is gone.
+    """
+    days = _days(context, since, until)
+    lines = await context.tasks.usage.all_machines(
+        principal.account, by, since=days.begin, until=days.end
+    )
+    return MachineUsagePage(days.first, days.last, by, lines)
 
 
 @get("/v1/settings", tags=_TAGS, summary="Get the budgets")
@@ -111,8 +138,34 @@ async def _settings(context: GatewayContext, principal: Principal) -> SettingsKe
     return SettingsKept(account, person)
 
 
+class _Days(NamedTuple):
+    """Whole days in UTC, the last one included."""
+
+    first: date
+    last: date
+
+    @property
+    def begin(self) -> datetime:
+        """Return when the first begins."""
+        return _midnight(self.first)
+
+    @property
+    def end(self) -> datetime:
+        """Return when the last has ended."""
+        return _midnight(self.last) + timedelta(days=1)
+
+
+def _days(context: GatewayContext, since: date | None, until: date | None) -> _Days:
+    """Return the days asked for, without dates the last 30. Raises Refused (422)."""
+    last = until or context.clock().date()
+    first = since or last - timedelta(days=min(_DAYS - 1, last.toordinal() - 1))
+    if last == date.max or not 0 <= (last - first).days < _MAX_DAYS:
+        raise invalid("dates_refused", "/since", f"Ask for 1 to {_MAX_DAYS} days, in their order.")
+    return _Days(first, last)
+
+
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-ROUTES: list[Any] = [usage, settings, put_settings]
+ROUTES: list[Any] = [usage, machine_usage, settings, put_settings]

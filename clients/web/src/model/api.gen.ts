@@ -247,6 +247,23 @@ export interface MachineList {
   readonly data: ReadonlyArray<AttemptMachine>;
 }
 
+/** Machines of one day, task or repository. `running` of them have no bill yet. */
+export interface MachineUsageLine {
+  readonly key: string;
+  readonly machines: number;
+  readonly running: number;
+  readonly billed_seconds: number;
+  readonly cost_microusd: number;
+}
+
+/** The cost of the machines of some days, as `UsagePage` has that of the model calls. */
+export interface MachineUsagePage {
+  readonly since: string;
+  readonly until: string;
+  readonly by: "day" | "repository" | "task";
+  readonly data: ReadonlyArray<MachineUsageLine>;
+}
+
 /** The mail address to which a sign-in link is sent. */
 export interface MailRequest {
   readonly email: string;
@@ -751,7 +768,7 @@ export interface Ticket {
   readonly expires_at: string;
 }
 
-/** Usage of the calls of one day, model, task or person. */
+/** Usage of the calls of one day, model, task, person or repository. */
 export interface UsageLine {
   readonly key: string;
   readonly calls: number;
@@ -768,7 +785,7 @@ export interface UsageLine {
 export interface UsagePage {
   readonly since: string;
   readonly until: string;
-  readonly by: "day" | "model" | "person" | "task";
+  readonly by: "day" | "model" | "person" | "repository" | "task";
   readonly data: ReadonlyArray<UsageLine>;
 }
 

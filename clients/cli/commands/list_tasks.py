@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, get_args
 
 import click
@@ -12,10 +13,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from clients.cli.context import CliContext, pass_cli_context
+from clients.cli.gateway.client import Gateway
 from clients.cli.gateway.task_ids import short_ids
 from clients.cli.view import event_view
 from clients.cli.view.phase_text import format_short_phase
-from events.protocol.api.tasks import TaskPage
+from events.protocol.api.tasks import Match, TaskPage
 from events.protocol.task_state import Phase, TaskState
 
 _MAX_LIMIT: Final = 200
@@ -38,21 +40,53 @@ _AGES: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
     show_default=True,
     help="Maximum number of tasks.",
 )
+@click.option(
+    "--search",
+    default="",
+    metavar="WORDS",
+    help="List only tasks in which all of these words occur.",
+)
+@click.option("--archived", is_flag=True, help="List archived tasks too.")
 @pass_cli_context
-def list_tasks(context: CliContext, phase: str | None, limit: int) -> int:
-    """List the newest tasks."""
+def list_tasks(
+    context: CliContext, phase: str | None, limit: int, search: str, *, archived: bool
+) -> int:
+    """List the newest tasks, or those in which words occur."""
+    filters = {"phase": phase or "", "search": search, "archived": "true" if archived else ""}
 
     async def work() -> TaskPage:
         async with await context.sign_in() as gateway:
-            return await gateway.get("/v1/tasks", TaskPage, phase=phase or "", limit=limit)
+            return await newest_tasks(gateway, filters, limit)
 
-    tasks = asyncio.run(work()).data
-    if not tasks:
-        none = f"No task is {phase}." if phase else 'No tasks yet. Send one with: errand run "…"'
-        context.console.print(Text(none))
+    page = asyncio.run(work())
+    if not page.data:
+        context.console.print(Text(_none_found(phase, search)))
         return 0
-    show_table(table_of(tasks, context.console, now_seconds=time.time_ns() / 1e9), context.console)
+    now_seconds = time.time_ns() / 1e9
+    table = table_of(page.data, context.console, now_seconds=now_seconds, matches=page.matches)
+    show_table(table, context.console)
     return 0
+
+
+async def newest_tasks(gateway: Gateway, filters: Mapping[str, str], limit: int) -> TaskPage:
+    """Return so many tasks; a page of a search may be short, so more pages are asked for."""
+    tasks: list[TaskState] = []
+    matches: dict[str, Match] = {}
+    after = ""
+    while True:
+        wanted = limit - len(tasks)
+        page = await gateway.get("/v1/tasks", TaskPage, **filters, limit=wanted, after=after)
+        tasks += page.data
+        matches |= page.matches
+        if page.next is None or len(tasks) >= limit or not filters["search"]:
+            return TaskPage(tasks, page.next, matches)
+        after = page.next
+
+
+def _none_found(phase: str | None, search: str) -> str:
+    if search:
+        return f"No task has these words: {event_view.plain(search)}"
+    return f"No task is {phase}." if phase else 'No tasks yet. Send one with: errand run "…"'
 
 
 def show_table(table: Table, console: Console) -> None:
@@ -66,7 +100,13 @@ def show_table(table: Table, console: Console) -> None:
     console.print(Text("\n".join(lines)))
 
 
-def table_of(tasks: Sequence[TaskState], console: Console, *, now_seconds: float) -> Table:
+def table_of(
+    tasks: Sequence[TaskState],
+    console: Console,
+    *,
+    now_seconds: float,
+    matches: Mapping[str, Match] = MappingProxyType({}),
+) -> Table:
     """Return the table: short ids and one line per task in a terminal, everything in a file."""
     is_whole = not console.is_terminal
     has_cost = is_whole or console.width >= _COST_COLUMNS
@@ -89,7 +129,7 @@ def table_of(tasks: Sequence[TaskState], console: Console, *, now_seconds: float
         cells += [_cost(task, has_budget=has_repository)] * has_cost
         cells += [_pull_request(task, is_whole=is_whole)] * has_cost
         table.add_row(*map(Text, cells))
-        for line in _pending_requests(task):
+        for line in (*_pending_requests(task), *_match(matches.get(task.id))):
             table.add_row("", "", "", Text(line, style="dim"))
     return table
 
@@ -101,6 +141,12 @@ def _pending_requests(task: TaskState) -> Iterator[str]:
         yield f"? {_one_line(task.approval.title)}"
     if task.waiting == "budget" and task.budget_exhausted:
         yield f"? {event_view.format_limit(task.budget_exhausted, task.id)}"
+
+
+def _match(match: Match | None) -> Iterator[str]:
+    """Return where a search found its words, unless the title shows it."""
+    if match is not None and match.role != "title":
+        yield f"#{match.version} {_one_line(match.snippet)}"
 
 
 def _one_line(text: str) -> str:

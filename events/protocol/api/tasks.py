@@ -14,11 +14,26 @@ MessageRole = Literal["person", "agent", "question", "answer", "summary"]
 StoredEvent = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 
 
-class TaskPage(msgspec.Struct, frozen=True):
-    """Tasks, newest first; `next` is the `after` of the following page, null on the last."""
+class Match(msgspec.Struct, frozen=True):
+    """A place where searched words occur: the text around them, and the version that said it.
+
+    With the role `title` (which stands for the repository too) the version is 0.
+    """
+
+    role: MessageRole | Literal["title"]
+    version: int
+    snippet: str
+
+
+class TaskPage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tasks, newest first; `next` is the `after` of the following page, null on the last.
+
+    `matches` has, after a search, one place per task of the page.
+    """
 
     data: list[TaskState]
     next: str | None
+    matches: dict[str, Match] = {}
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -7,20 +7,30 @@ behind, empty or down; then the log is folded on from what they knew.
 import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
+from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 import redis.asyncio as redis
 
 from events import AccountId, GatewayEvent, History
+from events.protocol.api.tasks import Match
 from events.protocol.task_state import TaskState, evolve
 from infra.log.event_log import EventLog, Unavailable
 from infra.runtime.telemetry import logger
 from infra.stores.live_channels import state_key
 from infra.stores.redis_errors import RedisUnavailable, redis_errors
 from services.gateway.problems import Refused, not_found, refused, unavailable
+from services.gateway.queries.task_search import (
+    FILTERED,
+    Filters,
+    match_of,
+    search_tasks,
+    words_of,
+)
 from services.gateway.stores.database import Pool, within
 
 _log = logger(__name__)
@@ -28,14 +38,8 @@ _log = logger(__name__)
 _LOOK_SECONDS = 2.0  # for a state that the log has as well
 
 _ONE = "SELECT state FROM read.task WHERE account = $1 AND task = $2 AND state IS NOT NULL"
-_PAGE = """
-    SELECT task, submitted_at, state FROM read.task
-    WHERE account = $1 AND state IS NOT NULL
-      AND ($2::text IS NULL OR phase = $2) AND ($3::text IS NULL OR repository = $3)
-      AND starts_with(task, $8)
-      AND ($7 OR NOT coalesce((state->'is_archived')::boolean, false))
-      AND ($4::timestamptz IS NULL OR (submitted_at, task) < ($4, $5))
-    ORDER BY submitted_at DESC, task DESC LIMIT $6
+_PAGE = f"""
+    SELECT task, submitted_at, state {FILTERED} ORDER BY submitted_at DESC, task DESC LIMIT $8
 """
 
 
@@ -48,13 +52,18 @@ class TaskFilter(NamedTuple):
     limit: int
     with_archived: bool = False
     id_prefix: str = ""
+    search: str = ""
 
 
 class TaskQueryPage(NamedTuple):
-    """Tasks, newest first, and where the next page begins; empty at the end."""
+    """Tasks, newest first, and where the next page begins; empty at the end.
+
+    `matches` has, after a search, where each of them matched.
+    """
 
     tasks: list[TaskState]
     next: str
+    matches: Mapping[str, Match] = MappingProxyType({})
 
 
 class TaskQueries:
@@ -83,25 +92,39 @@ class TaskQueries:
         return known
 
     async def page(self, account: AccountId, wanted: TaskFilter) -> TaskQueryPage:
-        """List an account's tasks. Raises Refused: 400 for a strange cursor, 503."""
+        """List an account's tasks. Raises Refused: 400 for a strange cursor or search, 503.
+
+        A search looks through a bounded number of tasks: its page may be short, or empty, and
+        still have a next one.
+        """
         since, task = _read_cursor(wanted.after)
+        words = words_of(wanted.search)
+        filters: Filters = (
+            account,
+            wanted.phase,
+            wanted.repository,
+            since,
+            task,
+            wanted.with_archived,
+            wanted.id_prefix,
+        )
+        last = None
         async with within(self._pool, account) as connection:
-            rows = await connection.fetch(
-                _PAGE,
-                account,
-                wanted.phase,
-                wanted.repository,
-                since,
-                task,
-                wanted.limit + 1,
-                wanted.with_archived,
-                wanted.id_prefix,
-            )
-        tasks = [msgspec.json.decode(row["state"], type=TaskState) for row in rows[: wanted.limit]]
-        if len(rows) <= wanted.limit:
-            return TaskQueryPage(tasks, "")
-        last = rows[wanted.limit - 1]
-        return TaskQueryPage(tasks, _cursor(last["submitted_at"], last["task"]))
+            if words:
+                rows, last = await search_tasks(connection, filters, words, wanted.limit)
+            else:
+                rows = await connection.fetch(_PAGE, *filters, wanted.limit + 1)
+        shown = rows[: wanted.limit]
+        tasks = [msgspec.json.decode(row["state"], type=TaskState) for row in shown]
+        if len(rows) > wanted.limit:
+            last = shown[-1]
+        found: dict[str, Match] = {
+            state.id: match_of(row, state.title)
+            for row, state in zip(shown, tasks, strict=True)
+            if words
+        }
+        after = _cursor(last["submitted_at"], last["task"]) if last else ""
+        return TaskQueryPage(tasks, after, found)
 
     async def newest(self, account: AccountId, limit: int) -> list[TaskState]:
         """Return the account's newest tasks, newest first. Raises Refused (503)."""

@@ -131,6 +131,39 @@ def test_a_listed_task_can_be_named_from_there(tmp_path: Path) -> None:
     assert task.id in ended.stdout
 
 
+def test_a_search_asks_for_pages_until_it_has_enough_and_shows_where_the_words_are(
+    tmp_path: Path,
+) -> None:
+    first, second = (task_state(id=f"task_{each * 26}", title="Fix it") for each in "ab")
+    match = {"role": "agent", "version": 7, "snippet": "the \u001b[31mneedle lies here"}
+    with scripted_http() as gateway:
+        gateway.answers = [
+            ME,
+            answer({"data": [first], "next": "p2", "matches": {first.id: match}}),
+            answer({"data": [], "next": "p3"}),
+            answer({"data": [second], "next": None, "matches": {}}),
+        ]
+        ended = errand(tmp_path, "list", "--search", "needle hay", "--archived", gateway=gateway)
+
+    assert ended.returncode == 0
+    assert first.id in ended.stdout
+    assert second.id in ended.stdout
+    assert "#7 the \\x1b[31mneedle lies here" in ended.stdout
+    assert [path for path, *_ in gateway.asked[1:]] == [
+        "GET /v1/tasks?search=needle+hay&archived=true&limit=20",
+        "GET /v1/tasks?search=needle+hay&archived=true&limit=19&after=p2",
+        "GET /v1/tasks?search=needle+hay&archived=true&limit=19&after=p3",
+    ]
+
+
+def test_a_search_that_finds_nothing_says_so(tmp_path: Path) -> None:
+    with scripted_http() as gateway:
+        gateway.answers = [ME, answer({"data": [], "next": None})]
+        ended = errand(tmp_path, "list", "--search", "needle", gateway=gateway)
+
+    assert (ended.returncode, ended.stdout) == (0, "No task has these words: needle\n")
+
+
 def test_pairing_keeps_the_token(tmp_path: Path) -> None:
     with scripted_http() as gateway:
         gateway.answers = [SESSION]

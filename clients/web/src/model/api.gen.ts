@@ -712,10 +712,18 @@ export interface SwitchList {
   readonly data: ReadonlyArray<KillSwitch>;
 }
 
+/** A place where searched words occur: the text around them, and the version that said it. */
+export interface Match {
+  readonly role: MessageRole | "title";
+  readonly version: number;
+  readonly snippet: string;
+}
+
 /** Tasks, newest first; `next` is the `after` of the following page, null on the last. */
 export interface TaskPage {
   readonly data: ReadonlyArray<TaskState>;
   readonly next: string | null;
+  readonly matches?: Readonly<Record<string, Match>>;
 }
 
 /** The repository to work on; without `base`, from its default branch. */

@@ -356,6 +356,26 @@ describe("adding to a story", () => {
     }
   });
 
+  it("takes stored events in any order, with a key of its own for each row", () => {
+    const all = [...EVENT_TYPES].flatMap(goldenEvents);
+    let state = 7;
+    const chance = () => {
+      state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+      return state / 2 ** 32;
+    };
+    for (let round = 0; round < 500; round++) {
+      const events = Array.from({ length: 60 }, (_, place) => ({
+        ...all[Math.floor(chance() * all.length)]!,
+        version: place + 1,
+      }));
+      const story = storyOf(events);
+      const keys = story.rows.map((row) => row.key);
+      assert.equal(new Set(keys).size, keys.length);
+      const items = foldStory(story, { seen: Math.floor(chance() * 60) });
+      assert.ok(items.length <= story.rows.length + 1);
+    }
+  });
+
   it("folds 10,000 events in under 100 ms, and in under a second one at a time", () => {
     const events = longHistory(10_000);
     const spans = Array.from({ length: 5 }, () => {

@@ -26,6 +26,13 @@ EVENTS_FILE: Final = "events.gen.ts"
 API_FILE: Final = "api.gen.ts"
 FRAMES_FILE: Final = "frames.gen.ts"
 
+_CONSTANTS: Final = (
+    "SUBPROTOCOL",
+    "INBOX",
+    "MAX_FRAME_BYTES",
+    "MAX_SUBSCRIPTIONS",
+    "MAX_SEEN_CURSORS",
+)
 _CLOSE_CODES: Final = (
     "GOING_AWAY",
     "TOKEN_EXPIRED",
@@ -109,6 +116,7 @@ def _frames(events: TypeScriptModule, api: TypeScriptModule) -> TypeScriptModule
         literals={
             "Visibility": frames.Visibility,
             "ResetReason": frames.ResetReason,
+            "AskKind": frames.AskKind,
             "EphemeralKind": EphemeralKind,
         },
         imports=(events, api),
@@ -117,7 +125,7 @@ def _frames(events: TypeScriptModule, api: TypeScriptModule) -> TypeScriptModule
     module.add_union("FromDevice", get_args(frames.Said), "A frame of the device: one object.")
     received = (*frames.ToDevice.__subclasses__(), Ephemeral)
     module.add_union("ToDevice", received, "An item of a frame of the server.")
-    for name in ("SUBPROTOCOL", "INBOX", "MAX_FRAME_BYTES", "MAX_SUBSCRIPTIONS"):
+    for name in _CONSTANTS:
         module.add(constant(name, getattr(frames, name)))
     codes = "".join(f"  {name}: {getattr(frames, name)},\n" for name in _CLOSE_CODES)
     module.add(f"export const CLOSE = {{\n{codes}}} as const;")

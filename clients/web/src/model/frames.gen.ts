@@ -5,6 +5,8 @@ export type Visibility = "active" | "background";
 
 export type ResetReason = "not_found" | "position_lost" | "unavailable";
 
+export type AskKind = "approval" | "budget" | "instruction" | "question";
+
 export type EphemeralKind = "output" | "text" | "thinking";
 
 /** The device of a connection; a new connection of the same device replaces the old. */
@@ -131,7 +133,7 @@ export interface Heads {
 
 /** The request of a task to a person; `title` is one line of text, cut with … where it is long. */
 export interface Ask {
-  readonly kind: "approval" | "budget" | "instruction" | "question";
+  readonly kind: AskKind;
   readonly title: string;
   readonly request?: string;
   readonly is_whole?: boolean;
@@ -233,6 +235,8 @@ export const INBOX = "inbox";
 export const MAX_FRAME_BYTES = 65536;
 
 export const MAX_SUBSCRIPTIONS = 128;
+
+export const MAX_SEEN_CURSORS = 500;
 
 export const CLOSE = {
   GOING_AWAY: 4001,

@@ -1,5 +1,6 @@
 // What is known of a command the person gave: kept here, sent, in the log, acted on, or refused.
 import type { CommandArguments, Problem } from "./api.gen.ts";
+import type { StoredEvent } from "./events.gen.ts";
 
 export type CommandId = string;
 export type CommandOp = keyof CommandArguments;
@@ -34,3 +35,21 @@ export type Receipt = { readonly command: Command; readonly at: number } & (
     }
   | { readonly state: "refused"; readonly problem: Problem }
 );
+
+const ACTORS = /^(worker|scheduler)\b/;
+
+/** The receipt after events of its task: when the command was logged, and what acted on it first. */
+export function receiptAfter(receipt: Receipt, events: readonly StoredEvent[]): Receipt {
+  if (receipt.state !== "logged") return receipt;
+  const { command, at, task, version } = receipt;
+  let { loggedAt } = receipt;
+  for (const event of events) {
+    if (event.task !== task || event.version < version) continue;
+    if (event.version === version) loggedAt = event.at;
+    else if (ACTORS.test(event.by)) {
+      const acted = { loggedAt: loggedAt ?? event.at, actedAt: event.version };
+      return { command, at, state: "acted", task, version, ...acted };
+    }
+  }
+  return loggedAt === receipt.loggedAt ? receipt : { ...receipt, loggedAt };
+}

@@ -1,7 +1,26 @@
 // What the person asks to be done: into the outbox first, then on the line, in order.
-import type { ReadonlySignal } from "@preact/signals";
-import type { CommandArguments } from "../model/api.gen.ts";
-import type { CommandId, CommandOp, Receipt } from "../model/receipt.ts";
+import { type ReadonlySignal, signal } from "@preact/signals";
+import { type Api, ProblemError } from "../line/api.ts";
+import type { ServerItem } from "../line/stream.ts";
+import type { CommandArguments, CommandResult, Problem } from "../model/api.gen.ts";
+import type { StoredEvent } from "../model/events.gen.ts";
+import type { Ack, Cmd, FromDevice, Nak } from "../model/frames.gen.ts";
+import { longCommandPath, needsHttp } from "../model/long_command.ts";
+import {
+  answered,
+  begin,
+  dueAt,
+  keep,
+  next,
+  type Outbox,
+  remove,
+  startOutbox,
+} from "../model/outbox.ts";
+import type { Command, CommandId, CommandOp, Receipt } from "../model/receipt.ts";
+import { receiptAfter } from "../model/receipt.ts";
+import type { Store } from "../store/store.ts";
+import type { DraftFeed } from "./drafts.ts";
+import type { WriteQueue } from "./write_queue.ts";
 
 export interface SendOptions {
   /** The key of the draft this came from: it dies when the command is acknowledged. */
@@ -16,7 +35,171 @@ export interface Commands {
     args: CommandArguments[Op],
     options?: SendOptions,
   ): CommandId;
-  /** Take a command back that was not sent yet. False when it is too late. */
+  /** Take a command back that was not sent yet, or put a refusal away. False: it is too late. */
   withdraw(id: CommandId): Promise<boolean>;
   readonly receipts: ReadonlySignal<ReadonlyMap<CommandId, Receipt>>;
+}
+
+/** What the line tells the outbox. */
+export interface CommandFeed {
+  take(items: readonly ServerItem[]): void;
+  /** Events of an open task: a receipt may be in them. */
+  takeEvents(events: readonly StoredEvent[]): void;
+  connected(): void;
+  load(): Promise<void>;
+  clear(): void;
+}
+
+export interface CommandParts {
+  readonly api: Api;
+  readonly store: Store;
+  readonly writes: WriteQueue;
+  readonly drafts: DraftFeed;
+  readonly send: (frame: FromDevice) => boolean;
+  readonly isLive: () => boolean;
+  readonly now: () => number;
+  readonly newId: () => CommandId;
+}
+
+const MAX_RECEIPTS = 100;
+const MAX_RECENT_EVENTS = 200;
+
+export function createCommands(parts: CommandParts): Commands & CommandFeed {
+  const { store, writes, drafts, now } = parts;
+  const receipts = signal<ReadonlyMap<CommandId, Receipt>>(new Map());
+  let outbox: Outbox = startOutbox([]);
+  let recent: readonly StoredEvent[] = []; // an event may come before the answer
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function note(receipt: Receipt): void {
+    const noted = new Map(receipts.peek()).set(receipt.command.id, receipt);
+    for (const [id, { state }] of noted) {
+      if (noted.size <= MAX_RECEIPTS) break;
+      if (state === "acted") noted.delete(id);
+    }
+    receipts.value = noted;
+  }
+
+  function pump(): void {
+    clearTimeout(timer);
+    const due = dueAt(outbox);
+    if (due === null || !parts.isLive()) return;
+    const [after, command] = next(outbox, now());
+    if (command === null) {
+      timer = setTimeout(pump, Math.max(0, due - now()));
+      return;
+    }
+    outbox = after;
+    note({ command, at: command.at, state: "sent", problem: null });
+    const { id, op, task, args } = command;
+    const frame: Cmd = { t: "cmd", id, op, task, args };
+    if (needsHttp(frame)) void sendOverHttp(command);
+    else parts.send(frame);
+  }
+
+  async function sendOverHttp(command: Command): Promise<void> {
+    const { id, args } = command;
+    try {
+      const [path, body] = longCommandPath(command, args);
+      const answer = await parts.api.post<CommandResult>(path, body, { "Idempotency-Key": id });
+      settle({ t: "ack", id, ...answer });
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      settle({ t: "nak", id, problem: error.problem });
+    }
+  }
+
+  function settle(answer: Ack | Nak): void {
+    const command = outbox.queue.find((each) => each.id === answer.id);
+    const [after, outcome] = answered(outbox, answer, now(), Math.random());
+    outbox = after;
+    if (command !== undefined) {
+      if (outcome.kind === "later") {
+        note({ command, at: command.at, state: "sent", problem: outcome.problem });
+      } else finish(command, outcome.kind === "logged" ? (answer as Ack) : null, answer);
+    }
+    pump();
+  }
+
+  function finish(command: Command, ack: Ack | null, answer: Ack | Nak): void {
+    writes.add(() => store.deleteCommand(command.id));
+    const at = command.at;
+    if (ack !== null) {
+      drafts.acknowledge(command.id);
+      const { task, version } = ack;
+      note(receiptAfter({ command, at, state: "logged", task, version, loggedAt: null }, recent));
+      return;
+    }
+    if (command.draft !== undefined) drafts.giveBack(command.draft, command.id);
+    const problem = (answer as { problem: Problem }).problem;
+    note({ command, at, state: "refused", problem });
+  }
+
+  return {
+    receipts,
+    send(op, task, args, options = {}) {
+      const draft = options.draft;
+      const command: Command = {
+        id: parts.newId(),
+        op,
+        task,
+        args,
+        at: now(),
+        ...(draft === undefined ? {} : { draft }),
+      };
+      note({ command, at: command.at, state: "kept" });
+      writes.add(() => store.putCommand(command));
+      if (draft !== undefined) drafts.send(draft, command.id);
+      void writes.settled().then(() => {
+        if (!receipts.peek().has(command.id)) return; // withdrawn, or signed out
+        outbox = keep(outbox, command);
+        pump();
+      });
+      return command.id;
+    },
+    async withdraw(id) {
+      const receipt = receipts.peek().get(id);
+      if (receipt === undefined || outbox.sent === id) return false;
+      if (receipt.state !== "kept" && receipt.state !== "refused") return false;
+      const { command } = receipt;
+      outbox = remove(outbox, id);
+      const left = new Map(receipts.peek());
+      left.delete(id);
+      receipts.value = left;
+      writes.add(() => store.deleteCommand(id));
+      if (receipt.state === "kept" && command.draft) drafts.giveBack(command.draft, id);
+      await writes.settled();
+      return true;
+    },
+    take(items) {
+      for (const item of items) {
+        if ("t" in item && (item.t === "ack" || item.t === "nak")) settle(item);
+      }
+    },
+    takeEvents(events) {
+      recent = [...recent, ...events].slice(-MAX_RECENT_EVENTS);
+      for (const receipt of receipts.peek().values()) {
+        const after = receiptAfter(receipt, events);
+        if (after !== receipt) note(after);
+      }
+    },
+    connected() {
+      outbox = begin(outbox);
+      pump();
+    },
+    async load() {
+      const queue = await store.outbox();
+      const added = outbox.queue.filter((each) => !queue.some(({ id }) => id === each.id));
+      outbox = { ...outbox, queue: [...queue, ...added] };
+      for (const command of queue) {
+        if (!receipts.peek().has(command.id)) note({ command, at: command.at, state: "kept" });
+      }
+      pump();
+    },
+    clear() {
+      clearTimeout(timer);
+      outbox = startOutbox([]);
+      receipts.value = new Map();
+    },
+  };
 }

@@ -1,5 +1,6 @@
 // The state of the line to the gateway, for the header of every screen.
-import type { ReadonlySignal } from "@preact/signals";
+import { type ReadonlySignal, signal } from "@preact/signals";
+import type { Stream, StreamStatus } from "../line/stream.ts";
 
 export type ConnectionKind = "live" | "connecting" | "offline" | "stopped";
 
@@ -14,4 +15,25 @@ export interface Connection {
   readonly status: ReadonlySignal<ConnectionStatus>;
   /** Connect again now, without the pause. */
   retry(): void;
+}
+
+export interface ConnectionFeed {
+  take(status: StreamStatus): void;
+}
+
+export function createConnection(
+  stream: () => Stream,
+  now: () => number,
+): Connection & ConnectionFeed {
+  const status = signal<ConnectionStatus>({ kind: "connecting", since: now() });
+  return {
+    status,
+    retry: () => stream().reconnect(),
+    take({ kind, reason }) {
+      const last = status.peek();
+      if (last.kind === kind && (last.reason ?? "") === reason) return;
+      const since = last.kind === kind ? last.since : now();
+      status.value = reason === "" ? { kind, since } : { kind, since, reason };
+    },
+  };
 }

@@ -1,0 +1,90 @@
+// What passes: text and output while they happen, a signal for each block. Never stored.
+import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { StoredEvent } from "../model/events.gen.ts";
+import type { Ephemeral, EphemeralKind } from "../model/frames.gen.ts";
+import { addPiece, missingCharacters, passingText, type Runs } from "../model/passing.ts";
+import type { Frames } from "./frames.ts";
+
+/** A piece of text or output that is shown while it happens and stored nowhere. */
+export interface Passing {
+  readonly block: string;
+  readonly kind: EphemeralKind;
+  /** What is there; … stands for what is missing. */
+  readonly text: ReadonlySignal<string>;
+  /** How many characters are missing. */
+  readonly missing: ReadonlySignal<number>;
+}
+
+interface Block extends Passing {
+  readonly text: Signal<string>;
+  readonly missing: Signal<number>;
+  runs: Runs;
+  readonly draw: () => void;
+}
+
+export interface PassingBlocks {
+  readonly blocks: ReadonlySignal<ReadonlyMap<string, Passing>>;
+  add(piece: Ephemeral): void;
+  /** The event that ends a block has the whole of it. */
+  endedBy(event: StoredEvent): void;
+}
+
+export function createPassing(frames: Frames): PassingBlocks {
+  const blocks = signal<ReadonlyMap<string, Block>>(new Map());
+
+  function drop(isOver: (block: Block) => boolean): void {
+    const left = [...blocks.peek()].filter(([, block]) => !isOver(block));
+    if (left.length !== blocks.peek().size) blocks.value = new Map(left);
+  }
+
+  return {
+    blocks,
+    add(piece) {
+      let block = blocks.peek().get(piece.block);
+      if (block === undefined) {
+        block = newBlock(piece);
+        blocks.value = new Map(blocks.peek()).set(piece.block, block);
+      }
+      block.runs = addPiece(block.runs, piece);
+      frames.request(block.draw);
+    },
+    endedBy(event) {
+      switch (event.type) {
+        case "model.replied":
+          drop((block) => block.block.startsWith(`${event.turn}.`));
+          return;
+        case "tool.completed":
+        case "tool.interrupted":
+          drop((block) => block.block === event.call);
+          return;
+        case "model.failed":
+        case "attempt.started":
+        case "attempt.ended":
+        case "task.finished":
+        case "task.failed":
+        case "task.cancelled":
+        case "task.abandoned":
+          drop(() => true);
+          return;
+        default:
+      }
+    },
+  };
+}
+
+function newBlock({ block, kind }: Ephemeral): Block {
+  const text = signal("");
+  const missing = signal(0);
+  const made: Block = {
+    block,
+    kind,
+    text,
+    missing,
+    runs: [],
+    draw() {
+      text.value = passingText(made.runs);
+      missing.value = missingCharacters(made.runs);
+    },
+  };
+  return made;
+}

@@ -1,6 +1,6 @@
 // A sheet: a dialog from the bottom edge on a phone, in the middle on a wide screen.
-import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import type { ComponentChildren, RefObject } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
 import { useApp } from "../state/app.ts";
 import { IconButton } from "./button.tsx";
 import "./sheet.css";
@@ -19,6 +19,7 @@ interface SheetProps {
 export function Sheet({ title, children, onClose, actions, over }: SheetProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const { router } = useApp();
+  const titled = useId();
   const closing = useRef(onClose);
   closing.current = onClose;
   useEffect(() => router.openSheet(() => closing.current()), [router]);
@@ -31,12 +32,13 @@ export function Sheet({ title, children, onClose, actions, over }: SheetProps) {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
+  useUnsqueezed(dialog);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog already, through onCancel
     <dialog
       ref={dialog}
       class="sheet"
-      aria-labelledby="sheet-title"
+      aria-labelledby={titled}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
@@ -49,7 +51,7 @@ export function Sheet({ title, children, onClose, actions, over }: SheetProps) {
         <header class="sheet-header">
           <div class="sheet-titles">
             {over && <p class="soft small">{over}</p>}
-            <h2 id="sheet-title" class="wrap">
+            <h2 id={titled} class="wrap" tabIndex={-1} autofocus>
               {title}
             </h2>
           </div>
@@ -60,4 +62,31 @@ export function Sheet({ title, children, onClose, actions, over }: SheetProps) {
       </div>
     </dialog>
   );
+}
+
+/** What scrolls keeps this part of the sheet, or the whole sheet scrolls. */
+const LEAST_CONTENT = 0.25;
+
+function useUnsqueezed(dialog: RefObject<HTMLDialogElement | null>): void {
+  useEffect(() => {
+    const shown = dialog.current!;
+    const look = () => {
+      const fixed = heightOf(shown, ".sheet-header") + heightOf(shown, ".sheet-actions");
+      const room = window.visualViewport?.height ?? window.innerHeight;
+      shown.classList.toggle("squeezed", fixed > room * (1 - LEAST_CONTENT));
+    };
+    const observer = new ResizeObserver(look);
+    for (const part of shown.querySelectorAll(".sheet-body, .sheet-body > *")) {
+      observer.observe(part);
+    }
+    window.visualViewport?.addEventListener("resize", look);
+    return () => {
+      observer.disconnect();
+      window.visualViewport?.removeEventListener("resize", look);
+    };
+  }, []);
+}
+
+function heightOf(sheet: HTMLElement, part: string): number {
+  return sheet.querySelector<HTMLElement>(part)?.offsetHeight ?? 0;
 }

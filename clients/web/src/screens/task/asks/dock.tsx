@@ -1,0 +1,17 @@
+// Above the composer: what waits for the person, in one line, and the way to it.
+import { plain } from "../../../model/plain.ts";
+import { Button } from "../../../parts/button.tsx";
+import { Icon } from "../../../parts/icon.tsx";
+import type { OpenAsk } from "./use_ask_sheet.ts";
+
+export function AskDock({ ask, onOpen }: { ask: OpenAsk; onOpen: () => void }) {
+  return (
+    <section class="ask-dock" aria-label="Waits for you">
+      <Icon name={ask.icon} size={20} />
+      <span class="ask-dock-text wrap">{plain(ask.title)}</span>
+      <Button look="main" onPress={onOpen} keepsFocus>
+        {ask.action}
+      </Button>
+    </section>
+  );
+}

@@ -1,0 +1,86 @@
+// One tool call, whole: its command, its change, its output, each to be copied.
+import { plain } from "../../../model/plain.ts";
+import type { Call } from "../../../model/rows.ts";
+import { callOutcome, duration } from "../../../model/words.ts";
+import { Button } from "../../../parts/button.tsx";
+import { Command } from "../../../parts/command.tsx";
+import { copyText } from "../../../parts/copy.ts";
+import { DiffLines } from "../../../parts/diff_lines.tsx";
+import { Sheet } from "../../../parts/sheet.tsx";
+import { OutputTail } from "./running.tsx";
+import { useStory } from "./story_context.ts";
+import { WholeContent } from "./whole_content.tsx";
+
+const ALL_LINES = 10_000;
+
+export function CallSheet({ call, onClose }: { call: Call; onClose: () => void }) {
+  const { task } = useStory();
+  const now = current(task.story.value.rows, call);
+  const piece = task.view.passing.value.get(now.call);
+  return (
+    <Sheet title={plain(now.title)} over={under(now)} onClose={onClose}>
+      <div class="call-sheet">
+        {now.command !== "" && (
+          <CallPart title="Command" text={now.command}>
+            <Command text={now.command} />
+          </CallPart>
+        )}
+        {now.diff !== "" && (
+          <CallPart title="Change" text={now.diff}>
+            <DiffLines diff={now.diff} />
+          </CallPart>
+        )}
+        {now.output !== "" && (
+          <CallPart title={now.isTruncated ? "Output, shortened" : "Output"} text={now.output}>
+            <pre class="story-output">{plain(now.output)}</pre>
+          </CallPart>
+        )}
+        {now.artifact && <WholeContent version={now.to} sizeBytes={now.artifact.size_bytes} />}
+        {now.state === "running" && piece && <OutputTail piece={piece} lines={ALL_LINES} />}
+        {now.state === "running" && !piece && <p class="soft">No output yet.</p>}
+      </div>
+    </Sheet>
+  );
+}
+
+interface CallPartProps {
+  readonly title: string;
+  readonly text: string;
+  readonly children: preact.ComponentChildren;
+}
+
+function CallPart({ title, text, children }: CallPartProps) {
+  return (
+    <section>
+      <div class="call-part">
+        <h3>{title}</h3>
+        <Button look="quiet" icon="copy" onPress={() => void copyText(text)}>
+          Copy
+        </Button>
+      </div>
+      {children}
+    </section>
+  );
+}
+
+function under(call: Call): string {
+  const parts = [
+    call.tool,
+    call.state === "running" ? "running" : callOutcome(call),
+    call.seconds > 0 ? duration(call.seconds) : "",
+    `#${call.from}`,
+  ];
+  return parts.filter((part) => part !== "").join(" · ");
+}
+
+/** The call as it stands now: it may have ended since the sheet was opened. */
+function current(rows: readonly { readonly kind: string }[], call: Call): Call {
+  for (const row of rows.toReversed()) {
+    if (row.kind !== "tools") continue;
+    const found = (row as { calls: readonly Call[] } & typeof row).calls.find(
+      (each) => each.call === call.call,
+    );
+    if (found !== undefined) return found;
+  }
+  return call;
+}

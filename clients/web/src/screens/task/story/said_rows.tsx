@@ -1,0 +1,41 @@
+// What people and the agent said.
+import { plain } from "../../../model/plain.ts";
+import type { AgentRow, PersonRow } from "../../../model/rows.ts";
+import { isMe, who } from "../../../model/words.ts";
+import { Icon } from "../../../parts/icon.tsx";
+import { Prose } from "../../../parts/prose.tsx";
+import { useStory } from "./story_context.ts";
+import { StoryRow, Time } from "./story_row.tsx";
+import { WholeContent } from "./whole_content.tsx";
+
+export function PersonView({ row }: { row: PersonRow }) {
+  const { people } = useStory();
+  const isGone = row.withdrawn !== null;
+  return (
+    <StoryRow item={row} look="person">
+      <div class={isGone ? "story-bubble withdrawn" : "story-bubble"}>
+        <p class="wrap story-said">{plain(row.text)}</p>
+      </div>
+      <p class="story-under soft numbers">
+        {!isMe(row.by, people) && <span>{who(row.by, people)}</span>}
+        {row.mode === "queue" && (
+          <span>
+            <Icon name="queue" size={14} /> {row.takenUp > 0 ? "Was queued" : "Queued"}
+          </span>
+        )}
+        {row.edited && <span>Edited</span>}
+        {isGone && <span>Withdrawn</span>}
+        <Time at={row.at} />
+      </p>
+    </StoryRow>
+  );
+}
+
+export function AgentView({ row }: { row: AgentRow }) {
+  return (
+    <StoryRow item={row} look="agent">
+      <Prose text={row.text} />
+      {row.blob && <WholeContent version={row.from} sizeBytes={row.blob.size_bytes} />}
+    </StoryRow>
+  );
+}

@@ -1,0 +1,35 @@
+// The sentence of truth: what happens now or who waits for whom, since when, and the cost of it.
+import { useComputed } from "@preact/signals";
+import type { Story } from "../../model/rows.ts";
+import { truth } from "../../model/words.ts";
+import { useApp } from "../../state/app.ts";
+import type { OpenTask } from "./use_task.ts";
+
+export function TruthLine({ task }: { task: OpenTask }) {
+  const { clock } = useApp();
+  const begun = useComputed(() => runningSince(task.story.value)).value;
+  const state = task.view.state.value;
+  if (state === null) return null;
+  const said = truth(state, { now: clock.now.value }, begun);
+  return (
+    <p class="truth">
+      <span class={said.isWaiting ? "truth-what waits wrap" : "truth-what wrap"}>{said.what}</span>
+      {[said.since, said.cost].map(
+        (part) =>
+          part !== "" && (
+            <>
+              {" · "}
+              <span class="truth-part">{part}</span>
+            </>
+          ),
+      )}
+    </p>
+  );
+}
+
+/** When the call began that runs now. */
+function runningSince(story: Story): string | undefined {
+  const last = story.rows.at(-1);
+  if (last?.kind !== "tools") return undefined;
+  return last.calls.findLast((call) => call.state === "running")?.at;
+}

@@ -21,6 +21,7 @@ from services.projector.projections.rows import Table
 
 _LOCK: Final = 0x7265_6164  # "read": one rebuild at a time
 _LOCK_SECONDS: Final = 5
+_OF_THEIR_TASK: Final = ("message", "tool_call", "event", "snapshot")
 
 Hashes = Mapping[str, str]
 """For each table: the number of rows, and a hash of them all."""
@@ -115,3 +116,18 @@ async def swap_some(connection: asyncpg.Connection, tables: Sequence[Table]) -> 
         await connection.execute(f"ALTER TABLE {SCHEMA}.{table.name} SET SCHEMA {PREVIOUS}")
         await connection.execute(f"ALTER TABLE {NEXT}.{table.name} SET SCHEMA {SCHEMA}")
     await drop(connection, NEXT)
+    await _renew_policies(connection)
+
+
+async def _renew_policies(connection: asyncpg.Connection) -> None:
+    """Bind the policies of tables without an account to the table `task` that is live now.
+
+    A policy means the very table it was made with: one that was swapped goes with its schema.
+    """
+    for name in _OF_THEIR_TASK:
+        await connection.execute(f"DROP POLICY IF EXISTS own ON {SCHEMA}.{name}")
+        await connection.execute(
+            f"CREATE POLICY own ON {SCHEMA}.{name} USING "
+            f"(current_setting('errand.account', true) = '*' "
+            f"OR EXISTS (SELECT FROM {SCHEMA}.task AS t WHERE t.task = {name}.task))"
+        )

@@ -1,4 +1,25 @@
-// The only file that builds things: the store, the line, the state, and the first screen.
+// The only file that builds things: the app's state, the page, and the service worker.
 import { render } from "preact";
+import { offerUpdate } from "./parts/update_bar.tsx";
+import { followViewport } from "./parts/viewport.ts";
+import { Root } from "./screens/app.tsx";
+import { AppContext } from "./state/app.ts";
+import { createApp } from "./state/create_app.ts";
+import { startServiceWorker } from "./state/service_worker.ts";
+import "./style/tokens.css";
+import "./style/base.css";
 
-render(<h1>Errand</h1>, document.getElementById("app")!);
+const app = createApp(window);
+
+followViewport(window);
+render(
+  <AppContext.Provider value={app}>
+    <Root />
+  </AppContext.Provider>,
+  document.getElementById("app")!,
+);
+void startServiceWorker({
+  router: app.router,
+  onUpdate: offerUpdate,
+  onSubscribe: () => void app.push.refresh(navigator.platform),
+});

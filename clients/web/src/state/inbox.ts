@@ -10,6 +10,8 @@ import type { Store } from "../store/store.ts";
 import type { Frames } from "./frames.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
+/** How many lines the gateway sends by itself. */
+const MAX_LINES = 100;
 const PAGE_TASKS = 100;
 
 export interface Inbox {
@@ -48,7 +50,8 @@ export function createInbox({ api, store, frames, writes, send }: InboxParts): I
   const lines = signal<readonly Line[]>([]);
   const seen = signal<ReadonlyMap<string, number>>(new Map());
   const isLoaded = signal(false);
-  const hasOlder = signal(true);
+  const mayHaveOlder = signal(true);
+  const hasOlder = computed(() => mayHaveOlder.value && lines.value.length >= MAX_LINES);
   let next: string | null = "";
   let isFirstSeen = true;
 
@@ -92,7 +95,7 @@ export function createInbox({ api, store, frames, writes, send }: InboxParts): I
       if (next === null) return;
       const page: TaskPage = await api.get("/v1/tasks", { limit: PAGE_TASKS, after: next });
       next = page.next;
-      hasOlder.value = next !== null;
+      mayHaveOlder.value = next !== null;
       const older = page.data.map(lineOf).filter(keep);
       isLoaded.value = true;
       writes.add(() => store.write({ tasks: [], lines: older }, 0));
@@ -136,7 +139,7 @@ export function createInbox({ api, store, frames, writes, send }: InboxParts): I
       byTask.clear();
       seen.value = new Map();
       isLoaded.value = false;
-      hasOlder.value = true;
+      mayHaveOlder.value = true;
       next = "";
       show();
     },

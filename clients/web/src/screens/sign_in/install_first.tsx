@@ -5,7 +5,12 @@ import { toast } from "../../parts/toast.tsx";
 /** Whether this is Safari of an iPhone or iPad, outside the installed app. */
 export function isToInstallFirst(): boolean {
   const isApple = /iPhone|iPad/.test(navigator.userAgent);
-  return isApple && !matchMedia("(display-mode: standalone)").matches;
+  return isApple && !isInstalled();
+}
+
+/** Whether this is the installed app, in a window of its own. */
+export function isInstalled(): boolean {
+  return matchMedia("(display-mode: standalone)").matches;
 }
 
 export function InstallFirst({ code }: { code: string }) {

@@ -1,10 +1,12 @@
 // Mail and GitHub, where the server offers them.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { ServerInfo } from "../../model/api.gen.ts";
+import type { AppSignInOffer, ServerInfo } from "../../model/api.gen.ts";
 import { Button } from "../../parts/button.tsx";
 import { Field } from "../../parts/field.tsx";
 import { useApp } from "../../state/app.ts";
+import { InBrowser } from "./in_browser.tsx";
+import { isInstalled } from "./install_first.tsx";
 
 export function OtherWays() {
   const { api } = useApp();
@@ -68,22 +70,41 @@ function Mail() {
   );
 }
 
+/**
+ * In a browser GitHub comes back to this page. The installed app has a storage of its own, so there the
+ * sign-in happens in the browser, and the app asks whether it is done.
+ */
 function GitHub() {
   const { api } = useApp();
   const failure = useSignal("");
+  const begun = useSignal<AppSignInOffer | null>(null);
   const begin = async () => {
     try {
-      const { url } = await api.post<{ url: string }>("/v1/oauth/github");
-      location.assign(url);
+      if (isInstalled()) {
+        begun.value = await api.post<AppSignInOffer>("/v1/oauth/github/app");
+      } else {
+        const { url } = await api.post<{ url: string }>("/v1/oauth/github");
+        location.assign(url);
+      }
     } catch (error) {
       failure.value = error instanceof Error ? error.message : String(error);
     }
   };
   return (
     <div class="sign-in-way">
-      <Button icon="branch" onPress={() => void begin()}>
-        Sign in with GitHub
-      </Button>
+      {begun.value === null ? (
+        <Button icon="branch" onPress={() => void begin()}>
+          Sign in with GitHub
+        </Button>
+      ) : (
+        <InBrowser
+          begun={begun.value}
+          onFailed={(detail) => {
+            begun.value = null;
+            failure.value = detail;
+          }}
+        />
+      )}
       {failure.value && <p class="field-error">{failure.value}</p>}
     </div>
   );

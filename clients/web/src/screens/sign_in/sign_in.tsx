@@ -1,11 +1,11 @@
 // Signing in: with a code from another device, by mail, or with GitHub.
 import { useComputed, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { isLink, isWhole, spellCode } from "../../model/sign_in.ts";
 import { Button } from "../../parts/button.tsx";
 import { Field } from "../../parts/field.tsx";
-import { Freshness } from "../../parts/freshness.tsx";
 import { useApp } from "../../state/app.ts";
+import { Confirmation } from "./confirmation.tsx";
 import { InstallFirst, isToInstallFirst } from "./install_first.tsx";
 import { OtherWays } from "./other_ways.tsx";
 import "./sign_in.css";
@@ -13,7 +13,9 @@ import "./sign_in.css";
 export function SignIn() {
   const { router, session } = useApp();
   const route = router.path.value;
+  const isConfirmation = route.screen === "sign-in" && route.page === "github";
   const given = route.screen === "pair" || route.screen === "sign-in" ? route.code : "";
+  const confirmation = useRef(given);
   const code = useSignal(isLink(given) ? given : spellCode(given));
   const failure = useSignal("");
   const isBusy = useSignal(false);
@@ -36,12 +38,12 @@ export function SignIn() {
     }
   };
 
+  if (isConfirmation) return <Confirmation secret={confirmation.current} />;
   return (
     <main class="sign-in">
       <img src="/icons/icon.svg" alt="" width="64" height="64" />
       <h1>Errand</h1>
       <p class="soft">Send a coding agent to work, and see every step.</p>
-      <Freshness />
       {isToInstallFirst() && given !== "" && <InstallFirst code={code.value} />}
       <form
         onSubmit={(event) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { WorkChange } from "../../src/model/api.gen.ts";
-import { changesPath, inReadingOrder } from "../../src/model/changes.ts";
+import { changesPath, inReadingOrder } from "../../src/model/changes/order.ts";
 import { routeOf } from "../../src/model/routes.ts";
 
 function file(path: string, category: WorkChange["category"]): WorkChange {

@@ -1,0 +1,85 @@
+// Which screen is shown: the address decides. On a wide screen the list stays beside the task.
+import { useEffect } from "preact/hooks";
+import { Announcer } from "../parts/announcer.tsx";
+import { lazy } from "../parts/lazy.tsx";
+import { Empty, Loading } from "../parts/notice.tsx";
+import { Toasts } from "../parts/toast.tsx";
+import { UpdateBar } from "../parts/update_bar.tsx";
+import { useApp } from "../state/app.ts";
+import type { Route } from "../state/router.ts";
+import { Inbox } from "./inbox/inbox.tsx";
+import "./app.css";
+
+const Task = lazy(() => import("./task/task.tsx").then((module) => module.Task));
+const Plan = lazy(() => import("./task/plan.tsx").then((module) => module.Plan));
+const Changes = lazy(() => import("./changes/changes.tsx").then((module) => module.Changes));
+const Past = lazy(() => import("./past/past.tsx").then((module) => module.Past));
+const NewTask = lazy(() => import("./new/new_task.tsx").then((module) => module.NewTask));
+const Costs = lazy(() => import("./costs/costs.tsx").then((module) => module.Costs));
+const Settings = lazy(() => import("./settings/settings.tsx").then((module) => module.Settings));
+const SignIn = lazy(() => import("./sign_in/sign_in.tsx").then((module) => module.SignIn));
+const Shared = lazy(() => import("./shared/shared.tsx").then((module) => module.Shared));
+
+export function Root() {
+  const app = useApp();
+  const theme = app.preferences.values.value.theme;
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme;
+  }, [theme]);
+  return (
+    <>
+      <UpdateBar />
+      <Content route={app.router.path.value} />
+      <Toasts />
+      <Announcer />
+    </>
+  );
+}
+
+function Content({ route }: { route: Route }) {
+  const me = useApp().session.me.value;
+  if (route.screen === "shared") return <Shared secret={route.secret} version={route.version} />;
+  if (me === undefined) return <Loading />;
+  if (me === null || isSignIn(route)) return <SignIn />;
+  return (
+    <div class={route.screen === "inbox" ? "panes on-list" : "panes on-detail"}>
+      <div class="pane-list">
+        <Inbox current={"task" in route ? route.task : ""} />
+      </div>
+      <div class="pane-detail">
+        <Detail route={route} />
+      </div>
+    </div>
+  );
+}
+
+function isSignIn(route: Route): boolean {
+  return route.screen === "pair" || route.screen === "sign-in";
+}
+
+function Detail({ route }: { route: Route }) {
+  switch (route.screen) {
+    case "task":
+      return <Task key={route.task} task={route.task} ask={route.ask} version={route.version} />;
+    case "plan":
+      return <Plan key={route.task} task={route.task} />;
+    case "changes":
+      return <Changes key={route.task} task={route.task} path={route.path} />;
+    case "past":
+      return <Past key={route.task} task={route.task} version={route.version} />;
+    case "new":
+      return <NewTask />;
+    case "costs":
+      return <Costs />;
+    case "settings":
+      return <Settings page={route.page} />;
+    case "inbox":
+      return <Empty icon="inbox" title="Choose a task" />;
+    default:
+      return (
+        <Empty icon="question" title="There is no such page">
+          The address may be of a newer version of the app.
+        </Empty>
+      );
+  }
+}

@@ -1,0 +1,57 @@
+// What can be done with one line: copy it, ask about it, or see who made it.
+
+import { plain } from "../../model/plain.ts";
+import { Button } from "../../parts/button.tsx";
+import type { ChosenLine } from "../../parts/diff.tsx";
+import { Sheet } from "../../parts/sheet.tsx";
+import { toast } from "../../parts/toast.tsx";
+import { useApp } from "../../state/app.ts";
+import { draftKey } from "../../state/drafts.ts";
+import { Maker } from "./maker.tsx";
+
+interface LineSheetProps {
+  task: string;
+  path: string;
+  /** Of the snapshot that is shown. */
+  version: number;
+  line: ChosenLine;
+  onClose: () => void;
+}
+
+export function LineSheet({ task, path, version, line, onClose }: LineSheetProps) {
+  const { drafts, router } = useApp();
+  const place = line.number > 0 ? `${path}:${line.number}` : path;
+  return (
+    <Sheet title={plain(place)} onClose={onClose}>
+      <pre class="line-quoted">{plain(line.text)}</pre>
+      <div class="menu">
+        <Button
+          look="quiet"
+          icon="copy"
+          onPress={() => {
+            void navigator.clipboard.writeText(line.text).then(() => toast({ text: "Copied." }));
+            onClose();
+          }}
+        >
+          Copy the line
+        </Button>
+        <Button
+          look="quiet"
+          icon="question"
+          onPress={() => {
+            const draft = drafts.get(draftKey(task, "instruction"));
+            const quoted = `${place}\n> ${line.text}\n`;
+            draft.text.value = [draft.text.value, quoted].filter((part) => part !== "").join("\n");
+            onClose();
+            router.go(`/t/${task}`);
+          }}
+        >
+          Ask about this
+        </Button>
+      </div>
+      {line.number > 0 && (
+        <Maker task={task} place={{ path, line: line.number, version, text: line.text }} />
+      )}
+    </Sheet>
+  );
+}

@@ -1,0 +1,27 @@
+// The branch that a new task grows from.
+import { Button } from "../../parts/button.tsx";
+import { Field } from "../../parts/field.tsx";
+import { Sheet } from "../../parts/sheet.tsx";
+import type { ChoiceSheetProps } from "./choice_sheet.tsx";
+
+export function BranchSheet({ choices, onChange, onClose }: ChoiceSheetProps) {
+  return (
+    <Sheet
+      title="Branch"
+      onClose={onClose}
+      actions={
+        <Button look="main" onPress={onClose}>
+          Done
+        </Button>
+      }
+    >
+      <Field
+        label="Begin from"
+        value={choices.base}
+        placeholder="Default branch"
+        help="The work goes to a branch of its own; this one is not changed."
+        onInput={(base) => onChange({ base: base.trim() })}
+      />
+    </Sheet>
+  );
+}

@@ -1,0 +1,104 @@
+// The sheets behind the choices of a new task.
+
+import type { Effort } from "../../model/api.gen.ts";
+import { BUDGETS_MICROUSD, POLICIES, type TaskChoices } from "../../model/new_task.ts";
+import { money } from "../../model/words.ts";
+import { Button } from "../../parts/button.tsx";
+import { Choice, Field } from "../../parts/field.tsx";
+import { Sheet } from "../../parts/sheet.tsx";
+import { BranchSheet } from "./branch_sheet.tsx";
+import { RepositorySheet } from "./repository_sheet.tsx";
+
+export type ChoiceName = "repository" | "base" | "model" | "budget" | "policy";
+
+export interface ChoiceSheetProps {
+  choices: TaskChoices;
+  onChange: (changed: Partial<TaskChoices>) => void;
+  onClose: () => void;
+}
+
+export function ChoiceSheet({ name, ...props }: ChoiceSheetProps & { name: ChoiceName }) {
+  switch (name) {
+    case "repository":
+      return <RepositorySheet {...props} />;
+    case "base":
+      return <BranchSheet {...props} />;
+    case "model":
+      return <ModelSheet {...props} />;
+    case "budget":
+      return <BudgetSheet {...props} />;
+    case "policy":
+      return <PolicySheet {...props} />;
+  }
+}
+
+function Done({ onClose }: { onClose: () => void }) {
+  return (
+    <Button look="main" onPress={onClose}>
+      Done
+    </Button>
+  );
+}
+
+const EFFORTS: readonly { value: Effort; name: string; help: string }[] = [
+  { value: "", name: "As the server has it", help: "" },
+  { value: "low", name: "Low", help: "Quick and cheap, for small and clear work." },
+  { value: "medium", name: "Medium", help: "" },
+  { value: "high", name: "High", help: "Thinks longer; costs more." },
+  { value: "xhigh", name: "Very high", help: "" },
+  { value: "max", name: "Highest", help: "For the hardest work; can cost several times as much." },
+];
+
+function ModelSheet({ choices, onChange, onClose }: ChoiceSheetProps) {
+  return (
+    <Sheet title="Model" onClose={onClose} actions={<Done onClose={onClose} />}>
+      <div class="sheet-stack">
+        <Field
+          label="Model"
+          value={choices.model}
+          placeholder="As the server has it"
+          help="Leave it empty for the server's default model."
+          onInput={(model) => onChange({ model: model.trim() })}
+        />
+        <Choice
+          label="Effort"
+          value={choices.effort}
+          options={EFFORTS}
+          onChange={(effort) => onChange({ effort })}
+        />
+      </div>
+    </Sheet>
+  );
+}
+
+function BudgetSheet({ choices, onChange, onClose }: ChoiceSheetProps) {
+  const options = [0, ...BUDGETS_MICROUSD].map((amount) => ({
+    value: String(amount),
+    name: amount === 0 ? "Default budget" : money(amount),
+    help: amount === 0 ? "The limit that this server sets for a task." : "",
+  }));
+  return (
+    <Sheet title="Budget" onClose={onClose} actions={<Done onClose={onClose} />}>
+      <p class="soft sheet-note">The task stops and asks you when it has spent this much.</p>
+      <Choice
+        label="Limit"
+        value={String(choices.budgetMicrousd)}
+        options={options}
+        onChange={(amount) => onChange({ budgetMicrousd: Number(amount) })}
+      />
+    </Sheet>
+  );
+}
+
+function PolicySheet({ choices, onChange, onClose }: ChoiceSheetProps) {
+  return (
+    <Sheet title="Approvals" onClose={onClose} actions={<Done onClose={onClose} />}>
+      <Choice
+        label="When the agent asks you"
+        value={choices.policy}
+        options={POLICIES}
+        onChange={(policy) => onChange({ policy })}
+      />
+    </Sheet>
+  );
+}

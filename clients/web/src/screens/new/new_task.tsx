@@ -1,0 +1,112 @@
+// A new task: the prompt first, and everything else on one line of choices with the last used.
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { NO_CHOICES, type TaskChoices, taskRequest, whatIsMissing } from "../../model/new_task.ts";
+import { Button } from "../../parts/button.tsx";
+import { Freshness } from "../../parts/freshness.tsx";
+import { ImageRow, PickImages, pastedImages } from "../../parts/images.tsx";
+import { Screen } from "../../parts/screen.tsx";
+import { Tabs } from "../../parts/tabs.tsx";
+import { useApp } from "../../state/app.ts";
+import { draftKey } from "../../state/drafts.ts";
+import { choicesLike, takeShared } from "./beginnings.ts";
+import { type ChoiceName, ChoiceSheet } from "./choice_sheet.tsx";
+import { Choices } from "./choices.tsx";
+import "./new_task.css";
+
+export function NewTask() {
+  const app = useApp();
+  const draft = app.drafts.get(draftKey("", "prompt"));
+  const choices = useSignal<TaskChoices>({
+    ...NO_CHOICES,
+    ...app.preferences.values.value.choices,
+  });
+  const opened = useSignal<ChoiceName | null>(null);
+  const hint = useSignal("");
+  const change = (changed: Partial<TaskChoices>) => {
+    choices.value = { ...choices.value, ...changed };
+    hint.value = "";
+  };
+  useEffect(() => {
+    const query = new URLSearchParams(location.search);
+    void choicesLike(app, query.get("like") ?? "").then((found) => {
+      if (found !== null) {
+        change(found.choices);
+        if (draft.text.value === "") draft.text.value = found.prompt;
+      }
+    });
+    if (query.has("shared")) void takeShared(draft);
+  }, []);
+
+  const submit = () => {
+    hint.value = whatIsMissing(draft.text.value, choices.value);
+    if (hint.value !== "") {
+      if (choices.value.repository === "") opened.value = "repository";
+      return;
+    }
+    app.preferences.set({ choices: choices.value });
+    app.commands.send("submit", "", taskRequest(draft.text.value, choices.value), {
+      draft: draft.key,
+    });
+    app.router.go("/", { replace: true });
+  };
+
+  return (
+    <Screen title="New task" tabs={<Freshness />} foot={<Tabs current="new" />}>
+      <form
+        class="new-task"
+        onSubmit={(event) => {
+          event.preventDefault();
+          submit();
+        }}
+      >
+        <label class="unseen" for="prompt">
+          What is to be done
+        </label>
+        <textarea
+          id="prompt"
+          class="new-task-prompt"
+          placeholder="What is to be done? A sentence is enough; say how you will know that it is done."
+          value={draft.text.value}
+          rows={5}
+          onInput={(event) => {
+            draft.text.value = event.currentTarget.value;
+            hint.value = "";
+          }}
+          onKeyDown={(event) => {
+            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
+          }}
+          onPaste={(event) => pastedImages(event, draft)}
+        />
+        <ImageRow draft={draft} />
+        <Choices
+          choices={choices.value}
+          onOpen={(name) => {
+            opened.value = name;
+          }}
+        />
+        {hint.value && (
+          <p class="field-error" role="alert">
+            {hint.value}
+          </p>
+        )}
+        <div class="new-task-actions">
+          <PickImages draft={draft} />
+          <Button look="main" icon="send" onPress={submit} keepsFocus>
+            Send task
+          </Button>
+        </div>
+      </form>
+      {opened.value !== null && (
+        <ChoiceSheet
+          name={opened.value}
+          choices={choices.value}
+          onChange={change}
+          onClose={() => {
+            opened.value = null;
+          }}
+        />
+      )}
+    </Screen>
+  );
+}

@@ -1,0 +1,57 @@
+// A task as it was: all of its history is loaded, then any version can be looked at.
+import { IconButton } from "../../parts/button.tsx";
+import { Freshness } from "../../parts/freshness.tsx";
+import { Failed, Loading } from "../../parts/notice.tsx";
+import { Screen } from "../../parts/screen.tsx";
+import { toast } from "../../parts/toast.tsx";
+import { useApp } from "../../state/app.ts";
+import { usePeople } from "../task/use_people.ts";
+import { useWholeTask } from "../task/use_whole_task.ts";
+import { Replay } from "./replay.tsx";
+
+interface PastProps {
+  task: string;
+  version: number;
+}
+
+export function Past({ task: id, version }: PastProps) {
+  const { router, session } = useApp();
+  const { task, events, isWhole } = useWholeTask(id);
+  const people = usePeople();
+  const onBack = () => router.go(`/t/${id}`, { replace: true });
+  const problem = task.view.problem.value;
+  if (isWhole) {
+    return (
+      <Replay
+        task={task}
+        events={events}
+        version={version}
+        people={people}
+        account={session.me.value?.account ?? ""}
+        onBack={onBack}
+        pathOf={(shown) => `/t/${id}/past#v${shown}`}
+        actions={(shown) => (
+          <IconButton
+            icon="link"
+            label="Copy a link to this moment"
+            onPress={() => void copyLink(id, shown.value)}
+          />
+        )}
+      />
+    );
+  }
+  return (
+    <Screen title="Past" onBack={onBack} tabs={<Freshness />}>
+      {problem ? (
+        <Failed title="The history could not be loaded.">{problem.detail}</Failed>
+      ) : (
+        <Loading rows={5} />
+      )}
+    </Screen>
+  );
+}
+
+async function copyLink(task: string, version: number): Promise<void> {
+  await navigator.clipboard.writeText(`${location.origin}/t/${task}/past#v${version}`);
+  toast({ text: `The link to #${version} is copied.` });
+}

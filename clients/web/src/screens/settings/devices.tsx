@@ -1,0 +1,102 @@
+// The devices that are signed in, and a code for one more.
+import { useSignal } from "@preact/signals";
+import type { PairingOffer, SessionInfo, SessionPage } from "../../model/api.gen.ts";
+import { plain } from "../../model/plain.ts";
+import { ago } from "../../model/words.ts";
+import { Button } from "../../parts/button.tsx";
+import { ResourceView } from "../../parts/resource_view.tsx";
+import { toast } from "../../parts/toast.tsx";
+import { useApp } from "../../state/app.ts";
+import { useResource } from "../../state/resource.ts";
+
+export function Devices() {
+  const { api } = useApp();
+  const sessions = useResource<SessionPage>("/v1/sessions");
+  const end = async (path: string) => {
+    try {
+      await api.delete(path);
+      await sessions.reload();
+    } catch (error) {
+      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
+    }
+  };
+  return (
+    <>
+      <AddDevice />
+      <section class="settings-section">
+        <h2>Signed in</h2>
+        <ResourceView of={sessions}>
+          {(page) => (
+            <>
+              <ul class="things">
+                {page.data.map((one) => (
+                  <Session
+                    key={one.session}
+                    session={one}
+                    onEnd={() => void end(`/v1/sessions/${one.session}`)}
+                  />
+                ))}
+              </ul>
+              {page.data.length > 1 && (
+                <Button look="bad" onPress={() => void end("/v1/sessions")}>
+                  Sign out all other devices
+                </Button>
+              )}
+            </>
+          )}
+        </ResourceView>
+      </section>
+    </>
+  );
+}
+
+function Session({ session, onEnd }: { session: SessionInfo; onEnd: () => void }) {
+  const { clock } = useApp();
+  return (
+    <li>
+      <span>
+        <span>{plain(session.device) || "A device"}</span>
+        <span class="soft small">
+          {session.is_current
+            ? "This device"
+            : `${plain(session.platform)} · seen ${ago(session.seen_at, clock.now.value)}`}
+        </span>
+      </span>
+      {!session.is_current && (
+        <Button look="quiet" onPress={onEnd}>
+          Sign out
+        </Button>
+      )}
+    </li>
+  );
+}
+
+function AddDevice() {
+  const { api } = useApp();
+  const offer = useSignal<PairingOffer | null>(null);
+  const failure = useSignal("");
+  const make = async () => {
+    try {
+      offer.value = await api.post<PairingOffer>("/v1/pairings", {});
+      failure.value = "";
+    } catch (error) {
+      failure.value = error instanceof Error ? error.message : String(error);
+    }
+  };
+  return (
+    <section class="settings-section">
+      {offer.value === null ? (
+        <Button icon="plus" onPress={() => void make()}>
+          Add a device
+        </Button>
+      ) : (
+        <div class="secret-once">
+          <p>Open Errand on the other device and type this code. It works once, for ten minutes.</p>
+          <code class="code-big">{offer.value.code}</code>
+          <code>{offer.value.url}</code>
+        </div>
+      )}
+      {failure.value && <p class="field-error">{failure.value}</p>}
+    </section>
+  );
+}

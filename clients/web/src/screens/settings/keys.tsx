@@ -1,0 +1,105 @@
+// Keys of the account for the model and the forge. A value is written here and never shown again.
+import { useSignal } from "@preact/signals";
+import type { SecretInfo, SecretList } from "../../model/api.gen.ts";
+import { plain } from "../../model/plain.ts";
+import { ago } from "../../model/words.ts";
+import { Button } from "../../parts/button.tsx";
+import { Choice, Field } from "../../parts/field.tsx";
+import { ResourceView } from "../../parts/resource_view.tsx";
+import { toast } from "../../parts/toast.tsx";
+import { useApp } from "../../state/app.ts";
+import { useResource } from "../../state/resource.ts";
+
+const PROVIDERS = [
+  { value: "anthropic", name: "Model", help: "An API key of Anthropic: you pay them directly." },
+  { value: "forge", name: "Forge", help: "A token of GitHub or GitLab with rights to push." },
+] as const;
+
+export function Keys() {
+  const { api } = useApp();
+  const secrets = useResource<SecretList>("/v1/secrets");
+  const remove = async (secret: SecretInfo) => {
+    try {
+      await api.delete(`/v1/secrets/${secret.id}`);
+      await secrets.reload();
+    } catch (error) {
+      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
+    }
+  };
+  return (
+    <>
+      <ResourceView of={secrets}>
+        {(list) => (
+          <ul class="things">
+            {list.data.map((secret) => (
+              <Secret key={secret.id} secret={secret} onRemove={() => void remove(secret)} />
+            ))}
+          </ul>
+        )}
+      </ResourceView>
+      <NewSecret onKept={() => void secrets.reload()} />
+    </>
+  );
+}
+
+function Secret({ secret, onRemove }: { secret: SecretInfo; onRemove: () => void }) {
+  const { clock } = useApp();
+  const kind = secret.provider === "anthropic" ? "Model" : "Forge";
+  return (
+    <li>
+      <span>
+        <span>{plain(secret.name) || kind}</span>
+        <span class="soft small">
+          {kind}
+          {secret.last4 && ` · ends with ${plain(secret.last4)}`} · kept{" "}
+          {ago(secret.created_at, clock.now.value)}
+        </span>
+      </span>
+      <Button look="quiet" onPress={onRemove}>
+        Remove
+      </Button>
+    </li>
+  );
+}
+
+function NewSecret({ onKept }: { onKept: () => void }) {
+  const { api } = useApp();
+  const provider = useSignal<"anthropic" | "forge">("anthropic");
+  const text = useSignal("");
+  const failure = useSignal("");
+  const keep = async () => {
+    try {
+      await api.put("/v1/secrets", { provider: provider.value, text: text.value.trim() });
+      text.value = "";
+      failure.value = "";
+      onKept();
+    } catch (error) {
+      failure.value = error instanceof Error ? error.message : String(error);
+    }
+  };
+  return (
+    <section class="settings-section">
+      <h2>Keep a key</h2>
+      <Choice
+        label="What it is for"
+        value={provider.value}
+        options={PROVIDERS}
+        onChange={(chosen) => {
+          provider.value = chosen;
+        }}
+      />
+      <Field
+        label="Key"
+        kind="password"
+        value={text.value}
+        onInput={(typed) => {
+          text.value = typed;
+        }}
+        {...(failure.value ? { error: failure.value } : {})}
+      />
+      <Button look="main" disabled={text.value.trim() === ""} onPress={() => void keep()}>
+        Keep this key
+      </Button>
+    </section>
+  );
+}

@@ -1,0 +1,91 @@
+// A task that somebody shared: read-only, without an account, with what the sharer allowed to be seen.
+import { signal, useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import type { EventPage, SharedTask, TaskState } from "../../model/api.gen.ts";
+import type { StoredEvent } from "../../model/events.gen.ts";
+import { storyOf } from "../../model/rows.ts";
+import { Failed, Loading } from "../../parts/notice.tsx";
+import { useApp } from "../../state/app.ts";
+import type { TaskView } from "../../state/tasks.ts";
+import { Replay } from "../past/replay.tsx";
+import "./shared.css";
+import type { OpenTask } from "../task/use_task.ts";
+
+const PAGE = 1000;
+const STRANGER = { me: "" };
+
+interface Loaded {
+  readonly shared: SharedTask;
+  readonly events: readonly StoredEvent[];
+}
+
+interface SharedProps {
+  secret: string;
+  version: number;
+}
+
+export function Shared({ secret, version }: SharedProps) {
+  const { api } = useApp();
+  const loaded = useSignal<Loaded | null>(null);
+  const failure = useSignal("");
+  const base = `/v1/shared/${encodeURIComponent(secret)}`;
+  useEffect(() => {
+    const load = async () => {
+      const shared = await api.get<SharedTask>(base);
+      const events: StoredEvent[] = [];
+      let after: number | null = 0;
+      while (after !== null) {
+        const page: EventPage = await api.get(`${base}/events`, { after, limit: PAGE });
+        events.push(...(page.data as unknown as StoredEvent[]));
+        after = page.next;
+      }
+      loaded.value = { shared, events };
+    };
+    load().catch((error: Error) => {
+      failure.value = error.message;
+    });
+  }, [base]);
+  const found = loaded.value;
+  const task = useMemo(() => (found === null ? null : asOpenTask(found)), [found]);
+  if (failure.value !== "") {
+    return <Failed title="This link shows nothing.">{failure.value}</Failed>;
+  }
+  if (found === null || task === null) return <Loading rows={5} />;
+  return (
+    <div class="shared">
+      <p class="shared-note soft small">
+        Shared with you, to look at. Some of it is left out by whoever shared it.
+      </p>
+      <Replay
+        task={task}
+        events={found.events}
+        version={version}
+        people={STRANGER}
+        account=""
+        pathOf={(shown) => `/shared/${secret}#v${shown}`}
+      />
+    </div>
+  );
+}
+
+/** The shared events in the shape that the story's rows read: nothing comes after them. */
+function asOpenTask({ shared, events }: Loaded): OpenTask {
+  const last = events.length;
+  const story = signal(storyOf(events));
+  const view: TaskView = {
+    id: shared.state.id,
+    state: signal<TaskState | null>(shared.state),
+    events: signal(events),
+    story,
+    through: signal(last),
+    following: signal("following"),
+    passing: signal(new Map()),
+    firstUnseen: 0,
+    hasOlder: signal(false),
+    problem: signal(null),
+    loadOlder: () => Promise.resolve(),
+    at: () => Promise.reject(new Error("A shared task is read from its events.")),
+    close: () => {},
+  };
+  return { view, story };
+}

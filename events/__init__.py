@@ -6,6 +6,7 @@ The glossary and the catalogue are in events/README.md.
 
 from events.gateway import (
     ApprovalAnswered,
+    Attachment,
     Budget,
     BudgetRaised,
     GatewayEvent,
@@ -88,6 +89,7 @@ __all__ = [
     "ApprovalAnswered",
     "ApprovalRequested",
     "ArtifactStored",
+    "Attachment",
     "AttemptEnded",
     "AttemptStarted",
     "Blob",

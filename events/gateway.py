@@ -32,6 +32,21 @@ class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
     wall_seconds: Count = 0
 
 
+class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An image that goes with a prompt or an instruction; its bytes are in the object store."""
+
+    id: Name
+    media_type: Name
+    size_bytes: Count
+    sha256: Name
+    key: Line
+    name: Line = ""
+
+
+MAX_ATTACHMENTS = 10
+_Attachments = Annotated[tuple[Attachment, ...], msgspec.Meta(max_length=MAX_ATTACHMENTS)]
+
+
 class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
     """A person asked for work. Always version 1 of its history."""
 
@@ -42,6 +57,7 @@ class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
     effort: Name = ""
     budget: Budget = Budget()
     policy: Policy = "never"
+    attachments: _Attachments = ()
 
 
 class TaskInstructed(Fact, frozen=True, tag="task.instructed"):
@@ -52,6 +68,7 @@ class TaskInstructed(Fact, frozen=True, tag="task.instructed"):
 
     text: Text
     mode: InstructionMode = "steer"
+    attachments: _Attachments = ()
 
 
 class InstructionEdited(Fact, frozen=True, tag="instruction.edited"):

@@ -34,6 +34,7 @@ from services.gateway.http.serving.readiness import Readiness
 from services.gateway.http.settings import read_origins
 from services.gateway.push.assembly import Push, pushing
 from services.gateway.queries.artifacts import artifact_cache
+from services.gateway.queries.attachments import Attachments
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.precedents import PrecedentQueries
@@ -70,6 +71,7 @@ class Gateway(NamedTuple):
     seen: SeenExchange
     push: Push
     mail: Mail
+    attachments: Attachments
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Do what is done beside answering, until told to stop."""
@@ -80,6 +82,7 @@ class Gateway(NamedTuple):
             group.create_task(self.seen.run(stopping))
             group.create_task(self.push.run(stopping))
             group.create_task(self.mail.run(stopping))
+            group.create_task(self.attachments.run(stopping))
 
     def drain(self) -> None:
         """Ask the phones on the stream to go."""
@@ -121,9 +124,11 @@ async def gateway(
             client=await resources.enter_async_context(http_client(_SIGN_IN_TIMEOUT)),
             clock=clock,
         )
+        attachments = Attachments(opened.storage, recall, clock=clock, entropy=secrets.token_bytes)
         commands = CommandHandler(
             opened.log,
             recall=recall,
+            attachments=attachments,
             rules=_submission_rules(settings, forges),
             draft_factory=DraftFactory(utc_now),
             room=LogCapacity(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
@@ -151,7 +156,7 @@ async def gateway(
         stream = _stream(context, hub, seen, presence)
         routes = _routes(settings, context)
         edge = GatewayApplication(stream=stream, routes=routes, origins=allowed)
-        yield Gateway(edge, stream, hub, presence, seen, push, accounts.mail)
+        yield Gateway(edge, stream, hub, presence, seen, push, accounts.mail, attachments)
 
 
 def _task_context(
@@ -170,6 +175,7 @@ def _task_context(
         artifacts=artifact_cache(opened.log, utc_now),
         precedents=PrecedentQueries(opened.log, opened.pool, clock=utc_now),
         changes=WorkChangeQueries(opened.log, opened.storage, clock=utc_now),
+        attachments=commands.attachments,
         feeds=feeds,
         storage=opened.storage,
         shares=shares,

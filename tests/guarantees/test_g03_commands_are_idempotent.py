@@ -29,6 +29,7 @@ from services.gateway.tasks.access import Principal
 from services.gateway.tasks.commands import parse_command_id
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.request_validation import SubmissionRules
+from tests.gateway.kit.memory_bucket import MemoryBucket, attachments_in
 from tests.kit.build.event_logs import drafts, new_history
 from tests.kit.faults.tampering import is_ack, once, tampered
 from tests.kit.laws.linear_histories import PATIENCE_SECONDS, raw
@@ -53,8 +54,13 @@ class Gateway:
     def __init__(self, connection: Connection, ada: Principal, *, seconds: float) -> None:
         log = JetStreamLog[GatewayEvent](connection, deadline_seconds=seconds)
         self._ada = ada
+        recall = TaskCache(log, utc_now)
         self._commands = CommandHandler(
-            log, recall=TaskCache(log, utc_now), rules=RULES, draft_factory=DraftFactory(utc_now)
+            log,
+            recall=recall,
+            attachments=attachments_in(MemoryBucket(), recall, utc_now),
+            rules=RULES,
+            draft_factory=DraftFactory(utc_now),
         )
 
     async def submit(self, command: str) -> CommandResult:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from events import (
+    Attachment,
     AttemptStarted,
     QuestionAnswered,
     QuestionAsked,
@@ -25,12 +26,14 @@ from events import (
 )
 from events.protocol.stored_changes import decode_changes
 from infra.runtime.clock import utc_now
+from services.worker.effects.images import Images
 from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.model import client
 from services.worker.effects.perform import WorkerContext
 from services.worker.loop import drive
 from services.worker.workspace.instruction_files import InstructionFiles
 from services.worker.workspace.workspace import GitWorkspace, Origin
+from tests.kit.build.images import png
 from tests.kit.fakes.worker_world import HISTORY, Bench
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.rehearsal_model import RehearsalModel, running_model
@@ -49,10 +52,15 @@ class Place(NamedTuple):
     url: str
     token: str
 
-    async def submit(self, prompt: str) -> None:
+    async def submit(self, prompt: str, *images: Attachment) -> None:
         self.bench.draft_factory = type(self.bench.draft_factory)(utc_now)
         await self.bench.append(
-            TaskSubmitted(prompt=prompt, repository=Repository(self.url), model="claude-sonnet-5-5")
+            TaskSubmitted(
+                prompt=prompt,
+                repository=Repository(self.url),
+                model="claude-sonnet-5-5",
+                attachments=images,
+            )
         )
 
     async def drive(self, number: int = 1) -> None:
@@ -80,6 +88,7 @@ class Place(NamedTuple):
                 forge=self.bench.forge,
                 instruction_files=InstructionFiles(sandbox),
                 live=LiveOutput(HISTORY.task, self.bench.say),
+                images=Images(self.bench.blobs),
                 clock=utc_now,
             )
 
@@ -125,6 +134,24 @@ async def test_a_failing_test_is_fixed_and_the_work_is_on_the_forge(place, tmp_p
     assert len(changes.files) == taken.files
     assert sum(each.insertions for each in changes.files) == taken.insertions
     assert all(each.patch.startswith("diff --git ") for each in changes.files)
+
+
+async def test_a_prompt_with_an_image_is_worked_on(place):
+    content = png(64, 48)
+    blob = await place.bench.blobs.put("attachments/att_1", content)
+    image = Attachment(
+        id="att_1",
+        media_type="image/png",
+        size_bytes=len(content),
+        sha256=blob.sha256,
+        key=blob.key,
+        name="screen.png",
+    )
+    await place.submit("The tests fail, fix it.", image)
+
+    await place.drive()
+
+    assert len(place.bench.facts(TaskFinished)) == 1
 
 
 async def test_a_worker_killed_in_the_middle_is_followed_by_one_that_ends_the_task(place):

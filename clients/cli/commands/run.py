@@ -14,6 +14,7 @@ from clients.cli.commands.follow import follow, run_following
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway, Unreachable, new_command_id
+from clients.cli.gateway.images import upload_images
 from clients.cli.local_stacks import is_same_gateway
 from clients.cli.repository import local_forge
 from clients.cli.stream.outbox import command
@@ -48,6 +49,13 @@ _SHORT: Final = re.compile(r"[\w-]+/[\w.-]+")
     show_default=True,
     help="Which tool calls need your approval.",
 )
+@click.option(
+    "--image",
+    "images",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="An image (PNG, JPEG, GIF, WebP) that goes with the prompt; may be given ten times.",
+)
 @click.option("--include-changes", is_flag=True, help="Also send the folder's uncommitted changes.")
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
 @click.option("--detach", is_flag=True, help="Print the task's id and do not follow it.")
@@ -61,6 +69,7 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     model: str,
     budget: float,
     policy: Policy,
+    images: tuple[Path, ...],
     include_changes: bool,
     is_json: bool,
     detach: bool,
@@ -81,7 +90,12 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     if repository is None:
         _note_own_source(context)
     sending = _send(
-        context, request, with_changes=include_changes, is_json=is_json, is_detached=detach
+        context,
+        request,
+        images=images,
+        with_changes=include_changes,
+        is_json=is_json,
+        is_detached=detach,
     )
     return run_following(context, sending)
 
@@ -90,12 +104,14 @@ async def _send(
     context: CliContext,
     request: TaskRequest,
     *,
+    images: tuple[Path, ...],
     with_changes: bool,
     is_json: bool,
     is_detached: bool,
 ) -> int:
     async with await context.sign_in(allow_unreachable=True) as gateway:
         request = await _with_repository(context, gateway, request, with_changes=with_changes)
+        request = replace(request, attachments=await upload_images(gateway, images))
         command_id = new_command_id()
         try:
             task = (await gateway.post("/v1/tasks", request, TaskState, command=command_id)).id

@@ -1,14 +1,17 @@
 """Commands `errand say`, `errand edit` and `errand withdraw`: instructions, and answers."""
 
 import asyncio
+from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from clients.cli.commands.delivery import read_state, send_command, wait_option
 from clients.cli.commands.follow import follow, run_following
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
 from clients.cli.gateway.client import new_command_id
+from clients.cli.gateway.images import upload_images
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.stream.outbox import Command, command
 from clients.cli.terminal.prompts import resolve_option
@@ -26,11 +29,22 @@ from events.protocol.task_state import Approval, TaskState
 @click.argument("task")
 @click.argument("text")
 @click.option(
-    "--later", is_flag=True, help="Deliver it after the current turn, instead of at the next step."
+    "--later",
+    "delivery",
+    flag_value="later",
+    help="Deliver it after the current turn, instead of at the next step.",
+)
+@click.option(
+    "--image",
+    "images",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="An image (PNG, JPEG, GIF, WebP) that goes with it; may be given ten times.",
 )
 @click.option(
     "--withdraw",
-    is_flag=True,
+    "delivery",
+    flag_value="withdraw",
     help="Withdraw the call that waits for your approval and send this instead.",
 )
 @click.option(
@@ -43,8 +57,8 @@ def say(
     *,
     task: str,
     text: str,
-    later: bool,
-    withdraw: bool,
+    delivery: str | None,
+    images: tuple[Path, ...],
     is_watched: bool,
     wait_seconds: float,
 ) -> int:
@@ -57,9 +71,12 @@ def say(
         async with await context.sign_in(allow_unreachable=True) as gateway:
             found = await find_task(gateway, task)
             state = await read_state(gateway, found)
-            if state and state.approval and not (later or withdraw):
+            if state and state.approval and not delivery:
                 raise _pending_approval(found, state.approval, text)
-            told, done = _command(found, state, text, is_later=later)
+            said = InstructionRequest(text=text, mode="queue" if delivery == "later" else "steer")
+            if images:
+                said = replace(said, attachments=await upload_images(gateway, images))
+            told, done = _command(found, state, said)
             code = await send_command(context, gateway, told, wait_seconds=wait_seconds, done=done)
             if code == 0 and is_watched:
                 return await follow(context, gateway, found)
@@ -127,21 +144,18 @@ def _newest(task: str, state: TaskState | None) -> int:
     return state.instructions[-1].version
 
 
-def _command(
-    task: str, state: TaskState | None, text: str, *, is_later: bool
-) -> tuple[Command, str]:
+def _command(task: str, state: TaskState | None, said: InstructionRequest) -> tuple[Command, str]:
     """Return the command, and the text to print when it is stored."""
-    if state and state.question:
-        answer = resolve_option(state.question.options, text)
+    if state and state.question and not said.attachments:
+        answer = resolve_option(state.question.options, said.text)
         args = QuestionAnswerRequest(request=state.question.request, text=answer)
         return command(new_command_id(), "answer", args, task=task), f"Answered “{answer}”"
-    instruction = InstructionRequest(text=text, mode="queue" if is_later else "steer")
     when = (
         "The agent receives it after this turn"
-        if is_later
+        if said.mode == "queue"
         else "The agent receives it at its next step"
     )
-    return command(new_command_id(), "instruct", instruction, task=task), when
+    return command(new_command_id(), "instruct", said, task=task), when
 
 
 def _pending_approval(task: str, approval: Approval, text: str) -> CliError:

@@ -95,6 +95,12 @@ class Gateway:
         """Send a DELETE request; its answer has no body."""
         await self._send("DELETE", path)
 
+    async def upload(self, path: str, content: bytes, kind: type[T], *, media_type: str) -> T:
+        """Return the answer to a POST request of bytes as they are."""
+        headers = {"Content-Type": media_type}
+        answer = await self._send("POST", path, content=content, headers=headers)
+        return decode_answer(answer, kind, path)
+
     async def content(self, path: str, /, **query: str | int) -> bytes:
         """Return the body of the answer to a GET request."""
         return await self._send("GET", path, params=query)

@@ -38,6 +38,13 @@ class BudgetRequest(_Body, frozen=True):
     wall_seconds: int = 0
 
 
+class AttachmentRequest(_Body, frozen=True):
+    """An uploaded image (`POST /v1/attachments`), and the name it is shown with."""
+
+    id: str
+    name: str = ""
+
+
 class TaskRequest(_Body, frozen=True):
     """A new task on a repository."""
 
@@ -47,6 +54,7 @@ class TaskRequest(_Body, frozen=True):
     effort: Effort = ""
     budget: BudgetRequest = BudgetRequest()
     policy: Policy = "never"
+    attachments: tuple[AttachmentRequest, ...] = ()
 
 
 class InstructionRequest(_Body, frozen=True):
@@ -54,6 +62,7 @@ class InstructionRequest(_Body, frozen=True):
 
     text: str
     mode: InstructionMode = "steer"
+    attachments: tuple[AttachmentRequest, ...] = ()
 
 
 class InstructionChangeRequest(_Body, frozen=True):

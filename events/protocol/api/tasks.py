@@ -72,6 +72,18 @@ class Artifact(msgspec.Struct, frozen=True):
     version: int
 
 
+class UploadedAttachment(msgspec.Struct, frozen=True):
+    """An image that waits for the message it goes with, until `expires_at`."""
+
+    id: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    width: int
+    height: int
+    expires_at: datetime
+
+
 class ArtifactList(msgspec.Struct, frozen=True):
     """A task's artifacts, oldest first; of each name the newest."""
 

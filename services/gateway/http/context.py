@@ -11,6 +11,7 @@ from services.gateway.broker.records import BrokerRecords
 from services.gateway.http.serving.readiness import Readiness
 from services.gateway.push.assembly import Push
 from services.gateway.queries.artifacts import Artifacts
+from services.gateway.queries.attachments import Attachments
 from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.precedents import PrecedentQueries
 from services.gateway.queries.shared_tasks import SharedTasks
@@ -36,6 +37,7 @@ class TaskContext:
     artifacts: Artifacts
     changes: WorkChangeQueries
     precedents: PrecedentQueries
+    attachments: Attachments
     feeds: Feeds
     storage: Storage
     shares: Shares

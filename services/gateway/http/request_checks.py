@@ -11,6 +11,9 @@ from services.gateway.problems import Refused, refused
 
 MAX_DEPTH: Final = 32
 MAX_BODY_BYTES: Final = 256 * 1024
+TAKES: Final = "takes"
+"""The option of a route that takes bytes as they are: their media types."""
+
 _BODY: Final = "data"  # the parameter by which a route takes its JSON
 
 AnyRequest = Request[Any, Any, Any]

@@ -9,6 +9,7 @@ from services.gateway.http.browser.session_cookies import credential
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, authenticated_principal
 from services.gateway.http.request_checks import (
+    TAKES,
     AnyRequest,
     answer_options,
     require_plain_body,
@@ -69,7 +70,7 @@ class RequestGuards:
         if len(names) > len(set(names)):
             raise refused(400, "parameter_repeated", "Give each parameter of the query once.")
         _require_values(request)
-        if request.method != "GET":
+        if request.method != "GET" and TAKES not in request.route_handler.opt:
             await require_plain_body(request)
         return None
 

@@ -1,21 +1,30 @@
 """Carries commands out: read the history, decide, append; after a lost race, once more."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from events import CommandId, GatewayEvent, History, TaskId, task_id
-from events.protocol.api.requests import CommandRequest
+from events.protocol.api.requests import (
+    AttachmentRequest,
+    CommandRequest,
+    InstructionRequest,
+    TaskRequest,
+)
 from infra.log.event_log import Conflict, EventLog, Unavailable
 from infra.log.event_log import Refused as LogRefused
 from infra.runtime.clock import DraftFactory
-from services.gateway.problems import not_found, refused, unavailable
+from services.gateway.problems import Refused, not_found, refused, unavailable
+from services.gateway.queries.attachments import Attachments, PreparedAttachment
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal, history_for, require
 from services.gateway.tasks.commands import scope_of
+from services.gateway.tasks.messages.attachments import repeated
 from services.gateway.tasks.request_validation import SubmissionRules, to_command
-from services.gateway.tasks.task import Submit, decide
+from services.gateway.tasks.task import Instruct, Submit, decide
 
 _TRIES: Final = 8
 
@@ -35,12 +44,14 @@ class CommandHandler:
         log: EventLog[GatewayEvent],
         *,
         recall: TaskCache,
+        attachments: Attachments,
         rules: SubmissionRules,
         draft_factory: DraftFactory,
         room: LogCapacity | None = None,
     ) -> None:
         self._log = log
         self._recall = recall
+        self.attachments = attachments
         self._rules = rules
         self._draft_factory = draft_factory
         self._room = room
@@ -68,6 +79,11 @@ class CommandHandler:
             raise not_found()
         else:
             history = history_for(principal, task)
+        if isinstance(command, Submit | Instruct) and (wanted := _wanted(request)):
+            prepared = await self._prepare(history, command_id, wanted)
+            command = replace(command, attachments=tuple(each.reference for each in prepared))
+        else:
+            prepared = ()
         for _ in range(_TRIES):
             known = await self._recall.task(history)
             decision = decide(command, known.task, cause=command_id)
@@ -75,6 +91,7 @@ class CommandHandler:
                 return CommandResult(history.task, decision.version)
             if self._room is not None and isinstance(command, Submit):
                 await self._room.require()
+            await self.attachments.store(prepared)
             drafts = self._draft_factory.drafts(decision.facts, by=principal.by, cause=command_id)
             try:
                 head = await self._log.append(history, drafts, after=known.head)
@@ -87,5 +104,37 @@ class CommandHandler:
                     "The event log does not answer at the moment; whether the command was stored "
                     "is not known. Send it again with the same id."
                 ) from None
+            await self.attachments.discard(history.account, prepared)
             return CommandResult(history.task, head.version)
         raise unavailable("The task is very busy just now.", retry_after_seconds=1)
+
+    async def _prepare(
+        self, history: History, command_id: CommandId, wanted: Sequence[AttachmentRequest]
+    ) -> Sequence[PreparedAttachment]:
+        """Read the images that a message names; of one that is stored already, what it has.
+
+        Its uploads are gone then. Raises Refused (422) when one is not there.
+        """
+        known = await self._stored(history, command_id, wanted)
+        if known is not None:
+            return known
+        try:
+            return await self.attachments.prepare(history, wanted)
+        except Refused:
+            known = await self._stored(history, command_id, wanted)
+            if known is None:
+                raise
+            return known  # the same command, sent twice at once
+
+    async def _stored(
+        self, history: History, command_id: CommandId, wanted: Sequence[AttachmentRequest]
+    ) -> Sequence[PreparedAttachment] | None:
+        """Return what a command's event has of these images; None when there is no event."""
+        settled = (await self._recall.task(history)).task.settled.get(command_id)
+        if settled is None:
+            return None
+        return [PreparedAttachment(each, b"") for each in repeated(settled.fact, wanted)]
+
+
+def _wanted(request: CommandRequest) -> tuple[AttachmentRequest, ...]:
+    return request.attachments if isinstance(request, TaskRequest | InstructionRequest) else ()

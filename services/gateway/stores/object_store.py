@@ -1,6 +1,6 @@
 """The gateway's objects: what fails in the bucket is refused as callers of the API see it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 from events.protocol.broker import OBJECT_STORE_UNREACHABLE
@@ -28,6 +28,16 @@ class Storage:
         with _refusals():
             stored = await self._bucket.open(key)
         return StoredObject(stored.size_bytes, _content(stored))
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """List the keys that begin with `prefix`."""
+        with _refusals():
+            return await self._bucket.keys(prefix)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; it is no error when one is gone."""
+        with _refusals():
+            await self._bucket.delete(keys)
 
     async def check(self) -> None:
         """Ask for the bucket. Raises Refused (503)."""

@@ -18,7 +18,7 @@ from events import (
     TaskInstructed,
 )
 from events.protocol.quarantine import Broken, attempt
-from services.gateway.tasks.instructions import Instruction
+from services.gateway.tasks.messages.instructions import Instruction
 from services.gateway.tasks.task import Settled, Task
 from services.gateway.tasks.task import evolve as fold
 

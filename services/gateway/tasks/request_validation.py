@@ -22,6 +22,7 @@ from events.protocol.api.requests import (
 )
 from events.protocol.model_prices import undated
 from services.gateway.problems import invalid
+from services.gateway.tasks.messages.attachments import require_references
 from services.gateway.tasks.repository_url import Forge, locate
 from services.gateway.tasks.task import (
     AnswerApproval,
@@ -63,12 +64,14 @@ class SubmissionRules(msgspec.Struct, frozen=True):
 def to_command(request: CommandRequest, rules: SubmissionRules, now: datetime) -> Command:
     """Return the command that a request stands for; `now` is when it is made.
 
+    Its attachments are added by whoever reads them.
     Raises Refused: 422 with pointers for a value that is not allowed.
     """
     match request:
         case TaskRequest():
             return _submission(request, rules)
         case InstructionRequest():
+            require_references(request.attachments)
             return Instruct(_text(request.text, "/text"), request.mode)
         case InstructionEditRequest():
             return EditInstruction(request.instruction, _text(request.text, "/text"))
@@ -99,6 +102,7 @@ def to_command(request: CommandRequest, rules: SubmissionRules, now: datetime) -
 
 def _submission(request: TaskRequest, rules: SubmissionRules) -> Submit:
     prompt = _text(request.prompt, "/prompt")
+    require_references(request.attachments)
     place = locate(request.repository.url, rules.forges)
     if request.model and not _MODEL.fullmatch(request.model):
         raise invalid("model_refused", "/model", "This is not a model's name.")

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
+    Attachment,
     BudgetRaised,
     CallId,
     CommandId,
@@ -40,9 +41,10 @@ from events import (
     WorkspacePrepared,
 )
 from services.gateway.problems import not_found, refused
-from services.gateway.tasks import approvals, instructions
+from services.gateway.tasks import approvals
 from services.gateway.tasks.approvals import Approval
-from services.gateway.tasks.instructions import Instruction
+from services.gateway.tasks.messages import attachments, instructions
+from services.gateway.tasks.messages.instructions import Instruction
 from services.gateway.tasks.task_commands import (
     AnswerApproval,
     AnswerQuestion,
@@ -126,6 +128,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     questions: Mapping[RequestId, Answer | None] = MappingProxyType({})
     approvals: Mapping[RequestId, Approval] = MappingProxyType({})
     instructions: Mapping[int, Instruction] = MappingProxyType({})
+    attachments: Mapping[str, Attachment] = MappingProxyType({})
     settled: Mapping[CommandId, Settled] = MappingProxyType({})
     is_quarantined: bool = False
 
@@ -161,6 +164,9 @@ def evolve(task: Task, recorded: Recorded) -> Task:
     if isinstance(recorded.event, GatewayEvent):
         settled = Settled(recorded.version, recorded.event)
         commands = {**task.settled, CommandId(recorded.cause): settled}
+        if new := attachments.attachments_of(recorded.event):
+            known = {**task.attachments, **{each.id: each for each in new}}
+            task = replace(task, attachments=MappingProxyType(known))
         return _said(replace(task, settled=MappingProxyType(commands)), recorded, recorded.event)
     match recorded.event:
         case QuestionAsked(request=request, call=call):
@@ -179,7 +185,7 @@ def evolve(task: Task, recorded: Recorded) -> Task:
         case TaskFailed() | TaskAbandoned():
             return _ended(task, "failed")
         case TaskErased():
-            return replace(task, end="erased")
+            return replace(task, end="erased", attachments=MappingProxyType({}))
         case _:
             return task
 
@@ -239,6 +245,7 @@ def decide(command: Command, task: Task, *, cause: CommandId) -> Decision:
     if isinstance(command, Submit):
         if task.version:
             raise _reused(task.version)
+        attachments.require_capacity((), command.attachments)
         return Decision((fact_of(command),))
     if not task.version or task.end == "erased":
         raise not_found()
@@ -248,6 +255,7 @@ def decide(command: Command, task: Task, *, cause: CommandId) -> Decision:
 def _decide(command: Said, task: Task) -> Decision:
     match command:
         case Instruct():
+            attachments.require_capacity(task.attachments.values(), command.attachments)
             return Decision((fact_of(command),))
         case EditInstruction(instruction):
             instructions.require_editable(task.instructions, instruction)

@@ -7,6 +7,7 @@ import msgspec
 
 from events import (
     ApprovalAnswered,
+    Attachment,
     Budget,
     BudgetRaised,
     GatewayEvent,
@@ -41,6 +42,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget = Budget()
     policy: Policy = "never"
     has_default_budget: bool = False
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Instruct(msgspec.Struct, frozen=True):
@@ -48,6 +50,7 @@ class Instruct(msgspec.Struct, frozen=True):
 
     text: str
     mode: InstructionMode = "steer"
+    attachments: tuple[Attachment, ...] = ()
 
 
 class EditInstruction(msgspec.Struct, frozen=True):
@@ -128,9 +131,10 @@ def fact_of(command: Command) -> GatewayEvent:
                 effort=command.effort,
                 budget=command.budget,
                 policy=command.policy,
+                attachments=command.attachments,
             )
-        case Instruct(text, mode):
-            return TaskInstructed(text=text, mode=mode)
+        case Instruct(text, mode, attachments):
+            return TaskInstructed(text=text, mode=mode, attachments=attachments)
         case EditInstruction(instruction, text):
             return InstructionEdited(instruction=instruction, text=text)
         case WithdrawInstruction(instruction):

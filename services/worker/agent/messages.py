@@ -4,10 +4,11 @@ What was sent once is never changed, only added to: thinking blocks are bound to
 them. Source of the shapes: Anthropic's "Messages API".
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 from events import (
+    Attachment,
     AttemptStarted,
     Block,
     CallId,
@@ -29,6 +30,9 @@ from services.worker.agent.text.left_out import left_out_lines
 from services.worker.agent.tool_calls import WHOLE, calls_of, is_call, text_of, wants_more
 
 Message = dict[str, Any]
+
+ATTACHED: Final = "attached"
+"""The source of an image that stands in the object store: its content is filled in later."""
 
 _NEW_MACHINE: Final = (
     "A new machine has taken this task over. Shell state, background processes and files that are "
@@ -72,6 +76,25 @@ _PROMPT: Final = 0
 _NOT_RUN: Final = "Not run: the reply was cut before it was complete."
 
 
+class _Instruction(NamedTuple):
+    """A prompt, an instruction or a notice, with its images."""
+
+    text: str
+    images: Sequence[Attachment] = ()
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the images, and the text after them: the model reads best in this order."""
+        for image in self.images:
+            source = {
+                "type": ATTACHED,
+                "media_type": image.media_type,
+                "key": image.key,
+                "sha256": image.sha256,
+            }
+            yield {"type": "image", "source": source}
+        yield {"type": "text", "text": self.text}
+
+
 class _Conversation:
     """The messages so far, and what waits for the next of them: instructions by their versions."""
 
@@ -80,21 +103,22 @@ class _Conversation:
         self.results: dict[CallId, Block] = {}
         self.notices: list[str] = []
         self.undone: list[UndoneCall] = []
-        self.steers: dict[int, str] = {}
-        self.queued: dict[int, str] = {}
+        self.steers: dict[int, _Instruction] = {}
+        self.queued: dict[int, _Instruction] = {}
         self.nudge = ""
 
     def add_event(self, recorded: Recorded, state: AgentState) -> None:
         """Add an event; `state` is where the task stood before it."""
         match recorded.event:
-            case TaskSubmitted(prompt=text):
-                self.steers[_PROMPT] = text
-            case TaskInstructed(text=text, mode=mode):
-                (self.steers if mode == "steer" else self.queued)[recorded.version] = text
+            case TaskSubmitted(prompt=text, attachments=images):
+                self.steers[_PROMPT] = _Instruction(text, images)
+            case TaskInstructed(text=text, mode=mode, attachments=images):
+                waiting = self.steers if mode == "steer" else self.queued
+                waiting[recorded.version] = _Instruction(text, images)
             case InstructionEdited(instruction=instruction, text=text):
                 for waiting in (self.steers, self.queued):
                     if instruction in waiting:
-                        waiting[instruction] = text
+                        waiting[instruction] = waiting[instruction]._replace(text=text)
             case InstructionWithdrawn(instruction=instruction):
                 self.steers.pop(instruction, None)
                 self.queued.pop(instruction, None)
@@ -121,8 +145,8 @@ class _Conversation:
     def add_user_message(self, *, with_queued: bool) -> None:
         """Add what waits to the user's message: results first, then what people said."""
         queued = self.queued.values() if with_queued else ()
-        said = [*self.steers.values(), *queued, *self.notices]
-        content = [*self._owed_results(), *({"type": "text", "text": text} for text in said)]
+        said = [*self.steers.values(), *queued, *map(_Instruction, self.notices)]
+        content = [*self._owed_results(), *(block for each in said for block in each.blocks())]
         if self.nudge and not said:
             content.append({"type": "text", "text": self.nudge})
         self.results, self.notices, self.steers, self.undone = {}, [], {}, []
@@ -157,7 +181,8 @@ def build_messages(history: Iterable[Recorded]) -> list[Message]:
     """Make the messages of the request that the history's last `model.requested` announces.
 
     What was said after it waits for the next one. The blocks of every reply must be in its event
-    (fetched back from the object store when they were too long for it).
+    (fetched back from the object store when they were too long for it). Of images there are only
+    references.
     """
     conversation, state = _Conversation(), AgentState(attempt=Attempt(number=0))
     for recorded in history:

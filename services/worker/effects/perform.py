@@ -49,6 +49,7 @@ from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.agent.tool_calls import Call, calls_of, with_own_ids
 from services.worker.effects.approval_request import approval_request, push_approval_request
+from services.worker.effects.images import Images
 from services.worker.effects.live_output import LiveOutput
 from services.worker.ports import (
     Blobs,
@@ -93,6 +94,7 @@ class WorkerContext(NamedTuple):
     forge: Forge
     instruction_files: InstructionFiles
     live: LiveOutput
+    images: Images
     clock: Clock
     redactor: Redactor = Redactor()
 
@@ -169,7 +171,7 @@ async def _ask_model(
         model=step.model,
         effort=step.effort,
         system=system_blocks(await context.instruction_files.read(commit)),
-        messages=conversation,
+        messages=await context.images.fill(conversation),
         tools=specs(),
         user=state.position.task,
     )

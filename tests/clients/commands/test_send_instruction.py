@@ -11,6 +11,7 @@ import pytest
 from clients.cli.stream.outbox import Outbox
 from tests.clients.errand_process import ME, TASK, errand
 from tests.kit.build.api_answers import answer, nak, problem, refusal, task_state, welcome
+from tests.kit.build.images import png
 from tests.kit.fakes.scripted_gateway import ScriptedGateway, Visitor, scripted_gateway
 
 NO_QUESTION = answer(task_state())
@@ -185,6 +186,19 @@ async def test_an_instruction_that_waits_is_edited_and_withdrawn(tmp_path: Path)
         ("withdraw_instruction", TASK, {"instruction": 4}),
         ("withdraw_instruction", TASK, {"instruction": 3}),
     ]
+
+
+async def test_nothing_is_sent_when_its_image_is_not_taken(tmp_path: Path) -> None:
+    ears = Ears()
+    page = tmp_path / "page.png"
+    page.write_bytes(png())
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, NO_QUESTION]
+        ended = await typed(tmp_path, "say", TASK, "x", "--image", str(page), gateway=gateway)
+
+    assert ended.returncode == 1
+    assert "page.png was not uploaded, and nothing was sent" in ended.stderr
+    assert ears.said == []
 
 
 async def test_what_is_refused_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.gateway.kit.full_task import OUTPUT_VERSION, a_full_task, a_furnished_world, belongings
 from tests.gateway.kit.histories import projected
 from tests.gateway.kit.schemas import fitting
+from tests.kit.build.images import png
 
 PROMPT = "a prompt that only ada may read"
 SECRET = {"provider": "anthropic", "text": "sk-ant-a-key-that-is-adas-alone"}
@@ -44,6 +45,12 @@ async def asked(client, method, path, operation, document):
         json=fitting(body["schema"], document) if body else None,
         headers={"Idempotency-Key": str(uuid4())},
     )
+
+
+async def an_upload(person):
+    headers = {"Content-Type": "image/png"}
+    answer = await person.http.post("/v1/attachments", content=png(), headers=headers)
+    return answer.json()["id"]
 
 
 class Belongings:
@@ -87,6 +94,7 @@ async def test_what_is_anothers_is_not_there_whatever_the_route(world, servers, 
             "name": "page.html",
             "version": OUTPUT_VERSION,
             "instruction": 1,
+            "attachment": await an_upload(ada),
             **await belongings(ada),
         }
     )

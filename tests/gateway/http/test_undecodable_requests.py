@@ -92,7 +92,7 @@ async def test_a_body_that_is_not_utf8_is_a_plain_400_on_every_route(world, capl
     document = (await ada.http.get("/docs/openapi.json")).json()
     tried = 0
     for method, path, operation in operations(document):
-        if method == "GET":
+        if method == "GET" or "image/png" in operation.get("requestBody", {}).get("content", {}):
             continue
         for body in bodies_of(operation, document):
             for client in (ada.http, nobody):

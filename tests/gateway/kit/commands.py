@@ -11,6 +11,7 @@ from services.gateway.tasks.access import Principal
 from services.gateway.tasks.commands import decode_frame, parse_command_id
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.request_validation import SubmissionRules
+from tests.gateway.kit.memory_bucket import MemoryBucket, attachments_in
 from tests.gateway.kit.scenario import NOON
 from tests.kit.fakes.in_memory_log import InMemoryLog
 
@@ -53,7 +54,13 @@ class CommandHarness:
     def restarted(self):
         draft_factory = DraftFactory(lambda: NOON)
         recall = TaskCache(self.log, lambda: NOON)
-        return CommandHandler(self.log, recall=recall, rules=RULES, draft_factory=draft_factory)
+        return CommandHandler(
+            self.log,
+            recall=recall,
+            attachments=attachments_in(MemoryBucket(), recall, lambda: NOON),
+            rules=RULES,
+            draft_factory=draft_factory,
+        )
 
     async def submit(self, command_id=ONE, principal=ADA):
         return await self._perform(None, principal, command_id, request_for("submit", **SUBMISSION))

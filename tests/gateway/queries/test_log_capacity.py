@@ -12,6 +12,7 @@ from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
 from tests.gateway.kit.commands import ADA, ONE, RULES, THREE, TWO, CommandHarness
+from tests.gateway.kit.memory_bucket import MemoryBucket, attachments_in
 from tests.gateway.kit.scenario import NOON
 
 
@@ -76,9 +77,11 @@ async def test_a_log_that_does_not_answer_is_unavailable():
 
 async def test_a_full_log_takes_no_new_task_and_everything_else():
     harness, size, clock = CommandHarness(), GrowingLog(1), Clock()
+    recall = TaskCache(harness.log, clock)
     harness.commands = CommandHandler(
         harness.log,
-        recall=TaskCache(harness.log, clock),
+        recall=recall,
+        attachments=attachments_in(MemoryBucket(), recall, clock),
         rules=RULES,
         draft_factory=DraftFactory(clock),
         room=LogCapacity(size, capacity_bytes=100, clock=clock),

@@ -11,6 +11,7 @@ from infra.log.event_log import Conflict
 from infra.runtime.clock import DraftFactory
 from services.worker.agent.failures.model_errors import ModelError
 from services.worker.agent.state import Attempt
+from services.worker.effects.images import Images
 from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.perform import WorkerContext
 from services.worker.effects.task_history import TaskHistory
@@ -232,6 +233,7 @@ class Bench:
             forge=self.forge,
             instruction_files=InstructionFiles(self.sandbox),
             live=LiveOutput(HISTORY.task, self.say),
+            images=Images(self.blobs),
             clock=self.clock,
         )
 

@@ -164,10 +164,17 @@ export interface InstructionChangeRequest {
   readonly text: string;
 }
 
+/** An uploaded image (`POST /v1/attachments`), and the name it is shown with. */
+export interface AttachmentRequest {
+  readonly id: string;
+  readonly name?: string;
+}
+
 /** An instruction: before the next model call (steer), or after the work (queue). */
 export interface InstructionRequest {
   readonly text: string;
   readonly mode?: InstructionMode;
+  readonly attachments?: ReadonlyArray<AttachmentRequest>;
 }
 
 /** Stop what runs now. */
@@ -747,6 +754,7 @@ export interface TaskRequest {
   readonly effort?: Effort;
   readonly budget?: BudgetRequest;
   readonly policy?: Policy;
+  readonly attachments?: ReadonlyArray<AttachmentRequest>;
 }
 
 /** The cost of one reply of the model, in tokens and millionths of a US dollar. */
@@ -773,6 +781,17 @@ export interface TaskUsage {
 /** For one entry to the stream, where no header can be sent. */
 export interface Ticket {
   readonly ticket: string;
+  readonly expires_at: string;
+}
+
+/** An image that waits for the message it goes with, until `expires_at`. */
+export interface UploadedAttachment {
+  readonly id: string;
+  readonly media_type: string;
+  readonly size_bytes: number;
+  readonly sha256: string;
+  readonly width: number;
+  readonly height: number;
   readonly expires_at: string;
 }
 

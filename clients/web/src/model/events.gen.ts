@@ -32,6 +32,16 @@ export interface Budget {
   readonly wall_seconds?: number;
 }
 
+/** An image that goes with a prompt or an instruction; its bytes are in the object store. */
+export interface Attachment {
+  readonly id: string;
+  readonly media_type: string;
+  readonly size_bytes: number;
+  readonly sha256: string;
+  readonly key: string;
+  readonly name?: string;
+}
+
 /** A person asked for work. Always version 1 of its history. */
 export interface TaskSubmitted {
   readonly type: "task.submitted";
@@ -42,6 +52,7 @@ export interface TaskSubmitted {
   readonly effort?: string;
   readonly budget?: Budget;
   readonly policy?: Policy;
+  readonly attachments?: ReadonlyArray<Attachment>;
 }
 
 /** A person said more: before the next model call (steer), or after the work (queue). */
@@ -49,6 +60,7 @@ export interface TaskInstructed {
   readonly type: "task.instructed";
   readonly text: string;
   readonly mode?: InstructionMode;
+  readonly attachments?: ReadonlyArray<Attachment>;
 }
 
 /** A person changed an instruction that the agent had not taken up. */

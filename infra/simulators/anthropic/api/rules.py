@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from infra.simulators.anthropic.api.errors import Refused, invalid
+from infra.simulators.anthropic.api.images import check_images
 from infra.simulators.anthropic.api.models import Model
 from infra.simulators.anthropic.api.request import (
     AssistantMessage,
@@ -60,6 +61,7 @@ def check_prompt(prompt: Prompt, model: Model) -> None:
     _check_options(prompt, model)
     _check_tools(prompt.tools or [])
     _check_messages(prompt)
+    check_images(prompt)
     _check_pairs(prompt)
 
 

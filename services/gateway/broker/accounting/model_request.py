@@ -63,6 +63,7 @@ class UnsupportedCall(Exception):
 
 class _Source(msgspec.Struct, frozen=True):
     type: str = ""
+    data: Any = None
 
 
 class _Cached(msgspec.Struct, frozen=True):
@@ -266,7 +267,7 @@ def _blocks(content: object) -> Iterator[_Block]:
 
 
 def _compressed(blocks: Sequence[_Block]) -> int:
-    """Return the tokens that images and documents may count beyond their bytes."""
+    """Return the tokens of images and documents, less the bytes that stand for images."""
     tokens = 0
     for block in blocks:
         if block.type not in _BLOCKS:
@@ -278,5 +279,13 @@ def _compressed(blocks: Sequence[_Block]) -> int:
         if block.source.type not in _SOURCES:
             kind = block.source.type[:50]
             raise UnsupportedCall(f"The broker does not pass sources of type {kind!r} on.")
-        tokens += _IMAGE_TOKENS if block.type == "image" else MAX_PROMPT_TOKENS
+        if block.type == "image":
+            tokens += _IMAGE_TOKENS - _encoded_bytes(block.source)
+        else:
+            tokens += MAX_PROMPT_TOKENS
     return tokens
+
+
+def _encoded_bytes(source: _Source) -> int:
+    """Return the length of an image in base64: it counts by its pixels, not by its bytes."""
+    return len(source.data) if source.type == "base64" and isinstance(source.data, str) else 0

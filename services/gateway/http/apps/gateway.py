@@ -17,6 +17,7 @@ from services.gateway.http.request_checks import MAX_BODY_BYTES
 from services.gateway.http.request_guards import RequestGuards, rate_limited_principal
 from services.gateway.http.routes import health, operator, server_info
 from services.gateway.http.routes.account import (
+    attachments,
     budgets,
     devices,
     members,
@@ -59,6 +60,7 @@ def make_app(context: GatewayContext) -> Litestar:
             *artifacts.ROUTES,
             *changes.ROUTES,
             *approvals.ROUTES,
+            *attachments.ROUTES,
             *usage.ROUTES,
             *shares.ROUTES,
             *sessions.ROUTES,

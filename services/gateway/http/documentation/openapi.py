@@ -14,6 +14,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from events.protocol.problem import MEDIA_TYPE, Problem
+from services.gateway.http.request_checks import TAKES
 from services.gateway.problems import problem
 
 Json = dict[str, Any]
@@ -36,8 +37,8 @@ _SAID: Final[Mapping[int, tuple[str, str]]] = {
     404: ("not_found", "Not there, or not yours."),
     409: ("conflict", "Overtaken by what happened meanwhile."),
     410: ("position_lost", "The history has no such place. `Link` leads to what to read instead."),
-    413: ("body_too_large", "More than 256 KiB."),
-    415: ("unsupported_media_type", "Not JSON."),
+    413: ("body_too_large", "Longer than this route takes."),
+    415: ("unsupported_media_type", "Not of a media type that this route takes."),
     416: ("range_not_satisfiable", "There are no such bytes."),
     422: ("invalid_request", "A value is not allowed; `errors` point at it."),
     429: ("too_many_requests", "Too often. `Retry-After` tells when to go on."),
@@ -75,6 +76,11 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
         if parameter["name"] == "Idempotency-Key":
             parameter["required"] = True
     taken = handler.parsed_fn_signature.parameters.get("data")
+    if media_types := handler.opt.get(TAKES):
+        operation["requestBody"] = {
+            "required": True,
+            "content": {kind: {"schema": {}} for kind in media_types},
+        }
     if "requestBody" in operation and taken is not None:
         operation["requestBody"]["required"] = not taken.is_optional
     if _is_open(handler):

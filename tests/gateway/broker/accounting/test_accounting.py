@@ -74,6 +74,8 @@ def test_a_prompt_has_no_more_tokens_than_bytes_and_what_is_added():
     image = {"type": "image", "source": {"type": "base64", "data": "aa"}}
     more = body(messages=[{"role": "user", "content": [image, image]}])
     assert read(more).prompt_tokens > 10_000
+    large = {"type": "image", "source": {"type": "base64", "data": "a" * 4_000_000}}
+    assert read(body(messages=[{"role": "user", "content": [large]}])).prompt_tokens < 10_000
     document = {"type": "document", "source": {"type": "base64", "data": "aa"}}
     whole = body(messages=[{"role": "user", "content": [document]}])
     assert read(whole).prompt_tokens == MAX_PROMPT_TOKENS

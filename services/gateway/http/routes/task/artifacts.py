@@ -1,7 +1,7 @@
 """List a task's artifacts: artifacts by name, and the diff of its work."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,9 +9,11 @@ from litestar import Response, get
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from events import TaskId
+from events import Blob, History, TaskId
 from events.protocol.api.tasks import ArtifactList
 from infra.log.event_log import Unavailable
+from infra.stores.image_header import IMAGE_TYPES
+from infra.stores.object_keys import served_media_type
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import Context, CurrentPrincipal
 from services.gateway.http.routes.task.event_content import UNTRUSTED
@@ -56,6 +58,22 @@ async def get_artifact(
         if kept.artifact.name == wanted:
             return await _sent(context, kept, {"Content-Disposition": "attachment"})
     raise not_found("artifact")
+
+
+@get(
+    "/v1/tasks/{task:str}/attachments/{attachment:str}",
+    tags=["attachments"],
+    summary="Get an attachment",
+    opt={"content": {kind: {} for kind in IMAGE_TYPES}, "answers": (409,)},
+)
+async def get_attachment(
+    context: Context, principal: CurrentPrincipal, task: FromPath[str], attachment: FromPath[str]
+) -> Response[Any]:
+    """Send an image that goes with the task's prompt or with an instruction."""
+    history = await _own_history(context, principal, task)
+    known = await context.tasks.attachments.find(history, attachment)
+    blob = Blob(known.key, known.size_bytes, known.sha256)
+    return await _send_object(context, blob, served_media_type(known.media_type))
 
 
 @get(
@@ -106,19 +124,23 @@ async def _newest_diff(context: GatewayContext, principal: Principal, task: str)
 
 
 async def _sent(context: GatewayContext, kept: StoredArtifact, headers: dict[str, str]) -> Stream:
+    return await _send_object(context, kept.blob, kept.artifact.media_type, headers)
+
+
+async def _send_object(
+    context: GatewayContext, blob: Blob, media_type: str, headers: Mapping[str, str] | None = None
+) -> Stream:
     return Stream(
-        await open_verified(context.tasks.storage, kept.blob),
-        media_type=kept.artifact.media_type,
-        headers={**UNTRUSTED, **headers, "Content-Length": str(kept.blob.size_bytes)},
+        await open_verified(context.tasks.storage, blob),
+        media_type=media_type,
+        headers={**UNTRUSTED, **(headers or {}), "Content-Length": str(blob.size_bytes)},
     )
 
 
 async def _kept(
     context: GatewayContext, principal: Principal, task: str
 ) -> Sequence[StoredArtifact]:
-    history = history_for(principal, task)
-    if not await context.accounts.people.allowed(principal, TaskId(task)):
-        raise not_found()
+    history = await _own_history(context, principal, task)
     try:
         stored = await context.tasks.artifacts.get(history)
     except Unavailable:
@@ -126,4 +148,12 @@ async def _kept(
     return list(stored.state.values())
 
 
-ROUTES = [list_artifacts, get_artifact, get_diff, get_files]
+async def _own_history(context: GatewayContext, principal: Principal, task: str) -> History:
+    """Return the history of a task of the caller's account. Raises Refused (404)."""
+    history = history_for(principal, task)
+    if not await context.accounts.people.allowed(principal, TaskId(task)):
+        raise not_found()
+    return history
+
+
+ROUTES = [list_artifacts, get_artifact, get_attachment, get_diff, get_files]

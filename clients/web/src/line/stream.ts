@@ -204,8 +204,7 @@ export function createStream(parts: StreamParts): Stream {
       void connect();
     },
     stop() {
-      isRunning = false;
-      abandon();
+      halt("You are signed out.");
     },
     send(frame) {
       if (isWelcome) write(frame);

@@ -216,18 +216,6 @@ async def test_the_api_is_described_without_anything_from_elsewhere(world):
     assert any(p["name"] == "Idempotency-Key" for p in submit["parameters"])
 
 
-async def test_the_pair_page_allows_its_own_script_and_no_other(world):
-    nobody = await world.client()
-    page = await nobody.get("/pair")
-    policy = page.headers["content-security-policy"]
-    assert page.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in policy
-    assert "'unsafe" not in policy
-    assert "sha256-" in policy
-    for word in ("http://", "https://", "innerHTML", "insertAdjacentHTML", "eval("):
-        assert word not in page.text, word
-
-
 async def test_a_task_that_finished_is_seen_finished(ada, world):
     task = await ada.submit()
     version = await world.append(

@@ -81,7 +81,7 @@ async def test_what_programs_ask_for_is_not_the_app(web):
 def test_no_route_of_the_api_is_hidden_behind_the_app():
     app = make_app(SimpleNamespace(public_url="http://x", allowed_origins=()))
     hidden = [route.path for route in app.routes if not is_route(route.path)]
-    assert sorted(hidden) == ["/pair", "/sign-in/mail"]
+    assert hidden == []
 
 
 async def test_hashed_files_are_kept_for_ever_and_the_rest_is_checked_each_time(web):
@@ -213,12 +213,11 @@ async def test_without_a_build_a_page_says_how_to_make_one_and_then_it_is_found(
     folder = tmp_path / "dist"
     async with a_world(servers, fresh_database, web_app_folder=str(folder)) as world:
         web = await world.client()
-        for path in ("/", "/t/task_abc"):
+        for path in ("/", "/t/task_abc", "/pair", "/sign-in/mail"):
             told = await web.get(path, headers=AS_A_PAGE)
             assert told.status_code == 503
             assert "make web" in told.text
             assert told.headers["cache-control"] == "no-store"
-        assert (await web.get("/pair", headers=AS_A_PAGE)).status_code == 200
         build(folder)
         assert (await web.get("/", headers=AS_A_PAGE)).text == INDEX
         (folder / "index.html").write_text("a newer build")

@@ -37,7 +37,6 @@ from services.gateway.http.routes.task import (
     time_travel,
     usage,
 )
-from services.gateway.http.routes.web_pages import pair_page
 from services.gateway.http.serving.readiness import Readiness
 
 
@@ -72,7 +71,6 @@ def make_app(context: GatewayContext) -> Litestar:
             *sign_in.ROUTES,
             *server_info.ROUTES,
             *health.ROUTES,
-            pair_page(context.public_url),
         ],
         dependencies={
             "context": Provide(gateway_context, sync_to_thread=False),

@@ -26,7 +26,6 @@ from services.gateway.http.browser.web_app_files import (
 from services.gateway.http.response_middleware import STRICT_TRANSPORT, accepted, matches_tag
 
 _ROUTES: Final = ("/v1", "/docs", "/health", "/broker", CALLBACK)
-_PAGES_WITHOUT_BUILD: Final = ("/pair", "/sign-in/mail")
 _ASSETS: Final = ("/assets/", "/icons/")
 _FOREVER: Final = "public, max-age=31536000, immutable"  # the name has the content's hash in it
 _CHECKED_EACH_TIME: Final = "no-cache"
@@ -59,7 +58,7 @@ class WebApp:
         found = build.get(INDEX if is_page or path == "/" else path)
         if found is not None:
             await self._answer(scope, send, found, asked)
-        elif build is NOT_BUILT and is_page and path not in _PAGES_WITHOUT_BUILD:
+        elif build is NOT_BUILT and is_page:
             await _answer_not_built(scope, send)
         else:
             await self._routes(scope, receive, send)

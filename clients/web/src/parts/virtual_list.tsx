@@ -119,7 +119,7 @@ function useEndKept(list: List, scroller: RefObject<HTMLDivElement | null>): voi
   useEffect(() => {
     const shown = scroller.current!;
     const look = () => {
-      wasAtEnd.current = list.isAtEnd();
+      wasAtEnd.current = isAtEndOf(list);
     };
     const observer = new ResizeObserver(() => {
       if (wasAtEnd.current) list.scrollToEnd();
@@ -133,9 +133,15 @@ function useEndKept(list: List, scroller: RefObject<HTMLDivElement | null>): voi
   }, []);
 }
 
+/** From what is known: to ask the browser would make it lay out the page at each step of a scroll. */
+function isAtEndOf(list: List): boolean {
+  const end = (list.scrollOffset ?? 0) + (list.scrollRect?.height ?? 0);
+  return list.getTotalSize() - end <= PINNED_PX;
+}
+
 function useVisible<T>(list: List, { onVisible, onNearStart }: VirtualListProps<T>): void {
   const range = list.range;
-  const isAtEnd = list.isAtEnd();
+  const isAtEnd = isAtEndOf(list);
   const first = range?.startIndex ?? 0;
   const last = range?.endIndex ?? -1;
   useEffect(() => {

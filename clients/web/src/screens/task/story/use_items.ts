@@ -10,10 +10,13 @@ import { useStory } from "./story_context.ts";
 export function useItems({ view, story }: OpenTask): readonly ListItem[] {
   const { commands, inbox } = useApp();
   const { opened } = useStory();
-  const seen = useMemo(() => seenAtFirst(view.firstUnseen, inbox.seen.peek().get(view.id)), [view]);
+  const cursor = useMemo(() => inbox.seen.peek().get(view.id) ?? 0, [view]);
   const rows = useComputed(() => {
-    const items = foldStory(story.value, { seen, unfolded: opened.value });
-    return view.firstUnseen > 1 ? items : items.filter((item) => item.kind !== "divider");
+    const whole = story.value;
+    const unseen = view.firstUnseen; // known once all is here
+    const seen = unseen > 0 ? unseen - 1 : cursor;
+    const items = foldStory(whole, { seen, unfolded: opened.value });
+    return unseen > 1 ? items : items.filter((item) => item.kind !== "divider");
   });
   return useComputed(() =>
     listItems({
@@ -24,9 +27,4 @@ export function useItems({ view, story }: OpenTask): readonly ListItem[] {
       through: view.through.value,
     }),
   ).value;
-}
-
-/** Up to where all was seen when the task was opened: what ends while somebody looks stays open. */
-function seenAtFirst(firstUnseen: number, cursor = 0): number {
-  return firstUnseen > 0 ? firstUnseen - 1 : cursor;
 }

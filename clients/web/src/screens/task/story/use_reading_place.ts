@@ -18,10 +18,8 @@ const left = new Map<string, number>();
 export function useReadingStart(task: OpenTask, input: StartInput): number {
   const { items, version } = input;
   const { view } = task;
-  const wanted = useMemo(
-    () => version || (view.firstUnseen > 1 ? view.firstUnseen : (left.get(view.id) ?? 0)),
-    [view, version],
-  );
+  const place = useMemo(() => left.get(view.id) ?? 0, [view]);
+  const wanted = version || (view.firstUnseen > 1 ? view.firstUnseen : place);
   const start = indexOf(items, wanted);
   useReach(task, wanted);
   useJumps(input, start);

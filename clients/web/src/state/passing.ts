@@ -31,15 +31,23 @@ export interface PassingBlocks {
 
 export function createPassing(frames: Frames): PassingBlocks {
   const blocks = signal<ReadonlyMap<string, Block>>(new Map());
+  let lastTurn = 0;
+  const endedCalls = new Set<string>();
 
-  function drop(isOver: (block: Block) => boolean): void {
-    const left = [...blocks.peek()].filter(([, block]) => !isOver(block));
+  /** A piece may come after the event that has the whole of its block. */
+  function isOver(block: string): boolean {
+    return endedCalls.has(block) || (turnOf(block) > 0 && turnOf(block) <= lastTurn);
+  }
+
+  function drop(isEnded: (block: Block) => boolean): void {
+    const left = [...blocks.peek()].filter(([, block]) => !isEnded(block));
     if (left.length !== blocks.peek().size) blocks.value = new Map(left);
   }
 
   return {
     blocks,
     add(piece) {
+      if (isOver(piece.block)) return;
       let block = blocks.peek().get(piece.block);
       if (block === undefined) {
         block = newBlock(piece);
@@ -51,10 +59,12 @@ export function createPassing(frames: Frames): PassingBlocks {
     endedBy(event) {
       switch (event.type) {
         case "model.replied":
+          lastTurn = Math.max(lastTurn, event.turn);
           drop((block) => block.block.startsWith(`${event.turn}.`));
           return;
         case "tool.completed":
         case "tool.interrupted":
+          endedCalls.add(event.call);
           drop((block) => block.block === event.call);
           return;
         case "model.failed":
@@ -70,6 +80,11 @@ export function createPassing(frames: Frames): PassingBlocks {
       }
     },
   };
+}
+
+/** The turn of a block of a reply (`7.0`); 0 for the output of a call. */
+function turnOf(block: string): number {
+  return Number(/^(\d+)\./.exec(block)?.[1] ?? 0);
 }
 
 function newBlock({ block, kind }: Ephemeral): Block {

@@ -32,7 +32,7 @@ export function ApprovalActions({ task, row, end }: ApprovalActionsProps) {
     <div class="ask-actions">
       {!end.isArmed && (
         <p id={hint} class="ask-hint soft small">
-          <span>Read to the end; then you can allow it.</span>
+          <span>Read to the end first.</span>
           <Button look="quiet" onPress={end.showEnd}>
             Show the end
           </Button>

@@ -15,8 +15,17 @@ const NAMES: Readonly<Partial<Record<Spender, string>>> = {
 const SHOWN: readonly Spender[] = ["machine", "model", "tools", "provider", "person"];
 const LEAST_SECONDS = 0.5;
 
-export function HonestClock({ task: { view } }: { task: OpenTask }) {
-  const { spent } = useComputed(() => taskClock(view.events.value)).value;
+interface HonestClockProps {
+  readonly task: OpenTask;
+  /** The last version that counts; left out: all. */
+  readonly until?: number;
+}
+
+export function HonestClock({ task: { view }, until }: HonestClockProps) {
+  const { spent } = useComputed(() => {
+    const events = view.events.value;
+    return taskClock(until === undefined ? events : events.filter((e) => e.version <= until));
+  }).value;
   const shown = SHOWN.filter((each) => spent[each] >= LEAST_SECONDS);
   if (shown.length === 0 || view.hasOlder.value) return null;
   return (

@@ -75,7 +75,7 @@ export function EndView({ row }: { row: EndRow }) {
       {row.summary !== "" && <Prose text={row.summary} />}
       {row.detail !== "" && <p class="wrap">{plain(row.detail)}</p>}
       {row.remedy !== "" && <p class="wrap soft">{plain(row.remedy)}</p>}
-      <HonestClock task={task} />
+      <HonestClock task={task} until={row.from} />
       <div class="story-end-steps">
         {row.ending === "finished" && pullRequest && (
           <OutLink to={pullRequest.url} class="button main">

@@ -18,11 +18,13 @@ import { createInbox } from "./inbox.ts";
 import { createPreferences } from "./preferences.ts";
 import { createPush } from "./push.ts";
 import { createRouter } from "./router.ts";
-import { createSession } from "./session.ts";
+import { createSession, OWNER_KEY } from "./session.ts";
 import { createTasks } from "./tasks.ts";
 import { createWriteQueue } from "./write_queue.ts";
 
 const TICKET_TIMEOUT_MS = 8000;
+/** Where the service worker keeps what another app shared. */
+const SHARED = "shared-with-errand";
 
 export function createApp(window: Window & typeof globalThis): App {
   const { document } = window;
@@ -107,10 +109,13 @@ export function createApp(window: Window & typeof globalThis): App {
     return { t: "vis", state, focus: "task" in route && state === "active" ? route.task : "" };
   }
 
-  async function wipe(): Promise<void> {
+  async function wipe(where: "window" | "device"): Promise<void> {
     stream.stop();
     for (const part of [tasks, inbox, commands, drafts]) part.clear();
-    writes.add(() => store.wipe());
+    if (where === "device") {
+      writes.add(() => store.wipe());
+      writes.add(async () => void (await window.caches?.delete(SHARED)));
+    }
     await writes.settled();
   }
 
@@ -133,6 +138,9 @@ export function createApp(window: Window & typeof globalThis): App {
     send(vis());
   });
   document.addEventListener("visibilitychange", () => send(vis()));
+  window.addEventListener("storage", ({ key }) => {
+    if (key === OWNER_KEY) void session.refresh(); // another window signed somebody out, or in
+  });
   start().catch((error: unknown) => window.reportError(error));
   const push = createPush(api);
   const preferences = createPreferences(storage);

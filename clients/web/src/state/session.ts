@@ -19,50 +19,87 @@ export interface Session {
 export interface SessionParts {
   readonly api: Api;
   readonly storage: () => Storage;
-  /** Forget everything that this device keeps of the person. */
-  readonly wipe: () => Promise<void>;
+  /** Forget what this window has of the person: with "device", also what the device keeps. */
+  readonly wipe: (where: "window" | "device") => Promise<void>;
   readonly deviceName: string;
 }
 
 const KEY = "errand.me";
+/** Whose work this device keeps: also after the session has ended. */
+export const OWNER_KEY = "errand.owner";
+/** A session that was signed out here, and the gateway has not heard of it yet. */
+const LEAVING_KEY = "errand.leaving";
 
 export function createSession({ api, storage, wipe, deviceName }: SessionParts): Session {
   const me = signal<Me | null | undefined>(readMe(storage));
+  let owner = me.peek()?.person ?? readText(storage, OWNER_KEY);
+  let leaving = readText(storage, LEAVING_KEY);
 
-  function know(found: Me | null): void {
-    me.value = found;
+  function keep(key: string, text: string): void {
     try {
-      if (found === null) storage().removeItem(KEY);
-      else storage().setItem(KEY, JSON.stringify(found));
+      if (text === "") storage().removeItem(key);
+      else storage().setItem(key, text);
     } catch {
       // out of reach, or full: the app does not start without a network then
     }
   }
 
-  async function forget(): Promise<void> {
-    know(null);
-    await wipe();
+  function know(found: Me | null): void {
+    me.value = found;
+    keep(KEY, found === null ? "" : JSON.stringify(found));
+  }
+
+  /** Let a person in; what is here of another one is neither shown to them nor sent for them. */
+  async function enter(found: Me): Promise<void> {
+    if (owner !== "" && owner !== found.person) {
+      const isWiped = readText(storage, OWNER_KEY) === found.person; // another window has done it
+      await wipe(isWiped ? "window" : "device");
+    }
+    owner = found.person;
+    keep(OWNER_KEY, owner);
+    know(found);
+  }
+
+  /** End the session that was signed out here. False: the gateway has still not heard of it. */
+  async function leave(): Promise<boolean> {
+    if (leaving === "") return true;
+    try {
+      await api.delete(`/v1/sessions/${encodeURIComponent(leaving)}`);
+    } catch (error) {
+      const status = error instanceof ProblemError ? error.problem.status : 0;
+      if (status !== 401 && status !== 404) return false;
+    }
+    leaving = "";
+    keep(LEAVING_KEY, "");
+    return true;
   }
 
   return {
     me,
     async signIn(code) {
+      await leave();
       const device = { name: deviceName, platform: "web" };
       const body = { code, device, transport: "cookie" };
-      const found = await api.post<Me>("/v1/sessions", body);
-      const last = me.peek();
-      if (last && last.person !== found.person) await wipe(); // another person's work is not shown
-      know(found);
+      await enter(await api.post<Me>("/v1/sessions", body));
+      leaving = "";
+      keep(LEAVING_KEY, "");
     },
     async signOut() {
-      const session = me.peek()?.session ?? "";
-      await forget();
-      // Offline the session stays at the gateway: the device's list can end it from elsewhere.
-      await api.delete(`/v1/sessions/${encodeURIComponent(session)}`).catch(() => {});
+      leaving = me.peek()?.session ?? "";
+      keep(LEAVING_KEY, leaving); // the cookie outlives a sign-out without a network
+      know(null);
+      await wipe("device");
+      owner = "";
+      keep(OWNER_KEY, "");
+      await leave();
     },
     async refresh() {
+      if (!(await leave())) {
+        me.value = null;
+        return;
+      }
       try {
-        know(await api.get<Me>("/v1/me"));
+        await enter(await api.get<Me>("/v1/me"));
       } catch (error) {
         const isSignedOut = error instanceof ProblemError && error.problem.status === 401;
         if (isSignedOut) know(null);
@@ -73,6 +110,14 @@ export function createSession({ api, storage, wipe, deviceName }: SessionParts):
       know(null);
     },
   };
+}
+
+function readText(storage: () => Storage, key: string): string {
+  try {
+    return storage().getItem(key) ?? "";
+  } catch {
+    return "";
+  }
 }
 
 /** Who was signed in when the app was last open: it starts without a network, too. */

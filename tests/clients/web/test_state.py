@@ -183,3 +183,30 @@ async def test_the_store_in_the_browser_does_what_every_store_does(chromium, sta
         )
     assert failed == [], json.dumps(failed, indent=2)
     assert (compiled_web_app() / "test" / "store" / "contract.js").exists()
+
+
+async def test_images_go_with_the_words_they_were_added_to(device, stack):
+    made = await repository(stack, "slugify")
+    event = await device.run(
+        """
+        const canvas = document.createElement("canvas");
+        const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+        const draft = app.drafts.get("/prompt");
+        await draft.ready;
+        draft.text.value = "The tests fail, fix it.";
+        draft.images.value = [{ id: "i1", name: "a.png", blob }];
+        const args = { prompt: draft.text.value, repository: { url: given } };
+        const id = app.commands.send("submit", "", args, { draft: draft.key });
+        if (draft.images.value.length > 0) throw new Error("the field still has the image");
+        const receipt = await until(() => {
+          const found = app.commands.receipts.value.get(id);
+          return found.state === "logged" && found;
+        });
+        const view = app.tasks.open(receipt.task);
+        await until(() => view.events.value.length > 0);
+        return view.events.value[0];
+        """,
+        made.url,
+    )
+    (attached,) = event["attachments"]
+    assert (attached["name"], attached["media_type"]) == ("a.png", "image/png")

@@ -77,3 +77,11 @@ export function answered(
 export function remove(outbox: Outbox, id: CommandId): Outbox {
   return { ...outbox, queue: outbox.queue.filter((each) => each.id !== id) };
 }
+
+/** Put a command in the place of the one with its id. */
+export function replace(outbox: Outbox, command: Command): Outbox {
+  return {
+    ...outbox,
+    queue: outbox.queue.map((each) => (each.id === command.id ? command : each)),
+  };
+}

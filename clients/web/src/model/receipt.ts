@@ -14,6 +14,8 @@ export interface Command<Op extends CommandOp = CommandOp> {
   readonly at: number;
   /** The draft this came from: it dies when the command is acknowledged. */
   readonly draft?: string;
+  /** Images of that draft are to be uploaded first. */
+  readonly hasImages?: true;
 }
 
 /** `at` is when it was kept, in Unix milliseconds; `loggedAt` as the event has it. */

@@ -14,12 +14,14 @@ import {
   next,
   type Outbox,
   remove,
+  replace,
   startOutbox,
 } from "../model/outbox.ts";
 import type { Command, CommandId, CommandOp, Receipt } from "../model/receipt.ts";
 import { receiptAfter } from "../model/receipt.ts";
 import type { Store } from "../store/store.ts";
 import type { DraftFeed } from "./drafts.ts";
+import { withImages } from "./images.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
 export interface SendOptions {
@@ -69,6 +71,7 @@ export function createCommands(parts: CommandParts): Commands & CommandFeed {
   const receipts = signal<ReadonlyMap<CommandId, Receipt>>(new Map());
   let outbox: Outbox = startOutbox([]);
   let recent: readonly StoredEvent[] = []; // an event may come before the answer
+  let preparing: CommandId | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function note(receipt: Receipt): void {
@@ -84,6 +87,11 @@ export function createCommands(parts: CommandParts): Commands & CommandFeed {
     clearTimeout(timer);
     const due = dueAt(outbox);
     if (due === null || !parts.isLive()) return;
+    const first = outbox.queue[0];
+    if (first?.hasImages && now() >= due) {
+      void prepare(first);
+      return;
+    }
     const [after, command] = next(outbox, now());
     if (command === null) {
       timer = setTimeout(pump, Math.max(0, due - now()));
@@ -95,6 +103,25 @@ export function createCommands(parts: CommandParts): Commands & CommandFeed {
     const frame: Cmd = { t: "cmd", id, op, task, args };
     if (needsHttp(frame)) void sendOverHttp(command);
     else parts.send(frame);
+  }
+
+  /** Upload its images; then it is sent as any other. */
+  async function prepare(command: Command): Promise<void> {
+    if (preparing === command.id) return;
+    preparing = command.id;
+    note({ command, at: command.at, state: "sent", problem: null });
+    try {
+      const ready = await withImages(parts.api, store, command);
+      preparing = null;
+      if (!outbox.queue.includes(command)) return; // signed out meanwhile
+      writes.add(() => store.putCommand(ready));
+      outbox = replace(outbox, ready);
+      pump();
+    } catch (error) {
+      preparing = null;
+      if (!(error instanceof ProblemError)) throw error;
+      settle({ t: "nak", id: command.id, problem: error.problem });
+    }
   }
 
   async function sendOverHttp(command: Command): Promise<void> {
@@ -138,18 +165,18 @@ export function createCommands(parts: CommandParts): Commands & CommandFeed {
   return {
     receipts,
     send(op, task, args, options = {}) {
-      const draft = options.draft;
+      const { draft } = options;
+      const id = parts.newId();
+      const words: Command = { id, op, task, args, at: now() };
+      const hasImages = draft !== undefined && drafts.hasImages(draft);
       const command: Command = {
-        id: parts.newId(),
-        op,
-        task,
-        args,
-        at: now(),
+        ...words,
         ...(draft === undefined ? {} : { draft }),
+        ...(hasImages ? { hasImages } : {}),
       };
       note({ command, at: command.at, state: "kept" });
       writes.add(() => store.putCommand(command));
-      if (draft !== undefined) drafts.send(draft, command.id);
+      if (draft !== undefined) drafts.send(draft, id);
       void writes.settled().then(() => {
         if (!receipts.peek().has(command.id)) return; // withdrawn, or signed out
         outbox = keep(outbox, command);

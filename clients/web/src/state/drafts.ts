@@ -26,6 +26,7 @@ export interface Drafts {
 
 /** What becomes of a draft whose words were sent. */
 export interface DraftFeed {
+  hasImages(key: string): boolean;
   /** It waits with its command, and the field is empty again. */
   send(key: string, command: string): void;
   /** The command is in the log: the draft has done its work. */
@@ -65,6 +66,7 @@ export function createDrafts(
       drafts.get(key)?.empty();
       writes.add(() => store.deleteDraft(key));
     },
+    hasImages: (key) => (drafts.get(key)?.images.peek().length ?? 0) > 0,
     send(key, command) {
       writes.add(() => store.moveDraft(key, sentKey(command), now()));
       drafts.get(key)?.empty();
@@ -83,7 +85,8 @@ export function createDrafts(
   };
 }
 
-function sentKey(command: string): string {
+/** Where a draft waits for the answer to its command. */
+export function sentKey(command: string): string {
   return `sent/${command}`;
 }
 

@@ -99,8 +99,8 @@ async def test_opening_the_link_signs_nobody_in(world, ada, post):
     [code] = links(world, (await mails(post, 1))[0])
     scanner = await world.client()
     for method in ("GET", "HEAD", "GET"):  # as mail scanners do; the fragment stays with them
-        page = await scanner.request(method, "/sign-in/mail")
-        assert page.status_code in (200, 405)
+        page = await scanner.request(method, "/sign-in/mail", headers={"Accept": "text/html"})
+        assert page.status_code in (200, 503)  # 503 where the web app is not built
         assert "set-cookie" not in page.headers
     assert (await sign_in(world, code)).status_code == 201
 

@@ -7,6 +7,13 @@ export interface Day {
   readonly microusd: number;
 }
 
+const DAY_NAME = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  timeZone: "UTC",
+});
+
 const DAY_MS = 86_400_000;
 
 /** Every day from the first to the last of a page, also those on which nothing was spent. */
@@ -18,4 +25,10 @@ export function daysOf(page: UsagePage): readonly Day[] {
     days.push({ date, microusd: spent.get(date) ?? 0 });
   }
   return days;
+}
+
+/** `Sat, 28 Nov` for `2026-11-28`; what is no date stands as it is. */
+export function dayName(date: string): string {
+  const at = Date.parse(date);
+  return Number.isNaN(at) ? date : DAY_NAME.format(at);
 }

@@ -1,5 +1,4 @@
 // Which screen is shown: the address decides. On a wide screen the list stays beside the task.
-import { useEffect } from "preact/hooks";
 import { Announcer } from "../parts/announcer.tsx";
 import { lazy } from "../parts/lazy.tsx";
 import { Empty, Loading } from "../parts/notice.tsx";
@@ -8,6 +7,8 @@ import { UpdateBar } from "../parts/update_bar.tsx";
 import { useApp } from "../state/app.ts";
 import type { Route } from "../state/router.ts";
 import { Inbox } from "./inbox/inbox.tsx";
+import { usePageSigns } from "./page_signs.ts";
+import { useReturnToRow } from "./return_to_row.ts";
 import "./app.css";
 
 const Task = lazy(() => import("./task/task.tsx").then((module) => module.Task));
@@ -22,10 +23,7 @@ const Shared = lazy(() => import("./shared/shared.tsx").then((module) => module.
 
 export function Root() {
   const app = useApp();
-  const theme = app.preferences.values.value.theme;
-  useEffect(() => {
-    document.documentElement.dataset.theme = theme;
-  }, [theme]);
+  usePageSigns(app);
   return (
     <>
       <UpdateBar />
@@ -41,9 +39,14 @@ function Content({ route }: { route: Route }) {
   if (route.screen === "shared") return <Shared secret={route.secret} version={route.version} />;
   if (me === undefined) return <Loading />;
   if (me === null || isSignIn(route)) return <SignIn />;
+  return <Panes route={route} />;
+}
+
+function Panes({ route }: { route: Route }) {
+  const list = useReturnToRow(route.screen);
   return (
     <div class={route.screen === "inbox" ? "panes on-list" : "panes on-detail"}>
-      <div class="pane-list">
+      <div class="pane-list" ref={list}>
         <Inbox current={"task" in route ? route.task : ""} />
       </div>
       <div class="pane-detail">

@@ -38,6 +38,7 @@ export function createApp(window: Window & typeof globalThis): App {
   const api = createApi(() => session.end());
   const session = createSession({ api, storage, wipe, deviceName: deviceName(window) });
   const connection = createConnection(() => stream, now);
+  const push = createPush(api);
   const drafts = createDrafts(store, writes, now);
   const send: Stream["send"] = (frame) => stream.send(frame);
   const isLive = () => connection.status.peek().kind === "live";
@@ -128,7 +129,11 @@ export function createApp(window: Window & typeof globalThis): App {
       if (found === person) return;
       person = found;
       if (person === "") stream.stop();
-      else stream.start();
+      else {
+        stream.start();
+        // Off line the browser's own answer stands; the address is told at the next start.
+        push.refresh(window.navigator.platform).catch(() => {});
+      }
     });
     await session.refresh();
   }
@@ -142,7 +147,6 @@ export function createApp(window: Window & typeof globalThis): App {
     if (key === OWNER_KEY) void session.refresh(); // another window signed somebody out, or in
   });
   start().catch((error: unknown) => window.reportError(error));
-  const push = createPush(api);
   const preferences = createPreferences(storage);
   return {
     session,

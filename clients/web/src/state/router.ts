@@ -8,12 +8,21 @@ export interface Router {
   readonly path: ReadonlySignal<Route>;
   go(path: string, options?: { readonly replace?: boolean }): void;
   back(): void;
+  /** Go to the screen above this one: back in the history where it was just before, in place of this one otherwise. */
+  up(path: string): void;
+  /** Whether the person has gone anywhere since the page was loaded. */
+  readonly hasMoved: () => boolean;
   /** Put a sheet on the screen: the back gesture calls `close`. Returns what takes it away. */
   openSheet(close: () => void): () => void;
 }
 
 interface OpenSheet {
   readonly close: () => void;
+}
+
+/** What an entry of the history keeps: the path of the one before it, in the app. */
+interface Entry {
+  readonly from?: string;
 }
 
 /** An entry of the history that was made for a sheet. */
@@ -26,8 +35,10 @@ export function createRouter(window: Window): Router {
   const path = signal(routeOf(location.href));
   const sheets: OpenSheet[] = [];
   let stepsToPass = 0;
+  let hasMoved = false;
 
   const read = () => {
+    hasMoved = true;
     path.value = routeOf(location.href);
   };
   window.addEventListener("popstate", () => {
@@ -50,14 +61,21 @@ export function createRouter(window: Window): Router {
     go(to, { replace = false } = {}) {
       const isOverSheet = isSheetEntry(history.state);
       leaveSheets();
-      if (replace || isOverSheet) history.replaceState(null, "", to);
-      else history.pushState(null, "", to);
+      const entry: Entry = replace && !isOverSheet ? history.state : { from: location.pathname };
+      if (replace || isOverSheet) history.replaceState(entry, "", to);
+      else history.pushState(entry, "", to);
       read();
     },
     back() {
       if (history.length > 1 && !isFirst(window)) history.back();
       else this.go("/", { replace: true });
     },
+    up(above) {
+      const entry = history.state as Entry | null;
+      if (entry?.from === above) history.back();
+      else this.go(above, { replace: true });
+    },
+    hasMoved: () => hasMoved,
     openSheet(close) {
       const sheet: OpenSheet = { close };
       sheets.push(sheet);

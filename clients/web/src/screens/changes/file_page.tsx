@@ -36,7 +36,7 @@ export function FilePage({ task, path, changes }: FilePageProps) {
     <Screen
       title={<span class="file-title">{plain(path.slice(path.lastIndexOf("/") + 1))}</span>}
       under={<span class="wrap">{plain(path)}</span>}
-      onBack={() => router.go(changesPath(task), { replace: true })}
+      onBack={() => router.up(changesPath(task))}
       actions={
         <IconButton
           icon={wrap ? "expand" : "down"}

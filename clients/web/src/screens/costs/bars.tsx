@@ -1,5 +1,5 @@
 // Money per day as bars; the same is said in words for those who do not see them.
-import type { Day } from "../../model/usage.ts";
+import { type Day, dayName } from "../../model/usage.ts";
 import { money } from "../../model/words.ts";
 
 const HEIGHT = 96;
@@ -32,8 +32,8 @@ export function Bars({ days }: { days: readonly Day[] }) {
         })}
       </svg>
       <figcaption class="soft small numbers">
-        <span>{days[0]?.date}</span>
-        <span>{days.at(-1)?.date}</span>
+        <span>{dayName(days[0]?.date ?? "")}</span>
+        <span>{dayName(days.at(-1)?.date ?? "")}</span>
       </figcaption>
     </figure>
   );

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { SettingsKept, UsageLine, UsagePage } from "../../model/api.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { daysOf } from "../../model/usage.ts";
+import { dayName, daysOf } from "../../model/usage.ts";
 import { money, number } from "../../model/words.ts";
 import { Freshness } from "../../parts/freshness.tsx";
 import { ResourceView } from "../../parts/resource_view.tsx";
@@ -15,10 +15,10 @@ import { Bars } from "./bars.tsx";
 import "./costs.css";
 
 const VIEWS = [
-  { by: "day", name: "By day" },
-  { by: "task", name: "By task" },
-  { by: "model", name: "By model" },
-  { by: "person", name: "By person" },
+  { by: "day", name: "Day" },
+  { by: "task", name: "Task" },
+  { by: "model", name: "Model" },
+  { by: "person", name: "Person" },
 ] as const;
 
 type By = (typeof VIEWS)[number]["by"];
@@ -28,7 +28,7 @@ export function Costs() {
   return (
     <Screen title="Costs" tabs={<Freshness />} foot={<Tabs current="costs" />}>
       <Left />
-      <div class="costs-views" role="tablist" aria-label="Views">
+      <div class="costs-views" role="tablist" aria-label="Costs by">
         {VIEWS.map((view) => (
           <button
             key={view.by}
@@ -104,10 +104,12 @@ function Row({ line, by }: { line: UsageLine; by: By }) {
   return (
     <li>
       <span>
-        <span class="wrap">{plain(task?.title ?? line.key)}</span>
+        <span class="wrap">
+          {by === "day" ? dayName(line.key) : plain(task?.title ?? line.key)}
+        </span>
         <span class="soft small numbers">
-          {line.calls} {line.calls === 1 ? "call" : "calls"} · {number(tokens)} read ·{" "}
-          {number(line.output_tokens)} written
+          {number(line.calls)} {line.calls === 1 ? "call" : "calls"} · {number(tokens)} tokens in ·{" "}
+          {number(line.output_tokens)} out
         </span>
       </span>
       <span class="numbers">{money(line.cost_microusd)}</span>

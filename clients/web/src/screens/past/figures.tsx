@@ -8,9 +8,14 @@ export function Figures({ state }: { state: TaskState | null }) {
     <p class="past-figures soft small numbers">
       <span>{money(state.cost_microusd ?? 0)}</span>
       <span>
-        {state.files_changed ?? 0} files, +{state.insertions ?? 0} −{state.deletions ?? 0}
+        {counted(state.files_changed ?? 0, "file")}, +{state.insertions ?? 0} −
+        {state.deletions ?? 0}
       </span>
-      <span>{state.tool_calls ?? 0} steps</span>
+      <span>{counted(state.tool_calls ?? 0, "step")}</span>
     </p>
   );
+}
+
+function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }

@@ -18,7 +18,7 @@ export function Past({ task: id, version }: PastProps) {
   const { router, session } = useApp();
   const { task, events, isWhole } = useWholeTask(id);
   const people = usePeople();
-  const onBack = () => router.go(`/t/${id}`, { replace: true });
+  const onBack = () => router.up(`/t/${id}`);
   const problem = task.view.problem.value;
   if (isWhole) {
     return (
@@ -41,7 +41,7 @@ export function Past({ task: id, version }: PastProps) {
     );
   }
   return (
-    <Screen title="Past" onBack={onBack} tabs={<Freshness />}>
+    <Screen title="History" onBack={onBack} tabs={<Freshness />}>
       {problem ? (
         <Failed title="The history could not be loaded.">{problem.detail}</Failed>
       ) : (

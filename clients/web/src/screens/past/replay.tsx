@@ -19,6 +19,8 @@ import { type StoryScope, StoryScopeContext } from "../task/story/story_context.
 import type { OpenTask } from "../task/use_task.ts";
 import { Figures } from "./figures.tsx";
 import { Scrubber } from "./scrubber.tsx";
+import "../task/story/story.css";
+import "../task/task.css";
 import "./past.css";
 
 export interface ReplayProps {
@@ -105,7 +107,6 @@ function PastStory({ task, people, until }: ReplayProps & { until: readonly Stor
         call.value = chosen;
       },
       showAsk: () => {},
-      sayMore: () => {},
     }),
     [task, people.me],
   );

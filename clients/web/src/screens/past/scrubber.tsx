@@ -48,16 +48,17 @@ export function Scrubber({ events, version }: ScrubberProps) {
         <IconButton icon="back" label="One step back" onPress={() => step(-1)} />
         <IconButton
           icon={isPlaying.value ? "pause" : "play"}
-          label={isPlaying.value ? "Pause" : "Play it"}
+          label={isPlaying.value ? "Pause" : "Play"}
+          look="plain"
           onPress={() => {
             if (!isPlaying.value && version.value >= last) version.value = 1;
             isPlaying.value = !isPlaying.value;
           }}
         />
-        <span class="soft small numbers">
+        <IconButton icon="next" label="One step forward" onPress={() => step(1)} />
+        <span class="scrubber-place soft small numbers">
           #{version.value} of {last}
         </span>
-        <IconButton icon="next" label="One step on" onPress={() => step(1)} />
       </div>
     </div>
   );

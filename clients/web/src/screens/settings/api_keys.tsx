@@ -117,7 +117,7 @@ function MakeKey({ onMade }: { onMade: (key: NewApiKey) => void }) {
         disabled={name.value.trim() === "" || scopes.value.length === 0}
         onPress={() => void make()}
       >
-        Make the key
+        Create key
       </Button>
     </section>
   );

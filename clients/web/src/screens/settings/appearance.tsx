@@ -4,7 +4,7 @@ import { useApp } from "../../state/app.ts";
 import type { PreferenceValues } from "../../state/preferences.ts";
 
 const THEMES: readonly { value: PreferenceValues["theme"]; name: string }[] = [
-  { value: "system", name: "As the device has it" },
+  { value: "system", name: "Same as the device" },
   { value: "light", name: "Light" },
   { value: "dark", name: "Dark" },
 ];

@@ -70,7 +70,7 @@ function Allowed({ name, whose, allowance, kept, of }: AllowedProps) {
         <>
           <Amount label="Limit per day, in dollars" amount={day} />
           <Amount label="Limit per month, in dollars" amount={month} />
-          <Button onPress={() => void save()}>Keep these limits</Button>
+          <Button onPress={() => void save()}>Save limits</Button>
         </>
       )}
     </section>

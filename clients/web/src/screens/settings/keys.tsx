@@ -11,8 +11,8 @@ import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 
 const PROVIDERS = [
-  { value: "anthropic", name: "Model", help: "An API key of Anthropic: you pay them directly." },
-  { value: "forge", name: "Forge", help: "A token of GitHub or GitLab with rights to push." },
+  { value: "anthropic", name: "Model", help: "An Anthropic API key: you pay Anthropic directly." },
+  { value: "forge", name: "Forge", help: "A GitHub or GitLab token that may push." },
 ] as const;
 
 export function Keys() {
@@ -51,7 +51,7 @@ function Secret({ secret, onRemove }: { secret: SecretInfo; onRemove: () => void
         <span>{plain(secret.name) || kind}</span>
         <span class="soft small">
           {kind}
-          {secret.last4 && ` · ends with ${plain(secret.last4)}`} · kept{" "}
+          {secret.last4 && ` · ends with ${plain(secret.last4)}`} · added{" "}
           {ago(secret.created_at, clock.now.value)}
         </span>
       </span>
@@ -79,7 +79,7 @@ function NewSecret({ onKept }: { onKept: () => void }) {
   };
   return (
     <section class="settings-section">
-      <h2>Keep a key</h2>
+      <h2>Add a key</h2>
       <Choice
         label="What it is for"
         value={provider.value}
@@ -98,7 +98,7 @@ function NewSecret({ onKept }: { onKept: () => void }) {
         {...(failure.value ? { error: failure.value } : {})}
       />
       <Button look="main" disabled={text.value.trim() === ""} onPress={() => void keep()}>
-        Keep this key
+        Save key
       </Button>
     </section>
   );

@@ -87,10 +87,10 @@ function Invite({ onInvited }: { onInvited: () => void }) {
   };
   return (
     <section class="settings-section">
-      <h2>Invite somebody</h2>
+      <h2>Invite someone</h2>
       {offer.value && (
         <div class="secret-once">
-          <p>Hand this link to your guest. It works once, for a day.</p>
+          <p>Send this link to them. It works once, within a day.</p>
           <code>{offer.value.url}</code>
         </div>
       )}
@@ -103,7 +103,7 @@ function Invite({ onInvited }: { onInvited: () => void }) {
         {...(failure.value ? { error: failure.value } : {})}
       />
       <Button disabled={name.value.trim() === ""} onPress={() => void invite()}>
-        Make an invitation
+        Create invitation
       </Button>
     </section>
   );

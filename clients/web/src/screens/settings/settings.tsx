@@ -87,7 +87,7 @@ export function Settings({ page }: { page: string }) {
   return (
     <Screen
       title={shown.name}
-      onBack={() => router.go("/settings", { replace: true })}
+      onBack={() => router.up("/settings")}
       tabs={<Freshness />}
       foot={<Tabs current="settings" />}
     >

@@ -54,7 +54,7 @@ export function Shared({ secret, version }: SharedProps) {
   return (
     <div class="shared">
       <p class="shared-note soft small">
-        Shared with you, to look at. Some of it is left out by whoever shared it.
+        Shared with you to read. What the person who shared it left out is not shown.
       </p>
       <Replay
         task={task}

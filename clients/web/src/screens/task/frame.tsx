@@ -30,7 +30,7 @@ export function TaskFrame({ task, current, children, foot, isFixed = false }: Ta
     <Screen
       title={state === null ? "Task" : plain(state.title)}
       under={<TruthLine task={task} />}
-      onBack={() => router.go("/")}
+      onBack={() => router.up("/")}
       actions={
         <IconButton
           icon="more"

@@ -82,7 +82,7 @@ export function EndView({ row }: { row: EndRow }) {
             <Icon name="pull_request" size={20} /> Open pull request #{pullRequest.number}
           </OutLink>
         )}
-        {row.ending !== "erased" && <Button onPress={sayMore}>Say more</Button>}
+        {row.ending !== "erased" && sayMore && <Button onPress={sayMore}>Say more</Button>}
       </div>
     </StoryRow>
   );

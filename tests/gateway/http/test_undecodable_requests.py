@@ -47,9 +47,16 @@ def operations(document):
     """Each operation: its method, its path with something in every place, and its description."""
     for path, item in document["paths"].items():
         plain = re.sub(r"\{task\}", UNKNOWN, path)
-        plain = re.sub(r"\{\w+\}", "x", plain)
         for method, operation in item.items():
-            yield method.upper(), plain, operation
+            numbers = {
+                each["name"]
+                for each in operation.get("parameters", ())
+                if each["in"] == "path" and each["schema"].get("type") == "integer"
+            }  # of anything else there is no such route
+            filled = re.sub(
+                r"\{(\w+)\}", lambda found, of=numbers: "1" if found[1] in of else "x", plain
+            )
+            yield method.upper(), filled, operation
 
 
 def places(value, at=()):

@@ -1,6 +1,7 @@
 """Authentication by access token, API key or stream ticket."""
 
 import hmac
+from datetime import datetime
 from typing import Final
 
 from events import AccountId, PersonId, TaskId
@@ -22,6 +23,10 @@ _SESSION = """
 _SESSION_SEEN = """
     UPDATE accounts.session SET seen_at = $3
     WHERE account = $1 AND session = $2 AND seen_at < $3::timestamptz - interval '1 minute'
+"""
+_RECEIVED = """
+    UPDATE accounts.session SET received_at = $3
+    WHERE account = $1 AND session = $2 AND (received_at IS NULL OR received_at < $3)
 """
 _KEY = """
     SELECT k.key, k.account, k.person, k.scopes, k.expires_at, p.role
@@ -75,7 +80,7 @@ class Authenticator:
         claims = self._signing.read_access(token, now=self._clock())
         if claims is None:
             return None
-        return await self._session(claims)
+        return await self._session(claims, f"{claims.sid}/{claims.iat}", received=claims.issued_at)
 
     def must_look_up(self, token: str) -> bool:
         """Return whether `authenticate` would query the database for an unknown API key.
@@ -100,7 +105,7 @@ class Authenticator:
         if claims.sid.startswith(_KEY_PREFIX):
             found = await self._key(_KEY_BY_NAME, claims.sid)
             return found if found and self._is_good(found) else None
-        return await self._session(claims)
+        return await self._session(claims, claims.sid)
 
     def ticket(self, principal: Principal) -> SignedToken:
         """Create a ticket that opens the stream for this person once, within 45 s."""
@@ -112,16 +117,26 @@ class Authenticator:
             return False
         return await self._recall.exists(history_for(principal, task), age_seconds=30.0)
 
-    async def _session(self, claims: TokenClaims) -> Principal | None:
+    async def _session(
+        self, claims: TokenClaims, name: str, *, received: datetime | None = None
+    ) -> Principal | None:
+        """Look a session up, cached under a name.
+
+        `received`: when the access token was issued that proves that a renewal arrived; a ticket
+        proves nothing, for an older access token may have bought it.
+        """
+
         async def look() -> Principal | None:
             async with within(self._pool, claims.acc) as connection:
                 role = await connection.fetchval(_SESSION, claims.acc, claims.sub, claims.sid)
                 if role is None:
                     return None
                 await connection.execute(_SESSION_SEEN, claims.acc, claims.sid, self._clock())
+                if received is not None:
+                    await connection.execute(_RECEIVED, claims.acc, claims.sid, received)
             return Principal(claims.acc, claims.sub, claims.sid, role=role)
 
-        found = await self._session_cache.recall(claims.sid, look)
+        found = await self._session_cache.recall(name, look)
         if found is None or (found.account, found.person) != (claims.acc, claims.sub):
             return None
         until = claims.until_at or claims.expires_at

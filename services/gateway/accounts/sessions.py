@@ -1,8 +1,11 @@
 """Device sessions: access tokens of ten minutes and single-use refresh tokens.
 
-A refresh token used twice means that two parties have it. An honest client whose response was lost
-repeats the request within half a minute and receives the same response again. Any other reuse ends
-the session for both (RFC 9700 §4.14.2).
+A refresh token used twice means that two parties have it, or that the answer was lost. It was lost
+as long as nobody has used what it brought: neither the next refresh token nor an access token that
+was issued since. Until then the request may be repeated, however late (a phone that is put away in
+a tunnel goes on the next morning), and gets the same refresh token; afterwards only for half a
+minute, for windows that renew at once. Any other reuse ends the session for both (RFC 9700
+§4.14.2): of two parties, the second to use what they have is always noticed.
 """
 
 from collections.abc import Sequence
@@ -52,6 +55,10 @@ _FORGET = """
 """
 _IS_UNUSED = """
     SELECT 1 FROM accounts.refresh_token WHERE account = $1 AND token = $2 AND used_at IS NULL
+"""
+_IS_RECEIVED = """
+    SELECT 1 FROM accounts.session WHERE account = $1 AND session = $2
+      AND received_at >= date_trunc('second', $3::timestamptz)
 """
 _SEEN = """
     UPDATE accounts.session AS s SET seen_at = $3 FROM accounts.person AS p
@@ -187,15 +194,24 @@ class Sessions:
             await connection.execute(_USE, account, self._digests.of("refresh", token), now)
             await connection.execute(_FORGET, account, session, now - _KEPT)
             await self._issue(connection, account, session, following)
-        else:
-            digest = self._digests.of("refresh", following)
-            is_unused = await connection.fetchval(_IS_UNUSED, account, digest)
-            if now - used_at > GRACE or not is_unused:
-                return None
+        elif not await self._may_repeat(connection, row, following):
+            return None
         seen = await connection.fetchrow(_SEEN, account, session, now)
         if seen is None:
             raise _spent()
         return self._made(account, seen["person"], seen["role"], session=session, refresh=following)
+
+    async def _may_repeat(
+        self, connection: Connection, row: asyncpg.Record, following: str
+    ) -> bool:
+        """Return whether a used token's answer may be given again: nobody has used it so far."""
+        account, used_at = row["account"], row["used_at"]
+        digest = self._digests.of("refresh", following)
+        if not await connection.fetchval(_IS_UNUSED, account, digest):
+            return False
+        if self._clock() - used_at <= GRACE:
+            return True
+        return not await connection.fetchval(_IS_RECEIVED, account, row["session"], used_at)
 
     async def _issue(
         self, connection: Connection, account: str, session: str, refresh: str

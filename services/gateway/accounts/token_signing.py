@@ -36,12 +36,18 @@ class TokenClaims(msgspec.Struct, frozen=True):
     sid: str
     jti: str
     exp: int
+    iat: int
     until: int | None = None
 
     @property
     def expires_at(self) -> datetime:
         """Expiry of the token."""
         return datetime.fromtimestamp(self.exp, UTC)
+
+    @property
+    def issued_at(self) -> datetime:
+        """Time of issue, in whole seconds."""
+        return datetime.fromtimestamp(self.iat, UTC)
 
     @property
     def until_at(self) -> datetime | None:

@@ -115,6 +115,7 @@ async def test_a_stolen_refresh_cookie_that_is_used_ends_the_session_for_both(
     browser, _ = await signed_in(world)
     stolen = cookie(browser, "refresh")
     assert (await browser.post("/v1/sessions/refresh")).status_code == 200
+    assert (await browser.get("/v1/me")).status_code == 200
     await execute(
         fresh_database, "UPDATE accounts.refresh_token SET used_at = used_at - interval '31 s'"
     )

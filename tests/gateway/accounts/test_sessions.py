@@ -1,15 +1,17 @@
 """Sessions: renewed, listed, ended; over real HTTP, on a real database."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import jwt
+from websockets.asyncio.client import connect
 
 from services.gateway.tasks.access import REVOKED
 from tests.gateway.kit.problems import is_problem
 from tests.kit.probe.accounts_rows import dump, execute, fetch
 from tests.kit.probe.eventually import eventually
-from tests.kit.run.gateway import a_world
+from tests.kit.run.gateway import SetClock, a_world
 
 
 async def renew(world, refresh_token):
@@ -25,6 +27,15 @@ async def renewed(world, refresh_token):
 
 async def is_signed_in(world, token):
     return (await (await world.client(token)).get("/v1/me")).status_code == 200
+
+
+async def enters_the_stream(world, client):
+    ticket = (await client.post("/v1/stream/tickets")).json()["ticket"]
+    device = {"id": "d", "platform": "test"}
+    hello = {"t": "hello", "v": 1, "ticket": ticket, "device": device, "vis": "active", "subs": []}
+    async with connect(world.url.replace("http", "ws") + "/v1/stream") as socket:
+        await socket.send(json.dumps(hello))
+        return "welcome" in await socket.recv()
 
 
 async def test_an_access_token_lasts_ten_minutes(ada):
@@ -64,16 +75,49 @@ async def is_ended_for_both(world, old, stolen):
     assert not await is_signed_in(world, stolen["token"])
 
 
-async def test_a_refresh_token_used_again_after_the_grace_ends_the_session(
-    world, ada, fresh_database
-):
-    old = ada.session["refresh_token"]
-    stolen = await renewed(world, old)
-    await execute(
-        fresh_database, "UPDATE accounts.refresh_token SET used_at = used_at - interval '31 s'"
-    )
-    await is_ended_for_both(world, old, stolen)
-    assert not await is_signed_in(world, ada.token)
+async def test_a_refresh_token_used_again_after_the_grace_ends_the_session(servers, fresh_database):
+    clock = SetClock()
+    async with a_world(servers, fresh_database, clock) as world:
+        ada = await world.person("ada")
+        clock.move(60)
+        old = ada.session["refresh_token"]
+        stolen = await renewed(world, old)
+        assert await is_signed_in(world, stolen["token"]), "somebody has received it"
+        clock.move(31)
+        await is_ended_for_both(world, old, stolen)
+        assert not await is_signed_in(world, ada.token)
+
+
+async def test_an_answer_that_was_lost_is_given_again_the_next_morning(servers, fresh_database):
+    clock = SetClock()
+    async with a_world(servers, fresh_database, clock) as world:
+        ada = await world.person("ada")
+        clock.move(60)
+        old = ada.session["refresh_token"]
+        lost = await renewed(world, old)  # in a tunnel, and then the phone was put away
+        assert await is_signed_in(world, ada.token), "one issued before proves nothing"
+        assert await enters_the_stream(world, ada.http), "nor does what it buys"
+        clock.move(9 * 3600)
+        again = await renewed(world, old)
+        assert again["refresh_token"] == lost["refresh_token"]
+        assert await is_signed_in(world, again["token"])
+        clock.move(31)
+        await is_ended_for_both(world, old, again)
+
+
+async def test_a_thief_who_is_first_is_found_out_when_the_owner_comes_back(servers, fresh_database):
+    clock = SetClock()
+    for goes_on in (False, True):
+        async with a_world(servers, fresh_database, clock) as world:
+            ada = await world.person("ada")
+            clock.move(60)
+            stolen = await renewed(world, ada.session["refresh_token"])
+            if goes_on:
+                stolen = await renewed(world, stolen["refresh_token"])
+            else:
+                assert await is_signed_in(world, stolen["token"])
+            clock.move(3600)
+            await is_ended_for_both(world, ada.session["refresh_token"], stolen)
 
 
 async def test_within_the_grace_only_the_last_one_may_be_repeated(world, ada):

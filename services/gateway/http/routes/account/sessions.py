@@ -113,10 +113,10 @@ async def refresh(
 ) -> Response[Session | Me]:
     """Trade a refresh token for the next one, and a fresh access token.
 
-    Repeating the request within 30 s, because its answer was lost, gives the same refresh token.
-    A refresh token that was used before ends the session: somebody else may have it. Without a
-    body the refresh token is the cookie's: both cookies are set again, and the answer is that of
-    GET /v1/me.
+    Repeating the request because its answer was lost gives the same refresh token, however late,
+    as long as nothing of that answer was used. A refresh token that was used before ends the
+    session otherwise: somebody else may have it. Without a body the refresh token is the cookie's:
+    both cookies are set again, and the answer is that of GET /v1/me.
     """
     if data is not None:
         session = await context.accounts.sessions.refresh(data.refresh_token)

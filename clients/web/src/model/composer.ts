@@ -28,6 +28,7 @@ export function isEnded(phase: Phase): boolean {
 
 /** What the one button does: send or queue what is written; with nothing written, stop what runs. */
 export function primaryAction(situation: ComposerSituation): PrimaryAction {
+  if (lacksWords(situation)) return { action: "send", label: "Send", isReady: false };
   if (hasContent(situation)) {
     if (isEnded(situation.phase)) return ready("send", "Reopen the task");
     if (situation.mode === "queue" && canChoose(situation)) return ready("queue", "Queue");
@@ -47,6 +48,7 @@ export function canChoose({ phase, waiting }: ComposerSituation): boolean {
 
 /** What sending would do, where it is not plain; empty where it is. */
 export function composerHint(situation: ComposerSituation): string {
+  if (lacksWords(situation)) return "Say what to do with the pictures.";
   if (isEnded(situation.phase)) return "An instruction reopens this task.";
   if (situation.waiting === "instruction") return "Stopped. It goes on with your next instruction.";
   if (!hasContent(situation) || situation.mode === "queue") return "";
@@ -62,8 +64,13 @@ export function placeholder({ phase, waiting }: ComposerSituation): string {
   return waiting === "instruction" ? "What next?" : "Instruct Claude";
 }
 
-function hasContent({ text, images }: ComposerSituation): boolean {
-  return text.trim() !== "" || images > 0;
+function hasContent({ text }: ComposerSituation): boolean {
+  return text.trim() !== "";
+}
+
+/** Pictures go with an instruction, and are none by themselves. */
+function lacksWords(situation: ComposerSituation): boolean {
+  return situation.images > 0 && !hasContent(situation);
 }
 
 function ready(action: ComposerAction, label: string): PrimaryAction {

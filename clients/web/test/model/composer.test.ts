@@ -35,9 +35,16 @@ test("what is written is sent now, or put in line, as the person chose", () => {
   assert.equal(primaryAction({ ...written, mode: "queue" }).action, "queue");
 });
 
-test("spaces are nothing written; an image alone is something", () => {
+test("spaces are nothing written", () => {
   assert.equal(primaryAction({ ...WORKING, text: " \n " }).action, "stop");
-  assert.equal(primaryAction({ ...WORKING, images: 1 }).action, "send");
+});
+
+test("pictures wait for words: they neither go alone nor leave the button to stop", () => {
+  const alone = { ...WORKING, images: 1 };
+  const { action, isReady } = primaryAction(alone);
+  assert.deepEqual({ action, isReady }, { action: "send", isReady: false });
+  assert.match(composerHint(alone), /pictures/);
+  assert.equal(primaryAction({ ...alone, text: "Like this" }).isReady, true);
 });
 
 test("a task that has ended is reopened by an instruction, and there is nothing to stop", () => {

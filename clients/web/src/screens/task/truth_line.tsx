@@ -13,7 +13,9 @@ export function TruthLine({ task }: { task: OpenTask }) {
   const said = truth(state, { now: clock.now.value }, begun);
   return (
     <p class="truth">
-      <span class={said.isWaiting ? "truth-what waits wrap" : "truth-what wrap"}>{said.what}</span>
+      <span class={said.isWaiting ? "truth-what waits wrap" : "truth-what wrap"}>
+        {shortened(said.what)}
+      </span>
       {[said.since, said.cost].map(
         (part) =>
           part !== "" && (
@@ -25,6 +27,13 @@ export function TruthLine({ task }: { task: OpenTask }) {
       )}
     </p>
   );
+}
+
+const MAX_CHARACTERS = 56;
+
+/** A command can be long; the whole of it stands in its row. */
+function shortened(what: string): string {
+  return what.length <= MAX_CHARACTERS ? what : `${what.slice(0, MAX_CHARACTERS - 1).trimEnd()}…`;
 }
 
 /** When the call began that runs now. */

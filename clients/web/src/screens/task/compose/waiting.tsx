@@ -72,7 +72,7 @@ function EditSheet({ task, row, onClose }: EditSheetProps) {
       }
     >
       <TextBox
-        label="Instruction"
+        label="New text"
         value={text}
         onInput={(value) => {
           draft.text.value = value;

@@ -5,9 +5,14 @@ import { isEnded } from "../../../model/composer.ts";
 import { Button } from "../../../parts/button.tsx";
 import { Confirm } from "../../../parts/confirm.tsx";
 import { copyText } from "../../../parts/copy.ts";
+import { lazy } from "../../../parts/lazy.tsx";
 import { toast } from "../../../parts/toast.tsx";
 import { useApp } from "../../../state/app.ts";
 import type { OpenTask } from "../use_task.ts";
+
+const ShareSheet = lazy(() =>
+  import("../../shared/share_sheet.tsx").then((module) => module.ShareSheet),
+);
 
 interface TaskActsProps {
   readonly task: OpenTask;
@@ -18,6 +23,7 @@ interface TaskActsProps {
 export function TaskActs({ task: { view }, state, onClose }: TaskActsProps) {
   const { commands, router } = useApp();
   const isAsking = useSignal(false);
+  const isSharing = useSignal(false);
   const hasEnded = isEnded(state.phase);
   const go = (path: string) => () => {
     onClose();
@@ -30,6 +36,15 @@ export function TaskActs({ task: { view }, state, onClose }: TaskActsProps) {
       </Button>
       <Button look="quiet" icon="plus" onPress={go(`/new?like=${encodeURIComponent(view.id)}`)}>
         New task like this
+      </Button>
+      <Button
+        look="quiet"
+        icon="share"
+        onPress={() => {
+          isSharing.value = true;
+        }}
+      >
+        Share a replay …
       </Button>
       <Button
         look="quiet"
@@ -75,6 +90,14 @@ export function TaskActs({ task: { view }, state, onClose }: TaskActsProps) {
             Cancel the task …
           </Button>
         </div>
+      )}
+      {isSharing.value && (
+        <ShareSheet
+          task={view.id}
+          onClose={() => {
+            isSharing.value = false;
+          }}
+        />
       )}
       {isAsking.value && (
         <Confirm

@@ -18,9 +18,7 @@ export function ApprovalView({ row }: { row: ApprovalRow }) {
         <p class="story-ask-title wrap">
           <Icon name="shield" size={18} /> Allow: {plain(row.title)}
         </p>
-        <Button look="main" onPress={open}>
-          Review
-        </Button>
+        <Button onPress={open}>Review</Button>
       </StoryRow>
     );
   }
@@ -61,9 +59,7 @@ export function QuestionView({ row }: { row: QuestionRow }) {
         <p class="story-answer story-said wrap">{plain(row.answer.text)}</p>
       )}
       {isOpen ? (
-        <Button look="main" onPress={() => showAsk(row.request)}>
-          Answer
-        </Button>
+        <Button onPress={() => showAsk(row.request)}>Answer</Button>
       ) : (
         <p class="soft small numbers">{questionReceipt(row, people, { now: clock.now.peek() })}</p>
       )}
@@ -79,11 +75,7 @@ export function BudgetView({ row }: { row: BudgetRow }) {
       <StoryLine icon="wallet" tone={row.raised === null ? "attention" : ""}>
         {budgetLine(row, people, { now: clock.now.peek() })}
       </StoryLine>
-      {row.raised === null && (
-        <Button look="main" onPress={() => showAsk("budget")}>
-          Raise the budget
-        </Button>
-      )}
+      {row.raised === null && <Button onPress={() => showAsk("budget")}>Raise the budget</Button>}
     </StoryRow>
   );
 }

@@ -1,4 +1,5 @@
 // What people and the agent said.
+import type { Attachment } from "../../../model/events.gen.ts";
 import { plain } from "../../../model/plain.ts";
 import type { AgentRow, PersonRow } from "../../../model/rows.ts";
 import { isMe, who } from "../../../model/words.ts";
@@ -15,6 +16,7 @@ export function PersonView({ row }: { row: PersonRow }) {
     <StoryRow item={row} look="person">
       <div class={isGone ? "story-bubble withdrawn" : "story-bubble"}>
         <p class="wrap story-said">{plain(row.text)}</p>
+        <Pictures attachments={row.attachments as readonly Attachment[]} />
       </div>
       <p class="story-under soft numbers">
         {!isMe(row.by, people) && <span>{who(row.by, people)}</span>}
@@ -28,6 +30,25 @@ export function PersonView({ row }: { row: PersonRow }) {
         <Time at={row.at} />
       </p>
     </StoryRow>
+  );
+}
+
+function Pictures({ attachments }: { attachments: readonly Attachment[] }) {
+  const { task } = useStory();
+  if (attachments.length === 0) return null;
+  return (
+    <ul class="story-pictures">
+      {attachments.map(({ id, name = "" }) => {
+        const address = `/v1/tasks/${task.view.id}/attachments/${encodeURIComponent(id)}`;
+        return (
+          <li key={id}>
+            <a href={address} target="_blank" rel="noopener">
+              <img src={address} alt={plain(name) || "Picture"} loading="lazy" />
+            </a>
+          </li>
+        );
+      })}
+    </ul>
   );
 }
 

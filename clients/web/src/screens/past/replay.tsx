@@ -102,6 +102,7 @@ function PastStory({ task, people, until }: ReplayProps & { until: readonly Stor
       task,
       people,
       opened,
+      isReadOnly: true,
       showMenu: () => {},
       showCall: (chosen) => {
         call.value = chosen;

@@ -37,6 +37,7 @@ export function Task({ task: id, ask, version }: TaskProps) {
       task,
       people,
       opened,
+      isReadOnly: false,
       showMenu: (item) => {
         menu.value = item;
       },

@@ -9,16 +9,16 @@ import { useStory } from "./story_context.ts";
 import { StoryLine, StoryRow } from "./story_row.tsx";
 
 export function ApprovalView({ row }: { row: ApprovalRow }) {
-  const { people, showAsk } = useStory();
+  const { isReadOnly, people, showAsk } = useStory();
   const { clock } = useApp();
-  const open = () => showAsk(row.request);
+  const open = isReadOnly ? undefined : () => showAsk(row.request);
   if (row.answer === null && row.closed === "") {
     return (
       <StoryRow item={row} look="ask">
         <p class="story-ask-title wrap">
           <Icon name="shield" size={18} /> Allow: {plain(row.title)}
         </p>
-        <Button onPress={open}>Review</Button>
+        {open && <Button onPress={open}>Review</Button>}
       </StoryRow>
     );
   }
@@ -37,7 +37,7 @@ export function ApprovalView({ row }: { row: ApprovalRow }) {
 }
 
 export function QuestionView({ row }: { row: QuestionRow }) {
-  const { people, showAsk } = useStory();
+  const { isReadOnly, people, showAsk } = useStory();
   const { clock } = useApp();
   const isOpen = row.answer === null && row.closed === "";
   return (
@@ -58,9 +58,8 @@ export function QuestionView({ row }: { row: QuestionRow }) {
       {row.answer !== null && !row.options.includes(row.answer.text) && (
         <p class="story-answer story-said wrap">{plain(row.answer.text)}</p>
       )}
-      {isOpen ? (
-        <Button onPress={() => showAsk(row.request)}>Answer</Button>
-      ) : (
+      {isOpen && !isReadOnly && <Button onPress={() => showAsk(row.request)}>Answer</Button>}
+      {!isOpen && (
         <p class="soft small numbers">{questionReceipt(row, people, { now: clock.now.peek() })}</p>
       )}
     </StoryRow>
@@ -68,14 +67,16 @@ export function QuestionView({ row }: { row: QuestionRow }) {
 }
 
 export function BudgetView({ row }: { row: BudgetRow }) {
-  const { people, showAsk } = useStory();
+  const { isReadOnly, people, showAsk } = useStory();
   const { clock } = useApp();
   return (
     <StoryRow item={row} look={row.raised === null ? "ask" : "receipt"}>
       <StoryLine icon="wallet" tone={row.raised === null ? "attention" : ""}>
         {budgetLine(row, people, { now: clock.now.peek() })}
       </StoryLine>
-      {row.raised === null && <Button onPress={() => showAsk("budget")}>Raise the budget</Button>}
+      {row.raised === null && !isReadOnly && (
+        <Button onPress={() => showAsk("budget")}>Raise the budget</Button>
+      )}
     </StoryRow>
   );
 }

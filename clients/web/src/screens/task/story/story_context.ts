@@ -11,6 +11,8 @@ export interface StoryScope {
   readonly people: People;
   /** Keys of rows that the person opened. */
   readonly opened: Signal<ReadonlySet<string>>;
+  /** It is looked at, and nothing can be done: a past version, or a shared task. */
+  readonly isReadOnly: boolean;
   readonly showMenu: (item: StoryItem) => void;
   readonly showCall: (call: Call) => void;
   readonly showAsk: (request: string) => void;

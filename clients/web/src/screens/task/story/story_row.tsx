@@ -16,14 +16,16 @@ interface StoryRowProps {
 }
 
 export function StoryRow({ item, look = "", children }: StoryRowProps) {
-  const { showMenu } = useStory();
+  const { isReadOnly, showMenu } = useStory();
   const press = useLongPress(useCallback(() => showMenu(item), [showMenu, item]));
   return (
     <article class={`story-row ${look}`} {...press}>
       {children}
-      <div class="story-row-menu">
-        <IconButton icon="more" label="More about this row" onPress={() => showMenu(item)} />
-      </div>
+      {!isReadOnly && (
+        <div class="story-row-menu">
+          <IconButton icon="more" label="More about this row" onPress={() => showMenu(item)} />
+        </div>
+      )}
     </article>
   );
 }

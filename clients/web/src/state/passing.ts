@@ -68,6 +68,8 @@ export function createPassing(frames: Frames): PassingBlocks {
           drop((block) => block.block === event.call);
           return;
         case "model.failed":
+        case "machine.lost":
+        case "task.interrupted":
         case "attempt.started":
         case "attempt.ended":
         case "task.finished":

@@ -37,6 +37,15 @@ test("a piece that comes after the event shows nothing again", () => {
   assert.equal(passing.blocks.value.size, 0);
 });
 
+test("a stop and a lost machine end what was being said", () => {
+  for (const type of ["task.interrupted", "machine.lost"]) {
+    const passing = createPassing(AT_ONCE);
+    passing.add(piece("7.0", "Call 5 of 30"));
+    passing.endedBy(event({ type }));
+    assert.equal(passing.blocks.value.size, 0, type);
+  }
+});
+
 test("the next turn and the next call are shown", () => {
   const passing = createPassing(AT_ONCE);
   passing.endedBy(replied(7));

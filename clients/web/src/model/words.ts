@@ -12,6 +12,7 @@ export {
   size,
   spentOf,
   time,
+  unbroken,
 } from "./words/numbers.ts";
 export { isMe, type People, who } from "./words/people.ts";
 export {

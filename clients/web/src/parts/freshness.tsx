@@ -1,4 +1,5 @@
 // How fresh the screen is: silent while live, a line of words as soon as it is not.
+import { time } from "../model/words.ts";
 import { useApp } from "../state/app.ts";
 import { Button } from "./button.tsx";
 import "./freshness.css";
@@ -20,8 +21,7 @@ export function Freshness() {
 }
 
 function sentence(kind: string, since: number, reason?: string): string {
-  const time = new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   if (kind === "connecting") return "Connecting …";
   if (kind === "stopped") return reason ?? "The connection has ended. Load the app again.";
-  return `Offline since ${time}. What you send is kept and goes out when you are back.`;
+  return `Offline since ${time(since, Date.now())}. What you send is kept and goes out when you are back.`;
 }

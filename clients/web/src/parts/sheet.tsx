@@ -65,7 +65,7 @@ export function Sheet({ title, children, onClose, actions, over }: SheetProps) {
 }
 
 /** What scrolls keeps this part of the sheet, or the whole sheet scrolls. */
-const LEAST_CONTENT = 0.25;
+const LEAST_CONTENT = 0.45;
 
 function useUnsqueezed(dialog: RefObject<HTMLDialogElement | null>): void {
   useEffect(() => {

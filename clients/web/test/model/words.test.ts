@@ -21,6 +21,7 @@ import {
   time,
   toolsLine,
   truth,
+  unbroken,
   who,
 } from "../../src/model/words.ts";
 import { BEGAN, type HistoryName, history, ZONE } from "./histories.ts";
@@ -199,4 +200,10 @@ describe("rows in words", () => {
     assert.equal(who("operator", people), "The operator");
     assert.equal(who("worker:2", people), "Claude");
   });
+});
+
+it("a span of time is never broken across lines", () => {
+  assert.equal(unbroken("Edit a.py · 2 min 40 s"), "Edit a.py · 2\u00a0min\u00a040\u00a0s");
+  assert.equal(unbroken("Ran 2 commands · 4.2 s"), "Ran 2 commands · 4.2\u00a0s");
+  assert.equal(unbroken("12 steps, 3 h ago"), "12 steps, 3\u00a0h ago");
 });

@@ -20,7 +20,8 @@ export function Changes({ task: id, path }: { task: string; path: string }) {
   const task = useTask(id);
   const changes = useResource<WorkChanges>(`/v1/tasks/${encodeURIComponent(id)}/changes`);
   const shown = changes.data.value;
-  if (path !== "" && shown !== null) return <FilePage task={id} path={path} changes={shown} />;
+  if (path !== "" && shown !== null && shown.version > 0)
+    return <FilePage task={id} path={path} changes={shown} />;
   return (
     <TaskFrame task={task} current="changes">
       {shown !== null && newestSnapshot(task.view.events.value) > shown.version && (

@@ -45,17 +45,19 @@ export function FilePage({ task, path, changes }: FilePageProps) {
         />
       }
       foot={
-        <div class="file-steps">
-          <Button look="quiet" disabled={place <= 0} onPress={() => show(-1)}>
-            Previous
-          </Button>
-          <span class="soft numbers">
-            {place + 1} of {files.length}
-          </span>
-          <Button look="quiet" disabled={place >= files.length - 1} onPress={() => show(1)}>
-            Next
-          </Button>
-        </div>
+        files.length > 1 && (
+          <div class="file-steps">
+            <Button look="quiet" disabled={place <= 0} onPress={() => show(-1)}>
+              Previous
+            </Button>
+            <span class="soft numbers">
+              {place + 1} of {files.length}
+            </span>
+            <Button look="quiet" disabled={place >= files.length - 1} onPress={() => show(1)}>
+              Next
+            </Button>
+          </div>
+        )
       }
     >
       <ResourceView of={patch}>

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { type InboxItem, type Line, lineWords, repositoryName } from "../../model/inbox.ts";
 import { plain } from "../../model/plain.ts";
-import { spentOf } from "../../model/words.ts";
+import { spentOf, unbroken } from "../../model/words.ts";
 import { IconButton } from "../../parts/button.tsx";
 import { Icon } from "../../parts/icon.tsx";
 import { Link } from "../../parts/link.tsx";
@@ -27,7 +27,7 @@ export function TaskRow({ item, isCurrent }: { item: InboxItem; isCurrent: boole
           {plain(line.title)}
         </span>
         <span class={`task-row-sentence ${tone(line)}`}>
-          {lineWords(line, { now: clock.now.value })}
+          {unbroken(lineWords(line, { now: clock.now.value }))}
         </span>
         <Facts line={line} />
       </Link>

@@ -16,7 +16,7 @@ export function BranchSheet({ choices, onChange, onClose }: ChoiceSheetProps) {
       }
     >
       <Field
-        label="Begin from"
+        label="Start from"
         value={choices.base}
         placeholder="Default branch"
         help="The work goes to a branch of its own; this one is not changed."

@@ -41,7 +41,7 @@ function Done({ onClose }: { onClose: () => void }) {
 }
 
 const EFFORTS: readonly { value: Effort; name: string; help: string }[] = [
-  { value: "", name: "As the server has it", help: "" },
+  { value: "", name: "Server default", help: "" },
   { value: "low", name: "Low", help: "Quick and cheap, for small and clear work." },
   { value: "medium", name: "Medium", help: "" },
   { value: "high", name: "High", help: "Thinks longer; costs more." },
@@ -56,7 +56,7 @@ function ModelSheet({ choices, onChange, onClose }: ChoiceSheetProps) {
         <Field
           label="Model"
           value={choices.model}
-          placeholder="As the server has it"
+          placeholder="Server default"
           help="Leave it empty for the server's default model."
           onInput={(model) => onChange({ model: model.trim() })}
         />

@@ -19,10 +19,9 @@ export function TruthLine({ task }: { task: OpenTask }) {
       {[said.since, said.cost].map(
         (part) =>
           part !== "" && (
-            <>
-              {" · "}
-              <span class="truth-part">{part}</span>
-            </>
+            <span key={part} class="truth-part">
+              {part}
+            </span>
           ),
       )}
     </p>

@@ -1,7 +1,7 @@
 // A run of tool calls in one line, which opens to each of them.
 import { plain } from "../../../model/plain.ts";
 import type { Call, ToolsRow } from "../../../model/rows.ts";
-import { callOutcome, duration, toolsLine } from "../../../model/words.ts";
+import { callOutcome, duration, toolsLine, unbroken } from "../../../model/words.ts";
 import { Icon, type IconName } from "../../../parts/icon.tsx";
 import { RunningOutput } from "./running.tsx";
 import { toggle, useStory } from "./story_context.ts";
@@ -31,7 +31,7 @@ export function ToolsView({ row }: { row: ToolsRow }) {
           onPress={() => toggle(opened, row.key)}
           isOpen={isOpen}
         >
-          {toolsLine(row.calls)}
+          {unbroken(toolsLine(row.calls))}
         </StoryLine>
       )}
       {isOpen && <Calls calls={row.calls} isInset={row.calls.length > MAX_OPEN_CALLS} />}

@@ -37,6 +37,12 @@ _KNOWN_KEYS: Final[Sequence[tuple[str, Sequence[str], re.Pattern[str]]]] = tuple
         ("stripe-key", "whsec_", r"whsec_[A-Za-z0-9+/=]{16,300}"),
         ("nats-seed", "SU SA SN SO SX", r"S[UANOX][A-Z2-7]{56}(?![A-Z2-7])"),
         (
+            "errand-token",
+            "errand_",
+            r"errand_[a-z0-9_]{1,20}_(?:[A-Za-z0-9]{36}|[A-Za-z0-9_-]{43})(?![A-Za-z0-9_-])",
+        ),
+        ("errand-link", "share_", r"share_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"),
+        (
             "jwt",
             "eyJ",
             r"(?<![\w-])eyJ[\w-]{8,4096}\.[\w-]{8,8192}\.[\w-]{8,2048}",

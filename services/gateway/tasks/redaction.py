@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 import events as facts
@@ -28,8 +29,9 @@ SOMEBODY: Final = "person:shared"
 
 _SHORT: Final = 4096  # the shortest limit of a text that is redacted
 _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_OWN_ID: Final = re.compile(r"\b(?:acc|per|ses|key|dev)_[a-z2-7]{26}\b")
-_USER_INFO: Final = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@]{1,512}@")
+_OWN_ID: Final = re.compile(r"\b(?:acc|per|ses|key|dev|shr)_[a-z2-7]{26}\b")
+# Up to the last @ before a path: a password may have an @ in it.
+_USER_INFO: Final = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s/?#'\"<>]{1,512}@")
 _EVENT: Final = re.compile(r"evt_[a-z2-7]{26}")
 _NO_BLOB: Final = Blob("", 0, "")
 _COMMAND_INPUTS: Final = frozenset({"command", "path", "pattern", "glob", "timeout_seconds"})
@@ -54,7 +56,7 @@ def redacted(recorded: Recorded, parts: SharedParts) -> Recorded:
     return replace(
         recorded,
         account=AccountId(""),
-        by=SOMEBODY if recorded.by.startswith("person:") else recorded.by,
+        by=SOMEBODY if recorded.by.startswith("person:") else recorded.by.partition(":")[0],
         cause=recorded.cause if _EVENT.fullmatch(recorded.cause) else "",
         event=type(event)(**values),
         body=b"",
@@ -73,7 +75,13 @@ def encoded(recorded: Recorded) -> bytes:
     return encode(recorded.history, recorded.version, draft)
 
 
-def _keep(value: Any, _: SharedParts) -> Any:  # noqa: ANN401 - any field
+def _keep(value: Any, parts: SharedParts) -> Any:  # noqa: ANN401 - any field
+    """Keep a value; a worker writes its own events, so that any text may stand in any field."""
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Struct):
+        fields = value.__struct_fields__
+        return replace(value, **{name: _keep(getattr(value, name), parts) for name in fields})
     return value
 
 
@@ -108,7 +116,7 @@ def _budget(value: Budget, parts: SharedParts) -> Budget:
 
 
 def _undone(value: tuple[UndoneCall, ...], parts: SharedParts) -> tuple[UndoneCall, ...]:
-    return tuple(replace(call, title=_title(call.title, parts)) for call in value)
+    return tuple(replace(_keep(call, parts), title=_title(call.title, parts)) for call in value)
 
 
 def _plan(value: tuple[facts.PlanItem, ...], _: SharedParts) -> tuple[facts.PlanItem, ...]:
@@ -130,6 +138,7 @@ def _block(block: Block, parts: SharedParts) -> Block | None:
         case {"type": "text", "text": str(text)}:
             return {"type": "text", "text": scrub(text)}
         case {"type": "tool_use", "id": str(call), "name": str(name), "input": dict(given)}:
+            call, name = scrub(call), scrub(name)
             return {"type": "tool_use", "id": call, "name": name, "input": _inputs(given, parts)}
         case _:
             return None
@@ -141,9 +150,9 @@ def _inputs(given: Mapping[str, Any], parts: SharedParts) -> dict[str, Any]:
     for name, value in given.items():
         is_included = parts.commands if name in _COMMAND_INPUTS else parts.diffs
         if is_included and isinstance(value, str):
-            shown[name] = scrub(value)
+            shown[scrub(name)] = scrub(value)
         elif is_included and isinstance(value, bool | int):
-            shown[name] = value
+            shown[scrub(name)] = value
     return shown
 
 

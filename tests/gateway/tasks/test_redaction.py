@@ -174,6 +174,13 @@ def test_costs_are_shown_only_where_they_are_included():
         ("write to ada.b+c@mail.example.com!", "write to [redacted:email]!"),
         ("key ghp_" + "a" * 36, "key [redacted:github-token]"),
         ("clone https://ada:hunter2@example.com/x", "clone https://example.com/x"),
+        ("clone HTTPS://ada:hunter2@example.com/x", "clone HTTPS://example.com/x"),
+        ("redis://:p@ss@cache:6379/0 is up", "redis://cache:6379/0 is up"),
+        ("https://example.com/@ada/x?to=@b", "https://example.com/@ada/x?to=@b"),
+        (
+            "opened https://x.dev/shared/share_" + "A" * 43,
+            "opened https://x.dev/shared/[redacted:errand-link]",
+        ),
         (f"asked by {PERSON}", "asked by [redacted:id]"),
         ("@pytest.fixture", "@pytest.fixture"),
     ],
@@ -194,3 +201,60 @@ def test_a_text_at_its_limit_stays_within_it():
     text = "a@b.cd " * 9362
     read = decode(HISTORY, 3, shown(TaskInstructed(text=text)).encode())
     assert len(read.event.text) <= len(text)
+
+
+SECRETS = (
+    "ghp_" + "A1b2" * 9,
+    "errand_live_" + "A1b2C3" * 6,
+    PERSON,
+    "ada@mail.example.com",
+    "HTTPS://ada:hunter2@example.com/x",
+)
+
+
+def texts_in(value, path=()):
+    """The places of all texts of a JSON value, keys of objects too."""
+    match value:
+        case str():
+            yield path
+        case dict():
+            for name, each in value.items():
+                yield from texts_in(each, (*path, name))
+        case list():
+            for place, each in enumerate(value):
+                yield from texts_in(each, (*path, place))
+
+
+def with_text(value, path, text):
+    if not path:
+        return text
+    copy = value.copy()
+    copy[path[0]] = with_text(value[path[0]], path[1:], text)
+    return copy
+
+
+def poisoned(event):
+    """The event with secrets in each of its texts in turn, as long as it can be read."""
+    plain = msgspec.to_builtins(event)
+    for path in texts_in(plain):
+        for secret in SECRETS:
+            try:
+                yield msgspec.convert(with_text(plain, path, f"a {secret} b"), type(event))
+            except msgspec.ValidationError:
+                continue  # one of a few words, or a time
+
+
+@pytest.mark.parametrize("event", DECISIONS, ids=lambda cls: cls.__name__)
+def test_no_field_of_any_event_shows_a_secret_that_stands_in_it(event):
+    for specimen in specimens(event):
+        for each in poisoned(specimen):
+            text = shown(each, ALL, by=f"worker:{PERSON}")
+            for secret in (*SECRETS[:4], "hunter2"):
+                assert secret not in text, each
+
+
+def test_no_part_of_a_reply_shows_a_secret_that_stands_in_it():
+    for each in poisoned(REPLY):
+        assert not any(secret in shown(each, ALL) for secret in (*SECRETS[:4], "hunter2")), each
+    named = {**CALL, "input": {SECRETS[0]: "x", "command": "y"}}
+    assert SECRETS[0] not in shown(msgspec.structs.replace(REPLY, blocks=(named,)), ALL)

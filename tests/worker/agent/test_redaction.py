@@ -37,6 +37,10 @@ KEYS = [
     "pypi-" + "AgEIcHlwaS5vcmc" * 3,
     "SG." + "a1B2" * 5 + "." + "c3D4" * 10,
     "sk_live_" + "a1B2" * 6,
+    "errand_live_" + "A1b2C3" * 6,
+    "errand_refresh_" + "A1b2C3-_" * 5 + "xyz",
+    "errand_secrets_key_" + "A1b2C3-_" * 5 + "xyz",
+    "share_" + "A1b2C3-_" * 5 + "xyz",
     "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0In0" + "." + "abcDEF123_-" * 3,
     "aws_secret_access_key = " + "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 ]
@@ -89,6 +93,7 @@ def test_a_key_of_a_well_known_shape_is_redacted(key):
     [
         "task-ant-hill sk-learn risk-averse-people disk-usage",
         "ghp_short AKIA short npm_config_cache pypi-server xoxo",
+        "errand_session_cookies share_target errand_web_app_is_built share_" + "a" * 60,
         "a" * 64,
         "sha256:" + "0123456789abcdef" * 4,
         "-----BEGIN CERTIFICATE-----\nMIID\n-----END CERTIFICATE-----",
@@ -151,6 +156,8 @@ def test_plain_words_are_shown_at_once():
         TOKEN[:9] * 200_000,
         "a" * 2_000_000,
         "sk-ant-" * 280_000,
+        "errand_a" * 250_000,
+        "errand_" * 280_000,
     ],
 )
 def test_a_hostile_text_takes_no_longer_than_its_length(text):

@@ -8,6 +8,8 @@ import pytest
 
 from events import (
     AttemptStarted,
+    InstructionEdited,
+    InstructionWithdrawn,
     QuestionAsked,
     TaskErased,
     TaskFinished,
@@ -244,3 +246,41 @@ async def test_a_link_follows_a_task_that_is_instructed_while_it_is_read(world, 
     await world.append(ada.history(task), TaskInstructed(text="go on"), by="person:per_x")
     page = await events_at(stranger, path, after=head)
     assert [body["type"] for body in page["data"]] == ["task.instructed"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        lambda version: [InstructionWithdrawn(instruction=version)],
+        lambda version: [InstructionEdited(instruction=version, text="Say hello.")],
+        lambda version: [
+            InstructionEdited(instruction=version, text="hunter3"),
+            InstructionEdited(instruction=version, text="Say hello."),
+        ],
+        lambda version: [
+            InstructionEdited(instruction=version, text="hunter3"),
+            InstructionWithdrawn(instruction=version),
+        ],
+    ],
+    ids=["withdrawn", "edited", "edited twice", "edited and withdrawn"],
+)
+async def test_what_an_instruction_said_before_it_was_changed_is_shown_by_no_link(
+    world, ada, task, changes
+):
+    history = ada.history(task)
+    await world.append(history, TaskInstructed(text="The password is hunter2", mode="queue"))
+    paths = [(await shared(ada, task, **terms))[1] for terms in ({}, {"is_live": True})]
+    stranger = await world.client()
+    for path in paths:
+        assert "hunter2" in (await stranger.get(path)).text, "until it is changed"
+    for change in changes(6):
+        await world.append(history, change)
+    for path in paths:
+        page = await events_at(stranger, path)
+        assert "hunter" not in (await stranger.get(path)).text + str(page)
+        assert page["data"][5]["text"] == "[redacted:changed]"
+        read = [decode(history, 0, msgspec.json.encode(body)) for body in page["data"]]
+        seen = (await stranger.get(path)).json()["state"]
+        folded = msgspec.structs.replace(reduce(evolve, read, None), account="")
+        state = msgspec.convert(seen, type(folded), strict=False)
+        assert msgspec.to_builtins(folded) == msgspec.to_builtins(state)

@@ -2,6 +2,7 @@
 import type { TaskRequest } from "./api.gen.ts";
 import { plainLine } from "./plain.ts";
 import type { CommandId, Receipt } from "./receipt.ts";
+import { answerTo, receiptSentence } from "./receipts.ts";
 
 export type Receipts = ReadonlyMap<CommandId, Receipt>;
 
@@ -40,32 +41,10 @@ export function sentTasks(receipts: Receipts, known: ReadonlySet<string>): reado
   return found;
 }
 
-/** What became of the answer to a request; empty while none was given here, or it was refused. */
+/** What became of the answer to a request; empty while none was given here. */
 export function answerSentence(receipts: Receipts, task: string, request: string): string {
-  const answers = [...receipts.values()].filter(({ command }) => {
-    const { op, args } = command;
-    if (command.task !== task || (op !== "answer" && op !== "approve")) return false;
-    return "request" in args && args.request === request;
-  });
-  const last = answers.at(-1);
-  return last === undefined ? "" : receiptSentence(last);
-}
-
-export function receiptSentence(receipt: Receipt): string {
-  switch (receipt.state) {
-    case "kept":
-      return "Kept on this device; it goes out when there is a connection.";
-    case "sent":
-      return receipt.problem === null
-        ? "Sent; the answer is still to come."
-        : `Not taken yet: ${receipt.problem.detail} It is tried again.`;
-    case "logged":
-      return `In the log at #${receipt.version}.`;
-    case "acted":
-      return `In the log at #${receipt.version}; the agent went on at #${receipt.actedAt}.`;
-    case "refused":
-      return receipt.problem.detail;
-  }
+  const last = answerTo(receipts, task, request);
+  return last === null ? "" : receiptSentence(last);
 }
 
 function isOnItsWay(receipt: Receipt): boolean {

@@ -57,7 +57,6 @@ function HunkView({ hunk, path, onLine }: HunkProps) {
       {hunk.heading !== "" && <p class="diff-heading soft">{plain(hunk.heading)}</p>}
       {hunk.lines.map((line, place) => (
         <LineView
-          // biome-ignore lint/suspicious/noArrayIndexKey: lines never move
           key={place}
           line={line}
           marks={marks.get(place)}
@@ -116,7 +115,6 @@ function marked(text: string, marks: readonly Mark[]) {
 function coloured(text: string, pieces: readonly CodePiece[] | undefined) {
   if (pieces === undefined) return plain(text);
   return pieces.map((piece, place) => (
-    // biome-ignore lint/suspicious/noArrayIndexKey: pieces never move
     <span key={place} class={piece.type && `code-${piece.type}`}>
       {plain(piece.text)}
     </span>

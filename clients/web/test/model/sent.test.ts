@@ -38,7 +38,7 @@ function receipts(...all: Receipt[]): Map<string, Receipt> {
 test("a task that has not left the device is shown with its first line, and can be taken out", () => {
   const [sent] = sentTasks(receipts({ command: SUBMIT, at: 0, state: "kept" }), new Set());
   assert.match(sent!.title, /^Fix the slug/);
-  assert.match(sent!.sentence, /Kept on this device/);
+  assert.match(sent!.sentence, /Kept on this phone/);
   assert.equal(sent!.canWithdraw, true);
 });
 
@@ -66,7 +66,7 @@ test("what is kept or sent counts as not arrived", () => {
 
 test("an answer is found by its request, of its task alone", () => {
   const all = receipts({ command: ANSWER, at: 0, ...LOGGED });
-  assert.equal(answerSentence(all, "task_a", "req_1"), "In the log at #7.");
+  assert.equal(answerSentence(all, "task_a", "req_1"), "In the log at #7");
   assert.equal(answerSentence(all, "task_b", "req_1"), "");
   assert.equal(answerSentence(all, "task_a", "req_2"), "");
 });

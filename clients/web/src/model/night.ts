@@ -80,9 +80,14 @@ export function sumSince(
       version: line.version,
       kind,
       isGood: kind !== "failed" && kind !== "waiting",
-      sentence: `${plainLine(line.title, 80)}: ${kind === "waiting" ? askLine(line) : lineWords(line, span)}`,
+      sentence: `${named(line)}: ${kind === "waiting" ? askLine(line) : lineWords(line, span)}`,
     })),
   };
+}
+
+/** The title before a colon: without a full stop of its own. */
+function named(line: Line): string {
+  return plainLine(line.title, 80).replace(/[.:;,]+$/, "");
 }
 
 function counts(kinds: readonly NightLine["kind"][], lines: readonly Line[]): readonly string[] {

@@ -1,10 +1,18 @@
 // The first look in the morning: what happened since last evening, computed from the list.
 import { useSignal } from "@preact/signals";
-import { nightsSum } from "../../model/night.ts";
+import { type NightLine, nightsSum } from "../../model/night.ts";
 import { plain } from "../../model/plain.ts";
 import { Button } from "../../parts/button.tsx";
-import { Icon } from "../../parts/icon.tsx";
+import { Icon, type IconName } from "../../parts/icon.tsx";
 import { useApp } from "../../state/app.ts";
+
+const ICONS: Readonly<Record<NightLine["kind"], IconName>> = {
+  waiting: "question",
+  failed: "alert",
+  finished: "check",
+  cancelled: "close",
+  working: "clock",
+};
 
 export function NightsSum() {
   const { inbox, clock, preferences } = useApp();
@@ -19,8 +27,9 @@ export function NightsSum() {
       {isOpen.value && (
         <ul>
           {sum.lines.map((line) => (
-            <li key={line.task}>
-              <Icon name={line.isGood ? "check" : "alert"} size={16} /> {plain(line.sentence)}
+            <li key={line.task} class={line.kind}>
+              <Icon name={ICONS[line.kind]} size={18} />
+              <span class="wrap">{plain(line.sentence)}</span>
             </li>
           ))}
         </ul>

@@ -22,7 +22,7 @@ export function Confirmation({ secret }: { secret: string }) {
   };
   return (
     <main class="sign-in">
-      <h1>{isDone.value ? "You are signed in" : "One step more"}</h1>
+      <h1>{isDone.value ? "You are signed in" : "One more step"}</h1>
       {isDone.value ? (
         <p>Go back to Errand on your home screen; this page can be closed.</p>
       ) : (
@@ -33,7 +33,7 @@ export function Confirmation({ secret }: { secret: string }) {
           }}
         >
           <p>
-            Type the four characters that Errand shows on your home screen. If you did not begin
+            Type the four characters that Errand shows on your home screen. If you did not start
             this there, close this page.
           </p>
           <Field
@@ -48,7 +48,7 @@ export function Confirmation({ secret }: { secret: string }) {
             {...(failure.value ? { error: failure.value } : {})}
           />
           <Button look="main" disabled={code.value.length < LENGTH} onPress={() => void confirm()}>
-            Sign in in the app
+            Sign in to the app
           </Button>
         </form>
       )}

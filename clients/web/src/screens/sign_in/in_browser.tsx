@@ -34,12 +34,7 @@ export function InBrowser({ begun, onFailed }: InBrowserProps) {
       <h2 id="in-browser-title">Go on in the browser</h2>
       <p>Sign in at GitHub, then type these four characters there:</p>
       <p class="install-code">{begun.code}</p>
-      <a
-        class="button main sign-in-link"
-        href={begun.url}
-        target="_blank"
-        rel="noopener noreferrer"
-      >
+      <a class="button main" href={begun.url} target="_blank" rel="noopener noreferrer">
         Open GitHub
       </a>
       <p class="soft small" role="status">

@@ -53,7 +53,7 @@ function Mail() {
       }}
     >
       <Field
-        label="Or have a code mailed to you"
+        label="Or get a code by email"
         kind="email"
         value={email.value}
         onInput={(typed) => {
@@ -64,7 +64,7 @@ function Mail() {
         {...(isBad.value ? { error: said.value } : { help: said.value })}
       />
       <Button disabled={email.value === ""} onPress={() => void send()}>
-        Send the mail
+        Send email
       </Button>
     </form>
   );

@@ -55,7 +55,7 @@ export function SignIn() {
           <p>You opened a link that signs you in on this device.</p>
         ) : (
           <Field
-            label="Code from your other device, or from the mail"
+            label="Code from another device or an email"
             value={code.value}
             onInput={(typed) => {
               code.value = spellCode(typed);
@@ -83,8 +83,8 @@ export function SignIn() {
       </form>
       <OtherWays />
       <p class="soft small">
-        The code is shown by <code>make run</code>, by <code>errand pair</code>, and in Settings of
-        a device that is signed in.
+        Find the code in Settings of a device that is signed in, or in the output of{" "}
+        <code>errand pair</code> or <code>make run</code>.
       </p>
     </main>
   );

@@ -1,14 +1,24 @@
 """The web app in a real browser, as small as on a phone and touched by a finger."""
 
+import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    expect,
+)
 
 from infra.local.stack import Pairing
+from tests.kit.probe.eventually import eventually
 
 Scheme = Literal["light", "dark"]
 _SECONDS: Final = 20.0
@@ -52,9 +62,14 @@ class AppPage:
         await self.tap("Sign in")
         await self.see("Tasks")
 
+    @property
+    def top(self) -> Locator:
+        """The sheet that lies on top, or the whole page where none does."""
+        return self.page.locator("body:not(:has(dialog[open])), dialog[open]").last
+
     def button(self, name: str | re.Pattern[str]) -> Locator:
-        """Return the button with this name."""
-        return self.page.get_by_role("button", name=name)
+        """Return the button with this name, of the sheet where one is open."""
+        return self.top.get_by_role("button", name=name, exact=True)
 
     async def tap(self, name: str | re.Pattern[str]) -> None:
         """Touch the button with this name."""
@@ -62,11 +77,40 @@ class AppPage:
 
     async def follow(self, name: str | re.Pattern[str]) -> None:
         """Touch the link with this name."""
-        await self.page.get_by_role("link", name=name).first.tap()
+        await self.top.get_by_role("link", name=name).first.tap()
 
     async def type(self, label: str, text: str) -> None:
         """Write into the field with this label, in place of what is there."""
         await self.page.get_by_label(label).first.fill(text)
+
+    async def choose(self, name: str | re.Pattern[str]) -> None:
+        """Touch the choice with this name, one of several."""
+        await self.page.get_by_role("radio", name=name).first.tap()
+
+    def sheet(self, title: str | re.Pattern[str]) -> Locator:
+        """Return the sheet with this title."""
+        return self.page.get_by_role("dialog", name=title)
+
+    async def open_sheet(self, button: str, title: str | re.Pattern[str]) -> Locator:
+        """Wait until a sheet is open: by itself, or by the button that leads to it."""
+        sheet = self.sheet(title)
+
+        async def is_open() -> bool:
+            if await sheet.count():
+                return True
+            if await self.button(button).count():
+                with suppress(Error):  # it opened by itself meanwhile
+                    await self.button(button).first.tap(timeout=1000)
+            return False
+
+        await eventually(is_open, seconds=_SECONDS, every_seconds=0.1)
+        return sheet
+
+    async def close_sheet(self, title: str | re.Pattern[str]) -> None:
+        """Close the sheet with this title, and wait until it is gone."""
+        sheet = self.sheet(title)
+        await sheet.get_by_role("button", name="Close").first.tap()
+        await expect(sheet).to_have_count(0, timeout=_SECONDS * 1000)
 
     async def see(self, text: str | re.Pattern[str]) -> Locator:
         """Wait until a text is on the screen."""
@@ -115,5 +159,9 @@ async def app_page(
         made = AppPage(context, await context.new_page(), url)
         yield made
         assert made.errors == []
+    except BaseException:
+        if folder := os.environ.get("PICTURES_OF_FAILURES"):
+            await made.picture(Path(folder) / f"{os.getpid()}-{id(made)}.png")
+        raise
     finally:
         await context.close()

@@ -129,9 +129,22 @@ function openDraft(key: string, store: Store, writes: WriteQueue, now: () => num
     if (typed !== "") writes.add(() => save(text.peek(), images.peek()));
   }
 
+  /** What is to be stored next: who types faster than the store writes skips what is between. */
+  let next: { words: string; kept: readonly DraftImage[] } | null = null;
+
   effect(() => {
     const [words, kept] = [text.value, images.value];
-    if (!isOurs) writes.add(() => save(words, kept));
+    if (isOurs) return;
+    if (next !== null) {
+      Object.assign(next, { words, kept });
+      return;
+    }
+    const mine = { words, kept };
+    next = mine;
+    writes.add(() => {
+      if (next === mine) next = null;
+      return save(mine.words, mine.kept);
+    });
   });
   isOurs = false;
   const ready = writes.settled().then(() => read(false));
@@ -142,6 +155,7 @@ function openDraft(key: string, store: Store, writes: WriteQueue, now: () => num
     ready,
     reread: () => read(true),
     empty() {
+      next = null; // what was typed until now is stored as it is
       stored = new Set();
       change(() => {
         text.value = "";

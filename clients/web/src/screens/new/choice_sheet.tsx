@@ -1,7 +1,8 @@
 // The sheets behind the choices of a new task.
-
+import { useSignal } from "@preact/signals";
 import type { Effort } from "../../model/api.gen.ts";
 import { BUDGETS_MICROUSD, POLICIES, type TaskChoices } from "../../model/new_task.ts";
+import { microusdOf } from "../../model/raises.ts";
 import { money } from "../../model/words.ts";
 import { Button } from "../../parts/button.tsx";
 import { Choice, Field } from "../../parts/field.tsx";
@@ -86,7 +87,27 @@ function BudgetSheet({ choices, onChange, onClose }: ChoiceSheetProps) {
         options={options}
         onChange={(amount) => onChange({ budgetMicrousd: Number(amount) })}
       />
+      <OwnBudget choices={choices} onChange={onChange} />
     </Sheet>
+  );
+}
+
+/** An amount that is none of the usual ones. */
+function OwnBudget({ choices, onChange }: Omit<ChoiceSheetProps, "onClose">) {
+  const isUsual = [0, ...BUDGETS_MICROUSD].some((amount) => amount === choices.budgetMicrousd);
+  const typed = useSignal(isUsual ? "" : String(choices.budgetMicrousd / 1_000_000));
+  const isAmount = typed.value === "" || microusdOf(typed.value) > 0;
+  return (
+    <Field
+      label="Another amount, in US dollars"
+      value={typed.value}
+      placeholder="3.50"
+      onInput={(text) => {
+        typed.value = text;
+        onChange({ budgetMicrousd: microusdOf(text) });
+      }}
+      {...(isAmount ? {} : { error: "An amount like 3 or 3.50" })}
+    />
   );
 }
 

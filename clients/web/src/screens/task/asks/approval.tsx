@@ -44,7 +44,7 @@ export function ApprovalSheet({ task, row, onClose }: ApprovalSheetProps) {
       return <AnswerLife row={row} story={story} receipt={receipt} onClose={onClose} />;
     }
     if (isClosed || receipt !== null) {
-      return <ClosedAsk {...{ row, story, receipt, isNews, onClose }} />;
+      return <ClosedAsk task={task.view.id} {...{ row, story, receipt, isNews, onClose }} />;
     }
     return <ApprovalActions task={task.view.id} row={row} end={end} />;
   }

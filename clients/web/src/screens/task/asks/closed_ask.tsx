@@ -15,8 +15,10 @@ import { Icon } from "../../../parts/icon.tsx";
 import { useApp } from "../../../state/app.ts";
 import { usePeople } from "../use_people.ts";
 import { Seal } from "./answer_life.tsx";
+import { Unsaid } from "./unsaid.tsx";
 
 interface ClosedAskProps {
+  readonly task: string;
   readonly row: AskRow;
   readonly story: Story;
   /** An answer from here that was refused. */
@@ -26,7 +28,7 @@ interface ClosedAskProps {
   readonly onClose: () => void;
 }
 
-export function ClosedAsk({ row, story, receipt, isNews, onClose }: ClosedAskProps) {
+export function ClosedAsk({ task, row, story, receipt, isNews, onClose }: ClosedAskProps) {
   const { clock } = useApp();
   const people = usePeople();
   const moment = { now: clock.now.value };
@@ -44,6 +46,7 @@ export function ClosedAsk({ row, story, receipt, isNews, onClose }: ClosedAskPro
       )}
       {problem !== null && <p class="small soft wrap">{plain(problem.detail)}</p>}
       {row.kind === "approval" && <Seal row={row} story={story} />}
+      <Unsaid task={task} row={row} onClose={onClose} />
       <Button onPress={onClose}>Close</Button>
     </div>
   );

@@ -46,7 +46,7 @@ export function QuestionSheet({ task, row, onClose }: QuestionSheetProps) {
       return <AnswerLife row={row} story={story} receipt={receipt} onClose={onClose} />;
     }
     if (isClosed || receipt !== null) {
-      return <ClosedAsk {...{ row, story, receipt, isNews, onClose }} />;
+      return <ClosedAsk task={task.view.id} {...{ row, story, receipt, isNews, onClose }} />;
     }
     return <OwnWords task={task.view.id} row={row} />;
   }

@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from events.limits import is_too_deep
+
 MAX_FILES: Final = 3_000
 MAX_PATCH_BYTES: Final = 256 * 1024
 MAX_PATCHES_BYTES: Final = 2 * 1024 * 1024
@@ -62,4 +64,9 @@ def decode_changes(content: bytes) -> StoredChanges:
         raise ValueError(f"it is not gzipped: {error}") from error
     if not unpacking.eof:
         raise ValueError(f"it is cut short, or longer than {_MAX_BYTES} bytes")
-    return _decoder.decode(text)
+    if is_too_deep(text):
+        raise ValueError("it is nested too deep")
+    changes = _decoder.decode(text)
+    if len(changes.files) > MAX_FILES:
+        raise ValueError(f"it lists more than {MAX_FILES} files")
+    return changes

@@ -15,10 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events import CommandId, Recorded, event_subject
+from events.codec import decode
 from events.protocol import task_state
+from events.protocol.api.shares import SharedParts
 from infra.log.jetstream.read.decode import HistoryDecoder, StoredMessage
 from services.gateway.push.notification import state as notice
+from services.gateway.queries.precedents import fold_requests
+from services.gateway.queries.work_changes import Snapshots, fold_snapshots
 from services.gateway.tasks import task, time_travel
+from services.gateway.tasks.redaction import encoded, redacted
 from services.projector.history.store import _microseconds
 from services.projector.projections import TABLES
 from services.projector.projections.fold import Fold
@@ -158,3 +163,25 @@ def test_the_worker_and_what_it_tells_the_model(events: Sequence[Any], number: i
             next_step(turn, now)
             parallel_snapshot(turn, now)
     msgspec.json.encode(build_messages(history))
+
+
+@fuzzed
+@given(odd_histories)
+def test_what_the_gateway_answers_about_requests_and_the_work(events: Sequence[Any]) -> None:
+    history = admitted(events)
+    for place in range(0, len(history), 5):
+        fold_snapshots(Snapshots(), history[place : place + 5])
+        fold_requests({}, history[place : place + 5])
+
+
+@fuzzed
+@given(odd_histories)
+def test_what_a_link_shows(events: Sequence[Any]) -> None:
+    history = admitted(events)
+    for parts in (SharedParts(commands=False), SharedParts(outputs=True, diffs=True, costs=True)):
+        state = None
+        for recorded in history:
+            shown = redacted(recorded, parts)
+            assert decode(HISTORY, 1, encoded(shown)).event == shown.event
+            state = task_state.evolve(state, shown)
+        msgspec.json.encode(state)

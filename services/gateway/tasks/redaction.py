@@ -18,6 +18,7 @@ from msgspec.structs import replace
 import events as facts
 from events import AccountId, Blob, Block, Budget, Draft, LeftOut, Recorded, Repository, UndoneCall
 from events.codec import encode
+from events.limits import MAX_NAME_CHARACTERS
 from events.protocol.api.shares import SharedParts
 from infra.runtime.known_keys import without_known_keys
 
@@ -78,7 +79,7 @@ def encoded(recorded: Recorded) -> bytes:
 def _keep(value: Any, parts: SharedParts) -> Any:  # noqa: ANN401 - any field
     """Keep a value; a worker writes its own events, so that any text may stand in any field."""
     if isinstance(value, str):
-        return scrub(value)
+        return scrub(value)[: max(MAX_NAME_CHARACTERS, len(value))]
     if isinstance(value, Struct):
         fields = value.__struct_fields__
         return replace(value, **{name: _keep(getattr(value, name), parts) for name in fields})

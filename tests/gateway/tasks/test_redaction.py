@@ -10,6 +10,7 @@ from events import (
     ApprovalRequested,
     AttemptStarted,
     Blob,
+    Draft,
     EventId,
     MachineStarted,
     ModelReplied,
@@ -21,10 +22,11 @@ from events import (
     ToolCompleted,
     ToolStarted,
 )
-from events.codec import decode
+from events.codec import decode, encode
+from events.limits import MAX_EVENT_BYTES
 from events.protocol.api.shares import SharedParts
 from services.gateway.tasks.redaction import DECISIONS, encoded, redacted, scrub
-from tests.events.specimens import HISTORY, specimens
+from tests.events.specimens import HISTORY, MOMENT, specimens
 
 NOTHING = SharedParts(commands=False)
 ALL = SharedParts(commands=True, outputs=True, diffs=True, costs=True)
@@ -258,3 +260,27 @@ def test_no_part_of_a_reply_shows_a_secret_that_stands_in_it():
         assert not any(secret in shown(each, ALL) for secret in (*SECRETS[:4], "hunter2")), each
     named = {**CALL, "input": {SECRETS[0]: "x", "command": "y"}}
     assert SECRETS[0] not in shown(msgspec.structs.replace(REPLY, blocks=(named,)), ALL)
+
+
+def test_a_name_at_its_limit_stays_within_it():
+    for event in (
+        facts.ModelRequested(turn=1, model="a@b.cd " * 28),
+        facts.MachineRequested(
+            attempt=1,
+            name="m",
+            region="r",
+            guest=facts.Guest("a@b.cd " * 28, 1, 1),
+            deadline=datetime(2026, 11, 26, tzinfo=UTC),
+        ),
+    ):
+        assert "a@b.cd" not in decode(HISTORY, 3, shown(event).encode()).body.decode()
+
+
+def test_an_event_at_its_limit_is_shown_too():
+    block = {"type": "text", "text": "a@b.cd"}
+    full = msgspec.structs.replace(REPLY, blocks=(block,) * 7000)
+    draft = Draft(id=EventId("evt_" + "e" * 26), at=MOMENT, by="w", cause="", event=full)
+    assert len(encode(HISTORY, 3, draft)) < MAX_EVENT_BYTES, "it can be stored"
+    read = decode(HISTORY, 3, shown(full, ALL).encode())
+    assert "a@b.cd" not in str(read.event)
+    assert read.event.turn == full.turn

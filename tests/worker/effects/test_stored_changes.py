@@ -1,11 +1,13 @@
 """The changes that a worker stores with a snapshot, for people to look at while it works."""
 
 import zlib
+from gzip import compress
 
 import pytest
 
 from events import MachineId
 from events.protocol.stored_changes import (
+    MAX_FILES,
     FileChange,
     StoredChanges,
     decode_changes,
@@ -55,3 +57,22 @@ def test_what_unpacks_to_more_than_a_worker_stores_is_not_unpacked():
     bomb = b"".join(packer.compress(b" " * 2**20) for _ in range(64)) + packer.flush()
     with pytest.raises(ValueError, match="longer than"):
         decode_changes(bomb)
+
+
+FILE = b'{"path":"","change":"added"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested"),
+        (b'{"files":[' + b",".join([FILE] * (MAX_FILES + 1)) + b"]}", "more than"),
+        (b'{"files":[{"path":"\xff","change":"added"}]}', "utf-8"),
+        (b'{"files":[],"files_left_out":' + b"9" * 100_000 + b"}", "range"),
+        (b"", "truncated"),
+    ],
+    ids=["deep", "many files", "no UTF-8", "a long number", "nothing"],
+)
+def test_what_no_worker_stores_is_refused_and_nothing_else_is_raised(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        decode_changes(compress(text))

@@ -166,8 +166,8 @@ function linked(href: string, raw: string, children: readonly Inline[]): readonl
   if (url === null) return [{ type: "text", text: plain(raw) }];
   const host = url.protocol === "mailto:" ? url.pathname : url.host;
   const shown = textOf(children).toLowerCase();
-  const isShown =
-    shown === url.href.toLowerCase() || shown === href.toLowerCase() || shown === host;
+  const isSame = shown === url.href.toLowerCase() || shown === href.toLowerCase() || shown === host;
+  const isShown = isSame && shown.includes(host.toLowerCase()); // letters of another alphabet look the same
   return [{ type: "link", href: url.href, host: isShown ? "" : plain(host), children }];
 }
 

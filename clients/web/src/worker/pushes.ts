@@ -52,7 +52,9 @@ function fromDeclared(declared: unknown): Push {
 /** A place of this app only, whatever the message says. */
 function pathOf(address: string): string {
   const url = new URL(address, "https://errand.invalid");
-  return `${url.pathname}${url.search}${url.hash}`;
+  if (!/^https?:$/.test(url.protocol)) return "/";
+  const path = url.pathname.replace(/^\/{2,}/, "/"); // two slashes would begin another host
+  return `${path}${url.search}${url.hash}`;
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

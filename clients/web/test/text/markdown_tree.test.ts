@@ -84,6 +84,9 @@ describe("Markdown", () => {
     assert.equal(host("[github.com](https://evil.example/x)"), "evil.example");
     assert.equal(host("https://example.com/a"), "");
     assert.equal(host("[xn](https://exаmple.com/)"), "xn--exmple-4nf.com");
+    assert.equal(host("https://exаmple.com/login"), "xn--exmple-4nf.com");
+    assert.equal(host("[https://exаmple.com/](https://exаmple.com/)"), "xn--exmple-4nf.com");
+    assert.equal(host("https://EXAMPLE.com/A"), "");
   });
 
   it("loads no image: it is a link to it", () => {

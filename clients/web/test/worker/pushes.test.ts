@@ -32,6 +32,21 @@ for (const text of ["", "null", "[]", "{", '{"notification":7}', "\u0000"]) {
   });
 }
 
+for (const navigate of [
+  "https://errand.example//evil.example/t/task_b",
+  "https://errand.example/\\evil.example/t/task_b",
+  "https://errand.example///evil.example/t/task_b",
+  "javascript:alert(1)",
+  "data:text/html,x",
+]) {
+  test(`a message leads to no other host: ${navigate}`, () => {
+    const push = readPush(JSON.stringify({ notification: { ...DECLARED.notification, navigate } }));
+    const opened = new URL(push.path, "https://errand.example/sw.js");
+    assert.equal(opened.origin, "https://errand.example");
+    assert.ok(push.path.startsWith("/"), "and not beside the worker's own file");
+  });
+}
+
 test("a message leads to places of this app only", () => {
   const navigate = "https://evil.example/t/task_b";
   const push = readPush(JSON.stringify({ notification: { ...DECLARED.notification, navigate } }));

@@ -54,8 +54,8 @@ export function Shared({ secret, version }: SharedProps) {
   return (
     <div class="shared">
       <p class="shared-note soft small">
-        Shared with you to read. What the person who shared it left out is not shown, nor are images;
-        long outputs are cut.
+        Shared with you to read. What the person who shared it left out is not shown, nor are
+        images; long outputs are cut.
       </p>
       <Replay
         task={task}

@@ -91,7 +91,9 @@ function AddDevice() {
         </Button>
       ) : (
         <div class="secret-once">
-          <p>Open Errand on the other device and type this code. It works once, for ten minutes.</p>
+          <p>
+            Open Errand on the other device and type this code. It works once, within ten minutes.
+          </p>
           <code class="code-big">{offer.value.code}</code>
           <code>{offer.value.url}</code>
         </div>

@@ -44,7 +44,7 @@ const SENTENCES = {
   unknown: "",
   unsupported:
     "This browser cannot be notified. On an iPhone, add Errand to the home screen first and open it there.",
-  off: "A task that needs you, ends or fails can say so, also while the app is closed.",
+  off: "Errand can notify you when a task needs you, ends or fails, also while the app is closed.",
   blocked:
     "Notifications are blocked for this page. Allow them in the browser’s settings, then open this page again.",
   on: "This device is notified when a task needs you, ends or fails.",

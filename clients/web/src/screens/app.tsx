@@ -1,6 +1,7 @@
 // Which screen is shown: the address decides. On a wide screen the list stays beside the task.
 import { Announcer } from "../parts/announcer.tsx";
 import { lazy } from "../parts/lazy.tsx";
+import { Link } from "../parts/link.tsx";
 import { Empty, Loading } from "../parts/notice.tsx";
 import { Toasts } from "../parts/toast.tsx";
 import { UpdateBar } from "../parts/update_bar.tsx";
@@ -81,7 +82,10 @@ function Detail({ route }: { route: Route }) {
     default:
       return (
         <Empty icon="question" title="There is no such page">
-          The address may be of a newer version of the app.
+          <p>The address may be from a newer version of the app.</p>
+          <Link to="/" class="button plain">
+            Go to your tasks
+          </Link>
         </Empty>
       );
   }

@@ -59,7 +59,7 @@ function CallLine({ call }: { call: Call }) {
     <button type="button" class={`story-line call ${call.state}`} onClick={() => showCall(call)}>
       <Icon name={ICONS[call.tool] ?? "gear"} size={18} />
       <span class="story-line-text">
-        <span class="story-call-title">{plain(call.title)}</span>
+        <span class="story-call-title">{plain(call.title)}</span>{" "}
         {call.state !== "done" && call.state !== "running" && (
           <span class="story-call-state">{callOutcome(call)}</span>
         )}

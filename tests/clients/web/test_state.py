@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from tests.kit.run.phone import repository, signed_in
@@ -164,6 +165,43 @@ async def test_signing_out_leaves_nothing_on_the_device(device, stack):
     assert len(left) == 8
     assert set(left.values()) == {0}
     assert await device.run("return app.connection.status.value.kind") != "live"
+
+
+async def another_persons_code(stack):
+    headers = {"Authorization": f"Bearer {stack.stack.operator_token}"}
+    async with httpx.AsyncClient(base_url=stack.gateway_url, headers=headers) as operator:
+        answer = await operator.post("/v1/pairings", json={"account": "somebody-else"})
+    return answer.json()["code"]
+
+
+async def test_nothing_is_shown_to_or_sent_for_another_person_who_signs_in_beside(device, stack):
+    await submitted(device, stack)
+    found = await device.run(
+        """
+        await until(() => app.inbox.lines.value.length > 0);
+        const ada = app.session.me.value.person;
+        const body = { code: given, transport: "cookie", device: { name: "x", platform: "web" } };
+        const answer = await fetch("/v1/sessions", {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(body),
+        });
+        const { person } = await answer.json();
+        app.connection.retry(); // as this window does after a while by itself
+        await until(() => app.session.me.value?.person === person);
+        await until(() => app.connection.status.value.kind === "live");
+        const { openDB } = await import("idb");
+        const database = await openDB("errand");
+        return {
+          isAnother: person !== ada,
+          lines: app.inbox.lines.value.length,
+          receipts: app.commands.receipts.value.size,
+          stored: await database.count("events"),
+        };
+        """,
+        await another_persons_code(stack),
+    )
+    assert found == {"isAnother": True, "lines": 0, "receipts": 0, "stored": 0}
 
 
 async def test_the_store_in_the_browser_does_what_every_store_does(chromium, stack):

@@ -46,6 +46,12 @@ async def test_a_ticket_lets_its_person_in_once(people, ada):
     assert await people.enter(ticket) is None
 
 
+async def test_a_ticket_says_whose_it_is(world, ada, bob):
+    for person in (ada, bob):
+        answer = (await person.http.post("/v1/stream/tickets")).json()
+        assert answer["person"] == person.session["person"]
+
+
 async def test_a_ticket_opens_nothing_else_and_nothing_else_is_a_ticket(world, people, ada):
     ticket = await ticket_of(ada.http)
     is_problem(await (await world.client(ticket)).get("/v1/me"), 401, "unauthenticated")

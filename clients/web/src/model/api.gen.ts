@@ -778,10 +778,11 @@ export interface TaskUsage {
   readonly data: ReadonlyArray<ModelReply>;
 }
 
-/** For one entry to the stream, where no header can be sent. */
+/** For one entry of `person` to the stream, where no header can be sent. */
 export interface Ticket {
   readonly ticket: string;
   readonly expires_at: string;
+  readonly person: string;
 }
 
 /** An image that waits for the message it goes with, until `expires_at`. */

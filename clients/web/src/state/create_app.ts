@@ -101,7 +101,12 @@ export function createApp(window: Window & typeof globalThis): App {
     }
     const options = { timeoutMs: TICKET_TIMEOUT_MS };
     const response = await api.request("POST", "/v1/stream/tickets", options);
-    return ((await response.json()) as Ticket).ticket;
+    const made = (await response.json()) as Ticket;
+    if (made.person && made.person !== session.me.peek()?.person) {
+      void session.refresh(); // another window let another person in: nothing is sent for them
+      throw new Error("Another person is signed in.");
+    }
+    return made.ticket;
   }
 
   function vis(): Vis {

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
+from events.ids import PersonId
 from events.protocol.api.sessions import (
     Me,
     PairingOffer,
@@ -50,10 +51,11 @@ class SessionPage(msgspec.Struct, frozen=True):
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """For one entry to the stream, where no header can be sent."""
+    """For one entry of `person` to the stream, where no header can be sent."""
 
     ticket: str
     expires_at: datetime
+    person: PersonId
 
 
 def offer(context: Context, pairing: Pairing) -> PairingOffer:
@@ -186,7 +188,7 @@ async def ticket(context: Context, principal: CurrentPrincipal) -> Ticket:
     """Make a ticket that lets this credential enter the stream once, within 45 s."""
     require(principal, "read")
     made = context.accounts.people.ticket(principal)
-    return Ticket(made.text, made.expires_at)
+    return Ticket(made.text, made.expires_at, principal.person)
 
 
 def _answer(context: Context, session: Session, *, is_cookie: bool) -> Response[Session | Me]:

@@ -72,7 +72,7 @@ export function createApp(window: Window & typeof globalThis): App {
     },
     onItems: take,
     onStatus: (status) => connection.take(status),
-    onSignedOut: () => session.end(),
+    onSignedOut: () => void session.revoked(),
   });
 
   /** One frame, one transaction. */

@@ -12,8 +12,10 @@ export interface Session {
   signOut(): Promise<void>;
   /** Look again who is signed in: at the start, and when a sign-in ended elsewhere (GitHub). */
   refresh(): Promise<void>;
-  /** The gateway does not know the session any more. */
+  /** The gateway does not know the session any more: what is kept waits for the same person. */
   end(): void;
+  /** The person ended this device's session on another: nothing of theirs stays here. */
+  revoked(): Promise<void>;
 }
 
 export interface SessionParts {
@@ -74,6 +76,13 @@ export function createSession({ api, storage, wipe, deviceName }: SessionParts):
     return true;
   }
 
+  async function forget(): Promise<void> {
+    know(null);
+    await wipe("device");
+    owner = "";
+    keep(OWNER_KEY, "");
+  }
+
   return {
     me,
     async signIn(code) {
@@ -87,12 +96,10 @@ export function createSession({ api, storage, wipe, deviceName }: SessionParts):
     async signOut() {
       leaving = me.peek()?.session ?? "";
       keep(LEAVING_KEY, leaving); // the cookie outlives a sign-out without a network
-      know(null);
-      await wipe("device");
-      owner = "";
-      keep(OWNER_KEY, "");
+      await forget();
       await leave();
     },
+    revoked: forget,
     async refresh() {
       if (!(await leave())) {
         me.value = null;

@@ -123,7 +123,7 @@ async def test_another_person_on_this_device_sees_nothing_of_it(
         await app.open("/settings")
         await app.tap("Sign out on this device")
         await app.tap("Sign out")
-        await app.see(re.compile("^Code from your other device"))
+        await app.see(re.compile("^Code from another device"))
         await app.sign_in(await stage.stack.pair())
         await app.open("/new")
         await expect(app.page.get_by_label("What is to be done")).to_have_value("")

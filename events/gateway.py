@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from events.fact import Fact
-from events.ids import RequestId
+from events.ids import RequestId, TaskId
 from events.limits import MAX_NAME_CHARACTERS, Count, Line, Name, Text
+from events.worker import Blob
 
 InstructionMode = Literal["steer", "queue"]
 Policy = Literal["never", "risky", "always"]
@@ -15,6 +16,7 @@ all that can change something."""
 Verdict = Literal["allow", "deny"]
 Scope = Literal["once", "task"]
 _Request = Annotated[RequestId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
+_Task = Annotated[TaskId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
 
 
 class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,8 +49,24 @@ MAX_ATTACHMENTS = 10
 _Attachments = Annotated[tuple[Attachment, ...], msgspec.Meta(max_length=MAX_ATTACHMENTS)]
 
 
+class ForkOrigin(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Origin of a fork: another task as it was at `version`.
+
+    `commit` is that task's base commit, `tree` its newest snapshot at or before the version, held
+    by `pack`, a copy among the fork's own objects; without a snapshot the fork begins from the
+    base. `conversation` is an account, for the agent, of what was asked, said and done until then.
+    """
+
+    task: _Task
+    version: Count
+    tree: Name = ""
+    commit: Name = ""
+    pack: Blob | None = None
+    conversation: Text = ""
+
+
 class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
-    """A person asked for work. Always version 1 of its history."""
+    """A person asked for work. Always version 1 of its history. A fork has an `origin`."""
 
     prompt: Text
     repository: Repository
@@ -58,6 +76,7 @@ class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
     budget: Budget = Budget()
     policy: Policy = "never"
     attachments: _Attachments = ()
+    origin: ForkOrigin | None = None
 
 
 class TaskInstructed(Fact, frozen=True, tag="task.instructed"):

@@ -14,7 +14,7 @@ from clients.cli.commands.device.pair import pair
 from clients.cli.commands.fetch import fetch
 from clients.cli.commands.list_tasks import list_tasks
 from clients.cli.commands.outbox import outbox
-from clients.cli.commands.run import run
+from clients.cli.commands.run import fork, run
 from clients.cli.commands.say import edit, say, withdraw
 from clients.cli.commands.share import share
 from clients.cli.commands.task_control import budget, cancel, interrupt
@@ -64,13 +64,13 @@ def errand(context: click.Context, gateway: str, stack: str, config: str) -> Non
 
 
 errand.sections = (
-    ("Work", ("run", "list", "watch", "approve", "interrupt", "budget", "cancel")),
+    ("Work", ("run", "fork", "list", "watch", "approve", "interrupt", "budget", "cancel")),
     ("Instructions", ("say", "edit", "withdraw")),
     ("Results", ("show", "changes", "diff", "output", "fetch", "replay", "share")),
     ("This device", ("pair", "outbox", "doctor")),
 )
 for each in (
-    run, list_tasks, watch, say, edit, withdraw, approve, interrupt, budget, cancel, show, diff,
-    changes, output, fetch, replay, share, outbox, pair, doctor,
+    run, fork, list_tasks, watch, say, edit, withdraw, approve, interrupt, budget, cancel, show,
+    diff, changes, output, fetch, replay, share, outbox, pair, doctor,
 ):  # fmt: skip
     errand.add_command(each)

@@ -62,6 +62,7 @@ from events.protocol.api.task_shapes import (
     Approval,
     ExhaustedBudget,
     Failure,
+    Origin,
     Phase,
     PullRequest,
     Question,
@@ -75,6 +76,7 @@ __all__ = [
     "Approval",
     "ExhaustedBudget",
     "Failure",
+    "Origin",
     "Phase",
     "PullRequest",
     "Question",
@@ -148,6 +150,7 @@ def _submitted(recorded: Recorded, event: TaskSubmitted) -> TaskState:
         since=recorded.at,
         budget=_begun(event.budget),
         policy=event.policy,
+        origin=Origin(event.origin.task, event.origin.version) if event.origin else None,
     )
 
 

@@ -36,6 +36,7 @@ from services.gateway.push.assembly import Push, pushing
 from services.gateway.queries.artifacts import artifact_cache
 from services.gateway.queries.attachments import Attachments
 from services.gateway.queries.command_handler import CommandHandler
+from services.gateway.queries.fork.preparation import ForkPreparation
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.precedents import PrecedentQueries
 from services.gateway.queries.shared_tasks import SharedTasks
@@ -125,14 +126,7 @@ async def gateway(
             clock=clock,
         )
         attachments = Attachments(opened.storage, recall, clock=clock, entropy=secrets.token_bytes)
-        commands = CommandHandler(
-            opened.log,
-            recall=recall,
-            attachments=attachments,
-            rules=_submission_rules(settings, forges),
-            draft_factory=DraftFactory(utc_now),
-            room=LogCapacity(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now),
-        )
+        commands = _commands(settings, opened, attachments, recall)
         states = TaskQueries(opened.log, pool=opened.pool, live=live)
         hub = Hub(opened.log, RedisReader(settings.redis_url), states)
         presence = Presence(live, utc_now)
@@ -157,6 +151,22 @@ async def gateway(
         routes = _routes(settings, context)
         edge = GatewayApplication(stream=stream, routes=routes, origins=allowed)
         yield Gateway(edge, stream, hub, presence, seen, push, accounts.mail, attachments)
+
+
+def _commands(
+    settings: Settings, opened: Connections, attachments: Attachments, recall: TaskCache
+) -> CommandHandler:
+    rules = _submission_rules(settings, read_forges(settings.forges))
+    room = LogCapacity(opened.log, capacity_bytes=settings.log_capacity_bytes, clock=utc_now)
+    return CommandHandler(
+        opened.log,
+        recall=recall,
+        attachments=attachments,
+        forks=ForkPreparation(opened.log, opened.storage, rules),
+        rules=rules,
+        draft_factory=DraftFactory(utc_now),
+        room=room,
+    )
 
 
 def _task_context(

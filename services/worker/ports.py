@@ -204,12 +204,18 @@ class Workspace(Protocol):
         ...
 
     async def prepare(
-        self, *, base: str, commit: str = "", restore: SnapshotTaken | None = None
+        self,
+        *,
+        base: str,
+        commit: str = "",
+        restore: SnapshotTaken | None = None,
+        is_fork: bool = False,
     ) -> PreparedWorkspace:
         """Clone, and put the tree of the base (or the snapshot's) into the sandbox.
 
         `base` is a branch, empty for the default one. `commit` is the base commit that an earlier
         attempt worked on, empty at first. The snapshot's pack is fetched from Blobs by its key.
+        Of a fork it is another task's: the next `snapshot` takes it as this one's own.
         Raises WorkspaceRefused.
         """
         ...

@@ -17,6 +17,7 @@ NESTED = {
     events.Budget: {"cost_microusd", "turns", "wall_seconds"},
     events.Guest: {"cpu_kind", "cpus", "memory_mb"},
     events.LeftOut: {"path", "reason", "files"},
+    events.ForkOrigin: {"task", "version", "tree", "commit", "pack", "conversation"},
     events.PlanItem: {"text", "state"},
     events.Repository: {"url", "base"},
     events.UndoneCall: {"call", "tool", "title"},

@@ -24,7 +24,9 @@ from infra.log.jetstream.connection import api
 from infra.runtime.clock import DraftFactory, utc_now
 from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import CommandHandler, CommandResult
+from services.gateway.queries.fork.preparation import ForkPreparation
 from services.gateway.queries.task_cache import TaskCache
+from services.gateway.stores.object_store import Storage
 from services.gateway.tasks.access import Principal
 from services.gateway.tasks.commands import parse_command_id
 from services.gateway.tasks.repository_url import Forge
@@ -59,6 +61,7 @@ class Gateway:
             log,
             recall=recall,
             attachments=attachments_in(MemoryBucket(), recall, utc_now),
+            forks=ForkPreparation(log, Storage(MemoryBucket()), RULES),
             rules=RULES,
             draft_factory=DraftFactory(utc_now),
         )

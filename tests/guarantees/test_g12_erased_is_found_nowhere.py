@@ -11,6 +11,7 @@ where an installation leaves `deny_delete` out, that the files hold nothing eith
 """
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from events import (
     CallId,
     History,
     QuestionAsked,
+    SnapshotTaken,
     TaskErased,
     TaskId,
     ToolCompleted,
@@ -182,6 +184,44 @@ async def test_a_task_that_has_not_ended_is_not_erased(
     for nobodys in ("task_unknown", "*", ">", "task_*", ""):
         words = ("erase", nobodys, "--reason", "asked", "--yes")
         assert "holds nothing of" in await operate(environment, tmp_path, *words, code=1)
+
+
+async def test_a_fork_outlives_the_erasure_of_its_source_and_is_erased_with_its_copies(
+    own_stack: RealStack, tmp_path: Path
+) -> None:
+    """A fork owns its copies: its files and the account of the conversation."""
+    canary = secrets.token_hex(16)
+    environment = operator_environment(own_stack, tmp_path)
+    phone = await signed_in(own_stack)
+    async with phone.gateway, bucket(own_stack) as objects:
+        made = await repository(own_stack, "slugify")
+        source = await phone.submit(f"rehearse 4 tool calls ({canary})", made.url)
+        await phone.until_end(source["id"])
+        snapshots = [
+            r for r in await stored(own_stack, source) if isinstance(r.event, SnapshotTaken)
+        ]
+        path = f"/v1/tasks/{source['id']}/fork"
+        asked = {"at": snapshots[0].version, "prompt": "rehearse 2 tool calls"}
+        fork = await phone.post(path, asked)
+        await operate(environment, tmp_path, "erase", source["id"], "--reason", "asked", "--yes")
+        assert not await objects.keys(f"tasks/{source['id']}/")
+
+        await phone.until_end(fork["id"])
+        assert (await phone.task(fork["id"]))["outcome"] == "pull_request"
+        history = await stored(own_stack, fork)
+        named = {key for r in history for key in keys_in(r.body)}
+        assert named
+        assert named <= set(await objects.keys(f"tasks/{fork['id']}/"))
+        assert (await places(own_stack, canary))["log"], "the account is the fork's own"
+
+        await operate(environment, tmp_path, "erase", fork["id"], "--reason", "asked", "--yes")
+        assert not await objects.keys(f"tasks/{fork['id']}/")
+        assert not any((await places(own_stack, canary)).values())
+
+
+def keys_in(body: bytes) -> set[str]:
+    """Return the keys of the objects that an event names."""
+    return {key.decode() for key in re.findall(rb'"key":"(tasks/[^"]+)"', body)}
 
 
 @pytest.fixture(params=["R1", "R3"])

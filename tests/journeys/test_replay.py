@@ -1,4 +1,4 @@
-"""Looking back at a task, and reading the log from outside, on the whole stack."""
+"""Looking back at a task, forking it, and reading the log from outside, on the whole stack."""
 
 import asyncio
 import json
@@ -8,9 +8,12 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
+from events import ModelReplied, SnapshotTaken, TaskFinished, WorkspacePrepared
 from tests.kit.fakes.webhook_receiver import receiving
 from tests.kit.paths import ROOT
 from tests.kit.run.errand_command import errand, finished_task
+from tests.kit.run.phone import pull_requests, repository, stored
+from tests.kit.servers.forge import git_ok
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +162,58 @@ async def test_the_example_of_the_documentation_runs(stack, done):
             assert not child.stdout.at_eof()
     child.terminate()
     await child.wait()
+
+
+def of(kind, history):
+    return [recorded for recorded in history if isinstance(recorded.event, kind)]
+
+
+async def test_a_fork_has_the_files_of_its_version_and_ends_with_its_own_pull_request(
+    stack, phone, tmp_path
+):
+    made = await repository(stack, "slugify")
+    source = await phone.submit("rehearse 7 tool calls", made.url)
+    await phone.until_end(source["id"])
+    before = await stored(stack, source)
+    second = of(SnapshotTaken, before)[1]
+    at = next(r.version for r in of(ModelReplied, before) if r.version > second.version)
+
+    said = await errand(
+        stack, phone, tmp_path, "fork", source["id"], "--at", str(at),
+        "rehearse 2 tool calls", "--detach",
+    )  # fmt: skip
+    fork = await phone.task(said.split()[-1])
+    assert fork["origin"] == {"task": source["id"], "version": at}
+    seen = await phone.until_end(fork["id"])
+
+    assert isinstance(seen[-1].event, TaskFinished), seen[-1]
+    [prepared, *_] = of(WorkspacePrepared, seen)
+    [kept, *_] = of(SnapshotTaken, seen)
+    assert prepared.event.commit == of(WorkspacePrepared, before)[0].event.commit
+    assert kept.event.tree == second.event.tree, "it begins with the files of that version"
+    assert kept.event.files == second.event.files
+    then = await phone.get(f"/v1/tasks/{source['id']}/changes", at=at)
+    now = await phone.get(f"/v1/tasks/{fork['id']}/changes", at=kept.version)
+    assert now["data"] == then["data"]
+
+    [pull_request] = await pull_requests(stack, made, fork["id"])
+    assert pull_request["number"] != (await phone.task(source["id"]))["pull_request"]["number"]
+    clone = tmp_path / "clone"
+    git_ok("clone", "-q", "--branch", f"errand/{fork['id']}", made.url, clone)
+    assert sorted(each.name for each in (clone / "rehearsal").iterdir()) == ["0001.txt", "0003.txt"]
+    assert "Forked from" in await errand(stack, phone, tmp_path, "show", fork["id"])
+    after = await stored(stack, source)
+    assert [r.body for r in after][: len(before)] == [r.body for r in before]
+    assert not [r for r in after[len(before) :] if r.by != "scheduler"], "it is not changed"
+
+
+async def test_a_fork_of_the_beginning_starts_from_the_base(stack, phone):
+    made = await repository(stack, "slugify")
+    source = await phone.submit("rehearse 2 tool calls", made.url)
+    fork = await phone.post(
+        f"/v1/tasks/{source['id']}/fork", {"at": 1, "prompt": "rehearse 1 tool calls"}
+    )
+    seen = await phone.until_end(fork["id"])
+    assert isinstance(seen[-1].event, TaskFinished), seen[-1]
+    assert (await phone.task(fork["id"]))["files_changed"] == 1
+    await phone.until_end(source["id"])

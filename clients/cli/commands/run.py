@@ -1,4 +1,4 @@
-"""Command `errand run`: submits a task with its repository and follows it to its end."""
+"""Commands `errand run` and `errand fork`: submit a task and follow it to its end."""
 
 import asyncio
 import re
@@ -15,11 +15,17 @@ from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway, Unreachable, new_command_id
 from clients.cli.gateway.images import upload_images
+from clients.cli.gateway.task_ids import find_task
 from clients.cli.local_stacks import is_same_gateway
 from clients.cli.repository import local_forge
 from clients.cli.stream.outbox import command
 from events import Policy
-from events.protocol.api.requests import BudgetRequest, RepositoryRequest, TaskRequest
+from events.protocol.api.requests import (
+    BudgetRequest,
+    ForkRequest,
+    RepositoryRequest,
+    TaskRequest,
+)
 from events.protocol.local_stack import LocalForge
 from events.protocol.task_state import TaskState
 
@@ -27,6 +33,13 @@ _OWN_SOURCE: Final = "infra/local/__main__.py"
 _SSH: Final = re.compile(r"(?:ssh://)?[\w.-]+@(?P<host>[\w.-]+)(?::\d+/|[:/])(?P<path>[^:]+)")
 _BARE_URL: Final = re.compile(r"(?P<host>[\w-]+(?:\.[\w-]+)+)/(?P<path>[\w.-]+/[\w./-]+)")
 _SHORT: Final = re.compile(r"[\w-]+/[\w.-]+")
+_image_option: Final = click.option(
+    "--image",
+    "images",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="An image (PNG, JPEG, GIF, WebP) that goes with the prompt; may be given ten times.",
+)
 
 
 @click.command()
@@ -49,13 +62,7 @@ _SHORT: Final = re.compile(r"[\w-]+/[\w.-]+")
     show_default=True,
     help="Which tool calls need your approval.",
 )
-@click.option(
-    "--image",
-    "images",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    multiple=True,
-    help="An image (PNG, JPEG, GIF, WebP) that goes with the prompt; may be given ten times.",
-)
+@_image_option
 @click.option("--include-changes", is_flag=True, help="Also send the folder's uncommitted changes.")
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
 @click.option("--detach", is_flag=True, help="Print the task's id and do not follow it.")
@@ -112,20 +119,92 @@ async def _send(
     async with await context.sign_in(allow_unreachable=True) as gateway:
         request = await _with_repository(context, gateway, request, with_changes=with_changes)
         request = replace(request, attachments=await upload_images(gateway, images))
-        command_id = new_command_id()
+        submission = command(new_command_id(), "submit", request)
         try:
-            task = (await gateway.post("/v1/tasks", request, TaskState, command=command_id)).id
+            made = await gateway.post("/v1/tasks", request, TaskState, command=submission.id)
         except Unreachable as away:
             context.console.print(Text(away.message, style="yellow"))
-            return keep(context, gateway, command(command_id, "submit", request))
-        if is_detached:
-            context.console.print(Text(task))
-            return 0
-        if is_json:
-            context.notify(f"task {task}")
-        else:
-            context.console.print(Text(f"Task {task}", style="dim"))
-        return await follow(context, gateway, task, is_json=is_json)
+            return keep(context, gateway, submission)
+        return await _follow_new(context, gateway, made, is_json=is_json, is_detached=is_detached)
+
+
+async def _follow_new(
+    context: CliContext, gateway: Gateway, made: TaskState, *, is_json: bool, is_detached: bool
+) -> int:
+    if is_detached:
+        context.console.print(Text(made.id))
+        return 0
+    if is_json:
+        context.notify(f"task {made.id}")
+    else:
+        context.console.print(Text(f"Task {made.id}", style="dim"))
+    return await follow(context, gateway, made.id, is_json=is_json)
+
+
+@click.command()
+@click.argument("task")
+@click.argument("prompt")
+@click.option(
+    "--at",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Version of the task to begin from. Default: the newest.",
+)
+@click.option("--model", "-m", default="", help="Model to use, instead of the task's.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Maximum cost, in US dollars, instead of the task's.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(get_args(Policy)),
+    default=None,
+    help="Which tool calls need your approval. Default: as in the task.",
+)
+@_image_option
+@click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
+@click.option("--detach", is_flag=True, help="Print the new task's id and do not follow it.")
+@pass_cli_context
+def fork(  # noqa: PLR0913 - one parameter an option, by click's way
+    context: CliContext,
+    *,
+    task: str,
+    prompt: str,
+    at: int | None,
+    model: str,
+    budget: float,
+    policy: Policy | None,
+    images: tuple[Path, ...],
+    is_json: bool,
+    detach: bool,
+) -> int:
+    """Submit a new task that begins from another one as it was at a version.
+
+    It begins with that task's files, as its newest snapshot then had them, and an account of the
+    conversation so far. The other task is not changed.
+    """
+    request = ForkRequest(at=at or 0, prompt=prompt, model=model, policy=policy)
+    if budget:
+        request = replace(request, budget=BudgetRequest(cost_microusd=round(budget * 1_000_000)))
+
+    async def work() -> int:
+        async with await context.sign_in(allow_unreachable=at is not None) as gateway:
+            source = await find_task(gateway, task)
+            version = at or (await gateway.get(f"/v1/tasks/{source}", TaskState)).version
+            attachments = await upload_images(gateway, images)
+            asked = replace(request, at=version, attachments=attachments)
+            forking = command(new_command_id(), "fork", asked, task=source)
+            try:
+                path = f"/v1/tasks/{source}/fork"
+                made = await gateway.post(path, asked, TaskState, command=forking.id)
+            except Unreachable as away:
+                context.console.print(Text(away.message, style="yellow"))
+                return keep(context, gateway, forking)
+            return await _follow_new(context, gateway, made, is_json=is_json, is_detached=detach)
+
+    return run_following(context, work())
 
 
 async def _with_repository(

@@ -110,6 +110,8 @@ def _facts(state: TaskState) -> Iterator[str]:
 
 
 def _named_facts(state: TaskState) -> Iterator[tuple[str, str]]:
+    if origin := state.origin:
+        yield "Forked from", f"{origin.task} at version {origin.version}"
     if state.waiting and state.since:
         yield "Waiting since", f"{state.since:%Y-%m-%d %H:%M:%S} UTC"
     if state.retry_at:

@@ -57,6 +57,22 @@ class TaskRequest(_Body, frozen=True):
     attachments: tuple[AttachmentRequest, ...] = ()
 
 
+class ForkRequest(_Body, frozen=True):
+    """A new task that begins from another one as it was at the version `at`.
+
+    What is left out is as in that task: its model, effort, policy and the budget it was submitted
+    with.
+    """
+
+    at: int
+    prompt: str
+    model: str = ""
+    effort: Effort | None = None
+    budget: BudgetRequest | None = None
+    policy: Policy | None = None
+    attachments: tuple[AttachmentRequest, ...] = ()
+
+
 class InstructionRequest(_Body, frozen=True):
     """An instruction: before the next model call (steer), or after the work (queue)."""
 
@@ -143,7 +159,7 @@ class BudgetRaiseRequest(_Body, frozen=True):
     cost_microusd: int
 
 
-CommandRequest = (
+TaskCommandRequest = (
     TaskRequest
     | InstructionRequest
     | InstructionEditRequest
@@ -155,4 +171,7 @@ CommandRequest = (
     | ArchiveRequest
     | BudgetRaiseRequest
 )
+"""The requests that need no other task to be understood."""
+
+CommandRequest = TaskCommandRequest | ForkRequest
 """The requests of all commands."""

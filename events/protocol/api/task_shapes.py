@@ -77,6 +77,13 @@ class Failure(msgspec.Struct, frozen=True):
     remedy: str
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """The task and version that a fork began from."""
+
+    task: TaskId
+    version: int
+
+
 class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One task as it stands at `version`. Money in millionths of a US dollar.
 
@@ -85,7 +92,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     provider goes on by itself. `is_quarantined`: its history cannot be folded any further;
     `failure` says why. Null in `since`, `budget` and `policy`: not known, because an older version
     folded this state. `instructions` are those that the agent has not taken up: they can be edited
-    and withdrawn.
+    and withdrawn. `origin` is what a fork began from.
     """
 
     id: TaskId
@@ -130,6 +137,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     retry_at: datetime | None = None
     policy: Policy | None = None
     instructions: tuple[WaitingInstruction, ...] = ()
+    origin: Origin | None = None
 
     @property
     def is_outdated(self) -> bool:

@@ -1,7 +1,7 @@
 """Carries commands out: read the history, decide, append; after a lost race, once more."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -10,6 +10,7 @@ from events import CommandId, GatewayEvent, History, TaskId, task_id
 from events.protocol.api.requests import (
     AttachmentRequest,
     CommandRequest,
+    ForkRequest,
     InstructionRequest,
     TaskRequest,
 )
@@ -18,13 +19,14 @@ from infra.log.event_log import Refused as LogRefused
 from infra.runtime.clock import DraftFactory
 from services.gateway.problems import Refused, not_found, refused, unavailable
 from services.gateway.queries.attachments import Attachments, PreparedAttachment
+from services.gateway.queries.fork.preparation import ForkPreparation, PreparedFork
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal, history_for, require
 from services.gateway.tasks.commands import scope_of
 from services.gateway.tasks.messages.attachments import repeated
 from services.gateway.tasks.request_validation import SubmissionRules, to_command
-from services.gateway.tasks.task import Instruct, Submit, decide
+from services.gateway.tasks.task import Command, Instruct, Submit, decide
 
 _TRIES: Final = 8
 
@@ -36,6 +38,15 @@ class CommandResult(msgspec.Struct, frozen=True):
     version: int
 
 
+class _Prepared(NamedTuple):
+    """A command to a history, and what is stored in the object store before its event."""
+
+    history: History
+    command: Command
+    images: Sequence[PreparedAttachment] = ()
+    fork: PreparedFork | None = None
+
+
 class CommandHandler:
     """Handler of the commands that come over HTTP and the stream."""
 
@@ -45,6 +56,7 @@ class CommandHandler:
         *,
         recall: TaskCache,
         attachments: Attachments,
+        forks: ForkPreparation,
         rules: SubmissionRules,
         draft_factory: DraftFactory,
         room: LogCapacity | None = None,
@@ -52,6 +64,7 @@ class CommandHandler:
         self._log = log
         self._recall = recall
         self.attachments = attachments
+        self._forks = forks
         self._rules = rules
         self._draft_factory = draft_factory
         self._room = room
@@ -66,24 +79,15 @@ class CommandHandler:
     ) -> CommandResult:
         """Execute one command; return only after its event is stored.
 
-        `task` is None for a new one; `command_id` is the same when the same command is sent again.
+        `task` is None for a new one, and for a fork the task that it begins from; `command_id` is
+        the same when the same command is sent again.
         Raises Refused, whose `problem` says why: 403 when the key shown has not the scope for it,
         422 for a value that is not allowed, 503 when the log does not answer or has no room for a
         new task (sending it again with the same id is safe), 409 when the task's history is full.
         """
         require(principal, scope_of(request))
-        command = to_command(request, self._rules, self._draft_factory.now())
-        if isinstance(command, Submit):
-            history = History(principal.account, task_id(principal.account, command_id))
-        elif task is None:
-            raise not_found()
-        else:
-            history = history_for(principal, task)
-        if isinstance(command, Submit | Instruct) and (wanted := _wanted(request)):
-            prepared = await self._prepare(history, command_id, wanted)
-            command = replace(command, attachments=tuple(each.reference for each in prepared))
-        else:
-            prepared = ()
+        prepared = await self._command(principal, task, command_id, request)
+        history, command, images, fork = prepared
         for _ in range(_TRIES):
             known = await self._recall.task(history)
             decision = decide(command, known.task, cause=command_id)
@@ -91,7 +95,8 @@ class CommandHandler:
                 return CommandResult(history.task, decision.version)
             if self._room is not None and isinstance(command, Submit):
                 await self._room.require()
-            await self.attachments.store(prepared)
+            await self.attachments.store(images)
+            await self._forks.store(fork)
             drafts = self._draft_factory.drafts(decision.facts, by=principal.by, cause=command_id)
             try:
                 head = await self._log.append(history, drafts, after=known.head)
@@ -104,9 +109,35 @@ class CommandHandler:
                     "The event log does not answer at the moment; whether the command was stored "
                     "is not known. Send it again with the same id."
                 ) from None
-            await self.attachments.discard(history.account, prepared)
+            await self.attachments.discard(history.account, images)
             return CommandResult(history.task, head.version)
         raise unavailable("The task is very busy just now.", retry_after_seconds=1)
+
+    async def _command(
+        self,
+        principal: Principal,
+        task: TaskId | None,
+        command_id: CommandId,
+        request: CommandRequest,
+    ) -> _Prepared:
+        history = History(principal.account, task_id(principal.account, command_id))
+        fork = None
+        if isinstance(request, ForkRequest):
+            first = (await self._recall.task(history)).task.settled.get(command_id)
+            source = _existing(principal, task)
+            fork = await self._forks.prepare(
+                request, source, history.task, first.fact if first else None
+            )
+            command: Command = fork.submission
+        else:
+            command = to_command(request, self._rules, self._draft_factory.now())
+            if not isinstance(command, Submit):
+                history = _existing(principal, task)
+        images: Sequence[PreparedAttachment] = ()
+        if isinstance(command, Submit | Instruct) and (wanted := _wanted(request)):
+            images = await self._prepare(history, command_id, wanted)
+            command = replace(command, attachments=tuple(each.reference for each in images))
+        return _Prepared(history, command, images, fork)
 
     async def _prepare(
         self, history: History, command_id: CommandId, wanted: Sequence[AttachmentRequest]
@@ -137,4 +168,12 @@ class CommandHandler:
 
 
 def _wanted(request: CommandRequest) -> tuple[AttachmentRequest, ...]:
-    return request.attachments if isinstance(request, TaskRequest | InstructionRequest) else ()
+    if isinstance(request, TaskRequest | ForkRequest | InstructionRequest):
+        return request.attachments
+    return ()
+
+
+def _existing(principal: Principal, task: TaskId | None) -> History:
+    if task is None:
+        raise not_found()
+    return history_for(principal, task)

@@ -23,7 +23,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     """Declaration of a command.
 
     On the stream it is `op`, and `request` its `args`. Over HTTP it is `method` and `path`, as
-    OpenAPI writes them, answered with `status`. A path without `{task}` makes a task. Where the
+    OpenAPI writes them, answered with `status`, and with the task where it `makes_task`. Where the
     path carries a part of the request, `path_fields` maps its placeholders to fields of `request`,
     and `http_body` has the others; otherwise the body is the request. `scope` is what a key needs.
     `operation` ends the operation id of OpenAPI, when that is not `op`.
@@ -38,6 +38,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     scope: Scope = "write"
     operation: str = ""
+    makes_task: bool = False
     http_body: type[msgspec.Struct] | None = None
     path_fields: Mapping[str, str] = {}
 
@@ -53,9 +54,21 @@ COMMANDS: Final = (
         request=requests.TaskRequest,
         path="/v1/tasks",
         status=201,
+        makes_task=True,
         summary="Submit a task",
         description="Submit a task. Asking again with the same Idempotency-Key answers the same "
         "task.",
+    ),
+    CommandDeclaration(
+        op="fork",
+        request=requests.ForkRequest,
+        path="/v1/tasks/{task}/fork",
+        status=201,
+        makes_task=True,
+        summary="Fork a task",
+        description="Submit a new task that begins from this one as it was at the version `at`: "
+        "its files (of the newest snapshot at or before it) and the conversation so far. This task "
+        "is not changed. Asking again with the same Idempotency-Key answers the same new task.",
     ),
     CommandDeclaration(
         op="instruct",

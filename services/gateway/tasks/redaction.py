@@ -172,6 +172,7 @@ DECISIONS: Final[Mapping[type, Decisions]] = MappingProxyType(
             "budget": _budget,
             "policy": _keep,
             "attachments": _drop(()),
+            "origin": _drop(None),  # another task's conversation and objects: not shared
         },
         facts.TaskInstructed: {"text": _prose, "mode": _keep, "attachments": _drop(())},
         facts.InstructionEdited: {"instruction": _keep, "text": _prose},

@@ -6,18 +6,20 @@ from typing import Final, assert_never
 
 import msgspec
 
-from events import Budget, Repository, RequestId
+from events import Budget, Repository, RequestId, TaskSubmitted
 from events.protocol.api.requests import (
     ApprovalAnswerRequest,
     ArchiveRequest,
     BudgetRaiseRequest,
+    BudgetRequest,
     CancelRequest,
-    CommandRequest,
+    ForkRequest,
     InstructionEditRequest,
     InstructionRequest,
     InstructionWithdrawalRequest,
     InterruptRequest,
     QuestionAnswerRequest,
+    TaskCommandRequest,
     TaskRequest,
 )
 from events.protocol.model_prices import undated
@@ -61,7 +63,7 @@ class SubmissionRules(msgspec.Struct, frozen=True):
     task_budget_microusd: int = 0
 
 
-def to_command(request: CommandRequest, rules: SubmissionRules, now: datetime) -> Command:
+def to_command(request: TaskCommandRequest, rules: SubmissionRules, now: datetime) -> Command:
     """Return the command that a request stands for; `now` is when it is made.
 
     Its attachments are added by whoever reads them.
@@ -100,12 +102,35 @@ def to_command(request: CommandRequest, rules: SubmissionRules, now: datetime) -
             assert_never(request)
 
 
+def fork_submission(
+    request: ForkRequest, inherited: TaskSubmitted, rules: SubmissionRules
+) -> Submit:
+    """Return the submission of a fork; what the request leaves out is inherited.
+
+    Raises Refused: 422 with pointers for a value that is not allowed.
+    """
+    require_references(request.attachments)
+    model = request.model or inherited.model
+    _check_model(model, rules)
+    wanted = request.budget
+    return Submit(
+        prompt=_text(request.prompt, "/prompt"),
+        repository=Repository(
+            locate(inherited.repository.url, rules.forges).url, inherited.repository.base
+        ),
+        default_model=rules.default_model,
+        model=model,
+        effort=inherited.effort if request.effort is None else request.effort,
+        policy=inherited.policy if request.policy is None else request.policy,
+        budget=inherited.budget if wanted is None else _budget(wanted, rules),
+        has_default_budget=wanted is not None and _has_default(wanted, rules),
+    )
+
+
 def _submission(request: TaskRequest, rules: SubmissionRules) -> Submit:
     prompt = _text(request.prompt, "/prompt")
     require_references(request.attachments)
     place = locate(request.repository.url, rules.forges)
-    if request.model and not _MODEL.fullmatch(request.model):
-        raise invalid("model_refused", "/model", "This is not a model's name.")
     _check_model(request.model, rules)
     return Submit(
         prompt=prompt,
@@ -114,13 +139,16 @@ def _submission(request: TaskRequest, rules: SubmissionRules) -> Submit:
         model=request.model,
         effort=request.effort,
         policy=request.policy,
-        budget=_budget(request, rules),
-        has_default_budget=request.budget.cost_microusd is None and rules.task_budget_microusd > 0,
+        budget=_budget(request.budget, rules),
+        has_default_budget=_has_default(request.budget, rules),
     )
 
 
-def _budget(request: TaskRequest, rules: SubmissionRules) -> Budget:
-    wanted = request.budget
+def _has_default(wanted: BudgetRequest, rules: SubmissionRules) -> bool:
+    return wanted.cost_microusd is None and rules.task_budget_microusd > 0
+
+
+def _budget(wanted: BudgetRequest, rules: SubmissionRules) -> Budget:
     cost = wanted.cost_microusd
     return Budget(
         cost_microusd=rules.task_budget_microusd
@@ -133,6 +161,8 @@ def _budget(request: TaskRequest, rules: SubmissionRules) -> Budget:
 
 def _check_model(name: str, rules: SubmissionRules) -> None:
     """Raise Refused for a model that is not offered here, naming those that are."""
+    if name and not _MODEL.fullmatch(name):
+        raise invalid("model_refused", "/model", "This is not a model's name.")
     if not name or name == rules.default_model or rules.models is None:
         return
     if name not in rules.models and undated(name) not in rules.models:

@@ -10,6 +10,7 @@ from events import (
     Attachment,
     Budget,
     BudgetRaised,
+    ForkOrigin,
     GatewayEvent,
     InstructionEdited,
     InstructionMode,
@@ -32,6 +33,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     """Submit a task. An empty `model` means the operator's own, `default_model`.
 
     `has_default_budget`: the caller named no sum, so this installation's own stands in `budget`.
+    `origin` is what a fork begins from.
     """
 
     prompt: str
@@ -43,6 +45,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = "never"
     has_default_budget: bool = False
     attachments: tuple[Attachment, ...] = ()
+    origin: ForkOrigin | None = None
 
 
 class Instruct(msgspec.Struct, frozen=True):
@@ -132,6 +135,7 @@ def fact_of(command: Command) -> GatewayEvent:
                 budget=command.budget,
                 policy=command.policy,
                 attachments=command.attachments,
+                origin=command.origin,
             )
         case Instruct(text, mode, attachments):
             return TaskInstructed(text=text, mode=mode, attachments=attachments)

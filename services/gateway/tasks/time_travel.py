@@ -59,7 +59,7 @@ def as_it_was(history: Sequence[Recorded], at: Moment | None) -> PastTask | None
         raise refused(
             422, "at_too_early", f"The task begins at {_spelt(history[0].at)}, version 1."
         )
-    return PastTask(state, list(_conversation(prefix)), whole.version)
+    return PastTask(state, list(conversation(prefix)), whole.version)
 
 
 def _length(history: Sequence[Recorded], at: Moment | None) -> int:
@@ -85,7 +85,8 @@ def _spelt(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _conversation(history: Sequence[Recorded]) -> Iterator[Message]:
+def conversation(history: Sequence[Recorded]) -> Iterator[Message]:
+    """Yield what people and the agent said to each other, oldest first."""
     changed = dict(_changed_instructions(history))
     for recorded in history:
         said = attempt(_said, recorded)

@@ -26,6 +26,7 @@ from events import (
 )
 from services.worker.agent.evolve import evolve
 from services.worker.agent.state import AgentState, Attempt
+from services.worker.agent.text.fork_origin import account_of_origin
 from services.worker.agent.text.left_out import left_out_lines
 from services.worker.agent.tool_calls import WHOLE, calls_of, is_call, text_of, wants_more
 
@@ -73,6 +74,9 @@ _EMPTY: Final = (
 _PROMPT: Final = 0
 """The key of the prompt among the instructions: no instruction has this version."""
 
+_ORIGIN: Final = -1
+"""The key of the account that a fork begins with: it stands before the prompt."""
+
 _NOT_RUN: Final = "Not run: the reply was cut before it was complete."
 
 
@@ -110,7 +114,9 @@ class _Conversation:
     def add_event(self, recorded: Recorded, state: AgentState) -> None:
         """Add an event; `state` is where the task stood before it."""
         match recorded.event:
-            case TaskSubmitted(prompt=text, attachments=images):
+            case TaskSubmitted(prompt=text, attachments=images, origin=origin):
+                if origin is not None:
+                    self.steers[_ORIGIN] = _Instruction(account_of_origin(origin))
                 self.steers[_PROMPT] = _Instruction(text, images)
             case TaskInstructed(text=text, mode=mode, attachments=images):
                 waiting = self.steers if mode == "steer" else self.queued

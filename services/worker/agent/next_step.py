@@ -55,6 +55,7 @@ from services.worker.agent.steps import (
     StoreDiff,
     TakeSnapshot,
     Wait,
+    begin_workspace,
 )
 from services.worker.agent.tool_calls import READ_ONLY, Call, question_in, submission_in
 
@@ -185,7 +186,7 @@ def _prepare_workspace(state: AgentState) -> Step | None:
     if workspace.is_ready or state.submitted is None:
         return None
     if workspace.prepared is None:
-        return PrepareWorkspace(state.submitted.repository.base)
+        return begin_workspace(state.submitted)
     before = workspace.prepared
     return PrepareWorkspace(before.base, before.commit, workspace.snapshot)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from events import CallId, EventId, SnapshotTaken, WorkerEvent
+from events import CallId, EventId, SnapshotTaken, TaskSubmitted, WorkerEvent
 from services.worker.agent.approvals.policy import ApprovalNeed
 from services.worker.agent.tool_calls import Call
 
@@ -16,11 +16,26 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class PrepareWorkspace(msgspec.Struct, frozen=True):
-    """Bring the repository into the sandbox: the base, or what a snapshot holds."""
+    """Bring the repository into the sandbox: the base, or what a snapshot holds.
+
+    `is_fork`: the snapshot is another task's, and this one has none of its own yet.
+    """
 
     base: str
     commit: str = ""
     restore: SnapshotTaken | None = None
+    is_fork: bool = False
+
+
+def begin_workspace(submitted: TaskSubmitted) -> PrepareWorkspace:
+    """Return the first preparation of a task: from its base, or from where a fork begins."""
+    base, origin = submitted.repository.base, submitted.origin
+    if origin is None:
+        return PrepareWorkspace(base)
+    if origin.pack is None:
+        return PrepareWorkspace(base, origin.commit)
+    taken = SnapshotTaken(tree=origin.tree, pack=origin.pack, files=0, insertions=0, deletions=0)
+    return PrepareWorkspace(base, origin.commit, taken, is_fork=True)
 
 
 class AskModel(msgspec.Struct, frozen=True):

@@ -110,7 +110,7 @@ async def perform(
     try:
         match step:
             case PrepareWorkspace():
-                return await _prepare(context, step)
+                return await _prepare(context, step, state)
             case AskModel():
                 return await _ask_model(context, step, state, history)
             case AskApproval(call=call, need=need):
@@ -133,7 +133,7 @@ async def perform(
         return [_without_sandbox(error)]
 
 
-async def _prepare(context: WorkerContext, step: PrepareWorkspace) -> Facts:
+async def _prepare(context: WorkerContext, step: PrepareWorkspace, state: AgentState) -> Facts:
     began = context.clock()
     refusal: Exception | None = None  # raised after `except*`: see tests/architecture
     try:
@@ -145,7 +145,7 @@ async def _prepare(context: WorkerContext, step: PrepareWorkspace) -> Facts:
     if refusal is not None:
         raise refusal
     prepared = await context.workspace.prepare(
-        base=step.base, commit=step.commit, restore=step.restore
+        base=step.base, commit=step.commit, restore=step.restore, is_fork=step.is_fork
     )
     fact = WorkspacePrepared(
         commit=prepared.commit,
@@ -154,9 +154,10 @@ async def _prepare(context: WorkerContext, step: PrepareWorkspace) -> Facts:
         seconds=_seconds_since(context, began),
         snapshot=step.restore.tree if step.restore else "",
     )
+    own = await _snapshot(context, state) if step.is_fork else ()
     await context.instruction_files.read(prepared.commit)
     await context.model.ready()  # so that `model.requested` is said when the model is asked indeed
-    return [fact]
+    return [fact, *own]
 
 
 async def _ask_model(

@@ -111,11 +111,17 @@ class GitWorkspace:
             await self._fetch(base, commit)
 
     async def prepare(
-        self, *, base: str, commit: str = "", restore: SnapshotTaken | None = None
+        self,
+        *,
+        base: str,
+        commit: str = "",
+        restore: SnapshotTaken | None = None,
+        is_fork: bool = False,
     ) -> PreparedWorkspace:
         """Clone, and put the tree of the base (or the snapshot's) into the sandbox.
 
-        Raises WorkspaceRefused, also when the snapshot cannot be had any more.
+        What `is_fork` restores counts as new, so that the next snapshot reports it. Raises
+        WorkspaceRefused, also when the snapshot cannot be had any more.
         """
         async with self._turn:
             if self._fetched != (base, commit):
@@ -128,6 +134,7 @@ class GitWorkspace:
             await self._inside.check_out(held.commit, *await self._objects(), agent)
             if restore is not None:
                 await self._restore(restore)
+                self._reported = (held.tree if is_fork else restore.tree, ())
             return PreparedWorkspace(commit=held.commit, base=held.branch, branch=self._branch)
 
     async def snapshot(self) -> Snapshot | None:
@@ -229,7 +236,6 @@ class GitWorkspace:
         if snapshot.tree != self._base.tree:
             await self._inside.restore(snapshot.tree, pack)
         self._last = SnapshotTree(snapshot.tree, pack)
-        self._reported = (snapshot.tree, ())
 
     async def _take(self) -> SnapshotTree:
         """Bring the sandbox's tree into the bare repository, checked."""

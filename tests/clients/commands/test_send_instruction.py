@@ -344,3 +344,18 @@ async def test_what_has_ended_is_neither_interrupted_nor_given_more(
     assert ended.returncode == 1
     assert "has already ended (finished); nothing was changed" in ended.stderr
     assert ears.said == []
+
+
+async def test_a_fork_is_kept_while_the_gateway_is_away_and_sent_with_its_version(
+    tmp_path: Path,
+) -> None:
+    ears = Ears()
+    words = ("fork", TASK, "another way", "--at", "212", "--policy", "risky")
+    async with scripted_gateway(ears) as gateway:
+        gateway.pages = [ME, AWAY]
+        ended = await typed(tmp_path, *words, gateway=gateway)
+        assert (ended.returncode, "queued" in ended.stdout) == (5, True)
+        gateway.pages = [ME]
+        assert (await typed(tmp_path, "outbox", gateway=gateway)).returncode == 0
+    args = {"at": 212, "prompt": "another way", "policy": "risky"}
+    assert ears.said == [("fork", TASK, args)]

@@ -107,7 +107,8 @@ async def test_a_command_is_handed_on_as_the_object_that_the_stream_makes_of_it(
     assert answer.json()["version"] == 7
     task = UNKNOWN if "{task}" in command.path else None
     assert gateway.handler.given == [(ADA, task, ONE, request_for(command.op, **given))]
-    assert answer.headers.get("location") == (None if task else f"/v1/tasks/{UNKNOWN}")
+    location = f"/v1/tasks/{UNKNOWN}" if command.makes_task else None
+    assert answer.headers.get("location") == location
 
 
 @BY_OP

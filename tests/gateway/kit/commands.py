@@ -6,7 +6,9 @@ from events import AccountId, History, PersonId
 from events.protocol import frames
 from infra.runtime.clock import DraftFactory
 from services.gateway.queries.command_handler import CommandHandler
+from services.gateway.queries.fork.preparation import ForkPreparation
 from services.gateway.queries.task_cache import TaskCache
+from services.gateway.stores.object_store import Storage
 from services.gateway.tasks.access import Principal
 from services.gateway.tasks.commands import decode_frame, parse_command_id
 from services.gateway.tasks.repository_url import Forge
@@ -26,6 +28,7 @@ RULES = SubmissionRules(
 SUBMISSION = {"prompt": "fix it", "repository": {"url": "https://github.com/ada/app"}}
 EXAMPLES = {
     "submit": SUBMISSION,
+    "fork": {"at": 1, "prompt": "another way"},
     "instruct": {"text": "more", "mode": "queue"},
     "edit_instruction": {"instruction": 7, "text": "less"},
     "withdraw_instruction": {"instruction": 7},
@@ -49,6 +52,7 @@ class CommandHarness:
 
     def __init__(self):
         self.log = InMemoryLog()
+        self.bucket = MemoryBucket()
         self.commands = self.restarted()
 
     def restarted(self):
@@ -57,7 +61,8 @@ class CommandHarness:
         return CommandHandler(
             self.log,
             recall=recall,
-            attachments=attachments_in(MemoryBucket(), recall, lambda: NOON),
+            attachments=attachments_in(self.bucket, recall, lambda: NOON),
+            forks=ForkPreparation(self.log, Storage(self.bucket), RULES),
             rules=RULES,
             draft_factory=draft_factory,
         )

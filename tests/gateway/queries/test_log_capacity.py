@@ -9,8 +9,10 @@ from infra.log.event_log import Unavailable
 from infra.runtime.clock import DraftFactory
 from services.gateway.problems import Refused
 from services.gateway.queries.command_handler import CommandHandler
+from services.gateway.queries.fork.preparation import ForkPreparation
 from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
+from services.gateway.stores.object_store import Storage
 from tests.gateway.kit.commands import ADA, ONE, RULES, THREE, TWO, CommandHarness
 from tests.gateway.kit.memory_bucket import MemoryBucket, attachments_in
 from tests.gateway.kit.scenario import NOON
@@ -82,6 +84,7 @@ async def test_a_full_log_takes_no_new_task_and_everything_else():
         harness.log,
         recall=recall,
         attachments=attachments_in(MemoryBucket(), recall, clock),
+        forks=ForkPreparation(harness.log, Storage(MemoryBucket()), RULES),
         rules=RULES,
         draft_factory=DraftFactory(clock),
         room=LogCapacity(size, capacity_bytes=100, clock=clock),

@@ -7,9 +7,14 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from events import RequestId
+from events import Repository, RequestId, TaskSubmitted
 from events.protocol import frames
-from events.protocol.api.requests import CommandRequest, InterruptRequest, QuestionAnswerRequest
+from events.protocol.api.requests import (
+    CommandRequest,
+    ForkRequest,
+    InterruptRequest,
+    QuestionAnswerRequest,
+)
 from services.gateway.problems import Refused
 from services.gateway.tasks.commands import (
     COMMANDS,
@@ -19,18 +24,28 @@ from services.gateway.tasks.commands import (
     request_of,
     scope_of,
 )
-from services.gateway.tasks.request_validation import to_command
+from services.gateway.tasks.request_validation import fork_submission, to_command
 from services.gateway.tasks.task import Command
 from tests.gateway.kit.commands import EXAMPLES, ONE, RULES, request_for
 from tests.gateway.kit.scenario import NOON
+
+FORKED = TaskSubmitted(
+    prompt="fix it", repository=Repository("https://github.com/ada/app"), model="server-model"
+)
 
 
 def missing(commands: tuple[CommandDeclaration, ...]) -> set[type]:
     """Return the requests and the commands that no declaration leads to."""
     requests = [request_for(command.op, **EXAMPLES[command.op]) for command in commands]
-    made = {type(to_command(request, RULES, NOON)) for request in requests}
+    made = {type(made_of(request)) for request in requests}
     declared = {command.request for command in commands}
     return ({*get_args(CommandRequest)} - declared) | ({*get_args(Command)} - made)
+
+
+def made_of(request: CommandRequest) -> Command:
+    if isinstance(request, ForkRequest):
+        return fork_submission(request, FORKED, RULES)
+    return to_command(request, RULES, NOON)
 
 
 def frame(op: str, arguments: bytes) -> frames.Cmd:

@@ -104,14 +104,14 @@ class FakeWorkspace:
             raise self.refusal
 
     async def prepare(
-        self, *, base: str, commit: str = "", restore: Any = None
+        self, *, base: str, commit: str = "", restore: Any = None, is_fork: bool = False
     ) -> PreparedWorkspace:
         if self.refusal:
             raise self.refusal
         if restore is not None:
             self.restored.append(restore.tree)
             self.sandbox.files = dict(self.blobs.trees[restore.pack.key])
-        self.last = dict(self.sandbox.files)
+        self.last = {} if is_fork else dict(self.sandbox.files)
         return PreparedWorkspace(commit="c0ffee", base=base or "main", branch="errand/task_1")
 
     async def snapshot(self) -> Snapshot | None:

@@ -89,6 +89,32 @@ async def test_the_next_attempt_goes_on_from_the_snapshot(source, place, blobs):
     assert git_ok("rev-parse", f"{commit}^", inside=source) == first
 
 
+async def test_a_fork_begins_with_another_tasks_files_and_keeps_them_as_its_own(
+    source, place, blobs
+):
+    (source / "old.txt").write_text("old\n")
+    first = publish(source)
+    await place.workspace.prepare(base="")
+    await place.bash("rm old.txt; echo theirs > new.txt")
+    theirs = await stored(blobs, await place.taken())
+    (source / "later.txt").write_text("later\n")
+    publish(source, message="the base moves on")
+    async with running_sandbox(KIND, task="task_fork") as sandbox:
+        fork = Place(sandbox, blobs, place.url, place.scratch)
+        await fork.workspace.prepare(base="main", commit=first, restore=theirs, is_fork=True)
+        assert await fork.bash("ls; cat new.txt") == "README.md\nnew.txt\ntheirs\n"
+        own = await fork.taken()
+        assert (own.tree, own.files, own.insertions, own.deletions) == (theirs.tree, 2, 1, 1)
+        assert {change.path for change in own.changes.files} == {"old.txt", "new.txt"}
+        assert await fork.workspace.snapshot() is None
+        blobs.held.pop(theirs.pack.key)
+        again = await stored(blobs, own)
+    async with running_sandbox(KIND, task="task_fork") as sandbox:
+        second = Place(sandbox, blobs, place.url, place.scratch)
+        await second.workspace.prepare(base="main", commit=first, restore=again)
+        assert await second.bash("cat new.txt") == "theirs\n"
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [

@@ -153,6 +153,30 @@ export interface FileList {
   readonly data: ReadonlyArray<ChangedFile>;
 }
 
+/** The limits of a task; 0 means no limit. Money in millionths of a US dollar. */
+export interface BudgetRequest {
+  readonly cost_microusd?: number | null;
+  readonly turns?: number;
+  readonly wall_seconds?: number;
+}
+
+/** An uploaded image (`POST /v1/attachments`), and the name it is shown with. */
+export interface AttachmentRequest {
+  readonly id: string;
+  readonly name?: string;
+}
+
+/** A new task that begins from another one as it was at the version `at`. */
+export interface ForkRequest {
+  readonly at: number;
+  readonly prompt: string;
+  readonly model?: string;
+  readonly effort?: Effort | null;
+  readonly budget?: BudgetRequest | null;
+  readonly policy?: Policy | null;
+  readonly attachments?: ReadonlyArray<AttachmentRequest>;
+}
+
 /** State of the server and of each part: "ok", or what is wrong. `degraded`: it is slower. */
 export interface Health {
   readonly status: "degraded" | "ok" | "unavailable";
@@ -162,12 +186,6 @@ export interface Health {
 /** The new text of an instruction that the agent has not taken up. */
 export interface InstructionChangeRequest {
   readonly text: string;
-}
-
-/** An uploaded image (`POST /v1/attachments`), and the name it is shown with. */
-export interface AttachmentRequest {
-  readonly id: string;
-  readonly name?: string;
 }
 
 /** An instruction: before the next model call (steer), or after the work (queue). */
@@ -411,6 +429,12 @@ export interface WaitingInstruction {
   readonly title: string;
 }
 
+/** The task and version that a fork began from. */
+export interface Origin {
+  readonly task: string;
+  readonly version: number;
+}
+
 /** One task as it stands at `version`. Money in millionths of a US dollar. */
 export interface TaskState {
   readonly id: string;
@@ -455,6 +479,7 @@ export interface TaskState {
   readonly retry_at: string | null;
   readonly policy: Policy | null;
   readonly instructions: ReadonlyArray<WaitingInstruction>;
+  readonly origin: Origin | null;
 }
 
 /** Something a person or the agent said, and the version of the event that holds it. */
@@ -739,13 +764,6 @@ export interface RepositoryRequest {
   readonly base?: string;
 }
 
-/** The limits of a task; 0 means no limit. Money in millionths of a US dollar. */
-export interface BudgetRequest {
-  readonly cost_microusd?: number | null;
-  readonly turns?: number;
-  readonly wall_seconds?: number;
-}
-
 /** A new task on a repository. */
 export interface TaskRequest {
   readonly prompt: string;
@@ -892,6 +910,7 @@ export interface ApprovalAnswerRequest {
 /** The arguments of each operation of a `cmd` frame. */
 export interface CommandArguments {
   readonly submit: TaskRequest;
+  readonly fork: ForkRequest;
   readonly instruct: InstructionRequest;
   readonly edit_instruction: InstructionEditRequest;
   readonly withdraw_instruction: InstructionWithdrawalRequest;

@@ -42,7 +42,24 @@ export interface Attachment {
   readonly name?: string;
 }
 
-/** A person asked for work. Always version 1 of its history. */
+/** Bytes in the object store, too long for an event. */
+export interface Blob {
+  readonly key: string;
+  readonly size_bytes: number;
+  readonly sha256: string;
+}
+
+/** Origin of a fork: another task as it was at `version`. */
+export interface ForkOrigin {
+  readonly task: string;
+  readonly version: number;
+  readonly tree?: string;
+  readonly commit?: string;
+  readonly pack?: Blob | null;
+  readonly conversation?: string;
+}
+
+/** A person asked for work. Always version 1 of its history. A fork has an `origin`. */
 export interface TaskSubmitted {
   readonly type: "task.submitted";
   readonly prompt: string;
@@ -53,6 +70,7 @@ export interface TaskSubmitted {
   readonly budget?: Budget;
   readonly policy?: Policy;
   readonly attachments?: ReadonlyArray<Attachment>;
+  readonly origin?: ForkOrigin | null;
 }
 
 /** A person said more: before the next model call (steer), or after the work (queue). */
@@ -217,13 +235,6 @@ export interface Usage {
   readonly output_tokens?: number;
   readonly cache_creation_input_tokens?: number;
   readonly cache_read_input_tokens?: number;
-}
-
-/** Bytes in the object store, too long for an event. */
-export interface Blob {
-  readonly key: string;
-  readonly size_bytes: number;
-  readonly sha256: string;
 }
 
 /** The model answered, and this is what it cost. `blocks` are verbatim, or in `blob`. */

@@ -105,6 +105,7 @@ function begun(event: StoredEvent & Event<"task.submitted">, account: string): T
     retry_at: null,
     policy: event.policy ?? "never",
     instructions: [],
+    origin: event.origin ? { task: event.origin.task, version: event.origin.version } : null,
   };
 }
 

@@ -13,6 +13,7 @@ export function longCommandPath(
   args: CommandArguments[keyof CommandArguments],
 ): readonly [string, unknown] {
   const path = `/v1/tasks/${encodeURIComponent(task)}`;
+  if (op === "fork") return [`${path}/fork`, args];
   if (op === "instruct") return [`${path}/instructions`, args];
   if (op === "answer") {
     const { request, text } = args as CommandArguments["answer"];

@@ -1,5 +1,5 @@
 // What was sent from this device and has not arrived yet, in words for the list. Pure.
-import type { TaskRequest } from "./api.gen.ts";
+import type { ForkRequest, TaskRequest } from "./api.gen.ts";
 import { plainLine } from "./plain.ts";
 import type { CommandId, Receipt } from "./receipt.ts";
 import { answerTo, receiptSentence } from "./receipts.ts";
@@ -25,11 +25,11 @@ export function unsentCount(receipts: Receipts): number {
 export function sentTasks(receipts: Receipts, known: ReadonlySet<string>): readonly SentTask[] {
   const found: SentTask[] = [];
   for (const [id, receipt] of receipts) {
-    if (receipt.command.op !== "submit") continue;
+    if (receipt.command.op !== "submit" && receipt.command.op !== "fork") continue;
     if ((receipt.state === "logged" || receipt.state === "acted") && known.has(receipt.task)) {
       continue;
     }
-    const { prompt } = receipt.command.args as TaskRequest;
+    const { prompt } = receipt.command.args as TaskRequest | ForkRequest;
     found.push({
       id,
       title: plainLine(prompt, 80),

@@ -70,3 +70,19 @@ test("an answer is found by its request, of its task alone", () => {
   assert.equal(answerSentence(all, "task_b", "req_1"), "");
   assert.equal(answerSentence(all, "task_a", "req_2"), "");
 });
+
+test("a fork on its way is shown as any new task, until the list has the task that it made", () => {
+  const fork: Command = {
+    id: "3",
+    op: "fork",
+    task: "task_a",
+    at: 0,
+    args: { at: 7, prompt: "Another way" },
+  };
+  const known = new Set(["task_a"]);
+  const [sent] = sentTasks(receipts({ command: fork, at: 0, state: "kept" }), known);
+  assert.equal(sent!.title, "Another way");
+  const made = { command: fork, at: 0, ...LOGGED, task: "task_b", version: 1 };
+  assert.equal(sentTasks(receipts(made), known).length, 1);
+  assert.equal(sentTasks(receipts(made), new Set(["task_b"])).length, 0);
+});

@@ -134,7 +134,7 @@ def _hear(reading: _Reading, blocks: list[JsonObject]) -> None:
         last = reading.turns.pop()
         reading.turns.append(Turn(last.answers, (*last.texts, *words)))
     else:
-        reading.prompt += words
+        reading.prompt += [text for text in words if not _NOTICE.match(text)] or words
     _undo(
         reading, {call for text in words if _NOTICE.match(text) for call in _UNDONE.findall(text)}
     )

@@ -23,6 +23,7 @@ EXAMPLES: Final[Mapping[str, Json]] = {
     "AnswerRequest": {"text": "The second one."},
     "BudgetRaiseRequest": {"cost_microusd": 2_000_000},
     "CancelRequest": {"reason": "No longer needed."},
+    "ForkRequest": {"at": 212, "prompt": "Keep the old parser and fix only the time zone."},
     "InstructionRequest": {"text": "Also mention it in the changelog.", "mode": "steer"},
     "TaskRequest": {
         "prompt": "The date of an invoice is off by one day in winter. Find out why and fix it.",

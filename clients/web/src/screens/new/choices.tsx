@@ -9,10 +9,13 @@ import type { ChoiceName } from "./choice_sheet.tsx";
 
 interface ChoicesProps {
   choices: TaskChoices;
+  /** The repository and the branch are those of the other task. */
+  isFork: boolean;
   onOpen: (name: ChoiceName) => void;
 }
 
-export function Choices({ choices, onOpen }: ChoicesProps) {
+export function Choices({ choices, isFork, onOpen }: ChoicesProps) {
+  const ofServer = isFork ? "As in that task" : "";
   const policy = POLICIES.find(({ value }) => value === choices.policy);
   const chips: readonly { name: ChoiceName; label: string; icon: IconName; value: string }[] = [
     {
@@ -22,18 +25,23 @@ export function Choices({ choices, onOpen }: ChoicesProps) {
       value: choices.repository ? repositoryName(choices.repository) : "Choose a repository",
     },
     { name: "base", label: "Branch", icon: "branch", value: choices.base || "Default branch" },
-    { name: "model", label: "Model", icon: "spark", value: choices.model || "Default model" },
+    {
+      name: "model",
+      label: "Model",
+      icon: "spark",
+      value: choices.model || ofServer || "Default model",
+    },
     {
       name: "budget",
       label: "Budget",
       icon: "wallet",
-      value: choices.budgetMicrousd ? money(choices.budgetMicrousd) : "Default budget",
+      value: choices.budgetMicrousd ? money(choices.budgetMicrousd) : ofServer || "Default budget",
     },
     { name: "policy", label: "Approvals", icon: "shield", value: policy?.short ?? choices.policy },
   ];
   return (
     <ul class="chips">
-      {chips.map(({ name, label, icon, value }) => (
+      {(isFork ? chips.slice(2) : chips).map(({ name, label, icon, value }) => (
         <li key={name}>
           <button
             type="button"

@@ -1,7 +1,13 @@
 // A new task: the prompt first, and everything else on one line of choices with the last used.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { NO_CHOICES, type TaskChoices, taskRequest, whatIsMissing } from "../../model/new_task.ts";
+import {
+  forkRequest,
+  NO_CHOICES,
+  type TaskChoices,
+  taskRequest,
+  whatIsMissing,
+} from "../../model/new_task.ts";
 import { Button } from "../../parts/button.tsx";
 import { Freshness } from "../../parts/freshness.tsx";
 import { ImageRow, PickImages, pastedImages } from "../../parts/images.tsx";
@@ -12,14 +18,16 @@ import { draftKey } from "../../state/drafts.ts";
 import { choicesLike, takeShared } from "./beginnings.ts";
 import { type ChoiceName, ChoiceSheet } from "./choice_sheet.tsx";
 import { Choices } from "./choices.tsx";
+import { ForkNote, useFork } from "./fork.tsx";
 import "./new_task.css";
 
 export function NewTask() {
   const app = useApp();
-  const draft = app.drafts.get(draftKey("", "prompt"));
+  const fork = useFork((known) => change(known));
+  const draft = app.drafts.get(fork ? draftKey(fork.task, "fork") : draftKey("", "prompt"));
   const choices = useSignal<TaskChoices>({
     ...NO_CHOICES,
-    ...app.preferences.values.value.choices,
+    ...(fork ? {} : app.preferences.values.value.choices),
   });
   const opened = useSignal<ChoiceName | null>(null);
   const hint = useSignal("");
@@ -39,20 +47,29 @@ export function NewTask() {
   }, []);
 
   const submit = () => {
-    hint.value = whatIsMissing(draft.text.value, choices.value);
+    const prompt = draft.text.value;
+    hint.value = whatIsMissing(prompt, choices.value, fork !== null);
     if (hint.value !== "") {
       if (choices.value.repository === "") opened.value = "repository";
       return;
     }
-    app.preferences.set({ choices: choices.value });
-    app.commands.send("submit", "", taskRequest(draft.text.value, choices.value), {
-      draft: draft.key,
-    });
+    const options = { draft: draft.key };
+    if (fork) {
+      const args = forkRequest(prompt, fork.at, choices.value, fork.like.value);
+      app.commands.send("fork", fork.task, args, options);
+    } else {
+      app.preferences.set({ choices: choices.value });
+      app.commands.send("submit", "", taskRequest(prompt, choices.value), options);
+    }
     app.router.go("/", { replace: true });
   };
 
   return (
-    <Screen title="New task" tabs={<Freshness />} foot={<Tabs current="new" />}>
+    <Screen
+      title={fork ? "Fork a task" : "New task"}
+      tabs={<Freshness />}
+      foot={<Tabs current="new" />}
+    >
       <form
         class="new-task"
         onSubmit={(event) => {
@@ -60,6 +77,7 @@ export function NewTask() {
           submit();
         }}
       >
+        {fork && <ForkNote fork={fork} />}
         <label class="unseen" for="prompt">
           What is to be done
         </label>
@@ -81,6 +99,7 @@ export function NewTask() {
         <ImageRow draft={draft} />
         <Choices
           choices={choices.value}
+          isFork={fork !== null}
           onOpen={(name) => {
             opened.value = name;
           }}

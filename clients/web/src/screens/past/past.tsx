@@ -1,4 +1,5 @@
 // A task as it was: all of its history is loaded, then any version can be looked at.
+import { forkPath } from "../../model/new_task.ts";
 import { IconButton } from "../../parts/button.tsx";
 import { Freshness } from "../../parts/freshness.tsx";
 import { Failed, Loading } from "../../parts/notice.tsx";
@@ -31,11 +32,18 @@ export function Past({ task: id, version }: PastProps) {
         onBack={onBack}
         pathOf={(shown) => `/t/${id}/past#v${shown}`}
         actions={(shown) => (
-          <IconButton
-            icon="link"
-            label="Copy a link to this moment"
-            onPress={() => void copyLink(id, shown.value)}
-          />
+          <>
+            <IconButton
+              icon="branch"
+              label={`Fork from here (#${shown.value})`}
+              onPress={() => router.go(forkPath({ task: id, at: shown.value }))}
+            />
+            <IconButton
+              icon="link"
+              label="Copy a link to this moment"
+              onPress={() => void copyLink(id, shown.value)}
+            />
+          </>
         )}
       />
     );

@@ -33,10 +33,10 @@ _PLACEHOLDER: Final = re.compile(r"{(\w+)}")
 
 def command_route(command: CommandDeclaration) -> HTTPRouteHandler:
     """Return the route of a command."""
-    if "{task}" in command.path:
-        function = _with_signature(_on_task(command), command, CommandResult)
-    else:
+    if command.makes_task:
         function = _with_signature(_new_task(command), command, Response[TaskState])
+    else:
+        function = _with_signature(_on_task(command), command, CommandResult)
     route = HTTPRouteHandler(
         command.path.replace("}", ":str}"),
         http_method=command.method,
@@ -71,13 +71,18 @@ def _on_task(command: CommandDeclaration) -> Callable[..., Awaitable[CommandResu
 
 def _new_task(command: CommandDeclaration) -> Callable[..., Awaitable[Response[TaskState]]]:
     async def make_task(
-        context: GatewayContext, principal: Principal, *, key: str | None, data: msgspec.Struct
+        context: GatewayContext,
+        principal: Principal,
+        *,
+        key: str | None,
+        data: msgspec.Struct | None,
+        **path: str,
     ) -> Response[TaskState]:
         done = await context.tasks.commands.perform(
             principal,
-            None,
+            history_for(principal, path["task"]).task if "task" in path else None,
             command_id=parse_command_id(require_command_key(key)),
-            request=request_of(command, data, {}),
+            request=request_of(command, data, path),
         )
         history = history_for(principal, done.task)
         state = await context.tasks.states.get(history, at_least=done.version)

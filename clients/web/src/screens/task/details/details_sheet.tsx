@@ -4,6 +4,7 @@ import type { TaskState } from "../../../model/api.gen.ts";
 import { repositoryName } from "../../../model/inbox.ts";
 import { plain } from "../../../model/plain.ts";
 import { ENGLISH, number, spentOf, time } from "../../../model/words.ts";
+import { Link } from "../../../parts/link.tsx";
 import { OutLink } from "../../../parts/out_link.tsx";
 import { Sheet } from "../../../parts/sheet.tsx";
 import { useApp } from "../../../state/app.ts";
@@ -49,6 +50,13 @@ function Facts({ state }: { state: TaskState }) {
         <OutLink to={repository.url}>{repositoryName(repository.url)}</OutLink>
         {repository.base && ` · from ${plain(repository.base)}`}
       </Fact>
+      {state.origin && (
+        <Fact name="Forked from">
+          <Link to={`/t/${state.origin.task}/past#v${state.origin.version}`}>
+            {state.origin.task} at #{state.origin.version}
+          </Link>
+        </Fact>
+      )}
       {state.branch !== "" && <Fact name="Branch">{plain(state.branch)}</Fact>}
       {pullRequest && (
         <Fact name="Pull request">

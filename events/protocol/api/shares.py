@@ -33,7 +33,7 @@ class ShareRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     parts: SharedParts = SharedParts()
     is_live: bool = False
     up_to_version: Version | None = None
-    expires_at: datetime | None = None
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):

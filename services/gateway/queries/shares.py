@@ -15,6 +15,7 @@ import msgspec
 
 from events import AccountId, History, TaskId
 from events.ids import prefixed
+from events.limits import LAST_YEAR
 from events.protocol.api.shares import NewShare, Share, SharedParts
 from infra.runtime.clock import Clock
 from services.gateway.problems import Refused, invalid, not_found, refused
@@ -96,6 +97,8 @@ class Shares:
         now, account = self._clock(), principal.account
         if terms.expires_at is not None and terms.expires_at <= now:
             raise invalid("expiry_refused", "/expires_at", "This moment has passed.")
+        if terms.expires_at is not None and terms.expires_at.year > LAST_YEAR:
+            raise invalid("expiry_refused", "/expires_at", f"The last year is {LAST_YEAR}.")
         secret = "share_" + urlsafe_b64encode(self._entropy(32)).decode().rstrip("=")
         async with within(self._pool, account) as connection:
             await connection.execute(_SWEEP, account, now - _KEPT)

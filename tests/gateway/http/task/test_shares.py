@@ -284,3 +284,20 @@ async def test_what_an_instruction_said_before_it_was_changed_is_shown_by_no_lin
         folded = msgspec.structs.replace(reduce(evolve, read, None), account="")
         state = msgspec.convert(seen, type(folded), strict=False)
         assert msgspec.to_builtins(folded) == msgspec.to_builtins(state)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2027-01-01T00:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "9999-12-31T23:59:59Z",
+        "2027-02-30T00:00:00Z",
+        "tomorrow",
+        7,
+    ],
+)
+async def test_a_moment_that_is_none_of_the_coming_years_ends_no_link(ada, task, moment):
+    answer = await ada.http.post(f"/v1/tasks/{task}/shares", json={"expires_at": moment})
+    assert answer.status_code == 422, answer.text

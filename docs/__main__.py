@@ -47,7 +47,9 @@ def main() -> None:
     """Write what differs, and say so."""
     try:
         written = [f"docs/{path}" for path in write(FOLDER, documents())]
-        written += [f"clients/web/src/model/{path}" for path in write(WEB_MODEL, web_types())]
+        written += [
+            f"clients/web/src/model/generated/{path}" for path in write(WEB_MODEL, web_types())
+        ]
     except Refused as refusal:
         sys.exit(str(refusal))
     for path in written:

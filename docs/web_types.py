@@ -20,7 +20,7 @@ from infra.documents.typescript import TypeScriptModule, constant
 from services.gateway.http import routes
 from services.gateway.tasks.commands import COMMANDS
 
-WEB_MODEL: Final = Path(__file__).parent.parent / "clients" / "web" / "src" / "model"
+WEB_MODEL: Final = Path(__file__).parent.parent / "clients" / "web" / "src" / "model" / "generated"
 
 EVENTS_FILE: Final = "events.gen.ts"
 API_FILE: Final = "api.gen.ts"
@@ -52,7 +52,7 @@ _NOT_FOR_PEOPLE: Final = frozenset({"services.gateway.http.routes.broker"})
 
 
 def web_types() -> Documents:
-    """Make the generated files, by their path below clients/web/src/model."""
+    """Make the generated files, by their path below clients/web/src/model/generated."""
     events = _events()
     api = _api(events)
     modules = (events, api, _frames(events, api))

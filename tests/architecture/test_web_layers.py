@@ -16,6 +16,7 @@ FILES = sorted(
     if not path.name.endswith(".gen.ts")
 )
 MAX_LINES = 300
+MAX_ENTRIES = 14
 MAX_MEDIAN_LINES = 80
 
 # A folder may import from itself and from those below it: the later in this list, the lower.
@@ -128,3 +129,13 @@ def test_the_model_is_pure(path: Path) -> None:
 )
 def test_the_layers_are_those_of_the_design(layer: str, other: str, *, is_allowed: bool) -> None:
     assert may_import(layer, other) is is_allowed
+
+
+def test_no_folder_is_crowded() -> None:
+    folders = {path.parent for path in FILES}
+    crowded = {
+        str(folder.relative_to(SOURCE)): count
+        for folder in folders
+        if (count := sum(1 for each in folder.iterdir() if each.suffix != ".css")) > MAX_ENTRIES
+    }
+    assert crowded == {}, "a style sheet stands beside its file and is not counted"

@@ -1,11 +1,11 @@
 // The only file that builds things: the app's state, the page, and the service worker.
 import { render } from "preact";
-import { offerUpdate } from "./parts/update_bar.tsx";
-import { followViewport } from "./parts/viewport.ts";
+import { offerUpdate } from "./parts/frame/update_bar.tsx";
+import { followViewport } from "./parts/frame/viewport.ts";
 import { Root } from "./screens/app.tsx";
 import { AppContext } from "./state/app.ts";
 import { createApp } from "./state/create_app.ts";
-import { startServiceWorker } from "./state/service_worker.ts";
+import { startServiceWorker } from "./state/device/service_worker.ts";
 import "./style/tokens.css";
 import "./style/base.css";
 

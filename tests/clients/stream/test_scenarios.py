@@ -1,6 +1,6 @@
 """The client in Python against the transcripts that every client of the stream is held to.
 
-The same files are run by clients/web/test/model/scenarios.test.ts.
+The same files are run by clients/web/test/model/protocol/scenarios.test.ts.
 """
 
 import json

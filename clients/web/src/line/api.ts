@@ -1,5 +1,5 @@
 // Requests to the gateway: typed, with the session's cookie, and with a problem for every refusal.
-import type { Problem } from "../model/api.gen.ts";
+import type { Problem } from "../model/generated/api.gen.ts";
 
 const TIMEOUT_MS = 20_000;
 

@@ -1,9 +1,15 @@
 // The socket to the gateway: it says hello with a ticket, keeps itself alive, and comes back.
 
-import type { StoredEvent } from "../model/events.gen.ts";
-import type { FromDevice, Subscription, ToDevice, Vis, Welcome } from "../model/frames.gen.ts";
-import { SUBPROTOCOL } from "../model/frames.gen.ts";
-import { closeAction, MAX_MISSED_HEARTBEATS, pauseMs } from "../model/reconnect.ts";
+import type { StoredEvent } from "../model/generated/events.gen.ts";
+import type {
+  FromDevice,
+  Subscription,
+  ToDevice,
+  Vis,
+  Welcome,
+} from "../model/generated/frames.gen.ts";
+import { SUBPROTOCOL } from "../model/generated/frames.gen.ts";
+import { closeAction, MAX_MISSED_HEARTBEATS, pauseMs } from "../model/protocol/reconnect.ts";
 import { watchWaking } from "./waking.ts";
 
 const CONNECT_TIMEOUT_MS = 8000;

@@ -1,5 +1,5 @@
 // Usage as a page shows it. Pure.
-import type { UsagePage } from "./api.gen.ts";
+import type { UsagePage } from "./generated/api.gen.ts";
 
 export interface Day {
   /** Year, month and day, in UTC. */

@@ -1,12 +1,13 @@
 // Which screen is shown: the address decides. On a wide screen the list stays beside the task.
-import { Announcer } from "../parts/announcer.tsx";
-import { lazy } from "../parts/lazy.tsx";
-import { Link } from "../parts/link.tsx";
-import { Empty, Loading } from "../parts/notice.tsx";
-import { Toasts } from "../parts/toast.tsx";
-import { UpdateBar } from "../parts/update_bar.tsx";
+
+import { Link } from "../parts/controls/link.tsx";
+import { Announcer } from "../parts/frame/announcer.tsx";
+import { lazy } from "../parts/frame/lazy.tsx";
+import { Empty, Loading } from "../parts/frame/notice.tsx";
+import { Toasts } from "../parts/frame/toast.tsx";
+import { UpdateBar } from "../parts/frame/update_bar.tsx";
 import { useApp } from "../state/app.ts";
-import type { Route } from "../state/router.ts";
+import type { Route } from "../state/device/router.ts";
 import { Inbox } from "./inbox/inbox.tsx";
 import { usePageSigns } from "./page_signs.ts";
 import { useReturnToRow } from "./return_to_row.ts";

@@ -1,8 +1,8 @@
 // What the browser shows of the app outside its page: the tab's title, the icon's badge, the bar's colour.
 import { useEffect } from "preact/hooks";
-import { badgeCount, sectionsOf } from "../model/inbox.ts";
-import { pageTitle } from "../model/page_title.ts";
+import { badgeCount, sectionsOf } from "../model/inbox/inbox.ts";
 import { plain } from "../model/plain.ts";
+import { pageTitle } from "../model/words/page_title.ts";
 import type { App } from "../state/app.ts";
 
 export function usePageSigns({ inbox, preferences, router, session }: App): void {

@@ -2,16 +2,16 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Api } from "../line/api.ts";
-import type { Clock } from "./clock.ts";
 import type { Commands } from "./commands.ts";
 import type { Connection } from "./connection.ts";
-import type { Drafts } from "./drafts.ts";
+import type { Clock } from "./device/clock.ts";
+import type { Drafts } from "./device/drafts.ts";
+import type { Preferences } from "./device/preferences.ts";
+import type { Push } from "./device/push.ts";
+import type { Router } from "./device/router.ts";
 import type { Inbox } from "./inbox.ts";
-import type { Preferences } from "./preferences.ts";
-import type { Push } from "./push.ts";
-import type { Router } from "./router.ts";
 import type { Session } from "./session.ts";
-import type { Tasks } from "./tasks.ts";
+import type { Tasks } from "./tasks/tasks.ts";
 
 export interface App {
   readonly session: Session;

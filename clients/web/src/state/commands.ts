@@ -2,10 +2,10 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { type Api, ProblemError } from "../line/api.ts";
 import type { ServerItem } from "../line/stream.ts";
-import type { CommandArguments, CommandResult, Problem } from "../model/api.gen.ts";
-import type { StoredEvent } from "../model/events.gen.ts";
-import type { Ack, Cmd, FromDevice, Nak } from "../model/frames.gen.ts";
-import { longCommandPath, needsHttp } from "../model/long_command.ts";
+import { longCommandPath, needsHttp } from "../model/asks/long_command.ts";
+import type { CommandArguments, CommandResult, Problem } from "../model/generated/api.gen.ts";
+import type { StoredEvent } from "../model/generated/events.gen.ts";
+import type { Ack, Cmd, FromDevice, Nak } from "../model/generated/frames.gen.ts";
 import {
   answered,
   begin,
@@ -16,13 +16,13 @@ import {
   remove,
   replace,
   startOutbox,
-} from "../model/outbox.ts";
-import type { Command, CommandId, CommandOp, Receipt } from "../model/receipt.ts";
-import { receiptAfter } from "../model/receipt.ts";
+} from "../model/protocol/outbox.ts";
+import type { Command, CommandId, CommandOp, Receipt } from "../model/protocol/receipt.ts";
+import { receiptAfter } from "../model/protocol/receipt.ts";
 import type { Store } from "../store/store.ts";
-import type { DraftFeed } from "./drafts.ts";
-import { withImages } from "./images.ts";
-import type { WriteQueue } from "./write_queue.ts";
+import type { DraftFeed } from "./device/drafts.ts";
+import { withImages } from "./device/images.ts";
+import type { WriteQueue } from "./device/write_queue.ts";
 
 export interface SendOptions {
   /** The key of the draft this came from: it dies when the command is acknowledged. */

@@ -2,25 +2,25 @@
 import { effect } from "@preact/signals";
 import { createApi, renew } from "../line/api.ts";
 import { createStream, type ServerItem, type Stream } from "../line/stream.ts";
-import type { Ticket } from "../model/api.gen.ts";
-import { INBOX, type Vis } from "../model/frames.gen.ts";
-import { uuid7 } from "../model/ids.ts";
+import type { Ticket } from "../model/generated/api.gen.ts";
+import { INBOX, type Vis } from "../model/generated/frames.gen.ts";
+import { uuid7 } from "../model/protocol/ids.ts";
 import { idbStore } from "../store/idb.ts";
 import { memoryStore } from "../store/memory.ts";
 import { type Batch, LIMITS, NotDense } from "../store/store.ts";
 import type { App } from "./app.ts";
-import { createClock } from "./clock.ts";
 import { createCommands } from "./commands.ts";
 import { createConnection } from "./connection.ts";
-import { createDrafts } from "./drafts.ts";
-import { createFrames } from "./frames.ts";
+import { createClock } from "./device/clock.ts";
+import { createDrafts } from "./device/drafts.ts";
+import { createPreferences } from "./device/preferences.ts";
+import { createPush } from "./device/push.ts";
+import { createRouter } from "./device/router.ts";
+import { createWriteQueue } from "./device/write_queue.ts";
 import { createInbox } from "./inbox.ts";
-import { createPreferences } from "./preferences.ts";
-import { createPush } from "./push.ts";
-import { createRouter } from "./router.ts";
 import { createSession, OWNER_KEY } from "./session.ts";
-import { createTasks } from "./tasks.ts";
-import { createWriteQueue } from "./write_queue.ts";
+import { createFrames } from "./tasks/frames.ts";
+import { createTasks } from "./tasks/tasks.ts";
 
 const TICKET_TIMEOUT_MS = 8000;
 /** Where the service worker keeps what another app shared. */

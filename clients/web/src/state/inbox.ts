@@ -2,13 +2,18 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { Api } from "../line/api.ts";
 import type { ServerItem } from "../line/stream.ts";
-import type { TaskPage, TaskState } from "../model/api.gen.ts";
-import { type FromDevice, INBOX, type Line, MAX_SEEN_CURSORS } from "../model/frames.gen.ts";
-import { type Sections, sectionsOf } from "../model/inbox.ts";
-import { lineOf } from "../model/line.ts";
+import type { TaskPage, TaskState } from "../model/generated/api.gen.ts";
+import {
+  type FromDevice,
+  INBOX,
+  type Line,
+  MAX_SEEN_CURSORS,
+} from "../model/generated/frames.gen.ts";
+import { type Sections, sectionsOf } from "../model/inbox/inbox.ts";
+import { lineOf } from "../model/inbox/line.ts";
 import type { Store } from "../store/store.ts";
-import type { Frames } from "./frames.ts";
-import type { WriteQueue } from "./write_queue.ts";
+import type { WriteQueue } from "./device/write_queue.ts";
+import type { Frames } from "./tasks/frames.ts";
 
 /** How many lines the gateway sends by itself. */
 const MAX_LINES = 100;

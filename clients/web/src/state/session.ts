@@ -1,7 +1,7 @@
 // Who is signed in. The session itself is a cookie that no script can read.
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { type Api, ProblemError } from "../line/api.ts";
-import type { Me } from "../model/api.gen.ts";
+import type { Me } from "../model/generated/api.gen.ts";
 
 export interface Session {
   /** undefined: not known yet; null: signed out. */

@@ -6,9 +6,9 @@ import {
   openDB,
   type StoreNames,
 } from "idb";
-import type { StoredEvent } from "../model/events.gen.ts";
-import type { Line } from "../model/frames.gen.ts";
-import type { Command } from "../model/receipt.ts";
+import type { StoredEvent } from "../model/generated/events.gen.ts";
+import type { Line } from "../model/generated/frames.gen.ts";
+import type { Command } from "../model/protocol/receipt.ts";
 import {
   beyondLimits,
   grown,

@@ -1,7 +1,7 @@
 // The store in memory: for tests, and where the browser has no IndexedDB (a private window).
-import type { StoredEvent } from "../model/events.gen.ts";
-import type { Line } from "../model/frames.gen.ts";
-import type { Command } from "../model/receipt.ts";
+import type { StoredEvent } from "../model/generated/events.gen.ts";
+import type { Line } from "../model/generated/frames.gen.ts";
+import type { Command } from "../model/protocol/receipt.ts";
 import {
   beyondLimits,
   grown,

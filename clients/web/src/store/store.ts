@@ -1,8 +1,8 @@
 // What the app keeps on this device, so that it opens at once and without a network.
-import type { TaskState } from "../model/api.gen.ts";
-import type { StoredEvent } from "../model/events.gen.ts";
-import type { Line } from "../model/frames.gen.ts";
-import type { Command, CommandId } from "../model/receipt.ts";
+import type { TaskState } from "../model/generated/api.gen.ts";
+import type { StoredEvent } from "../model/generated/events.gen.ts";
+import type { Line } from "../model/generated/frames.gen.ts";
+import type { Command, CommandId } from "../model/protocol/receipt.ts";
 
 /** A fold is kept at every such version, so that no state is far from one. */
 export const FOLD_INTERVAL = 500;

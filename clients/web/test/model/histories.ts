@@ -1,7 +1,7 @@
 // Histories that a whole stack recorded (tests/clients/web/record_histories.py), and made-up events.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Fact, StoredEvent } from "../../src/model/events.gen.ts";
+import type { Fact, StoredEvent } from "../../src/model/generated/events.gen.ts";
 
 export type HistoryName =
   | "approval_allowed"

@@ -1,9 +1,9 @@
 // What passes is gone with the event that has the whole of it, whichever comes first.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { StoredEvent } from "../../src/model/events.gen.ts";
-import type { Ephemeral } from "../../src/model/frames.gen.ts";
-import { createPassing } from "../../src/state/passing.ts";
+import type { StoredEvent } from "../../src/model/generated/events.gen.ts";
+import type { Ephemeral } from "../../src/model/generated/frames.gen.ts";
+import { createPassing } from "../../src/state/tasks/passing.ts";
 
 const AT_ONCE = { request: (work: () => void) => work() };
 

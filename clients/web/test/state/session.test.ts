@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Api, makeProblem, ProblemError } from "../../src/line/api.ts";
-import type { Me } from "../../src/model/api.gen.ts";
+import type { Me } from "../../src/model/generated/api.gen.ts";
 import { createSession } from "../../src/state/session.ts";
 
 const ADA = me("ada");

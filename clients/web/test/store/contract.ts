@@ -1,8 +1,8 @@
 // What a store does, whatever it is made of. Runs in node and in a browser, so it needs neither.
-import type { TaskState } from "../../src/model/api.gen.ts";
-import type { StoredEvent } from "../../src/model/events.gen.ts";
-import type { Line } from "../../src/model/frames.gen.ts";
-import type { Command } from "../../src/model/receipt.ts";
+import type { TaskState } from "../../src/model/generated/api.gen.ts";
+import type { StoredEvent } from "../../src/model/generated/events.gen.ts";
+import type { Line } from "../../src/model/generated/frames.gen.ts";
+import type { Command } from "../../src/model/protocol/receipt.ts";
 import type { Store, StoredFold } from "../../src/store/store.ts";
 
 export interface StoreTest {

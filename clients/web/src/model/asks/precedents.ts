@@ -1,7 +1,7 @@
 // You have been asked this before: the same kind of ask in this repository, and what was answered.
-import type { Precedent, PrecedentList } from "../api.gen.ts";
-import type { Verdict } from "../events.gen.ts";
-import type { ApprovalRow } from "../rows.ts";
+import type { Precedent, PrecedentList } from "../generated/api.gen.ts";
+import type { Verdict } from "../generated/events.gen.ts";
+import type { ApprovalRow } from "../story/rows.ts";
 import { ENGLISH } from "../words/english.ts";
 import { time } from "../words/numbers.ts";
 import { type People, who } from "../words/people.ts";

@@ -1,6 +1,6 @@
 // Who made this line: the call that wrote it, what was said before, who asked for it and allowed it.
-import type { StoredEvent } from "../events.gen.ts";
-import type { AgentRow, ApprovalRow, Call, PersonRow, Row } from "../rows.ts";
+import type { StoredEvent } from "../generated/events.gen.ts";
+import type { AgentRow, ApprovalRow, Call, PersonRow, Row } from "../story/rows.ts";
 import { type Story, storyOf } from "../story/story.ts";
 import { type FileDiff, parseDiff } from "./diff.ts";
 

@@ -1,5 +1,5 @@
 // The changed files in the order in which they are read, and their addresses. Pure.
-import type { WorkChange } from "../api.gen.ts";
+import type { WorkChange } from "../generated/api.gen.ts";
 
 const RANKS: Readonly<Record<WorkChange["category"], number>> = {
   "": 0,

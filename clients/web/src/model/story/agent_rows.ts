@@ -1,8 +1,8 @@
 // What the agent said, planned and asked, and how the model provider answered it.
 
-import type { PlanItem } from "../events.gen.ts";
-import type { AgentRow, PlanChange, ProviderRow } from "../rows.ts";
+import type { PlanItem } from "../generated/events.gen.ts";
 import type { Changes } from "./draft.ts";
+import type { AgentRow, PlanChange, ProviderRow } from "./rows.ts";
 
 type Block = Readonly<Record<string, unknown>>;
 

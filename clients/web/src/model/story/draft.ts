@@ -1,6 +1,6 @@
 // A story in the making: rows that may be replaced, and what later events need to know.
-import type { StoredEvent } from "../events.gen.ts";
-import type { Call, ClosedBy, Row, ToolsRow } from "../rows.ts";
+import type { StoredEvent } from "../generated/events.gen.ts";
+import type { Call, ClosedBy, Row, ToolsRow } from "./rows.ts";
 
 /** What later events need: places of rows that are still open, and calls that have no row yet. */
 export interface Context {

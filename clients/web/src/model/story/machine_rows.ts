@@ -1,6 +1,7 @@
 // Machines: the boundaries between them, told without drama. Snapshots and costs have no row.
-import type { Call, MachineRow } from "../rows.ts";
+
 import type { Changes, Draft } from "./draft.ts";
+import type { Call, MachineRow } from "./rows.ts";
 
 const ENDINGS: ReadonlySet<string> = new Set([
   "done",

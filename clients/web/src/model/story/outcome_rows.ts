@@ -1,7 +1,7 @@
 // What comes of it: artifacts, the branch, the pull request, and the end.
-import type { StoredEvent } from "../events.gen.ts";
-import type { DeliveryRow, EndRow } from "../rows.ts";
+import type { StoredEvent } from "../generated/events.gen.ts";
 import { type Changes, Draft } from "./draft.ts";
+import type { DeliveryRow, EndRow } from "./rows.ts";
 
 const NOTHING = { outcome: "", summary: "", reason: "", detail: "", remedy: "" } as const;
 

@@ -1,7 +1,7 @@
 // What people did: messages, answers, raises, stops.
-import type { StoredEvent } from "../events.gen.ts";
-import type { Act, ApprovalRow, BudgetRow, PersonRow, QuestionRow } from "../rows.ts";
+import type { StoredEvent } from "../generated/events.gen.ts";
 import type { Changes, Draft, EventOf } from "./draft.ts";
+import type { Act, ApprovalRow, BudgetRow, PersonRow, QuestionRow } from "./rows.ts";
 
 function act(event: StoredEvent): Act {
   return { by: event.by, at: event.at, version: event.version };

@@ -1,11 +1,11 @@
 // Events in, rows out: one event at a time, and nothing but what it changes is made new.
-import type { StoredEvent } from "../events.gen.ts";
-import type { Row } from "../rows.ts";
+import type { StoredEvent } from "../generated/events.gen.ts";
 import { agentChanges } from "./agent_rows.ts";
 import { type Context, Draft } from "./draft.ts";
 import { machineChanges } from "./machine_rows.ts";
 import { outcomeChanges } from "./outcome_rows.ts";
 import { personChanges } from "./person_rows.ts";
+import type { Row } from "./rows.ts";
 import { toolChanges } from "./tool_rows.ts";
 
 /** The story of a task from the event `first` to the event `last`. */

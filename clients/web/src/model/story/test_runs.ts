@@ -1,5 +1,5 @@
 // Runs of tests, read off what test programs print last. What does not say a number is no run.
-import type { StoredEvent } from "../events.gen.ts";
+import type { StoredEvent } from "../generated/events.gen.ts";
 
 export interface TestRun {
   readonly version: number;

@@ -1,7 +1,7 @@
 // Tool calls: a run of them is one row. Plans, questions and submissions show as what they are.
-import type { StoredEvent } from "../events.gen.ts";
-import type { ApprovalRow, Call } from "../rows.ts";
+import type { StoredEvent } from "../generated/events.gen.ts";
 import type { Changes, Draft, EventOf } from "./draft.ts";
+import type { ApprovalRow, Call } from "./rows.ts";
 
 const QUIET: ReadonlySet<string> = new Set(["plan", "ask", "submit"]);
 

@@ -1,5 +1,5 @@
 // A story as it is shown: finished and seen turns are one line each, with a line where the new begins.
-import type { Row } from "../rows.ts";
+import type { Row } from "./rows.ts";
 import type { Story } from "./story.ts";
 
 /** How much of each thing happened. `seconds`: of tool calls. */

@@ -1,6 +1,6 @@
 // Every phrase that people read, in English. Another language is another table of this shape.
 import type { ShellKind } from "../asks/shell_risks.ts";
-import type { ClosedBy } from "../rows.ts";
+import type { ClosedBy } from "../story/rows.ts";
 
 export const ENGLISH = {
   locale: "en",

@@ -9,7 +9,7 @@ import type {
   PlanRow,
   ProviderRow,
   QuestionRow,
-} from "../rows.ts";
+} from "../story/rows.ts";
 import { type TurnCounts, turnCounts } from "../story/turns.ts";
 import { ENGLISH } from "./english.ts";
 import { duration, limit, money, time } from "./numbers.ts";

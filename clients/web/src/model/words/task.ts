@@ -1,5 +1,5 @@
 // The sentence of truth about a task: what happens now, since when, at what cost.
-import type { TaskState } from "../api.gen.ts";
+import type { TaskState } from "../generated/api.gen.ts";
 import { plainLine } from "../plain.ts";
 import { DOING, ENGLISH } from "./english.ts";
 import { ago, clockSpan, duration, milliseconds, spentOf, time } from "./numbers.ts";

@@ -1,6 +1,6 @@
 // Above the text box: replies to choose from, and when an instruction is read.
-import type { InstructionMode } from "../../model/events.gen.ts";
-import { Icon } from "../icon.tsx";
+import type { InstructionMode } from "../../model/generated/events.gen.ts";
+import { Icon } from "../content/icon.tsx";
 
 interface QuickRepliesProps {
   readonly replies: readonly string[];

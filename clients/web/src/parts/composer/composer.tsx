@@ -1,9 +1,9 @@
 // Where a person writes to the agent: one box, one primary button, and what goes with them.
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
-import type { ComposerAction, PrimaryAction } from "../../model/composer.ts";
-import { IconButton } from "../button.tsx";
-import type { IconName } from "../icon.tsx";
+import type { ComposerAction, PrimaryAction } from "../../model/compose/composer.ts";
+import type { IconName } from "../content/icon.tsx";
+import { IconButton } from "../controls/button.tsx";
 import { TextBox } from "./text_box.tsx";
 import "./composer.css";
 

@@ -1,6 +1,6 @@
 // Instructions that the agent has not read yet: each can be edited and withdrawn.
 import { useId } from "preact/hooks";
-import { IconButton } from "../button.tsx";
+import { IconButton } from "../controls/button.tsx";
 
 export interface QueuedInstruction {
   readonly key: string;

@@ -1,14 +1,14 @@
 // What the work has changed: the files first, then one file a page.
 
-import type { WorkChange, WorkChanges } from "../../model/api.gen.ts";
 import { changesPath, inReadingOrder } from "../../model/changes/order.ts";
-import type { StoredEvent } from "../../model/events.gen.ts";
+import type { WorkChange, WorkChanges } from "../../model/generated/api.gen.ts";
+import type { StoredEvent } from "../../model/generated/events.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { ago } from "../../model/words.ts";
-import { Button } from "../../parts/button.tsx";
-import { Link } from "../../parts/link.tsx";
-import { Empty } from "../../parts/notice.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
+import { ago } from "../../model/words/words.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { Link } from "../../parts/controls/link.tsx";
+import { Empty } from "../../parts/frame/notice.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 import { TaskFrame } from "../task/frame.tsx";

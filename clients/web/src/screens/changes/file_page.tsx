@@ -1,13 +1,13 @@
 // One changed file: its patch, unified, with the new line's number and what changed in a line marked.
 import { useSignal } from "@preact/signals";
-import type { WorkChanges, WorkPatch } from "../../model/api.gen.ts";
 import { changesPath, inReadingOrder } from "../../model/changes/order.ts";
+import type { WorkChanges, WorkPatch } from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { Button, IconButton } from "../../parts/button.tsx";
-import { type ChosenLine, Diff } from "../../parts/diff.tsx";
-import { Empty } from "../../parts/notice.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { Screen } from "../../parts/screen.tsx";
+import { type ChosenLine, Diff } from "../../parts/content/diff.tsx";
+import { Button, IconButton } from "../../parts/controls/button.tsx";
+import { Empty } from "../../parts/frame/notice.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { Screen } from "../../parts/frame/screen.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 import { LineSheet } from "./line_sheet.tsx";

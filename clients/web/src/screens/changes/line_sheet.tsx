@@ -1,12 +1,12 @@
 // What can be done with one line: copy it, ask about it, or see who made it.
 
 import { plain } from "../../model/plain.ts";
-import { Button } from "../../parts/button.tsx";
-import type { ChosenLine } from "../../parts/diff.tsx";
-import { Sheet } from "../../parts/sheet.tsx";
-import { toast } from "../../parts/toast.tsx";
+import type { ChosenLine } from "../../parts/content/diff.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { Sheet } from "../../parts/frame/sheet.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
-import { draftKey } from "../../state/drafts.ts";
+import { draftKey } from "../../state/device/drafts.ts";
 import { Maker } from "./maker.tsx";
 
 interface LineSheetProps {

@@ -2,8 +2,8 @@
 import { useMemo } from "preact/hooks";
 import { blameLine, type LinePlace } from "../../model/changes/blame.ts";
 import { plainLine } from "../../model/plain.ts";
-import { approvalReceipt, money } from "../../model/words.ts";
-import { Link } from "../../parts/link.tsx";
+import { approvalReceipt, money } from "../../model/words/words.ts";
+import { Link } from "../../parts/controls/link.tsx";
 import { useApp } from "../../state/app.ts";
 import { usePeople } from "../task/use_people.ts";
 import { useWholeTask } from "../task/use_whole_task.ts";

@@ -1,6 +1,6 @@
 // Money per day as bars; the same is said in words for those who do not see them.
 import { type Day, dayName } from "../../model/usage.ts";
-import { money } from "../../model/words.ts";
+import { money } from "../../model/words/words.ts";
 
 const HEIGHT = 96;
 const WIDTH = 320;

@@ -1,13 +1,13 @@
 // What was spent: today and this month, by day, by task, by model; and what is left of the limits.
 import { useSignal } from "@preact/signals";
-import type { SettingsKept, UsageLine, UsagePage } from "../../model/api.gen.ts";
+import type { SettingsKept, UsageLine, UsagePage } from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
 import { dayName, daysOf } from "../../model/usage.ts";
-import { money, number } from "../../model/words.ts";
-import { Freshness } from "../../parts/freshness.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { Screen } from "../../parts/screen.tsx";
-import { Tabs } from "../../parts/tabs.tsx";
+import { money, number } from "../../model/words/words.ts";
+import { Freshness } from "../../parts/frame/freshness.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { Screen } from "../../parts/frame/screen.tsx";
+import { Tabs } from "../../parts/frame/tabs.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 import { Meter } from "../settings/budgets.tsx";

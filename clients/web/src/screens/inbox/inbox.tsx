@@ -1,11 +1,11 @@
 // The list of tasks: what waits for the person first, then what works, what is new, and the rest.
 import { signal } from "@preact/signals";
-import { IconButton } from "../../parts/button.tsx";
-import { Freshness } from "../../parts/freshness.tsx";
-import { Link } from "../../parts/link.tsx";
-import { Empty, Loading } from "../../parts/notice.tsx";
-import { Screen } from "../../parts/screen.tsx";
-import { Tabs } from "../../parts/tabs.tsx";
+import { IconButton } from "../../parts/controls/button.tsx";
+import { Link } from "../../parts/controls/link.tsx";
+import { Freshness } from "../../parts/frame/freshness.tsx";
+import { Empty, Loading } from "../../parts/frame/notice.tsx";
+import { Screen } from "../../parts/frame/screen.tsx";
+import { Tabs } from "../../parts/frame/tabs.tsx";
 import { useApp } from "../../state/app.ts";
 import { NightsSum } from "./nights_sum.tsx";
 import { Pending } from "./pending.tsx";

@@ -1,9 +1,9 @@
 // The first look in the morning: what happened since last evening, computed from the list.
 import { useSignal } from "@preact/signals";
-import { type NightLine, nightsSum } from "../../model/night.ts";
+import { type NightLine, nightsSum } from "../../model/inbox/night.ts";
 import { plain } from "../../model/plain.ts";
-import { Button } from "../../parts/button.tsx";
-import { Icon, type IconName } from "../../parts/icon.tsx";
+import { Icon, type IconName } from "../../parts/content/icon.tsx";
+import { Button } from "../../parts/controls/button.tsx";
 import { useApp } from "../../state/app.ts";
 
 const ICONS: Readonly<Record<NightLine["kind"], IconName>> = {

@@ -1,8 +1,8 @@
 // Tasks that were sent from here and are not in the log yet, or were refused.
 
+import { sentTasks } from "../../model/inbox/sent.ts";
 import { plain } from "../../model/plain.ts";
-import { sentTasks } from "../../model/sent.ts";
-import { Button } from "../../parts/button.tsx";
+import { Button } from "../../parts/controls/button.tsx";
 import { useApp } from "../../state/app.ts";
 
 export function Pending() {

@@ -1,10 +1,10 @@
 // What can be done to a task from the list; each of it can be taken back, or asks first.
 
-import type { Line } from "../../model/inbox.ts";
+import type { Line } from "../../model/inbox/inbox.ts";
 import { plain } from "../../model/plain.ts";
-import { Button } from "../../parts/button.tsx";
-import { Sheet } from "../../parts/sheet.tsx";
-import { toast } from "../../parts/toast.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { Sheet } from "../../parts/frame/sheet.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 
 const ENDED = new Set(["finished", "failed", "cancelled"]);

@@ -1,12 +1,12 @@
 // Search in all tasks of the account: titles, prompts, what was said, repositories.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { TaskState } from "../../model/api.gen.ts";
-import { repositoryName } from "../../model/inbox.ts";
+import type { TaskState } from "../../model/generated/api.gen.ts";
+import { repositoryName } from "../../model/inbox/inbox.ts";
 import { plain } from "../../model/plain.ts";
-import { ago, truth } from "../../model/words.ts";
-import { Link } from "../../parts/link.tsx";
-import { Empty, Failed, Loading } from "../../parts/notice.tsx";
+import { ago, truth } from "../../model/words/words.ts";
+import { Link } from "../../parts/controls/link.tsx";
+import { Empty, Failed, Loading } from "../../parts/frame/notice.tsx";
 import { useApp } from "../../state/app.ts";
 
 const PAUSE_MS = 250;

@@ -1,7 +1,7 @@
 // The sections of the inbox, in an order that never changes, so that a task is where it was.
 import { useSignal } from "@preact/signals";
-import { SECTION_TITLES, type SectionName, sectionsOf } from "../../model/inbox.ts";
-import { Button } from "../../parts/button.tsx";
+import { SECTION_TITLES, type SectionName, sectionsOf } from "../../model/inbox/inbox.ts";
+import { Button } from "../../parts/controls/button.tsx";
 import { useApp } from "../../state/app.ts";
 import { TaskRow } from "./task_row.tsx";
 

@@ -1,10 +1,10 @@
 // A short question or approval, shown whole in the list and answered there.
 
-import type { Ask, Line } from "../../model/inbox.ts";
+import type { Ask, Line } from "../../model/inbox/inbox.ts";
+import { answerSentence } from "../../model/inbox/sent.ts";
 import { plain } from "../../model/plain.ts";
-import { answerSentence } from "../../model/sent.ts";
-import { Button } from "../../parts/button.tsx";
-import { Command } from "../../parts/command.tsx";
+import { Command } from "../../parts/content/command.tsx";
+import { Button } from "../../parts/controls/button.tsx";
 import { useApp } from "../../state/app.ts";
 
 export function SmallAsk({ line, ask }: { line: Line; ask: Ask }) {

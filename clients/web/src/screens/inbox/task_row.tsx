@@ -1,11 +1,11 @@
 // One task in the inbox: its title, who waits for whom, and what it has done and cost.
 import { useSignal } from "@preact/signals";
-import { type InboxItem, type Line, lineWords, repositoryName } from "../../model/inbox.ts";
+import { type InboxItem, type Line, lineWords, repositoryName } from "../../model/inbox/inbox.ts";
 import { plain } from "../../model/plain.ts";
-import { spentOf, unbroken } from "../../model/words.ts";
-import { IconButton } from "../../parts/button.tsx";
-import { Icon } from "../../parts/icon.tsx";
-import { Link } from "../../parts/link.tsx";
+import { spentOf, unbroken } from "../../model/words/words.ts";
+import { Icon } from "../../parts/content/icon.tsx";
+import { IconButton } from "../../parts/controls/button.tsx";
+import { Link } from "../../parts/controls/link.tsx";
 import { useApp } from "../../state/app.ts";
 import { RowMenu } from "./row_menu.tsx";
 import { SmallAsk } from "./small_ask.tsx";

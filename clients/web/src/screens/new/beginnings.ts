@@ -1,9 +1,10 @@
 // What a new task can begin with: another task, or what another app shared.
-import type { TaskState } from "../../model/api.gen.ts";
-import type { TaskChoices } from "../../model/new_task.ts";
-import { addImages } from "../../parts/images.tsx";
+
+import type { TaskChoices } from "../../model/compose/new_task.ts";
+import type { TaskState } from "../../model/generated/api.gen.ts";
+import { addImages } from "../../parts/content/images.tsx";
 import type { App } from "../../state/app.ts";
-import type { Draft } from "../../state/drafts.ts";
+import type { Draft } from "../../state/device/drafts.ts";
 
 const SHARED = "shared-with-errand";
 

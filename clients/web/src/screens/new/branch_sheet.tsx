@@ -1,7 +1,7 @@
 // The branch that a new task grows from.
-import { Button } from "../../parts/button.tsx";
-import { Field } from "../../parts/field.tsx";
-import { Sheet } from "../../parts/sheet.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { Field } from "../../parts/controls/field.tsx";
+import { Sheet } from "../../parts/frame/sheet.tsx";
 import type { ChoiceSheetProps } from "./choice_sheet.tsx";
 
 export function BranchSheet({ choices, onChange, onClose }: ChoiceSheetProps) {

@@ -1,12 +1,12 @@
 // The sheets behind the choices of a new task.
 import { useSignal } from "@preact/signals";
-import type { Effort } from "../../model/api.gen.ts";
-import { BUDGETS_MICROUSD, POLICIES, type TaskChoices } from "../../model/new_task.ts";
-import { microusdOf } from "../../model/raises.ts";
-import { money } from "../../model/words.ts";
-import { Button } from "../../parts/button.tsx";
-import { Choice, Field } from "../../parts/field.tsx";
-import { Sheet } from "../../parts/sheet.tsx";
+import { microusdOf } from "../../model/asks/raises.ts";
+import { BUDGETS_MICROUSD, POLICIES, type TaskChoices } from "../../model/compose/new_task.ts";
+import type { Effort } from "../../model/generated/api.gen.ts";
+import { money } from "../../model/words/words.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { Choice, Field } from "../../parts/controls/field.tsx";
+import { Sheet } from "../../parts/frame/sheet.tsx";
 import { BranchSheet } from "./branch_sheet.tsx";
 import { RepositorySheet } from "./repository_sheet.tsx";
 

@@ -1,10 +1,10 @@
 // The line of choices under the prompt: each a button that opens its sheet.
 
-import { repositoryName } from "../../model/inbox.ts";
-import { POLICIES, type TaskChoices } from "../../model/new_task.ts";
+import { POLICIES, type TaskChoices } from "../../model/compose/new_task.ts";
+import { repositoryName } from "../../model/inbox/inbox.ts";
 import { plain } from "../../model/plain.ts";
-import { money } from "../../model/words.ts";
-import { Icon, type IconName } from "../../parts/icon.tsx";
+import { money } from "../../model/words/words.ts";
+import { Icon, type IconName } from "../../parts/content/icon.tsx";
 import type { ChoiceName } from "./choice_sheet.tsx";
 
 interface ChoicesProps {

@@ -1,10 +1,15 @@
 // A new task that is a fork: what it begins from, and what is as in the other task.
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { TaskState } from "../../model/api.gen.ts";
-import { type ForkPoint, forkPointOf, NO_CHOICES, type TaskChoices } from "../../model/new_task.ts";
+import {
+  type ForkPoint,
+  forkPointOf,
+  NO_CHOICES,
+  type TaskChoices,
+} from "../../model/compose/new_task.ts";
+import type { TaskState } from "../../model/generated/api.gen.ts";
 import { plainLine } from "../../model/plain.ts";
-import { Link } from "../../parts/link.tsx";
+import { Link } from "../../parts/controls/link.tsx";
 import { useApp } from "../../state/app.ts";
 
 export interface Fork extends ForkPoint {

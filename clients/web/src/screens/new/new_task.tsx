@@ -7,14 +7,14 @@ import {
   type TaskChoices,
   taskRequest,
   whatIsMissing,
-} from "../../model/new_task.ts";
-import { Button } from "../../parts/button.tsx";
-import { Freshness } from "../../parts/freshness.tsx";
-import { ImageRow, PickImages, pastedImages } from "../../parts/images.tsx";
-import { Screen } from "../../parts/screen.tsx";
-import { Tabs } from "../../parts/tabs.tsx";
+} from "../../model/compose/new_task.ts";
+import { ImageRow, PickImages, pastedImages } from "../../parts/content/images.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { Freshness } from "../../parts/frame/freshness.tsx";
+import { Screen } from "../../parts/frame/screen.tsx";
+import { Tabs } from "../../parts/frame/tabs.tsx";
 import { useApp } from "../../state/app.ts";
-import { draftKey } from "../../state/drafts.ts";
+import { draftKey } from "../../state/device/drafts.ts";
 import { choicesLike, takeShared } from "./beginnings.ts";
 import { type ChoiceName, ChoiceSheet } from "./choice_sheet.tsx";
 import { Choices } from "./choices.tsx";

@@ -1,12 +1,12 @@
 // The repository of a new task: those used before, those at the forge, or an address.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { RepositoryInfo, RepositoryPage } from "../../model/api.gen.ts";
-import { repositoryName } from "../../model/inbox.ts";
+import type { RepositoryInfo, RepositoryPage } from "../../model/generated/api.gen.ts";
+import { repositoryName } from "../../model/inbox/inbox.ts";
 import { plain } from "../../model/plain.ts";
-import { Button } from "../../parts/button.tsx";
-import { Icon } from "../../parts/icon.tsx";
-import { Sheet } from "../../parts/sheet.tsx";
+import { Icon } from "../../parts/content/icon.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { Sheet } from "../../parts/frame/sheet.tsx";
 import { useApp } from "../../state/app.ts";
 import type { ChoiceSheetProps } from "./choice_sheet.tsx";
 

@@ -1,6 +1,6 @@
 // The figures of a moment: money, files, steps.
-import type { TaskState } from "../../model/api.gen.ts";
-import { money } from "../../model/words.ts";
+import type { TaskState } from "../../model/generated/api.gen.ts";
+import { money } from "../../model/words/words.ts";
 
 export function Figures({ state }: { state: TaskState | null }) {
   if (state === null) return null;

@@ -1,10 +1,10 @@
 // A task as it was: all of its history is loaded, then any version can be looked at.
-import { forkPath } from "../../model/new_task.ts";
-import { IconButton } from "../../parts/button.tsx";
-import { Freshness } from "../../parts/freshness.tsx";
-import { Failed, Loading } from "../../parts/notice.tsx";
-import { Screen } from "../../parts/screen.tsx";
-import { toast } from "../../parts/toast.tsx";
+import { forkPath } from "../../model/compose/new_task.ts";
+import { IconButton } from "../../parts/controls/button.tsx";
+import { Freshness } from "../../parts/frame/freshness.tsx";
+import { Failed, Loading } from "../../parts/frame/notice.tsx";
+import { Screen } from "../../parts/frame/screen.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { usePeople } from "../task/use_people.ts";
 import { useWholeTask } from "../task/use_whole_task.ts";

@@ -1,7 +1,7 @@
 // The scrubber: any version of the history, ticks for what is worth a look, and a film of it.
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { StoredEvent } from "../../model/events.gen.ts";
+import type { StoredEvent } from "../../model/generated/events.gen.ts";
 import {
   type Film,
   filmOf,
@@ -10,10 +10,10 @@ import {
   ticksOf,
   timeOf,
   versionAt,
-} from "../../model/playback.ts";
-import { exactTime } from "../../model/words.ts";
-import { announce } from "../../parts/announcer.tsx";
-import { IconButton } from "../../parts/button.tsx";
+} from "../../model/past/playback.ts";
+import { exactTime } from "../../model/words/words.ts";
+import { IconButton } from "../../parts/controls/button.tsx";
+import { announce } from "../../parts/frame/announcer.tsx";
 
 interface ScrubberProps {
   events: readonly StoredEvent[];

@@ -1,12 +1,17 @@
 // Keys for programs: each with a name and rights; its token is shown once.
 import { useSignal } from "@preact/signals";
-import type { ApiKeyInfo, CredentialScope, KeyPage, NewApiKey } from "../../model/api.gen.ts";
+import type {
+  ApiKeyInfo,
+  CredentialScope,
+  KeyPage,
+  NewApiKey,
+} from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { ago } from "../../model/words.ts";
-import { Button } from "../../parts/button.tsx";
-import { Field, Switch } from "../../parts/field.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { toast } from "../../parts/toast.tsx";
+import { ago } from "../../model/words/words.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { Field, Switch } from "../../parts/controls/field.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 

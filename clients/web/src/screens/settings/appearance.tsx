@@ -1,7 +1,7 @@
 // How the app looks on this device.
-import { Choice, Switch } from "../../parts/field.tsx";
+import { Choice, Switch } from "../../parts/controls/field.tsx";
 import { useApp } from "../../state/app.ts";
-import type { PreferenceValues } from "../../state/preferences.ts";
+import type { PreferenceValues } from "../../state/device/preferences.ts";
 
 const THEMES: readonly { value: PreferenceValues["theme"]; name: string }[] = [
   { value: "system", name: "Same as the device" },

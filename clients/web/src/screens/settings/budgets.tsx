@@ -1,11 +1,11 @@
 // The limits of the account and of the person, per day and month, and what is spent of them.
 import { useSignal } from "@preact/signals";
-import type { Allowance, Limits, SettingsKept } from "../../model/api.gen.ts";
-import { money } from "../../model/words.ts";
-import { Button } from "../../parts/button.tsx";
-import { Field } from "../../parts/field.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { toast } from "../../parts/toast.tsx";
+import type { Allowance, Limits, SettingsKept } from "../../model/generated/api.gen.ts";
+import { money } from "../../model/words/words.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { Field } from "../../parts/controls/field.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 

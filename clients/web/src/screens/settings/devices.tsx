@@ -1,11 +1,11 @@
 // The devices that are signed in, and a code for one more.
 import { useSignal } from "@preact/signals";
-import type { PairingOffer, SessionInfo, SessionPage } from "../../model/api.gen.ts";
+import type { PairingOffer, SessionInfo, SessionPage } from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { ago } from "../../model/words.ts";
-import { Button } from "../../parts/button.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { toast } from "../../parts/toast.tsx";
+import { ago } from "../../model/words/words.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 

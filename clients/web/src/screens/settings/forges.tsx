@@ -1,9 +1,9 @@
 // The forges this server works with, and the person's link with GitHub.
 
-import type { ServerInfo } from "../../model/api.gen.ts";
-import { Button } from "../../parts/button.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { toast } from "../../parts/toast.tsx";
+import type { ServerInfo } from "../../model/generated/api.gen.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 

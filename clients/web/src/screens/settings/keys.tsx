@@ -1,12 +1,12 @@
 // Keys of the account for the model and the forge. A value is written here and never shown again.
 import { useSignal } from "@preact/signals";
-import type { SecretInfo, SecretList } from "../../model/api.gen.ts";
+import type { SecretInfo, SecretList } from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { ago } from "../../model/words.ts";
-import { Button } from "../../parts/button.tsx";
-import { Choice, Field } from "../../parts/field.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { toast } from "../../parts/toast.tsx";
+import { ago } from "../../model/words/words.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { Choice, Field } from "../../parts/controls/field.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 

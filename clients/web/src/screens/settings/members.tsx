@@ -1,12 +1,12 @@
 // The people of the account: invite one, change a role, remove one.
 import { useSignal } from "@preact/signals";
-import type { InvitationOffer, Member, MemberPage } from "../../model/api.gen.ts";
+import type { InvitationOffer, Member, MemberPage } from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { Button } from "../../parts/button.tsx";
-import { Confirm } from "../../parts/confirm.tsx";
-import { Field } from "../../parts/field.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { toast } from "../../parts/toast.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { Field } from "../../parts/controls/field.tsx";
+import { Confirm } from "../../parts/frame/confirm.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 

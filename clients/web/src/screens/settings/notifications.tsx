@@ -1,12 +1,12 @@
 // Notifications: on or off for this device, and what became of each that was sent.
 import { useSignal } from "@preact/signals";
-import type { Device, DeviceList, PushPage } from "../../model/api.gen.ts";
+import type { Device, DeviceList, PushPage } from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { pushWords } from "../../model/push_words.ts";
-import { ago } from "../../model/words.ts";
-import { Button } from "../../parts/button.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { toast } from "../../parts/toast.tsx";
+import { pushWords } from "../../model/words/push_words.ts";
+import { ago } from "../../model/words/words.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 

@@ -1,11 +1,11 @@
 // Settings: one page per matter, each with an address of its own.
 import type { ComponentType } from "preact";
-import { Freshness } from "../../parts/freshness.tsx";
-import { Icon, type IconName } from "../../parts/icon.tsx";
-import { Link } from "../../parts/link.tsx";
-import { Empty } from "../../parts/notice.tsx";
-import { Screen } from "../../parts/screen.tsx";
-import { Tabs } from "../../parts/tabs.tsx";
+import { Icon, type IconName } from "../../parts/content/icon.tsx";
+import { Link } from "../../parts/controls/link.tsx";
+import { Freshness } from "../../parts/frame/freshness.tsx";
+import { Empty } from "../../parts/frame/notice.tsx";
+import { Screen } from "../../parts/frame/screen.tsx";
+import { Tabs } from "../../parts/frame/tabs.tsx";
 import { useApp } from "../../state/app.ts";
 import { ApiKeys } from "./api_keys.tsx";
 import { Appearance } from "./appearance.tsx";

@@ -1,8 +1,8 @@
 // Signing out on this device: what is kept here is wiped first, and what is not sent yet is named.
 import { useSignal } from "@preact/signals";
-import { unsentCount } from "../../model/sent.ts";
-import { Button } from "../../parts/button.tsx";
-import { Confirm } from "../../parts/confirm.tsx";
+import { unsentCount } from "../../model/inbox/sent.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { Confirm } from "../../parts/frame/confirm.tsx";
 import { useApp } from "../../state/app.ts";
 
 export function SignOut() {

@@ -1,12 +1,12 @@
 // Sharing a task: what a stranger may see, for how long, and the links there are.
 import { useSignal } from "@preact/signals";
-import type { NewShare, Share, SharedParts, ShareList } from "../../model/api.gen.ts";
-import { ago, exactTime } from "../../model/words.ts";
-import { Button } from "../../parts/button.tsx";
-import { Choice, Switch } from "../../parts/field.tsx";
-import { ResourceView } from "../../parts/resource_view.tsx";
-import { Sheet } from "../../parts/sheet.tsx";
-import { toast } from "../../parts/toast.tsx";
+import type { NewShare, Share, SharedParts, ShareList } from "../../model/generated/api.gen.ts";
+import { ago, exactTime } from "../../model/words/words.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { Choice, Switch } from "../../parts/controls/field.tsx";
+import { ResourceView } from "../../parts/frame/resource_view.tsx";
+import { Sheet } from "../../parts/frame/sheet.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 import "./shared.css";

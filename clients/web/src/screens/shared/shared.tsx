@@ -1,12 +1,12 @@
 // A task that somebody shared: read-only, without an account, with what the sharer allowed to be seen.
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { EventPage, SharedTask, TaskState } from "../../model/api.gen.ts";
-import type { StoredEvent } from "../../model/events.gen.ts";
-import { storyOf } from "../../model/rows.ts";
-import { Failed, Loading } from "../../parts/notice.tsx";
+import type { EventPage, SharedTask, TaskState } from "../../model/generated/api.gen.ts";
+import type { StoredEvent } from "../../model/generated/events.gen.ts";
+import { storyOf } from "../../model/story/rows.ts";
+import { Failed, Loading } from "../../parts/frame/notice.tsx";
 import { useApp } from "../../state/app.ts";
-import type { TaskView } from "../../state/tasks.ts";
+import type { TaskView } from "../../state/tasks/tasks.ts";
 import { Replay } from "../past/replay.tsx";
 import "./shared.css";
 import type { OpenTask } from "../task/use_task.ts";

@@ -1,7 +1,7 @@
 // The browser's end of a sign-in that the installed app began: the app shows four characters.
 import { useSignal } from "@preact/signals";
-import { Button } from "../../parts/button.tsx";
-import { Field } from "../../parts/field.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { Field } from "../../parts/controls/field.tsx";
 import { useApp } from "../../state/app.ts";
 
 const LENGTH = 4;

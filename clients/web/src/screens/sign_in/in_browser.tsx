@@ -1,6 +1,6 @@
 // Signing in with GitHub from the installed app: the browser does it, and the app waits for the result.
 import { useEffect } from "preact/hooks";
-import type { AppSignInOffer } from "../../model/api.gen.ts";
+import type { AppSignInOffer } from "../../model/generated/api.gen.ts";
 import { useApp } from "../../state/app.ts";
 
 interface InBrowserProps {

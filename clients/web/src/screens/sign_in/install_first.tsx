@@ -1,6 +1,6 @@
 // On an iPhone the installed app has a storage of its own: install first, then type the code there.
-import { Button } from "../../parts/button.tsx";
-import { toast } from "../../parts/toast.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { toast } from "../../parts/frame/toast.tsx";
 
 /** Whether this is Safari of an iPhone or iPad, outside the installed app. */
 export function isToInstallFirst(): boolean {

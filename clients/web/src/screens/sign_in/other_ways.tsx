@@ -1,9 +1,9 @@
 // Mail and GitHub, where the server offers them.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { AppSignInOffer, ServerInfo } from "../../model/api.gen.ts";
-import { Button } from "../../parts/button.tsx";
-import { Field } from "../../parts/field.tsx";
+import type { AppSignInOffer, ServerInfo } from "../../model/generated/api.gen.ts";
+import { Button } from "../../parts/controls/button.tsx";
+import { Field } from "../../parts/controls/field.tsx";
 import { useApp } from "../../state/app.ts";
 import { InBrowser } from "./in_browser.tsx";
 import { isInstalled } from "./install_first.tsx";

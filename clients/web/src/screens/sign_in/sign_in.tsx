@@ -2,8 +2,8 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { isLink, isWhole, spellCode } from "../../model/sign_in.ts";
-import { Button } from "../../parts/button.tsx";
-import { Field } from "../../parts/field.tsx";
+import { Button } from "../../parts/controls/button.tsx";
+import { Field } from "../../parts/controls/field.tsx";
 import { useApp } from "../../state/app.ts";
 import { Confirmation } from "./confirmation.tsx";
 import { InstallFirst, isToInstallFirst } from "./install_first.tsx";

@@ -1,8 +1,8 @@
 // What a screen reader hears of a task: boundaries alone (the end, a stop, a lost machine), no tokens.
 import { useEffect, useRef } from "preact/hooks";
-import type { Row } from "../../model/rows.ts";
-import { endLine, machineLine, type People } from "../../model/words.ts";
-import { announce } from "../../parts/announcer.tsx";
+import type { Row } from "../../model/story/rows.ts";
+import { endLine, machineLine, type People } from "../../model/words/words.ts";
+import { announce } from "../../parts/frame/announcer.tsx";
 import { useApp } from "../../state/app.ts";
 import { usePeople } from "./use_people.ts";
 import type { OpenTask } from "./use_task.ts";

@@ -2,10 +2,10 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { plain } from "../../model/plain.ts";
-import { IconButton } from "../../parts/button.tsx";
-import { Freshness } from "../../parts/freshness.tsx";
-import { Screen } from "../../parts/screen.tsx";
-import { Segments } from "../../parts/segments.tsx";
+import { IconButton } from "../../parts/controls/button.tsx";
+import { Segments } from "../../parts/controls/segments.tsx";
+import { Freshness } from "../../parts/frame/freshness.tsx";
+import { Screen } from "../../parts/frame/screen.tsx";
 import { useApp } from "../../state/app.ts";
 import { DetailsSheet } from "./details/details_sheet.tsx";
 import { HowFresh } from "./how_fresh.tsx";

@@ -1,5 +1,5 @@
 // Up to where the story is complete on this screen; its own line, while that is less than all.
-import { freshness } from "../../model/words.ts";
+import { freshness } from "../../model/words/words.ts";
 import { useApp } from "../../state/app.ts";
 import type { OpenTask } from "./use_task.ts";
 

@@ -1,5 +1,5 @@
 // The plan of a task, item by item, as the agent keeps it.
-import { Empty, Loading } from "../../parts/notice.tsx";
+import { Empty, Loading } from "../../parts/frame/notice.tsx";
 import { TaskFrame } from "./frame.tsx";
 import { PlanItems } from "./plan_items.tsx";
 import { useTask } from "./use_task.ts";

@@ -1,7 +1,7 @@
 // The agent's plan, item by item.
-import type { PlanItem } from "../../model/events.gen.ts";
+import type { PlanItem } from "../../model/generated/events.gen.ts";
 import { plain } from "../../model/plain.ts";
-import { Icon } from "../../parts/icon.tsx";
+import { Icon } from "../../parts/content/icon.tsx";
 import "./plan.css";
 
 const LABELS = { done: "Done", active: "In work", pending: "To do", "": "Dropped" } as const;

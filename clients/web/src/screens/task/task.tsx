@@ -1,7 +1,7 @@
 // The screen of a task: its story, what waits for the person, and where they write.
 import { useSignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
-import type { Call, StoryItem } from "../../model/rows.ts";
+import type { Call, StoryItem } from "../../model/story/rows.ts";
 import { AskSheet } from "./asks/ask_sheet.tsx";
 import { AskDock } from "./asks/dock.tsx";
 import { useAskSheet } from "./asks/use_ask_sheet.ts";
@@ -9,7 +9,7 @@ import { useBoundaries } from "./boundaries.ts";
 import { TaskComposer } from "./compose/task_composer.tsx";
 import { TaskFrame } from "./frame.tsx";
 import { CallSheet } from "./story/call_sheet.tsx";
-import { RowMenu } from "./story/row_menu.tsx";
+import { RowMenu } from "./story/rows/row_menu.tsx";
 import { StoryList } from "./story/story.tsx";
 import { type StoryScope, StoryScopeContext } from "./story/story_context.ts";
 import { usePeople } from "./use_people.ts";

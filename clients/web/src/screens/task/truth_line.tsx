@@ -1,7 +1,7 @@
 // The sentence of truth: what happens now or who waits for whom, since when, and the cost of it.
 import { useComputed } from "@preact/signals";
-import type { Story } from "../../model/rows.ts";
-import { truth } from "../../model/words.ts";
+import type { Story } from "../../model/story/rows.ts";
+import { truth } from "../../model/words/words.ts";
 import { useApp } from "../../state/app.ts";
 import type { OpenTask } from "./use_task.ts";
 

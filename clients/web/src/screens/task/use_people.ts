@@ -1,5 +1,5 @@
 // Who looks, for words like "You".
-import type { People } from "../../model/words.ts";
+import type { People } from "../../model/words/words.ts";
 import { useApp } from "../../state/app.ts";
 
 export function usePeople(): People {

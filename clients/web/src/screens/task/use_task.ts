@@ -1,9 +1,9 @@
 // The open task of a screen, for as long as the screen is there.
 import type { ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { Story } from "../../model/rows.ts";
+import type { Story } from "../../model/story/rows.ts";
 import { useApp } from "../../state/app.ts";
-import type { TaskView } from "../../state/tasks.ts";
+import type { TaskView } from "../../state/tasks/tasks.ts";
 
 export interface OpenTask {
   readonly view: TaskView;

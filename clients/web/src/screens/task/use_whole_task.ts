@@ -1,6 +1,6 @@
 // All events of a task, from the first on: older pages are loaded until they are here.
 import { useEffect } from "preact/hooks";
-import type { StoredEvent } from "../../model/events.gen.ts";
+import type { StoredEvent } from "../../model/generated/events.gen.ts";
 import { type OpenTask, useTask } from "./use_task.ts";
 
 export interface WholeTask {

@@ -1,17 +1,17 @@
 // The life of an answer given here: kept, sent, in the log, acted on; each from a real event.
 
-import { plain } from "../../../model/plain.ts";
-import type { Receipt } from "../../../model/receipt.ts";
 import {
   type AskRow,
   answerSteps,
   coveredCalls,
   coveredWords,
   sealOf,
-} from "../../../model/receipts.ts";
-import type { ApprovalRow, Story } from "../../../model/rows.ts";
-import { Button } from "../../../parts/button.tsx";
-import { Icon } from "../../../parts/icon.tsx";
+} from "../../../model/asks/receipts.ts";
+import { plain } from "../../../model/plain.ts";
+import type { Receipt } from "../../../model/protocol/receipt.ts";
+import type { ApprovalRow, Story } from "../../../model/story/rows.ts";
+import { Icon } from "../../../parts/content/icon.tsx";
+import { Button } from "../../../parts/controls/button.tsx";
 
 interface AnswerLifeProps {
   readonly row: AskRow;

@@ -1,7 +1,7 @@
 // The sheet of whatever was asked, by its request.
-import { Sheet } from "../../../parts/sheet.tsx";
+import { Sheet } from "../../../parts/frame/sheet.tsx";
 import type { OpenTask } from "../use_task.ts";
-import { ApprovalSheet } from "./approval.tsx";
+import { ApprovalSheet } from "./approval/approval.tsx";
 import { BudgetSheet } from "./budget.tsx";
 import { BUDGET, findAsk } from "./find_ask.ts";
 import { QuestionSheet } from "./question.tsx";

@@ -1,13 +1,13 @@
 // The sheet of a spent budget: what was spent of what, and by how much to raise it.
 import { useSignal } from "@preact/signals";
-import { microusdOf, raises } from "../../../model/raises.ts";
-import { receiptSentence } from "../../../model/receipts.ts";
-import type { BudgetRow } from "../../../model/rows.ts";
-import { budgetLine, money, time } from "../../../model/words.ts";
-import { Button } from "../../../parts/button.tsx";
-import { Field } from "../../../parts/field.tsx";
-import { Link } from "../../../parts/link.tsx";
-import { Sheet } from "../../../parts/sheet.tsx";
+import { microusdOf, raises } from "../../../model/asks/raises.ts";
+import { receiptSentence } from "../../../model/asks/receipts.ts";
+import type { BudgetRow } from "../../../model/story/rows.ts";
+import { budgetLine, money, time } from "../../../model/words/words.ts";
+import { Button } from "../../../parts/controls/button.tsx";
+import { Field } from "../../../parts/controls/field.tsx";
+import { Link } from "../../../parts/controls/link.tsx";
+import { Sheet } from "../../../parts/frame/sheet.tsx";
 import { useApp } from "../../../state/app.ts";
 import { usePeople } from "../use_people.ts";
 import type { OpenTask } from "../use_task.ts";

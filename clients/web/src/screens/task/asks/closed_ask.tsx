@@ -1,17 +1,17 @@
 // An ask that can no longer be answered here: by whom it was, when, and what they said.
 import { useRef } from "preact/hooks";
+import { type AskRow, closedSentence } from "../../../model/asks/receipts.ts";
 import { plain } from "../../../model/plain.ts";
-import type { Receipt } from "../../../model/receipt.ts";
-import { type AskRow, closedSentence } from "../../../model/receipts.ts";
-import type { Story } from "../../../model/rows.ts";
+import type { Receipt } from "../../../model/protocol/receipt.ts";
+import type { Story } from "../../../model/story/rows.ts";
 import {
   approvalReceipt,
   type Moment,
   type People,
   questionReceipt,
-} from "../../../model/words.ts";
-import { Button } from "../../../parts/button.tsx";
-import { Icon } from "../../../parts/icon.tsx";
+} from "../../../model/words/words.ts";
+import { Icon } from "../../../parts/content/icon.tsx";
+import { Button } from "../../../parts/controls/button.tsx";
 import { useApp } from "../../../state/app.ts";
 import { usePeople } from "../use_people.ts";
 import { Seal } from "./answer_life.tsx";

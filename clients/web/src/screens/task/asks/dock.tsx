@@ -1,7 +1,7 @@
 // Above the composer: what waits for the person, in one line, and the way to it.
 import { plain } from "../../../model/plain.ts";
-import { Button } from "../../../parts/button.tsx";
-import { Icon } from "../../../parts/icon.tsx";
+import { Icon } from "../../../parts/content/icon.tsx";
+import { Button } from "../../../parts/controls/button.tsx";
 import type { OpenAsk } from "./use_ask_sheet.ts";
 
 export function AskDock({ ask, onOpen }: { ask: OpenAsk; onOpen: () => void }) {

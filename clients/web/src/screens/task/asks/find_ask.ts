@@ -1,7 +1,8 @@
 // What the task asks now, and a request by its name, among the rows of its story.
-import type { CommandOp, Receipt } from "../../../model/receipt.ts";
-import type { AskRow } from "../../../model/receipts.ts";
-import type { Row, Story } from "../../../model/rows.ts";
+
+import type { AskRow } from "../../../model/asks/receipts.ts";
+import type { CommandOp, Receipt } from "../../../model/protocol/receipt.ts";
+import type { Row, Story } from "../../../model/story/rows.ts";
 
 /** The request by which the budget is asked about: it has none of its own. */
 export const BUDGET = "budget";

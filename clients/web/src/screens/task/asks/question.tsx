@@ -1,14 +1,14 @@
 // The sheet of a question: options to tap, each undoable for a moment, or an answer in words.
 import { useSignal } from "@preact/signals";
+import { answerTo } from "../../../model/asks/receipts.ts";
 import { plain } from "../../../model/plain.ts";
-import { answerTo } from "../../../model/receipts.ts";
-import type { QuestionRow } from "../../../model/rows.ts";
-import { ENGLISH, time } from "../../../model/words.ts";
-import { Button } from "../../../parts/button.tsx";
+import type { QuestionRow } from "../../../model/story/rows.ts";
+import { ENGLISH, time } from "../../../model/words/words.ts";
 import { TextBox } from "../../../parts/composer/text_box.tsx";
-import { Sheet } from "../../../parts/sheet.tsx";
+import { Button } from "../../../parts/controls/button.tsx";
+import { Sheet } from "../../../parts/frame/sheet.tsx";
 import { useApp } from "../../../state/app.ts";
-import { draftKey } from "../../../state/drafts.ts";
+import { draftKey } from "../../../state/device/drafts.ts";
 import type { OpenTask } from "../use_task.ts";
 import { AnswerLife } from "./answer_life.tsx";
 import { ClosedAsk, useWasOpen } from "./closed_ask.tsx";

@@ -1,8 +1,8 @@
 // Words that were typed for an ask and not sent before it closed: they are shown, and can be used.
-import type { AskRow } from "../../../model/receipts.ts";
-import { Button } from "../../../parts/button.tsx";
+import type { AskRow } from "../../../model/asks/receipts.ts";
+import { Button } from "../../../parts/controls/button.tsx";
 import { useApp } from "../../../state/app.ts";
-import { draftKey } from "../../../state/drafts.ts";
+import { draftKey } from "../../../state/device/drafts.ts";
 
 interface UnsaidProps {
   readonly task: string;

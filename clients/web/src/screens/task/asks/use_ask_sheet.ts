@@ -1,10 +1,10 @@
 // Which ask stands open over the task: one that the address names, one that just came, or none.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { type AskRow, answerTo } from "../../../model/receipts.ts";
-import type { BudgetRow, Story } from "../../../model/rows.ts";
-import { announce } from "../../../parts/announcer.tsx";
-import type { IconName } from "../../../parts/icon.tsx";
+import { type AskRow, answerTo } from "../../../model/asks/receipts.ts";
+import type { BudgetRow, Story } from "../../../model/story/rows.ts";
+import type { IconName } from "../../../parts/content/icon.tsx";
+import { announce } from "../../../parts/frame/announcer.tsx";
 import { useApp } from "../../../state/app.ts";
 import type { OpenTask } from "../use_task.ts";
 import { BUDGET, openAsk } from "./find_ask.ts";

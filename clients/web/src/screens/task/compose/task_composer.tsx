@@ -5,13 +5,13 @@ import {
   composerHint,
   placeholder,
   primaryAction,
-} from "../../../model/composer.ts";
-import { quickReplies } from "../../../model/quick_replies.ts";
+} from "../../../model/compose/composer.ts";
+import { quickReplies } from "../../../model/compose/quick_replies.ts";
 import { ModeChoice, QuickReplies } from "../../../parts/composer/choices.tsx";
 import { Composer } from "../../../parts/composer/composer.tsx";
-import { ImageRow, PickImages, pastedImages } from "../../../parts/images.tsx";
+import { ImageRow, PickImages, pastedImages } from "../../../parts/content/images.tsx";
 import { useApp } from "../../../state/app.ts";
-import { draftKey } from "../../../state/drafts.ts";
+import { draftKey } from "../../../state/device/drafts.ts";
 import { commandReceipt } from "../asks/find_ask.ts";
 import type { OpenTask } from "../use_task.ts";
 import { Waiting } from "./waiting.tsx";

@@ -1,13 +1,13 @@
 // Instructions that wait for the agent: edited and withdrawn as long as it has not read them.
 import { useSignal } from "@preact/signals";
 import { plain } from "../../../model/plain.ts";
-import type { PersonRow } from "../../../model/rows.ts";
-import { Button } from "../../../parts/button.tsx";
+import type { PersonRow } from "../../../model/story/rows.ts";
 import { Queued } from "../../../parts/composer/queued.tsx";
 import { TextBox } from "../../../parts/composer/text_box.tsx";
-import { Sheet } from "../../../parts/sheet.tsx";
+import { Button } from "../../../parts/controls/button.tsx";
+import { Sheet } from "../../../parts/frame/sheet.tsx";
 import { useApp } from "../../../state/app.ts";
-import { draftKey } from "../../../state/drafts.ts";
+import { draftKey } from "../../../state/device/drafts.ts";
 import type { OpenTask } from "../use_task.ts";
 
 export function Waiting({ task }: { task: OpenTask }) {

@@ -1,12 +1,12 @@
 // The details of a task, and what can be done to it as a whole.
 import type { ComponentChildren } from "preact";
-import type { TaskState } from "../../../model/api.gen.ts";
-import { repositoryName } from "../../../model/inbox.ts";
+import type { TaskState } from "../../../model/generated/api.gen.ts";
+import { repositoryName } from "../../../model/inbox/inbox.ts";
 import { plain } from "../../../model/plain.ts";
-import { ENGLISH, number, spentOf, time } from "../../../model/words.ts";
-import { Link } from "../../../parts/link.tsx";
-import { OutLink } from "../../../parts/out_link.tsx";
-import { Sheet } from "../../../parts/sheet.tsx";
+import { ENGLISH, number, spentOf, time } from "../../../model/words/words.ts";
+import { Link } from "../../../parts/controls/link.tsx";
+import { OutLink } from "../../../parts/controls/out_link.tsx";
+import { Sheet } from "../../../parts/frame/sheet.tsx";
 import { useApp } from "../../../state/app.ts";
 import type { OpenTask } from "../use_task.ts";
 import { HonestClock } from "./honest_clock.tsx";

@@ -1,7 +1,7 @@
 // The honest clock: one bar that shows where the time went, the person's own included.
 import { useComputed } from "@preact/signals";
-import { type Spender, taskClock } from "../../../model/clock.ts";
-import { duration } from "../../../model/words.ts";
+import { type Spender, taskClock } from "../../../model/past/clock.ts";
+import { duration } from "../../../model/words/words.ts";
 import type { OpenTask } from "../use_task.ts";
 import "./honest_clock.css";
 

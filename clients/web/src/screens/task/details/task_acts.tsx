@@ -1,12 +1,12 @@
 // What can be done to a task as a whole; what cannot be taken back asks first.
 import { useSignal } from "@preact/signals";
-import type { TaskState } from "../../../model/api.gen.ts";
-import { isEnded } from "../../../model/composer.ts";
-import { Button } from "../../../parts/button.tsx";
-import { Confirm } from "../../../parts/confirm.tsx";
-import { copyText } from "../../../parts/copy.ts";
-import { lazy } from "../../../parts/lazy.tsx";
-import { toast } from "../../../parts/toast.tsx";
+import { isEnded } from "../../../model/compose/composer.ts";
+import type { TaskState } from "../../../model/generated/api.gen.ts";
+import { Button } from "../../../parts/controls/button.tsx";
+import { copyText } from "../../../parts/controls/copy.ts";
+import { Confirm } from "../../../parts/frame/confirm.tsx";
+import { lazy } from "../../../parts/frame/lazy.tsx";
+import { toast } from "../../../parts/frame/toast.tsx";
 import { useApp } from "../../../state/app.ts";
 import type { OpenTask } from "../use_task.ts";
 

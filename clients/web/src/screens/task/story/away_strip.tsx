@@ -1,9 +1,9 @@
 // What happened while the person was away, computed from the log: above the line "new".
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { type Digest, digestOf } from "../../../model/digest.ts";
+import { type Digest, digestOf } from "../../../model/inbox/digest.ts";
 import { useApp } from "../../../state/app.ts";
-import type { TaskView } from "../../../state/tasks.ts";
+import type { TaskView } from "../../../state/tasks/tasks.ts";
 import { usePeople } from "../use_people.ts";
 import type { OpenTask } from "../use_task.ts";
 

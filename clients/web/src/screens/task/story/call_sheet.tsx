@@ -1,15 +1,15 @@
 // One tool call, whole: its command, its change, its output, each to be copied.
 import { plain } from "../../../model/plain.ts";
-import type { Call } from "../../../model/rows.ts";
-import { callOutcome, duration } from "../../../model/words.ts";
-import { Button } from "../../../parts/button.tsx";
-import { Command } from "../../../parts/command.tsx";
-import { copyText } from "../../../parts/copy.ts";
-import { DiffLines } from "../../../parts/diff_lines.tsx";
-import { Sheet } from "../../../parts/sheet.tsx";
+import type { Call } from "../../../model/story/rows.ts";
+import { callOutcome, duration } from "../../../model/words/words.ts";
+import { Command } from "../../../parts/content/command.tsx";
+import { DiffLines } from "../../../parts/content/diff_lines.tsx";
+import { Button } from "../../../parts/controls/button.tsx";
+import { copyText } from "../../../parts/controls/copy.ts";
+import { Sheet } from "../../../parts/frame/sheet.tsx";
+import { WholeContent } from "./rows/whole_content.tsx";
 import { OutputTail } from "./running.tsx";
 import { useStory } from "./story_context.ts";
-import { WholeContent } from "./whole_content.tsx";
 
 const ALL_LINES = 10_000;
 

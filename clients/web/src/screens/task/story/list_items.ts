@@ -1,7 +1,7 @@
 // What the list of a story shows: its rows, and around them what is not in the log (yet).
-import type { Receipt } from "../../../model/receipt.ts";
-import type { StoryItem } from "../../../model/rows.ts";
-import type { Passing } from "../../../state/tasks.ts";
+import type { Receipt } from "../../../model/protocol/receipt.ts";
+import type { StoryItem } from "../../../model/story/rows.ts";
+import type { Passing } from "../../../state/tasks/tasks.ts";
 
 /** A command of this device that the log does not have yet, or that was refused. */
 export interface PendingItem {

@@ -1,5 +1,5 @@
 // The way back to the end, with how much has come there since.
-import { Icon } from "../../../parts/icon.tsx";
+import { Icon } from "../../../parts/content/icon.tsx";
 
 interface NewPillProps {
   readonly count: number;

@@ -1,7 +1,7 @@
 // What is being said or printed right now: shown as it passes, with holes shown as holes.
 import { plain } from "../../../model/plain.ts";
-import { Prose } from "../../../parts/prose.tsx";
-import type { Passing } from "../../../state/tasks.ts";
+import { Prose } from "../../../parts/content/prose.tsx";
+import type { Passing } from "../../../state/tasks/tasks.ts";
 import { useStory } from "./story_context.ts";
 
 const OUTPUT_LINES = 6;

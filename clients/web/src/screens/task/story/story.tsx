@@ -1,15 +1,19 @@
 // The story of a task: a list of rows that opens where the person left off.
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useCallback, useRef } from "preact/hooks";
-import { Empty, Failed, Loading } from "../../../parts/notice.tsx";
-import { type ListHandle, VirtualList, type VisibleRows } from "../../../parts/virtual_list.tsx";
+import { Empty, Failed, Loading } from "../../../parts/frame/notice.tsx";
+import {
+  type ListHandle,
+  VirtualList,
+  type VisibleRows,
+} from "../../../parts/list/virtual_list.tsx";
 import { useApp } from "../../../state/app.ts";
 import type { OpenTask } from "../use_task.ts";
 import { AwayStrip } from "./away_strip.tsx";
-import { ItemView } from "./item_view.tsx";
 import { guessHeight, type ListItem } from "./list_items.ts";
 import { NewPill } from "./new_pill.tsx";
-import { PendingView } from "./pending_row.tsx";
+import { ItemView } from "./rows/item_view.tsx";
+import { PendingView } from "./rows/pending_row.tsx";
 import { RunningText } from "./running.tsx";
 import { useItems } from "./use_items.ts";
 import { useReadingPlace, useReadingStart } from "./use_reading_place.ts";

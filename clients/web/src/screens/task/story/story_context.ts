@@ -2,8 +2,8 @@
 import type { Signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Call, StoryItem } from "../../../model/rows.ts";
-import type { People } from "../../../model/words.ts";
+import type { Call, StoryItem } from "../../../model/story/rows.ts";
+import type { People } from "../../../model/words/words.ts";
 import type { OpenTask } from "../use_task.ts";
 
 export interface StoryScope {

@@ -1,7 +1,7 @@
 // The items of a story's list, made anew when the log, the outbox or what passes has changed.
 import { useComputed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import { foldStory } from "../../../model/rows.ts";
+import { foldStory } from "../../../model/story/rows.ts";
 import { useApp } from "../../../state/app.ts";
 import type { OpenTask } from "../use_task.ts";
 import { type ListItem, listItems } from "./list_items.ts";

@@ -1,7 +1,7 @@
 // Where a person reads: the row to begin at, the place to come back to, and what is new below it.
 import type { RefObject } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import type { ListHandle, VisibleRows } from "../../../parts/virtual_list.tsx";
+import type { ListHandle, VisibleRows } from "../../../parts/list/virtual_list.tsx";
 import type { OpenTask } from "../use_task.ts";
 import { type ListItem, versionOf } from "./list_items.ts";
 

@@ -1,6 +1,6 @@
 // Seen is what was really on the screen, in an app that was in front, with no sheet over it.
 import { useEffect } from "preact/hooks";
-import type { VisibleRows } from "../../../parts/virtual_list.tsx";
+import type { VisibleRows } from "../../../parts/list/virtual_list.tsx";
 import { useApp } from "../../../state/app.ts";
 import type { OpenTask } from "../use_task.ts";
 import { type ListItem, versionOf } from "./list_items.ts";

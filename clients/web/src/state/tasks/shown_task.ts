@@ -1,0 +1,45 @@
+// What a screen sees of an open task: signals that change together, once a frame.
+import { signal } from "@preact/signals";
+import type { Problem, TaskState } from "../../model/generated/api.gen.ts";
+import type { StoredEvent } from "../../model/generated/events.gen.ts";
+import type { Following, Position } from "../../model/protocol/following.ts";
+import { addEvents, emptyStory, type Story, storyOf } from "../../model/story/rows.ts";
+
+export class ShownTask {
+  readonly state = signal<TaskState | null>(null);
+  readonly events = signal<readonly StoredEvent[]>([]);
+  readonly story = signal<Story>(emptyStory());
+  readonly through = signal(0);
+  readonly following = signal<Following>("following");
+  readonly hasOlder = signal(false);
+  readonly problem = signal<Problem | null>(null);
+
+  /** The first version that is shown; where none is, the one after the last that was applied. */
+  get first(): number {
+    return this.events.peek()[0]?.version ?? this.through.peek() + 1;
+  }
+
+  show(state: TaskState | null, position: Position, fresh: readonly StoredEvent[]): void {
+    if (fresh.length > 0) {
+      this.events.value = [...this.events.peek(), ...fresh];
+      this.story.value = addEvents(this.story.peek(), fresh);
+    }
+    this.through.value = position.version;
+    this.following.value = position.following;
+    this.hasOlder.value = this.first > 1;
+    this.state.value = state;
+  }
+
+  /** Older events, up to the one before the first; any others change nothing. */
+  prepend(older: readonly StoredEvent[]): void {
+    if (older.at(-1)?.version !== this.first - 1) return; // they were loaded meanwhile
+    this.events.value = [...older, ...this.events.peek()];
+    this.story.value = storyOf(this.events.peek());
+    this.hasOlder.value = this.first > 1;
+  }
+
+  clear(): void {
+    this.events.value = [];
+    this.story.value = emptyStory();
+  }
+}

@@ -53,10 +53,10 @@ export function Shared({ secret, version }: SharedProps) {
   if (found === null || task === null) return <Loading rows={5} />;
   return (
     <div class="shared">
-      <p class="shared-note soft small">
+      <aside class="shared-note soft small" aria-label="About this page">
         Shared with you to read. What the person who shared it left out is not shown, nor are
         images; long outputs are cut.
-      </p>
+      </aside>
       <Replay
         task={task}
         events={found.events}

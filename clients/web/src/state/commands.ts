@@ -59,12 +59,16 @@ export interface CommandParts {
   readonly drafts: DraftFeed;
   readonly send: (frame: FromDevice) => boolean;
   readonly isLive: () => boolean;
+  /** The connection is dead, whatever it says: begin another. */
+  readonly reconnect: () => void;
   readonly now: () => number;
   readonly newId: () => CommandId;
 }
 
 const MAX_RECEIPTS = 100;
 const MAX_RECENT_EVENTS = 200;
+/** A command that is not answered for so long went into a dead connection: it is sent on another. */
+const ANSWER_MS = 8000;
 
 export function createCommands(parts: CommandParts): Commands & CommandFeed {
   const { store, writes, drafts, now } = parts;
@@ -73,6 +77,7 @@ export function createCommands(parts: CommandParts): Commands & CommandFeed {
   let recent: readonly StoredEvent[] = []; // an event may come before the answer
   let preparing: CommandId | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let patience: ReturnType<typeof setTimeout> | undefined;
 
   function note(receipt: Receipt): void {
     const noted = new Map(receipts.peek()).set(receipt.command.id, receipt);
@@ -102,7 +107,12 @@ export function createCommands(parts: CommandParts): Commands & CommandFeed {
     const { id, op, task, args } = command;
     const frame: Cmd = { t: "cmd", id, op, task, args };
     if (needsHttp(frame)) void sendOverHttp(command);
-    else parts.send(frame);
+    else {
+      parts.send(frame);
+      patience = setTimeout(() => {
+        if (outbox.sent === id && parts.isLive()) parts.reconnect();
+      }, ANSWER_MS);
+    }
   }
 
   /** Upload its images; then it is sent as any other. */
@@ -137,6 +147,7 @@ export function createCommands(parts: CommandParts): Commands & CommandFeed {
   }
 
   function settle(answer: Ack | Nak): void {
+    clearTimeout(patience);
     const command = outbox.queue.find((each) => each.id === answer.id);
     const [after, outcome] = answered(outbox, answer, now(), Math.random());
     outbox = after;

@@ -44,7 +44,17 @@ export function createApp(window: Window & typeof globalThis): App {
   const isLive = () => connection.status.peek().kind === "live";
   const newId = createIds(window.crypto);
   const inbox = createInbox({ api, store, frames, writes, send });
-  const commands = createCommands({ api, store, writes, drafts, send, isLive, now, newId });
+  const commands = createCommands({
+    api,
+    store,
+    writes,
+    drafts,
+    send,
+    isLive,
+    reconnect: () => stream.reconnect(),
+    now,
+    newId,
+  });
   const tasks = createTasks({
     api,
     store,

@@ -2,7 +2,7 @@
 // In: [{account, state?, events}]; out: [[state after event 1, …], …].
 import { readFileSync } from "node:fs";
 
-const { evolve } = await import(`${process.argv[2]}/src/model/fold.js`);
+const { evolve } = await import(`${process.argv[2]}/src/model/fold/fold.js`);
 const histories = JSON.parse(readFileSync(0, "utf8"));
 const folded = histories.map(({ account, state = null, events }) => {
   let at = state;

@@ -117,7 +117,7 @@ class Vis(FromDevice, frozen=True, tag="vis"):
     focus: str = ""
 
 
-class Auth(FromDevice, frozen=True, tag="auth"):
+class Auth(FromDevice, frozen=True, tag="auth", omit_defaults=True):
     """A newer token, or a ticket, of the same person, before the old credential ends.
 
     Answered by `welcome`.

@@ -172,7 +172,13 @@ class Phone:
             )
             principal = Principal(HISTORY.account, PersonId("per_1"), "ses_1")
             dependencies = SessionDependencies(
-                hub, _nothing, NoPresence(), utc_now, _PATIENCE, _nobody
+                hub=hub,
+                seen=None,  # nobody watches the list here
+                perform=_nothing,
+                presence=NoPresence(),
+                clock=utc_now,
+                patience=_PATIENCE,
+                renew=_nobody,
             )  # type: ignore[arg-type]
             try:
                 await Session(principal, hello, dependencies, self._take).run(self._say)

@@ -249,6 +249,9 @@ async def _interrupted(words, replies) -> None:
         _check(question.messages)
 
 
+_NUMBERS = itertools.count()  # two that meet in one append must not say the same
+
+
 async def _interject(bench: Bench, word) -> None:
     if word is None or "task.finished" in bench.tags:
         return
@@ -256,7 +259,7 @@ async def _interject(bench: Bench, word) -> None:
         await _change_newest_instruction(bench, word)
         return
     if isinstance(word, TaskInstructed):
-        word = TaskInstructed(text=f"{word.text} {len(bench.tags)}.", mode=word.mode)
+        word = TaskInstructed(text=f"{word.text} {next(_NUMBERS)}.", mode=word.mode)
     await bench.append(word)
     if isinstance(word, TaskInterrupted):  # somebody must say a word, or the task waits for ever
         await bench.append(TaskInstructed(text=f"go on {len(bench.tags)}."))

@@ -21,6 +21,7 @@ from events import (
     TaskFailed,
     TaskFinished,
     TaskId,
+    TaskInstructed,
 )
 from events.protocol.api.sessions import (
     PairingOffer,
@@ -128,7 +129,8 @@ class Phone:
             async for item in items:
                 match item:
                     case Recorded():
-                        has_ended = isinstance(item.event, ENDS)
+                        if isinstance(item.event, (*ENDS, TaskInstructed)):  # which reopens it
+                            has_ended = not isinstance(item.event, TaskInstructed)
                         yield item
                     case CaughtUp():
                         is_caught_up = True

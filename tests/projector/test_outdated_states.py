@@ -81,6 +81,9 @@ async def test_a_projector_names_the_remedy_for_states_of_an_older_version(
         async with projecting(log, fresh_database):
             await append_events(log, history, BudgetRaised(cost_microusd=1), after=head)
             await caught_up(log, fresh_database)
+            await eventually(
+                lambda: any(each["event"] == "projector.states_outdated" for each in logged)
+            )
 
     [warning] = [entry for entry in logged if entry["event"] == "projector.states_outdated"]
     assert (warning["tasks"], warning["log_level"]) == (1, "warning")

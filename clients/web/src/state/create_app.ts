@@ -146,7 +146,7 @@ export function createApp(window: Window & typeof globalThis): App {
       if (person === "") stream.stop();
       else {
         stream.start();
-        // Off line the browser's own answer stands; the address is told at the next start.
+        // Off line the browser's own answer stands; the gateway gets the address at the next start.
         push.refresh(window.navigator.platform).catch(() => {});
       }
     });

@@ -41,7 +41,7 @@ function end(draft: Draft, event: StoredEvent & { call: string }, changes: Parti
   }
 }
 
-/** Take note that the agent went on with a call that was asked for. Returns the ask's version. */
+/** Record that the agent went on with a call that was asked for. Returns the ask's version. */
 function actOn(draft: Draft, call: string, version: number): number {
   const { unactedApprovals } = draft.context;
   for (let index = unactedApprovals.length - 1; index >= 0; index--) {

@@ -1,4 +1,4 @@
-// A link to a place in the app: an ordinary link, which a tap follows without loading the page anew.
+// A link to a place in the app: an ordinary link, which a tap follows without loading the page again.
 import type { ComponentChildren } from "preact";
 import { useApp } from "../../state/app.ts";
 

@@ -8,7 +8,7 @@ interface Heard {
 
 export interface ServiceWorkerEvents {
   readonly router: Router;
-  /** A new version waits until it is told to take over. */
+  /** A new version waits for the message to take over. */
   readonly onUpdate: (worker: ServiceWorker) => void;
   /** The browser changed the push subscription. */
   readonly onSubscribe: () => void;

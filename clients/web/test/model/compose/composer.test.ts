@@ -65,7 +65,7 @@ test("a stopped task waits for an instruction and cannot be stopped again", () =
   assert.equal(placeholder(stopped), "What next?");
 });
 
-test("who writes while an approval waits is told that the call is then not made", () => {
+test("who writes while an approval waits reads that the call is then not made", () => {
   const asked = { ...WORKING, phase: "waiting", waiting: "approval" } as const;
   assert.equal(composerHint(asked), "");
   assert.match(composerHint({ ...asked, text: "No" }), /not made/);

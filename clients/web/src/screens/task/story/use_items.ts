@@ -1,4 +1,4 @@
-// The items of a story's list, made anew when the log, the outbox or what passes has changed.
+// The items of a story's list, made again when the log, the outbox or what passes has changed.
 import { useComputed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { foldStory } from "../../../model/story/rows.ts";

@@ -1,5 +1,6 @@
 """Sandboxes for tests: started, on this machine's own bubblewrap or Docker, and removed after."""
 
+import secrets
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -20,9 +21,13 @@ TOOLCHAIN = (Path(sys.base_prefix),)
 
 @asynccontextmanager
 async def running_sandbox(
-    kind: str, *, limits: Limits | None = None, task: str = "task_test"
+    kind: str, *, limits: Limits | None = None, task: str = ""
 ) -> AsyncIterator[BackendSandbox]:
-    """A started sandbox of a kind. One of Docker is for tests marked `docker` alone."""
+    """A started sandbox of a kind, of a task of its own where none is given.
+
+    One of Docker is for tests marked `docker` alone: it removes what its task left in the engine.
+    """
+    task = task or f"task_test_{secrets.token_hex(4)}"
     with tempfile.TemporaryDirectory(prefix="errand-sandbox-") as directory:
         scratch = Path(directory)
         backend: SandboxBackend

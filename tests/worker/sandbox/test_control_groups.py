@@ -2,10 +2,12 @@
 
 import os
 import secrets
+import sys
 
 import pytest
 
 from services.worker.sandbox.limits.control_groups import PREFIX, ControlGroups, make_control_groups
+from tests.kit.servers.sandboxes import running_sandbox
 
 
 def made(name: str) -> ControlGroups:
@@ -27,3 +29,14 @@ async def test_the_groups_of_a_killed_worker_are_removed_and_those_of_a_live_one
     for groups in (live, third):
         await groups.remove()
         assert not any(directory.exists() for directory in groups.directories)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap needs Linux")
+async def test_an_attempt_on_its_way_out_takes_nothing_from_the_next_one_of_its_task():
+    task = f"task_{secrets.token_hex(4)}"
+    async with running_sandbox("bubblewrap", task=task) as following:
+        async with running_sandbox("bubblewrap", task=task):
+            pass
+        ran = await following.execute(("echo", "still here"), timeout_seconds=20)
+
+    assert ran.output.strip() == b"still here"

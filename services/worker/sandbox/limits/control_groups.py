@@ -55,9 +55,9 @@ class ControlGroups(msgspec.Struct, frozen=True):
 
 
 def make_control_groups(name: str, *, memory_bytes: int, processes: int) -> ControlGroups:
-    """Make groups with these limits, `name` beginning with PREFIX; what cannot be made is left out.
+    """Make groups with these limits; what cannot be made is left out.
 
-    Those of killed workers are removed.
+    `name` begins with PREFIX and is of one sandbox alone. The groups of killed workers are removed.
     """
     made, locks = [], []
     for parent, limits in _limits(memory_bytes, processes):
@@ -102,7 +102,7 @@ def _locked(directory: Path) -> int | None:
     """Make a group and hold it; a sweep may remove it in between, so look again."""
     for _ in range(_TRIES):
         try:
-            directory.mkdir(exist_ok=True)  # a killed worker of this task may have left it
+            directory.mkdir(exist_ok=True)
             held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             continue

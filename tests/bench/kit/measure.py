@@ -38,10 +38,11 @@ def allow_open_files(count: int) -> None:
 
 async def on_a_stack(
     work: Callable[[RealStack, Phone], Awaitable[dict[str, object]]],
+    settings: Settings | None = None,
 ) -> dict[str, object]:
     """Run `work` against a whole stack of its own, with a phone that is signed in."""
-    settings = Settings(sandbox="bubblewrap")
-    with TemporaryDirectory() as directory, real_stack(Path(directory), settings) as stack:
+    chosen = settings or Settings(sandbox="bubblewrap")
+    with TemporaryDirectory() as directory, real_stack(Path(directory), chosen) as stack:
         phone = await signed_in(stack)
         async with phone.gateway, asyncio.timeout(MAX_SECONDS):
             return await work(stack, phone)

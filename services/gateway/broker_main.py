@@ -13,7 +13,6 @@ from infra.runtime.clock import Clock, utc_now
 from infra.runtime.telemetry import logger, serve_metrics
 from services.gateway.accounts.tokens import Digests
 from services.gateway.broker.assembly import BrokerDependencies, broker
-from services.gateway.connections import http_client, open_connections
 from services.gateway.http.apps.broker import make_broker_app
 from services.gateway.http.asgi import NamedRequests
 from services.gateway.http.response_middleware import ResponseMiddleware
@@ -21,6 +20,7 @@ from services.gateway.http.serving.process import Listening, run_process
 from services.gateway.http.serving.readiness import Readiness
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.settings import BrokerProcessSettings, read_forge_access
+from services.gateway.stores.connections import http_client, open_connections
 from services.gateway.stores.server_report import Report, ignore_report
 
 _MODEL_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)

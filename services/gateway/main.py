@@ -19,7 +19,10 @@ from services.gateway.accounts.assembly import make_accounts
 from services.gateway.accounts.sign_in.mail import Mail
 from services.gateway.broker.records import broker_records
 from services.gateway.broker.settings import microusd
-from services.gateway.connections import Connections, http_client, open_connections
+from services.gateway.commands.attachments import Attachments
+from services.gateway.commands.command_handler import CommandHandler
+from services.gateway.commands.fork.preparation import ForkPreparation
+from services.gateway.commands.log_capacity import LogCapacity
 from services.gateway.http.apps.gateway import make_app
 from services.gateway.http.asgi import GatewayApplication, NamedRequests
 from services.gateway.http.browser.allowed_origins import origins
@@ -34,10 +37,6 @@ from services.gateway.http.serving.readiness import Readiness
 from services.gateway.http.settings import read_origins
 from services.gateway.push.assembly import Push, pushing
 from services.gateway.queries.artifacts import artifact_cache
-from services.gateway.queries.attachments import Attachments
-from services.gateway.queries.command_handler import CommandHandler
-from services.gateway.queries.fork.preparation import ForkPreparation
-from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.precedents import PrecedentQueries
 from services.gateway.queries.shared_tasks import SharedTasks
 from services.gateway.queries.shares import Shares
@@ -46,6 +45,7 @@ from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.queries.work_changes import WorkChangeQueries
 from services.gateway.settings import Settings, read_forges, read_models
+from services.gateway.stores.connections import Connections, http_client, open_connections
 from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.stores.seen_cursors import SeenCursorStore
 from services.gateway.stores.server_report import Report, ignore_report

@@ -4,7 +4,6 @@ Keys and credentials of others are among the broker's alone: the gateway's proce
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -25,16 +24,8 @@ _Forge = TypeVar("_Forge", bound=Forge)
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ProcessSettings:
-    """Settings of the log, the forges and telemetry, for both processes."""
+    """Settings of the forges and telemetry, for both processes."""
 
-    nats_url: str
-    """NATS servers, separated by commas."""
-    nats_credentials: Path
-    """Path of the `.creds` file of this service's NATS user."""
-    event_keys: str
-    """Keys of the log's writers, by spaces: `<writer>:<key id>:<base64url of 32 bytes>`."""
-    events_unsigned_up_to: int = 0
-    """Last sequence of the log that was stored before writers had keys."""
     forges: str
     """JSON list of forges: `kind`, `url`, `api_url`; for the broker alone also `token`, or `app_id`
     with `app_key_file`.

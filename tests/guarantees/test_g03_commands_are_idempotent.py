@@ -22,9 +22,9 @@ from events.protocol.api.requests import (
 from infra.log.jetstream import Connection, JetStreamLog, provision
 from infra.log.jetstream.connection import api
 from infra.runtime.clock import DraftFactory, utc_now
+from services.gateway.commands.command_handler import CommandHandler, CommandResult
+from services.gateway.commands.fork.preparation import ForkPreparation
 from services.gateway.problems import Refused
-from services.gateway.queries.command_handler import CommandHandler, CommandResult
-from services.gateway.queries.fork.preparation import ForkPreparation
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.object_store import Storage
 from services.gateway.tasks.access import Principal

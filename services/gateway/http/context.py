@@ -8,11 +8,11 @@ from infra.log.event_log import EventLog
 from infra.runtime.clock import Clock
 from services.gateway.accounts.assembly import Accounts
 from services.gateway.broker.records import BrokerRecords
+from services.gateway.commands.attachments import Attachments
+from services.gateway.commands.command_handler import CommandHandler
 from services.gateway.http.serving.readiness import Readiness
 from services.gateway.push.assembly import Push
 from services.gateway.queries.artifacts import Artifacts
-from services.gateway.queries.attachments import Attachments
-from services.gateway.queries.command_handler import CommandHandler
 from services.gateway.queries.precedents import PrecedentQueries
 from services.gateway.queries.shared_tasks import SharedTasks
 from services.gateway.queries.shares import Shares

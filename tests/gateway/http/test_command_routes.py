@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from services.gateway.commands.command_handler import CommandResult
 from services.gateway.http.apps.gateway import make_app
-from services.gateway.queries.command_handler import CommandResult
 from services.gateway.tasks.commands import COMMANDS
 from tests.gateway.kit.commands import ADA, EXAMPLES, ONE, request_for
 from tests.gateway.kit.problems import UNKNOWN

@@ -5,8 +5,8 @@ import msgspec
 from events import AccountId, History, PersonId
 from events.protocol import frames
 from infra.runtime.clock import DraftFactory
-from services.gateway.queries.command_handler import CommandHandler
-from services.gateway.queries.fork.preparation import ForkPreparation
+from services.gateway.commands.command_handler import CommandHandler
+from services.gateway.commands.fork.preparation import ForkPreparation
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.object_store import Storage
 from services.gateway.tasks.access import Principal

@@ -3,7 +3,7 @@
 from infra.runtime.clock import Clock
 from infra.stores.object_store import StoredObject
 from infra.stores.object_store_errors import NoSuchObject
-from services.gateway.queries.attachments import Attachments
+from services.gateway.commands.attachments import Attachments
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.object_store import Storage
 

@@ -12,7 +12,7 @@ from clients.cli.gateway.client import Gateway
 from clients.cli.gateway.images import upload_images
 from events import TaskErased
 from infra.stores.image_header import MAX_IMAGE_BYTES
-from services.gateway.queries.attachments import MAX_UPLOADS_PER_ACCOUNT, UPLOAD_AGE
+from services.gateway.commands.attachments import MAX_UPLOADS_PER_ACCOUNT, UPLOAD_AGE
 from services.gateway.tasks.messages.attachments import MAX_ATTACHMENTS_PER_TASK
 from tests.gateway.kit.memory_bucket import MemoryBucket, attachments_in
 from tests.gateway.kit.problems import is_problem

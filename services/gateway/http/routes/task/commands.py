@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from events.protocol.task_state import TaskState
+from services.gateway.commands.command_handler import CommandResult
 from services.gateway.http.context import GatewayContext
 from services.gateway.http.dependencies import (
     CommandKey,
@@ -19,7 +20,6 @@ from services.gateway.http.dependencies import (
     require_command_key,
     route_options,
 )
-from services.gateway.queries.command_handler import CommandResult
 from services.gateway.tasks.access import Principal, history_for
 from services.gateway.tasks.commands import (
     COMMANDS,

@@ -7,10 +7,10 @@ import pytest
 
 from infra.log.event_log import Unavailable
 from infra.runtime.clock import DraftFactory
+from services.gateway.commands.command_handler import CommandHandler
+from services.gateway.commands.fork.preparation import ForkPreparation
+from services.gateway.commands.log_capacity import LogCapacity
 from services.gateway.problems import Refused
-from services.gateway.queries.command_handler import CommandHandler
-from services.gateway.queries.fork.preparation import ForkPreparation
-from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.object_store import Storage
 from tests.gateway.kit.commands import ADA, ONE, RULES, THREE, TWO, CommandHarness

@@ -1,7 +1,7 @@
 """Connections that both processes open: the log, Postgres, the object store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final, NamedTuple
@@ -13,11 +13,10 @@ from infra.log.event_key_settings import make_event_keys
 from infra.log.jetstream import Connection, JetStreamLog, connect, wait_for_stream
 from infra.stores.object_store import BucketAddress, open_bucket
 from infra.stores.postgres.errors import refused_writes
-from services.gateway.http.serving.readiness import Check
-from services.gateway.settings import BrokerProcessSettings, Settings
 from services.gateway.stores.database import Pool, connected, create_pool, prepare_schema
 from services.gateway.stores.object_store import Storage
 from services.gateway.stores.server_report import OK, Report
+from services.gateway.stores.settings import LastingStoreSettings
 
 _FAILED_SECONDS: Final = 15.0
 
@@ -30,7 +29,7 @@ class Connections(NamedTuple):
     pool: Pool
     storage: Storage
 
-    def checks(self) -> Mapping[str, Check]:
+    def checks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Return a check of each server, without which no work can be done."""
 
         async def postgres() -> None:
@@ -48,7 +47,7 @@ class Connections(NamedTuple):
 
 @asynccontextmanager
 async def open_connections(
-    settings: Settings | BrokerProcessSettings, report: Report, *, name: str
+    settings: LastingStoreSettings, report: Report, *, name: str
 ) -> AsyncIterator[Connections]:
     """Open them, once the servers are there; `report` receives what is waited for."""
     async with AsyncExitStack() as resources:

@@ -28,8 +28,8 @@ from events import (
 from events.protocol.api.requests import ForkRequest
 from infra.log.event_log import EventLog, Unavailable
 from infra.stores.object_keys import blob_key
+from services.gateway.commands.fork.conversation import account_of
 from services.gateway.problems import Refused, invalid, not_found, refused, unavailable
-from services.gateway.queries.fork.conversation import account_of
 from services.gateway.stores.object_store import Storage
 from services.gateway.stores.verified_content import is_sound, read_verified
 from services.gateway.tasks.request_validation import SubmissionRules, fork_submission

@@ -15,7 +15,7 @@ from events import (
     ToolInterrupted,
     ToolStarted,
 )
-from services.gateway.queries.fork.conversation import MAX_CHARACTERS, account_of
+from services.gateway.commands.fork.conversation import MAX_CHARACTERS, account_of
 from tests.kit.build.worker_history import (
     PREPARED,
     SNAPSHOT,

@@ -17,10 +17,10 @@ from events.protocol.api.requests import (
 from infra.log.event_log import Conflict, EventLog, Unavailable
 from infra.log.event_log import Refused as LogRefused
 from infra.runtime.clock import DraftFactory
+from services.gateway.commands.attachments import Attachments, PreparedAttachment
+from services.gateway.commands.fork.preparation import ForkPreparation, PreparedFork
+from services.gateway.commands.log_capacity import LogCapacity
 from services.gateway.problems import Refused, not_found, refused, unavailable
-from services.gateway.queries.attachments import Attachments, PreparedAttachment
-from services.gateway.queries.fork.preparation import ForkPreparation, PreparedFork
-from services.gateway.queries.log_capacity import LogCapacity
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal, history_for, require
 from services.gateway.tasks.commands import scope_of

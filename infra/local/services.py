@@ -1,7 +1,7 @@
 """The services and their stand-ins, as programs: each a process of its own, as in production.
 
 Here the generated keys become the environment that production sets by other means. Nothing is
-started and nothing read.
+started, and nothing read but which toolchains this machine has.
 """
 
 import sys
@@ -14,6 +14,7 @@ import msgspec
 from infra.local.home import Home
 from infra.local.keys import SECRETS_KEY, Keys
 from infra.local.process.child import Program
+from infra.local.sandbox.toolchains import find_toolchains
 from infra.local.servers import probes
 from infra.local.servers.provisioning import Servers
 from infra.local.settings import Settings
@@ -109,7 +110,7 @@ def stand_ins(
         "machines": {
             "FLY_API_TOKEN": keys.machines_token,
             "DRIVER": "process",
-            "TOOLCHAIN_PATHS": _toolchain(),
+            "TOOLCHAIN_PATHS": _toolchains(home),
         },
         "model": {
             "MODEL_API_KEY": keys.model_key,
@@ -186,7 +187,7 @@ def _scheduler(up: Servers, settings: Settings) -> dict[str, str]:
         "FLY_REGIONS": "local",
         "WORKER_IMAGE": "errand-worker:local",
         "WORKER_SANDBOX": settings.sandbox,
-        "TOOLCHAIN_PATHS": _toolchain(),
+        "TOOLCHAIN_PATHS": _toolchains(up.home),
         "MACHINE_CPU_KIND": "shared",
         "MACHINE_CPUS": "1",
         "MACHINE_MEMORY_MB": "1024",
@@ -297,6 +298,6 @@ def _program(home: Home, module: str, environment: Mapping[str, str], *, health:
     )
 
 
-def _toolchain() -> str:
-    """Return the directories a sandbox on this machine needs to run this very Python."""
-    return ":".join(dict.fromkeys((sys.prefix, sys.base_prefix)))
+def _toolchains(home: Home) -> str:
+    """Return the toolchains of this machine that its sandboxes show."""
+    return ":".join(map(str, find_toolchains(home.environment)))

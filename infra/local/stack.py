@@ -11,10 +11,11 @@ from functools import partial
 import httpx
 import msgspec
 
-from infra.local import ports, sandbox
+from infra.local import ports
 from infra.local.home import Home
 from infra.local.process.child import Announce
 from infra.local.process.supervisor import Supervisor
+from infra.local.sandbox.choice import choose, described
 from infra.local.servers.provisioning import Launcher, Servers, running_servers
 from infra.local.services import (
     PORTS,
@@ -133,7 +134,7 @@ async def running_stack(
         port = up.ports["gateway"]
         address = Address(host=listen.host, port=port, public_url=public_url(listen.host, port))
         docker_host = home.environment.get("DOCKER_HOST", settings.docker_host)
-        choice = await sandbox.choose(settings, docker_host=docker_host)
+        choice = await choose(settings, docker_host=docker_host)
         chosen = msgspec.structs.replace(settings, sandbox=choice.kind or "auto")
         await supervisor.start(services(up, address, chosen))
         stack = Stack(
@@ -141,7 +142,7 @@ async def running_stack(
             address=address,
             settings=chosen,
             supervisor=supervisor,
-            sandbox=sandbox.described(choice, settings.sandbox_image),
+            sandbox=described(choice, settings.sandbox_image),
         )
         description = describe_stack(
             up,

@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     work_directory: str = ""
     """Directory of the repository; without it a temporary one."""
     toolchain_paths: str = ""
-    """Directories that the sandbox may read and put on PATH, separated by colons."""
+    """Toolchains that the bubblewrap sandbox shows and has on PATH, separated by colons."""
     build: str = ""
     """Version of the worker, recorded with each attempt."""
     patience_seconds: float = 1800.0  # see services.worker.retry

@@ -1,5 +1,6 @@
 """Sandboxes for tests: started, on this machine's own bubblewrap or Docker, and removed after."""
 
+import os
 import secrets
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.sandbox.toolchains import find_toolchains
 from services.worker.sandbox.backend import Limits, SandboxBackend
 from services.worker.sandbox.backends.bubblewrap import BubblewrapBackend
 from services.worker.sandbox.backends.docker import DockerBackend
@@ -16,7 +18,7 @@ from services.worker.sandbox.backends.none import NoneBackend
 from services.worker.sandbox.choice import DEFAULT_IMAGE
 from services.worker.sandbox.sandbox import BackendSandbox
 
-TOOLCHAIN = (Path(sys.base_prefix),)
+TOOLCHAIN = find_toolchains(os.environ)
 
 
 @asynccontextmanager

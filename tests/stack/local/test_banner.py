@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from infra.local.banner import model_in_use, qr_code, validity
-from infra.local.sandbox import choose, described, missing_for_docker
+from infra.local.sandbox.choice import choose, described, missing_for_docker
 from infra.local.settings import Settings
 from infra.local.stack import Pairing
 from infra.runtime.sandbox_choice import DEFAULT_IMAGE

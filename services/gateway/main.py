@@ -47,8 +47,10 @@ from services.gateway.queries.work_changes import WorkChangeQueries
 from services.gateway.settings import Settings, read_forges, read_models
 from services.gateway.stores.connections import Connections, http_client, open_connections
 from services.gateway.stores.rate_limiter import RateLimiter
+from services.gateway.stores.recent_choices import RecentChoices
 from services.gateway.stores.seen_cursors import SeenCursorStore
 from services.gateway.stores.server_report import Report, ignore_report
+from services.gateway.stores.templates import TemplateStore
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
@@ -138,6 +140,8 @@ async def gateway(
             records=broker_records(settings, opened.pool, utc_now),
             push=push,
             seen=SeenCursorStore(opened.pool, utc_now),
+            templates=TemplateStore(opened.pool, clock=utc_now, entropy=secrets.token_bytes),
+            recents=RecentChoices(opened.pool),
             about=_about(settings, forges, accounts.sign_in_methods),
             public_url=settings.public_url,
             operator_token=settings.operator_token,

@@ -48,6 +48,7 @@ _SET_ROLE = "UPDATE accounts.person SET role = $3 WHERE account = $1 AND person 
 _REMOVE = "UPDATE accounts.person SET removed_at = $3 WHERE account = $1 AND person = $2"
 _CODES = "DELETE FROM accounts.pairing WHERE account = $1 AND person = $2"
 _IDENTITIES = "DELETE FROM accounts.identity WHERE account = $1 AND person = $2"
+_TEMPLATES = "DELETE FROM accounts.template WHERE account = $1 AND person = $2"
 _SESSIONS = """
     UPDATE accounts.session SET revoked_at = $3
     WHERE account = $1 AND person = $2 AND revoked_at IS NULL RETURNING session AS ended
@@ -146,7 +147,7 @@ class Members:
         self._session_cache.forget_person(person)
 
     async def remove(self, principal: Principal, person: str) -> None:
-        """Remove a person (or oneself): sessions, keys, codes and linked identities end.
+        """Remove a person (or oneself): sessions, keys, codes, identities and templates end.
 
         Raises Refused: 404 unknown, 409 for the last owner.
         """
@@ -159,6 +160,7 @@ class Members:
             await connection.execute(_REMOVE, account, person, now)
             await connection.execute(_CODES, account, person)
             await connection.execute(_IDENTITIES, account, person)
+            await connection.execute(_TEMPLATES, account, person)
             ended = await connection.fetch(_SESSIONS, account, person, now)
             ended += await connection.fetch(_KEYS, account, person, now)
         await self._revocations.publish(str(row["ended"]) for row in ended)

@@ -21,7 +21,9 @@ from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.queries.work_changes import WorkChangeQueries
 from services.gateway.stores.object_store import Storage
 from services.gateway.stores.rate_limiter import RateLimiter
+from services.gateway.stores.recent_choices import RecentChoices
 from services.gateway.stores.seen_cursors import SeenCursorStore
+from services.gateway.stores.templates import TemplateStore
 from services.gateway.tasks.event_feed import Feeds
 from services.gateway.tasks.repository_url import Forge
 
@@ -53,6 +55,8 @@ class GatewayContext:
     records: BrokerRecords
     push: Push
     seen: SeenCursorStore
+    templates: TemplateStore
+    recents: RecentChoices
     limits: RateLimiter
     about: ServerInfo
     readiness: Readiness

@@ -7,6 +7,7 @@ from typing import Final, assert_never
 import msgspec
 
 from events import Budget, Repository, RequestId, TaskSubmitted
+from events.limits import MAX_LINE_CHARACTERS
 from events.protocol.api.requests import (
     ApprovalAnswerRequest,
     ArchiveRequest,
@@ -22,6 +23,7 @@ from events.protocol.api.requests import (
     TaskCommandRequest,
     TaskRequest,
 )
+from events.protocol.api.templates import TemplateRequest
 from events.protocol.model_prices import undated
 from services.gateway.problems import invalid
 from services.gateway.tasks.messages.attachments import require_references
@@ -44,6 +46,8 @@ MAX_PROMPT_BYTES: Final = 64 * 1024
 MAX_MICROUSD: Final = 10_000_000_000
 MAX_TURNS: Final = 10_000
 MAX_SECONDS: Final = 7 * 24 * 3600
+MAX_TEMPLATE_CHARACTERS: Final = 8000
+MAX_TEMPLATE_NAME_CHARACTERS: Final = 80
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
 _BRANCH_TRICKS = re.compile(r"\.\.|//|/\.|\.lock(/|$)|[./]$")
@@ -127,6 +131,27 @@ def fork_submission(
     )
 
 
+def validate_template(request: TemplateRequest) -> None:
+    """Check a template. Raises Refused: 422 with pointers for a value that is not allowed.
+
+    Which forges and models there are may change before it is used, and is asked then.
+    """
+    _short_text(_text(request.text, "/text"), MAX_TEMPLATE_CHARACTERS, "/text")
+    if request.kind == "reply":
+        if request != TemplateRequest(kind="reply", text=request.text):
+            raise invalid("reply_refused", "/kind", "A quick reply has a text and nothing else.")
+        return
+    _short_text(_text(request.name, "/name"), MAX_TEMPLATE_NAME_CHARACTERS, "/name")
+    if request.repository is not None:
+        url = _text(request.repository.url, "/repository/url")
+        _short_text(url, MAX_LINE_CHARACTERS, "/repository/url")
+        _branch(request.repository.base)
+    if request.model:
+        _check_model_name(request.model)
+    if request.budget is not None:
+        _limits(request.budget, default_microusd=0)
+
+
 def _submission(request: TaskRequest, rules: SubmissionRules) -> Submit:
     prompt = _text(request.prompt, "/prompt")
     require_references(request.attachments)
@@ -149,9 +174,13 @@ def _has_default(wanted: BudgetRequest, rules: SubmissionRules) -> bool:
 
 
 def _budget(wanted: BudgetRequest, rules: SubmissionRules) -> Budget:
+    return _limits(wanted, default_microusd=rules.task_budget_microusd)
+
+
+def _limits(wanted: BudgetRequest, *, default_microusd: int) -> Budget:
     cost = wanted.cost_microusd
     return Budget(
-        cost_microusd=rules.task_budget_microusd
+        cost_microusd=default_microusd
         if cost is None
         else _within(cost, 0, MAX_MICROUSD, "/budget/cost_microusd"),
         turns=_within(wanted.turns, 0, MAX_TURNS, "/budget/turns"),
@@ -161,14 +190,28 @@ def _budget(wanted: BudgetRequest, rules: SubmissionRules) -> Budget:
 
 def _check_model(name: str, rules: SubmissionRules) -> None:
     """Raise Refused for a model that is not offered here, naming those that are."""
-    if name and not _MODEL.fullmatch(name):
-        raise invalid("model_refused", "/model", "This is not a model's name.")
+    if name:
+        _check_model_name(name)
     if not name or name == rules.default_model or rules.models is None:
         return
     if name not in rules.models and undated(name) not in rules.models:
         offered = ", ".join(dict.fromkeys((rules.default_model, *rules.models)))
         raise invalid(
             "model_refused", "/model", f"{name} is not offered here. Offered are: {offered}."
+        )
+
+
+def _check_model_name(name: str) -> None:
+    if not _MODEL.fullmatch(name):
+        raise invalid("model_refused", "/model", "This is not a model's name.")
+
+
+def _short_text(text: str, max_characters: int, pointer: str) -> None:
+    if len(text) > max_characters:
+        raise invalid(
+            "text_too_long",
+            pointer,
+            f"`{pointer[1:]}` has {len(text)} characters; at most {max_characters} are taken.",
         )
 
 

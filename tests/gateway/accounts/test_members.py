@@ -4,7 +4,7 @@ import asyncio
 
 from tests.gateway.kit.members import invited, joined
 from tests.gateway.kit.problems import is_problem
-from tests.kit.probe.accounts_rows import execute
+from tests.kit.probe.accounts_rows import execute, fetch
 
 
 async def members(person):
@@ -93,6 +93,16 @@ async def test_whoever_is_removed_is_out_at_once(world, ada):
     is_problem(await nobody.post("/v1/sessions/refresh", json=refresh), 401, "session_ended")
     is_problem(await nobody.post("/v1/sessions", json={"code": code}), 403, "code_refused")
     assert set(await members(ada)) == {"owner"}
+
+
+async def test_of_whoever_is_removed_no_template_is_left(world, ada, fresh_database):
+    bea = await joined(world, ada)
+    for person, text in ((ada, "Go on"), (bea, "A private word")):
+        made = await person.http.post("/v1/me/templates", json={"kind": "reply", "text": text})
+        assert made.status_code == 201
+    await ada.http.delete(f"/v1/members/{bea.session['person']}")
+    rows = await fetch(fresh_database, "SELECT person FROM accounts.template")
+    assert [row["person"] for row in rows] == [ada.session["person"]]
 
 
 async def test_a_member_may_leave(world, ada):

@@ -37,7 +37,7 @@ async def a_furnished_world(servers, database, place, **changes):
 
 
 async def belongings(person):
-    """A device, a key and a guest of one's own: their ids by the names that paths give them."""
+    """A device, a key, a guest and a reply of one's own: ids by the names that paths give them."""
     browser = Browser("https://fcm.googleapis.com/fcm/send/somebodys")
     payload = {"kind": "web", "subscription": browser.subscription}
     made = {}
@@ -45,6 +45,7 @@ async def belongings(person):
         ("device", "/v1/devices", payload),
         ("key", "/v1/keys", {"name": "a program"}),
         ("person", "/v1/members", {"name": "a guest"}),
+        ("template", "/v1/me/templates", {"kind": "reply", "text": "a reply of one's own"}),
     ]:
         answer = await person.http.post(path, json=body)
         assert answer.status_code == 201, answer.text

@@ -191,6 +191,8 @@ FILL = """
     INSERT INTO accounts.push_attempt (push, number, begun_at)
         VALUES ('00000000-0000-0000-0000-000000000001', 1, now());
     INSERT INTO accounts.seen VALUES ('acc_ada', 'per_ada', 'task_ada', 1, now());
+    INSERT INTO accounts.template VALUES
+        ('acc_ada', 'per_ada', 'tpl', 'reply', '{}', now(), now());
     INSERT INTO accounts.share (share, account, task, person, digest, parts, created_at)
         VALUES ('shr', 'acc_ada', 'task_ada', 'per_ada', 'd', '{}', now());
     INSERT INTO accounts.blob_usage VALUES ('task_ada', 'acc_ada', 1, 1);

@@ -24,6 +24,7 @@ from services.gateway.http.routes.account import (
     secrets,
     sessions,
     sign_in,
+    templates,
 )
 from services.gateway.http.routes.task import (
     approvals,
@@ -63,6 +64,7 @@ def make_app(context: GatewayContext) -> Litestar:
             *usage.ROUTES,
             *shares.ROUTES,
             *sessions.ROUTES,
+            *templates.ROUTES,
             *secrets.ROUTES,
             *budgets.ROUTES,
             *operator.ROUTES,

@@ -574,6 +574,19 @@ export interface PushPage {
   readonly next: string | null;
 }
 
+/** A repository that a person has sent tasks to, and its branches, the last used first. */
+export interface RecentRepository {
+  readonly url: string;
+  readonly branches: ReadonlyArray<string>;
+  readonly used_at: string;
+}
+
+/** The repositories and models of a person's newest tasks, the last used first. */
+export interface Recents {
+  readonly repositories: ReadonlyArray<RecentRepository>;
+  readonly models: ReadonlyArray<string>;
+}
+
 /** The newest refresh token of a session. */
 export interface Renewal {
   readonly refresh_token: string;
@@ -794,6 +807,30 @@ export interface TaskUsage {
   readonly output_tokens: number;
   readonly cost_microusd: number;
   readonly data: ReadonlyArray<ModelReply>;
+}
+
+/** A template as its person writes it; a task's fields but `name` and `text` are as it is sent. */
+export interface TemplateRequest {
+  readonly kind: "reply" | "task";
+  readonly text: string;
+  readonly name?: string;
+  readonly repository?: RepositoryRequest | null;
+  readonly model?: string;
+  readonly effort?: Effort | null;
+  readonly policy?: Policy | null;
+  readonly budget?: BudgetRequest | null;
+}
+
+/** A stored template: its id and its content. */
+export interface Template {
+  readonly template: string;
+  readonly content: TemplateRequest;
+  readonly updated_at: string;
+}
+
+/** All templates of a person, the oldest first. */
+export interface TemplateList {
+  readonly data: ReadonlyArray<Template>;
 }
 
 /** For one entry of `person` to the stream, where no header can be sent. */

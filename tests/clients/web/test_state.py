@@ -104,6 +104,46 @@ async def test_what_came_is_there_without_a_network_and_what_is_typed_outlives_t
     assert found["kind"] != "live"
 
 
+HOLD = """
+const open = indexedDB.open("errand");
+const base = await new Promise((done) => { open.onsuccess = () => done(open.result); });
+const held = base.transaction([...base.objectStoreNames], "readwrite");
+let isHeld = true;
+const stay = () => {
+  if (isHeld) held.objectStore("seen").count().onsuccess = stay;
+};
+stay();
+"""
+
+
+async def test_nothing_is_said_to_be_kept_before_it_is_stored(device, stack):
+    task = await submitted(device, stack)
+    found = await device.run(
+        OPEN
+        + ENDED
+        + "await until(() => view.kept.value === view.through.value);"
+        + HOLD
+        + """
+        const before = view.through.value;
+        const headers = { "Idempotency-Key": crypto.randomUUID() };
+        await app.api.post(`/v1/tasks/${given}/instructions`, { text: "Elsewhere" }, headers);
+        const mine = app.commands.send("instruct", given, { text: "From here" });
+        await until(() => view.through.value > before);
+        const whileHeld = {
+          isKept: view.kept.value > before,
+          receipt: app.commands.receipts.value.get(mine).state,
+        };
+        isHeld = false;
+        await until(() => view.kept.value === view.through.value);
+        await until(() => app.commands.receipts.value.get(mine).state === "logged");
+        base.close();
+        return whileHeld;
+        """,
+        task,
+    )
+    assert found == {"isKept": False, "receipt": "keeping"}
+
+
 async def test_what_is_sent_without_a_network_goes_out_once_when_it_is_back(device, stack):
     task = await submitted(device, stack)
     await device.run(OPEN + ENDED + "window.view = view;", task)

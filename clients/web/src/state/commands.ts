@@ -185,11 +185,12 @@ export function createCommands(parts: CommandParts): Commands & CommandFeed {
         ...(draft === undefined ? {} : { draft }),
         ...(hasImages ? { hasImages } : {}),
       };
-      note({ command, at: command.at, state: "kept" });
-      writes.add(() => store.putCommand(command));
+      note({ command, at: command.at, state: "keeping" });
+      const stored = writes.add(() => store.putCommand(command));
       if (draft !== undefined) drafts.send(draft, id);
-      void writes.settled().then(() => {
-        if (!receipts.peek().has(command.id)) return; // withdrawn, or signed out
+      void Promise.all([stored, writes.settled()]).then(([isStored]) => {
+        if (!receipts.peek().has(command.id)) return; // signed out
+        if (isStored) note({ command, at: command.at, state: "kept" });
         outbox = keep(outbox, command);
         pump();
       });

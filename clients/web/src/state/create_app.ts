@@ -94,7 +94,7 @@ export function createApp(window: Window & typeof globalThis): App {
   }
 
   function write(batch: Batch): void {
-    writes.add(async () => {
+    const written = writes.add(async () => {
       try {
         await store.write(batch, now());
       } catch (error) {
@@ -102,6 +102,7 @@ export function createApp(window: Window & typeof globalThis): App {
         for (const { task } of batch.tasks) await store.forget(task); // another window wiped it
       }
     });
+    void written.then(() => tasks.written(batch.tasks));
   }
 
   async function ticket(isRenewal: boolean): Promise<string> {

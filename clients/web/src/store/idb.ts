@@ -1,4 +1,5 @@
 // The store in IndexedDB: every operation is one transaction, repeated once when the link is lost.
+// Writes are relaxed, as they are to outlive the app and not a power cut.
 import {
   type DBSchema,
   type IDBPDatabase,
@@ -95,9 +96,10 @@ export function idbStore(name = "errand"): Store {
 
   function writing<T>(names: Name[], work: (transaction: Writing) => Promise<T>): Promise<T> {
     return again(async (database) => {
-      const transaction = database.transaction(names, "readwrite");
+      const transaction = database.transaction(names, "readwrite", { durability: "relaxed" });
       try {
         const made = await work(transaction);
+        commit(transaction);
         await transaction.done;
         return made;
       } catch (error) {
@@ -114,14 +116,14 @@ export function idbStore(name = "errand"): Store {
         for (const { task, events, folds } of batch.tasks) {
           const before = (await transaction.objectStore("tasks").get(task)) ?? null;
           const fresh = newEvents(before?.cursor ?? 0, events);
-          for (const event of fresh) void transaction.objectStore("events").put(event);
-          for (const fold of folds) void transaction.objectStore("folds").put(fold);
-          void transaction.objectStore("tasks").put(grown(task, before, fresh, now));
+          for (const event of fresh) enqueue(transaction.objectStore("events").put(event));
+          for (const fold of folds) enqueue(transaction.objectStore("folds").put(fold));
+          enqueue(transaction.objectStore("tasks").put(grown(task, before, fresh, now)));
         }
         for (const line of batch.lines) {
           const before = await transaction.objectStore("lines").get(line.task);
           if ((before?.version ?? 0) <= line.version) {
-            void transaction.objectStore("lines").put(line);
+            enqueue(transaction.objectStore("lines").put(line));
           }
         }
       }),
@@ -129,7 +131,7 @@ export function idbStore(name = "errand"): Store {
       writing(["tasks", "events", "folds"], async (transaction) => {
         const { task, version } = fold;
         dropEvents(transaction, task);
-        void transaction.objectStore("folds").put(fold);
+        enqueue(transaction.objectStore("folds").put(fold));
         const record = { task, first: version + 1, cursor: version, bytes: 0, usedAt: now };
         await transaction.objectStore("tasks").put(record);
       }),
@@ -140,7 +142,7 @@ export function idbStore(name = "errand"): Store {
         const first = fitting[0]?.version;
         if (record === undefined || first === undefined) return;
         newEvents(first - 1, fitting);
-        for (const event of fitting) void transaction.objectStore("events").put(event);
+        for (const event of fitting) enqueue(transaction.objectStore("events").put(event));
         const bytes = record.bytes + sizeOf(fitting);
         await transaction.objectStore("tasks").put({ ...record, first, bytes });
       }),
@@ -165,16 +167,20 @@ export function idbStore(name = "errand"): Store {
     forget: (task) =>
       writing(["tasks", "events", "folds", "lines", "seen"], async (transaction) => {
         dropEvents(transaction, task);
-        void transaction.objectStore("seen").delete(task);
+        enqueue(transaction.objectStore("seen").delete(task));
         await transaction.objectStore("lines").delete(task);
       }),
     lines: () => again((database) => database.getAll("lines")),
     draft: (key) => again(async (database) => (await database.get("drafts", key)) ?? null),
-    putDraft: (draft) => again(async (database) => void (await database.put("drafts", draft))),
+    putDraft: (draft) =>
+      writing(["drafts"], async (transaction) => {
+        enqueue(transaction.objectStore("drafts").put(draft));
+      }),
     deleteDraft: (key) =>
       writing(["drafts", "blobs"], async (transaction) => {
         const draft = await transaction.objectStore("drafts").get(key);
-        for (const { id } of draft?.images ?? []) void transaction.objectStore("blobs").delete(id);
+        for (const { id } of draft?.images ?? [])
+          enqueue(transaction.objectStore("blobs").delete(id));
         await transaction.objectStore("drafts").delete(key);
       }),
     moveDraft: (from, to, now) =>
@@ -182,16 +188,27 @@ export function idbStore(name = "errand"): Store {
         const store = transaction.objectStore("drafts");
         const draft = await store.get(from);
         if (draft === undefined) return;
-        void store.put(joinDrafts(to, draft, (await store.get(to)) ?? null, now));
+        enqueue(store.put(joinDrafts(to, draft, (await store.get(to)) ?? null, now)));
         await store.delete(from);
       }),
     blob: (id) => again(async (database) => (await database.get("blobs", id)) ?? null),
-    putBlob: (id, blob) => again(async (database) => void (await database.put("blobs", blob, id))),
-    deleteBlob: (id) => again((database) => database.delete("blobs", id)),
+    putBlob: (id, blob) =>
+      writing(["blobs"], async (transaction) => {
+        enqueue(transaction.objectStore("blobs").put(blob, id));
+      }),
+    deleteBlob: (id) =>
+      writing(["blobs"], async (transaction) => {
+        enqueue(transaction.objectStore("blobs").delete(id));
+      }),
     outbox: () => again((database) => database.getAll("outbox")),
     putCommand: (command) =>
-      again(async (database) => void (await database.put("outbox", command))),
-    deleteCommand: (id) => again((database) => database.delete("outbox", id)),
+      writing(["outbox"], async (transaction) => {
+        enqueue(transaction.objectStore("outbox").put(command));
+      }),
+    deleteCommand: (id) =>
+      writing(["outbox"], async (transaction) => {
+        enqueue(transaction.objectStore("outbox").delete(id));
+      }),
     seen: () =>
       again(async (database) => {
         const found = await database.getAll("seen");
@@ -202,7 +219,7 @@ export function idbStore(name = "errand"): Store {
         const store = transaction.objectStore("seen");
         for (const [task, version] of cursors) {
           const before = (await store.get(task))?.version ?? 0;
-          if (version > before) void store.put({ task, version });
+          if (version > before) enqueue(store.put({ task, version }));
         }
       }),
     prune: (limits, open) =>
@@ -219,9 +236,23 @@ export function idbStore(name = "errand"): Store {
 
 function dropEvents(transaction: Writing, task: string): void {
   const range = IDBKeyRange.bound([task, 0], [task, Number.MAX_SAFE_INTEGER]);
-  void transaction.objectStore("events").delete(range);
-  void transaction.objectStore("folds").delete(range);
-  void transaction.objectStore("tasks").delete(task);
+  enqueue(transaction.objectStore("events").delete(range));
+  enqueue(transaction.objectStore("folds").delete(range));
+  enqueue(transaction.objectStore("tasks").delete(task));
+}
+
+/** Not waited for: where it fails, so does its transaction. */
+function enqueue(request: Promise<unknown>): void {
+  request.catch(() => undefined);
+}
+
+/** Without it the page would have to live until every request was answered. */
+function commit(transaction: Writing): void {
+  try {
+    transaction.commit();
+  } catch {
+    // it has ended by itself
+  }
 }
 
 function abort(transaction: Writing): void {

@@ -23,13 +23,14 @@ LEFT: Final = """async () => {
 }"""
 
 
-async def with_something_to_hide(app: AppPage, stage: Stage) -> None:
-    """Let this device keep a task, its story and a draft."""
+async def with_something_to_hide(app: AppPage, stage: Stage) -> str:
+    """Let this device keep a task, its story and a draft; return the task."""
     task, _ = await stage.asked_to_approve()
     await app.open(f"/t/{task['id']}")
     await app.close_sheet("Allow this command?")
     await app.type("Instruction", "Between you and me")
     await app.page.wait_for_function(f"async () => (await ({LEFT})()).length >= 3")
+    return str(task["id"])
 
 
 async def is_wiped(app: AppPage) -> None:
@@ -59,15 +60,21 @@ async def test_a_session_that_was_ended_elsewhere_shows_nothing_and_is_wiped(
     await is_wiped(app)
 
 
-async def test_a_session_that_was_ended_while_the_app_was_closed_opens_nothing(
+async def test_a_session_that_was_ended_while_the_app_was_closed_opens_nothing_for_anybody_else(
     app: AppPage, stage: Stage
 ) -> None:
-    await with_something_to_hide(app, stage)
+    task = await with_something_to_hide(app, stage)
     await app.page.goto("about:blank")
     answer = await stage.phone.request("DELETE", "/v1/sessions")
     assert answer.is_success
-    await app.open("/")
+    await app.open(f"/t/{task}")
     await app.see(SIGN_IN)
+    await app.see_no(TIDY)
+    assert "drafts: 1" in await app.page.evaluate(LEFT), "it waits for the same person"
+    await app.sign_in(await stage.stack.pair())
+    await app.page.wait_for_function(f"async () => !(await ({LEFT})()).includes('drafts: 1')")
+    await app.open(f"/t/{task}")
+    await app.see("This task is not here.")
     await app.see_no(TIDY)
 
 

@@ -14,6 +14,8 @@ export type AskRow = ApprovalRow | QuestionRow;
 /** Where a command stands, in a sentence. */
 export function receiptSentence(receipt: Receipt, zone?: string): string {
   switch (receipt.state) {
+    case "keeping":
+      return ENGLISH.keeping;
     case "kept":
       return ENGLISH.kept;
     case "sent":
@@ -55,9 +57,14 @@ export interface Step {
 export function answerSteps(row: AskRow, receipt: Receipt, zone?: string): readonly Step[] {
   const logged = row.answer?.version ?? ("version" in receipt ? receipt.version : 0);
   const loggedAt = row.answer?.at ?? ("loggedAt" in receipt ? receipt.loggedAt : null);
-  const isSent = receipt.state !== "kept" || logged > 0;
+  const isKept = receipt.state !== "keeping" || logged > 0;
+  const isSent = (isKept && receipt.state !== "kept") || logged > 0;
   const acted = actedAt(row, receipt);
-  const kept = { words: ENGLISH.keptAt(exactTime(receipt.at, zone)), isDone: true, version: 0 };
+  const kept = {
+    words: isKept ? ENGLISH.keptAt(exactTime(receipt.at, zone)) : ENGLISH.keeping,
+    isDone: isKept,
+    version: 0,
+  };
   const sent = { words: isSent ? ENGLISH.sent : ENGLISH.goesOut, isDone: isSent, version: 0 };
   const inLog = {
     words:

@@ -3,7 +3,7 @@
 import { answerTo, receiptSentence } from "../asks/receipts.ts";
 import type { ForkRequest, TaskRequest } from "../generated/api.gen.ts";
 import { plainLine } from "../plain.ts";
-import type { CommandId, Receipt } from "../protocol/receipt.ts";
+import { type CommandId, isOnItsWay, type Receipt } from "../protocol/receipt.ts";
 
 export type Receipts = ReadonlyMap<CommandId, Receipt>;
 
@@ -46,8 +46,4 @@ export function sentTasks(receipts: Receipts, known: ReadonlySet<string>): reado
 export function answerSentence(receipts: Receipts, task: string, request: string): string {
   const last = answerTo(receipts, task, request);
   return last === null ? "" : receiptSentence(last);
-}
-
-function isOnItsWay(receipt: Receipt): boolean {
-  return receipt.state === "kept" || receipt.state === "sent";
 }

@@ -18,9 +18,15 @@ export interface Command<Op extends CommandOp = CommandOp> {
   readonly hasImages?: true;
 }
 
-/** `at` is when it was kept, in Unix milliseconds; `loggedAt` as the event has it. */
-export type Receipt = { readonly command: Command; readonly at: number } & (
-  | { readonly state: "kept" }
+/**
+ * `at` is when it was given, in Unix milliseconds; `loggedAt` as the event has it. What is "keeping"
+ * is shown and not stored yet.
+ */
+export type Receipt = {
+  readonly command: Command;
+  readonly at: number;
+} & (
+  | { readonly state: "keeping" | "kept" }
   | { readonly state: "sent"; readonly problem: Problem | null }
   | {
       readonly state: "logged";
@@ -37,6 +43,11 @@ export type Receipt = { readonly command: Command; readonly at: number } & (
     }
   | { readonly state: "refused"; readonly problem: Problem }
 );
+
+/** It has not left this device, or was not answered. */
+export function isOnItsWay({ state }: Receipt): boolean {
+  return state === "keeping" || state === "kept" || state === "sent";
+}
 
 const ACTORS = /^(worker|scheduler)\b/;
 

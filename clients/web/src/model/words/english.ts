@@ -65,6 +65,7 @@ export const ENGLISH = {
   askedInstruction: "Stopped; goes on with your instruction",
 
   // Receipts
+  keeping: "Not kept on this phone yet",
   kept: "Kept on this phone; it goes out when you are back online.",
   keptAt: (time: string) => `Kept on this phone (${time})`,
   goesOut: "Goes out when you are back online",

@@ -79,6 +79,7 @@ function asOpenTask({ shared, events }: Loaded): OpenTask {
     events: signal(events),
     story,
     through: signal(last),
+    kept: signal(last),
     following: signal("following"),
     passing: signal(new Map()),
     firstUnseen: 0,

@@ -1,4 +1,4 @@
-// Up to where the story is complete on this screen; its own line, while that is less than all.
+// Up to where the story is complete on this screen and kept on this device; its own line, while that is less than all.
 import { freshness } from "../../model/words/words.ts";
 import { useApp } from "../../state/app.ts";
 import type { OpenTask } from "./use_task.ts";
@@ -6,7 +6,7 @@ import type { OpenTask } from "./use_task.ts";
 export function HowFresh({ task: { view } }: { task: OpenTask }) {
   const { connection, clock } = useApp();
   const status = connection.status.value;
-  const through = view.through.value;
+  const through = Math.min(view.kept.value, view.through.value);
   if (through === 0) return null;
   const isBehind = view.following.value === "fetching" || view.following.value === "pausing";
   return (

@@ -85,6 +85,7 @@ export class OpenTask {
     this.folded = state;
     this.fresh = [...events];
     this.shown.problem.value = null;
+    this.shown.kept.value = version;
     this.show();
     this.subscribe(version);
   }
@@ -146,6 +147,11 @@ export class OpenTask {
     this.unwritten = [];
     this.folds = [];
     return batch;
+  }
+
+  written({ events }: TaskBatch): void {
+    const last = events.at(-1)?.version ?? 0;
+    if (this.folded !== null && last > this.shown.kept.peek()) this.shown.kept.value = last;
   }
 
   private carryOut(effect: Effect): void {
@@ -268,6 +274,7 @@ export class OpenTask {
       events: this.shown.events,
       story: this.shown.story,
       through: this.shown.through,
+      kept: this.shown.kept,
       following: this.shown.following,
       passing: this.passing.blocks,
       hasOlder: this.shown.hasOlder,

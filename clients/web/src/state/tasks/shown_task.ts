@@ -10,6 +10,7 @@ export class ShownTask {
   readonly events = signal<readonly StoredEvent[]>([]);
   readonly story = signal<Story>(emptyStory());
   readonly through = signal(0);
+  readonly kept = signal(0);
   readonly following = signal<Following>("following");
   readonly hasOlder = signal(false);
   readonly problem = signal<Problem | null>(null);
@@ -39,6 +40,7 @@ export class ShownTask {
   }
 
   clear(): void {
+    this.kept.value = 0;
     this.events.value = [];
     this.story.value = emptyStory();
   }

@@ -28,6 +28,8 @@ export interface TaskView {
   readonly story: ReadonlySignal<Story>;
   /** The last version that is here. */
   readonly through: ReadonlySignal<number>;
+  /** The last version that was written to this device: the app can be killed and has it. */
+  readonly kept: ReadonlySignal<number>;
   readonly following: ReadonlySignal<Following>;
   readonly passing: ReadonlySignal<ReadonlyMap<string, Passing>>;
   /** The first version that nobody had seen when the task was opened; 0 when all was seen. */
@@ -50,6 +52,8 @@ export interface TaskFeed {
   subscriptions(): readonly Subscription[];
   /** Take the items of a frame; return what is to be stored. */
   take(items: readonly ServerItem[]): readonly TaskBatch[];
+  /** What `take` returned was written, or cannot be. */
+  written(batches: readonly TaskBatch[]): void;
   connected(): void;
   openTasks(): ReadonlySet<string>;
   /** Forget all open tasks: another person is signed in. */
@@ -106,6 +110,9 @@ export function createTasks(parts: OpenTaskParts): Tasks & TaskFeed {
         } else if ("task" in item) entries.get(item.task)?.task.take(item);
       }
       return [...entries.values()].flatMap(({ task }) => task.takeBatch() ?? []);
+    },
+    written(batches) {
+      for (const batch of batches) entries.get(batch.task)?.task.written(batch);
     },
     connected() {
       for (const { task } of entries.values()) task.connected();

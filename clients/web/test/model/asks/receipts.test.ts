@@ -39,6 +39,7 @@ describe("the life of a command", () => {
   it("has a sentence for each step", () => {
     const at = BEGAN;
     const told = (receipt: Receipt) => receiptSentence(receipt, ZONE);
+    assert.equal(told({ command: of, at, state: "keeping" }), "Not kept on this phone yet");
     assert.match(told({ command: of, at, state: "kept" }), /^Kept on this phone/);
     assert.equal(told({ command: of, at, state: "sent", problem: null }), "Sent");
     const logged = { command: of, at, state: "logged", task: "t", version: 413 } as const;
@@ -53,10 +54,9 @@ describe("the life of a command", () => {
     const row = approval("approval_allowed");
     const kept: Receipt = { command: of, at: BEGAN, state: "kept" };
     const open = { ...row, answer: null, actedOn: 0 };
-    assert.deepEqual(
-      answerSteps(open, kept, ZONE).map((step) => step.isDone),
-      [true, false, false, false],
-    );
+    const done = (receipt: Receipt) => answerSteps(open, receipt, ZONE).map((step) => step.isDone);
+    assert.deepEqual(done({ ...kept, state: "keeping" }), [false, false, false, false]);
+    assert.deepEqual(done(kept), [true, false, false, false]);
     const steps = answerSteps(row, { ...kept, state: "sent", problem: null }, ZONE);
     assert.ok(steps.every((step) => step.isDone));
     assert.deepEqual(

@@ -7,6 +7,7 @@ import {
   primaryAction,
 } from "../../../model/compose/composer.ts";
 import { quickReplies } from "../../../model/compose/quick_replies.ts";
+import { isOnItsWay } from "../../../model/protocol/receipt.ts";
 import { ModeChoice, QuickReplies } from "../../../parts/composer/choices.tsx";
 import { Composer } from "../../../parts/composer/composer.tsx";
 import { ImageRow, PickImages, pastedImages } from "../../../parts/content/images.tsx";
@@ -60,9 +61,7 @@ function useSituation(task: OpenTask, text: string, images: number): ComposerSit
   const stop = commandReceipt(commands.receipts.value, task.view.id, "interrupt");
   const isStopping =
     stop !== null &&
-    (stop.state === "kept" ||
-      stop.state === "sent" ||
-      (stop.state === "logged" && stop.version > task.view.through.value));
+    (isOnItsWay(stop) || (stop.state === "logged" && stop.version > task.view.through.value));
   return {
     phase: state?.phase ?? "queued",
     waiting: state?.waiting ?? "",

@@ -1,5 +1,5 @@
 // One open task: it follows the history, folds it, and shows both once a frame.
-import { makeProblem, ProblemError } from "../../line/api.ts";
+import { ProblemError } from "../../line/api.ts";
 import type { ServerItem } from "../../line/stream.ts";
 import { evolve } from "../../model/fold/fold.ts";
 import type { EventPage, TaskState } from "../../model/generated/api.gen.ts";
@@ -25,6 +25,7 @@ import {
   stateAt,
 } from "./history.ts";
 import { createPassing } from "./passing.ts";
+import { ERASED, NOT_THERE } from "./problems.ts";
 import { ShownTask } from "./shown_task.ts";
 import type { TaskView } from "./tasks.ts";
 
@@ -291,12 +292,3 @@ export class OpenTask {
     };
   }
 }
-
-const NOT_THERE = makeProblem(404, "not_found", {
-  detail: "There is no such task, or it belongs to another account.",
-  retryable: false,
-});
-const ERASED = makeProblem(410, "erased", {
-  detail: "This task was erased. Nothing of it is left.",
-  retryable: false,
-});

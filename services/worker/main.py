@@ -40,6 +40,7 @@ from services.worker.ports import Model, SandboxUnavailable
 from services.worker.retry import RetryPolicy, RetrySettings
 from services.worker.sandbox.backends.unavailable import UnavailableBackend
 from services.worker.sandbox.choice import choose_backend
+from services.worker.sandbox.egress.proxy import EgressProxy
 from services.worker.sandbox.sandbox import BackendSandbox
 from services.worker.settings import Settings
 from services.worker.workspace.instruction_files import InstructionFiles
@@ -107,7 +108,8 @@ async def _open_context(
 ) -> WorkerContext:
     """Open all that the worker reaches; `resources` closes it."""
     scratch = _scratch(resources, settings)
-    sandbox = await _sandbox(settings, scratch)
+    egress = EgressProxy()
+    sandbox = await _sandbox(settings, scratch, egress)
     resources.push_async_callback(sandbox.stop)
     origin = _origin(settings, claimed, retry)
     workspace = GitWorkspace(sandbox, broker, origin, scratch=scratch, clock=utc_now)
@@ -122,6 +124,7 @@ async def _open_context(
         live=live,
         images=Images(broker),
         clock=utc_now,
+        egress=egress,
     )
 
 
@@ -206,7 +209,7 @@ def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:
     return resources.enter_context(temporary_directory("errand-worker-"))
 
 
-async def _sandbox(settings: Settings, scratch: Path) -> BackendSandbox:
+async def _sandbox(settings: Settings, scratch: Path, egress: EgressProxy) -> BackendSandbox:
     try:
         return await choose_backend(
             settings.sandbox,
@@ -214,6 +217,7 @@ async def _sandbox(settings: Settings, scratch: Path) -> BackendSandbox:
             scratch=scratch,
             image=settings.sandbox_image or DEFAULT_IMAGE,
             toolchain=[Path(p) for p in settings.toolchain_paths.split(":") if p],
+            egress=egress,
         )
     except SandboxUnavailable as reason:
         return BackendSandbox(UnavailableBackend(reason))

@@ -25,6 +25,7 @@ from events import (
     Usage,
     WorkerEvent,
 )
+from events.protocol.api.egress import EgressRules
 from events.protocol.ephemeral import EphemeralKind
 from events.protocol.stored_changes import StoredChanges
 from services.worker.agent.failures.model_errors import ModelError
@@ -132,6 +133,14 @@ class Sandbox(Protocol):
 
     async def stop(self) -> None:
         """End everything that runs in the sandbox, and remove it. May be called twice."""
+        ...
+
+
+class Egress(Protocol):
+    """The one way out of the sandbox, to the hosts that the rules of the moment allow."""
+
+    def set_rules(self, rules: EgressRules) -> None:
+        """Decide by these from now on; connections that they do not allow are closed."""
         ...
 
 

@@ -54,6 +54,7 @@ from services.worker.effects.live_output import LiveOutput
 from services.worker.ports import (
     Blobs,
     BudgetRefused,
+    Egress,
     Forge,
     Model,
     ModelFailure,
@@ -97,6 +98,7 @@ class WorkerContext(NamedTuple):
     images: Images
     clock: Clock
     redactor: Redactor = Redactor()
+    egress: Egress | None = None
 
 
 async def perform(

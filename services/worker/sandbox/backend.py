@@ -4,6 +4,7 @@
 `services.worker.sandbox.backends` satisfy it.
 """
 
+import socket
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -71,6 +72,18 @@ class RunningCommand(Protocol):
 
     async def close(self) -> None:
         """Release it after its end."""
+        ...
+
+
+class EgressServer(Protocol):
+    """The one way out of a sandbox that has one: `services.worker.sandbox.egress.proxy`."""
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer whoever connects to a listening socket, which is its own from now on."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection and the listener. May be called twice."""
         ...
 
 

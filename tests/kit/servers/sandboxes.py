@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.sandbox.toolchains import find_toolchains
-from services.worker.sandbox.backend import Limits, SandboxBackend
+from services.worker.sandbox.backend import EgressServer, Limits, SandboxBackend
 from services.worker.sandbox.backends.bubblewrap import BubblewrapBackend
 from services.worker.sandbox.backends.docker import DockerBackend
 from services.worker.sandbox.backends.none import NoneBackend
@@ -23,7 +23,11 @@ TOOLCHAIN = find_toolchains(os.environ)
 
 @asynccontextmanager
 async def running_sandbox(
-    kind: str, *, limits: Limits | None = None, task: str = ""
+    kind: str,
+    *,
+    limits: Limits | None = None,
+    task: str = "",
+    egress: EgressServer | None = None,
 ) -> AsyncIterator[BackendSandbox]:
     """A started sandbox of a kind, of a task of its own where none is given.
 
@@ -34,11 +38,13 @@ async def running_sandbox(
         scratch = Path(directory)
         backend: SandboxBackend
         if kind == "docker":
-            backend = DockerBackend(DEFAULT_IMAGE, task=task, limits=limits)
+            backend = DockerBackend(DEFAULT_IMAGE, task=task, limits=limits, egress=egress)
         elif kind == "bubblewrap":
             if sys.platform != "linux":
                 pytest.skip("bubblewrap needs Linux")
-            backend = BubblewrapBackend(scratch, task=task, toolchain=TOOLCHAIN, limits=limits)
+            backend = BubblewrapBackend(
+                scratch, task=task, toolchain=TOOLCHAIN, limits=limits, egress=egress
+            )
         else:
             backend = NoneBackend(scratch)
         sandbox = BackendSandbox(backend)

@@ -1,7 +1,8 @@
 """The sandbox of Linux without an engine: bubblewrap, from a wheel, in namespaces of its own.
 
-Each command gets namespaces of its own over the same three directories (workspace, home, tmp); the
-rest of what it sees is read-only and holds nothing of the worker. A worker that is root first
+Each command gets namespaces of its own over the same three directories (workspace, home, tmp), but
+for the network, which all share where there is an egress proxy: it holds loopback alone. The rest
+of what a command sees is read-only and holds nothing of the worker. A worker that is root first
 becomes an ordinary user, in a private mount namespace, so that a command that escapes is not root.
 Options: bwrap(1); limits: setrlimit(2), services.worker.sandbox.limits.control_groups.
 """
@@ -25,6 +26,7 @@ from services.worker.sandbox.backend import (
     TEMPORARY,
     USER_ID,
     WORKSPACE,
+    EgressServer,
     Limits,
     RunningCommand,
 )
@@ -38,6 +40,11 @@ from services.worker.sandbox.backends.toolchains import (
 )
 from services.worker.sandbox.capture import Capture
 from services.worker.sandbox.command import run
+from services.worker.sandbox.egress.listener import (
+    SandboxNetwork,
+    make_network,
+    proxy_environment,
+)
 from services.worker.sandbox.limits.control_groups import PREFIX, ControlGroups, make_control_groups
 from services.worker.sandbox.limits.resource_usage import Quota, ResourceWatch, memory_of
 from services.worker.sandbox.limits.system_calls import seccomp_filter
@@ -108,8 +115,11 @@ class BubblewrapBackend:
         toolchain: Sequence[Path] = (),
         limits: Limits | None = None,
         own: Sequence[Path] | None = None,
+        egress: EgressServer | None = None,
     ) -> None:
         self._task = task
+        self._egress = egress
+        self._network: SandboxNetwork | None = None
         self._scratch = scratch
         self._own = own_directories() if own is None else own
         self._toolchain = visible_toolchains(toolchain, self._own)
@@ -139,7 +149,7 @@ class BubblewrapBackend:
             memory_bytes=self._limits.memory_bytes,
             processes=self._limits.processes,
         )
-        exceeded_limit = await self._smoke()
+        exceeded_limit = await self._connect() or await self._smoke()
         if exceeded_limit:
             await self.destroy()
             raise SandboxUnavailable(f"{exceeded_limit}. {_REMEDY}")
@@ -214,6 +224,11 @@ class BubblewrapBackend:
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.stop()
+        if self._egress is not None:
+            await self._egress.close()
+        network, self._network = self._network, None
+        if network is not None:
+            network.close()
         groups, self._groups = self._groups, ControlGroups()
         await groups.remove()
         if box is not None:
@@ -241,6 +256,17 @@ class BubblewrapBackend:
         for directory in (box, box / "etc", box / "stage"):
             directory.chmod(0o755)
         return box
+
+    async def _connect(self) -> str:
+        """Make the network that all commands share, with the proxy's listener in it."""
+        if self._egress is None:
+            return ""
+        try:
+            self._network = await make_network()
+        except OSError as error:
+            return str(error)
+        await self._egress.serve(self._network.listener)
+        return ""
 
     async def _smoke(self) -> str:
         output = Capture(4096)
@@ -274,11 +300,13 @@ class BubblewrapBackend:
         """Return the whole command line: become ordinary, enter the namespaces, limit, run."""
         filtered = str(box / "seccomp")
         sources = self._sources(box)
+        entered = self._network.command(is_root=self._is_root) if self._network else []
         if not self._is_root:
             inside = [*self._bwrap(self._program, sources[1]), *self._limited(command)]
-            return ["sh", "-c", _FILTERED, "sh", filtered, *inside]
+            return [*entered, "sh", "-c", _FILTERED, "sh", filtered, *inside]
         program = sources[0] / self._program.relative_to(self._shown(box)[0])
         return [
+            *entered,
             *("sh", "-c", _BECOME, "sh", filtered, *map(str, self._groups.directories), "--"),
             *(str(box / "fstab"), str(USER_ID)),
             *self._bwrap(program, sources[1]),
@@ -287,7 +315,9 @@ class BubblewrapBackend:
 
     def _bwrap(self, program: Path, box: Path) -> list[str]:
         """Return bwrap's own options; both as bwrap sees them."""
-        options = ["--unshare-all", "--unshare-user", "--disable-userns"]
+        options = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts"]
+        options += ["--unshare-cgroup-try", "--disable-userns"]
+        options += [] if self._network else ["--unshare-net"]
         options += ["--uid", str(USER_ID), "--gid", str(USER_ID), "--hostname", "errand"]
         options += ["--die-with-parent", "--new-session", "--clearenv"]
         options += ["--seccomp", _FILTER_FILE]
@@ -321,6 +351,7 @@ class BubblewrapBackend:
             "TERM": "dumb",
             "TMPDIR": TEMPORARY,
             "WORKSPACE": WORKSPACE,
+            **(proxy_environment() if self._network else {}),
         }
 
     def _limited(self, command: Sequence[str]) -> list[str]:

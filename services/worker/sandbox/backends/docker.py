@@ -16,7 +16,7 @@ import docker
 from docker.constants import DEFAULT_UNIX_SOCKET
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
-from docker.types import LogConfig, Ulimit
+from docker.types import LogConfig, Mount, Ulimit
 from docker.utils import kwargs_from_env
 
 from services.worker.ports import SandboxUnavailable
@@ -25,15 +25,24 @@ from services.worker.sandbox.backend import (
     TEMPORARY,
     USER_ID,
     WORKSPACE,
+    EgressServer,
     Limits,
     RunningCommand,
 )
 from services.worker.sandbox.backends.docker_command import ContainerCommand
+from services.worker.sandbox.egress.listener import (
+    LOOPBACK,
+    PROXY_PORT,
+    ListenerHandOver,
+    hand_over,
+    proxy_environment,
+)
 from services.worker.sandbox.limits.system_calls import docker_profile
 
 TASK_LABEL: Final = "errand.task"
 
 _ENGINE_SECONDS: Final = 60
+_HAND_OVER: Final = "/run/errand"
 _NO_PROCESS: Final = ("resource temporarily unavailable", "cannot fork", "procready not received")
 
 _INIT: Final = """
@@ -45,6 +54,13 @@ awaited = {signal.SIGCHLD, signal.SIGUSR1, signal.SIGALRM}
 signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
 threading.Thread(target=leave_with_the_worker, daemon=True).start()
 signal.alarm(int(sys.argv[1]))
+if len(sys.argv) > 2:
+    import socket
+    with socket.socket() as listener, socket.socket(socket.AF_UNIX) as worker:
+        listener.bind((sys.argv[2], int(sys.argv[3])))
+        listener.listen(128)
+        worker.connect(sys.argv[4])
+        socket.send_fds(worker, [b"x"], [listener.fileno()])
 while True:
     arrived = signal.sigwait(awaited)
     if arrived == signal.SIGALRM:
@@ -71,8 +87,17 @@ class DockerBackend:
 
     name = "docker"
 
-    def __init__(self, image: str, *, task: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        image: str,
+        *,
+        task: str,
+        limits: Limits | None = None,
+        egress: EgressServer | None = None,
+    ) -> None:
         self._image = image
+        self._egress = egress
+        self._environment = _environment() | (proxy_environment() if egress else {})
         self._task = task
         self._limits = limits or Limits()
         self._client: docker.DockerClient | None = None
@@ -85,7 +110,9 @@ class DockerBackend:
         Raises SandboxUnavailable when no engine answers, or the image is not there.
         """
         try:
-            await asyncio.to_thread(self._create)
+            listener = await asyncio.to_thread(self._create)
+            if self._egress is not None and listener is not None:
+                await self._egress.serve(listener)
         except ImageNotFound:
             remedy = "Build it (infra/deploy/sandbox.Dockerfile), or choose SANDBOX=bubblewrap."
             raise SandboxUnavailable(f"There is no image {self._image}. {remedy}") from None
@@ -129,6 +156,8 @@ class DockerBackend:
         container, self._container = self._container, None
         client, self._client = self._client, None
         leash, self._leash = self._leash, None
+        if self._egress is not None:
+            await self._egress.close()
         if leash is not None:
             leash.close()
         if container is not None:
@@ -136,26 +165,37 @@ class DockerBackend:
         if client is not None:
             await asyncio.to_thread(client.close)
 
-    def _create(self) -> None:
+    def _create(self) -> socket.socket | None:
+        """Make and start the container; return the proxy's listener in it, where there is one."""
+        if self._egress is None:
+            self._start_container(None)
+            return None
+        with hand_over() as offered:
+            self._start_container(offered)
+            return offered.receive()
+
+    def _start_container(self, offered: ListenerHandOver | None) -> None:
         client = self._client = _connected()
         label = f"{TASK_LABEL}={self._task}"
         for left in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
             _remove(left)
         limits = self._limits
+        arguments, mounts = _handed_over(offered)
         owned = f"uid={USER_ID},gid={USER_ID},nr_inodes={limits.files}"
         self._container = client.containers.create(
             self._image,
-            ["python3", "-I", "-S", "-c", _INIT, str(limits.lifetime_seconds)],
+            ["python3", "-I", "-S", "-c", _INIT, str(limits.lifetime_seconds), *arguments],
             entrypoint=[],
             user=f"{USER_ID}:{USER_ID}",
             working_dir=WORKSPACE,
             hostname="errand",
-            environment=_environment(),
+            environment=self._environment,
             network_mode="none",
             ipc_mode="private",
             read_only=True,
             auto_remove=True,
             stdin_open=True,  # and closed with its one connection: the SDK sets StdinOnce
+            mounts=mounts,
             tmpfs={
                 WORKSPACE: f"rw,exec,nosuid,nodev,mode=0755,size={limits.workspace_bytes},{owned}",
                 HOME: f"rw,exec,nosuid,nodev,mode=0700,size={limits.scratch_bytes},{owned}",
@@ -199,7 +239,11 @@ class DockerBackend:
             raise DockerException("the container is gone")
         engine = self._client.api
         call: str = engine.exec_create(
-            self._container.id, command, stdin=True, workdir=WORKSPACE, environment=_environment()
+            self._container.id,
+            command,
+            stdin=True,
+            workdir=WORKSPACE,
+            environment=self._environment,
         )["Id"]
         connection = _taken(engine.exec_start(call, socket=True))
         connection.setblocking(False)  # noqa: FBT003 - socket takes no keyword
@@ -261,6 +305,13 @@ def _connected() -> docker.DockerClient:
             except OSError as error:
                 raise ConnectionError(f"{error.strerror}: /{path.lstrip('/')}") from None
     return docker.from_env(timeout=_ENGINE_SECONDS)
+
+
+def _handed_over(offered: ListenerHandOver | None) -> tuple[list[str], list[Mount]]:
+    if offered is None:
+        return [], []
+    arguments = [LOOPBACK, str(PROXY_PORT), f"{_HAND_OVER}/{offered.path.name}"]
+    return arguments, [Mount(_HAND_OVER, str(offered.path.parent), type="bind", read_only=True)]
 
 
 def _environment() -> dict[str, str]:

@@ -28,7 +28,7 @@ _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
 class EgressRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the commands of a task may reach. An entry of `allow` is `host` or `host:port`."""
+    """Rules on the hosts of a task. An entry of `allow` is `host` or `host:port`."""
 
     policy: EgressPolicy = "off"
     allow: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Denied connections, counted per host: what is told of them is bounded, whatever commands do."""
+"""Denied connections, counted per host: the report is bounded, whatever commands do."""
 
 from typing import Final, Literal
 

@@ -61,7 +61,7 @@ class SandboxNetwork(NamedTuple):
         return [*enter, "--"]
 
     def close(self) -> None:
-        """Let go of the network: it ends with the last process in it."""
+        """Release the network: it ends with the last process in it."""
         self.listener.close()
         os.close(self.net_namespace)
         os.close(self.user_namespace)

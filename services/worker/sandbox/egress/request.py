@@ -12,7 +12,7 @@ from events.protocol.api.egress import HostAndPort, parse_host
 
 _HTTP: Final = "http://"
 _HTTP_PORT: Final = 80
-# Of one connection and not of the message (RFC 9110 §7.6.1), or said anew for the next one.
+# Of one connection and not of the message (RFC 9110 §7.6.1), or written again for the next one.
 _NOT_FORWARDED: Final = frozenset(
     {b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"upgrade"}
     | {b"proxy-authorization", b"proxy-authenticate", b"host", b"expect"}

@@ -84,8 +84,23 @@ class ModelRequested(Fact, frozen=True, tag="model.requested"):
     leaves_queued: bool = False
 
 
+class PromptDigest(msgspec.Struct, frozen=True):
+    """Digests of a request's parts: the first 16 hexadecimal digits of their SHA-256 each.
+
+    `system`: our own words, without the repository's files. `tools`: all tools as the model reads
+    them. `message`: the last message; those before it are the last ones of requests before.
+    """
+
+    system: Name
+    tools: Name
+    message: Name
+
+
 class ModelReplied(Fact, frozen=True, tag="model.replied"):
-    """The model answered, and this is what it cost. `blocks` are verbatim, or in `blob`."""
+    """The model answered, and this is what it cost. `blocks` are verbatim, or in `blob`.
+
+    `prompt` tells whether another worker would have asked the same (older events have none).
+    """
 
     turn: Count
     stop_reason: Name
@@ -96,6 +111,7 @@ class ModelReplied(Fact, frozen=True, tag="model.replied"):
     request: Name = ""
     seconds: Seconds = 0.0
     blob: Blob | None = None
+    prompt: PromptDigest | None = None
 
 
 class ModelFailed(Fact, frozen=True, tag="model.failed"):

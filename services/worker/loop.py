@@ -4,20 +4,17 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
-from events import ToolStarted
 from events.protocol.quarantine import Broken, attempt
 from infra.log.event_log import Conflict
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
 from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.next_step import next_step, parallel_snapshot
-from services.worker.agent.state import AgentState
 from services.worker.agent.steps import Record, Rest, StartTools, TakeSnapshot, Wait
-from services.worker.agent.tool_calls import Call
 from services.worker.effects.perform import Effect, Facts, WorkerContext, perform
 from services.worker.effects.task_history import TaskHistory
 from services.worker.ports import NothingToMerge
-from services.worker.tools.toolbox import command_of, title_of
+from services.worker.tools.toolbox import tool_started
 
 _log = logger(__name__)
 
@@ -67,7 +64,7 @@ async def _run_steps(history: TaskHistory, context: WorkerContext) -> None:
                 case Record(facts=facts):
                     await history.append(facts)
                 case StartTools(calls=calls):
-                    await history.append([_tool_started(call, history.state) for call in calls])
+                    await history.append([tool_started(call, history.state) for call in calls])
                 case Wait(until=until):
                     await history.wait_for_change(changes, until)
                 case TakeSnapshot():
@@ -78,12 +75,6 @@ async def _run_steps(history: TaskHistory, context: WorkerContext) -> None:
             continue  # the history has grown: decide again
         except Unreachable as away:
             _stop_for_outage(history, away)
-
-
-def _tool_started(call: Call, state: AgentState) -> ToolStarted:
-    tree = "" if state.workspace.is_dirty else state.workspace.tree
-    title, command = title_of(call), command_of(call)
-    return ToolStarted(call=call.id, tool=call.name, title=title, tree=tree, command=command)
 
 
 async def _take_snapshots(history: TaskHistory, context: WorkerContext) -> None:

@@ -19,6 +19,7 @@ NESTED = {
     events.LeftOut: {"path", "reason", "files"},
     events.ForkOrigin: {"task", "version", "tree", "commit", "pack", "conversation"},
     events.PlanItem: {"text", "state"},
+    events.PromptDigest: {"system", "tools", "message"},
     events.Repository: {"url", "base"},
     events.UndoneCall: {"call", "tool", "title"},
     events.Usage: {

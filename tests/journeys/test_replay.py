@@ -68,6 +68,12 @@ async def test_a_history_is_played_as_a_phone_saw_it(stack, phone, done, tmp_pat
     assert "Pull request #" in shown
 
 
+async def test_a_worker_of_today_would_take_the_same_steps(stack, phone, done, tmp_path):
+    task, events = done
+    told = await errand(stack, phone, tmp_path, "replay", task["id"], "--check", "--json")
+    assert json.loads(told) == {"task": task["id"], "events": len(events), "divergence": None}
+
+
 async def test_two_versions_are_compared(stack, phone, done, tmp_path):
     task, events = done
     last = str(at(events, "task.finished"))

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
+from clients.cli.gateway.replay_check import ReplayCheck, check_replay
 from clients.cli.gateway.task_history import HistoryReader, read_events, read_past
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.terminal.output import write_bytes
@@ -98,15 +99,31 @@ def show(context: CliContext, *, task: str, at: str, is_json: bool) -> int:
     show_default=True,
     help="Maximum pause between two events, in seconds.",
 )
+@click.option(
+    "--check",
+    "is_check",
+    is_flag=True,
+    help="Play nothing; say at which version the worker installed here would do otherwise.",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
 @pass_cli_context
 def replay(
-    context: CliContext, *, task: str, speed: float, after: int, longest_pause: float, is_json: bool
+    context: CliContext,
+    *,
+    task: str,
+    speed: float,
+    after: int,
+    longest_pause: float,
+    is_check: bool,
+    is_json: bool,
 ) -> int:
     """Replay a task's history. Space pauses, n or → steps, + and - change the speed.
 
-    The history is only read; nothing runs again.
+    The history is only read; nothing runs again. With --check every step and every prompt is
+    compared with what today's worker would do; the exit code is 1 at a difference.
     """
+    if is_check:
+        return _check(context, task, is_json=is_json)
 
     async def work() -> None:
         async with await context.sign_in() as gateway:
@@ -124,6 +141,30 @@ def replay(
 
     asyncio.run(work())
     return 0
+
+
+def _check(context: CliContext, task: str, *, is_json: bool) -> int:
+    async def work() -> ReplayCheck:
+        async with await context.sign_in() as gateway:
+            return await check_replay(gateway, await find_task(gateway, task))
+
+    checked = asyncio.run(work())
+    if is_json:
+        write_bytes(msgspec.json.encode(checked) + b"\n")
+    else:
+        context.console.print(_checked_view(checked))
+    return 1 if checked.divergence else 0
+
+
+def _checked_view(checked: ReplayCheck) -> Text:
+    other = checked.divergence
+    if other is None:
+        return Text(f"{checked.events} events: the worker installed here would write the same.")
+    return Text(
+        f"At version {other.version} the worker installed here would do otherwise.\n"
+        f"  The history holds {other.found}.\n"
+        f"  The worker would: {other.expected}."
+    )
 
 
 @click.command()

@@ -246,6 +246,7 @@ DECISIONS: Final[Mapping[type, Decisions]] = MappingProxyType(
             "request": _NO_TEXT,
             "seconds": _keep,
             "blob": _drop(None),
+            "prompt": _drop(None),
         },
         facts.ModelFailed: {
             "turn": _keep,

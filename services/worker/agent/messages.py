@@ -99,7 +99,7 @@ class _Instruction(NamedTuple):
         yield {"type": "text", "text": self.text}
 
 
-class _Conversation:
+class Conversation:
     """The messages so far, and what waits for the next of them: instructions by their versions."""
 
     def __init__(self) -> None:
@@ -190,7 +190,7 @@ def build_messages(history: Iterable[Recorded]) -> list[Message]:
     (fetched back from the object store when they were too long for it). Of images there are only
     references.
     """
-    conversation, state = _Conversation(), AgentState(attempt=Attempt(number=0))
+    conversation, state = Conversation(), AgentState(attempt=Attempt(number=0))
     for recorded in history:
         conversation.add_event(recorded, state)
         if isinstance(recorded.event, ModelRequested):

@@ -39,6 +39,11 @@ as its conventions, as far as they do not go against the person's words or the r
 """
 
 
+def own_words() -> str:
+    """Return the part of the system prompt that no repository changes."""
+    return _SYSTEM
+
+
 def system_blocks(instruction_files: Mapping[str, str]) -> list[dict[str, Any]]:
     """Make the system prompt: our own words, then the repository's instruction files.
 

@@ -32,6 +32,7 @@ from services.worker.agent.failures import unreadable_history
 from services.worker.agent.failures.model_errors import record_failure
 from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.messages import build_messages
+from services.worker.agent.prompt_digest import digest_of
 from services.worker.agent.state import DIFF_NAME, AgentState
 from services.worker.agent.steps import (
     AskApproval,
@@ -44,7 +45,7 @@ from services.worker.agent.steps import (
     StoreDiff,
     TakeSnapshot,
 )
-from services.worker.agent.system_prompt import system_blocks
+from services.worker.agent.system_prompt import own_words, system_blocks
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.agent.tool_calls import Call, calls_of, with_own_ids
@@ -203,6 +204,7 @@ async def _ask_model(
             blocks=with_own_ids(answer.blocks, _call_ids(history), step.turn),
             model=answer.model,
             request=answer.request,
+            prompt=digest_of(own_words(), model_request.tools, conversation),
             seconds=_seconds_since(context, began),
         )
     ]

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from events import ToolStarted
 from events.plain_text import plain
+from services.worker.agent.state import AgentState
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.tool_calls import Call, one_line
 from services.worker.ports import OnOutput, Sandbox, SandboxError
@@ -56,6 +58,13 @@ def command_of(call: Call) -> str:
     """Return what a call of bash runs, cut in its middle when it is long; else nothing."""
     command = call.input.get("command") if call.name == BASH.name else ""
     return excerpt(command, _COMMAND_BYTES)[0] if isinstance(command, str) else ""
+
+
+def tool_started(call: Call, state: AgentState) -> ToolStarted:
+    """Return the intent of a call, to be recorded before the call runs."""
+    tree = "" if state.workspace.is_dirty else state.workspace.tree
+    title, command = title_of(call), command_of(call)
+    return ToolStarted(call=call.id, tool=call.name, title=title, tree=tree, command=command)
 
 
 async def run_call(sandbox: Sandbox, call: Call, on_output: OnOutput) -> Outcome:

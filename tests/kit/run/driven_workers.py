@@ -7,6 +7,7 @@ from typing import Any
 
 from services.worker.loop import drive
 from tests.kit.fakes.worker_world import Bench
+from tests.kit.laws.replays import assert_replays
 from tests.kit.probe.eventually import eventually
 
 SUBMIT = ("c9", "submit", {"summary": "fixed", "title": "Fix it", "body": "by hand"})
@@ -16,9 +17,11 @@ SLOW_TOO = ("c2", "bash", {"command": "sleep"})
 
 
 async def driven(bench: Bench, number: int = 1, **options: Any) -> None:
-    """Let a worker work until it rests."""
+    """Let a worker work until it rests; a replay of what it wrote finds no difference."""
+    history = bench.task_history(number)
     async with asyncio.timeout(10):
-        await drive(bench.task_history(number), bench.context(), stopping=bench.stopping, **options)
+        await drive(history, bench.context(), stopping=bench.stopping, **options)
+    assert_replays(history.events)
 
 
 @asynccontextmanager

@@ -237,6 +237,13 @@ export interface Usage {
   readonly cache_read_input_tokens?: number;
 }
 
+/** Digests of a request's parts: the first 16 hexadecimal digits of their SHA-256 each. */
+export interface PromptDigest {
+  readonly system: string;
+  readonly tools: string;
+  readonly message: string;
+}
+
 /** The model answered, and this is what it cost. `blocks` are verbatim, or in `blob`. */
 export interface ModelReplied {
   readonly type: "model.replied";
@@ -249,6 +256,7 @@ export interface ModelReplied {
   readonly request?: string;
   readonly seconds?: number;
   readonly blob?: Blob | null;
+  readonly prompt?: PromptDigest | null;
 }
 
 /** A call of the model failed. With `retry_at` it is tried again; without, not. */

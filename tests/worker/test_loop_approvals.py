@@ -82,6 +82,18 @@ async def test_an_edit_is_shown_as_the_difference_it_makes():
             "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-one\n+two\n",
         ),
         (
+            (
+                "edit",
+                {
+                    "path": "a.py",
+                    "old": "one",
+                    "new": "two",
+                    "more": [{"old": "two\n", "new": "2\n3\n"}],
+                },
+            ),
+            "--- a/a.py\n+++ b/a.py\n@@ -1 +1,2 @@\n-one\n+2\n+3\n",
+        ),
+        (
             ("edit", {"path": "a.py", "old": "three", "new": "two"}),
             "--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-three\n+two\n",
         ),

@@ -14,9 +14,10 @@ from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.left_out import shown_path
 from services.worker.agent.tool_calls import Call, one_line
 from services.worker.ports import FILE_LIMIT_BYTES, Sandbox, SandboxError
+from services.worker.tools.edit import Edit, preview
 from services.worker.tools.text.diff import difference
 from services.worker.tools.text.file_text import decode_file
-from services.worker.tools.text.replacement import find, keep_endings, replace
+from services.worker.tools.text.replacement import keep_endings
 from services.worker.tools.tool import path_of
 from services.worker.tools.toolbox import title_of
 
@@ -84,11 +85,14 @@ def _command(tool: str, arguments: Mapping[str, Any]) -> str:
 async def _difference(sandbox: Sandbox, tool: str, arguments: Mapping[str, Any]) -> str:
     """Return the change that an edit or a write makes, as a diff; empty for any other call."""
     match tool, arguments:
-        case "edit", {"path": str(path), "old": str(old), "new": str(new)}:
+        case "edit", {"path": str(path)}:
+            edit = _edit(arguments)
+            if edit is None:
+                return ""
             before = await _content(sandbox, path)
-            spans = find(before, old)
-            after = replace(before, spans if arguments.get("replace_all") else spans[:1], old, new)
-            return _change(path, before, after, (old, new))
+            old = "\n".join(each.old for each in edit.replacements)
+            new = "\n".join(each.new for each in edit.replacements)
+            return _change(path, before, preview(before, edit), (old, new))
         case "write", {"path": str(path), "content": str(content)}:
             before = await _content(sandbox, path)
             after = keep_endings(before, content)
@@ -96,6 +100,14 @@ async def _difference(sandbox: Sandbox, tool: str, arguments: Mapping[str, Any])
             return _change(path, before, after, piece)
         case _:
             return ""
+
+
+def _edit(arguments: Mapping[str, Any]) -> Edit | None:
+    """Return an edit as the tool reads it; None when the tool refuses it."""
+    try:
+        return msgspec.convert(arguments, Edit, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def _change(path: str, before: str, after: str, piece: tuple[str, str]) -> str:

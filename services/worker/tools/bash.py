@@ -1,5 +1,6 @@
 """bash: run a script in the agent's shell."""
 
+from shlex import quote
 from typing import Annotated, Final
 
 import msgspec
@@ -11,6 +12,21 @@ from services.worker.tools.tool import Outcome, Tool
 
 DEFAULT_TIMEOUT_SECONDS: Final = 120
 MAX_TIMEOUT_SECONDS: Final = 1800
+
+# A group of processes of its own, so that one signal ends all of a job; it is a copy of the shell,
+# with its variables and functions.
+_BACKGROUND: Final = r"""
+__jobs="$HOME/.errand_jobs"
+__job=1
+mkdir -p "$__jobs" && while [ -e "$__jobs/$__job.log" ]; do __job=$((__job + 1)); done
+__log="$__jobs/$__job.log"
+: > "$__log" || exit 1
+set -m
+( (eval SCRIPT); echo "[ended with exit code $?]" ) > "$__log" 2>&1 < /dev/null &
+set +m
+echo "Job $__job runs in the background. Its output: $__log (its exit code is the last line once it"
+echo "has ended). To end it: kill -- -$!"
+"""
 
 
 class Bash(msgspec.Struct, frozen=True):
@@ -25,12 +41,23 @@ class Bash(msgspec.Struct, frozen=True):
             description=f"Give up after this long; {DEFAULT_TIMEOUT_SECONDS} when left out.",
         ),
     ] = DEFAULT_TIMEOUT_SECONDS
+    background: Annotated[
+        bool,
+        Meta(
+            description="Start it and return at once, as for a server or a watcher; the result "
+            "says where its output is and how to end it. It runs without a timeout, until it is "
+            "ended or a call that times out ends all that runs in the shell."
+        ),
+    ] = False
 
 
 async def run(sandbox: Sandbox, arguments: Bash, on_output: OnOutput) -> Outcome:
     """Run the script; its exit code is the last line of the output when it is not zero."""
+    script = arguments.command
+    if arguments.background:
+        script = _BACKGROUND.replace("SCRIPT", quote(script))
     completed = await sandbox.shell(
-        arguments.command, timeout_seconds=arguments.timeout_seconds, on_output=on_output
+        script, timeout_seconds=arguments.timeout_seconds, on_output=on_output
     )
     return Outcome(
         output=_output_text(completed, arguments.timeout_seconds),
@@ -42,7 +69,8 @@ async def run(sandbox: Sandbox, arguments: Bash, on_output: OnOutput) -> Outcome
 
 def title(arguments: Bash) -> str:
     """Name what a script does that is one well-known command; show any other as it is."""
-    return purpose_of(arguments.command) or shown_in_a_line(arguments.command)
+    name = purpose_of(arguments.command) or shown_in_a_line(arguments.command)
+    return f"{name} (in the background)" if arguments.background else name
 
 
 def _output_text(completed: CommandResult, timeout_seconds: int) -> str:

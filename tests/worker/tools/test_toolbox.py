@@ -26,10 +26,19 @@ def test_the_model_is_told_of_nine_tools_in_a_fixed_order():
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("bash", {"command": "ls", "timeout_seconds": 5}),
+        ("bash", {"command": "ls", "timeout_seconds": 5, "background": True}),
         ("read", {"path": "a", "start_line": 1, "line_count": 2}),
         ("write", {"path": "a", "content": ""}),
-        ("edit", {"path": "a", "old": "x", "new": "", "replace_all": True}),
+        (
+            "edit",
+            {
+                "path": "a",
+                "old": "x",
+                "new": "",
+                "replace_all": True,
+                "more": [{"old": "y", "new": "z"}],
+            },
+        ),
         ("glob", {"pattern": "*", "path": "src"}),
         ("grep", {"pattern": "x", "path": "src", "glob": "*.py"}),
         ("plan", {"items": [{"text": "look", "state": "active"}]}),
@@ -145,6 +154,39 @@ async def test_edit_replaces_every_place_when_told_to():
     assert sandbox.files["a"] == b"2 2"
 
 
+async def test_edit_makes_several_replacements_each_in_what_the_last_left():
+    sandbox = FakeSandbox({"a": "one\r\ntwo\r\nthree three\r\n"})
+    more = [{"old": "2\n", "new": "2a\n2b\n"}, {"old": "three", "new": "3", "replace_all": True}]
+
+    outcome = await run(sandbox, "edit", path="a", old="two", new="2", more=more)
+
+    assert sandbox.files["a"] == b"one\r\n2a\r\n2b\r\n3 3\r\n"
+    assert outcome.output == "Edited a: 4 places."
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (
+            [{"old": "y", "new": "z"}, {"old": "gone", "new": ""}],
+            "Replacement 3 of 3: `old` is not",
+        ),
+        ([{"old": "1", "new": "2"}], "Replacement 2 of 2: `old` is in a 2 times"),
+        ([{"old": "x = 2", "new": "x = 1"}], "as it was"),
+        ([{"old": "", "new": "z"}], "do not fit"),
+        ([{"old": "y"}], "do not fit"),
+    ],
+)
+async def test_where_one_replacement_cannot_be_made_none_is(more, reason):
+    sandbox = FakeSandbox({"a": "x = 1\ny = 1 1\n"})
+
+    outcome = await run(sandbox, "edit", path="a", old="x = 1", new="x = 2", more=more)
+
+    assert outcome.is_error
+    assert reason in outcome.output
+    assert sandbox.files["a"] == b"x = 1\ny = 1 1\n"
+
+
 async def test_numbers_spelled_as_text_are_taken():
     sandbox = FakeSandbox({"a": "one\ntwo\n"})
 
@@ -166,6 +208,17 @@ async def test_numbers_spelled_as_text_are_taken():
             {"path": "src/parser.py", "old": "a\nb", "new": "a\nc\nd\ne"},
             "Edit parser.py +3 \N{MINUS SIGN}1",
         ),
+        (
+            "edit",
+            {"path": "a.py", "old": "a", "new": "b", "more": [{"old": "c\nd", "new": "c"}]},
+            "Edit a.py +1 \N{MINUS SIGN}2",
+        ),
+        ("bash", {"command": "pytest -q", "background": True}, "Run the tests (in the background)"),
+        (
+            "bash",
+            {"command": "npm run dev", "background": True},
+            "$ npm run dev (in the background)",
+        ),
         ("glob", {"pattern": "*.py"}, "Find *.py"),
         ("grep", {"pattern": "x"}, "Search for x"),
         ("plan", {"items": [{"text": "a", "state": "done"}]}, "Plan: 1 of 1 done"),
@@ -184,7 +237,7 @@ def test_a_title_is_one_short_line():
 
 def test_a_difference_of_nothing_is_empty():
     assert difference("a", "x", "x") == ""
-    assert measure("a\nb\nc", "a\nB\nc") == "+1 \N{MINUS SIGN}1"
+    assert measure(("a\nb\nc", "a\nB\nc")) == "+1 \N{MINUS SIGN}1"
 
 
 def test_a_difference_too_long_to_compare_is_its_header():

@@ -27,14 +27,17 @@ def difference(path: str, before: str, after: str, *, is_new: bool | None = None
     return header + "\n".join(hunks) + "\n"
 
 
-def measure(before: str, after: str) -> str:
-    """Return how many lines a replacement adds and removes, in a few characters."""
-    old, new = split_lines(before), split_lines(after)
-    while old and new and old[0] == new[0]:
-        del old[0], new[0]
-    while old and new and old[-1] == new[-1]:
-        del old[-1], new[-1]
-    return f"+{len(new)} \N{MINUS SIGN}{len(old)}"
+def measure(*pieces: tuple[str, str]) -> str:
+    """Return how many lines replacements add and remove, in a few characters."""
+    added = removed = 0
+    for before, after in pieces:
+        old, new = split_lines(before), split_lines(after)
+        while old and new and old[0] == new[0]:
+            del old[0], new[0]
+        while old and new and old[-1] == new[-1]:
+            del old[-1], new[-1]
+        added, removed = added + len(new), removed + len(old)
+    return f"+{added} \N{MINUS SIGN}{removed}"
 
 
 def _lines(text: str) -> list[str]:

@@ -35,6 +35,9 @@ OnOutput = Callable[[bytes], None]
 OUTPUT_LIMIT_BYTES: Final = 8 * 1024 * 1024
 FILE_LIMIT_BYTES: Final = 4 * 1024 * 1024
 
+BASH: Final = ("bash", "--noprofile", "--norc", "-c")
+"""The beginning of a bash script as a command: the script, its name and its arguments follow."""
+
 
 class SandboxError(Exception):
     """The sandbox cannot do what was asked; the text is fit for the model (no such file …)."""
@@ -172,6 +175,7 @@ class ByteTransfer(Protocol):
     ) -> TransferResult:
         """Run one command whose stdout is wanted byte for byte; `stdin` may be a worker's file.
 
+        One that begins with BASH may run twice, where nothing is known of its first end.
         `is_truncated` means that stdout was longer than the limit and is of no use.
         """
         ...

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from services.worker.ports import (
+    BASH,
     FILE_LIMIT_BYTES,
     OUTPUT_LIMIT_BYTES,
     CommandResult,
@@ -15,9 +16,10 @@ from services.worker.ports import (
     SandboxError,
     TransferResult,
 )
-from services.worker.sandbox.backend import STDOUT, SandboxBackend
+from services.worker.sandbox.backend import STDOUT, RunningCommand, SandboxBackend
 from services.worker.sandbox.capture import Capture
-from services.worker.sandbox.command import CommandEnd, run
+from services.worker.sandbox.command import CommandEnd, note_on, run
+from services.worker.sandbox.script_runner import ScriptRunner
 from services.worker.sandbox.shell import SCRIPT_LIMIT_BYTES, Shell
 
 _FILE_SECONDS: Final = 60.0
@@ -54,6 +56,7 @@ class BackendSandbox:
         self.name = backend.name
         self.written: set[str] = set()
         self._backend = backend
+        self._scripts = ScriptRunner(backend)
         self._shell = Shell(backend)
 
     async def start(self) -> None:
@@ -117,14 +120,30 @@ class BackendSandbox:
     ) -> TransferResult:
         """Run one command whose stdout is wanted byte for byte; `stdin` may be a worker's file.
 
-        `is_truncated` means that stdout was longer than the limit and is of no use.
+        One that begins with BASH runs in a bash that waits for it; where that ends before it, it
+        runs once more. `is_truncated` means that stdout was longer than the limit and is of no use.
         """
+        if isinstance(stdin, bytes) and tuple(command[: len(BASH)]) == BASH:
+            script, _, *arguments = command[len(BASH) :]
+            waiting = await self._scripts.start(script, arguments, input_bytes=len(stdin))
+            ended = await self._transferred(waiting, stdin, timeout_seconds, output_limit_bytes)
+            if not waiting.is_lost or ended.note != note_on(ended.exit_code):
+                return ended
+        running = await self._backend.start_command(command, is_split=True)
+        return await self._transferred(running, stdin, timeout_seconds, output_limit_bytes)
+
+    async def _transferred(
+        self,
+        running: RunningCommand,
+        stdin: bytes | Path,
+        timeout_seconds: float,
+        output_limit_bytes: int,
+    ) -> TransferResult:
         stdout, stderr = Capture(output_limit_bytes), Capture(_STDERR_BYTES)
 
         def sink(stream: int, piece: bytes) -> None:
             (stdout if stream == STDOUT else stderr).add(piece)
 
-        running = await self._backend.start_command(command, is_split=True)
         ran = await run(
             self._backend, running, stdin=stdin, sink=sink, timeout_seconds=timeout_seconds
         )
@@ -151,6 +170,7 @@ class BackendSandbox:
 
     async def stop(self) -> None:
         """End everything that runs in the sandbox, and remove it. May be called twice."""
+        await self._scripts.end()
         await self._shell.end()
         await self._backend.destroy()
 
@@ -160,7 +180,7 @@ class BackendSandbox:
         if "\0" in path or not path:
             raise SandboxError("a path is a name without NUL, absolute or under /workspace")
         ended = await self.transfer(
-            ("bash", "-c", script, "bash", path, *rest),
+            (*BASH, script, "bash", path, *rest),
             stdin=stdin,
             timeout_seconds=_FILE_SECONDS,
             output_limit_bytes=max(output_limit_bytes, _STDERR_BYTES),

@@ -10,7 +10,6 @@ EXIT trap (`exec`, a signal) leaves behind what was there before it.
 import asyncio
 import re
 import secrets
-from base64 import b64encode
 from typing import Final
 
 from services.worker.sandbox.backend import RunningCommand, SandboxBackend
@@ -34,37 +33,39 @@ _NOT_KEPT: Final = (
 )
 
 # Read by the bash of each script before it (BASH_ENV). What a script leaves behind is read by the
-# next one. `trap` is wrapped, so that an EXIT trap of the script's own runs beside ours.
+# next one. It stands in one of two slots, and `codes` says in which: a script that is killed while
+# it writes leaves the other one as it was. `trap` is wrapped, so that an EXIT trap of the script's
+# own runs beside ours. Each program costs more than all of this: what bash can do itself, it does.
 _PRELUDE: Final = r"""
 eval "exec ${BASH_ENV##*/}<&-"
 unset BASH_ENV
 __state="$HOME/.errand_shell"
 __user_exit=
 __keep() {
-  mkdir -p "$__state" || return
-  for __name in $(compgen -v); do
+  [ -d "$__state" ] || mkdir -p "$__state" || return
+  compgen -v >| "$__state/names" && mapfile -t __names < "$__state/names" || return
+  for __name in "${__names[@]}"; do
     case $__name in
       __*|_|BASH*|COMP_*|DIRSTACK|EPOCH*|EUID|FUNCNAME|GROUPS|LINENO|OPTARG|OPTIND) continue ;;
       PIPESTATUS|PPID|PWD|RANDOM|SECONDS|SHELLOPTS|SHLVL|SRANDOM|UID) continue ;;
     esac
     declare -p "$__name"
-  done > "$__state/variables.new"
-  for __name in $(compgen -A function); do
+  done >| "$__state/variables.$1"
+  compgen -A function >| "$__state/names"; mapfile -t __names < "$__state/names"
+  for __name in "${__names[@]}"; do
     case $__name in __*|trap) ;; *) declare -f "$__name" ;; esac
-  done > "$__state/functions.new"
-  { declare -Fx; alias -p; umask -p; } >> "$__state/functions.new"
-  printf %s "$PWD" > "$__state/directory.new"
-  for __name in variables functions directory; do
-    mv -f "$__state/$__name.new" "$__state/$__name"
-  done
+  done >| "$__state/functions.$1"
+  { declare -Fx; alias -p; umask -p; } >> "$__state/functions.$1"
+  printf '%s' "$PWD" >| "$__state/directory.$1"
 }
 __leave() {
-  __keep 2>/dev/null && printf '%s ' "$@" > "$__state/codes"
+  __keep "$((1 - __slot))" 2>/dev/null &&
+    printf '%s ' "$__number" "$((1 - __slot))" "$@" >| "$__state/codes"
   if [ -n "$__user_exit" ]; then
     __status() { return "$1"; }
     eval "__status $1
 $__user_exit"
-    __keep 2>/dev/null
+    __keep "$__slot" 2>/dev/null && printf '%s ' "$__number" "$__slot" "$@" >| "$__state/codes"
   fi
 }
 trap() {
@@ -82,33 +83,48 @@ trap() {
   done
   [ "${#__others[@]}" -eq 0 ] || builtin trap -- "$__action" "${__others[@]}"
 }
-[ -r "$__state/variables" ] && . "$__state/variables" 2>/dev/null
-if [ -r "$__state/functions" ]; then
-  shopt -s extglob; . "$__state/functions" 2>/dev/null; shopt -u extglob
+[ -r "$__state/variables.$__slot" ] && . "$__state/variables.$__slot" 2>/dev/null
+if [ -r "$__state/functions.$__slot" ]; then
+  shopt -s extglob; . "$__state/functions.$__slot" 2>/dev/null; shopt -u extglob
 fi
 __previous=${OLDPWD-}
 cd -- "$WORKSPACE"
-[ ! -r "$__state/directory" ] || cd -- "$(cat "$__state/directory"; printf /.)" 2>/dev/null
+if [ -r "$__state/directory.$__slot" ]; then
+  IFS= read -r -d '' __directory < "$__state/directory.$__slot"
+  cd -- "$__directory" 2>/dev/null
+fi
 OLDPWD=$__previous
 builtin trap '__leave "$?" "${PIPESTATUS[@]}"' EXIT
 """
 
-# Reads "<nonce> <base64 of a script>" lines; answers each with its output and a marker: the nonce,
-# the exit code, and those of the parts of the script's last pipeline, `-` when none were kept. A
-# script can write what it likes where they are kept.
+# Reads "<nonce> <number> <script>" lines; answers each with its output and a marker: the nonce, the
+# exit code, and those of the parts of the script's last pipeline, `-` when none were kept. A script
+# can write what it likes where they are kept; `codes` counts when it has the script's number.
 _LOOP: Final = r"""
-codes="$HOME/.errand_shell/codes"
-while IFS=' ' read -r nonce script; do
-  rm -f "$codes"
-  BASH_ENV=<(printf %s "$1") bash --noprofile --norc -O expand_aliases \
-    -c -- "$(printf %s "$script" | base64 -d)" bash </dev/null
-  code=$?
-  parts=$(head -c 300 -- "$codes" 2>/dev/null) || parts=-
+slot=0
+kept() {
+  local number=- found=- rest=-
+  [ ! -f "$HOME/.errand_shell/codes" ] ||
+    IFS=' ' read -r -n 300 number found rest < "$HOME/.errand_shell/codes"
+  parts=-
+  case $found in
+    0|1) [ "$number" != "${1-$number}" ] || { slot=$found; parts=$rest; } ;;
+  esac
   case $parts in *[!0-9\ ]*) parts=- ;; esac
+}
+kept 2>/dev/null
+while IFS=' ' read -r nonce number script; do
+  printf -v script %b "$script"
+  BASH_ENV=<(printf '__number=%s __slot=%s\n%s' "$number" "$slot" "$1") \
+    bash --noprofile --norc -O expand_aliases -c -- "$script" bash </dev/null
+  code=$?
+  kept "$number" 2>/dev/null
   printf '\036%s %d %s\036' "$nonce" "$code" "$parts"
 done
 """
 _COMMAND: Final = ("bash", "--noprofile", "--norc", "-c", _LOOP, "errand", _PRELUDE)
+
+_ESCAPES: Final = {0: "", 1: "\\0001", 10: "\\n", 92: "\\\\", 127: "\\0177"}
 
 SCRIPT_LIMIT_BYTES: Final = 96 * 1024  # an argument of a program holds 128 KiB on Linux
 
@@ -120,6 +136,7 @@ class Shell:
         self._backend = backend
         self._entered: RunningCommand | None = None
         self._unread = b""
+        self._number = 0
         self._turn = asyncio.Lock()
 
     async def run(self, script: str, *, timeout_seconds: float, sink: Sink) -> CommandEnd:
@@ -176,7 +193,8 @@ class Shell:
             self._entered = await self._backend.start_command(_COMMAND, is_split=False)
         running = self._entered
         nonce = secrets.token_hex(16)
-        await running.send(f"{nonce} {b64encode(script.encode()).decode()}\n".encode())
+        self._number += 1
+        await running.send(b"%s %d %s\n" % (nonce.encode(), self._number, _escaped(script)))
         marker = re.compile(rb"\x1e%s (\d+) ([\d -]*)\x1e" % nonce.encode())
         held, self._unread = self._unread, b""
         async for _, piece in output_of(running):
@@ -195,6 +213,15 @@ class Shell:
         exit_code = await running.exit_code()
         await self.end()
         return exit_code, "The shell itself ended; the next call starts a new one."
+
+
+def _escaped(script: str) -> bytes:
+    """Return a script as one line that bash's `printf %b` turns into what it was.
+
+    NUL, which no argument of a program holds, is left out, and line ends at the end.
+    """
+    escaped = script.rstrip("\n").translate(_ESCAPES).encode()
+    return (b"\\0040" + escaped[1:] if escaped[:1] == b" " else escaped) + b"\\c"
 
 
 def _ended(exit_code: int, parts: str) -> tuple[int, str]:

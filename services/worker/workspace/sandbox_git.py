@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from events import LeftOut
-from services.worker.ports import ByteTransfer, SandboxUnavailable, TransferResult
+from services.worker.ports import BASH, ByteTransfer, SandboxUnavailable, TransferResult
 from services.worker.workspace import scripts
 from services.worker.workspace.git_errors import git_message, malformed, too_large
 from services.worker.workspace.left_out_report import parse_report
@@ -19,6 +19,7 @@ _SECONDS: Final = 300.0
 _ANSWER_BYTES: Final = 64 * 1024
 _REPORT_BYTES: Final = 1024 * 1024
 _LENGTH: Final = re.compile(rb" *(\d{1,7})\n")
+_SAME: Final = b"=\n"
 _MALFORMED: Final = 65
 _NO_ROOM: Final = re.compile(
     r"no space left|quota exceeded|cannot allocate|out of memory", re.IGNORECASE
@@ -38,11 +39,15 @@ class Committer(NamedTuple):
 
 
 class Work(NamedTuple):
-    """The work's tree, the pack of what the base does not hold, and what is left out."""
+    """The work's tree, the pack of what the base does not hold, and what is left out.
+
+    `state` is that of the files: as long as it is the same, so is all of this.
+    """
 
     tree: str
     pack: bytes
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    state: str = ""
 
 
 class SandboxGit:
@@ -72,29 +77,33 @@ class SandboxGit:
         """Turn the base's workspace into a snapshot's."""
         await self._done(scripts.RESTORE, tree, stdin=pack)
 
-    async def take_work(self, last: str, base: str, written: Iterable[str]) -> Work:
-        """Take the work: its tree, and if that is not `last`, what it adds to the base tree.
+    async def take_work(self, last: Work, base: str, written: Iterable[str]) -> Work:
+        """Take the work: its tree, and if that is not the last one, what it adds to the base tree.
 
-        `written` are paths to take also where git ignores them. Raises DamagedRepository when git
-        cannot work inside, WorkspaceRefused: too large.
+        Where nothing was touched it is the last one, and soon known. `written` are paths to take
+        also where git ignores them. Raises DamagedRepository when git cannot work inside,
+        WorkspaceRefused: too large.
         """
         limit_bytes = self._limits.snapshot_bytes
         answer = await self._run(
-            *(scripts.TAKE, str(self._limits.file_bytes), last, base),
+            *(scripts.TAKE, str(self._limits.file_bytes), last.tree, base, last.state),
             stdin=b"".join(os.fsencode(path) + b"\0" for path in sorted(written)),
             output_limit_bytes=limit_bytes + _REPORT_BYTES,
         )
         if answer.is_truncated:
             raise too_large(f"The changes are larger than {limit_bytes // _MEBIBYTE} MiB.")
+        if answer.exit_code == 0 and answer.stdout == _SAME:
+            return last
         named, _, rest = answer.stdout.partition(b"\n")
-        tree = named.decode(errors="replace")
+        tree, _, state = named.decode(errors="replace").partition(" ")
         if answer.exit_code != 0 or not _TREE_ID.fullmatch(tree):
             raise _unfit(answer, DamagedRepository)
         header = _LENGTH.match(rest)
         start = header.end() if header else 0
         length = int(header[1]) if header else 0
         report = rest[start : start + length]
-        return Work(tree, rest[start + length :], parse_report(report))
+        pack = last.pack if tree == last.tree else rest[start + length :]
+        return Work(tree, pack, parse_report(report), state)
 
     async def _done(
         self,
@@ -118,7 +127,7 @@ class SandboxGit:
         output_limit_bytes: int = _ANSWER_BYTES,
     ) -> TransferResult:
         return await self._carrier.transfer(
-            ("bash", "--noprofile", "--norc", "-c", script, "bash", *arguments),
+            (*BASH, script, "bash", *arguments),
             stdin=stdin,
             timeout_seconds=_SECONDS,
             output_limit_bytes=output_limit_bytes,

@@ -96,41 +96,75 @@ GIT_WORK_TREE="$WORKSPACE" git read-tree --reset -u "$1"
 """
 )
 
-# $1 limit in bytes of one file, $2 the tree that was taken last, $3 the base's tree; stdin: the
-# paths that tools wrote, each ended by NUL. Writes the id of the work's tree and a line end; the
+# $1 limit in bytes of one file, $2 the tree that was taken last, $3 the base's tree, $4 the state
+# of the files then; stdin: the paths that tools wrote, each ended by NUL. Where the files are as
+# they were then (paths, times of change, inodes) it writes a `=` and a line end, and no more.
+# Else it writes the id of the work's tree, a blank, the state of the files and a line end; the
 # length of the report and a line end; the report; and then, unless the tree is $2, the pack of what
 # the base does not hold. The report names what is left out: `<kind> <path>`, each ended by NUL
 # (services.worker.workspace.left_out_report).
+#
+# Two changes within one tick of the kernel's clock (at most 10 ms) may have the same time. So while
+# the newest is no older than that, the state is looked at again, and what is still newer then is
+# part of no state that comes again.
 #
 # Taken is what is tracked, what git does not ignore, and of the rest what a tool wrote or the
 # agent's own index has. A file that is ignored and that the agent took out of its index is taken
 # out. An embedded repository is taken as the files it holds: git walks into a directory once its
 # index knows a file there.
+#
+# A program takes longer to start than to work here, so none is started for nothing: what the base
+# holds is listed once, and git lists paths in the order of LC_ALL=C.
 TAKE: Final = (
     _ALONE
     + r"""
 cd "$WORKSPACE"
 export GIT_DIR="$tree" GIT_WORK_TREE="$WORKSPACE"
-rm -f "$tree/index.lock"
-work="$tree/work"; rm -rf "$work"; mkdir "$work"
-cat > "$work/wrote"
+[ ! -e "$tree/index.lock" ] || rm -f "$tree/index.lock"
+work="$tree/work"
+[ -d "$work" ] || mkdir "$work"
+wrote=(); mapfile -d '' -t wrote
 : > "$work/report"
 report() { printf '%s %s\0' "$1" "$2" >> "$work/report"; }
-paths() { cut -z -f 2- | LC_ALL=C sort -zu; }
-links() { { grep -z '^160000 ' || true; } | paths; }
+links() { { grep -z '^160000 ' || true; } | cut -z -f 2-; }
 minus() { LC_ALL=C comm -z -23 "$1" "$2"; }
 is_file() { [ -f "$1" ] || [ -L "$1" ]; }
 drop() { git update-index -z --force-remove --stdin; }
 
-: > "$work/agent"
-if [ -f .git/objects/info/alternates ] && [ -f .git/index ] &&
-  GIT_INDEX_FILE="$WORKSPACE/.git/index" git ls-files -s -z > "$work/entries" 2>/dev/null; then
-  paths < "$work/entries" > "$work/agent"
+look() {
+  local now=${EPOCHREALTIME:-} since
+  now=${now/[.,]/}; since=$((${now:-20000} - 12000))
+  state=$(find . -path '*/.git/objects/[0-9a-f][0-9a-f]' -prune -o \( \
+    \( -newerct "@${since:0:-6}.${since: -6}" -printf "%i %C@ $now %p\0" -fprintf "$work/new" . -o \
+      -printf '%i %C@ %p\0' \) , \
+    -path ./.git -o -path '*/.git/*' -o -name .git -fprintf "$work/found" 'n%h\0' -o \
+    -type f -size "+${1}c" -fprintf "$work/found" 'l%p\0' \) | git hash-object --stdin)
+}
+
+look "$1"
+if [ -s "$work/new" ]; then
+  read -r -t 0.013 <> <(:) || true
+  look "$1"
 fi
-git ls-tree -r -z "$3" > "$work/base"
-links < "$work/base" > "$work/links"
-if [ -s "$work/links" ]; then
-  links < "$work/entries" > "$work/agent-links" 2>/dev/null || : > "$work/agent-links"
+if [ -n "$4" ] && [ "$state" = "$4" ]; then printf '=\n'; exit 0; fi
+
+: > "$work/agent"
+if [ -f .git/objects/info/alternates ] && [ -f .git/index ]; then
+  GIT_INDEX_FILE="$WORKSPACE/.git/index" git ls-files -z > "$work/agent" 2>/dev/null ||
+    : > "$work/agent"
+fi
+if [ ! -f "$work/base-$3" ]; then
+  git ls-tree -r -z "$3" > "$work/base.new"
+  cut -z -f 2- < "$work/base.new" > "$work/paths-$3"
+  links < "$work/base.new" > "$work/links-$3"
+  mv -f "$work/base.new" "$work/base-$3"
+fi
+if [ -s "$work/links-$3" ]; then
+  if [ -s "$work/agent" ]; then
+    GIT_INDEX_FILE="$WORKSPACE/.git/index" git ls-files -s -z | links > "$work/agent-links"
+  else
+    : > "$work/agent-links"
+  fi
   while IFS= read -r -d '' link; do
     [ -d "$link" ] && [ ! -L "$link" ] || continue
     [ -n "$(find "$link" -name .git -prune -o ! -type d -print -quit)" ] || continue
@@ -139,7 +173,7 @@ if [ -s "$work/links" ]; then
     else
       report submodule "$link"
     fi
-  done < "$work/links"
+  done < "$work/links-$3"
 fi
 
 nested=() pathspecs=(.)
@@ -155,8 +189,7 @@ while IFS= read -r -d '' found; do
       git check-ignore -q -- "$path" || report too_large "$path"
       ;;
   esac
-done < <(find . -name .git \( -path ./.git -o -printf 'n%h\0' \) -prune -o \
-  -type f -size "+${1}c" -printf 'l%p\0')
+done < "$work/found"
 for directory in ${nested[@]+"${nested[@]}"}; do
   [ -z "$(git ls-files -s -- "$directory" | head -n 1)" ] || continue
   ! git check-ignore -q -- "$directory" || continue
@@ -174,22 +207,24 @@ printf '%s\0' "${pathspecs[@]}" | git -c advice.addEmbeddedRepo=false add -A --i
   --pathspec-from-file=- --pathspec-file-nul >/dev/null || code=$?
 [ "$code" -le 1 ] || exit "$code"
 
-git ls-files -s -z > "$work/index"
-paths < "$work/index" > "$work/ours"
+git ls-files -z > "$work/ours"
 if [ -s "$work/agent" ]; then
-  git ls-files -z -c -i --exclude-per-directory=.gitignore | LC_ALL=C sort -z > "$work/ignored"
-  paths < "$work/base" | LC_ALL=C comm -z -12 - "$work/ignored" > "$work/untracked"
-  minus "$work/untracked" "$work/agent" | drop
+  git ls-files -z -c -i --exclude-per-directory=.gitignore > "$work/ignored"
+  if [ -s "$work/ignored" ]; then
+    LC_ALL=C comm -z -12 "$work/paths-$3" "$work/ignored" > "$work/untracked"
+    minus "$work/untracked" "$work/agent" | drop
+  fi
 fi
-{
-  while IFS= read -r -d '' path; do
+wanted="$work/agent"
+if [ "${#wrote[@]}" -gt 0 ]; then
+  wanted="$work/wanted"
+  for path in "${wrote[@]}"; do
     case "$path" in */../* | ../* | */./* | *//*) path=$(realpath -ms -- "$path") ;; esac
     path=${path#"$WORKSPACE"/}; path=${path#/workspace/}
     printf '%s\0' "${path#./}"
-  done < "$work/wrote"
-  cat "$work/agent"
-} | LC_ALL=C sort -zu > "$work/wanted"
-minus "$work/wanted" "$work/ours" | while IFS= read -r -d '' path; do
+  done | LC_ALL=C sort -zu - "$work/agent" > "$wanted"
+fi
+minus "$wanted" "$work/ours" | while IFS= read -r -d '' path; do
   case "$path" in /* | ../* | .git | .git/* | */.git/*) continue ;; esac
   is_file "$path" || continue
   if [ ! -L "$path" ] && [ -n "$(find "./$path" -maxdepth 0 -size "+${1}c")" ]; then
@@ -198,38 +233,45 @@ minus "$work/wanted" "$work/ours" | while IFS= read -r -d '' path; do
     printf '%s\0' "$path" | git update-index -z --add --stdin 2>/dev/null || report refused "$path"
   fi
 done
-if [ "$(links < "$work/index" | head -c 1 | wc -c)" != 0 ]; then
+if [ "${#nested[@]}" -gt 0 ] || [ -s "$work/links-$3" ]; then  # nothing else makes a link
   git ls-files -s -z | links > "$work/new-links"
-  minus "$work/new-links" "$work/links" | drop
+  minus "$work/new-links" "$work/links-$3" | drop
 fi
 
 git status --porcelain -z -uall --ignored=matching --no-renames --ignore-submodules=all |
-  { grep -z -E '^(!!|\?\?) ' || true; } | head -z -n 1000 > "$work/others"
-{ grep -z '^!!' "$work/others" || true; } | cut -z -b 4- |
-  { git check-ignore -v -z --stdin || true; } |
-  while IFS= read -r -d '' origin && IFS= read -r -d '' _ && IFS= read -r -d '' _ &&
-    IFS= read -r -d '' path; do
-    case "$origin" in "$tree"/*) report build_output "$path" ;; *) report ignored "$path" ;; esac
-  done
-{ grep -z '^??' "$work/others" || true; } | cut -z -b 4- | while IFS= read -r -d '' path; do
-  case "$path" in */) continue ;; esac
-  grep -qzxF -e "too_large $path" "$work/report" || report refused "$path"
+  { grep -z -E '^.[^ ] ' || true; } > "$work/others"
+others=(); mapfile -d '' -t -n 1500 others < "$work/others"
+for found in ${others[@]+"${others[@]}"}; do
+  [ "${found:0:2}" = '!!' ] || continue
+  printf '%s\0' "${found:3}"
+done > "$work/ignored"
+if [ -s "$work/ignored" ]; then
+  { git check-ignore -v -z --stdin < "$work/ignored" || true; } |
+    while IFS= read -r -d '' origin && IFS= read -r -d '' _ && IFS= read -r -d '' _ &&
+      IFS= read -r -d '' path; do
+      case "$origin" in "$tree"/*) report build_output "$path" ;; *) report ignored "$path" ;; esac
+    done
+fi
+for found in ${others[@]+"${others[@]}"}; do
+  case "$found" in '!!'* | */) continue ;; esac
+  grep -qzxF -e "too_large ${found:3}" "$work/report" || report refused "${found:3}"
 done
-git ls-files -z -o --directory --exclude-standard | head -z -n 500 |
-  while IFS= read -r -d '' path; do
-    [ -d "$path" ] && [ ! -L "${path%/}" ] || continue
-    [ -n "$(find "./$path" ! -type d -print -quit)" ] || report empty_folder "$path"
-  done
-while IFS= read -r -d '' path; do
-  grep -qzxF -e "too_large $path" "$work/report" || report refused "$path"
-done < <(git diff-files -z --name-only --ignore-submodules=all | head -z -n 500)
+git ls-files -z -o --directory --exclude-standard > "$work/folders"
+folders=(); mapfile -d '' -t -n 500 folders < "$work/folders"
+for path in ${folders[@]+"${folders[@]}"}; do
+  [ -d "$path" ] && [ ! -L "${path%/}" ] || continue
+  [ -n "$(find "./$path" ! -type d -print -quit)" ] || report empty_folder "$path"
+done
 
 made=$(git write-tree)
-printf '%s\n' "$made"
-wc -c < "$work/report"
-cat "$work/report"
+printf '%s %s\n' "$made" "$state"
+if [ -s "$work/report" ]; then
+  wc -c < "$work/report"
+  cat "$work/report"
+else
+  printf '0\n'
+fi
 [ "$made" = "$2" ] || printf '%s\n' "$made" "^$3" |
   git pack-objects --revs --stdout -q --delta-base-offset --threads=1
-rm -rf "$work"
 """
 )

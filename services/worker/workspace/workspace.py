@@ -30,7 +30,7 @@ from services.worker.workspace.git_command import Git
 from services.worker.workspace.git_errors import snapshot_lost
 from services.worker.workspace.limits import WorkspaceLimits
 from services.worker.workspace.remote import Remote
-from services.worker.workspace.sandbox_git import Committer, DamagedRepository, SandboxGit
+from services.worker.workspace.sandbox_git import Committer, DamagedRepository, SandboxGit, Work
 
 _TREE_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MAX_MOVES: Final = 6
@@ -55,14 +55,6 @@ class Base(msgspec.Struct, frozen=True):
     branch: str
     commit: str
     tree: str
-
-
-class SnapshotTree(msgspec.Struct, frozen=True):
-    """A tree that the bare repository holds, the pack that brought it, and what is not in it."""
-
-    tree: str
-    pack: bytes
-    left_out: tuple[LeftOut, ...] = ()
 
 
 class GitWorkspace:
@@ -96,8 +88,8 @@ class GitWorkspace:
         self._base = Base("", "", "")
         self._fetched: tuple[str, str] | None = None
         self._pack: Path | None = None
-        self._last = SnapshotTree("", b"")
-        self._shown: SnapshotTree | None = None
+        self._last = Work("", b"")
+        self._shown: Work | None = None
         self._reported: tuple[str, tuple[LeftOut, ...]] = ("", ())
         self._turn = asyncio.Lock()
 
@@ -128,7 +120,7 @@ class GitWorkspace:
                 await self._fetch(base, commit)
             self._fetched = self._shown = None
             held = self._base
-            self._last = SnapshotTree(held.tree, b"")
+            self._last = Work(held.tree, b"")
             self._reported = (held.tree, ())
             agent = Committer(held.branch, self._author.name, self._author.email)
             await self._inside.check_out(held.commit, *await self._objects(), agent)
@@ -235,23 +227,21 @@ class GitWorkspace:
         await self._admit(snapshot.tree, pack)
         if snapshot.tree != self._base.tree:
             await self._inside.restore(snapshot.tree, pack)
-        self._last = SnapshotTree(snapshot.tree, pack)
+        self._last = Work(snapshot.tree, pack)
 
-    async def _take(self) -> SnapshotTree:
+    async def _take(self) -> Work:
         """Bring the sandbox's tree into the bare repository, checked."""
         last, base, written = self._last, self._base, self._sandbox.written
         try:
-            work = await self._inside.take_work(last.tree, base.tree, written)
+            work = await self._inside.take_work(last, base.tree, written)
         except DamagedRepository:  # perhaps the agent broke what is kept inside: put it there again
             await self._inside.store(base.commit, *await self._objects())
             kept = await self._bare.paths_added(base.tree, last.tree)
-            work = await self._inside.take_work(last.tree, base.tree, written | kept)
-        if work.tree == last.tree:
-            self._last = SnapshotTree(last.tree, last.pack, work.left_out)
-        else:
+            work = await self._inside.take_work(last._replace(state=""), base.tree, written | kept)
+        if work.tree != last.tree:
             await self._admit(work.tree, work.pack)
-            self._last = SnapshotTree(*work)
-        return self._last
+        self._last = work
+        return work
 
     async def _admit(self, tree: str, pack: bytes) -> None:
         if tree != self._base.tree:

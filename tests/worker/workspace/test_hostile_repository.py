@@ -138,9 +138,10 @@ async def test_a_malformed_gitmodules_is_refused_before_it_leaves(source, place)
     await place.bash(
         "printf '[submodule \"../../x\"]\\n\\tpath = -u\\n\\turl = -u./harm\\n' > .gitmodules"
     )
-    with pytest.raises(WorkspaceRefused) as refused:
-        await place.workspace.snapshot()
-    assert "gitmodules" in refused.value.detail
+    for _ in range(2):  # it is no less malformed for having been seen before
+        with pytest.raises(WorkspaceRefused) as refused:
+            await place.workspace.snapshot()
+        assert "gitmodules" in refused.value.detail
 
 
 async def test_repositories_inside_the_workspace_are_taken_as_files(source, place, blobs):

@@ -12,6 +12,7 @@ import type { Router } from "./device/router.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Session } from "./session.ts";
 import type { Tasks } from "./tasks/tasks.ts";
+import type { Templates } from "./templates.ts";
 
 export interface App {
   readonly session: Session;
@@ -25,6 +26,7 @@ export interface App {
   readonly router: Router;
   readonly preferences: Preferences;
   readonly push: Push;
+  readonly templates: Templates;
 }
 
 export const AppContext = createContext<App | null>(null);

@@ -21,6 +21,7 @@ import { createInbox } from "./inbox.ts";
 import { createSession, OWNER_KEY } from "./session.ts";
 import { createFrames } from "./tasks/frames.ts";
 import { createTasks } from "./tasks/tasks.ts";
+import { createTemplates } from "./templates.ts";
 
 const TICKET_TIMEOUT_MS = 8000;
 /** Where the service worker keeps what another app shared. */
@@ -39,6 +40,7 @@ export function createApp(window: Window & typeof globalThis): App {
   const session = createSession({ api, storage, wipe, deviceName: deviceName(window) });
   const connection = createConnection(() => stream, now);
   const push = createPush(api);
+  const templates = createTemplates(api);
   const drafts = createDrafts(store, writes, now);
   const send: Stream["send"] = (frame) => stream.send(frame);
   const isLive = () => connection.status.peek().kind === "live";
@@ -77,7 +79,7 @@ export function createApp(window: Window & typeof globalThis): App {
     subs: () => [{ task: INBOX, version: 0 }, ...tasks.subscriptions()],
     onWelcome(welcome) {
       clock.correct(Date.parse(welcome.now));
-      for (const part of [inbox, tasks, commands]) part.connected();
+      for (const part of [inbox, tasks, commands, templates]) part.connected();
       send(vis());
     },
     onItems: take,
@@ -128,7 +130,7 @@ export function createApp(window: Window & typeof globalThis): App {
 
   async function wipe(where: "window" | "device"): Promise<void> {
     stream.stop();
-    for (const part of [tasks, inbox, commands, drafts]) part.clear();
+    for (const part of [tasks, inbox, commands, drafts, templates]) part.clear();
     if (where === "device") {
       writes.add(() => store.wipe());
       writes.add(async () => void (await window.caches?.delete(SHARED)));
@@ -176,6 +178,7 @@ export function createApp(window: Window & typeof globalThis): App {
     router,
     preferences,
     push,
+    templates,
   };
 }
 

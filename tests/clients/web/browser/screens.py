@@ -8,8 +8,8 @@ from infra.local.demo.sample_repositories import PROMPTS
 from tests.clients.web.browser.stage import Stage
 
 SETTINGS: Final = (
-    *("", "notifications", "devices", "budgets", "forges", "keys", "api-keys", "members"),
-    "appearance",
+    *("", "notifications", "devices", "budgets", "forges", "keys", "api", "members"),
+    *("templates", "look"),
 )
 
 

@@ -6,6 +6,7 @@ export const ENGLISH = {
   locale: "en",
   you: "You",
   someone: "Another member",
+  aPerson: "A person",
   aKey: "An API key",
   operator: "The operator",
   agent: "Claude",

@@ -5,6 +5,8 @@ import { ENGLISH } from "./english.ts";
 export interface People {
   readonly me: string;
   readonly names?: ReadonlyMap<string, string>;
+  /** Who looks has no account: everybody is a person to them. */
+  readonly isStranger?: boolean;
 }
 
 const PERSON = "person:";
@@ -14,10 +16,13 @@ export function isMe(by: string, people: People): boolean {
   return people.me !== "" && by === `${PERSON}${people.me}`;
 }
 
-/** `You`, a member's name, or `Another member`. */
+/** `You`, a member's name, or `Another member`; to a stranger `A person`. */
 export function who(by: string, people: People): string {
   if (isMe(by, people)) return ENGLISH.you;
-  if (by.startsWith(PERSON)) return people.names?.get(by.slice(PERSON.length)) ?? ENGLISH.someone;
+  if (by.startsWith(PERSON)) {
+    if (people.isStranger) return ENGLISH.aPerson;
+    return people.names?.get(by.slice(PERSON.length)) ?? ENGLISH.someone;
+  }
   if (by === "operator") return ENGLISH.operator;
   return ENGLISH.agent;
 }

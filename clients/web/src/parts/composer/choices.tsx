@@ -1,13 +1,16 @@
 // Above the text box: replies to choose from, and when an instruction is read.
 import type { InstructionMode } from "../../model/generated/events.gen.ts";
 import { Icon } from "../content/icon.tsx";
+import { Link } from "../controls/link.tsx";
 
 interface QuickRepliesProps {
   readonly replies: readonly string[];
   readonly onReply: (reply: string) => void;
+  /** The address where the person edits their own. */
+  readonly editPath: string;
 }
 
-export function QuickReplies({ replies, onReply }: QuickRepliesProps) {
+export function QuickReplies({ replies, onReply, editPath }: QuickRepliesProps) {
   if (replies.length === 0) return null;
   return (
     <fieldset class="mode-choice quick-replies" aria-label="Quick replies">
@@ -16,6 +19,9 @@ export function QuickReplies({ replies, onReply }: QuickRepliesProps) {
           {reply}
         </button>
       ))}
+      <Link to={editPath} class="chip" label="Edit quick replies">
+        <Icon name="edit" size={16} />
+      </Link>
     </fieldset>
   );
 }

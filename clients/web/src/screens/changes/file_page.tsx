@@ -1,10 +1,12 @@
 // One changed file: its patch, unified, with the new line's number and what changed in a line marked.
 import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { changesPath, inReadingOrder } from "../../model/changes/order.ts";
 import type { WorkChanges, WorkPatch } from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
 import { type ChosenLine, Diff } from "../../parts/content/diff.tsx";
 import { Button, IconButton } from "../../parts/controls/button.tsx";
+import { swiping } from "../../parts/controls/swipe.ts";
 import { Empty } from "../../parts/frame/notice.tsx";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
 import { Screen } from "../../parts/frame/screen.tsx";
@@ -31,11 +33,14 @@ export function FilePage({ task, path, changes }: FilePageProps) {
     const file = files[place + step];
     if (file !== undefined) router.go(changesPath(task, file.path), { replace: true });
   };
+  const swipe = useMemo(() => swiping(show), [place, files.length]);
   const { wrap } = preferences.values.value;
   return (
     <Screen
       title={<span class="file-title">{plain(path.slice(path.lastIndexOf("/") + 1))}</span>}
-      under={<span class="wrap">{plain(path)}</span>}
+      under={
+        <span class="wrap">{plain(path.slice(0, path.lastIndexOf("/") + 1)) || "At the top"}</span>
+      }
       onBack={() => router.up(changesPath(task))}
       actions={
         <IconButton
@@ -60,17 +65,19 @@ export function FilePage({ task, path, changes }: FilePageProps) {
         )
       }
     >
-      <ResourceView of={patch}>
-        {(found) => (
-          <FileContent
-            found={found}
-            isWrapped={wrap}
-            onLine={(line) => {
-              chosen.value = line;
-            }}
-          />
-        )}
-      </ResourceView>
+      <div class="file-content" {...(wrap ? swipe : {})}>
+        <ResourceView of={patch}>
+          {(found) => (
+            <FileContent
+              found={found}
+              isWrapped={wrap}
+              onLine={(line) => {
+                chosen.value = line;
+              }}
+            />
+          )}
+        </ResourceView>
+      </div>
       {chosen.value !== null && (
         <LineSheet
           task={task}

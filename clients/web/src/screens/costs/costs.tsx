@@ -4,13 +4,13 @@ import type { SettingsKept, UsageLine, UsagePage } from "../../model/generated/a
 import { plain } from "../../model/plain.ts";
 import { dayName, daysOf } from "../../model/usage.ts";
 import { money, number } from "../../model/words/words.ts";
+import { Meter } from "../../parts/content/meter.tsx";
 import { Freshness } from "../../parts/frame/freshness.tsx";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
 import { Screen } from "../../parts/frame/screen.tsx";
 import { Tabs } from "../../parts/frame/tabs.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
-import { Meter } from "../settings/budgets.tsx";
 import { Bars } from "./bars.tsx";
 import "./costs.css";
 

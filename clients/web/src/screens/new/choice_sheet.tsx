@@ -2,12 +2,12 @@
 import { useSignal } from "@preact/signals";
 import { microusdOf } from "../../model/asks/raises.ts";
 import { BUDGETS_MICROUSD, POLICIES, type TaskChoices } from "../../model/compose/new_task.ts";
-import type { Effort } from "../../model/generated/api.gen.ts";
 import { money } from "../../model/words/words.ts";
 import { Button } from "../../parts/controls/button.tsx";
 import { Choice, Field } from "../../parts/controls/field.tsx";
 import { Sheet } from "../../parts/frame/sheet.tsx";
 import { BranchSheet } from "./branch_sheet.tsx";
+import { ModelSheet } from "./model_sheet.tsx";
 import { RepositorySheet } from "./repository_sheet.tsx";
 
 export type ChoiceName = "repository" | "base" | "model" | "budget" | "policy";
@@ -38,37 +38,6 @@ function Done({ onClose }: { onClose: () => void }) {
     <Button look="main" onPress={onClose}>
       Done
     </Button>
-  );
-}
-
-const EFFORTS: readonly { value: Effort; name: string; help: string }[] = [
-  { value: "", name: "Server default", help: "" },
-  { value: "low", name: "Low", help: "Quick and cheap, for small and clear work." },
-  { value: "medium", name: "Medium", help: "" },
-  { value: "high", name: "High", help: "Thinks longer; costs more." },
-  { value: "xhigh", name: "Very high", help: "" },
-  { value: "max", name: "Highest", help: "For the hardest work; can cost several times as much." },
-];
-
-function ModelSheet({ choices, onChange, onClose }: ChoiceSheetProps) {
-  return (
-    <Sheet title="Model" onClose={onClose} actions={<Done onClose={onClose} />}>
-      <div class="sheet-stack">
-        <Field
-          label="Model"
-          value={choices.model}
-          placeholder="Server default"
-          help="Leave it empty for the server's default model."
-          onInput={(model) => onChange({ model: model.trim() })}
-        />
-        <Choice
-          label="Effort"
-          value={choices.effort}
-          options={EFFORTS}
-          onChange={(effort) => onChange({ effort })}
-        />
-      </div>
-    </Sheet>
   );
 }
 

@@ -53,7 +53,7 @@ function choicesOf({ repository, model, policy, budget }: TaskState): TaskChoice
 
 export function ForkNote({ fork: { task, at, title } }: { fork: Fork }) {
   return (
-    <p class="fork-note small wrap">
+    <p class="note small wrap">
       Begins from{" "}
       <Link to={`/t/${task}/past#v${at}`}>
         {title.value === "" ? "another task" : `“${title.value}”`} at #{at}

@@ -1,6 +1,6 @@
 // A new task: the prompt first, and everything else on one line of choices with the last used.
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import {
   forkRequest,
   NO_CHOICES,
@@ -19,6 +19,7 @@ import { choicesLike, takeShared } from "./beginnings.ts";
 import { type ChoiceName, ChoiceSheet } from "./choice_sheet.tsx";
 import { Choices } from "./choices.tsx";
 import { ForkNote, useFork } from "./fork.tsx";
+import { TemplateRow } from "./template_row.tsx";
 import "./new_task.css";
 
 export function NewTask() {
@@ -31,6 +32,7 @@ export function NewTask() {
   });
   const opened = useSignal<ChoiceName | null>(null);
   const hint = useSignal("");
+  const isShared = useMemo(() => new URLSearchParams(location.search).has("shared"), []);
   const change = (changed: Partial<TaskChoices>) => {
     choices.value = { ...choices.value, ...changed };
     hint.value = "";
@@ -43,7 +45,7 @@ export function NewTask() {
         if (draft.text.value === "") draft.text.value = found.prompt;
       }
     });
-    if (query.has("shared")) void takeShared(draft);
+    if (isShared) void takeShared(draft);
   }, []);
 
   const submit = () => {
@@ -97,6 +99,21 @@ export function NewTask() {
           onPaste={(event) => pastedImages(event, draft)}
         />
         <ImageRow draft={draft} />
+        {isShared && draft.text.value !== "" && (
+          <p class="note small" role="status">
+            This came from another app or page. Read it before you send it.
+          </p>
+        )}
+        {fork === null && (
+          <TemplateRow
+            prompt={draft.text.value}
+            choices={choices.value}
+            onUse={(prompt, chosen) => {
+              draft.text.value = prompt;
+              change(chosen);
+            }}
+          />
+        )}
         <Choices
           choices={choices.value}
           isFork={fork !== null}

@@ -1,14 +1,15 @@
 // The repository of a new task: those used before, those at the forge, or an address.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { RepositoryInfo, RepositoryPage } from "../../model/generated/api.gen.ts";
+import { usedRepositories } from "../../model/compose/recents.ts";
+import type { Recents, RepositoryInfo, RepositoryPage } from "../../model/generated/api.gen.ts";
 import { repositoryName } from "../../model/inbox/inbox.ts";
-import { plain } from "../../model/plain.ts";
-import { Icon } from "../../parts/content/icon.tsx";
 import { Button } from "../../parts/controls/button.tsx";
 import { Sheet } from "../../parts/frame/sheet.tsx";
 import { useApp } from "../../state/app.ts";
+import { useResource } from "../../state/resource.ts";
 import type { ChoiceSheetProps } from "./choice_sheet.tsx";
+import { Option, OptionGroup } from "./options.tsx";
 
 const PAUSE_MS = 250;
 
@@ -20,9 +21,8 @@ export function RepositorySheet({ choices, onChange, onClose }: ChoiceSheetProps
     onChange({ repository, base });
     onClose();
   };
-  const used = [...new Set(inbox.lines.value.map((line) => line.repository ?? ""))]
-    .filter((url) => url !== "" && url.toLowerCase().includes(text.value.trim().toLowerCase()))
-    .slice(0, 8);
+  const recents = useResource<Recents>("/v1/me/recents").data.value;
+  const used = usedRepositories(recents, inbox.lines.value, text.value);
   const isAddress = /^(https?:\/\/|git@)\S+/.test(text.value.trim());
   return (
     <Sheet title="Repository" onClose={onClose}>
@@ -45,9 +45,9 @@ export function RepositorySheet({ choices, onChange, onClose }: ChoiceSheetProps
           </Button>
         </div>
       )}
-      <Group name="Used before">
+      <OptionGroup name="Used before">
         {used.map((url) => (
-          <Repository
+          <Option
             key={url}
             name={repositoryName(url)}
             about={url}
@@ -55,10 +55,10 @@ export function RepositorySheet({ choices, onChange, onClose }: ChoiceSheetProps
             onChoose={() => choose(url)}
           />
         ))}
-      </Group>
-      <Group name="At the forge">
+      </OptionGroup>
+      <OptionGroup name="At the forge">
         {forge.value.map((repository) => (
-          <Repository
+          <Option
             key={repository.clone_url}
             name={repository.full_name}
             about={repository.description ?? (repository.private ? "Private" : "Public")}
@@ -66,7 +66,7 @@ export function RepositorySheet({ choices, onChange, onClose }: ChoiceSheetProps
             onChoose={() => choose(repository.clone_url)}
           />
         ))}
-      </Group>
+      </OptionGroup>
     </Sheet>
   );
 }
@@ -93,35 +93,4 @@ function useForgeRepositories(text: string) {
     };
   }, [text]);
   return found;
-}
-
-function Group({ name, children }: { name: string; children: preact.VNode[] }) {
-  if (children.length === 0) return null;
-  return (
-    <section class="sheet-group">
-      <h3 class="soft small">{name}</h3>
-      <ul>{children}</ul>
-    </section>
-  );
-}
-
-interface RepositoryProps {
-  name: string;
-  about: string;
-  isChosen: boolean;
-  onChoose: () => void;
-}
-
-function Repository({ name, about, isChosen, onChoose }: RepositoryProps) {
-  return (
-    <li>
-      <button type="button" class="option" aria-pressed={isChosen} onClick={onChoose}>
-        <span>
-          <span class="wrap">{plain(name)}</span>
-          <span class="soft small wrap">{plain(about)}</span>
-        </span>
-        {isChosen && <Icon name="check" label="Chosen" />}
-      </button>
-    </li>
-  );
 }

@@ -2,11 +2,16 @@
 import type { TaskState } from "../../model/generated/api.gen.ts";
 import { money } from "../../model/words/words.ts";
 
-export function Figures({ state }: { state: TaskState | null }) {
+interface FiguresProps {
+  readonly state: TaskState | null;
+  readonly hasCosts: boolean;
+}
+
+export function Figures({ state, hasCosts }: FiguresProps) {
   if (state === null) return null;
   return (
     <p class="past-figures soft small numbers">
-      <span>{money(state.cost_microusd ?? 0)}</span>
+      {hasCosts && <span>{money(state.cost_microusd ?? 0)}</span>}
       <span>
         {counted(state.files_changed ?? 0, "file")}, +{state.insertions ?? 0} −
         {state.deletions ?? 0}

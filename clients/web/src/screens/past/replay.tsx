@@ -33,6 +33,8 @@ export interface ReplayProps {
   /** Whose task it is; empty for a shared one. */
   readonly account: string;
   readonly onBack?: (() => void) | undefined;
+  /** A link may leave the money out. */
+  readonly hasCosts?: boolean;
   /** The address of a version, to be kept in the address bar. */
   readonly pathOf: (version: number) => string;
   readonly actions?: (version: ReadonlySignal<number>) => ComponentChildren;
@@ -72,7 +74,7 @@ export function Replay(props: ReplayProps) {
               { name: "Plan", path: "plan", count: state.value?.plan?.length ?? 0 },
             ]}
           />
-          <Figures state={state.value} />
+          <Figures state={state.value} hasCosts={props.hasCosts ?? true} />
         </>
       }
       foot={<Scrubber events={events} version={version} />}

@@ -1,7 +1,7 @@
 // The limits of the account and of the person, per day and month, and what is spent of them.
 import { useSignal } from "@preact/signals";
 import type { Allowance, Limits, SettingsKept } from "../../model/generated/api.gen.ts";
-import { money } from "../../model/words/words.ts";
+import { Meter } from "../../parts/content/meter.tsx";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field } from "../../parts/controls/field.tsx";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
@@ -47,7 +47,7 @@ function Allowed({ name, whose, allowance, kept, of }: AllowedProps) {
     try {
       await api.put("/v1/settings", both);
       await of.reload();
-      toast({ text: "Kept." });
+      toast({ text: "Saved." });
     } catch (error) {
       toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
     }
@@ -87,29 +87,6 @@ function Amount({ label, amount }: { label: string; amount: { value: string } })
         amount.value = text.replace(/[^0-9.]/g, "");
       }}
     />
-  );
-}
-
-interface MeterProps {
-  label: string;
-  spent: number;
-  limit: number | null | undefined;
-}
-
-export function Meter({ label, spent, limit }: MeterProps) {
-  const share = limit ? Math.min(1, spent / limit) : 0;
-  return (
-    <div>
-      <p class="numbers">
-        {label}: {money(spent)}
-        {limit ? ` of ${money(limit)}` : ", no limit"}
-      </p>
-      {limit ? (
-        <div class={share >= 1 ? "meter full" : "meter"}>
-          <div style={{ width: `${share * 100}%` }} />
-        </div>
-      ) : null}
-    </div>
   );
 }
 

@@ -59,7 +59,9 @@ function Session({ session, onEnd }: { session: SessionInfo; onEnd: () => void }
         <span class="soft small">
           {session.is_current
             ? "This device"
-            : `${plain(session.platform)} · seen ${ago(session.seen_at, clock.now.value)}`}
+            : [platform(session.platform), `seen ${ago(session.seen_at, clock.now.value)}`]
+                .filter((part) => part !== "")
+                .join(" · ")}
         </span>
       </span>
       {!session.is_current && (
@@ -69,6 +71,17 @@ function Session({ session, onEnd }: { session: SessionInfo; onEnd: () => void }
       )}
     </li>
   );
+}
+
+const PLATFORMS: Readonly<Record<string, string>> = {
+  android: "Android",
+  cli: "Terminal",
+  ios: "iOS",
+  web: "Browser",
+};
+
+function platform(named: string): string {
+  return PLATFORMS[named.toLowerCase()] ?? plain(named);
 }
 
 function AddDevice() {

@@ -16,6 +16,7 @@ import { Keys } from "./keys.tsx";
 import { Members } from "./members.tsx";
 import { Notifications } from "./notifications.tsx";
 import { SignOut } from "./sign_out.tsx";
+import { Templates } from "./templates.tsx";
 import "./settings.css";
 
 interface Page {
@@ -47,6 +48,13 @@ const PAGES: readonly Page[] = [
     about: "What may be spent per day and month",
     icon: "wallet",
     Content: Budgets,
+  },
+  {
+    path: "templates",
+    name: "Templates and replies",
+    about: "What you send again and again",
+    icon: "document",
+    Content: Templates,
   },
   {
     path: "forges",

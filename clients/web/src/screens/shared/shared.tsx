@@ -1,7 +1,12 @@
 // A task that somebody shared: read-only, without an account, with what the sharer allowed to be seen.
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import type { EventPage, SharedTask, TaskState } from "../../model/generated/api.gen.ts";
+import type {
+  EventPage,
+  SharedParts,
+  SharedTask,
+  TaskState,
+} from "../../model/generated/api.gen.ts";
 import type { StoredEvent } from "../../model/generated/events.gen.ts";
 import { storyOf } from "../../model/story/rows.ts";
 import { Failed, Loading } from "../../parts/frame/notice.tsx";
@@ -12,7 +17,7 @@ import "./shared.css";
 import type { OpenTask } from "../task/use_task.ts";
 
 const PAGE = 1000;
-const STRANGER = { me: "" };
+const STRANGER = { me: "", isStranger: true };
 
 interface Loaded {
   readonly shared: SharedTask;
@@ -54,8 +59,7 @@ export function Shared({ secret, version }: SharedProps) {
   return (
     <div class="shared">
       <aside class="shared-note soft small" aria-label="About this page">
-        Shared with you to read. What the person who shared it left out is not shown, nor are
-        images; long outputs are cut.
+        Shared with you to read. {notShown(found.shared.parts)}
       </aside>
       <Replay
         task={task}
@@ -63,10 +67,25 @@ export function Shared({ secret, version }: SharedProps) {
         version={version}
         people={STRANGER}
         account=""
+        hasCosts={found.shared.parts.costs ?? false}
         pathOf={(shown) => `/shared/${secret}#v${shown}`}
       />
     </div>
   );
+}
+
+/** What whoever shared it left out, and what no link shows. */
+function notShown({ commands = true, outputs, diffs, costs }: SharedParts): string {
+  const missing = [
+    commands ? "" : "commands",
+    outputs ? "" : "their output",
+    diffs ? "" : "changed lines",
+    costs ? "" : "costs",
+    "pictures",
+  ].filter((part) => part !== "");
+  const last = missing.pop() ?? "";
+  const list = missing.length === 0 ? last : `${missing.join(", ")} and ${last}`;
+  return `Not part of this link: ${list}.`;
 }
 
 /** The shared events in the shape that the story's rows read: nothing comes after them. */

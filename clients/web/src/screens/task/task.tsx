@@ -45,7 +45,6 @@ export function Task({ task: id, ask, version }: TaskProps) {
         call.value = shown;
       },
       showAsk: sheet.show,
-      sayMore: () => foot.current?.querySelector("textarea")?.focus(),
     }),
     [task, people.me],
   );

@@ -1,4 +1,4 @@
-// The sentence of truth: what happens now or who waits for whom, since when, and the cost of it.
+// The sentence of truth: what happens now or who waits for whom, and since when.
 import { useComputed } from "@preact/signals";
 import type { Story } from "../../model/story/rows.ts";
 import { truth } from "../../model/words/words.ts";
@@ -16,14 +16,7 @@ export function TruthLine({ task }: { task: OpenTask }) {
       <span class={said.isWaiting ? "truth-what waits wrap" : "truth-what wrap"}>
         {shortened(said.what)}
       </span>
-      {[said.since, said.cost].map(
-        (part) =>
-          part !== "" && (
-            <span key={part} class="truth-part">
-              {part}
-            </span>
-          ),
-      )}
+      {said.since !== "" && <span class="truth-part">{said.since}</span>}
     </p>
   );
 }

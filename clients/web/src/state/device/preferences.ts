@@ -10,8 +10,6 @@ export interface PreferenceValues {
   readonly mode: "steer" | "queue";
   /** The choices of the last new task. */
   readonly choices: Partial<TaskChoices>;
-  /** Own quick replies. */
-  readonly replies: readonly string[];
   /** The day whose morning sum was seen, as `Date.toDateString` spells it. */
   readonly nightSeen: string;
 }
@@ -27,7 +25,6 @@ const DEFAULTS: PreferenceValues = {
   wrap: true,
   mode: "steer",
   choices: {},
-  replies: [],
   nightSeen: "",
 };
 

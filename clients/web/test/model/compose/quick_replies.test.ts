@@ -40,3 +40,12 @@ test("options that the agent offered and nobody chose come first", () => {
   } satisfies StoredEvent;
   assert.deepEqual(quickReplies(storyOf([asked]), FINISHED).slice(0, 2), ["Green", "Red"]);
 });
+
+test("own replies come after those of the log, and never where something else is asked", () => {
+  const own = ["Run the linter", "Run the tests"];
+  assert.deepEqual(quickReplies(emptyStory(), { ...FINISHED, phase: "working" }, own), own);
+  const finished = quickReplies(emptyStory(), FINISHED, own);
+  assert.deepEqual(finished, ["Run the tests", "Explain what you changed", "Run the linter"]);
+  const asked = { ...FINISHED, phase: "waiting", waiting: "approval" } as const;
+  assert.deepEqual(quickReplies(emptyStory(), asked, own), []);
+});

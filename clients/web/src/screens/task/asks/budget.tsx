@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { microusdOf, raises } from "../../../model/asks/raises.ts";
 import { receiptSentence } from "../../../model/asks/receipts.ts";
 import type { BudgetRow } from "../../../model/story/rows.ts";
-import { budgetLine, money, time } from "../../../model/words/words.ts";
+import { budgetLine, limit, time } from "../../../model/words/words.ts";
 import { Button } from "../../../parts/controls/button.tsx";
 import { Field } from "../../../parts/controls/field.tsx";
 import { Link } from "../../../parts/controls/link.tsx";
@@ -71,6 +71,13 @@ function Raises({ task, row }: { task: string; row: BudgetRow }) {
   const raise = (cost_microusd: number) => commands.send("budget", task, { cost_microusd });
   return (
     <div class="ask-actions">
+      <div class="raise-amounts">
+        {raises(row.scope === "cost" ? row.limit : 0).map((cost, place) => (
+          <Button key={cost} look={place === 0 ? "main" : "plain"} onPress={() => raise(cost)}>
+            Add {limit(cost)}
+          </Button>
+        ))}
+      </div>
       <div class="raise-own">
         <Field
           label="Another amount, in US dollars"
@@ -86,11 +93,6 @@ function Raises({ task, row }: { task: string; row: BudgetRow }) {
           Add
         </Button>
       </div>
-      {raises(row.scope === "cost" ? row.limit : 0).map((cost, place) => (
-        <Button key={cost} look={place === 0 ? "main" : "plain"} onPress={() => raise(cost)}>
-          Add {money(cost)}
-        </Button>
-      ))}
     </div>
   );
 }

@@ -1,4 +1,5 @@
 // The composer of a task: the draft, what the button does, what waits in line, quick replies.
+import { useEffect } from "preact/hooks";
 import {
   type ComposerSituation,
   canChoose,
@@ -7,6 +8,7 @@ import {
   primaryAction,
 } from "../../../model/compose/composer.ts";
 import { quickReplies } from "../../../model/compose/quick_replies.ts";
+import { repliesOf } from "../../../model/compose/templates.ts";
 import { isOnItsWay } from "../../../model/protocol/receipt.ts";
 import { ModeChoice, QuickReplies } from "../../../parts/composer/choices.tsx";
 import { Composer } from "../../../parts/composer/composer.tsx";
@@ -18,8 +20,11 @@ import type { OpenTask } from "../use_task.ts";
 import { Waiting } from "./waiting.tsx";
 
 export function TaskComposer({ task }: { task: OpenTask }) {
-  const { drafts, preferences } = useApp();
+  const { drafts, preferences, templates } = useApp();
   const { view } = task;
+  useEffect(() => {
+    if (templates.list.peek() === null) templates.load().catch(() => {}); // the log's are enough
+  }, [templates]);
   const draft = drafts.get(draftKey(view.id, "instruction"));
   const situation = useSituation(task, draft.text.value, draft.images.value.length);
   const act = useAct(task, situation);
@@ -41,7 +46,8 @@ export function TaskComposer({ task }: { task: OpenTask }) {
       <Waiting task={task} />
       {isEmpty && (
         <QuickReplies
-          replies={quickReplies(task.story.value, situation)}
+          replies={quickReplies(task.story.value, situation, repliesOf(templates.list.value ?? []))}
+          editPath="/settings/templates"
           onReply={(reply) => {
             draft.text.value = reply;
           }}

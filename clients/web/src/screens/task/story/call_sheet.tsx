@@ -35,6 +35,9 @@ export function CallSheet({ call, onClose }: { call: Call; onClose: () => void }
             <pre class="story-output">{plain(now.output)}</pre>
           </CallPart>
         )}
+        {now.isTruncated && !now.artifact && (
+          <p class="soft small">The whole of it is not part of what is shown here.</p>
+        )}
         {now.artifact && <WholeContent version={now.to} sizeBytes={now.artifact.size_bytes} />}
         {now.state === "running" && piece && <OutputTail piece={piece} lines={ALL_LINES} />}
         {now.state === "running" && !piece && <p class="soft">No output yet.</p>}

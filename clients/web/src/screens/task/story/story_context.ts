@@ -16,8 +16,6 @@ export interface StoryScope {
   readonly showMenu: (item: StoryItem) => void;
   readonly showCall: (call: Call) => void;
   readonly showAsk: (request: string) => void;
-  /** Where nothing can be said (a past moment, a shared task), it is absent. */
-  readonly sayMore?: () => void;
 }
 
 export const StoryScopeContext = createContext<StoryScope | null>(null);

@@ -4,7 +4,6 @@ import type { ArtifactRow, DeliveryRow, EndRow } from "../../../../model/story/r
 import { ENGLISH, endLine, size } from "../../../../model/words/words.ts";
 import { Icon, type IconName } from "../../../../parts/content/icon.tsx";
 import { Prose } from "../../../../parts/content/prose.tsx";
-import { Button } from "../../../../parts/controls/button.tsx";
 import { OutLink } from "../../../../parts/controls/out_link.tsx";
 import { HonestClock } from "../../details/honest_clock.tsx";
 import { useStory } from "../story_context.ts";
@@ -62,9 +61,9 @@ const TONES: Readonly<Record<EndRow["ending"], string>> = {
   erased: "",
 };
 
-/** The end: what was done, what it cost in time, and the two next steps. */
+/** The end: what was done, what it cost in time, and the pull request. More is said in the composer. */
 export function EndView({ row }: { row: EndRow }) {
-  const { people, sayMore, task } = useStory();
+  const { people, task } = useStory();
   const pullRequest = task.view.state.value?.pull_request;
   return (
     <StoryRow item={row} look={`end ${TONES[row.ending]}`}>
@@ -76,14 +75,13 @@ export function EndView({ row }: { row: EndRow }) {
       {row.detail !== "" && <p class="wrap">{plain(row.detail)}</p>}
       {row.remedy !== "" && <p class="wrap soft">{plain(row.remedy)}</p>}
       <HonestClock task={task} until={row.from} />
-      <div class="story-end-steps">
-        {row.ending === "finished" && pullRequest && (
+      {row.ending === "finished" && pullRequest && (
+        <div class="story-end-steps">
           <OutLink to={pullRequest.url} class="button main">
             <Icon name="pull_request" size={20} /> Open pull request #{pullRequest.number}
           </OutLink>
-        )}
-        {row.ending !== "erased" && sayMore && <Button onPress={sayMore}>Say more</Button>}
-      </div>
+        </div>
+      )}
     </StoryRow>
   );
 }

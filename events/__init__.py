@@ -5,7 +5,10 @@ The glossary and the catalogue are in events/README.md.
 """
 
 from events.gateway import (
+    MAX_RULES,
+    RULED_TOOLS,
     ApprovalAnswered,
+    ApprovalRule,
     Attachment,
     Budget,
     BudgetRaised,
@@ -86,10 +89,13 @@ from events.worker import (
 TaskEvent = GatewayEvent | SchedulerEvent | WorkerEvent | OperatorEvent
 
 __all__ = [
+    "MAX_RULES",
     "NOWHERE",
+    "RULED_TOOLS",
     "AccountId",
     "ApprovalAnswered",
     "ApprovalRequested",
+    "ApprovalRule",
     "ArtifactStored",
     "Attachment",
     "AttemptEnded",

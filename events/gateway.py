@@ -65,8 +65,29 @@ class ForkOrigin(msgspec.Struct, frozen=True, omit_defaults=True):
     conversation: Text = ""
 
 
+MAX_RULES = 50
+RULED_TOOLS = ("bash", "edit", "write")
+"""The tools that rules of approval are about: those that change files or run commands."""
+
+
+class ApprovalRule(msgspec.Struct, frozen=True):
+    """Rule for tool calls of one task: which to allow, to ask about, or to deny.
+
+    `pattern` is matched with the tool's name, a command of a script (or the beginning of one), the
+    path of a file that is changed (or of a folder above it), or a host that a command names. `*`
+    stands for any characters, `?` for one. The first rule that matches decides.
+    """
+
+    verdict: Literal["allow", "ask", "deny"]
+    subject: Literal["tool", "command", "path", "host"]
+    pattern: Line
+
+
 class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
-    """A person asked for work. Always version 1 of its history. A fork has an `origin`."""
+    """A person asked for work. Always version 1 of its history. A fork has an `origin`.
+
+    `rules` decide on tool calls before the policy does.
+    """
 
     prompt: Text
     repository: Repository
@@ -75,6 +96,7 @@ class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
     effort: Name = ""
     budget: Budget = Budget()
     policy: Policy = "never"
+    rules: Annotated[tuple[ApprovalRule, ...], msgspec.Meta(max_length=MAX_RULES)] = ()
     attachments: _Attachments = ()
     origin: ForkOrigin | None = None
 

@@ -12,6 +12,7 @@ from services.gateway.tasks.redaction import DECISIONS
 EVERY = {*get_args(TaskEvent), OperatorEvent}
 # The fields of what stands inside events, each looked at in services/gateway/tasks/redaction.py.
 NESTED = {
+    events.ApprovalRule: {"verdict", "subject", "pattern"},
     events.Attachment: {"id", "media_type", "size_bytes", "sha256", "key", "name"},
     events.Blob: {"key", "size_bytes", "sha256"},
     events.Budget: {"cost_microusd", "turns", "wall_seconds"},

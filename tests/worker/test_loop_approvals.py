@@ -8,12 +8,13 @@ from msgspec.structs import replace
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
+    ApprovalRule,
     CallId,
     TaskInstructed,
     ToolCompleted,
     ToolStarted,
 )
-from services.worker.agent.approvals.policy import approval_need
+from services.worker.agent.approvals.policy import CallPolicy, approval_need
 from services.worker.agent.tool_calls import Call
 from services.worker.effects.approval_request import approval_request
 from tests.kit.build.worker_history import BEGAN, SUBMITTED, TASK
@@ -49,6 +50,33 @@ async def test_a_risky_call_is_shown_exactly_and_runs_once_it_is_allowed():
     [asked] = bench.facts(ApprovalRequested)
     assert (asked.command, asked.covers, asked.tool) == ("rm -rf build", "deleting files", "bash")
     assert len(asked.digest) == 64
+    assert [done.output for done in bench.facts(ToolCompleted)] == ["gone"]
+
+
+async def test_a_call_that_a_rule_forbids_is_not_made_and_the_model_learns_why():
+    bench = bench_for(called(REMOVE), said("Done."))
+    rule = ApprovalRule("deny", "command", "rm")
+    await bench.append(replace(SUBMITTED, rules=(rule,)))
+
+    await driven(bench)
+
+    assert not bench.facts(ToolStarted)
+    [refused] = bench.facts(ToolCompleted)
+    assert refused.is_error
+    assert refused.output.endswith("Forbidden here is running rm.")
+
+
+async def test_a_call_that_a_rule_asks_about_waits_for_a_person_whatever_the_policy():
+    bench = bench_for(called(REMOVE), said("Done."))
+    rule = ApprovalRule("ask", "path", "build")
+    await bench.append(replace(SUBMITTED, rules=(rule,)))
+
+    async with driving(bench):
+        await until(bench, ApprovalRequested)
+        await bench.append(answer(bench))
+
+    [asked] = bench.facts(ApprovalRequested)
+    assert asked.covers == "changing build"
     assert [done.output for done in bench.facts(ToolCompleted)] == ["gone"]
 
 
@@ -107,7 +135,7 @@ async def test_an_edit_is_shown_as_the_difference_it_makes():
 async def test_a_change_is_shown_against_the_file_as_it_is(call, diff):
     sandbox = FakeSandbox({"a.py": "one\n", "long": "line\n" * 100_000})
     made = Call(CallId("c"), *call)
-    need = approval_need("always", TASK, made, "tree")
+    need = approval_need(CallPolicy("always"), TASK, made, "tree")
     asked = await approval_request(made, need, sandbox, now=BEGAN)
     assert asked.diff == diff
     assert asked.command == ("" if diff else "ls")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 import click
+import msgspec
 from msgspec.structs import replace
 from rich.text import Text
 
@@ -19,7 +20,7 @@ from clients.cli.gateway.task_ids import find_task
 from clients.cli.local_stacks import is_same_gateway
 from clients.cli.repository import local_forge
 from clients.cli.stream.outbox import command
-from events import Policy
+from events import ApprovalRule, Policy
 from events.protocol.api.requests import (
     BudgetRequest,
     ForkRequest,
@@ -39,6 +40,44 @@ _image_option: Final = click.option(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     multiple=True,
     help="An image (PNG, JPEG, GIF, WebP) that goes with the prompt; may be given ten times.",
+)
+
+
+class Rule(click.ParamType[ApprovalRule]):
+    """A rule of approval as people write it: a verdict, a subject and a pattern."""
+
+    name = "rule"
+
+    def convert(
+        self, value: str | ApprovalRule, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ApprovalRule:
+        """Read a rule; what is wrong with it is said with an example."""
+        if isinstance(value, ApprovalRule):
+            return value
+        verdict, subject, pattern = [*value.split(maxsplit=2), "", "", ""][:3]
+        try:
+            told = {"verdict": verdict, "subject": subject, "pattern": pattern}
+            rule = msgspec.convert(told, ApprovalRule)
+        except msgspec.ValidationError:
+            rule = None
+        if rule is None or not pattern:
+            verdicts, subjects = "allow, ask or deny", "tool, command, path or host"
+            self.fail(
+                f"{value!r} is no rule. A rule is {verdicts}, then {subjects}, then a pattern, "
+                "such as: ask command git push",
+                param,
+                ctx,
+            )
+        return rule
+
+
+_rule_option: Final = click.option(
+    "--rule",
+    "rules",
+    type=Rule(),
+    multiple=True,
+    help="Decide on calls before the policy does; the first rule that matches counts. Examples: "
+    "'ask command git push', 'deny path migrations', 'allow tool edit', 'ask host *.example.com'.",
 )
 
 
@@ -62,6 +101,7 @@ _image_option: Final = click.option(
     show_default=True,
     help="Which tool calls need your approval.",
 )
+@_rule_option
 @_image_option
 @click.option("--include-changes", is_flag=True, help="Also send the folder's uncommitted changes.")
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
@@ -76,6 +116,7 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     model: str,
     budget: float,
     policy: Policy,
+    rules: tuple[ApprovalRule, ...],
     images: tuple[Path, ...],
     include_changes: bool,
     is_json: bool,
@@ -91,6 +132,7 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
         repository=RepositoryRequest(url=repository or ".", base=base),
         model=model,
         policy=policy,
+        rules=rules,
     )
     if budget:
         request = replace(request, budget=BudgetRequest(cost_microusd=round(budget * 1_000_000)))

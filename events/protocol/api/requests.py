@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from events import InstructionMode, Policy, Scope, Verdict
+from events import ApprovalRule, InstructionMode, Policy, Scope, Verdict
 
 Effort = Literal["", "low", "medium", "high", "xhigh", "max"]
 
@@ -46,7 +46,7 @@ class AttachmentRequest(_Body, frozen=True):
 
 
 class TaskRequest(_Body, frozen=True):
-    """A new task on a repository."""
+    """A new task on a repository. `rules` decide on tool calls before the policy does."""
 
     prompt: str
     repository: RepositoryRequest
@@ -54,14 +54,15 @@ class TaskRequest(_Body, frozen=True):
     effort: Effort = ""
     budget: BudgetRequest = BudgetRequest()
     policy: Policy = "never"
+    rules: tuple[ApprovalRule, ...] = ()
     attachments: tuple[AttachmentRequest, ...] = ()
 
 
 class ForkRequest(_Body, frozen=True):
     """A new task that begins from another one as it was at the version `at`.
 
-    What is left out is as in that task: its model, effort, policy and the budget it was submitted
-    with.
+    What is left out is as in that task: its model, effort, policy, rules and the budget it was
+    submitted with.
     """
 
     at: int
@@ -70,6 +71,7 @@ class ForkRequest(_Body, frozen=True):
     effort: Effort | None = None
     budget: BudgetRequest | None = None
     policy: Policy | None = None
+    rules: tuple[ApprovalRule, ...] | None = None
     attachments: tuple[AttachmentRequest, ...] = ()
 
 

@@ -171,6 +171,7 @@ DECISIONS: Final[Mapping[type, Decisions]] = MappingProxyType(
             "effort": _keep,
             "budget": _budget,
             "policy": _keep,
+            "rules": _drop(()),
             "attachments": _drop(()),
             "origin": _drop(None),  # another task's conversation and objects: not shared
         },

@@ -1,12 +1,22 @@
 """Validation of requests: which values are allowed, and the command each request becomes. Pure."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Final, assert_never
 
 import msgspec
 
-from events import Budget, Repository, RequestId, TaskSubmitted
+from events import (
+    MAX_RULES,
+    RULED_TOOLS,
+    ApprovalRule,
+    Budget,
+    Repository,
+    RequestId,
+    TaskSubmitted,
+)
 from events.limits import MAX_LINE_CHARACTERS
 from events.protocol.api.requests import (
     ApprovalAnswerRequest,
@@ -126,6 +136,7 @@ def fork_submission(
         model=model,
         effort=inherited.effort if request.effort is None else request.effort,
         policy=inherited.policy if request.policy is None else request.policy,
+        rules=inherited.rules if request.rules is None else _rules(request.rules),
         budget=inherited.budget if wanted is None else _budget(wanted, rules),
         has_default_budget=wanted is not None and _has_default(wanted, rules),
     )
@@ -164,9 +175,24 @@ def _submission(request: TaskRequest, rules: SubmissionRules) -> Submit:
         model=request.model,
         effort=request.effort,
         policy=request.policy,
+        rules=_rules(request.rules),
         budget=_budget(request.budget, rules),
         has_default_budget=_has_default(request.budget, rules),
     )
+
+
+def _rules(rules: Sequence[ApprovalRule]) -> tuple[ApprovalRule, ...]:
+    """Check rules of approval. Raises Refused: 422 with pointers."""
+    if len(rules) > MAX_RULES:
+        detail = f"There are {len(rules)} rules; a task may have {MAX_RULES}."
+        raise invalid("rules_refused", "/rules", detail)
+    for place, rule in enumerate(rules):
+        pointer = f"/rules/{place}/pattern"
+        _short_text(_text(rule.pattern, pointer), MAX_LINE_CHARACTERS, pointer)
+        if rule.subject == "tool" and not any(fnmatchcase(t, rule.pattern) for t in RULED_TOOLS):
+            detail = f"No tool is called {rule.pattern}. Rules are about {', '.join(RULED_TOOLS)}."
+            raise invalid("rules_refused", pointer, detail)
+    return tuple(rules)
 
 
 def _has_default(wanted: BudgetRequest, rules: SubmissionRules) -> bool:

@@ -7,6 +7,7 @@ import msgspec
 
 from events import (
     ApprovalAnswered,
+    ApprovalRule,
     Attachment,
     Budget,
     BudgetRaised,
@@ -43,6 +44,7 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     effort: str = ""
     budget: Budget = Budget()
     policy: Policy = "never"
+    rules: tuple[ApprovalRule, ...] = ()
     has_default_budget: bool = False
     attachments: tuple[Attachment, ...] = ()
     origin: ForkOrigin | None = None
@@ -134,6 +136,7 @@ def fact_of(command: Command) -> GatewayEvent:
                 effort=command.effort,
                 budget=command.budget,
                 policy=command.policy,
+                rules=command.rules,
                 attachments=command.attachments,
                 origin=command.origin,
             )

@@ -346,6 +346,14 @@ async def test_what_has_ended_is_neither_interrupted_nor_given_more(
     assert ears.said == []
 
 
+@pytest.mark.parametrize("rule", ["ask", "ask command", "permit tool bash", "deny file a", ""])
+async def test_a_rule_that_is_none_is_refused_with_an_example(tmp_path: Path, rule: str) -> None:
+    async with scripted_gateway(Ears()) as gateway:
+        ended = await typed(tmp_path, "run", "do it", "--rule", rule, gateway=gateway)
+    assert ended.returncode == 2
+    assert "such as: ask command git push" in " ".join(ended.stderr.split())
+
+
 async def test_a_fork_is_kept_while_the_gateway_is_away_and_sent_with_its_version(
     tmp_path: Path,
 ) -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from events import Budget, Repository, RequestId
+from events import ApprovalRule, Budget, Repository, RequestId
 from services.gateway.problems import Refused
 from services.gateway.tasks.request_validation import MAX_PROMPT_BYTES, to_command
 from services.gateway.tasks.task import (
@@ -165,3 +165,29 @@ def test_a_raise_is_more_than_nothing_and_less_than_all(cost):
 def test_strange_models_are_refused(model):
     with pytest.raises(Refused):
         submit(model=model)
+
+
+RULE = {"verdict": "ask", "subject": "command", "pattern": "git push"}
+
+
+def test_rules_of_approval_are_kept_in_their_order():
+    other = {"verdict": "allow", "subject": "tool", "pattern": "e*"}
+    assert submit(rules=[RULE, other]).rules == (
+        ApprovalRule("ask", "command", "git push"),
+        ApprovalRule("allow", "tool", "e*"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "pointer"),
+    [
+        ([RULE] * 51, "/rules"),
+        ([RULE, {**RULE, "pattern": ""}], "/rules/1/pattern"),
+        ([RULE, {**RULE, "pattern": " "}], "/rules/1/pattern"),
+        ([{"verdict": "deny", "subject": "tool", "pattern": "Bash"}], "/rules/0/pattern"),
+    ],
+)
+def test_a_rule_that_could_match_nothing_is_refused(rules, pointer):
+    with pytest.raises(Refused) as refused:
+        submit(rules=rules)
+    assert refused.value.problem.errors[0].pointer == pointer

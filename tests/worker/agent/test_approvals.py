@@ -6,7 +6,12 @@ from msgspec.structs import replace
 
 from events import ApprovalAnswered, ApprovalRequested, CallId, TaskId
 from services.worker.agent.approvals import policy
-from services.worker.agent.approvals.policy import Approvals, approval_need, decide_call
+from services.worker.agent.approvals.policy import (
+    Approvals,
+    CallPolicy,
+    approval_need,
+    decide_call,
+)
 from services.worker.agent.approvals.risks import THIS_ALONE
 from services.worker.agent.tool_calls import Call
 
@@ -19,14 +24,14 @@ def bash(command: str, call: str = "c1") -> Call:
 
 
 def covers(policy, call):
-    need = approval_need(policy, TASK, call, "tree")
+    need = approval_need(CallPolicy(policy), TASK, call, "tree")
     return need.covers if need else ""
 
 
 def test_leave_must_cover_all_that_a_call_does():
     both = bash("rm -rf build && git push")
     assert covers("risky", both) == "deleting files, pushing"
-    need = approval_need("risky", TASK, both, "tree")
+    need = approval_need(CallPolicy("risky"), TASK, both, "tree")
     assert (
         decide_call(Approvals(granted=frozenset({"deleting files"})), need, is_late=False) == "ask"
     )
@@ -45,11 +50,11 @@ def test_always_asks_about_all_that_may_change_something_and_never_about_nothing
 def test_nothing_the_model_writes_breaks_the_question():
     for arguments in ({}, {"command": 3}, {"path": None}, {"command": "rm\x00 -rf"}):
         for name in ("bash", "write", "edit"):
-            approval_need("risky", TASK, Call(CallId("c"), name, arguments), "")
+            approval_need(CallPolicy("risky"), TASK, Call(CallId("c"), name, arguments), "")
 
 
 def request(call: Call, tree: str = "tree") -> ApprovalRequested:
-    need = approval_need("always", TASK, call, tree)
+    need = approval_need(CallPolicy("always"), TASK, call, tree)
     return ApprovalRequested(
         request=need.request,
         call=call.id,
@@ -63,7 +68,9 @@ def request(call: Call, tree: str = "tree") -> ApprovalRequested:
 
 
 def ruling(approvals: Approvals, call: Call, tree: str = "tree", *, is_late: bool = False) -> str:
-    return decide_call(approvals, approval_need("always", TASK, call, tree), is_late=is_late)
+    return decide_call(
+        approvals, approval_need(CallPolicy("always"), TASK, call, tree), is_late=is_late
+    )
 
 
 def said(asked: ApprovalRequested, verdict="allow", **more) -> ApprovalAnswered:

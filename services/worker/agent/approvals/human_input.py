@@ -7,7 +7,12 @@ from datetime import datetime
 from typing import Final
 
 from events import QuestionAsked, ToolCompleted, ToolStarted, request_id
-from services.worker.agent.approvals.policy import approval_need, decide_call
+from services.worker.agent.approvals.policy import (
+    CallPolicy,
+    approval_need,
+    decide_call,
+    forbidden_by,
+)
 from services.worker.agent.state import AgentState
 from services.worker.agent.steps import AskApproval, Record, StartTools, Wait
 from services.worker.agent.tool_calls import Call, one_line, question_in
@@ -19,6 +24,10 @@ _WROTE_FIRST: Final = (
 )
 _DENIED: Final = (
     "The person does not allow this call; it was not made. Go on without it, or ask what they want."
+)
+_FORBIDDEN: Final = (
+    "The call was not made: the person's rules for this task forbid it. Go on without it, or ask "
+    "what they want. Forbidden here is"
 )
 _UNANSWERED: Final = "The call was not made: nobody answered in time whether it is allowed."
 
@@ -33,7 +42,9 @@ def permit_call(
     state: AgentState, call: Call, now: datetime
 ) -> StartTools | AskApproval | Record | Wait:
     """Start a call, or ask a person first where the task's policy says so."""
-    policy = state.submitted.policy if state.submitted else "never"
+    policy = _policy_of(state)
+    if forbidden := forbidden_by(policy.rules, call):
+        return _not_run(call, f"{_FORBIDDEN} {forbidden}.")
     need = approval_need(policy, state.position.task, call, state.workspace.tree)
     if need is None:
         return StartTools((call,))
@@ -55,6 +66,11 @@ def permit_call(
             return _not_run(call, _WROTE_INSTEAD)
         case "wait":
             return Wait("approval", request.expires_at if request else None)
+
+
+def _policy_of(state: AgentState) -> CallPolicy:
+    submitted = state.submitted
+    return CallPolicy(submitted.policy, submitted.rules) if submitted else CallPolicy()
 
 
 def _not_run(call: Call, why: str) -> Record:

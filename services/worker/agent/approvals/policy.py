@@ -4,7 +4,7 @@ The sandbox is the wall: without network, and nothing but the workspace to write
 convenience on top of it, for what a person would rather see before it happens (`risks`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from events import (
     ApprovalAnswered,
     ApprovalRequested,
+    ApprovalRule,
     CallId,
     Policy,
     RequestId,
@@ -23,9 +24,10 @@ from events import (
     request_id,
 )
 from services.worker.agent.approvals.risks import THIS_ALONE, risks_of
+from services.worker.agent.approvals.rules import Ruling, rule_on
 from services.worker.agent.tool_calls import MUTATING, Call
 
-Ruling = Literal["allowed", "ask", "wait", "denied", "expired"]
+Decision = Literal["allowed", "ask", "wait", "denied", "expired"]
 
 PUSH: Final = "push"
 APPROVAL_VALIDITY: Final = timedelta(hours=24)
@@ -65,7 +67,14 @@ class Approvals(msgspec.Struct, frozen=True):
         return any(request not in self.said for request in self.asked)
 
 
-def approval_need(policy: Policy, task: TaskId, call: Call, tree: str) -> ApprovalNeed | None:
+class CallPolicy(msgspec.Struct, frozen=True):
+    """The task's policy, and its rules, which come first."""
+
+    policy: Policy = "never"
+    rules: tuple[ApprovalRule, ...] = ()
+
+
+def approval_need(policy: CallPolicy, task: TaskId, call: Call, tree: str) -> ApprovalNeed | None:
     """Return what a call needs approval for; None when it needs none. `tree`: what it changes."""
     risks = _risks(policy, call)
     if not risks:
@@ -76,7 +85,13 @@ def approval_need(policy: Policy, task: TaskId, call: Call, tree: str) -> Approv
     return ApprovalNeed(request_id(task, CallId(f"{call.id}\n{digest}")), digest, risks)
 
 
-def decide_call(approvals: Approvals, need: ApprovalNeed, *, is_late: bool) -> Ruling:
+def forbidden_by(rules: Sequence[ApprovalRule], call: Call) -> str:
+    """Name what of a call the task's rules forbid; empty when nothing."""
+    ruling = rule_on(rules, call) if call.name in MUTATING else Ruling()
+    return _SEPARATOR.join(ruling.reasons) if ruling.verdict == "deny" else ""
+
+
+def decide_call(approvals: Approvals, need: ApprovalNeed, *, is_late: bool) -> Decision:
     """Return the ruling on a call. `is_late`: its request has expired."""
     said = approvals.said.get(need.request)
     if said is not None and said.digest == need.digest:
@@ -141,7 +156,15 @@ def forget_unanswered(approvals: Approvals) -> Approvals:
     return replace(approvals, asked=MappingProxyType(said))
 
 
-def _risks(policy: Policy, call: Call) -> tuple[str, ...]:
-    if policy == "never" or call.name not in MUTATING:
+def _risks(policy: CallPolicy, call: Call) -> tuple[str, ...]:
+    if call.name not in MUTATING:
+        return ()
+    ruling = rule_on(policy.rules, call)
+    by_policy = (risk for part in ruling.rest for risk in _risks_by_policy(policy.policy, part))
+    return tuple(dict.fromkeys((*ruling.reasons, *by_policy)))
+
+
+def _risks_by_policy(policy: Policy, call: Call) -> tuple[str, ...]:
+    if policy == "never":
         return ()
     return (_ANY,) if policy == "always" else risks_of(call.name, call.input)

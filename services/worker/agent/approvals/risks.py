@@ -194,6 +194,15 @@ _KINDS: Final[Sequence[Callable[[SimpleCommand], Iterator[str]]]] = (
 )
 
 
+def files_changed_by(command: SimpleCommand) -> tuple[str, ...]:
+    """Name the files that a command writes or deletes, as far as its words tell."""
+    deleted = _operands(command.arguments) if command.program in _DELETERS else ()
+    if command.program == "git":
+        verb, *rest = _git_words(command.arguments) or [""]
+        deleted = _operands(rest) if verb in ("rm", "mv", "restore", "checkout") else ()
+    return (*command.targets, *_files_written_by(command), *deleted)
+
+
 def _files_written_by(command: SimpleCommand) -> Sequence[str]:
     operands = _operands(command.arguments)
     if command.program in _WRITES_ALL:

@@ -1,5 +1,5 @@
 // Generated from the Python code by `make docs`. Do not edit.
-import type { ApprovalScope, Budget, InstructionMode, LeftOut, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
+import type { ApprovalRule, ApprovalScope, Budget, InstructionMode, LeftOut, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
 
 export type Phase = "cancelled" | "failed" | "finished" | "queued" | "starting" | "waiting" | "working";
 
@@ -174,6 +174,7 @@ export interface ForkRequest {
   readonly effort?: Effort | null;
   readonly budget?: BudgetRequest | null;
   readonly policy?: Policy | null;
+  readonly rules?: ReadonlyArray<ApprovalRule> | null;
   readonly attachments?: ReadonlyArray<AttachmentRequest>;
 }
 
@@ -777,7 +778,7 @@ export interface RepositoryRequest {
   readonly base?: string;
 }
 
-/** A new task on a repository. */
+/** A new task on a repository. `rules` decide on tool calls before the policy does. */
 export interface TaskRequest {
   readonly prompt: string;
   readonly repository: RepositoryRequest;
@@ -785,6 +786,7 @@ export interface TaskRequest {
   readonly effort?: Effort;
   readonly budget?: BudgetRequest;
   readonly policy?: Policy;
+  readonly rules?: ReadonlyArray<ApprovalRule>;
   readonly attachments?: ReadonlyArray<AttachmentRequest>;
 }
 

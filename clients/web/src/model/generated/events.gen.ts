@@ -32,6 +32,13 @@ export interface Budget {
   readonly wall_seconds?: number;
 }
 
+/** Rule for tool calls of one task: which to allow, to ask about, or to deny. */
+export interface ApprovalRule {
+  readonly verdict: "allow" | "ask" | "deny";
+  readonly subject: "command" | "host" | "path" | "tool";
+  readonly pattern: string;
+}
+
 /** An image that goes with a prompt or an instruction; its bytes are in the object store. */
 export interface Attachment {
   readonly id: string;
@@ -69,6 +76,7 @@ export interface TaskSubmitted {
   readonly effort?: string;
   readonly budget?: Budget;
   readonly policy?: Policy;
+  readonly rules?: ReadonlyArray<ApprovalRule>;
   readonly attachments?: ReadonlyArray<Attachment>;
   readonly origin?: ForkOrigin | null;
 }

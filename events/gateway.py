@@ -158,6 +158,16 @@ class BudgetRaised(Fact, frozen=True, tag="budget.raised"):
     cost_microusd: Count
 
 
+class EgressAllowed(Fact, frozen=True, tag="egress.allowed"):
+    """A person allowed the commands of a task to connect to a host, for the life of the task.
+
+    `host` is written in its canonical form: lower case, ASCII, no trailing dot.
+    """
+
+    host: Line
+    port: Count
+
+
 class TaskInterrupted(Fact, frozen=True, tag="task.interrupted"):
     """A person stopped what runs now; the task waits for an instruction."""
 
@@ -180,6 +190,7 @@ GatewayEvent = (
     | QuestionAnswered
     | ApprovalAnswered
     | BudgetRaised
+    | EgressAllowed
     | TaskInterrupted
     | TaskCancelled
     | TaskArchived

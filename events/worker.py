@@ -293,6 +293,21 @@ class AttemptEnded(Fact, frozen=True, tag="attempt.ended"):
     detail: Text = ""
 
 
+class EgressDenied(Fact, frozen=True, tag="egress.denied"):
+    """Commands of the task wanted to connect to a host, and were denied, `count` times.
+
+    At most one event per host and minute. `reason`: the rules of the task do not allow the host,
+    which a person can change (`rules`), or its address is one that no task may reach (`address`).
+    `phase` is that of the attempt. An empty `host` stands for many others.
+    """
+
+    host: Line
+    port: Count
+    count: Count
+    reason: Literal["rules", "address"] = "rules"
+    phase: Literal["setup", "agent"] = "agent"
+
+
 WorkerEvent = (
     AttemptStarted
     | WorkspacePrepared
@@ -313,4 +328,5 @@ WorkerEvent = (
     | TaskFinished
     | TaskFailed
     | AttemptEnded
+    | EgressDenied
 )

@@ -17,7 +17,7 @@ from clients.cli.commands.list_tasks import list_tasks
 from clients.cli.commands.run import fork, run
 from clients.cli.commands.say import edit, say, withdraw
 from clients.cli.commands.share import share
-from clients.cli.commands.task_control import budget, cancel, interrupt
+from clients.cli.commands.task_control import allow, budget, cancel, interrupt
 from clients.cli.commands.templates import templates
 from clients.cli.commands.time_travel import diff, replay, show
 from clients.cli.commands.watch import watch
@@ -65,13 +65,13 @@ def errand(context: click.Context, gateway: str, stack: str, config: str) -> Non
 
 
 errand.sections = (
-    ("Work", ("run", "fork", "list", "watch", "approve", "interrupt", "budget", "cancel")),
+    ("Work", ("run", "fork", "list", "watch", "approve", "interrupt", "budget", "allow", "cancel")),
     ("Instructions", ("say", "edit", "withdraw", "templates")),
     ("Results", ("show", "changes", "diff", "output", "fetch", "replay", "share")),
     ("This device", ("pair", "outbox", "doctor")),
 )
 for each in (
-    run, fork, list_tasks, watch, say, edit, withdraw, approve, interrupt, budget, cancel, show,
-    diff, changes, output, fetch, replay, share, templates, outbox, pair, doctor,
+    run, fork, list_tasks, watch, say, edit, withdraw, approve, interrupt, budget, allow, cancel,
+    show, diff, changes, output, fetch, replay, share, templates, outbox, pair, doctor,
 ):  # fmt: skip
     errand.add_command(each)

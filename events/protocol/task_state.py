@@ -21,6 +21,8 @@ from events import (
     Budget,
     BudgetExhausted,
     BudgetRaised,
+    EgressAllowed,
+    EgressDenied,
     GatewayEvent,
     InstructionEdited,
     InstructionWithdrawn,
@@ -184,7 +186,7 @@ def _asked(state: TaskState, event: GatewayEvent, at: datetime) -> TaskState:
             return _ended(state, at, phase="cancelled")
         case TaskArchived():
             return replace(state, is_archived=True)
-        case TaskSubmitted() | InstructionEdited() | InstructionWithdrawn():
+        case TaskSubmitted() | InstructionEdited() | InstructionWithdrawn() | EgressAllowed():
             return state
         case _:
             assert_never(event)
@@ -252,7 +254,7 @@ def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
             return _ended(state, at, phase="finished", summary=summary, outcome=outcome)
         case TaskFailed(reason=reason, detail=detail, remedy=remedy):
             return _ended(state, at, phase="failed", failure=Failure(reason, detail, remedy))
-        case ArtifactStored() | AttemptEnded():
+        case ArtifactStored() | AttemptEnded() | EgressDenied():
             return state
         case _:
             assert_never(event)

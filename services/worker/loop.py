@@ -11,6 +11,7 @@ from infra.runtime.telemetry import logger
 from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.next_step import next_step, parallel_snapshot
 from services.worker.agent.steps import Record, Rest, StartTools, TakeSnapshot, Wait
+from services.worker.effects.egress import follow_egress
 from services.worker.effects.perform import Effect, Facts, WorkerContext, perform
 from services.worker.effects.task_history import TaskHistory
 from services.worker.ports import NothingToMerge
@@ -41,6 +42,7 @@ async def drive(
             group.create_task(history.follow(over)),
             group.create_task(_take_snapshots(history, context)),
             group.create_task(context.live.run(over)),
+            group.create_task(follow_egress(history, context.egress)),
             group.create_task(_stop_on_signal(history, stopping)),
             group.create_task(_stop_before_deadline(history, deadline, context.clock)),
         ]

@@ -18,6 +18,7 @@ from events import (
     Block,
     BudgetExhausted,
     Draft,
+    EgressDenied,
     Head,
     LeftOut,
     Recorded,
@@ -25,7 +26,7 @@ from events import (
     Usage,
     WorkerEvent,
 )
-from events.protocol.api.egress import EgressRules
+from events.protocol.api.egress import EgressPhase, EgressRules
 from events.protocol.ephemeral import EphemeralKind
 from events.protocol.stored_changes import StoredChanges
 from services.worker.agent.failures.model_errors import ModelError
@@ -142,8 +143,12 @@ class Sandbox(Protocol):
 class Egress(Protocol):
     """The one way out of the sandbox, to the hosts that the rules of the moment allow."""
 
-    def set_rules(self, rules: EgressRules) -> None:
+    def set_rules(self, rules: EgressRules, *, phase: EgressPhase = "agent") -> None:
         """Decide by these from now on; connections that they do not allow are closed."""
+        ...
+
+    async def next_denials(self) -> Sequence[EgressDenied]:
+        """Wait until denials are due for a report, and return them, counted per host."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Commands `errand interrupt`, `errand budget` and `errand cancel`, which change a running task."""
+"""Commands `errand interrupt`, `budget`, `allow` and `cancel`, which change a running task."""
 
 import asyncio
 import re
@@ -15,12 +15,24 @@ from clients.cli.gateway.client import new_command_id
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.stream.outbox import command
 from clients.cli.view.event_view import format_usd
-from events.protocol.api.requests import BudgetRaiseRequest, CancelRequest, InterruptRequest
+from events.protocol.api.egress import HostAndPort, parse_host
+from events.protocol.api.requests import (
+    BudgetRaiseRequest,
+    CancelRequest,
+    HostAllowanceRequest,
+    InterruptRequest,
+)
 from events.protocol.task_state import ENDED
 
 _AMOUNT: Final = re.compile(r"\+\$?([0-9]{1,6}(?:\.[0-9]{1,6})?|\.[0-9]{1,6})")
 _MICROUSD: Final = 1_000_000
-_Change = BudgetRaiseRequest | InterruptRequest
+_Change = BudgetRaiseRequest | HostAllowanceRequest | InterruptRequest
+_OPERATIONS: Final[dict[type[_Change], str]] = {
+    BudgetRaiseRequest: "budget",
+    HostAllowanceRequest: "allow_host",
+    InterruptRequest: "interrupt",
+}
+_HTTPS_PORT: Final = 443
 
 
 class Amount(click.ParamType[int]):
@@ -63,6 +75,22 @@ def budget(context: CliContext, *, task: str, amount: int, wait_seconds: float) 
 
 @click.command()
 @click.argument("task")
+@click.argument("host", metavar="HOST[:PORT]")
+@wait_option
+@pass_cli_context
+def allow(context: CliContext, *, task: str, host: str, wait_seconds: float) -> int:
+    """Allow a task's commands to connect to a host, such as api.example.com, until it ends."""
+    try:
+        name, port = parse_host(host)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="HOST") from None
+    args = HostAllowanceRequest(host=name, port=port or _HTTPS_PORT)
+    done = f"Commands of the task may connect to {HostAndPort(name, args.port)}"
+    return _change(context, task, args, wait_seconds=wait_seconds, done=done)
+
+
+@click.command()
+@click.argument("task")
 @wait_option
 @pass_cli_context
 def interrupt(context: CliContext, *, task: str, wait_seconds: float) -> int:
@@ -97,7 +125,7 @@ def cancel(context: CliContext, *, task: str, reason: str, wait_seconds: float) 
 def _change(
     context: CliContext, task: str, args: _Change, *, wait_seconds: float, done: str
 ) -> int:
-    op = "budget" if isinstance(args, BudgetRaiseRequest) else "interrupt"
+    op = _OPERATIONS[type(args)]
 
     async def work() -> int:
         async with await context.sign_in(allow_unreachable=True) as gateway:

@@ -20,6 +20,8 @@ from events import (
     AttemptStarted,
     BranchPushed,
     BudgetExhausted,
+    EgressAllowed,
+    EgressDenied,
     InstructionEdited,
     InstructionWithdrawn,
     MachineLost,
@@ -184,6 +186,10 @@ def _milestone(recorded: Recorded) -> Text | None:
             return _line("»", f"Allowed{' for the whole task' if scope == 'task' else ''}", "blue")
         case ApprovalAnswered(reason=reason):
             return _line("»", f"Not allowed{': ' + reason if reason else ''}", "blue")
+        case EgressAllowed(host=host, port=port):
+            return _line("»", f"Allowed connections to {host}:{port} for the whole task", "blue")
+        case EgressDenied() as denied:
+            return _line("⊘", _denied_text(denied, recorded.task), "yellow")
         case TaskInterrupted():
             return _line("‖", "Interrupted; waiting for your next instruction", "yellow")
         case TaskArchived():
@@ -204,6 +210,16 @@ def _milestone(recorded: Recorded) -> Text | None:
             return _line("⎇", f"{branch} from {base} at {commit[:10]}", "dim")
         case _:
             return _outcome(recorded)
+
+
+def _denied_text(denied: EgressDenied, task: str) -> str:
+    times = "once" if denied.count == 1 else f"{denied.count} times"
+    if not denied.host:
+        return f"Denied connections to many other hosts ({times})"
+    target = f"{denied.host}:{denied.port}"
+    if denied.reason == "address":
+        return f"Denied: {target} ({times}), an address that no task may reach"
+    return f"Denied: {target} ({times}); `errand allow {task} {target}` allows it for this task"
 
 
 def _outcome(recorded: Recorded) -> Text | None:

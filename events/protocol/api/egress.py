@@ -16,11 +16,14 @@ EgressPolicy = Literal["off", "registries", "open"]
 The hosts of `allow` are allowed under each.
 """
 
+EgressPhase = Literal["setup", "agent"]
+"""The phase of an attempt whose commands run: its set-up, or the agent's work."""
+
 DEFAULT_PORTS: Final = (443, 80)
 """Ports that an entry of `allow` without one means."""
 MAX_HOSTS: Final = 100
 MAX_HOST_LENGTH: Final = 253
-_MAX_PORT: Final = 65535
+MAX_PORT: Final = 65535
 
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -91,6 +94,6 @@ def _ascii_name(text: str) -> str:
 
 
 def _port(text: str) -> int:
-    if not _PORT.fullmatch(text) or not 0 < int(text) <= _MAX_PORT:
-        raise ValueError(f"{text[:20]!r} is no port, a number from 1 to {_MAX_PORT}.")
+    if not _PORT.fullmatch(text) or not 0 < int(text) <= MAX_PORT:
+        raise ValueError(f"{text[:20]!r} is no port, a number from 1 to {MAX_PORT}.")
     return int(text)

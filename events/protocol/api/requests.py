@@ -161,6 +161,13 @@ class BudgetRaiseRequest(_Body, frozen=True):
     cost_microusd: int
 
 
+class HostAllowanceRequest(_Body, frozen=True):
+    """Allow the commands of a task to connect to a host, such as `api.example.com`, on a port."""
+
+    host: str
+    port: int = 443
+
+
 TaskCommandRequest = (
     TaskRequest
     | InstructionRequest
@@ -172,6 +179,7 @@ TaskCommandRequest = (
     | CancelRequest
     | ArchiveRequest
     | BudgetRaiseRequest
+    | HostAllowanceRequest
 )
 """The requests that need no other task to be understood."""
 

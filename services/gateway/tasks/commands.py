@@ -150,6 +150,16 @@ COMMANDS: Final = (
         summary="Raise the budget",
         description="Let a task spend this much more.",
     ),
+    CommandDeclaration(
+        op="allow_host",
+        request=requests.HostAllowanceRequest,
+        path="/v1/tasks/{task}/egress",
+        scope="approve",
+        summary="Allow a host",
+        description="Let the commands of a task connect to a host on a port, from now until the "
+        "task ends; an address of a private network stays out of reach. 409 when the task has "
+        "ended.",
+    ),
 )
 """Every command there is."""
 

@@ -187,6 +187,10 @@ DECISIONS: Final[Mapping[type, Decisions]] = MappingProxyType(
             "scope": _keep,
         },
         facts.BudgetRaised: {"cost_microusd": _of("costs", 0, then=_keep)},
+        facts.EgressAllowed: {
+            "host": _of("commands", then=_keep),
+            "port": _of("commands", 0, then=_keep),
+        },
         facts.TaskInterrupted: {},
         facts.TaskCancelled: {"reason": _prose},
         facts.TaskArchived: {},
@@ -256,6 +260,13 @@ DECISIONS: Final[Mapping[type, Decisions]] = MappingProxyType(
             "retry_at": _keep,
         },
         facts.PlanUpdated: {"items": _plan},
+        facts.EgressDenied: {
+            "host": _of("commands", then=_keep),
+            "port": _of("commands", 0, then=_keep),
+            "count": _keep,
+            "reason": _keep,
+            "phase": _keep,
+        },
         facts.QuestionAsked: {
             "request": _keep,
             "call": _keep,

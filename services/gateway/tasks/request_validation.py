@@ -18,6 +18,7 @@ from events import (
     TaskSubmitted,
 )
 from events.limits import MAX_LINE_CHARACTERS
+from events.protocol.api.egress import MAX_PORT, parse_host
 from events.protocol.api.requests import (
     ApprovalAnswerRequest,
     ArchiveRequest,
@@ -25,6 +26,7 @@ from events.protocol.api.requests import (
     BudgetRequest,
     CancelRequest,
     ForkRequest,
+    HostAllowanceRequest,
     InstructionEditRequest,
     InstructionRequest,
     InstructionWithdrawalRequest,
@@ -39,6 +41,7 @@ from services.gateway.problems import invalid
 from services.gateway.tasks.messages.attachments import require_references
 from services.gateway.tasks.repository_url import Forge, locate
 from services.gateway.tasks.task import (
+    AllowHost,
     AnswerApproval,
     AnswerQuestion,
     Archive,
@@ -112,6 +115,8 @@ def to_command(request: TaskCommandRequest, rules: SubmissionRules, now: datetim
             return Archive()
         case BudgetRaiseRequest():
             return RaiseBudget(_within(request.cost_microusd, 1, MAX_MICROUSD, "/cost_microusd"))
+        case HostAllowanceRequest():
+            return AllowHost(_host(request.host), _within(request.port, 1, MAX_PORT, "/port"))
         case _:
             assert_never(request)
 
@@ -271,6 +276,16 @@ def _branch(name: str) -> str:
             "`main` or `feature/login`.",
         )
     return name
+
+
+def _host(text: str) -> str:
+    try:
+        host, port = parse_host(text)
+    except ValueError as error:
+        raise invalid("host_invalid", "/host", str(error)) from None
+    if port:
+        raise invalid("host_invalid", "/host", "The port of a host stands in `port`.")
+    return host
 
 
 def _within(number: int, least: int, most: int, pointer: str) -> int:

@@ -19,6 +19,7 @@ from events import (
     BudgetRaised,
     CallId,
     CommandId,
+    EgressAllowed,
     GatewayEvent,
     InstructionEdited,
     InstructionWithdrawn,
@@ -46,6 +47,7 @@ from services.gateway.tasks.approvals import Approval
 from services.gateway.tasks.messages import attachments, instructions
 from services.gateway.tasks.messages.instructions import Instruction
 from services.gateway.tasks.task_commands import (
+    AllowHost,
     AnswerApproval,
     AnswerQuestion,
     Archive,
@@ -63,6 +65,7 @@ from services.gateway.tasks.task_commands import (
 
 __all__ = [
     "NO_TASK",
+    "AllowHost",
     "Answer",
     "AnswerApproval",
     "AnswerQuestion",
@@ -207,7 +210,7 @@ def _said(task: Task, recorded: Recorded, event: GatewayEvent) -> Task:
             return _ended(task, "cancelled")
         case TaskArchived():
             return replace(task, is_archived=True)
-        case InstructionEdited() | InstructionWithdrawn():
+        case InstructionEdited() | InstructionWithdrawn() | EgressAllowed():
             return task
         case BudgetRaised(cost_microusd=cost):
             limit = task.limit_microusd and task.limit_microusd + cost
@@ -284,7 +287,9 @@ def _decide(command: Said, task: Task) -> Decision:
             )
         case RaiseBudget() if task.end:
             raise _overtaken(task, "Instruct it to take it up again; then raise its budget.")
-        case Interrupt() | Cancel() | Archive() | RaiseBudget():
+        case AllowHost() if task.end:
+            raise _overtaken(task, "Instruct it to take it up again; then allow the host.")
+        case Interrupt() | Cancel() | Archive() | RaiseBudget() | AllowHost():
             return Decision((fact_of(command),))
         case _:
             assert_never(command)

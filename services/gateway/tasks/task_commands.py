@@ -11,6 +11,7 @@ from events import (
     Attachment,
     Budget,
     BudgetRaised,
+    EgressAllowed,
     ForkOrigin,
     GatewayEvent,
     InstructionEdited,
@@ -109,6 +110,13 @@ class RaiseBudget(msgspec.Struct, frozen=True):
     cost_microusd: int
 
 
+class AllowHost(msgspec.Struct, frozen=True):
+    """Allow the commands of the task to connect to a host; `host` is in its canonical form."""
+
+    host: str
+    port: int
+
+
 Said = (
     Instruct
     | EditInstruction
@@ -119,6 +127,7 @@ Said = (
     | Cancel
     | Archive
     | RaiseBudget
+    | AllowHost
 )
 """A command to a task that exists."""
 
@@ -164,5 +173,7 @@ def fact_of(command: Command) -> GatewayEvent:
             return TaskArchived()
         case RaiseBudget(cost):
             return BudgetRaised(cost_microusd=cost)
+        case AllowHost(host, port):
+            return EgressAllowed(host=host, port=port)
         case _:
             assert_never(command)

@@ -249,7 +249,8 @@ class ProcessState(msgspec.Struct, frozen=True):
 class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's state: one group per thing that changes by itself.
 
-    `submitted` is the task as it was given: prompt, repository, model, policy.
+    `submitted` is the task as it was given: prompt, repository, model, policy. `allowed_hosts` are
+    those that a person allowed its commands to connect to, as `host:port`.
     """
 
     attempt: Attempt
@@ -265,6 +266,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     approvals: Approvals = Approvals()
     unread: Unread = Unread()
     delivery: Delivery = Delivery()
+    allowed_hosts: tuple[str, ...] = ()
     process: ProcessState = ProcessState()
 
     @property

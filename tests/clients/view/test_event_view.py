@@ -19,6 +19,8 @@ from events import (
     Blob,
     BudgetExhausted,
     CallId,
+    EgressAllowed,
+    EgressDenied,
     MachineDestroyed,
     MachineId,
     ModelReplied,
@@ -333,3 +335,16 @@ def test_a_command_is_shown_under_its_title() -> None:
     assert "$ pytest -q\n" in named
     assert same.count("ls -la") == 1
     assert "10 more lines" in many
+
+
+def test_a_denied_host_is_shown_with_the_command_that_allows_it() -> None:
+    denied = EgressDenied(host="api.example.com", port=443, count=3)
+    line = (
+        f"Denied: api.example.com:443 (3 times); `errand allow {HISTORY.task} api.example.com:443`"
+    )
+    assert line in shown(denied)
+    private = EgressDenied(host="intern.example.com", port=443, count=1, reason="address")
+    assert "errand allow" not in shown(private)
+    assert "many other hosts (9 times)" in shown(EgressDenied(host="", port=0, count=9))
+    allowed = shown(EgressAllowed(host="api.example.com", port=443))
+    assert "Allowed connections to api.example.com:443" in allowed

@@ -38,6 +38,7 @@ EXAMPLES = {
     "cancel": {"reason": "enough"},
     "archive": {},
     "budget": {"cost_microusd": 7},
+    "allow_host": {"host": "api.example.com", "port": 8443},
 }
 """Arguments of each command, as on the stream."""
 

@@ -109,9 +109,12 @@ def test_args_that_are_left_out_are_empty_ones():
     assert decode_frame(said) == InterruptRequest()
 
 
-def test_only_answers_to_approvals_need_another_scope_than_write():
+def test_only_what_widens_what_the_agent_may_do_needs_another_scope_than_write():
     scopes = {command.op: scope_of(command.op) for command in COMMANDS}
-    assert {op: scope for op, scope in scopes.items() if scope != "write"} == {"approve": "approve"}
+    assert {op: scope for op, scope in scopes.items() if scope != "write"} == {
+        "approve": "approve",
+        "allow_host": "approve",
+    }
     for op, given in EXAMPLES.items():
         assert scope_of(request_for(op, **given)) == scopes[op]
     assert scope_of("dance") == "write"

@@ -170,6 +170,16 @@ def test_costs_are_shown_only_where_they_are_included():
         assert "777777" not in shown(spent)
 
 
+def test_hosts_are_shown_only_where_commands_are_included():
+    for event in (
+        facts.EgressDenied(host="intern.example.com", port=8443, count=1),
+        facts.EgressAllowed(host="intern.example.com", port=8443),
+    ):
+        assert "intern.example.com" in shown(event, SharedParts(commands=True))
+        assert "intern" not in shown(event)
+        assert "8443" not in shown(event)
+
+
 @pytest.mark.parametrize(
     ("text", "clean"),
     [

@@ -7,6 +7,7 @@ from events import ApprovalRule, Budget, Repository, RequestId
 from services.gateway.problems import Refused
 from services.gateway.tasks.request_validation import MAX_PROMPT_BYTES, to_command
 from services.gateway.tasks.task import (
+    AllowHost,
     AnswerApproval,
     AnswerQuestion,
     Archive,
@@ -46,10 +47,33 @@ def submit(prompt="fix it", *, url=URL, base="", **more):
         ("cancel", {"reason": "no"}, Cancel("no")),
         ("archive", {}, Archive()),
         ("budget", {"cost_microusd": 7}, RaiseBudget(7)),
+        ("allow_host", {"host": "API.Example.com."}, AllowHost("api.example.com", 443)),
+        (
+            "allow_host",
+            {"host": "bücher.example", "port": 80},
+            AllowHost("xn--bcher-kva.example", 80),
+        ),
     ],
 )
 def test_commands_are_read(op, arguments, command):
     assert said(op, **arguments) == command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pointer"),
+    [
+        ({"host": ""}, "/host"),
+        ({"host": "https://example.com/"}, "/host"),
+        ({"host": "example.com:443"}, "/host"),
+        ({"host": "2130706433"}, "/host"),
+        ({"host": "example.com", "port": 0}, "/port"),
+        ({"host": "example.com", "port": 65536}, "/port"),
+    ],
+)
+def test_what_is_no_host_cannot_be_allowed(arguments, pointer):
+    with pytest.raises(Refused) as refusal:
+        said("allow_host", **arguments)
+    assert [fault.pointer for fault in refusal.value.problem.errors] == [pointer]
 
 
 def test_a_submission_is_read():

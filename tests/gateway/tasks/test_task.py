@@ -4,6 +4,7 @@ from events import (
     Budget,
     BudgetRaised,
     CallId,
+    EgressAllowed,
     Guest,
     MachineRequested,
     QuestionAnswered,
@@ -20,6 +21,7 @@ from events import (
     TaskSubmitted,
 )
 from services.gateway.tasks.task import (
+    AllowHost,
     AnswerQuestion,
     Archive,
     Cancel,
@@ -194,6 +196,14 @@ def test_a_budget_is_raised(task):
 
 def test_the_budget_of_an_ended_task_is_not_raised_and_the_remedy_is_told(task):
     task.given(SUBMITTED, FINISHED).when(RaiseBudget(1)).then_refused(
+        409, "task_ended", says=["finished", "Instruct"]
+    )
+
+
+def test_a_host_is_allowed_while_the_task_lives(task):
+    allow = AllowHost("api.example.com", 443)
+    task.given(SUBMITTED).when(allow).then(EgressAllowed(host="api.example.com", port=443))
+    task.given(SUBMITTED, FINISHED).when(allow).then_refused(
         409, "task_ended", says=["finished", "Instruct"]
     )
 

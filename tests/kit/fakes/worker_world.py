@@ -16,6 +16,7 @@ from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.perform import WorkerContext
 from services.worker.effects.task_history import TaskHistory
 from services.worker.ports import (
+    Egress,
     ModelFailure,
     ModelReply,
     ModelRequest,
@@ -206,6 +207,7 @@ class Bench:
         self.model = ScriptedModel(*replies)
         self.live: list[bytes] = []
         self.stopping = asyncio.Event()
+        self.egress: Egress | None = None
 
     async def append(self, *events: Any, by: str = "person:per_1") -> list[Draft[Any]]:
         """Append as somebody other than the worker: who loses a race reads again, as a gateway."""
@@ -235,6 +237,7 @@ class Bench:
             live=LiveOutput(HISTORY.task, self.say),
             images=Images(self.blobs),
             clock=self.clock,
+            egress=self.egress,
         )
 
     @property

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from events import (
     ApprovalAnswered,
     BudgetRaised,
+    EgressAllowed,
     InstructionEdited,
     InstructionWithdrawn,
     QuestionAnswered,
@@ -17,6 +18,7 @@ from events import (
     TaskInterrupted,
     TaskSubmitted,
 )
+from events.protocol.api.egress import MAX_HOSTS, HostAndPort
 from services.worker.agent.approvals import policy
 from services.worker.agent.budget import forget_foreign_limit, raise_limit, start_budget
 from services.worker.agent.handlers.changes import (
@@ -69,6 +71,13 @@ def _raise_budget(state: AgentState, event: BudgetRaised) -> AgentState:
     return replace(state, budget=raise_limit(state.budget, event))
 
 
+def _allow_host(state: AgentState, event: EgressAllowed) -> AgentState:
+    entry = str(HostAndPort(event.host, event.port))
+    if entry in state.allowed_hosts or len(state.allowed_hosts) >= MAX_HOSTS:
+        return state
+    return replace(state, allowed_hosts=(*state.allowed_hosts, entry))
+
+
 def _interrupt_task(state: AgentState, _event: TaskInterrupted) -> AgentState:
     if state.lifecycle.is_closed:
         return state
@@ -88,6 +97,7 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     QuestionAnswered: _answer_question,
     ApprovalAnswered: _answer_approval,
     BudgetRaised: _raise_budget,
+    EgressAllowed: _allow_host,
     TaskInterrupted: _interrupt_task,
     TaskCancelled: _cancel_task,
     TaskArchived: ignore,

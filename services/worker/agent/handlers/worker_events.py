@@ -13,6 +13,7 @@ from events import (
     AttemptStarted,
     BranchPushed,
     BudgetExhausted,
+    EgressDenied,
     ModelFailed,
     ModelReplied,
     ModelRequested,
@@ -234,4 +235,5 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     TaskFinished: _finish_task,
     TaskFailed: _fail_task,
     AttemptEnded: _end_attempt,
+    EgressDenied: ignore,
 }

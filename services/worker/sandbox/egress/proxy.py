@@ -13,7 +13,8 @@ from typing import Final, NoReturn, cast
 import h11
 import msgspec
 
-from events.protocol.api.egress import EgressRules, HostAndPort
+from events import EgressDenied
+from events.protocol.api.egress import EgressPhase, EgressRules, HostAndPort
 from infra.runtime.telemetry import logger
 from services.worker.sandbox.egress.connector import (
     AddressRefused,
@@ -22,7 +23,7 @@ from services.worker.sandbox.egress.connector import (
     Streams,
     Unreachable,
 )
-from services.worker.sandbox.egress.denials import Denial, DenialCounter, DenialReason
+from services.worker.sandbox.egress.denials import DenialCounter, DenialReason
 from services.worker.sandbox.egress.plain_http import BrokenExchange, HttpSide, forward
 from services.worker.sandbox.egress.relay import relay
 from services.worker.sandbox.egress.request import ProxyRequest, parse_request
@@ -69,6 +70,7 @@ class EgressProxy:
         self._rules = HostRules(rules or EgressRules(), registries)
         self._connect = connect or DirectConnector()
         self._limits = limits or EgressLimits()
+        self._phase: EgressPhase = "agent"
         self._denials = DenialCounter()
         self._denied = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -76,21 +78,35 @@ class EgressProxy:
         self._answering: set[asyncio.Task[None]] = set()
         self.moved_bytes = 0
 
-    def set_rules(self, rules: EgressRules) -> None:
+    def set_rules(self, rules: EgressRules, *, phase: EgressPhase = "agent") -> None:
         """Decide by these from now on; connections that they do not allow are closed."""
-        self._rules = HostRules(rules, self._registries)
+        self._rules, self._phase = HostRules(rules, self._registries), phase
         for writer, target in self._open.items():
-            if target is not None and not self._rules.allows(target):
+            if target is not None and not self.allows(target):
                 writer.transport.abort()
 
-    def take_denials(self) -> list[Denial]:
-        """Return what was denied since the last time, counted per host."""
-        self._denied.clear()
-        return self._denials.take()
+    def allows(self, target: HostAndPort) -> bool:
+        """Return whether the rules of the moment allow a connection."""
+        return self._rules.allows(target)
 
-    async def wait_for_denial(self) -> None:
-        """Return when something was denied that was not taken yet."""
-        await self._denied.wait()
+    def record_denial(self, target: HostAndPort, reason: DenialReason) -> None:
+        """Count a denial for the next report."""
+        self._denials.add(target, reason, self._phase)
+        self._denied.set()
+
+    async def next_denials(self) -> list[EgressDenied]:
+        """Wait until denials are due for a report, and return them, counted per host.
+
+        A host is due at once, and then once per minute as long as it is denied.
+        """
+        clock = asyncio.get_running_loop().time
+        while not (denials := self._denials.take(clock())):
+            self._denied.clear()
+            due = self._denials.next_due()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
+                    await self._denied.wait()
+        return denials
 
     async def serve(self, listener: socket.socket) -> None:
         """Answer whoever connects to a listening socket, which is the proxy's own from now on."""
@@ -140,7 +156,7 @@ class EgressProxy:
         server = await self._connected(wanted.target)
         self._open[server[1]] = wanted.target
         try:
-            if not self._rules.allows(wanted.target):  # they changed while it connected
+            if not self.allows(wanted.target):  # they changed while it connected
                 self._deny(wanted.target, "rules")
             if wanted.path:
                 await self._forward(client, request, wanted, server)
@@ -184,7 +200,7 @@ class EgressProxy:
             raise _Refused(400, str(error)) from None
 
     async def _connected(self, target: HostAndPort) -> Streams:
-        if not self._rules.allows(target):
+        if not self.allows(target):
             self._deny(target, "rules")
         if self.moved_bytes >= self._limits.total_bytes:
             raise _Refused(403, "This task has moved as many bytes as it may.")
@@ -196,8 +212,7 @@ class EgressProxy:
             raise _Refused(502, str(error)) from None
 
     def _deny(self, target: HostAndPort, reason: DenialReason, text: str = "") -> NoReturn:
-        self._denials.add(target, reason)
-        self._denied.set()
+        self.record_denial(target, reason)
         _log.info("egress.denied", host=target.host, port=target.port, reason=reason)
         raise _Refused(
             403,

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from events import EgressDenied
 from events.protocol.api.egress import EgressRules
 from services.worker.sandbox.egress.connector import Address, DirectConnector, Streams
 from services.worker.sandbox.egress.proxy import EgressProxy
@@ -80,8 +81,9 @@ async def test_an_allowed_host_is_reached_and_a_denied_one_is_counted(kind):
             assert "GET /inside HTTP/1.1" in await run(TUNNEL, "files.example:443")
             assert "403 Errand: This task" in await run(GET, "http://other.example/page")
             assert "403" in await run(TUNNEL, "other.example:443")
-            denied = [(each.host, each.port, each.count) for each in proxy.take_denials()]
-            assert denied == [("other.example", 80, 1), ("other.example", 443, 1)]
+            assert await proxy.next_denials() == [
+                EgressDenied(host="other.example", port=80, count=1),
+                EgressDenied(host="other.example", port=443, count=1),
+            ]
             proxy.set_rules(EgressRules(policy="open"))
             assert "GET /page" in await run(GET, "http://other.example/page")
-            assert proxy.take_denials() == []

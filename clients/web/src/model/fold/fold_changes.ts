@@ -37,6 +37,8 @@ export const CHANGES: { readonly [T in Exclude<Type, "task.erased">]: Change<T> 
     state.approval?.request === request ? waitsNoMore(state, "approval") : state,
   "budget.raised": (state, { cost_microusd }) =>
     waitsNoMore(raised(state, cost_microusd), "budget"),
+  "egress.allowed": unchanged,
+  "egress.denied": unchanged,
   "task.interrupted": (state) => waits(state, "instruction"),
   "task.cancelled": (state, _event, at) => ended(state, at, { phase: "cancelled" }),
   "task.archived": (state) => ({ ...state, is_archived: true }),

@@ -184,6 +184,12 @@ export interface Health {
   readonly parts: Readonly<Record<string, string>>;
 }
 
+/** Allow the commands of a task to connect to a host, such as `api.example.com`, on a port. */
+export interface HostAllowanceRequest {
+  readonly host: string;
+  readonly port?: number;
+}
+
 /** The new text of an instruction that the agent has not taken up. */
 export interface InstructionChangeRequest {
   readonly text: string;
@@ -959,4 +965,5 @@ export interface CommandArguments {
   readonly cancel: CancelRequest;
   readonly archive: ArchiveRequest;
   readonly budget: BudgetRaiseRequest;
+  readonly allow_host: HostAllowanceRequest;
 }

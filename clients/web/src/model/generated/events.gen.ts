@@ -125,6 +125,13 @@ export interface BudgetRaised {
   readonly cost_microusd: number;
 }
 
+/** A person allowed the commands of a task to connect to a host, for the life of the task. */
+export interface EgressAllowed {
+  readonly type: "egress.allowed";
+  readonly host: string;
+  readonly port: number;
+}
+
 /** A person stopped what runs now; the task waits for an instruction. */
 export interface TaskInterrupted {
   readonly type: "task.interrupted";
@@ -417,6 +424,16 @@ export interface AttemptEnded {
   readonly detail?: string;
 }
 
+/** Commands of the task wanted to connect to a host, and were denied, `count` times. */
+export interface EgressDenied {
+  readonly type: "egress.denied";
+  readonly host: string;
+  readonly port: number;
+  readonly count: number;
+  readonly reason?: "address" | "rules";
+  readonly phase?: "agent" | "setup";
+}
+
 /** All that is left of an erased task. */
 export interface TaskErased {
   readonly type: "task.erased";
@@ -432,6 +449,7 @@ export type Fact =
   | QuestionAnswered
   | ApprovalAnswered
   | BudgetRaised
+  | EgressAllowed
   | TaskInterrupted
   | TaskCancelled
   | TaskArchived
@@ -460,6 +478,7 @@ export type Fact =
   | TaskFinished
   | TaskFailed
   | AttemptEnded
+  | EgressDenied
   | TaskErased;
 
 /** An event as it is stored and sent. */
@@ -473,6 +492,7 @@ export const EVENT_TYPES: ReadonlySet<string> = new Set([
   "question.answered",
   "approval.answered",
   "budget.raised",
+  "egress.allowed",
   "task.interrupted",
   "task.cancelled",
   "task.archived",
@@ -501,6 +521,7 @@ export const EVENT_TYPES: ReadonlySet<string> = new Set([
   "task.finished",
   "task.failed",
   "attempt.ended",
+  "egress.denied",
   "task.erased",
 ]);
 

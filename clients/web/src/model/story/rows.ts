@@ -197,6 +197,26 @@ export interface ProviderRow extends RowBase {
   readonly resumed: number;
 }
 
+/** Connections of commands to one host that were denied, since a person last allowed it. */
+export interface DeniedRow extends RowBase {
+  readonly kind: "denied";
+  /** Empty: many other hosts. */
+  readonly host: string;
+  readonly port: number;
+  readonly count: number;
+  /** `address`: no person can allow it. */
+  readonly reason: "rules" | "address";
+  readonly allowed: Act | null;
+}
+
+/** A host that a person allowed before it was denied. */
+export interface AllowedRow extends RowBase {
+  readonly kind: "allowed";
+  readonly by: string;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** A person stopped what ran, or archived the task. */
 export interface NoteRow extends RowBase {
   readonly kind: "stopped" | "archived";
@@ -243,6 +263,8 @@ export type Row =
   | ApprovalRow
   | BudgetRow
   | RaiseRow
+  | DeniedRow
+  | AllowedRow
   | MachineRow
   | ProviderRow
   | NoteRow

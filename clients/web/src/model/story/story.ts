@@ -2,6 +2,7 @@
 import type { StoredEvent } from "../generated/events.gen.ts";
 import { agentChanges } from "./agent_rows.ts";
 import { type Context, Draft } from "./draft.ts";
+import { egressChanges } from "./egress_rows.ts";
 import { machineChanges } from "./machine_rows.ts";
 import { outcomeChanges } from "./outcome_rows.ts";
 import { personChanges } from "./person_rows.ts";
@@ -24,6 +25,7 @@ const CHANGES: ReadonlyMap<string, (draft: Draft, event: StoredEvent) => void> =
     ...agentChanges,
     ...toolChanges,
     ...machineChanges,
+    ...egressChanges,
     ...outcomeChanges,
   }) as [string, (draft: Draft, event: StoredEvent) => void][],
 );

@@ -179,6 +179,13 @@ export const ENGLISH = {
   turnsStop: (spent: number, limit: number) => `Turns used: ${spent} of ${limit}`,
   timeStop: (spent: string, limit: string) => `Working time used: ${spent} of ${limit}`,
   raised: (who: string, money: string, time: string) => `${who} added ${money} at ${time}`,
+  denied: (host: string, times: number) =>
+    `Denied: ${host} (${times === 1 ? "once" : `${times} times`})`,
+  deniedAddress: "an address that no task may reach",
+  otherHosts: "many other hosts",
+  allowedHost: (who: string, time: string) => `${who} allowed it for this task at ${time}`,
+  allowedHostBy: (who: string, host: string) => `${who} allowed connections to ${host}`,
+  allowHost: "Allow for this task",
   stoppedBy: (who: string) => `${who} stopped what ran`,
   archivedBy: (who: string) => `${who} archived the task`,
   cancelledBy: (who: string) => `${who} cancelled the task`,

@@ -4,6 +4,7 @@ import type {
   ApprovalRow,
   BudgetRow,
   Call,
+  DeniedRow,
   EndRow,
   MachineRow,
   PlanRow,
@@ -122,6 +123,21 @@ function budgetStop(row: BudgetRow): string {
   if (row.scope === "turns") return ENGLISH.turnsStop(row.spent, row.limit);
   if (row.scope === "wall") return ENGLISH.timeStop(duration(row.spent), duration(row.limit));
   return ENGLISH.budgetStop(money(row.spent), limit(row.limit));
+}
+
+/** "Denied: api.example.com:443 (3 times)", and what became of it. */
+export function deniedLine(row: DeniedRow, people: People, moment: Moment): string {
+  const host = row.host === "" ? ENGLISH.otherHosts : hostAndPort(row);
+  const denied = ENGLISH.denied(host, row.count);
+  if (row.reason === "address") return `${denied}, ${ENGLISH.deniedAddress}`;
+  if (row.allowed === null) return denied;
+  const at = time(row.allowed.at, moment.now, moment.zone);
+  return `${denied}. ${ENGLISH.allowedHost(who(row.allowed.by, people), at)}`;
+}
+
+export function hostAndPort({ host, port }: { host: string; port: number }): string {
+  const name = plainLine(host, 260);
+  return `${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
 
 export function providerLine(row: ProviderRow, moment: Moment): string {

@@ -140,6 +140,26 @@ describe("a story", () => {
     );
   });
 
+  it("counts the denials of a host in one row until a person allows it", () => {
+    const denied = { type: "egress.denied", host: "api.example.com", port: 443 } as const;
+    const rows = storyOf(
+      recorded([
+        { ...denied, count: 1 },
+        { ...denied, count: 2 },
+        { ...denied, host: "10.0.0.1", count: 1, reason: "address" },
+        { type: "egress.allowed", host: "api.example.com", port: 443 },
+        { ...denied, count: 4 },
+        { type: "egress.allowed", host: "other.example.com", port: 8443 },
+      ]),
+    ).rows;
+    assert.deepEqual(
+      rows.map((row) =>
+        row.kind === "denied" ? [row.host, row.count, row.allowed?.version ?? 0] : row.kind,
+      ),
+      [["api.example.com", 3, 4], ["10.0.0.1", 1, 0], ["api.example.com", 4, 0], "allowed"],
+    );
+  });
+
   it("keeps the branch and the pull request in one row, and no row for snapshots", () => {
     const [row, ...others] = rowsOf("pull_request", "delivery");
     assert.equal(others.length, 0);

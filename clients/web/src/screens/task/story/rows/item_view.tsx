@@ -2,6 +2,7 @@
 import { Component } from "preact";
 import type { StoryItem } from "../../../../model/story/rows.ts";
 import { ApprovalView, BudgetView, QuestionView } from "./ask_rows.tsx";
+import { AllowedView, DeniedView } from "./egress_rows.tsx";
 import {
   Divider,
   MachineView,
@@ -47,6 +48,10 @@ function viewOf(item: StoryItem) {
       return <BudgetView row={item} />;
     case "raise":
       return <RaiseView row={item} />;
+    case "denied":
+      return <DeniedView row={item} />;
+    case "allowed":
+      return <AllowedView row={item} />;
     case "machine":
       return <MachineView row={item} />;
     case "provider":

@@ -1,5 +1,6 @@
 // A row as text, for copying.
 import type { Call, StoryItem } from "../../../../model/story/rows.ts";
+import { hostAndPort } from "../../../../model/words/words.ts";
 
 export function textOf(item: StoryItem): string {
   switch (item.kind) {
@@ -18,6 +19,9 @@ export function textOf(item: StoryItem): string {
       return [item.summary, item.detail, item.remedy].filter((part) => part !== "").join("\n");
     case "delivery":
       return item.pullRequest?.url ?? item.branch;
+    case "denied":
+    case "allowed":
+      return hostAndPort(item);
     default:
       return "";
   }

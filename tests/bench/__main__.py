@@ -19,6 +19,7 @@ NAMES = (
     "fanout",
     "resume",
     "open",
+    "phone",
 )
 
 

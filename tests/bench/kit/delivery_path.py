@@ -2,7 +2,7 @@
 
 Real servers, a projector and a gateway; no scheduler, so that what a benchmark appends starts no
 machine. `people` signs phones in through the gateway's own HTTP. The gateway has the limits it has
-when nothing is set, so that people and phones come from many addresses.
+when nothing is set, so that people and phones come from many addresses, and serves the web app.
 """
 
 import asyncio
@@ -48,7 +48,10 @@ _DRAFT_FACTORY = DraftFactory(utc_now)
 _AT_ONCE = 16
 _FIRST_ADDRESS = IPv4Address("127.1.0.1")
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one for all: each client would make its own
-_LIMITS = ("reads_a_minute", "commands_a_minute", "anonymous_a_minute", "connections_per_address")
+_AS_DEPLOYED = (
+    *("reads_a_minute", "commands_a_minute", "anonymous_a_minute", "connections_per_address"),
+    "web_app_folder",
+)
 
 
 class Seat(NamedTuple):
@@ -173,7 +176,7 @@ async def _gateway(
         port,
         log_level="WARNING",
         metrics_port=metrics_port,
-        **{field.name: field.default for field in fields(Settings) if field.name in _LIMITS},
+        **{field.name: field.default for field in fields(Settings) if field.name in _AS_DEPLOYED},
     )
     values = {name.upper(): str(value) for name, value in asdict(settings).items()}
     process = await asyncio.create_subprocess_exec(

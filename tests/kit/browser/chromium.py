@@ -5,6 +5,7 @@ Without Chromium, or without the built web app, the test is skipped and says why
 
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
@@ -24,11 +25,9 @@ def missing() -> str:
     return ""
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """A running Chromium without a window."""
-    if reason := missing():
-        pytest.skip(reason)
+@asynccontextmanager
+async def running_chromium() -> AsyncIterator[Browser]:
+    """Run Chromium without a window."""
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
@@ -36,3 +35,12 @@ async def chromium() -> AsyncIterator[Browser]:
         )
         yield running
         await running.close()
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """A running Chromium without a window."""
+    if reason := missing():
+        pytest.skip(reason)
+    async with running_chromium() as running:
+        yield running

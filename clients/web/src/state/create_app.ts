@@ -7,12 +7,13 @@ import { INBOX, type Vis } from "../model/generated/frames.gen.ts";
 import { uuid7 } from "../model/protocol/ids.ts";
 import { idbStore } from "../store/idb.ts";
 import { memoryStore } from "../store/memory.ts";
-import { type Batch, LIMITS, NotDense } from "../store/store.ts";
+import { type Batch, LIMITS, NotDense, slicesOf } from "../store/store.ts";
 import type { App } from "./app.ts";
 import { createCommands } from "./commands.ts";
 import { createConnection } from "./connection.ts";
 import { createClock } from "./device/clock.ts";
 import { createDrafts } from "./device/drafts.ts";
+import { whenIdle } from "./device/idle.ts";
 import { createPreferences } from "./device/preferences.ts";
 import { createPush } from "./device/push.ts";
 import { createRouter } from "./device/router.ts";
@@ -65,6 +66,7 @@ export function createApp(window: Window & typeof globalThis): App {
     send,
     isLive,
     now,
+    whenIdle,
     account: () => session.me.peek()?.account ?? "",
     seen: (task) => inbox.seen.peek().get(task) ?? 0,
     write: (batch) => write({ tasks: [batch], lines: [] }),
@@ -87,7 +89,6 @@ export function createApp(window: Window & typeof globalThis): App {
     onSignedOut: () => void session.revoked(),
   });
 
-  /** One frame, one transaction. */
   function take(items: readonly ServerItem[]): void {
     const lines = inbox.take(items);
     const batches = tasks.take(items);
@@ -98,7 +99,7 @@ export function createApp(window: Window & typeof globalThis): App {
   function write(batch: Batch): void {
     const written = writes.add(async () => {
       try {
-        await store.write(batch, now());
+        for (const slice of slicesOf(batch)) await store.write(slice, now());
       } catch (error) {
         if (!(error instanceof NotDense)) throw error;
         for (const { task } of batch.tasks) await store.forget(task); // another window wiped it

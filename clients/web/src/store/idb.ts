@@ -127,12 +127,12 @@ export function idbStore(name = "errand"): Store {
           }
         }
       }),
-    startTask: (fold, now) =>
+    startTask: (fold, after, now) =>
       writing(["tasks", "events", "folds"], async (transaction) => {
-        const { task, version } = fold;
+        const { task } = fold;
         dropEvents(transaction, task);
         enqueue(transaction.objectStore("folds").put(fold));
-        const record = { task, first: version + 1, cursor: version, bytes: 0, usedAt: now };
+        const record = { task, first: after + 1, cursor: after, bytes: 0, usedAt: now };
         await transaction.objectStore("tasks").put(record);
       }),
     prepend: (task, older) =>
@@ -141,6 +141,7 @@ export function idbStore(name = "errand"): Store {
         const fitting = older.filter((event) => event.version < (record?.first ?? 1));
         const first = fitting[0]?.version;
         if (record === undefined || first === undefined) return;
+        if (fitting.at(-1)?.version !== record.first - 1) return;
         newEvents(first - 1, fitting);
         for (const event of fitting) enqueue(transaction.objectStore("events").put(event));
         const bytes = record.bytes + sizeOf(fitting);

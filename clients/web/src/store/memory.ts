@@ -44,10 +44,10 @@ export function memoryStore(): Store {
         if ((lines.get(line.task)?.version ?? 0) <= line.version) lines.set(line.task, line);
       }
     },
-    async startTask(fold, now) {
+    async startTask(fold, after, now) {
       const { task, version } = fold;
       dropEvents(task);
-      tasks.set(task, { task, first: version + 1, cursor: version, bytes: 0, usedAt: now });
+      tasks.set(task, { task, first: after + 1, cursor: after, bytes: 0, usedAt: now });
       inner(folds, task).set(version, fold);
     },
     async prepend(task, older) {
@@ -55,7 +55,8 @@ export function memoryStore(): Store {
       const fitting = older.filter((event) => event.version < (record?.first ?? 1));
       const first = fitting[0]?.version;
       if (record === undefined || first === undefined) return;
-      newEvents(first - 1, [...fitting, ...(events.get(task)?.values() ?? [])].sort(byVersion));
+      if (fitting.at(-1)?.version !== record.first - 1) return;
+      newEvents(first - 1, fitting);
       for (const event of fitting) inner(events, task).set(event.version, event);
       tasks.set(task, { ...record, first, bytes: record.bytes + sizeOf(fitting) });
     },

@@ -53,9 +53,9 @@ export const LIMITS: Limits = { tasks: 200, bytes: 50 * 1024 * 1024 };
 export interface Store {
   /** Throws NotDense when events do not follow the cursor: nothing is stored then. */
   write(batch: Batch, now: number): Promise<void>;
-  /** Begin a task in its middle: its state before the first event that will be written. */
-  startTask(fold: StoredFold, now: number): Promise<void>;
-  /** Older events, up to the one before `first`. */
+  /** Begin a task in its middle: the events after `after` will be written. A state comes with it. */
+  startTask(fold: StoredFold, after: number, now: number): Promise<void>;
+  /** Older events, up to the one before `first`: any others are not stored. */
   prepend(task: string, events: readonly StoredEvent[]): Promise<void>;
   task(task: string): Promise<StoredTask | null>;
   touch(task: string, now: number): Promise<void>;
@@ -91,6 +91,25 @@ export interface Store {
   prune(limits: Limits, open: ReadonlySet<string>): Promise<void>;
   /** Forget everything, drafts and commands too. */
   wipe(): Promise<void>;
+}
+
+/** What is written at once: more of it would hold up a slow phone, and what its person does. */
+export const SLICE_EVENTS = 25;
+
+/** The same in parts that are written one after the other; each is whole by itself. */
+export function slicesOf({ tasks, lines }: Batch): readonly Batch[] {
+  const slices = tasks.flatMap(({ task, events, folds }) => {
+    const parts: TaskBatch[] = [];
+    for (let start = 0; start < events.length; start += SLICE_EVENTS) {
+      const some = events.slice(start, start + SLICE_EVENTS);
+      const [first, last] = [some[0]!.version, some.at(-1)!.version];
+      const own = folds.filter(({ version }) => version >= first && version <= last);
+      parts.push({ task, events: some, folds: own });
+    }
+    return parts;
+  });
+  const batches = slices.map((slice) => ({ tasks: [slice], lines: [] as readonly Line[] }));
+  return lines.length > 0 ? [...batches, { tasks: [], lines }] : batches;
 }
 
 export class NotDense extends Error {

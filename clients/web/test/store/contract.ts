@@ -110,8 +110,11 @@ export const STORE_TESTS: readonly StoreTest[] = [
   {
     name: "a task can begin in its middle and grow backwards",
     async run(store) {
-      await store.startTask(fold(600), 1);
+      await store.startTask(fold(602), 600, 1);
       await store.write(news(events(601, 603)), 2);
+      equal((await store.fold(A, 603))?.version, 602);
+      await store.prepend(A, events(590, 595)); // a gap would be left
+      equal((await store.task(A))!.first, 601);
       await store.prepend(A, events(598, 600));
       equal(await versions(store), [598, 599, 600, 601, 602, 603]);
       equal((await store.task(A))!.first, 598);

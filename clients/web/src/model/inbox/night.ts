@@ -2,7 +2,7 @@
 
 import { plainLine } from "../plain.ts";
 import { ENGLISH } from "../words/english.ts";
-import { dayNumber, milliseconds, money } from "../words/numbers.ts";
+import { dayNumber, hourOf, milliseconds, money } from "../words/numbers.ts";
 import { askLine, type Line, lineWords } from "./inbox.ts";
 
 const HOUR = 3_600_000;
@@ -128,13 +128,4 @@ export function lastEvening(now: number, zone?: string): number {
   while (dayNumber(at, zone) === today) at -= HOUR;
   while (hourOf(at, zone) > EVENING_HOUR) at -= HOUR;
   return at - (at % HOUR);
-}
-
-function hourOf(at: number, zone?: string): number {
-  const options = {
-    hour: "numeric",
-    hourCycle: "h23",
-    ...(zone ? { timeZone: zone } : {}),
-  } as const;
-  return Number(new Intl.DateTimeFormat("en-GB", options).format(at));
 }

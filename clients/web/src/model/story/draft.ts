@@ -17,6 +17,9 @@ export interface Context {
 export type EventOf<Type extends StoredEvent["type"]> = Extract<StoredEvent, { type: Type }>;
 export type Changes = { readonly [T in StoredEvent["type"]]?: (d: Draft, e: EventOf<T>) => void };
 
+/** The calls of one row: it is made again with each of them, and may be opened to show all. */
+const MAX_CALLS = 50;
+
 export class Draft {
   constructor(
     readonly rows: Row[],
@@ -80,11 +83,11 @@ export class Draft {
     return true;
   }
 
-  /** Put a call at the end of the run of calls, or begin one. */
+  /** Put a call at the end of the run of calls, or begin one: also where that one is long. */
   addCall(event: StoredEvent, call: Call): void {
     const place = this.rows.length - 1;
     const last = this.rows[place];
-    if (last?.kind === "tools") {
+    if (last?.kind === "tools" && last.calls.length < MAX_CALLS) {
       this.change<ToolsRow>(place, last, event.version, { calls: [...last.calls, call] });
     } else {
       this.add({ ...this.base(event), kind: "tools", calls: [call] });

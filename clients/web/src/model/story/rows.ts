@@ -1,7 +1,7 @@
 // The rows of a task's story. Each stands for the events `from` to `to`; its key never changes.
 import type { Blob, InstructionMode, PlanItem, Verdict } from "../generated/events.gen.ts";
 
-export { addEvent, addEvents, emptyStory, type Story, storyOf } from "./story.ts";
+export { addEvent, addEvents, emptyStory, type Story, storyInSlices, storyOf } from "./story.ts";
 export {
   findVersion,
   foldStory,

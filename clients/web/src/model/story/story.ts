@@ -51,6 +51,22 @@ export function addEvents(story: Story, events: Iterable<StoredEvent>): Story {
   return last === story.last ? story : { rows: draft.rows, first, last, context: draft.context };
 }
 
+/** How many events are folded between two rests: less than a frame of a slow phone. */
+const SLICE_EVENTS = 100;
+
+/** Fold a whole stretch, with a rest after each slice, in which others may have the turn. */
+export async function storyInSlices(
+  events: readonly StoredEvent[],
+  rest: () => Promise<void> | undefined,
+): Promise<Story> {
+  let story = emptyStory();
+  for (let start = 0; start < events.length; start += SLICE_EVENTS) {
+    story = addEvents(story, events.slice(start, start + SLICE_EVENTS));
+    await rest();
+  }
+  return story;
+}
+
 /** Fold a whole stretch: also how older pages are put before, since a call may reach across. */
 export function storyOf(events: Iterable<StoredEvent>): Story {
   return addEvents(emptyStory(), events);

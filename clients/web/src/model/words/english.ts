@@ -16,7 +16,7 @@ export const ENGLISH = {
   and: (parts: readonly string[]) =>
     parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`,
   count: (number: number, one: string, many = `${one}s`) =>
-    `${new Intl.NumberFormat("en").format(number)} ${number === 1 ? one : many}`,
+    `${String(number).replace(/\B(?=(\d{3})+$)/g, ",")} ${number === 1 ? one : many}`,
 
   // The sentence of truth
   queued: "Waits for a machine",

@@ -1,6 +1,6 @@
 // A list of any length: only the rows near the window exist. It follows its end only when it is there.
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { type List, useVirtualizer } from "./virtualizer.ts";
 import "./virtual_list.css";
 
@@ -9,7 +9,8 @@ const PINNED_PX = 64;
 /** How far below the upper edge a row is brought, as a part of the height. */
 const UPPER_THIRD = 0.2;
 const OVERSCAN_ROWS = 4;
-const NEAR_START_ROWS = 3;
+const USUAL_SHARE = 0.75;
+const NEAR_START_ROWS = 40;
 
 /** What is visible: indices of the first and last row, and whether the end is. */
 export interface VisibleRows {
@@ -40,11 +41,20 @@ interface VirtualListProps<T> {
 export function VirtualList<T>(props: VirtualListProps<T>) {
   const { rows, keyOf, estimate } = props;
   const scroller = useRef<HTMLDivElement>(null);
+  // As long as the rows are the same, so are these: else every step of a scroll measures all again.
+  const measures = useMemo(
+    () => ({
+      estimateSize: (index: number) => estimate(rows[index]!),
+      getItemKey: (index: number) => keyOf(rows[index]!),
+    }),
+    [rows, estimate, keyOf],
+  );
   const list = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => estimate(rows[index]!),
-    getItemKey: (index) => keyOf(rows[index]!),
+    ...measures,
+    initialOffset: () => startOffset(props),
+    initialRect: { width: window.innerWidth, height: usualHeight() },
     overscan: OVERSCAN_ROWS,
     anchorTo: "end",
     followOnAppend: true,
@@ -80,6 +90,18 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
       </div>
     </div>
   );
+}
+
+/** About where the list begins, so that the rows there are the first that are drawn. */
+function startOffset<T>({ rows, estimate, start }: VirtualListProps<T>): number {
+  const above = start < 0 ? rows : rows.slice(0, start);
+  const height = above.reduce((sum, row) => sum + estimate(row), 0);
+  return Math.max(0, height - usualHeight() * (start < 0 ? 1 : UPPER_THIRD));
+}
+
+/** About how high the list is: known for certain once it is on the screen. */
+function usualHeight(): number {
+  return Math.round(window.innerHeight * USUAL_SHARE);
 }
 
 function handleOf(list: List): ListHandle {

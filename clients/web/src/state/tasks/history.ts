@@ -31,11 +31,13 @@ export async function openStored(parts: HistoryParts, task: string): Promise<Ope
   const { store } = parts;
   const record = await store.task(task);
   if (record === null || record.cursor === 0) return null;
-  const fold = await store.fold(task, Math.max(record.cursor - TAIL_EVENTS, record.first - 1));
+  const fold = await store.fold(task, record.cursor);
   if (fold === null && record.first > 1) return null; // without a state to begin from
-  const events = await store.events(task, fold?.version ?? 0, record.cursor);
+  const tail = Math.max(record.cursor - TAIL_EVENTS, record.first - 1);
+  const after = Math.min(fold?.version ?? 0, tail);
+  const events = await store.events(task, after, record.cursor);
   const state = foldAll(fold?.state ?? null, events, parts.account());
-  await store.touch(task, parts.now());
+  void store.touch(task, parts.now()).catch(() => {});
   return { events, state, version: record.cursor, preview: null };
 }
 
@@ -47,9 +49,8 @@ export async function openFromGateway(parts: HistoryParts, task: string): Promis
   if (state.version <= MAX_WHOLE_EVENTS)
     return { events: [], state: null, version: 0, preview: state };
   const version = state.version - TAIL_EVENTS;
-  const past = await api.get<PastTask>(`${path}/state`, { at: version });
-  await store.startTask({ task, version, state: past.state }, parts.now());
-  return { events: [], state: past.state, version, preview: null };
+  await store.startTask({ task, version: state.version, state }, version, parts.now());
+  return { events: [], state, version, preview: null }; // what it knows changes it no more
 }
 
 /** Events up to `until`, at most a page of them, from the store or else from the gateway. */
@@ -65,9 +66,7 @@ export async function eventsUpTo(
   }
   const path = `/v1/tasks/${encodeURIComponent(task)}/events`;
   const page = await parts.api.get<EventPage>(path, { after, limit: TAIL_EVENTS });
-  const events = page.data.filter((event) => event.version <= until);
-  if (record !== null && record.first === until + 1) await parts.store.prepend(task, events);
-  return events;
+  return page.data.filter((event) => event.version <= until);
 }
 
 /** A task's state at a version, from the store or else from the gateway. */

@@ -14,7 +14,6 @@ import {
 } from "../../model/protocol/following.ts";
 import { MIN_PAUSE_MS } from "../../model/protocol/reconnect.ts";
 import { FOLD_INTERVAL, type StoredFold, type TaskBatch } from "../../store/store.ts";
-import type { WriteQueue } from "../device/write_queue.ts";
 import type { Frames } from "./frames.ts";
 import {
   eventsUpTo,
@@ -24,6 +23,7 @@ import {
   openStored,
   stateAt,
 } from "./history.ts";
+import { createOlder, type OlderParts } from "./older.ts";
 import { createPassing } from "./passing.ts";
 import { ERASED, NOT_THERE } from "./problems.ts";
 import { ShownTask } from "./shown_task.ts";
@@ -31,9 +31,8 @@ import type { TaskView } from "./tasks.ts";
 
 const PAGE_EVENTS = 500;
 
-export interface OpenTaskParts extends HistoryParts {
+export interface OpenTaskParts extends HistoryParts, OlderParts {
   readonly frames: Frames;
-  readonly writes: WriteQueue;
   readonly isLive: () => boolean;
   readonly send: (frame: FromDevice) => boolean;
   readonly seen: (task: string) => number;
@@ -45,6 +44,7 @@ export interface OpenTaskParts extends HistoryParts {
 export class OpenTask {
   private readonly shown = new ShownTask();
   private readonly passing;
+  private readonly loadOlder;
   private readonly seenAtOpening: number;
   private caughtUp = 0;
   private position: Position | null = null; // null: not loaded yet
@@ -56,6 +56,7 @@ export class OpenTask {
   private preview: TaskState | null = null; // until the events are here
   private isSubscribed = false;
   private isFetching = false;
+  private isLoading = false;
   private isDisposed = false;
 
   constructor(
@@ -63,11 +64,14 @@ export class OpenTask {
     private readonly parts: OpenTaskParts,
   ) {
     this.passing = createPassing(parts.frames);
+    this.loadOlder = createOlder(parts, id, this.shown);
     this.seenAtOpening = parts.seen(id);
   }
 
   /** Show what is stored, or ask the gateway; then follow. */
   async load(): Promise<void> {
+    if (this.isLoading) return;
+    this.isLoading = true;
     try {
       await this.parts.writes.settled();
       const opened =
@@ -77,6 +81,8 @@ export class OpenTask {
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
       this.shown.problem.value = error.problem;
+    } finally {
+      this.isLoading = false;
     }
   }
 
@@ -189,7 +195,7 @@ export class OpenTask {
     this.fresh.push(event);
     this.unwritten.push(event);
     this.passing.endedBy(event);
-    if (event.version % FOLD_INTERVAL === 0 && this.folded !== null) {
+    if (event.version % FOLD_INTERVAL === 0 && this.folded?.version === event.version) {
       this.folds.push({ task: this.id, version: event.version, state: this.folded });
     }
     if (event.type === "task.erased") {
@@ -248,12 +254,6 @@ export class OpenTask {
     if (fresh.length > 0) this.parts.onEvents(fresh);
   };
 
-  private async loadOlder(): Promise<void> {
-    const first = this.shown.first;
-    if (first <= 1) return;
-    this.shown.prepend(await eventsUpTo(this.parts, this.id, first - 1));
-  }
-
   private later(work: () => void): void {
     setTimeout(() => {
       if (!this.isDisposed) work();
@@ -283,7 +283,7 @@ export class OpenTask {
       get firstUnseen() {
         return firstUnseen();
       },
-      loadOlder: () => this.loadOlder(),
+      loadOlder: this.loadOlder,
       at: async (version) => {
         const state = await stateAt(this.parts, this.id, version);
         return { version, state, events: await eventsUpTo(this.parts, this.id, version) };

@@ -1,9 +1,10 @@
 // What a screen sees of an open task: signals that change together, once a frame.
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import type { Problem, TaskState } from "../../model/generated/api.gen.ts";
 import type { StoredEvent } from "../../model/generated/events.gen.ts";
 import type { Following, Position } from "../../model/protocol/following.ts";
-import { addEvents, emptyStory, type Story, storyOf } from "../../model/story/rows.ts";
+import { addEvents, emptyStory, type Story, storyInSlices } from "../../model/story/rows.ts";
+import { createRest } from "./rest.ts";
 
 export class ShownTask {
   readonly state = signal<TaskState | null>(null);
@@ -32,11 +33,17 @@ export class ShownTask {
   }
 
   /** Older events, up to the one before the first; any others change nothing. */
-  prepend(older: readonly StoredEvent[]): void {
+  async prepend(older: readonly StoredEvent[]): Promise<void> {
     if (older.at(-1)?.version !== this.first - 1) return; // they were loaded meanwhile
-    this.events.value = [...older, ...this.events.peek()];
-    this.story.value = storyOf(this.events.peek());
-    this.hasOlder.value = this.first > 1;
+    const before = this.events.peek();
+    const story = await storyInSlices([...older, ...before], createRest());
+    const now = this.events.peek();
+    if (now[0] !== before[0]) return; // forgotten meanwhile
+    batch(() => {
+      this.events.value = [...older, ...now];
+      this.story.value = addEvents(story, now.slice(before.length));
+      this.hasOlder.value = this.first > 1;
+    });
   }
 
   clear(): void {

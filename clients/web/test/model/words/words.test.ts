@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Row } from "../../../src/model/story/rows.ts";
 import { storyOf } from "../../../src/model/story/rows.ts";
+import { dayNumber, hourOf } from "../../../src/model/words/numbers.ts";
 import {
   activity,
   ago,
@@ -101,6 +102,16 @@ describe("numbers", () => {
     assert.equal(time("2026-11-24T14:02:00Z", BEGAN, ZONE), "Tue 14:02");
     assert.equal(time("2026-11-12T14:02:00Z", BEGAN, ZONE), "12 Nov, 14:02");
     assert.equal(time("2026-11-28T23:30:00Z", BEGAN, "Asia/Tokyo"), "Sun 08:30");
+  });
+
+  it("are of the device's own zone where none is named", () => {
+    const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+    for (let hours = 0; hours < 400 * 24; hours += 5) {
+      const at = BEGAN - hours * 3_600_000;
+      assert.equal(time(at, BEGAN), time(at, BEGAN, zone));
+      assert.equal(dayNumber(at), dayNumber(at, zone));
+      assert.equal(hourOf(at), hourOf(at, zone));
+    }
   });
 });
 

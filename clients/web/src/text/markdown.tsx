@@ -1,6 +1,8 @@
 // Markdown on the screen: the allowed tree as elements. Nothing is ever set as HTML.
 import type { ComponentChildren, VNode } from "preact";
+import { useMemo } from "preact/hooks";
 import { highlight } from "./highlight.ts";
+import { rulesOf } from "./languages.ts";
 import { type Block, type Inline, type ListItem, markdownTree } from "./markdown_tree.ts";
 import "./markdown.css";
 
@@ -92,7 +94,8 @@ function Table({ table }: { table: Extract<Block, { type: "table" }> }) {
 }
 
 export function Code({ language, text }: { language: string; text: string }) {
-  const lines = highlight(text, language);
+  const rules = rulesOf(language).value;
+  const lines = useMemo(() => highlight(text, rules), [text, rules]);
   return (
     <pre class="code">
       <code>

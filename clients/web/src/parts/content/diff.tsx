@@ -140,5 +140,6 @@ function useColours(hunk: Hunk, path: string) {
       },
     );
   }
-  return useMemo(() => paint?.paintHunk(hunk, path) ?? NO_COLOURS, [paint, hunk, path]);
+  const rules = paint?.rulesOfFile(path).value ?? null;
+  return useMemo(() => paint?.paintHunk(hunk, rules) ?? NO_COLOURS, [paint, hunk, rules]);
 }

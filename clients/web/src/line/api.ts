@@ -130,3 +130,8 @@ export function makeProblem(
 ): Problem {
   return { type: "about:blank", title: code, status, code, errors: [], request_id: "", ...more };
 }
+
+/** What went wrong, in a sentence for the person. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -2,6 +2,7 @@
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useCallback, useEffect } from "preact/hooks";
 import type { Query } from "../line/api.ts";
+import { messageOf } from "../line/api.ts";
 import { useApp } from "./app.ts";
 
 export interface Resource<T> {
@@ -22,7 +23,7 @@ export function useResource<T>(path: string, query: Query = {}): Resource<T> {
       data.value = await api.get<T>(path, JSON.parse(wanted) as Query);
       failure.value = "";
     } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
+      failure.value = messageOf(error);
     }
   }, [path, wanted]);
   useEffect(() => {

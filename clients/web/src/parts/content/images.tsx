@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { size } from "../../model/words/words.ts";
 import type { Draft, DraftImage } from "../../state/device/drafts.ts";
 import { IconButton } from "../controls/button.tsx";
+import { attempt } from "../frame/attempt.ts";
 import { toast } from "../frame/toast.tsx";
 import { shrink } from "./shrink.ts";
 import "./images.css";
@@ -16,13 +17,11 @@ export async function addImages(draft: Draft, files: Iterable<Blob>): Promise<vo
       toast({ text: `A message can have ${MAX_IMAGES} pictures. Send the others with the next.` });
       return;
     }
-    try {
+    await attempt(async () => {
       const blob = await shrink(file);
       const name = file instanceof File ? file.name : "Picture";
       draft.images.value = [...draft.images.value, { id: crypto.randomUUID(), name, blob }];
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import { Icon } from "../../parts/content/icon.tsx";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field } from "../../parts/controls/field.tsx";
 import { Link } from "../../parts/controls/link.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { Sheet } from "../../parts/frame/sheet.tsx";
 import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
@@ -80,13 +81,11 @@ function NameSheet({ prompt, choices, onClose }: NameSheetProps) {
   const name = useSignal(nameOf(prompt));
   const failure = useSignal("");
   const save = async () => {
-    try {
+    await attempt(async () => {
       await templates.save("", templateOf(name.value, prompt, choices));
       toast({ text: `Saved as “${name.value.trim()}”, on all your devices.` });
       onClose();
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   return (
     <Sheet

@@ -19,7 +19,7 @@ import { type StoryScope, StoryScopeContext } from "../task/story/story_context.
 import type { OpenTask } from "../task/use_task.ts";
 import { Figures } from "./figures.tsx";
 import { Scrubber } from "./scrubber.tsx";
-import "../task/story/story.css";
+import "../task/story/style/story_style.ts";
 import "../task/task.css";
 import "./past.css";
 

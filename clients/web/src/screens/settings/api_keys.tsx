@@ -10,10 +10,10 @@ import { plain } from "../../model/plain.ts";
 import { ago } from "../../model/words/words.ts";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field, Switch } from "../../parts/controls/field.tsx";
-import { ResourceView } from "../../parts/frame/resource_view.tsx";
-import { toast } from "../../parts/frame/toast.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
+import { RemovableList } from "./removable_list.tsx";
 
 const SCOPES: readonly { scope: CredentialScope; name: string; help: string }[] = [
   { scope: "read", name: "Read", help: "See tasks and what they did." },
@@ -23,16 +23,12 @@ const SCOPES: readonly { scope: CredentialScope; name: string; help: string }[] 
 ];
 
 export function ApiKeys() {
-  const { api } = useApp();
+  const { clock } = useApp();
   const keys = useResource<KeyPage>("/v1/keys");
   const made = useSignal<NewApiKey | null>(null);
-  const remove = async (key: ApiKeyInfo) => {
-    try {
-      await api.delete(`/v1/keys/${key.key}`);
-      await keys.reload();
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+  const describe = ({ name, last_four, scopes, used_at }: ApiKeyInfo) => {
+    const used = used_at ? `used ${ago(used_at, clock.now.value)}` : "never used";
+    return { name: plain(name), under: `…${plain(last_four)} · ${scopes.join(", ")} · ${used}` };
   };
   return (
     <>
@@ -42,15 +38,7 @@ export function ApiKeys() {
           <code>{made.value.token}</code>
         </div>
       )}
-      <ResourceView of={keys}>
-        {(page) => (
-          <ul class="things">
-            {page.data.map((key) => (
-              <Key key={key.key} apiKey={key} onRemove={() => void remove(key)} />
-            ))}
-          </ul>
-        )}
-      </ResourceView>
+      <RemovableList of={keys} addressOf={({ key }) => `/v1/keys/${key}`} describe={describe} />
       <MakeKey
         onMade={(key) => {
           made.value = key;
@@ -61,37 +49,16 @@ export function ApiKeys() {
   );
 }
 
-function Key({ apiKey, onRemove }: { apiKey: ApiKeyInfo; onRemove: () => void }) {
-  const { clock } = useApp();
-  const used = apiKey.used_at ? `used ${ago(apiKey.used_at, clock.now.value)}` : "never used";
-  return (
-    <li>
-      <span>
-        <span>{plain(apiKey.name)}</span>
-        <span class="soft small">
-          …{plain(apiKey.last_four)} · {apiKey.scopes.join(", ")} · {used}
-        </span>
-      </span>
-      <Button look="quiet" onPress={onRemove}>
-        Remove
-      </Button>
-    </li>
-  );
-}
-
 function MakeKey({ onMade }: { onMade: (key: NewApiKey) => void }) {
   const { api } = useApp();
   const name = useSignal("");
   const scopes = useSignal<readonly CredentialScope[]>(["read"]);
   const failure = useSignal("");
   const make = async () => {
-    try {
+    await attempt(async () => {
       onMade(await api.post<NewApiKey>("/v1/keys", { name: name.value, scopes: scopes.value }));
       name.value = "";
-      failure.value = "";
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   return (
     <section class="settings-section">

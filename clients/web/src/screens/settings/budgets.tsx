@@ -4,6 +4,7 @@ import type { Allowance, Limits, SettingsKept } from "../../model/generated/api.
 import { Meter } from "../../parts/content/meter.tsx";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field } from "../../parts/controls/field.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
 import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
@@ -44,13 +45,11 @@ function Allowed({ name, whose, allowance, kept, of }: AllowedProps) {
   const save = async () => {
     const limits: Limits = { day_microusd: micro(day.value), month_microusd: micro(month.value) };
     const both = { account: kept.account.limits, person: kept.person.limits, [whose]: limits };
-    try {
+    await attempt(async () => {
       await api.put("/v1/settings", both);
       await of.reload();
       toast({ text: "Saved." });
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+    });
   };
   const mayChange = whose === "person" || session.me.value?.role === "owner";
   return (

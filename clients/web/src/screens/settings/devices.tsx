@@ -4,8 +4,8 @@ import type { PairingOffer, SessionInfo, SessionPage } from "../../model/generat
 import { plain } from "../../model/plain.ts";
 import { ago } from "../../model/words/words.ts";
 import { Button } from "../../parts/controls/button.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
-import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 
@@ -13,12 +13,10 @@ export function Devices() {
   const { api } = useApp();
   const sessions = useResource<SessionPage>("/v1/sessions");
   const end = async (path: string) => {
-    try {
+    await attempt(async () => {
       await api.delete(path);
       await sessions.reload();
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+    });
   };
   return (
     <>
@@ -89,12 +87,9 @@ function AddDevice() {
   const offer = useSignal<PairingOffer | null>(null);
   const failure = useSignal("");
   const make = async () => {
-    try {
+    await attempt(async () => {
       offer.value = await api.post<PairingOffer>("/v1/pairings", {});
-      failure.value = "";
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   return (
     <section class="settings-section">

@@ -1,7 +1,7 @@
 // The forges this server works with, and the person's link with GitHub.
-
 import type { ServerInfo } from "../../model/generated/api.gen.ts";
 import { Button } from "../../parts/controls/button.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
 import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
@@ -33,11 +33,9 @@ export function Forges() {
 function GitHubLink() {
   const { api } = useApp();
   const act = async (work: () => Promise<void>) => {
-    try {
+    await attempt(async () => {
       await work();
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+    });
   };
   return (
     <section class="settings-section">

@@ -5,10 +5,10 @@ import { plain } from "../../model/plain.ts";
 import { ago } from "../../model/words/words.ts";
 import { Button } from "../../parts/controls/button.tsx";
 import { Choice, Field } from "../../parts/controls/field.tsx";
-import { ResourceView } from "../../parts/frame/resource_view.tsx";
-import { toast } from "../../parts/frame/toast.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
+import { RemovableList } from "./removable_list.tsx";
 
 const PROVIDERS = [
   { value: "anthropic", name: "Model", help: "An Anthropic API key: you pay Anthropic directly." },
@@ -16,49 +16,19 @@ const PROVIDERS = [
 ] as const;
 
 export function Keys() {
-  const { api } = useApp();
+  const { clock } = useApp();
   const secrets = useResource<SecretList>("/v1/secrets");
-  const remove = async (secret: SecretInfo) => {
-    try {
-      await api.delete(`/v1/secrets/${secret.id}`);
-      await secrets.reload();
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+  const describe = ({ provider, name, last4, created_at }: SecretInfo) => {
+    const kind = provider === "anthropic" ? "Model" : "Forge";
+    const end = last4 ? [`ends with ${plain(last4)}`] : [];
+    const added = `added ${ago(created_at, clock.now.value)}`;
+    return { name: plain(name) || kind, under: [kind, ...end, added].join(" · ") };
   };
   return (
     <>
-      <ResourceView of={secrets}>
-        {(list) => (
-          <ul class="things">
-            {list.data.map((secret) => (
-              <Secret key={secret.id} secret={secret} onRemove={() => void remove(secret)} />
-            ))}
-          </ul>
-        )}
-      </ResourceView>
+      <RemovableList of={secrets} addressOf={({ id }) => `/v1/secrets/${id}`} describe={describe} />
       <NewSecret onKept={() => void secrets.reload()} />
     </>
-  );
-}
-
-function Secret({ secret, onRemove }: { secret: SecretInfo; onRemove: () => void }) {
-  const { clock } = useApp();
-  const kind = secret.provider === "anthropic" ? "Model" : "Forge";
-  return (
-    <li>
-      <span>
-        <span>{plain(secret.name) || kind}</span>
-        <span class="soft small">
-          {kind}
-          {secret.last4 && ` · ends with ${plain(secret.last4)}`} · added{" "}
-          {ago(secret.created_at, clock.now.value)}
-        </span>
-      </span>
-      <Button look="quiet" onPress={onRemove}>
-        Remove
-      </Button>
-    </li>
   );
 }
 
@@ -68,14 +38,11 @@ function NewSecret({ onKept }: { onKept: () => void }) {
   const text = useSignal("");
   const failure = useSignal("");
   const keep = async () => {
-    try {
+    await attempt(async () => {
       await api.put("/v1/secrets", { provider: provider.value, text: text.value.trim() });
       text.value = "";
-      failure.value = "";
       onKept();
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   return (
     <section class="settings-section">

@@ -4,9 +4,9 @@ import type { InvitationOffer, Member, MemberPage } from "../../model/generated/
 import { plain } from "../../model/plain.ts";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field } from "../../parts/controls/field.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { Confirm } from "../../parts/frame/confirm.tsx";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
-import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { useResource } from "../../state/resource.ts";
 
@@ -16,12 +16,10 @@ export function Members() {
   const removing = useSignal<Member | null>(null);
   const isOwner = session.me.value?.role === "owner";
   const remove = async (member: Member) => {
-    try {
+    await attempt(async () => {
       await api.delete(`/v1/members/${member.person}`);
       await members.reload();
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+    });
   };
   return (
     <>
@@ -76,14 +74,11 @@ function Invite({ onInvited }: { onInvited: () => void }) {
   const offer = useSignal<InvitationOffer | null>(null);
   const failure = useSignal("");
   const invite = async () => {
-    try {
+    await attempt(async () => {
       offer.value = await api.post<InvitationOffer>("/v1/members", { name: name.value.trim() });
       name.value = "";
-      failure.value = "";
       onInvited();
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   return (
     <section class="settings-section">

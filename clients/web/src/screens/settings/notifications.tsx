@@ -1,10 +1,12 @@
 // Notifications: on or off for this device, and what became of each that was sent.
 import { useSignal } from "@preact/signals";
+import { messageOf } from "../../line/api.ts";
 import type { Device, DeviceList, PushPage } from "../../model/generated/api.gen.ts";
 import { plain } from "../../model/plain.ts";
 import { pushWords } from "../../model/words/push_words.ts";
 import { ago } from "../../model/words/words.ts";
 import { Button } from "../../parts/controls/button.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
 import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
@@ -60,7 +62,7 @@ function ThisDevice({ onChange }: { onChange: () => void }) {
       await work;
       onChange();
     } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
+      toast({ text: messageOf(error), isBad: true });
     } finally {
       isBusy.value = false;
     }
@@ -92,12 +94,10 @@ function Notified({ device, isThis }: { device: Device; isThis: boolean }) {
   const { api, clock } = useApp();
   const isOpen = useSignal(false);
   const test = async () => {
-    try {
+    await attempt(async () => {
       await api.post(`/v1/devices/${device.id}/test`);
       toast({ text: "A test notification is on its way." });
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+    });
   };
   return (
     <li class="notified">

@@ -4,6 +4,7 @@ import { useId } from "preact/hooks";
 import type { Template } from "../../model/generated/api.gen.ts";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field } from "../../parts/controls/field.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { Sheet } from "../../parts/frame/sheet.tsx";
 import { useApp } from "../../state/app.ts";
 
@@ -21,12 +22,10 @@ export function TemplateSheet({ template: { template, content }, onClose }: Temp
   const failure = useSignal("");
   const isReady = text.value.trim() !== "" && (!isTask || name.value.trim() !== "");
   const act = async (work: Promise<void>) => {
-    try {
+    await attempt(async () => {
       await work;
       onClose();
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   const save = () => {
     const changed = { ...content, text: text.value.trim() };

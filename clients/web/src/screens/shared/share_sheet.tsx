@@ -4,6 +4,7 @@ import type { NewShare, Share, SharedParts, ShareList } from "../../model/genera
 import { ago, exactTime } from "../../model/words/words.ts";
 import { Button } from "../../parts/controls/button.tsx";
 import { Choice, Switch } from "../../parts/controls/field.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { ResourceView } from "../../parts/frame/resource_view.tsx";
 import { Sheet } from "../../parts/frame/sheet.tsx";
 import { toast } from "../../parts/frame/toast.tsx";
@@ -37,14 +38,11 @@ export function ShareSheet({ task, onClose }: { task: string; onClose: () => voi
     const until = Number(days.value) * DAY_MS + clock.now.value;
     const expires = days.value === "" ? {} : { expires_at: new Date(until).toISOString() };
     const wish = { parts: parts.value, is_live: isLive.value, ...expires };
-    try {
+    await attempt(async () => {
       const link = await api.post<NewShare>(`/v1/tasks/${encodeURIComponent(task)}/shares`, wish);
       made.value = link.url;
-      failure.value = "";
       void shares.reload();
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   return (
     <Sheet
@@ -117,12 +115,10 @@ function Links({ shares, onEnded }: { shares: readonly Share[]; onEnded: () => v
   const open = shares.filter((share) => share.revoked_at === null);
   if (open.length === 0) return null;
   const end = async (share: Share) => {
-    try {
+    await attempt(async () => {
       await api.delete(`/v1/shares/${share.share}`);
       onEnded();
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), isBad: true });
-    }
+    });
   };
   return (
     <section class="share-links">

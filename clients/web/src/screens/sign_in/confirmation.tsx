@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field } from "../../parts/controls/field.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { useApp } from "../../state/app.ts";
 
 const LENGTH = 4;
@@ -12,13 +13,11 @@ export function Confirmation({ secret }: { secret: string }) {
   const failure = useSignal("");
   const isDone = useSignal(false);
   const confirm = async () => {
-    try {
+    await attempt(async () => {
       const body = { confirmation: secret, code: code.value };
       await api.post("/v1/oauth/github/app/confirmation", body);
       isDone.value = true;
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   return (
     <main class="sign-in">

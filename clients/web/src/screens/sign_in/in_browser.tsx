@@ -1,5 +1,6 @@
 // Signing in with GitHub from the installed app: the browser does it, and the app waits for the result.
 import { useEffect } from "preact/hooks";
+import { messageOf } from "../../line/api.ts";
 import type { AppSignInOffer } from "../../model/generated/api.gen.ts";
 import { useApp } from "../../state/app.ts";
 
@@ -23,7 +24,7 @@ export function InBrowser({ begun, onFailed }: InBrowserProps) {
         await session.signIn(code);
         router.go("/", { replace: true });
       } catch (error) {
-        onFailed(error instanceof Error ? error.message : String(error));
+        onFailed(messageOf(error));
       }
     };
     const timer = setInterval(() => void look(), begun.interval_seconds * 1000);

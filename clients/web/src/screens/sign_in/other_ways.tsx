@@ -1,9 +1,11 @@
 // Mail and GitHub, where the server offers them.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { messageOf } from "../../line/api.ts";
 import type { AppSignInOffer, ServerInfo } from "../../model/generated/api.gen.ts";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field } from "../../parts/controls/field.tsx";
+import { attempt } from "../../parts/frame/attempt.ts";
 import { useApp } from "../../state/app.ts";
 import { InBrowser } from "./in_browser.tsx";
 import { isInstalled } from "./install_first.tsx";
@@ -40,7 +42,7 @@ function Mail() {
       said.value = answer.detail;
       isBad.value = false;
     } catch (error) {
-      said.value = error instanceof Error ? error.message : String(error);
+      said.value = messageOf(error);
       isBad.value = true;
     }
   };
@@ -79,16 +81,14 @@ function GitHub() {
   const failure = useSignal("");
   const begun = useSignal<AppSignInOffer | null>(null);
   const begin = async () => {
-    try {
+    await attempt(async () => {
       if (isInstalled()) {
         begun.value = await api.post<AppSignInOffer>("/v1/oauth/github/app");
       } else {
         const { url } = await api.post<{ url: string }>("/v1/oauth/github");
         location.assign(url);
       }
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
   };
   return (
     <div class="sign-in-way">

@@ -1,6 +1,7 @@
 // Signing in: with a code from another device, by mail, or with GitHub.
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { messageOf } from "../../line/api.ts";
 import { isLink, isWhole, spellCode } from "../../model/sign_in.ts";
 import { Button } from "../../parts/controls/button.tsx";
 import { Field } from "../../parts/controls/field.tsx";
@@ -32,7 +33,7 @@ export function SignIn() {
       await session.signIn(code.value);
       router.go("/", { replace: true });
     } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
+      failure.value = messageOf(error);
     } finally {
       isBusy.value = false;
     }

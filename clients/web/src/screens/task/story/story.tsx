@@ -18,7 +18,7 @@ import { RunningText } from "./running.tsx";
 import { useItems } from "./use_items.ts";
 import { useReadingPlace, useReadingStart } from "./use_reading_place.ts";
 import { useSeen } from "./use_seen.ts";
-import "./story.css";
+import "./style/story_style.ts";
 
 interface StoryProps {
   readonly task: OpenTask;

@@ -4,6 +4,7 @@ import { plain } from "../../../../model/plain.ts";
 import { size } from "../../../../model/words/words.ts";
 import { Button } from "../../../../parts/controls/button.tsx";
 import { copyText } from "../../../../parts/controls/copy.ts";
+import { attempt } from "../../../../parts/frame/attempt.ts";
 import { useApp } from "../../../../state/app.ts";
 import { useStory } from "../story_context.ts";
 
@@ -21,12 +22,10 @@ export function WholeContent({ version, sizeBytes }: WholeContentProps) {
   const load = async () => {
     isBusy.value = true;
     failure.value = "";
-    try {
+    await attempt(async () => {
       const path = `/v1/tasks/${task.view.id}/events/${version}/content`;
       text.value = shown(await (await api.request("GET", path)).text());
-    } catch (error) {
-      failure.value = error instanceof Error ? error.message : String(error);
-    }
+    }, failure);
     isBusy.value = false;
   };
   if (text.value !== null) {

@@ -2,13 +2,14 @@
 import { render } from "preact";
 import { offerUpdate } from "./parts/frame/update_bar.tsx";
 import { followViewport } from "./parts/frame/viewport.ts";
-import { Root } from "./screens/app.tsx";
+import { preload, Root } from "./screens/app.tsx";
 import { AppContext } from "./state/app.ts";
 import { createApp } from "./state/create_app.ts";
 import { startServiceWorker } from "./state/device/service_worker.ts";
 import "./style/tokens.css";
 import "./style/base.css";
 
+preload(window.location.pathname);
 const app = createApp(window);
 
 followViewport(window);

@@ -13,7 +13,8 @@ import { usePageSigns } from "./page_signs.ts";
 import { useReturnToRow } from "./return_to_row.ts";
 import "./app.css";
 
-const Task = lazy(() => import("./task/task.tsx").then((module) => module.Task));
+const loadTask = () => import("./task/task.tsx").then((module) => module.Task);
+const Task = lazy(loadTask);
 const Plan = lazy(() => import("./task/plan.tsx").then((module) => module.Plan));
 const Changes = lazy(() => import("./changes/changes.tsx").then((module) => module.Changes));
 const Past = lazy(() => import("./past/past.tsx").then((module) => module.Past));
@@ -22,6 +23,11 @@ const Costs = lazy(() => import("./costs/costs.tsx").then((module) => module.Cos
 const Settings = lazy(() => import("./settings/settings.tsx").then((module) => module.Settings));
 const SignIn = lazy(() => import("./sign_in/sign_in.tsx").then((module) => module.SignIn));
 const Shared = lazy(() => import("./shared/shared.tsx").then((module) => module.Shared));
+
+/** Have the code of the first screen on its way while the app is still being built. */
+export function preload(path: string): void {
+  if (/^\/t\/[^/]+$/.test(path)) loadTask().catch(() => {}); // it is loaded again when it is shown
+}
 
 export function Root() {
   const app = useApp();

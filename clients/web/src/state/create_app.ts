@@ -139,8 +139,15 @@ export function createApp(window: Window & typeof globalThis): App {
     await writes.settled();
   }
 
+  /** The task that the app begins with is read while the code of its screen is on its way. */
+  function openFirst(): void {
+    const route = router.path.peek();
+    if ("task" in route && session.me.peek()) tasks.open(route.task).close();
+  }
+
   async function start(): Promise<void> {
     await Promise.all([inbox.load(), commands.load()]);
+    openFirst();
     writes.add(() => store.prune(LIMITS, tasks.openTasks()));
     let person = "";
     effect(() => {

@@ -10,7 +10,8 @@ const PINNED_PX = 64;
 const UPPER_THIRD = 0.2;
 const OVERSCAN_ROWS = 4;
 const USUAL_SHARE = 0.75;
-const NEAR_START_ROWS = 40;
+/** So many heights of the list before its beginning, more is asked for. */
+const NEAR_START = 2;
 
 /** What is visible: indices of the first and last row, and whether the end is. */
 export interface VisibleRows {
@@ -161,6 +162,10 @@ function isAtEndOf(list: List): boolean {
   return list.getTotalSize() - end <= PINNED_PX;
 }
 
+function isNearStart(list: List): boolean {
+  return (list.scrollOffset ?? 0) < NEAR_START * (list.scrollRect?.height ?? 0);
+}
+
 function useVisible<T>(list: List, { onVisible, onNearStart }: VirtualListProps<T>): void {
   const range = list.range;
   const isAtEnd = isAtEndOf(list);
@@ -169,6 +174,6 @@ function useVisible<T>(list: List, { onVisible, onNearStart }: VirtualListProps<
   useEffect(() => {
     if (last < 0) return;
     onVisible({ first, last, isAtEnd });
-    if (first <= NEAR_START_ROWS) onNearStart();
+    if (isNearStart(list)) onNearStart();
   }, [first, last, isAtEnd, list.options.count]);
 }

@@ -4,6 +4,7 @@ import { foldAll } from "../../model/fold/fold.ts";
 import type { EventPage, PastTask, TaskState } from "../../model/generated/api.gen.ts";
 import type { StoredEvent } from "../../model/generated/events.gen.ts";
 import type { Store } from "../../store/store.ts";
+import type { WriteQueue } from "../device/write_queue.ts";
 
 /** How many events a task opens with, and how many a page backwards has. */
 export const TAIL_EVENTS = 400;
@@ -21,6 +22,7 @@ export interface Opened {
 
 export interface HistoryParts {
   readonly store: Store;
+  readonly writes: WriteQueue;
   readonly api: Api;
   readonly account: () => string;
   readonly now: () => number;
@@ -29,9 +31,12 @@ export interface HistoryParts {
 /** What is stored of a task: its newest events and its state. Null when nothing is. */
 export async function openStored(parts: HistoryParts, task: string): Promise<Opened | null> {
   const { store } = parts;
-  const record = await store.task(task);
+  const [record, newest] = await Promise.all([
+    store.task(task),
+    store.fold(task, Number.MAX_SAFE_INTEGER),
+  ]);
   if (record === null || record.cursor === 0) return null;
-  const fold = await store.fold(task, record.cursor);
+  const fold = newest !== null && newest.version <= record.cursor ? newest : null;
   if (fold === null && record.first > 1) return null; // without a state to begin from
   const tail = Math.max(record.cursor - TAIL_EVENTS, record.first - 1);
   const after = Math.min(fold?.version ?? 0, tail);
@@ -49,7 +54,8 @@ export async function openFromGateway(parts: HistoryParts, task: string): Promis
   if (state.version <= MAX_WHOLE_EVENTS)
     return { events: [], state: null, version: 0, preview: state };
   const version = state.version - TAIL_EVENTS;
-  await store.startTask({ task, version: state.version, state }, version, parts.now());
+  const fold = { task, version: state.version, state };
+  void parts.writes.add(() => store.startTask(fold, version, parts.now()));
   return { events: [], state, version, preview: null }; // what it knows changes it no more
 }
 

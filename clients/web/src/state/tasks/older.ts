@@ -1,12 +1,10 @@
 // The pages before what is shown: one at a time onto the screen, and bit by bit into the store.
 import type { StoredEvent } from "../../model/generated/events.gen.ts";
 import { SLICE_EVENTS } from "../../store/store.ts";
-import type { WriteQueue } from "../device/write_queue.ts";
 import { eventsUpTo, type HistoryParts } from "./history.ts";
 import type { ShownTask } from "./shown_task.ts";
 
 export interface OlderParts extends HistoryParts {
-  readonly writes: WriteQueue;
   /** Do this when the browser has nothing to do. */
   readonly whenIdle: (work: () => void) => unknown;
 }

@@ -5,7 +5,7 @@ READY := .venv/ready
 JOBS ?= 3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-if-possible demo run test test-fast test-containers check docs format bench clean lock
+.PHONY: help setup web web-if-possible demo run test test-fast test-containers check docs pictures format bench clean lock
 
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,9 @@ check: $(READY) ## What CI runs before the suite: format, lint, types, architect
 docs: $(READY) ## Write what is made from the code: references, docs/asyncapi.json, docs/schemas/, the golden corpus
 	@$(BIN)/python -m docs
 	@$(BIN)/python -m tests.events.specimens
+
+pictures: $(READY) web ## Take the pictures of docs/guide/phone.md again, from a real run (needs Chromium)
+	@$(BIN)/python -m tests.clients.web.pictures $(FOLDER)
 
 format: $(READY) ## Put the code in order
 	@$(BIN)/ruff format .

@@ -21,13 +21,13 @@ class Shown(NamedTuple):
     sign: str | re.Pattern[str]
 
 
-async def screens(stage: Stage) -> list[Shown]:
+async def screens(stage: Stage, *, broke_at_microusd: int = 1_000) -> list[Shown]:
     """Make a finished task and three that wait; return the screens that show them."""
     done = await stage.task(PROMPTS["slugify"])
     await stage.until(done, TaskFinished)
     asked, question = await stage.asked()
     risky, approval = await stage.asked_to_approve()
-    broke, _ = await stage.out_of_money()
+    broke, _ = await stage.out_of_money(broke_at_microusd)
     made = (await stage.phone.get(f"/v1/tasks/{done['id']}/changes"))["data"]
     share = await stage.phone.post(f"/v1/tasks/{done['id']}/shares", {})
     secret = share["url"].rpartition("/")[2]

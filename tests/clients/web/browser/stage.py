@@ -63,9 +63,9 @@ class Stage:
         assert isinstance(seen.event, QuestionAsked)
         return task, seen.event
 
-    async def out_of_money(self) -> tuple[dict[str, Any], BudgetExhausted]:
-        """Send a task whose budget is spent before it begins."""
-        task = await self.task(PROMPTS["slugify"], budget={"cost_microusd": 1_000})
+    async def out_of_money(self, microusd: int = 1_000) -> tuple[dict[str, Any], BudgetExhausted]:
+        """Send a task whose budget is spent soon, the smallest before it begins."""
+        task = await self.task(PROMPTS["slugify"], budget={"cost_microusd": microusd})
         seen = await self.until(task, BudgetExhausted)
         assert isinstance(seen.event, BudgetExhausted)
         return task, seen.event

@@ -176,8 +176,8 @@ export function dayNumber(at: number, zone?: string): number {
   return Date.parse(`${parts}T00:00:00Z`) / (DAY * 1000);
 }
 
-/** Keep a number and its unit on one line: `2 min 40 s` is not broken in two. */
+/** Keep a span on one line, and with the dot before it: `· 2 min 40 s` is not broken in two. */
 export function unbroken(text: string): string {
-  const spans = /\d (?:s|min|h|d)\b(?: \d+ (?:s|min|h)\b)?/g;
+  const spans = /(?:· )?[\d.]+ (?:s|min|h|d)\b(?: \d+ (?:s|min|h)\b)?/g;
   return text.replace(spans, (span) => span.replaceAll(" ", "\u00a0"));
 }

@@ -5,6 +5,7 @@ import type { WorkChange, WorkChanges } from "../../model/generated/api.gen.ts";
 import type { StoredEvent } from "../../model/generated/events.gen.ts";
 import { plain } from "../../model/plain.ts";
 import { ago } from "../../model/words/words.ts";
+import { Icon } from "../../parts/content/icon.tsx";
 import { Button } from "../../parts/controls/button.tsx";
 import { Link } from "../../parts/controls/link.tsx";
 import { Empty } from "../../parts/frame/notice.tsx";
@@ -124,6 +125,7 @@ function FileLink({ task, file }: { task: string; file: WorkChange }) {
           </>
         )}
       </span>
+      <Icon name="next" size={16} />
     </Link>
   );
 }

@@ -214,7 +214,7 @@ describe("rows in words", () => {
 });
 
 it("a span of time is never broken across lines", () => {
-  assert.equal(unbroken("Edit a.py · 2 min 40 s"), "Edit a.py · 2\u00a0min\u00a040\u00a0s");
-  assert.equal(unbroken("Ran 2 commands · 4.2 s"), "Ran 2 commands · 4.2\u00a0s");
+  assert.equal(unbroken("Edit a.py · 2 min 40 s"), "Edit a.py ·\u00a02\u00a0min\u00a040\u00a0s");
+  assert.equal(unbroken("Ran 2 commands · 4.2 s"), "Ran 2 commands ·\u00a04.2\u00a0s");
   assert.equal(unbroken("12 steps, 3 h ago"), "12 steps, 3\u00a0h ago");
 });

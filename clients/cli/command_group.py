@@ -8,18 +8,19 @@ from typing import Final
 import click
 
 from clients.cli.commands.approve import approve
-from clients.cli.commands.changes import changes, output
 from clients.cli.commands.device.doctor import doctor
 from clients.cli.commands.device.outbox import outbox
 from clients.cli.commands.device.pair import pair
 from clients.cli.commands.fetch import fetch
+from clients.cli.commands.history.changes import changes, output
+from clients.cli.commands.history.policy import policy
+from clients.cli.commands.history.time_travel import diff, replay, show
 from clients.cli.commands.list_tasks import list_tasks
 from clients.cli.commands.run import fork, run
 from clients.cli.commands.say import edit, say, withdraw
 from clients.cli.commands.share import share
 from clients.cli.commands.task_control import allow, budget, cancel, interrupt
 from clients.cli.commands.templates import templates
-from clients.cli.commands.time_travel import diff, replay, show
 from clients.cli.commands.watch import watch
 from clients.cli.context import CliContext
 from clients.cli.extensions import ExtensibleGroup
@@ -67,11 +68,11 @@ def errand(context: click.Context, gateway: str, stack: str, config: str) -> Non
 errand.sections = (
     ("Work", ("run", "fork", "list", "watch", "approve", "interrupt", "budget", "allow", "cancel")),
     ("Instructions", ("say", "edit", "withdraw", "templates")),
-    ("Results", ("show", "changes", "diff", "output", "fetch", "replay", "share")),
+    ("Results", ("show", "changes", "diff", "output", "fetch", "replay", "share", "policy")),
     ("This device", ("pair", "outbox", "doctor")),
 )
 for each in (
     run, fork, list_tasks, watch, say, edit, withdraw, approve, interrupt, budget, allow, cancel,
-    show, diff, changes, output, fetch, replay, share, templates, outbox, pair, doctor,
+    show, diff, changes, output, fetch, replay, share, policy, templates, outbox, pair, doctor,
 ):  # fmt: skip
     errand.add_command(each)

@@ -18,6 +18,7 @@ import httpx
 import nats
 import psutil
 
+from events import AccountId, History, Recorded, TaskId, codec
 from tests.faults.judge import (
     history_of,
     judge_branch,
@@ -27,6 +28,7 @@ from tests.faults.judge import (
     judge_read_models,
     machines_of,
 )
+from tests.kit.laws.replays import assert_replays
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.phone import Phone, repository
 from tests.kit.servers.stack import RealStack
@@ -109,6 +111,7 @@ async def judge(stack: RealStack, made: Any, task: dict[str, Any]) -> None:
     events = await eventually(lambda: history_of(stack, task), until=is_settled)
     try:
         judge_log(events)
+        await asyncio.to_thread(assert_replays, decoded(events))
         await asyncio.to_thread(judge_branch, made, task["id"], BOOK)
         await judge_pull_requests(stack, made, task["id"])
         await eventually(lambda: judge_ledgers(stack, task), until=is_none)
@@ -116,6 +119,12 @@ async def judge(stack: RealStack, made: Any, task: dict[str, Any]) -> None:
     except AssertionError as error:
         trace = [(event["version"], event["type"]) for event in events]
         raise AssertionError(f"{task['id']}: {error}\n{trace}") from error
+
+
+def decoded(events: Sequence[dict[str, Any]]) -> list[Recorded]:
+    """Return a history as the services read it."""
+    history = History(AccountId(""), TaskId(events[0]["task"]))
+    return [codec.decode(history, 0, json.dumps(event).encode()) for event in events]
 
 
 def is_settled(events: list[dict[str, Any]]) -> bool:

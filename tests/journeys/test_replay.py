@@ -74,6 +74,15 @@ async def test_a_worker_of_today_would_take_the_same_steps(stack, phone, done, t
     assert json.loads(told) == {"task": task["id"], "events": len(events), "divergence": None}
 
 
+async def test_a_policy_is_tried_on_the_calls_of_a_task(stack, phone, done, tmp_path):
+    task, _ = done
+    words = ("policy", "test", task["id"], "--policy", "never", "--rule", "deny tool bash")
+    told = json.loads(await errand(stack, phone, tmp_path, *words, "--json"))
+    assert {each["reasons"] for each in told["tried"]} == {"using bash"}
+    shown = await errand(stack, phone, tmp_path, "policy", "test", "--policy", "always")
+    assert "asked about" in shown
+
+
 async def test_two_versions_are_compared(stack, phone, done, tmp_path):
     task, events = done
     last = str(at(events, "task.finished"))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final, get_args
 
 import click
-import msgspec
 from msgspec.structs import replace
 from rich.text import Text
 
+from clients.cli.commands.approval_rules import rule_option
 from clients.cli.commands.delivery import keep
 from clients.cli.commands.follow import follow, run_following
 from clients.cli.context import CliContext, pass_cli_context
@@ -43,44 +43,6 @@ _image_option: Final = click.option(
 )
 
 
-class Rule(click.ParamType[ApprovalRule]):
-    """A rule of approval as people write it: a verdict, a subject and a pattern."""
-
-    name = "rule"
-
-    def convert(
-        self, value: str | ApprovalRule, param: click.Parameter | None, ctx: click.Context | None
-    ) -> ApprovalRule:
-        """Read a rule; what is wrong with it is said with an example."""
-        if isinstance(value, ApprovalRule):
-            return value
-        verdict, subject, pattern = [*value.split(maxsplit=2), "", "", ""][:3]
-        try:
-            told = {"verdict": verdict, "subject": subject, "pattern": pattern}
-            rule = msgspec.convert(told, ApprovalRule)
-        except msgspec.ValidationError:
-            rule = None
-        if rule is None or not pattern:
-            verdicts, subjects = "allow, ask or deny", "tool, command, path or host"
-            self.fail(
-                f"{value!r} is no rule. A rule is {verdicts}, then {subjects}, then a pattern, "
-                "such as: ask command git push",
-                param,
-                ctx,
-            )
-        return rule
-
-
-_rule_option: Final = click.option(
-    "--rule",
-    "rules",
-    type=Rule(),
-    multiple=True,
-    help="Decide on calls before the policy does; the first rule that matches counts. Examples: "
-    "'ask command git push', 'deny path migrations', 'allow tool edit', 'ask host *.example.com'.",
-)
-
-
 @click.command()
 @click.argument("prompt")
 @click.option(
@@ -101,7 +63,7 @@ _rule_option: Final = click.option(
     show_default=True,
     help="Which tool calls need your approval.",
 )
-@_rule_option
+@rule_option
 @_image_option
 @click.option("--include-changes", is_flag=True, help="Also send the folder's uncommitted changes.")
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")

@@ -133,6 +133,11 @@ def granted_risks(request: ApprovalRequested) -> frozenset[str]:
     return frozenset(risks) - {THIS_ALONE}
 
 
+def granted_by(approvals: Approvals, need: ApprovalNeed) -> Approvals:
+    """Return the approvals as if a need had been allowed for the whole task."""
+    return replace(approvals, granted=approvals.granted | frozenset(need.risks) - {THIS_ALONE})
+
+
 def forget_requests(approvals: Approvals) -> Approvals:
     """Forget what was asked about the calls of the reply before."""
     return Approvals(granted=approvals.granted, pushes=approvals.pushes)

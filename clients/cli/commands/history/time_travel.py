@@ -13,9 +13,9 @@ from rich.text import Text
 
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
-from clients.cli.gateway.replay_check import ReplayCheck, check_replay
 from clients.cli.gateway.task_history import HistoryReader, read_events, read_past
 from clients.cli.gateway.task_ids import find_task
+from clients.cli.gateway.worker_checks import ReplayCheck, check_replay
 from clients.cli.terminal.output import write_bytes
 from clients.cli.terminal.playback import Playback
 from clients.cli.view import event_view

@@ -5,7 +5,7 @@ READY := .venv/ready
 JOBS ?= 3
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-if-possible demo run test test-fast test-containers check docs pictures format bench clean lock
+.PHONY: help setup web web-if-possible sandbox-image demo run images test test-fast test-containers check docs pictures format bench clean lock
 
 help: ## What there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -49,7 +49,15 @@ web-if-possible:
 demo: $(READY) web-if-possible ## One real task, end to end (KILL=worker kills the worker on the way)
 	@$(BIN)/python -m infra.local demo $(if $(KILL),--kill $(KILL))
 
-run: $(READY) web-if-possible ## Everything up, until Ctrl-C; prints the phone's address (HOST=0.0.0.0 lets phones in, PORT=n)
+# Docker is the sandbox wherever an engine answers; SANDBOX=bubblewrap does without.
+sandbox-image:
+	@sh infra/deploy/sandbox_image.sh
+
+images: ## Build the images of the sandbox and of a task's machine (needs Docker; DOCKER_BUILD_OPTIONS)
+	@docker build $(DOCKER_BUILD_OPTIONS) --tag errand-sandbox:local - <infra/deploy/sandbox.Dockerfile
+	@docker build $(DOCKER_BUILD_OPTIONS) --tag errand-worker:local --file infra/deploy/worker.Dockerfile .
+
+run: $(READY) web-if-possible sandbox-image ## Everything up, until Ctrl-C; prints the phone's address (HOST=0.0.0.0 lets phones in, PORT=n)
 	@$(BIN)/python -m infra.local run $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 # Every program of the suite would translate all its modules again if none might keep them.

@@ -1,12 +1,13 @@
 #!/bin/sh
 # A Docker engine and the sandbox's image, on a Debian machine without either. Run as root; may be
-# run again at any time. Registries are reached through what this machine's apt is configured with:
-# no package is fetched inside a build, so neither keys nor certificates need to enter one.
+# run again at any time. The image is the small one (git and Python), and its programs come with the
+# base: no package is fetched inside the build. `make images` builds the whole one on the same base,
+# which trusts the authorities that this machine trusts.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-suite=bookworm
-base=debian:bookworm-slim
+suite=trixie
+base=debian:trixie-slim
 image=${SANDBOX_IMAGE:-errand-sandbox:local}
 logs=${TMPDIR:-/tmp}/errand-dockerd.log
 
@@ -39,6 +40,11 @@ make_base() {
   work=$(mktemp -d)
   debootstrap --variant=minbase --include=ca-certificates,git,procps,python3 "$suite" "$work/root" \
     >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; rm -rf "$work"; exit 1; }
+  authorities=/usr/local/share/ca-certificates
+  if [ -d "$authorities" ]; then
+    cp "$authorities"/*.crt "$work/root$authorities/" 2>/dev/null || true
+    chroot "$work/root" update-ca-certificates >>"$work/log" 2>&1
+  fi
   tar --directory "$work/root" --exclude=./dev --exclude=./proc --exclude=./sys \
     --exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' --create . |
     docker import - "$base" >/dev/null
@@ -46,9 +52,9 @@ make_base() {
 }
 
 build_sandbox() {
-  DOCKER_BUILDKIT=0 docker build --quiet --network host --tag "$image" \
+  DOCKER_BUILDKIT=0 docker build --quiet --network host --target minimal --tag "$image" \
     - <"$here/infra/deploy/sandbox.Dockerfile" 2>/dev/null >/dev/null || {
-    DOCKER_BUILDKIT=0 docker build --network host --tag "$image" \
+    DOCKER_BUILDKIT=0 docker build --network host --target minimal --tag "$image" \
       - <"$here/infra/deploy/sandbox.Dockerfile"
   }
 }

@@ -4,7 +4,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-base=debian:bookworm-slim
+base=debian:trixie-slim
 image=errand-test-servers:local
 python="$here/.venv/bin/python"
 

@@ -111,6 +111,7 @@ def stand_ins(
             "FLY_API_TOKEN": keys.machines_token,
             "DRIVER": "process",
             "TOOLCHAIN_PATHS": _toolchains(home),
+            "DOCKER_HOST": settings.docker_host,
         },
         "model": {
             "MODEL_API_KEY": keys.model_key,

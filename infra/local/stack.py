@@ -16,6 +16,7 @@ from infra.local.home import Home
 from infra.local.process.child import Announce
 from infra.local.process.supervisor import Supervisor
 from infra.local.sandbox.choice import choose, described
+from infra.local.sandbox.engine import engine_address
 from infra.local.servers.provisioning import Launcher, Servers, running_servers
 from infra.local.services import (
     PORTS,
@@ -120,6 +121,8 @@ async def running_stack(
 
     Raises FailedToStart, or PortTaken when the preferred port is.
     """
+    docker_host = settings.docker_host or engine_address(home.environment)
+    settings = msgspec.structs.replace(settings, docker_host=docker_host)
     if listen.port:
         ports.demand(listen.port, host=listen.host)
     async with running_servers(
@@ -133,7 +136,6 @@ async def running_stack(
     ) as (up, supervisor):
         port = up.ports["gateway"]
         address = Address(host=listen.host, port=port, public_url=public_url(listen.host, port))
-        docker_host = home.environment.get("DOCKER_HOST", settings.docker_host)
         choice = await choose(settings, docker_host=docker_host)
         chosen = msgspec.structs.replace(settings, sandbox=choice.kind or "auto")
         await supervisor.start(services(up, address, chosen))

@@ -38,7 +38,7 @@ async def main(settings: Settings) -> None:
         _command(settings),
         source_path=_SOURCE,
         search_path=settings.worker_path or _search_path(),
-        image_env={"TOOLCHAIN_PATHS": settings.toolchain_paths} if settings.toolchain_paths else {},
+        image_env=_image_environment(settings),
     )
     with socket.create_server((settings.host, settings.port)) as listener:
         async with asyncio.TaskGroup() as machines:
@@ -103,6 +103,12 @@ def _command(settings: Settings) -> list[str]:
         raise Misconfigured(
             f'WORKER_COMMAND must be a JSON list of strings, as ["python", "worker.py"]: {error}'
         ) from None
+
+
+def _image_environment(settings: Settings) -> dict[str, str]:
+    """Return what is of this machine, as an image would bring it."""
+    own = {"TOOLCHAIN_PATHS": settings.toolchain_paths, "DOCKER_HOST": settings.docker_host}
+    return {name: value for name, value in own.items() if value}
 
 
 def _search_path() -> str:

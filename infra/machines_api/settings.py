@@ -24,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker_path: str = ""
     """PATH of machines; without it this interpreter's directory and the system's."""
     toolchain_paths: str = ""
+    docker_host: str = ""
+    """Docker engine of this machine's workers, in place of the usual socket."""
     strict: bool = True
     """Refuses requests that Fly would refuse."""
     faults: bool = False

@@ -31,6 +31,7 @@ from services.worker.effects.attempt_end import end_when_over
 from services.worker.effects.broker_client import BrokerClient, claim_attempt, gateway_client
 from services.worker.effects.heartbeat import HeartbeatSender
 from services.worker.effects.images import Images
+from services.worker.effects.installed_programs import InstalledPrograms
 from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.model.lazy_client import Connect, LazyModel
 from services.worker.effects.perform import WorkerContext
@@ -125,6 +126,7 @@ async def _open_context(
         images=Images(broker),
         clock=utc_now,
         egress=egress,
+        programs=InstalledPrograms(sandbox),
     )
 
 

@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import httpx
 
+from infra.local.sandbox.engine import DOCKER_SOCKET
 from infra.local.settings import Settings
-from infra.runtime.sandbox_choice import SandboxChoice, choose_sandbox
+from infra.runtime.sandbox_choice import DEFAULT_IMAGE, SandboxChoice, choose_sandbox
 
 _ENGINE_SECONDS: Final = 2.0
-_DOCKER_SOCKET: Final = "/var/run/docker.sock"
 
 
 async def choose(settings: Settings, *, docker_host: str) -> SandboxChoice:
@@ -26,8 +26,8 @@ def described(choice: SandboxChoice, image: str) -> str:
     """Return which sandbox tools run in, and why it is not Docker when it is not."""
     if not choice.reason:
         return choice.kind
-    build = f"docker build -t {image} -f infra/deploy/sandbox.Dockerfile ."
-    remedy = f"; build it: {build}" if "no image" in choice.reason else ""
+    how = "build it: make images" if image == DEFAULT_IMAGE else f"pull it: docker pull {image}"
+    remedy = f"; {how}" if "no image" in choice.reason else ""
     return f"{choice.kind or 'none'} (Docker is not used: {choice.reason}{remedy})"
 
 
@@ -39,7 +39,7 @@ async def missing_for_docker(docker_host: str, image: str) -> str:
     scheme, _, rest = docker_host.partition("://")
     match scheme:
         case "" | "unix":
-            transport = httpx.AsyncHTTPTransport(uds=rest or _DOCKER_SOCKET)
+            transport = httpx.AsyncHTTPTransport(uds=rest or DOCKER_SOCKET)
             address = "http://engine"
         case "tcp" | "http":
             transport = httpx.AsyncHTTPTransport()

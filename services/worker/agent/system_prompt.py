@@ -1,7 +1,9 @@
 """System prompt, which the model reads before the task. The same words in every process. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from services.worker.agent.text.installed_programs import Program, installed_lines
 
 INSTRUCTION_FILE_NAMES: Final = ("AGENTS.md", "CLAUDE.md")
 RULES_LIMIT_CHARACTERS: Final = 32_000
@@ -17,6 +19,7 @@ Where you are
 - Do not commit, push, or touch the .git directory. Your changes are kept as you go; `submit`
   commits and pushes them and opens the pull request. Files that git ignores are not part of the
   work, unless you wrote them with write or edit, or force them with `git add -f`.
+$programs
 
 How to work
 - Look before you change: find the code, its tests and its conventions, and keep to them.
@@ -44,12 +47,15 @@ def own_words() -> str:
     return _SYSTEM
 
 
-def system_blocks(instruction_files: Mapping[str, str]) -> list[dict[str, Any]]:
+def system_blocks(
+    instruction_files: Mapping[str, str], *, programs: Iterable[Program] = ()
+) -> list[dict[str, Any]]:
     """Make the system prompt: our own words, then the repository's instruction files.
 
-    The last block is marked for the prompt cache.
+    `programs` are those of the sandbox. The last block is marked for the prompt cache.
     """
-    texts = [_SYSTEM]
+    installed = installed_lines(programs)
+    texts = [_SYSTEM.replace("$programs\n", f"{installed}\n" if installed else "")]
     if instruction_files:
         files = [
             f'<repository-file name="{name}">\n{text[:RULES_LIMIT_CHARACTERS]}\n</repository-file>'

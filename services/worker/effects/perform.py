@@ -51,6 +51,7 @@ from services.worker.agent.text.redaction import Redactor
 from services.worker.agent.tool_calls import Call, calls_of, with_own_ids
 from services.worker.effects.approval_request import approval_request, push_approval_request
 from services.worker.effects.images import Images
+from services.worker.effects.installed_programs import InstalledPrograms
 from services.worker.effects.live_output import LiveOutput
 from services.worker.ports import (
     Blobs,
@@ -100,6 +101,7 @@ class WorkerContext(NamedTuple):
     clock: Clock
     redactor: Redactor = Redactor()
     egress: Egress | None = None
+    programs: InstalledPrograms | None = None
 
 
 async def perform(
@@ -141,7 +143,7 @@ async def _prepare(context: WorkerContext, step: PrepareWorkspace, state: AgentS
     refusal: Exception | None = None  # raised after `except*`: see tests/architecture
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(context.sandbox.start())
+            group.create_task(_start_sandbox(context))
             group.create_task(context.workspace.fetch(base=step.base, commit=step.commit))
     except* (SandboxUnavailable, Unreachable, WorkspaceRefused) as refusals:
         refusal = refusals.exceptions[0]
@@ -163,6 +165,12 @@ async def _prepare(context: WorkerContext, step: PrepareWorkspace, state: AgentS
     return [fact, *own]
 
 
+async def _start_sandbox(context: WorkerContext) -> None:
+    await context.sandbox.start()
+    if context.programs is not None:
+        await context.programs.look()
+
+
 async def _ask_model(
     context: WorkerContext, step: AskModel, state: AgentState, history: Sequence[Recorded]
 ) -> Facts:
@@ -174,7 +182,10 @@ async def _ask_model(
     model_request = ModelRequest(
         model=step.model,
         effort=step.effort,
-        system=system_blocks(await context.instruction_files.read(commit)),
+        system=system_blocks(
+            await context.instruction_files.read(commit),
+            programs=context.programs.programs if context.programs else (),
+        ),
         messages=await context.images.fill(conversation),
         tools=specs(),
         user=state.position.task,

@@ -15,6 +15,9 @@ HOME: Final = "/home/agent"
 TEMPORARY: Final = "/tmp"  # noqa: S108 - of the sandbox
 USER_ID: Final = 10001
 
+INSTALLED_FOR_ITSELF: Final = (f"{HOME}/.local/bin", f"{HOME}/.cargo/bin", f"{HOME}/go/bin")
+"""Directories in which pip, npm, cargo and go install for a user: last on PATH."""
+
 STDOUT: Final = 1
 STDERR: Final = 2
 

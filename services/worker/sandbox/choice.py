@@ -62,15 +62,23 @@ async def _make_backend(
         _log.warning("sandbox.none", meaning=WARNING)
         return NoneBackend(scratch)
     if choice.kind == "docker":
+        if egress is not None and not _is_linux():
+            # Its listener is handed over by a socket, which two kernels cannot share.
+            _log.warning("egress.unavailable", sandbox="docker", platform=sys.platform)
+            egress = None
         return _docker(image, task, limits=limits, egress=egress)
-    if choice.kind == "bubblewrap" and sys.platform == "linux":
+    if choice.kind == "bubblewrap" and _is_linux():
         return BubblewrapBackend(
             scratch, task=task, toolchain=toolchain, limits=limits, egress=egress
         )
     raise SandboxUnavailable(
         f"There is no sandbox here: {missing or 'bubblewrap needs Linux'}. Install and start "
-        f"Docker, and build the image {image} (infra/deploy/sandbox.Dockerfile)."
+        f"Docker, and build the image {image}: make images."
     )
+
+
+def _is_linux() -> bool:
+    return sys.platform == "linux"
 
 
 def engine_answers(image: str) -> str:

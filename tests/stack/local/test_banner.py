@@ -78,7 +78,7 @@ async def test_an_engine_without_the_image_is_not_called_the_sandbox(tmp_path: P
 
     assert said.startswith("bubblewrap (Docker is not used: ")
     assert "no image errand-sandbox:local" in said
-    assert "docker build -t errand-sandbox:local" in said
+    assert "build it: make images" in said
     assert other == "docker"
 
 

@@ -53,7 +53,7 @@ async def test_no_engine_is_said_with_its_remedy(tmp_path, monkeypatch):
 async def test_a_missing_image_is_said_with_its_remedy():
     missing = await asyncio.to_thread(engine_answers, "errand-absent:local")
     assert missing == "the Docker engine has no image errand-absent:local"
-    with pytest.raises(SandboxUnavailable, match=r"no image errand-absent:local.*Dockerfile"):
+    with pytest.raises(SandboxUnavailable, match=r"no image errand-absent:local.*make images"):
         await BackendSandbox(DockerBackend("errand-absent:local", task="task_a")).start()
 
 

@@ -23,6 +23,7 @@ from infra.runtime.tree_removal import remove_tree
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.backend import (
     HOME,
+    INSTALLED_FOR_ITSELF,
     TEMPORARY,
     USER_ID,
     WORKSPACE,
@@ -342,7 +343,8 @@ class BubblewrapBackend:
         tools = search_path(self._toolchain)
         system = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"]
         return {
-            "PATH": ":".join(tools + system),
+            "PATH": ":".join([*tools, *system, *INSTALLED_FOR_ITSELF]),
+            "NPM_CONFIG_PREFIX": f"{HOME}/.local",
             "HOME": HOME,
             "USER": "agent",
             "LOGNAME": "agent",

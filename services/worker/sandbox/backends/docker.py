@@ -22,6 +22,7 @@ from docker.utils import kwargs_from_env
 from services.worker.ports import SandboxUnavailable
 from services.worker.sandbox.backend import (
     HOME,
+    INSTALLED_FOR_ITSELF,
     TEMPORARY,
     USER_ID,
     WORKSPACE,
@@ -42,6 +43,7 @@ from services.worker.sandbox.limits.system_calls import docker_profile
 TASK_LABEL: Final = "errand.task"
 
 _ENGINE_SECONDS: Final = 60
+_SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _HAND_OVER: Final = "/run/errand"
 _NO_PROCESS: Final = ("resource temporarily unavailable", "cannot fork", "procready not received")
 
@@ -114,7 +116,7 @@ class DockerBackend:
             if self._egress is not None and listener is not None:
                 await self._egress.serve(listener)
         except ImageNotFound:
-            remedy = "Build it (infra/deploy/sandbox.Dockerfile), or choose SANDBOX=bubblewrap."
+            remedy = "Build it with `make images`, or choose SANDBOX=bubblewrap."
             raise SandboxUnavailable(f"There is no image {self._image}. {remedy}") from None
         except (DockerException, OSError) as error:
             raise SandboxUnavailable(f"{_said(error)}. {_NO_ENGINE}") from error
@@ -176,6 +178,7 @@ class DockerBackend:
 
     def _start_container(self, offered: ListenerHandOver | None) -> None:
         client = self._client = _connected()
+        self._environment["PATH"] = _search_path(client, self._image)
         label = f"{TASK_LABEL}={self._task}"
         for left in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
             _remove(left)
@@ -314,9 +317,16 @@ def _handed_over(offered: ListenerHandOver | None) -> tuple[list[str], list[Moun
     return arguments, [Mount(_HAND_OVER, str(offered.path.parent), type="bind", read_only=True)]
 
 
+def _search_path(client: docker.DockerClient, image: str) -> str:
+    """Return the PATH that an image sets, or the usual one, and where an agent installs."""
+    settings = client.images.get(image).attrs["Config"].get("Env") or []
+    own = (each.removeprefix("PATH=") for each in settings if each.startswith("PATH="))
+    return ":".join([next(own, _SYSTEM_PATH), *INSTALLED_FOR_ITSELF])
+
+
 def _environment() -> dict[str, str]:
     return {
-        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+        "NPM_CONFIG_PREFIX": f"{HOME}/.local",
         "HOME": HOME,
         "USER": "agent",
         "LOGNAME": "agent",

@@ -54,24 +54,23 @@ class Grants:
         """Use the attempt's claim; return its token, or None when the claim was used already."""
         token = new_token("broker", self._entropy)
         task, account = grant.history.task, grant.history.account
-        async with across_accounts(self._pool) as connection:
-            try:
-                async with connection.transaction():
-                    await connection.execute(_CLAIM, task, grant.attempt, account, machine, now)
-                    await connection.execute(
-                        _KEEP,
-                        self._digests.of("broker", token),
-                        account,
-                        task,
-                        grant.attempt,
-                        grant.expires_at,
-                        grant.repository,
-                        grant.person,
-                        grant.model,
-                    )
-                    await connection.execute(_FORGET, now)
-            except asyncpg.UniqueViolationError:
-                return None
+        try:
+            async with across_accounts(self._pool) as connection:
+                await connection.execute(_CLAIM, task, grant.attempt, account, machine, now)
+                await connection.execute(
+                    _KEEP,
+                    self._digests.of("broker", token),
+                    account,
+                    task,
+                    grant.attempt,
+                    grant.expires_at,
+                    grant.repository,
+                    grant.person,
+                    grant.model,
+                )
+                await connection.execute(_FORGET, now)
+        except asyncpg.UniqueViolationError:
+            return None
         return token
 
     async def find(self, token: str, *, now: datetime) -> Grant | None:

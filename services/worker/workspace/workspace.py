@@ -138,7 +138,12 @@ class GitWorkspace:
             taken, self._shown = await self._take(), None
             if (taken.tree, taken.left_out) == self._reported:
                 return None
-            counts = await self._bare.counts(self._base.tree, taken.tree)
+            two = (self._base.tree, taken.tree)
+            guarded = await self._bare.guarded(*two)
+            async with asyncio.TaskGroup() as group:
+                counting = group.create_task(self._bare.counts(*two))
+                comparing = group.create_task(self._bare.changes(*two))
+            counts = counting.result()
             self._reported = (taken.tree, taken.left_out)
             return Snapshot(
                 tree=taken.tree,
@@ -147,8 +152,8 @@ class GitWorkspace:
                 insertions=counts.insertions,
                 deletions=counts.deletions,
                 left_out=taken.left_out,
-                guarded=await self._bare.guarded(self._base.tree, taken.tree),
-                changes=await self._bare.changes(self._base.tree, taken.tree),
+                guarded=guarded,
+                changes=comparing.result(),
             )
 
     async def diff(self) -> str:

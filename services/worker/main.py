@@ -1,7 +1,6 @@
 """Composition root: the only place where the worker's parts meet."""
 
 import asyncio
-import gc
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,7 @@ from services.worker.effects.heartbeat import HeartbeatSender
 from services.worker.effects.images import Images
 from services.worker.effects.installed_programs import InstalledPrograms
 from services.worker.effects.live_output import LiveOutput
-from services.worker.effects.model.lazy_client import Connect, LazyModel
+from services.worker.effects.model.client import connect as connect_model
 from services.worker.effects.perform import WorkerContext
 from services.worker.effects.task_history import TaskHistory
 from services.worker.loop import drive
@@ -58,20 +57,18 @@ async def main(settings: Settings, redactor: Redactor) -> None:
     structlog.contextvars.bind_contextvars(task=settings.task_id, attempt=settings.attempt)
     async with AsyncExitStack() as resources:
         serve_metrics(settings.metrics_port)
-        background = await resources.enter_async_context(asyncio.TaskGroup())
         policy = RetrySettings(seconds=settings.patience_seconds)
         retry = RetryPolicy(policy, deadline=settings.deadline)
-        model = LazyModel()
-        loading = partial(_load_model, settings, retry)
-        serving = background.create_task(model.serve(loading))
-        resources.callback(serving.cancel)
         gateway = await resources.enter_async_context(gateway_client(settings.gateway_url))
         claimed = await claim_attempt(gateway, settings, retry)
         _log.info("attempt.claimed", reader=claimed.reader, model_kind=claimed.model_kind)
         redactor.add("broker-token", claimed.token)
         redactor.add("nats-credentials", claimed.nats.credentials)
-        model.set_token(claimed.token)
         broker = BrokerClient(gateway, claimed.token, retry=retry)
+        model_url = f"{settings.gateway_url.rstrip('/')}/broker/model"
+        model = await resources.enter_async_context(
+            connect_model(model_url, claimed.token, retry=retry)
+        )
         history = History(AccountId(claimed.account), TaskId(settings.task_id))
         nats = await resources.enter_async_context(
             connect(claimed.nats.url, credentials=claimed.nats.credentials, name=claimed.reader)
@@ -189,17 +186,6 @@ class _Worker:
             version=self._task_history.head.version if self._task_history else 0,
             reader=self._log.reader_generation,
         )
-
-
-def _load_model(settings: Settings, retry: RetryPolicy) -> Connect:
-    """Load the SDK; the collector rests meanwhile, and never looks at what was loaded."""
-    gc.disable()
-    from services.worker.effects.model import client  # noqa: PLC0415 - takes a second; see late_model
-
-    gc.freeze()
-    gc.enable()
-    url = f"{settings.gateway_url.rstrip('/')}/broker/model"
-    return partial(client.connect, url, retry=retry)
 
 
 def _scratch(resources: AsyncExitStack, settings: Settings) -> Path:

@@ -1,18 +1,21 @@
-"""The model, over the Anthropic SDK: always streaming, one call, no retries of the SDK's own.
+"""The model, over HTTP: always streaming, one call, no retries but while nobody answers.
 
-The only importer of anthropic. What a stream brings is put together by `reply_parser` and not by
-the SDK, so that the blocks go back verbatim and nothing of another shape comes in; whatever goes
-wrong, before or in the middle of a stream, becomes a ModelFailure. Source: the Messages API.
+The SDK's types are what a request is checked against, and tests compare what is sent with what the
+SDK sends. The SDK itself is not loaded: that takes more than a second of a core, and its way of
+sending several times as long as the rest of a call. What a stream brings is put together by
+`reply_parser`, so that the blocks go back verbatim and nothing of another shape comes in; whatever
+goes wrong, before or in the middle of a stream, becomes a ModelFailure. Source: the Messages API.
 """
 
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Final, Literal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-import anthropic
-import httpx2
+import httpx
 import msgspec
 
 from events import BudgetExhausted
@@ -38,9 +41,15 @@ from services.worker.ports import (
 )
 from services.worker.retry import RetryPolicy
 
+if TYPE_CHECKING:
+    from anthropic.types.message_create_params import MessageCreateParamsStreaming
+
+_PATH: Final = "v1/messages"
+_VERSION: Final = "2026-10-21"
 _MAX_OUTPUT_TOKENS: Final = 32_000
 _MAX_STREAM_BYTES: Final = 256 * 1024 * 1024
-_TIMEOUT: Final = httpx2.Timeout(60.0, connect=10.0, read=300.0)
+_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0, read=300.0)
+_KEEP_ALIVE: Final = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 _WITHOUT_ADAPTIVE_THINKING: Final = ("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5")
 
 
@@ -65,7 +74,7 @@ class _Refused(msgspec.Struct, frozen=True):
 class AnthropicModel:
     """A server that speaks the Messages API, reached with a token."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic, retry: RetryPolicy) -> None:
+    def __init__(self, client: httpx.AsyncClient, retry: RetryPolicy) -> None:
         self._client = client
         self._retry = retry
 
@@ -78,14 +87,14 @@ class AnthropicModel:
         Raises Unreachable too, when nobody took the connection.
         """
         try:
-            stream = await self._connected(model_request)
-            async with stream:
-                return await _read_reply(stream.response, on_delta)
-        except anthropic.APIStatusError as error:
-            if met := _limit_met(error):
-                raise BudgetRefused(met) from error
-            raise ModelFailure(model_error_of(_refusal(error.response))) from error
-        except (anthropic.APIConnectionError, httpx2.HTTPError, httpx2.StreamError) as error:
+            response = await self._connected(model_request)
+            try:
+                if not response.is_success:
+                    raise _failure(response)
+                return await _read_reply(response, on_delta)
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, httpx.StreamError) as error:
             cause = short(str(error)) or type(error).__name__
             detail = f"The connection to the model broke: {cause}."
             raise ModelFailure(ModelError("connection_lost", detail)) from error
@@ -93,34 +102,49 @@ class AnthropicModel:
             detail = f"The model's reply is malformed: {short(str(error))}."
             raise ModelFailure(ModelError("malformed", detail)) from error
 
-    async def _connected(self, model_request: ModelRequest) -> anthropic.AsyncStream[Any]:
-        """Send the request; while nobody takes the connection nothing was asked, so ask again."""
+    async def _connected(self, model_request: ModelRequest) -> httpx.Response:
+        """Send the request; while nobody takes the connection nothing was asked, so ask again.
+
+        The response is open; that of an error is read.
+        """
+        content = msgspec.json.encode(_parameters(model_request))
         wait = self._retry.start()
         while True:
+            request = self._client.build_request("POST", _PATH, content=content)
             try:
-                stream: anthropic.AsyncStream[Any] = await self._client.messages.create(
-                    **_parameters(model_request), stream=True
-                )
-            except anthropic.APIConnectionError as error:
-                if not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
-                    raise
+                response = await self._client.send(request, stream=True)
+                if response.is_success:
+                    return response
+                await _read_body(response)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if not await wait.pause():
-                    trouble = short(str(error.__cause__)) or type(error.__cause__).__name__
+                    trouble = short(str(error)) or type(error).__name__
                     raise wait.error("gateway_unreachable", trouble) from error
-            except anthropic.InternalServerError as error:
-                if not _is_starting(error):
-                    raise
-                if not await wait.pause():
-                    raise wait.error("gateway_unreachable", "it waits for its servers") from error
             else:
-                return stream
+                if not _is_starting(response):
+                    return response
+                if not await wait.pause():
+                    raise wait.error("gateway_unreachable", "it waits for its servers")
 
 
-async def _read_reply(response: httpx2.Response, on_delta: OnDelta) -> ModelReply:
-    """Read a stream to its end. Raises ModelFailure, MalformedReply, httpx2's errors.
+async def _read_body(response: httpx.Response) -> None:
+    """Read the body of an error, and leave the connection to the next request."""
+    try:
+        await response.aread()
+    finally:
+        await response.aclose()
 
-    The SDK's own reading of it is passed by: it takes the shape of every event for granted.
-    """
+
+def _failure(response: httpx.Response) -> BudgetRefused | ModelFailure:
+    """Return the error that a response without success stands for; its body was read."""
+    if met := _limit_met(response):
+        return BudgetRefused(met)
+    error = ErrorResponse(response.status_code, _headers(response), response.text)
+    return ModelFailure(model_error_of(error))
+
+
+async def _read_reply(response: httpx.Response, on_delta: OnDelta) -> ModelReply:
+    """Read a stream to its end. Raises ModelFailure, MalformedReply, httpx's errors."""
     opening = ErrorResponse(response.status_code, _headers(response), "")
     if is_page(opening):
         raise ModelFailure(model_error_of(opening))
@@ -150,12 +174,7 @@ def _take(parser: ReplyParser, event: StreamEvent) -> None:
     parser.add_event(data)
 
 
-def _refusal(response: httpx2.Response) -> ErrorResponse:
-    """Read an error answer; the SDK has fetched its body."""
-    return ErrorResponse(response.status_code, _headers(response), response.text)
-
-
-def _headers(response: httpx2.Response) -> dict[str, str]:
+def _headers(response: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
@@ -166,48 +185,58 @@ async def connect(
     """Reach the model behind the gateway's broker with the attempt's token."""
     # Certificates take 50 ms to read. A plain address needs none: it gets a context without any.
     verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if base_url.startswith("http://") else True
-    async with anthropic.AsyncAnthropic(
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Anthropic-Version": _VERSION,
+    }
+    async with httpx.AsyncClient(
         base_url=base_url,
-        auth_token=token,
-        max_retries=0,
+        headers=headers,
         timeout=_TIMEOUT,
-        http_client=anthropic.DefaultAsyncHttpxClient(verify=verify, timeout=_TIMEOUT),
+        follow_redirects=True,
+        trust_env=False,
+        transport=httpx.AsyncHTTPTransport(verify=verify, socket_options=_KEEP_ALIVE),
     ) as client:
         yield AnthropicModel(client, retry or RetryPolicy())
 
 
-def _parameters(model_request: ModelRequest) -> dict[str, Any]:
+def _parameters(model_request: ModelRequest) -> "MessageCreateParamsStreaming":
     """Return the request: fixed order of tools, a marker for the prompt cache on the last block."""
-    parameters: dict[str, Any] = {
+    parameters: MessageCreateParamsStreaming = {
         "model": model_request.model,
         "max_tokens": _MAX_OUTPUT_TOKENS,
-        "system": model_request.system,
-        "messages": model_request.messages,
-        "tools": model_request.tools,
+        "system": cast("Any", model_request.system),
+        "messages": cast("Any", model_request.messages),
+        "tools": cast("Any", model_request.tools),
+        "stream": True,
         "cache_control": {"type": "ephemeral"},
         "metadata": {"user_id": model_request.user},
     }
     if not model_request.model.startswith(_WITHOUT_ADAPTIVE_THINKING):
         parameters["thinking"] = {"type": "adaptive", "display": "summarized"}
     if model_request.effort:
-        parameters["output_config"] = {"effort": model_request.effort}
+        parameters["output_config"] = {"effort": cast("Any", model_request.effort)}
     return parameters
 
 
-def _is_starting(error: anthropic.APIStatusError) -> bool:
+def _is_starting(response: httpx.Response) -> bool:
     """Return whether the gateway says that it waits for its own servers, and asked nobody."""
+    if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return False
     try:
-        problem = msgspec.convert(error.body, Problem)
-    except msgspec.ValidationError:
+        problem = msgspec.json.decode(response.content, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return problem.code == GATEWAY_STARTING
 
 
-def _limit_met(error: anthropic.APIStatusError) -> BudgetExhausted | None:
+def _limit_met(response: httpx.Response) -> BudgetExhausted | None:
     """Read which limit the broker says is met; None of any other error."""
     try:
-        met = msgspec.convert(error.body, _Refused).error.details
-    except msgspec.ValidationError:
+        met = msgspec.json.decode(response.content, type=_Refused).error.details
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return BudgetExhausted(
         scope=met.scope, spent=met.spent, limit=met.limit, resets_at=met.resets_at

@@ -20,6 +20,7 @@ NAMES = (
     "resume",
     "open",
     "phone",
+    "peers",
 )
 
 

@@ -37,8 +37,10 @@ _STAGES = {
 
 async def run() -> dict[str, object]:
     calls = [_KINDS[number % len(_KINDS)] for number in range(CALLS)]
-    async with instant_model([*calls, _SUBMIT]) as url:
-        settings = Settings(sandbox="bubblewrap", anthropic_base_url=url, anthropic_api_key="key")
+    async with instant_model([*calls, _SUBMIT]) as model:
+        settings = Settings(
+            sandbox="bubblewrap", anthropic_base_url=model.url, anthropic_api_key="key"
+        )
         return await on_a_stack(_measure, settings)
 
 

@@ -1,4 +1,4 @@
-"""Programs installed in the sandbox: asked of it once, by one command, while the clone runs."""
+"""Programs installed in the sandbox: asked of it once, by one command, while it gets its tree."""
 
 import re
 from typing import Final

@@ -61,6 +61,7 @@ from services.worker.ports import (
     Model,
     ModelFailure,
     ModelRequest,
+    PreparedWorkspace,
     Sandbox,
     SandboxUnavailable,
     Snapshot,
@@ -143,15 +144,13 @@ async def _prepare(context: WorkerContext, step: PrepareWorkspace, state: AgentS
     refusal: Exception | None = None  # raised after `except*`: see tests/architecture
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_start_sandbox(context))
+            group.create_task(context.sandbox.start())
             group.create_task(context.workspace.fetch(base=step.base, commit=step.commit))
     except* (SandboxUnavailable, Unreachable, WorkspaceRefused) as refusals:
         refusal = refusals.exceptions[0]
     if refusal is not None:
         raise refusal
-    prepared = await context.workspace.prepare(
-        base=step.base, commit=step.commit, restore=step.restore, is_fork=step.is_fork
-    )
+    prepared = await _prepare_tree(context, step)
     fact = WorkspacePrepared(
         commit=prepared.commit,
         base=prepared.base,
@@ -165,10 +164,22 @@ async def _prepare(context: WorkerContext, step: PrepareWorkspace, state: AgentS
     return [fact, *own]
 
 
-async def _start_sandbox(context: WorkerContext) -> None:
-    await context.sandbox.start()
-    if context.programs is not None:
-        await context.programs.look()
+async def _prepare_tree(context: WorkerContext, step: PrepareWorkspace) -> PreparedWorkspace:
+    """Put the tree into the sandbox, and ask meanwhile what is installed there."""
+    prepared: PreparedWorkspace | None = None
+    refusal: Exception = SandboxUnavailable("The sandbox was lost while it got its tree.")
+    try:
+        async with asyncio.TaskGroup() as group:
+            if context.programs is not None:
+                group.create_task(context.programs.look())
+            prepared = await context.workspace.prepare(
+                base=step.base, commit=step.commit, restore=step.restore, is_fork=step.is_fork
+            )
+    except* (SandboxUnavailable, Unreachable, WorkspaceRefused) as refusals:
+        prepared, refusal = None, refusals.exceptions[0]
+    if prepared is None:
+        raise refusal
+    return prepared
 
 
 async def _ask_model(

@@ -49,6 +49,7 @@ def test_the_agent_reads_what_is_installed_and_which_languages_are_not() -> None
         Program("python3", "3.13.5"),
         Program("java", "21.0.13"),
         Program("python3.12"),
+        Program("python3.13"),
         Program("rg"),
     )
     assert installed_lines(programs) == (

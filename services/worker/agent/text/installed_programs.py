@@ -33,7 +33,8 @@ def installed_lines(programs: Iterable[Program]) -> str:
         for name, title in _LANGUAGES.items()
         if name in versions
     ]
-    others = [name for name in versions if name not in _LANGUAGES]
+    python = "python" + ".".join(versions.get("python3", "").split(".")[:2])
+    others = [name for name in versions if name not in (*_LANGUAGES, python)]
     lines = [f"Installed: {', '.join([*languages, *others])}."]
     missing = [title for name, title in _LANGUAGES.items() if name not in versions]
     if missing:

@@ -26,12 +26,12 @@ def missing() -> str:
 
 
 @asynccontextmanager
-async def running_chromium() -> AsyncIterator[Browser]:
-    """Run Chromium without a window."""
+async def running_chromium(*arguments: str) -> AsyncIterator[Browser]:
+    """Run Chromium without a window, with these arguments."""
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
-            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            args=["--no-sandbox", "--disable-dev-shm-usage", *arguments],
         )
         yield running
         await running.close()

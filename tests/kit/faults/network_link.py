@@ -1,4 +1,4 @@
-"""A wire to a server that can be cut, made deaf, and led to another server."""
+"""A wire to a server that can be cut, made deaf or a black hole, and led to another server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,12 +6,16 @@ from contextlib import asynccontextmanager
 
 
 class Wire:
-    """TCP to a port of this machine. While `is_deaf`, what the server says is lost."""
+    """TCP to a port of this machine. While `is_deaf`, what the server says is lost.
+
+    While `is_black_hole`, all that is sent either way is; the connections stay open all the same.
+    """
 
     def __init__(self) -> None:
         self.port = 0
         self.url = ""
         self.is_deaf = False
+        self.is_black_hole = False
         self.connections = 0
         self._ends: set[asyncio.StreamWriter] = set()
 
@@ -41,7 +45,7 @@ class Wire:
     ) -> None:
         try:
             while content := await reader.read(65536):
-                if not (is_answer and self.is_deaf):
+                if not (self.is_black_hole or (is_answer and self.is_deaf)):
                     writer.write(content)
                     await writer.drain()
         except OSError:

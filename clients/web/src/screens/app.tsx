@@ -54,13 +54,31 @@ function Panes({ route }: { route: Route }) {
   const list = useReturnToRow(route.screen);
   return (
     <div class={route.screen === "inbox" ? "panes on-list" : "panes on-detail"}>
+      {route.screen !== "inbox" && <SkipLink />}
       <div class="pane-list" ref={list}>
         <Inbox current={"task" in route ? route.task : ""} />
       </div>
-      <div class="pane-detail">
+      <div class="pane-detail" id="detail">
         <Detail route={route} />
       </div>
     </div>
+  );
+}
+
+/** Where the list stands beside the task: the first thing that the keyboard comes to. */
+function SkipLink() {
+  return (
+    // biome-ignore lint/a11y/useValidAnchor: it moves the focus, and the address is the screen's
+    <a
+      class="skip-link"
+      href="#detail"
+      onClick={(event) => {
+        event.preventDefault();
+        document.querySelector<HTMLElement>("#detail h1")?.focus();
+      }}
+    >
+      Skip the list
+    </a>
   );
 }
 

@@ -1,6 +1,6 @@
 // The list of tasks: one line each, and up to where the person has seen them.
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
-import type { Api } from "../line/api.ts";
+import { type Api, ProblemError } from "../line/api.ts";
 import type { ServerItem } from "../line/stream.ts";
 import type { TaskPage, TaskState } from "../model/generated/api.gen.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type Line,
   MAX_SEEN_CURSORS,
 } from "../model/generated/frames.gen.ts";
+import { goneLines } from "../model/inbox/gone.ts";
 import { type Sections, sectionsOf } from "../model/inbox/inbox.ts";
 import { lineOf } from "../model/inbox/line.ts";
 import type { Store } from "../store/store.ts";
@@ -59,6 +60,7 @@ export function createInbox({ api, store, frames, writes, send }: InboxParts): I
   const hasOlder = computed(() => mayHaveOlder.value && lines.value.length >= MAX_LINES);
   let next: string | null = "";
   let isFirstSeen = true;
+  let came = new Set<string>(); // the tasks of this connection's lines
 
   function show(): void {
     const shown = [...byTask.values()].filter((line) => !line.is_archived);
@@ -83,6 +85,26 @@ export function createInbox({ api, store, frames, writes, send }: InboxParts): I
     seen.value = merged;
     writes.add(() => store.putSeen(new Map(Object.entries(cursors))));
     return Object.fromEntries(ahead);
+  }
+
+  /** Look after the lines that did not come: their tasks were archived or erased, or are older. */
+  async function compare(): Promise<void> {
+    const held = [...byTask.values()].filter((line) => !came.has(line.task) && !line.is_archived);
+    if (held.length === 0) return;
+    const page: TaskPage = await api.get("/v1/tasks", { limit: PAGE_TASKS });
+    for (const { task } of goneLines(held, page)) await lookAfter(task);
+    show();
+  }
+
+  async function lookAfter(task: string): Promise<void> {
+    try {
+      const line = lineOf(await api.get<TaskState>(`/v1/tasks/${encodeURIComponent(task)}`));
+      if (keep(line)) writes.add(() => store.write({ tasks: [], lines: [line] }, 0));
+    } catch (error) {
+      if (!(error instanceof ProblemError && error.problem.status === 404)) throw error;
+      byTask.delete(task);
+      writes.add(() => store.forget(task));
+    }
   }
 
   return {
@@ -113,6 +135,7 @@ export function createInbox({ api, store, frames, writes, send }: InboxParts): I
       const changed: Line[] = [];
       for (const item of items) {
         if (!("t" in item)) continue;
+        if (item.t === "line") came.add(item.task);
         if (item.t === "line" && keep(item)) changed.push(item);
         if (item.t === "reset" && item.task !== INBOX && item.reason === "not_found") {
           byTask.delete(item.task);
@@ -120,6 +143,8 @@ export function createInbox({ api, store, frames, writes, send }: InboxParts): I
         if (item.t === "seen") {
           const ahead = merge(item.cursors);
           if (isFirstSeen && Object.keys(ahead).length > 0) send({ t: "seen", cursors: ahead });
+          // The lines came before it. Without an answer, the next connection looks again.
+          if (isFirstSeen) compare().catch(() => {});
           isFirstSeen = false; // later ones have only what moved
           isLoaded.value = true;
         }
@@ -132,6 +157,7 @@ export function createInbox({ api, store, frames, writes, send }: InboxParts): I
     },
     connected() {
       isFirstSeen = true;
+      came = new Set();
     },
     async load() {
       const [stored, cursors] = await Promise.all([store.lines(), store.seen()]);

@@ -12,6 +12,7 @@ export interface WholeAsk {
 }
 
 interface AskedState {
+  readonly version?: number;
   readonly approval?: {
     readonly request: string;
     readonly title: string;
@@ -22,35 +23,47 @@ interface AskedState {
   readonly question?: { readonly request: string; readonly text: string } | null;
 }
 
-/** What to show in place of the push's own line; null where nothing is known in time. */
-export async function fetchLine(
-  push: Push,
-): Promise<{ text: string; ask: WholeAsk | null } | null> {
+/** What a card says in place of the push's own words. */
+export interface CardLine {
+  /** Empty: as the push has it. */
+  readonly title: string;
+  readonly text: string;
+  readonly ask: WholeAsk | null;
+}
+
+/** A push that came late: what it asked about was answered elsewhere, or is not asked any more. */
+function overtaken(push: Push): CardLine {
+  return { title: "Nothing to do any more", text: push.body, ask: null };
+}
+
+/** What the card says; null where nothing is known in time. */
+export async function fetchLine(push: Push): Promise<CardLine | null> {
   if (push.task === "" || push.request === "") return null;
   try {
     const response = await signedIn(`/v1/tasks/${encodeURIComponent(push.task)}`, {
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
-    return response.ok ? lineOf((await response.json()) as AskedState, push.request) : null;
+    if (!response.ok) return null;
+    const state = (await response.json()) as AskedState;
+    const line = lineOf(state, push.request);
+    const isKnown = push.askedAt > 0 && (state.version ?? 0) >= push.askedAt; // and not behind it
+    return line ?? (isKnown ? overtaken(push) : null);
   } catch {
     return null;
   }
 }
 
 /** The line of a request that is still open. */
-export function lineOf(
-  state: AskedState,
-  request: string,
-): { text: string; ask: WholeAsk | null } | null {
+export function lineOf(state: AskedState, request: string): CardLine | null {
   const { approval, question } = state;
-  if (question?.request === request) return { text: cut(question.text), ask: null };
+  if (question?.request === request) return { title: "", text: cut(question.text), ask: null };
   if (approval?.request !== request) return null;
   const command = approval.command ?? "";
   const text = command === "" ? approval.title : `${approval.title}: ${command}`;
   const isWhole =
     command !== "" && !approval.diff && isPlain(text) && text.length <= MAX_CARD_CHARACTERS;
   const ask = isWhole ? { title: approval.title, command, digest: approval.digest } : null;
-  return { text: cut(text), ask };
+  return { title: "", text: cut(text), ask };
 }
 
 /** One line of visible ASCII: nothing in it can hide on a card. */

@@ -9,6 +9,8 @@ export interface Push {
   task: string;
   /** The request it is about; empty where it is about none. */
   request: string;
+  /** The version at which the request was asked; 0 where the push asks nothing. */
+  askedAt: number;
   isSilent: boolean;
   badge: number | undefined;
 }
@@ -20,6 +22,7 @@ const UNREADABLE: Push = {
   path: "/",
   task: "",
   request: "",
+  askedAt: 0,
   isSilent: false,
   badge: undefined,
 };
@@ -44,6 +47,7 @@ function fromDeclared(declared: unknown): Push {
     path: pathOf(asText(shown.navigate, "/")),
     task: asText(data.task, ""),
     request: asText(data.request, ""),
+    askedAt: data.class === "needs_input" ? (asCount(data.version) ?? 0) : 0,
     isSilent: shown.silent === true,
     badge: asCount(message.app_badge ?? shown.app_badge),
   };

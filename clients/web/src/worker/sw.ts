@@ -77,7 +77,7 @@ async function show(push: Push): Promise<void> {
     self.registration.getNotifications({ tag: push.tag }),
   ]);
   for (const notification of old) notification.close();
-  await self.registration.showNotification(push.title, {
+  await self.registration.showNotification(line?.title || push.title, {
     ...looks(push),
     body: line?.text ?? push.body,
     data: { push, ask: line?.ask ?? null } satisfies Shown,

@@ -41,11 +41,12 @@ class Stage:
         made = await self.repository(sample)
         return await self.phone.submit(prompt, made.url, **more)
 
-    async def until(self, task: dict[str, Any], kind: type) -> Recorded:
-        """Wait until an event of this type is in the task's log; return the first."""
+    async def until(self, task: dict[str, Any], kind: type, text: str = "") -> Recorded:
+        """Wait until an event of this type, and with this text, is in the log; return the first."""
         async with aclosing(self.phone.watch(task["id"])) as events:
             async for recorded in events:
-                if isinstance(recorded.event, kind):
+                event = recorded.event
+                if isinstance(event, kind) and text in getattr(event, "text", ""):
                     return recorded
         raise AssertionError(f"the task ended without {kind.__name__}")
 

@@ -9,33 +9,44 @@ import { useLongPress } from "../controls/long_press.ts";
 import "./diff.css";
 
 export interface ChosenLine {
-  /** The line's number in the new file; 0 for a line that is gone. */
-  readonly number: number;
-  readonly text: string;
+  /** All lines of the patch; their number is the new file's, 0 for one that is gone. */
+  readonly lines: readonly DiffLine[];
+  /** Where it stands among them. */
+  readonly place: number;
 }
 
 interface DiffProps {
   patch: string;
   path: string;
   isWrapped: boolean;
-  /** A line was pressed long, or chosen with the keyboard. */
+  /** A line was pressed long, or its number was. */
   onLine: (line: ChosenLine) => void;
 }
 
 export function Diff({ patch, path, isWrapped, onLine }: DiffProps) {
   const files = useMemo(() => parseDiff(patch), [patch]);
+  const lines = useMemo(
+    () => files.flatMap((file) => file.hunks.flatMap((hunk) => hunk.lines)),
+    [files],
+  );
+  const choose = useCallback(
+    (line: DiffLine) => onLine({ lines, place: lines.indexOf(line) }),
+    [lines, onLine],
+  );
   const isOnlySpace = files.length > 0 && files.every((file) => file.isWhitespaceOnly);
   return (
     <>
       {isOnlySpace && <p class="soft small">Only white space has changed.</p>}
-      <div class={isWrapped ? "diff wrapped" : "diff"}>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys of the numbers within it */}
+      <div class={isWrapped ? "diff wrapped" : "diff"} onKeyDown={moveWithArrows}>
         {files.flatMap((file) =>
           file.hunks.map((hunk) => (
             <HunkView
               key={`${file.path} ${hunk.newStart} ${hunk.oldStart}`}
               hunk={hunk}
               path={path}
-              onLine={onLine}
+              first={lines[0]}
+              onLine={choose}
             />
           )),
         )}
@@ -44,13 +55,25 @@ export function Diff({ patch, path, isWrapped, onLine }: DiffProps) {
   );
 }
 
+/** The numbers are one stop of the Tab key: from there the arrows go up and down. */
+function moveWithArrows(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const numbers = [...event.currentTarget.querySelectorAll<HTMLElement>(".diff-number")];
+  const place = numbers.indexOf(event.target as HTMLElement);
+  if (step === undefined || place < 0) return;
+  event.preventDefault();
+  numbers[place + step]?.focus();
+}
+
 interface HunkProps {
   hunk: Hunk;
   path: string;
-  onLine: DiffProps["onLine"];
+  /** The first line of the patch. */
+  first: DiffLine | undefined;
+  onLine: (line: DiffLine) => void;
 }
 
-function HunkView({ hunk, path, onLine }: HunkProps) {
+function HunkView({ hunk, path, first, onLine }: HunkProps) {
   const { marks, pieces } = useColours(hunk, path);
   return (
     <section class="diff-hunk">
@@ -61,6 +84,7 @@ function HunkView({ hunk, path, onLine }: HunkProps) {
           line={line}
           marks={marks.get(place)}
           pieces={pieces[place]}
+          isFirst={line === first}
           onLine={onLine}
         />
       ))}
@@ -74,21 +98,19 @@ interface LineProps {
   line: DiffLine;
   marks: readonly Mark[] | undefined;
   pieces: readonly CodePiece[] | undefined;
-  onLine: DiffProps["onLine"];
+  isFirst: boolean;
+  onLine: (line: DiffLine) => void;
 }
 
-function LineView({ line, marks, pieces, onLine }: LineProps) {
-  const choose = useCallback(
-    () => onLine({ number: line.number, text: line.text }),
-    [line, onLine],
-  );
+function LineView({ line, marks, pieces, isFirst, onLine }: LineProps) {
+  const choose = useCallback(() => onLine(line), [line, onLine]);
   const pressing = useLongPress(choose);
   return (
     <div class={`diff-row ${line.kind}`} {...pressing}>
       <button
         type="button"
         class="diff-number numbers"
-        tabIndex={-1}
+        tabIndex={isFirst ? 0 : -1}
         aria-label={`Line ${line.number || "that is gone"}: copy, ask, or see who made it`}
         onClick={choose}
       >

@@ -1,6 +1,6 @@
 // A sheet: a dialog from the bottom edge on a phone, in the middle on a wide screen.
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
 import { useApp } from "../../state/app.ts";
 import { IconButton } from "../controls/button.tsx";
 import "./sheet.css";
@@ -23,7 +23,7 @@ export function Sheet({ title, children, onClose, actions, over }: SheetProps) {
   const closing = useRef(onClose);
   closing.current = onClose;
   useEffect(() => router.openSheet(() => closing.current()), [router]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const shown = dialog.current!;
     const before = document.activeElement;
     if (!shown.open) shown.showModal();

@@ -1,5 +1,7 @@
-// What can be done with one line: copy it, ask about it, or see who made it.
+// What can be done with one line: copy it, ask about it, or see who made it. Rows are lower than a
+// thumb is wide: the lines beside the chosen one are a touch away.
 
+import { useSignal } from "@preact/signals";
 import { plain } from "../../model/plain.ts";
 import type { ChosenLine } from "../../parts/content/diff.tsx";
 import { Button } from "../../parts/controls/button.tsx";
@@ -8,6 +10,11 @@ import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
 import { draftKey } from "../../state/device/drafts.ts";
 import { Maker } from "./maker.tsx";
+
+const STEPS = [
+  [-1, "Line above"],
+  [1, "Line below"],
+] as const;
 
 interface LineSheetProps {
   task: string;
@@ -18,12 +25,28 @@ interface LineSheetProps {
   onClose: () => void;
 }
 
-export function LineSheet({ task, path, version, line, onClose }: LineSheetProps) {
+export function LineSheet({ task, path, version, line: chosen, onClose }: LineSheetProps) {
   const { drafts, router } = useApp();
+  const at = useSignal(chosen.place);
+  const line = chosen.lines[at.value]!;
   const place = line.number > 0 ? `${path}:${line.number}` : path;
   return (
     <Sheet title={plain(place)} onClose={onClose}>
       <pre class="line-quoted">{plain(line.text)}</pre>
+      <div class="line-steps">
+        {STEPS.map(([step, name]) => (
+          <Button
+            key={name}
+            look="quiet"
+            disabled={chosen.lines[at.value + step] === undefined}
+            onPress={() => {
+              at.value += step;
+            }}
+          >
+            {name}
+          </Button>
+        ))}
+      </div>
       <div class="menu">
         <Button
           look="quiet"

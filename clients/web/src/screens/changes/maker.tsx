@@ -17,7 +17,10 @@ export function Maker({ task: id, place }: MakerProps) {
   const { clock } = useApp();
   const people = usePeople();
   const { events, isWhole } = useWholeTask(id);
-  const blame = useMemo(() => (isWhole ? blameLine(events, place) : null), [events, isWhole]);
+  const blame = useMemo(
+    () => (isWhole ? blameLine(events, place) : null),
+    [events, isWhole, place.path, place.line, place.version],
+  );
   if (blame === null) return <p class="soft small">Looking through the history …</p>;
   if (blame.kind === "before") return <p class="soft">This line was there before the task.</p>;
   if (blame.kind === "unknown") {

@@ -2,10 +2,11 @@
 import { forkPath } from "../../model/compose/new_task.ts";
 import { IconButton } from "../../parts/controls/button.tsx";
 import { Freshness } from "../../parts/frame/freshness.tsx";
-import { Failed, Loading } from "../../parts/frame/notice.tsx";
+import { Loading } from "../../parts/frame/notice.tsx";
 import { Screen } from "../../parts/frame/screen.tsx";
 import { toast } from "../../parts/frame/toast.tsx";
 import { useApp } from "../../state/app.ts";
+import { TaskProblem } from "../task/details/task_problem.tsx";
 import { usePeople } from "../task/use_people.ts";
 import { useWholeTask } from "../task/use_whole_task.ts";
 import { Replay } from "./replay.tsx";
@@ -30,6 +31,7 @@ export function Past({ task: id, version }: PastProps) {
         people={people}
         account={session.me.value?.account ?? ""}
         onBack={onBack}
+        under={<Freshness />}
         pathOf={(shown) => `/t/${id}/past#v${shown}`}
         actions={(shown) => (
           <>
@@ -50,11 +52,7 @@ export function Past({ task: id, version }: PastProps) {
   }
   return (
     <Screen title="History" onBack={onBack} tabs={<Freshness />}>
-      {problem ? (
-        <Failed title="The history could not be loaded.">{problem.detail}</Failed>
-      ) : (
-        <Loading rows={5} />
-      )}
+      {problem ? <TaskProblem view={task.view} /> : <Loading rows={5} />}
     </Screen>
   );
 }

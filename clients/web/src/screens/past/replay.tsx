@@ -38,6 +38,8 @@ export interface ReplayProps {
   /** The address of a version, to be kept in the address bar. */
   readonly pathOf: (version: number) => string;
   readonly actions?: (version: ReadonlySignal<number>) => ComponentChildren;
+  /** Under the header's tabs. */
+  readonly under?: ComponentChildren;
 }
 
 type View = "story" | "plan";
@@ -63,6 +65,7 @@ export function Replay(props: ReplayProps) {
       actions={props.actions?.(version)}
       tabs={
         <>
+          {props.under}
           <Segments
             label="Parts of the task"
             current={view.value}

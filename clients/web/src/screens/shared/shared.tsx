@@ -1,8 +1,10 @@
 // A task that somebody shared: read-only, without an account, with what the sharer allowed to be seen.
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { ProblemError } from "../../line/api.ts";
 import type {
   EventPage,
+  Problem,
   SharedParts,
   SharedTask,
   TaskState,
@@ -32,7 +34,8 @@ interface SharedProps {
 export function Shared({ secret, version }: SharedProps) {
   const { api } = useApp();
   const loaded = useSignal<Loaded | null>(null);
-  const failure = useSignal("");
+  const failure = useSignal<Problem | null>(null);
+  const tries = useSignal(0);
   const base = `/v1/shared/${encodeURIComponent(secret)}`;
   useEffect(() => {
     const load = async () => {
@@ -46,14 +49,28 @@ export function Shared({ secret, version }: SharedProps) {
       }
       loaded.value = { shared, events };
     };
-    load().catch((error: Error) => {
-      failure.value = error.message;
+    failure.value = null;
+    load().catch((error: unknown) => {
+      if (!(error instanceof ProblemError)) throw error;
+      failure.value = error.problem;
     });
-  }, [base]);
+  }, [base, tries.value]);
   const found = loaded.value;
   const task = useMemo(() => (found === null ? null : asOpenTask(found)), [found]);
-  if (failure.value !== "") {
-    return <Failed title="This link shows nothing.">{failure.value}</Failed>;
+  if (failure.value !== null) {
+    const { detail, retryable } = failure.value;
+    if (!retryable) return <Failed title="This link shows nothing.">{detail}</Failed>;
+    return (
+      <Failed
+        title="This could not be loaded."
+        action="Try again"
+        onAction={() => {
+          tries.value += 1;
+        }}
+      >
+        {detail}
+      </Failed>
+    );
   }
   if (found === null || task === null) return <Loading rows={5} />;
   return (
@@ -105,6 +122,7 @@ function asOpenTask({ shared, events }: Loaded): OpenTask {
     hasOlder: signal(false),
     problem: signal(null),
     loadOlder: () => Promise.resolve(),
+    retry: () => {},
     at: () => Promise.reject(new Error("A shared task is read from its events.")),
     close: () => {},
   };

@@ -284,6 +284,7 @@ export class OpenTask {
         return firstUnseen();
       },
       loadOlder: this.loadOlder,
+      retry: () => void this.load(),
       at: async (version) => {
         const state = await stateAt(this.parts, this.id, version);
         return { version, state, events: await eventsUpTo(this.parts, this.id, version) };

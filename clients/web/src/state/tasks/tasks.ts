@@ -37,6 +37,8 @@ export interface TaskView {
   readonly hasOlder: ReadonlySignal<boolean>;
   readonly problem: ReadonlySignal<Problem | null>;
   loadOlder(): Promise<void>;
+  /** Load it again after a problem. */
+  retry(): void;
   /** Throws ProblemError when the version is neither here nor to be had. */
   at(version: number): Promise<PastView>;
   close(): void;

@@ -26,7 +26,8 @@ export interface AskSheetState {
 }
 
 export function useAskSheet(task: OpenTask, asked: string): AskSheetState {
-  const { commands } = useApp();
+  const { commands, router } = useApp();
+  const route = router.path.value; // another one at each move, also to the same address
   const shown = useSignal(asked);
   const offered = useRef(asked);
   const story = task.story.value;
@@ -40,7 +41,7 @@ export function useAskSheet(task: OpenTask, asked: string): AskSheetState {
 
   useEffect(() => {
     if (asked !== "") shown.value = asked;
-  }, [asked]);
+  }, [asked, route]);
   useEffect(() => {
     if (request === "" || request === offered.current) return;
     offered.current = request;

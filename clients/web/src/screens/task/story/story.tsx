@@ -1,13 +1,14 @@
 // The story of a task: a list of rows that opens where the person left off.
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { useCallback, useRef } from "preact/hooks";
-import { Empty, Failed, Loading } from "../../../parts/frame/notice.tsx";
+import { Empty, Loading } from "../../../parts/frame/notice.tsx";
 import {
   type ListHandle,
   VirtualList,
   type VisibleRows,
 } from "../../../parts/list/virtual_list.tsx";
 import { useApp } from "../../../state/app.ts";
+import { TaskProblem } from "../details/task_problem.tsx";
 import type { OpenTask } from "../use_task.ts";
 import { AwayStrip } from "./away_strip.tsx";
 import { guessHeight, type ListItem } from "./list_items.ts";
@@ -96,14 +97,7 @@ function ListItemView({ item, task }: { item: ListItem; task: OpenTask }) {
 
 function NoRows({ task }: { task: OpenTask }) {
   const { connection } = useApp();
-  const problem = task.view.problem.value;
-  if (problem !== null) {
-    return (
-      <Failed title={problem.status === 404 ? "This task is not here." : "The task did not load."}>
-        {problem.detail}
-      </Failed>
-    );
-  }
+  if (task.view.problem.value !== null) return <TaskProblem view={task.view} />;
   if (connection.status.value.kind === "offline") {
     return (
       <Empty icon="history" title="Not on this phone yet">

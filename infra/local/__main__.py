@@ -15,11 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from infra.local.banner import banner
 from infra.local.home import AlreadyRunning, inhabited
 from infra.local.ports import PortTaken
 from infra.local.process.child import FailedToStart
+from infra.local.sandbox.registries import find_registries
 from infra.local.settings import Settings, passed_on
 from infra.local.stack import ListenAddress, running_stack
 from infra.local.stack_file import registered
@@ -52,6 +54,9 @@ async def _run(directory: Path, listen: ListenAddress) -> None:
     """Keep the stack up until this task is cancelled."""
     _cancel_when_signalled()
     settings = read(Settings, os.environ)
+    if not settings.egress_registries:
+        found = await asyncio.to_thread(find_registries, os.environ)
+        settings = msgspec.structs.replace(settings, egress_registries=",".join(found))
     with inhabited(directory, passed_on(os.environ)) as home:
         _say("Starting …")
         async with running_stack(home, settings, _say, clock=utc_now, listen=listen) as stack:

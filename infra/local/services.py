@@ -189,6 +189,7 @@ def _scheduler(up: Servers, settings: Settings) -> dict[str, str]:
         "WORKER_IMAGE": "errand-worker:local",
         "WORKER_SANDBOX": settings.sandbox,
         "TOOLCHAIN_PATHS": _toolchains(up.home),
+        "EGRESS_REGISTRIES": settings.egress_registries,
         "MACHINE_CPU_KIND": "shared",
         "MACHINE_CPUS": "1",
         "MACHINE_MEMORY_MB": "1024",

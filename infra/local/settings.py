@@ -71,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Sandbox for commands; `auto` is Docker where an engine has the image, else bubblewrap."""
     sandbox_image: str = DEFAULT_IMAGE
     """Image of the Docker sandbox."""
+    egress_registries: str = ""
     github_client_id: str = ""
     github_client_secret: str = ""
     stand_in_faults: bool = False

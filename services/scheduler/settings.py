@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """PATIENCE_SECONDS of each worker."""
     sandbox_image: str = ""
     toolchain_paths: str = ""
+    egress_registries: str = ""
     heartbeat_silence_seconds: float = 30.0
     """Silence after which a machine is taken for lost."""
     start_seconds: float = 120.0
@@ -104,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             patience_seconds=self.worker_patience_seconds,
             sandbox_image=self.sandbox_image,
             toolchain_paths=self.toolchain_paths,
+            egress_registries=self.egress_registries,
             log_level=self.log_level,
         )
 

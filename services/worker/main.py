@@ -106,7 +106,7 @@ async def _open_context(
 ) -> WorkerContext:
     """Open all that the worker reaches; `resources` closes it."""
     scratch = _scratch(resources, settings)
-    egress = EgressProxy()
+    egress = EgressProxy(registries=settings.egress_registries.replace(",", " ").split())
     sandbox = await _sandbox(settings, scratch, egress)
     resources.push_async_callback(sandbox.stop)
     origin = _origin(settings, claimed, retry)

@@ -28,6 +28,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Directory of the repository; without it a temporary one."""
     toolchain_paths: str = ""
     """Toolchains that the bubblewrap sandbox shows and has on PATH, separated by colons."""
+    egress_registries: str = ""
+    """Hosts of package registries that commands may reach under the policy `registries`, as
+    `host` or `host:port`, separated by commas. `make run` asks the machine's package managers."""
     build: str = ""
     """Version of the worker, recorded with each attempt."""
     patience_seconds: float = 1800.0  # see services.worker.retry

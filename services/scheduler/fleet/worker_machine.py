@@ -22,6 +22,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     patience_seconds: float = 1800.0
     sandbox_image: str = ""
     toolchain_paths: str = ""
+    egress_registries: str = ""
     log_level: str = ""
     stop_seconds: int = 30
 
@@ -45,6 +46,7 @@ def machine_spec(history: History, attempt: Attempt, worker_config: WorkerConfig
         "PATIENCE_SECONDS": f"{worker_config.patience_seconds:g}",
         "SANDBOX_IMAGE": worker_config.sandbox_image,
         "TOOLCHAIN_PATHS": worker_config.toolchain_paths,
+        "EGRESS_REGISTRIES": worker_config.egress_registries,
         "LOG_LEVEL": worker_config.log_level,
     }
     return MachineSpec(

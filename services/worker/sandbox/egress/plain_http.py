@@ -10,7 +10,7 @@ from services.worker.sandbox.egress.relay import CountBytes
 from services.worker.sandbox.egress.request import ProxyRequest, forwarded_headers
 
 _CHUNK_BYTES: Final = 64 * 1024
-MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_HEAD_BYTES: Final = 32 * 1024
 
 
 class BrokenExchange(Exception):

@@ -24,7 +24,12 @@ from services.worker.sandbox.egress.connector import (
     Unreachable,
 )
 from services.worker.sandbox.egress.denials import DenialCounter, DenialReason
-from services.worker.sandbox.egress.plain_http import BrokenExchange, HttpSide, forward
+from services.worker.sandbox.egress.plain_http import (
+    MAX_HEAD_BYTES,
+    BrokenExchange,
+    HttpSide,
+    forward,
+)
 from services.worker.sandbox.egress.relay import relay
 from services.worker.sandbox.egress.request import ProxyRequest, parse_request
 from services.worker.sandbox.egress.rules import HostRules
@@ -128,6 +133,8 @@ class EgressProxy:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._answering.add(task)
         try:
+            if len(self._answering) > 2 * self._limits.connections:
+                return  # no head of theirs is even read
             with contextlib.suppress(asyncio.CancelledError):
                 await self._answer_one((reader, writer))
         finally:
@@ -149,9 +156,9 @@ class EgressProxy:
         await _flushed(writer)
 
     async def _serve(self, client: HttpSide, streams: Streams) -> None:
+        request, wanted = await self._read_head(client)
         if len(self._answering) > self._limits.connections:
             raise _Refused(503, f"At most {self._limits.connections} connections at once.")
-        request, wanted = await self._read_head(client)
         self._open[streams[1]] = wanted.target
         server = await self._connected(wanted.target)
         self._open[server[1]] = wanted.target
@@ -189,11 +196,13 @@ class EgressProxy:
     async def _read_head(self, client: HttpSide) -> tuple[h11.Request, ProxyRequest]:
         try:
             async with asyncio.timeout(self._limits.head_seconds):
-                request, _ = await client.receive()
+                request, size_bytes = await client.receive()
         except TimeoutError:
             raise _Refused(408, "The request did not come in time.") from None
         if not isinstance(request, h11.Request):
             raise BrokenExchange("There was no request.")
+        if size_bytes > MAX_HEAD_BYTES:
+            raise _Refused(431, f"The head of a request has at most {MAX_HEAD_BYTES} bytes.")
         try:
             return request, parse_request(request)
         except ValueError as error:

@@ -1,7 +1,8 @@
 """The head of a request to the proxy: what it asks for, told apart from every trick with URLs.
 
 `CONNECT host:port` asks for a tunnel, `GET http://host/path` for one plain request. h11 has refused
-what is no HTTP (bare line breaks, two lengths, names with blanks) before this is asked.
+what is no HTTP (two lengths that differ, names with blanks) before this is asked, and what goes on
+is written again from what it read.
 """
 
 from typing import Final, NamedTuple
@@ -34,6 +35,8 @@ def parse_request(request: h11.Request) -> ProxyRequest:
         target = request.target.decode("ascii")
     except UnicodeDecodeError:
         raise ValueError("The target of the request is not written in ASCII.") from None
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in request.headers}:
+        raise ValueError("The request states its length in two ways.")
     if request.method == b"CONNECT":
         return ProxyRequest(_with_port(target, 0), "")
     if target[: len(_HTTP)].lower() != _HTTP:

@@ -18,7 +18,7 @@ from events.protocol.problem import Problem
 from infra.documents import Documents
 from infra.documents.typescript import TypeScriptModule, constant
 from services.gateway.http import routes
-from services.gateway.tasks.commands import COMMANDS
+from services.gateway.tasks.command_declarations import COMMANDS
 
 WEB_MODEL: Final = Path(__file__).parent.parent / "clients" / "web" / "src" / "model" / "generated"
 

@@ -54,7 +54,7 @@ from services.gateway.stores.templates import TemplateStore
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
-from services.gateway.stream.redis_reader import RedisReader
+from services.gateway.stream.redis_connection import RedisReader
 from services.gateway.stream.seen import SeenExchange
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.request_validation import SubmissionRules

@@ -10,11 +10,11 @@ from typing import Protocol
 from events import History, MachineId
 from infra.runtime.clock import Clock
 from infra.runtime.telemetry import logger
-from services.scheduler.fleet.fleet import Attempt
 from services.scheduler.fleet.machine import Machine, billed_seconds, ending
 from services.scheduler.fleet.machine_errors import MachineNotCreated
 from services.scheduler.fleet.outcome import MachineGone, MachineReady, MachineUnavailable
 from services.scheduler.fleet.plan import Destroy, ServeReader
+from services.scheduler.fleet.state import Attempt
 from services.scheduler.fleet.worker_machine import WorkerConfig, machine_spec, metadata_of
 from services.scheduler.machines.client import Machines, Refused, Unreachable
 

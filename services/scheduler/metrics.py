@@ -5,7 +5,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from events import MachineDestroyed, MachineStarted, SchedulerEvent
-from services.scheduler.fleet.fleet import AttemptStage, Fleet
+from services.scheduler.fleet.state import AttemptStage, Fleet
 
 
 class Metrics:

@@ -22,8 +22,7 @@ from infra.log.invalid_message import InvalidMessage
 from infra.runtime.clock import DraftFactory
 from infra.runtime.telemetry import logger, span
 from services.scheduler.effects import Effects
-from services.scheduler.fleet import fleet as fleets
-from services.scheduler.fleet.fleet import Attempt, Fleet, Task
+from services.scheduler.fleet import state as fleets
 from services.scheduler.fleet.history_limits import Excess, HistoryLimits, HistorySizes
 from services.scheduler.fleet.outcome import MachineGone, Outcome, conclude, orphan_machine
 from services.scheduler.fleet.plan import (
@@ -40,6 +39,7 @@ from services.scheduler.fleet.plan import (
     to_watch,
     wake_at,
 )
+from services.scheduler.fleet.state import Attempt, Fleet, Task
 from services.scheduler.fleet.violations import FENCING_REASONS
 from services.scheduler.machines.client import Refused, Unreachable
 

@@ -16,7 +16,7 @@ from docs.web_types import WEB_MODEL, web_types
 from events import GatewayEvent, OperatorEvent, SchedulerEvent, TaskEvent, WorkerEvent
 from events.protocol import frames
 from infra.documents import stale
-from services.gateway.tasks.commands import COMMANDS
+from services.gateway.tasks.command_declarations import COMMANDS
 from tests.kit.paths import ROOT
 
 ASYNCAPI = json.loads((ROOT / "docs" / "asyncapi.json").read_text())

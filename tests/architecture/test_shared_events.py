@@ -7,10 +7,10 @@ import pytest
 
 import events
 from events import OperatorEvent, TaskEvent
-from services.gateway.tasks.redaction import DECISIONS
+from services.gateway.tasks.share_redaction import DECISIONS
 
 EVERY = {*get_args(TaskEvent), OperatorEvent}
-# The fields of what stands inside events, each looked at in services/gateway/tasks/redaction.py.
+# The fields of what stands inside events: each was looked at in `gateway/tasks/share_redaction`.
 NESTED = {
     events.ApprovalRule: {"verdict", "subject", "pattern"},
     events.Attachment: {"id", "media_type", "size_bytes", "sha256", "key", "name"},
@@ -30,7 +30,7 @@ NESTED = {
         "cache_read_input_tokens",
     },
 }
-REMEDY = "Decide in services/gateway/tasks/redaction.py whether a stranger with a link may see it."
+REMEDY = "Decide in gateway/tasks/share_redaction.py whether a stranger with a link may see it."
 
 
 def test_every_event_has_decisions():

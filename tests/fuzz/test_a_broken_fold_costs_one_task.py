@@ -26,10 +26,10 @@ from services.gateway.tasks import quarantine as gateway_fold
 from services.gateway.tasks import task as gateway_task
 from services.projector.projections import PROJECTED, TABLES
 from services.projector.projections.fold import Fold
-from services.scheduler.fleet import fleet as fleets
 from services.scheduler.fleet import plan as planning
-from services.scheduler.fleet.fleet import Fleet
+from services.scheduler.fleet import state as fleets
 from services.scheduler.fleet.plan import Abandon, Destroy, Quarantine, Request, plan, wake_at
+from services.scheduler.fleet.state import Fleet
 from services.worker.agent.failures import unreadable_history
 from services.worker.agent.next_step import next_step
 from services.worker.agent.state import AgentState, Attempt

@@ -23,13 +23,12 @@ from services.gateway.push.notification import state as notice
 from services.gateway.queries.precedents import fold_requests
 from services.gateway.queries.work_changes import Snapshots, fold_snapshots
 from services.gateway.tasks import task, time_travel
-from services.gateway.tasks.redaction import encoded, redacted
+from services.gateway.tasks.share_redaction import encoded, redacted
 from services.projector.history.store import _microseconds
 from services.projector.projections import TABLES
 from services.projector.projections.fold import Fold
-from services.projector.projections.rows import acceptable
-from services.scheduler.fleet import fleet as fleets
-from services.scheduler.fleet.fleet import Fleet
+from services.projector.projections.table import acceptable
+from services.scheduler.fleet import state as fleets
 from services.scheduler.fleet.outcome import (
     MachineGone,
     MachineReady,
@@ -38,6 +37,7 @@ from services.scheduler.fleet.outcome import (
     orphan_machine,
 )
 from services.scheduler.fleet.plan import _judge, _moments, plan, to_watch, wake_at
+from services.scheduler.fleet.state import Fleet
 from services.worker.agent.evolve import evolve
 from services.worker.agent.messages import build_messages
 from services.worker.agent.next_step import next_step, parallel_snapshot

@@ -28,7 +28,7 @@ from services.gateway.problems import Refused
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.object_store import Storage
 from services.gateway.tasks.access import Principal
-from services.gateway.tasks.commands import parse_command_id
+from services.gateway.tasks.command_declarations import parse_command_id
 from services.gateway.tasks.repository_url import Forge
 from services.gateway.tasks.request_validation import SubmissionRules
 from tests.gateway.kit.memory_bucket import MemoryBucket, attachments_in

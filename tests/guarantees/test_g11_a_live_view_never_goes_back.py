@@ -24,7 +24,7 @@ from infra.log.jetstream import JetStreamLog
 from infra.runtime.clock import DraftFactory, utc_now
 from infra.stores.live_channels import Frame, feed_channel, pack, state_key
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.redis_reader import RedisReader
+from services.gateway.stream.redis_connection import RedisReader
 from services.projector.live.loop import LiveLoop
 from tests.kit.build.event_logs import new_history
 from tests.kit.fakes.in_memory_log import InMemoryLog

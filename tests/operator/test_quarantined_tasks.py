@@ -25,7 +25,7 @@ from tests.kit.servers.nats_connections import as_role
 
 FAULTY = """
 import os, runpy
-from services.scheduler.fleet import fleet
+from services.scheduler.fleet import state as fleet
 
 advance = fleet.advance
 

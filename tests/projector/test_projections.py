@@ -37,7 +37,7 @@ from events import (
 from events.codec import tag_of
 from events.protocol.task_state import evolve
 from services.projector.projections import PROJECTED, PROJECTIONS, TABLES, event, task
-from services.projector.projections.rows import (
+from services.projector.projections.table import (
     Table,
     Write,
     acceptable,

@@ -22,8 +22,8 @@ from events import (
     TaskInstructed,
     TaskSubmitted,
 )
-from services.scheduler.fleet.fleet import Fleet, evolve
 from services.scheduler.fleet.plan import Policy, machine_name
+from services.scheduler.fleet.state import Fleet, evolve
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 GUEST = Guest("shared", 2, 2048)

@@ -18,8 +18,7 @@ from events import (
     TaskFailed,
     TaskId,
 )
-from services.scheduler.fleet import fleet as fleets
-from services.scheduler.fleet.fleet import evolve
+from services.scheduler.fleet import state as fleets
 from services.scheduler.fleet.outcome import (
     MachineGone,
     MachineReady,
@@ -37,6 +36,7 @@ from services.scheduler.fleet.plan import (
     to_watch,
     wake_at,
 )
+from services.scheduler.fleet.state import evolve
 from tests.scheduler.history import (
     FINISHED,
     GUEST,

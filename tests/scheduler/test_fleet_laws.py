@@ -12,7 +12,7 @@ from events import (
     TaskFailed,
     TaskId,
 )
-from services.scheduler.fleet import fleet as fleets
+from services.scheduler.fleet import state as fleets
 from services.scheduler.fleet.outcome import MachineGone, MachineReady, MachineUnavailable, conclude
 from services.scheduler.fleet.plan import (
     Abandon,

@@ -5,10 +5,10 @@ from msgspec.structs import replace
 
 from events import EventId, History, Recorded, TaskAbandoned, TaskErased
 from infra.log.invalid_message import InvalidMessage
-from services.scheduler.fleet import fleet as fleets
-from services.scheduler.fleet.fleet import evolve
+from services.scheduler.fleet import state as fleets
 from services.scheduler.fleet.history_limits import HistoryLimits, HistorySizes
 from services.scheduler.fleet.plan import Abandon, Destroy, plan
+from services.scheduler.fleet.state import evolve
 from tests.scheduler.history import (
     FINISHED,
     HOME,

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from events import Guest, TaskAbandoned, TaskErased
-from services.scheduler.fleet.fleet import AttemptStage, record_tampering
 from services.scheduler.fleet.plan import Abandon, Destroy, bounded, plan
+from services.scheduler.fleet.state import AttemptStage, record_tampering
 from tests.scheduler.history import (
     FINISHED,
     INSTRUCTED,

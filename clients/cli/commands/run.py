@@ -9,9 +9,9 @@ import click
 from msgspec.structs import replace
 from rich.text import Text
 
-from clients.cli.commands.approval_rules import rule_option
 from clients.cli.commands.delivery import keep
 from clients.cli.commands.follow import follow, run_following
+from clients.cli.commands.rule_option import rule_option
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.errors import CliError
 from clients.cli.gateway.client import Gateway, Unreachable, new_command_id

@@ -17,8 +17,8 @@ from services.gateway.accounts.session_cache import Revocations, SessionCache
 from services.gateway.accounts.sessions import Sessions
 from services.gateway.accounts.settings import AccountSettings
 from services.gateway.accounts.sign_in.app_sign_in import AppSignIns
-from services.gateway.accounts.sign_in.github import GitHub, GitHubSettings
-from services.gateway.accounts.sign_in.identities import Identities
+from services.gateway.accounts.sign_in.github_client import GitHub, GitHubSettings
+from services.gateway.accounts.sign_in.github_sign_in import Identities
 from services.gateway.accounts.sign_in.mail import Mail, MailSettings
 from services.gateway.accounts.sign_in.pairing import Pairings
 from services.gateway.accounts.token_signing import TokenSigner

@@ -23,7 +23,7 @@ from services.gateway.commands.log_capacity import LogCapacity
 from services.gateway.problems import Refused, not_found, refused, unavailable
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.tasks.access import Principal, history_for, require
-from services.gateway.tasks.commands import scope_of
+from services.gateway.tasks.command_declarations import scope_of
 from services.gateway.tasks.messages.attachments import repeated
 from services.gateway.tasks.request_validation import SubmissionRules, to_command
 from services.gateway.tasks.task import Command, Instruct, Submit, decide

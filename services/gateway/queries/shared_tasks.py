@@ -28,7 +28,7 @@ from infra.log.event_log import EventLog, Unavailable
 from infra.stores.lru import LruMap
 from services.gateway.problems import unavailable
 from services.gateway.queries.shares import OpenShare, gone
-from services.gateway.tasks.redaction import encoded, redacted
+from services.gateway.tasks.share_redaction import encoded, redacted
 
 CHANGED: Final = "[redacted:changed]"
 """In place of the words of an instruction that was edited or withdrawn."""

@@ -8,7 +8,7 @@ from events.protocol import frames
 from infra.documents import Channel, Json, Message, Operation, Part, Schemas
 from infra.documents.asyncapi import REFS
 from infra.documents.stored import facts
-from services.gateway.tasks.commands import COMMANDS
+from services.gateway.tasks.command_declarations import COMMANDS
 
 _LIVE_ITEM: Final = "#/components/messages/eph/payload"
 _CLOSE_CODES: Final = range(4000, 5000)

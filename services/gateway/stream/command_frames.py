@@ -7,7 +7,7 @@ from events.protocol import frames
 from events.protocol.api.requests import CommandRequest
 from services.gateway.problems import Refused, not_found
 from services.gateway.tasks.access import Principal, is_task_id, require
-from services.gateway.tasks.commands import decode_frame, parse_command_id, scope_of
+from services.gateway.tasks.command_declarations import decode_frame, parse_command_id, scope_of
 
 
 class CommandResult(Protocol):

@@ -1,7 +1,7 @@
 """Feed of a task's newest events, held once for all watchers. A device is a cursor on it.
 
-What Redis brings is only a hint: an event is appended when it is the next one, held back when one
-is missing, dropped when it is known. What is missing comes from the log.
+What Redis (`redis_connection`) brings is only a hint: an event is appended when it is the next
+one, held back when one is missing, dropped when it is known. What is missing comes from the log.
 """
 
 import asyncio

@@ -29,7 +29,7 @@ from services.gateway.stream.feed import (
     log_reads,
 )
 from services.gateway.stream.inbox import Inbox, InboxReader, TaskLists
-from services.gateway.stream.redis_reader import Listener
+from services.gateway.stream.redis_connection import Listener
 from services.gateway.stream.rules.ephemeral import EphemeralItem
 
 CHECK_SECONDS = 10.0

@@ -24,7 +24,7 @@ from infra.stores.postgres.migrations import migrate
 from infra.stores.postgres.reconnecting import ReconnectingPostgres
 from services.projector.projections import TABLES
 from services.projector.projections.fold import Changes
-from services.projector.projections.rows import Table, Write, acceptable
+from services.projector.projections.table import Table, Write, acceptable
 from services.projector.projections.task import decode
 
 PROJECTION: Final = "history"

@@ -21,7 +21,7 @@ from services.projector.projections import (
     tool_calls,
     usage,
 )
-from services.projector.projections.rows import Projection, Table
+from services.projector.projections.table import Projection, Table
 
 _MODULES: Final = (
     messages,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from events import ApprovalAnswered, ApprovalRequested, Recorded
-from services.projector.projections.rows import Row, Table, key_text
+from services.projector.projections.table import Row, Table, key_text
 
 APPROVAL = Table(
     "approval",

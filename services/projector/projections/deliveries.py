@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from events import ArtifactStored, PullRequestOpened, Recorded
 from infra.stores.object_keys import is_own_key, served_media_type
-from services.projector.projections.rows import Row, Table, key_text, storable
+from services.projector.projections.table import Row, Table, key_text, storable
 
 PULL_REQUEST = Table(
     "pull_request",

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Final
 
 from events import Recorded, TaskEvent
-from services.projector.projections.rows import Table
+from services.projector.projections.table import Table
 
 EVENT: Final = Table(
     "event",

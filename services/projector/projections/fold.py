@@ -13,7 +13,7 @@ from events.protocol.quarantine import Broken, Quarantined, attempt
 from events.protocol.task_state import TaskState, evolve
 from infra.stores.lru import LruMap
 from services.projector.projections import PROJECTED, event, task
-from services.projector.projections.rows import Row, Table, Write
+from services.projector.projections.table import Row, Table, Write
 
 CACHED_TASKS: Final = 50_000
 """States cached: more than the events that may be ahead of the database, so that a state

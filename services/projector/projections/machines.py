@@ -10,7 +10,7 @@ from events import (
     MachineStarted,
     Recorded,
 )
-from services.projector.projections.rows import Row, Table, storable
+from services.projector.projections.table import Row, Table, storable
 
 MACHINE = Table(
     "machine",

@@ -18,7 +18,7 @@ from events import (
     TaskInstructed,
     TaskSubmitted,
 )
-from services.projector.projections.rows import Row, Table, storable
+from services.projector.projections.table import Row, Table, storable
 
 MESSAGE = Table("message", ("task", "version"), ("task", "version", "role", "text", "at"))
 FACTS = (

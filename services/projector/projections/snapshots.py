@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from events import Recorded, SnapshotTaken
-from services.projector.projections.rows import Row, Table
+from services.projector.projections.table import Row, Table
 
 SNAPSHOT = Table(
     "snapshot",

@@ -3,7 +3,7 @@
 import msgspec
 
 from events.protocol.task_state import TaskState
-from services.projector.projections.rows import Row, Table, storable, storable_json
+from services.projector.projections.table import Row, Table, storable, storable_json
 
 TASK = Table(
     "task",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from events import Recorded, ToolCompleted, ToolInterrupted, ToolStarted
-from services.projector.projections.rows import Row, Table, key_text, storable
+from services.projector.projections.table import Row, Table, key_text, storable
 
 TOOL_CALL = Table(
     "tool_call",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from events import ModelReplied, Recorded
-from services.projector.projections.rows import Row, Table
+from services.projector.projections.table import Row, Table
 
 USAGE = Table(
     "usage",

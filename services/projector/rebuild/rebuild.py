@@ -21,7 +21,7 @@ from services.projector.history.batch_writer import BatchWriter
 from services.projector.history.loop import checkpoint_of
 from services.projector.history.store import NEXT, PREVIOUS, Store, load_checkpoint
 from services.projector.projections import TABLES
-from services.projector.projections.rows import Table
+from services.projector.projections.table import Table
 from services.projector.rebuild import swap
 
 _NEAR: Final = 2_000

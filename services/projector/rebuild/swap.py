@@ -17,7 +17,7 @@ from services.projector.history.store import (
     Checkpoint,
     load_checkpoint,
 )
-from services.projector.projections.rows import Table
+from services.projector.projections.table import Table
 
 _LOCK: Final = 0x7265_6164  # "read": one rebuild at a time
 _LOCK_SECONDS: Final = 5

@@ -19,8 +19,8 @@ from events import (
     MachineStarted,
     SchedulerEvent,
 )
-from services.scheduler.fleet.fleet import Attempt, AttemptStage, Task
 from services.scheduler.fleet.plan import Cause, Policy, bounded
+from services.scheduler.fleet.state import Attempt, AttemptStage, Task
 
 _HOURS_PER_MONTH = 730
 _SECONDS_PER_MONTH = _HOURS_PER_MONTH * 3600

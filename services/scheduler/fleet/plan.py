@@ -1,4 +1,4 @@
-"""The plan: from what has happened, the facts to append and the effects to perform. Pure.
+"""The plan: when a machine is started, replaced or destroyed, and a task abandoned. Pure.
 
 Starting, retrying and recovering are the same lines: a scheduler that died in the middle and one
 that never began plan the same.
@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from events import AccountId, Guest, Head, History, MachineRequested, TaskAbandoned, TaskId
 from events.protocol import quarantine
 from events.protocol.quarantine import REASON, REMEDY, Broken
-from services.scheduler.fleet.fleet import OUTAGES, Attempt, AttemptStage, Fleet, Task
 from services.scheduler.fleet.machine_errors import lost_remedy_of, outage_remedy_of, remedy_of
+from services.scheduler.fleet.state import OUTAGES, Attempt, AttemptStage, Fleet, Task
 from services.scheduler.fleet.violations import TOO_LARGE, Violation
 
 Cause = Literal["ended", "exited", "silent", "deadline", "tampered", "history_too_large"]

@@ -6,8 +6,8 @@ import msgspec
 
 from events import History
 from infra.runtime.machine_claim import claim_code
-from services.scheduler.fleet.fleet import Attempt
 from services.scheduler.fleet.machine import MachineSpec
+from services.scheduler.fleet.state import Attempt
 
 OWNER = "errand-scheduler"
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.commands.command_handler import CommandResult
 from services.gateway.http.apps.gateway import make_app
-from services.gateway.tasks.commands import COMMANDS
+from services.gateway.tasks.command_declarations import COMMANDS
 from tests.gateway.kit.commands import ADA, EXAMPLES, ONE, request_for
 from tests.gateway.kit.problems import UNKNOWN
 from tests.kit.laws.documented_answers import described_offline

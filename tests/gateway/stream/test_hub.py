@@ -14,7 +14,7 @@ from infra.log.event_log import Unavailable
 from infra.log.jetstream import JetStreamLog
 from infra.stores.live_channels import feed_channel
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.redis_reader import RedisReader
+from services.gateway.stream.redis_connection import RedisReader
 from services.gateway.stream.rules.ephemeral import EphemeralItem
 from tests.kit.build.event_logs import drafts
 from tests.kit.fakes.in_memory_log import InMemoryLog

@@ -16,7 +16,7 @@ from events.protocol.api.requests import (
     QuestionAnswerRequest,
 )
 from services.gateway.problems import Refused
-from services.gateway.tasks.commands import (
+from services.gateway.tasks.command_declarations import (
     COMMANDS,
     CommandDeclaration,
     decode_frame,

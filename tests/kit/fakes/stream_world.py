@@ -22,7 +22,7 @@ from infra.log.event_log import Unavailable
 from infra.runtime.clock import utc_now
 from infra.stores.live_channels import Frame, feed_channel, pack
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.redis_reader import Listener
+from services.gateway.stream.redis_connection import Listener
 from services.gateway.stream.session import Session, SessionDependencies, StreamTimeouts
 from services.gateway.tasks.access import Principal
 from tests.kit.build.any_event import HISTORY

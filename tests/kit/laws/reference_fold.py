@@ -11,7 +11,7 @@ from events import Recorded, TaskErased
 from events.codec import tag_of
 from events.protocol.task_state import evolve
 from services.projector.projections import PROJECTIONS, TABLES, task
-from services.projector.projections.rows import Row
+from services.projector.projections.table import Row
 
 
 def read_models_of(log: Iterable[Recorded]) -> Mapping[str, Sequence[Mapping[str, Any]]]:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from services.projector.projections import TABLES as PROJECTED
-from services.projector.projections.rows import Table
+from services.projector.projections.table import Table
 
 TABLES = (
     "task",

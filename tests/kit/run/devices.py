@@ -35,7 +35,7 @@ from services.gateway.problems import Refused, refused, unavailable
 from services.gateway.stream.endpoint import Stream
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.presence import Presence
-from services.gateway.stream.redis_reader import RedisReader
+from services.gateway.stream.redis_connection import RedisReader
 from services.gateway.stream.seen import SeenExchange
 from services.gateway.stream.session import StreamTimeouts
 from services.gateway.tasks.access import Principal

@@ -10,8 +10,8 @@ import msgspec
 from rich.console import Group
 from rich.text import Text
 
-from clients.cli.commands.approval_rules import rule_option
 from clients.cli.commands.list_tasks import newest_tasks
+from clients.cli.commands.rule_option import rule_option
 from clients.cli.context import CliContext, pass_cli_context
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.gateway.worker_checks import PolicyTrial, TriedCall, try_policy

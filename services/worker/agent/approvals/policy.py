@@ -1,4 +1,4 @@
-"""Policy of approvals: the tool calls that need one, and what an answer allows. Pure.
+"""Policy of approvals: which calls need one, what an answer allows, how long it may take. Pure.
 
 The sandbox is the wall: without network, and nothing but the workspace to write to. This is a
 convenience on top of it, for what a person would rather see before it happens (`risks`).

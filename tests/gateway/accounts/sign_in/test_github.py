@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from services.gateway.accounts.sign_in.github import search_terms
+from services.gateway.accounts.sign_in.github_client import search_terms
 from tests.gateway.kit.github_sign_in import app_at, came_back, consented, departed, is_trouble
 from tests.gateway.kit.members import joined
 from tests.gateway.kit.problems import is_problem

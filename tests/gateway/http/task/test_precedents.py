@@ -4,7 +4,7 @@ import pytest
 
 from events import ApprovalAnswered, RequestId
 from services.projector.projections import approvals
-from services.projector.projections.rows import storable
+from services.projector.projections.table import storable
 from tests.gateway.kit.histories import approval_asked, projected
 from tests.gateway.kit.problems import is_problem
 

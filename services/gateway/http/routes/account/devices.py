@@ -27,7 +27,7 @@ from services.gateway.push.notification.address import (
     validate_address,
 )
 from services.gateway.tasks.access import Principal
-from services.gateway.tasks.commands import parse_command_id
+from services.gateway.tasks.command_declarations import parse_command_id
 
 _TAGS: Final = ["devices"]
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")]

@@ -11,7 +11,7 @@ from litestar.params import JSONBody, QueryParameter
 
 from services.gateway.accounts.assembly import CALLBACK
 from services.gateway.accounts.members import plain_email
-from services.gateway.accounts.sign_in.github import RepositoryInfo
+from services.gateway.accounts.sign_in.github_client import RepositoryInfo
 from services.gateway.http.browser.session_cookies import credential
 from services.gateway.http.dependencies import (
     Context,

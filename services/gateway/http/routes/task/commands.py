@@ -21,7 +21,7 @@ from services.gateway.http.dependencies import (
     route_options,
 )
 from services.gateway.tasks.access import Principal, history_for
-from services.gateway.tasks.commands import (
+from services.gateway.tasks.command_declarations import (
     COMMANDS,
     CommandDeclaration,
     parse_command_id,

@@ -1,6 +1,6 @@
 """Links by which people without an account may look at a task: make, list, revoke, and read them.
 
-What a link shows is decided field by field (services/gateway/tasks/redaction.py).
+What a link shows is decided field by field (services/gateway/tasks/share_redaction.py).
 """
 
 from typing import Annotated, Any, Final

@@ -25,7 +25,7 @@ from events import (
 from events.codec import decode, encode
 from events.limits import MAX_EVENT_BYTES
 from events.protocol.api.shares import SharedParts
-from services.gateway.tasks.redaction import DECISIONS, encoded, redacted, scrub
+from services.gateway.tasks.share_redaction import DECISIONS, encoded, redacted, scrub
 from tests.events.specimens import HISTORY, MOMENT, specimens
 
 NOTHING = SharedParts(commands=False)

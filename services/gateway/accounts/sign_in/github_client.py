@@ -36,7 +36,7 @@ class GitHubSettings(msgspec.Struct, frozen=True, kw_only=True):
     redirect_url: str
 
     def __repr__(self) -> str:
-        return f"GitHubTerms(url={self.url!r}, …)"
+        return f"GitHubSettings(url={self.url!r}, …)"
 
 
 class GitHubUser(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from infra.runtime.clock import Clock
 from infra.stores.encryption import DecryptionError
 from services.gateway.accounts.encryption import Cipher
 from services.gateway.accounts.sign_in.app_sign_in import AppSignIn, AppSignIns
-from services.gateway.accounts.sign_in.github import (
+from services.gateway.accounts.sign_in.github_client import (
     PROVIDER,
     GitHub,
     GitHubUser,

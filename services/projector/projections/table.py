@@ -1,4 +1,7 @@
-"""A change to a read model as a value, so that projections are tested without a database. Pure."""
+"""Table, row and write of a read model as values. Pure.
+
+The columns of a model stand in its own module. So projections are tested without a database.
+"""
 
 import hashlib
 import re

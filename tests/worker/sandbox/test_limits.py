@@ -31,6 +31,17 @@ FILL = (
 )
 FILES = 'python3 -c \'for n in range(200000): open(f"{place}/f{{n}}", "x")\''
 
+REMOVED = """
+import os, time
+held = []
+for n in range(20):
+    held.append(open("held", "wb", buffering=0))
+    os.unlink("held")
+    held[-1].write(bytes(10 << 20))
+time.sleep(30)
+print("survived")
+"""
+
 
 @pytest.fixture(params=KINDS)
 async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[BackendSandbox]:
@@ -64,6 +75,15 @@ async def test_many_files_cannot_take_more_than_a_place_may_hold(sandbox, place,
     assert (
         await bash(sandbox, f"echo fine > {place}/after; cat {place}/after")
     ).output == b"fine\n"
+
+
+async def test_files_that_were_removed_and_are_still_open_count_as_well(sandbox):
+    ended = await bash(sandbox, f"python3 -c '{REMOVED}'")
+    assert ended.exit_code != 0
+    assert b"survived" not in ended.output
+    if sandbox.name == "bubblewrap":  # elsewhere the file system itself is full
+        assert "removed and are still open" in ended.note
+    assert (await bash(sandbox, "echo fine > after; cat after")).output == b"fine\n"
 
 
 async def test_many_empty_files_are_bounded(sandbox):

@@ -155,7 +155,10 @@ class BubblewrapBackend:
             await self.destroy()
             raise SandboxUnavailable(f"{exceeded_limit}. {_REMEDY}")
         self._watch = ResourceWatch(
-            self._quotas(self._box), exceeded_limit=self._passed_limit, on_overrun=self._end_for
+            self._quotas(self._box),
+            exceeded_limit=self._passed_limit,
+            on_overrun=self._end_for,
+            processes=lambda: [each.process_id for each in self._running if not each.is_ended],
         )
         self._watch.start()
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,6 +18,7 @@ _SHARE_OF_TIME: Final = 0.05  # a measurement of the directories takes at most t
 _DU_SECONDS: Final = 120.0
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _KIBIBYTE: Final = 1024
+_BLOCK_BYTES: Final = 512  # of st_blocks, whatever the file system
 _MEBIBYTE: Final = 1024 * 1024
 _ROOM_BYTES: Final = 16 * _MEBIBYTE  # to clean up in, once a limit is passed
 _ROOM_FILES: Final = 1_000
@@ -52,12 +53,30 @@ def memory_of(processes: Sequence[int], *, limit_bytes: int) -> int:
     return sum(_proportional(process) for process in family)
 
 
+def removed_bytes(processes: Sequence[int], directories: Iterable[Path]) -> int:
+    """Return what files hold that these processes and their children removed and keep open.
+
+    Those of the file systems of `directories` count, which no listing of these finds. Blocks.
+    """
+    devices = {directory.stat().st_dev for directory in directories if directory.is_dir()}
+    held: dict[tuple[int, int], int] = {}
+    for process in _family(processes):
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(f"/proc/{process}/fd"):
+                with contextlib.suppress(OSError):
+                    file = os.stat(entry.path)  # noqa: PTH116 - follows the link of the kernel
+                    if file.st_nlink == 0 and file.st_dev in devices:
+                        held[file.st_dev, file.st_ino] = file.st_blocks * _BLOCK_BYTES
+    return sum(held.values())
+
+
 class ResourceWatch:
     """Measures directories against their quotas, by a timer, and says which one is passed.
 
     `on_overrun` is called once with a sentence for people when a quota is passed. After that there
     is a little room above what stands there, so that the agent can remove what is too much.
     `exceeded_limit` is asked as often: a sentence when some other limit is passed, else empty.
+    `processes` are those that run, whose removed files count too.
     """
 
     def __init__(
@@ -66,7 +85,9 @@ class ResourceWatch:
         *,
         exceeded_limit: Callable[[], str],
         on_overrun: Callable[[str], None],
+        processes: Callable[[], Sequence[int]] = tuple,
     ) -> None:
+        self._processes = processes
         self._quotas = quotas
         self._exceeded_limit = exceeded_limit
         self._on_overrun = on_overrun
@@ -96,16 +117,22 @@ class ResourceWatch:
         loop = asyncio.get_running_loop()
         began = loop.time()
 
-        def done(future: "asyncio.Future[list[Usage | None]]") -> None:
+        running = self._processes()
+
+        def done(future: "asyncio.Future[tuple[list[Usage | None], int]]") -> None:
             if self._is_stopped or future.cancelled():
                 return
-            for directory, used in zip(changed, future.result(), strict=True):
+            usages, removed = future.result()
+            self._judge_removed(removed)
+            for directory, used in zip(changed, usages, strict=True):
                 if used is not None:
                     self._judge(directory, used)
             pause_seconds = (loop.time() - began) / _SHARE_OF_TIME
             self._timer = loop.call_later(max(_INTERVAL_SECONDS, pause_seconds), self._measure)
 
-        measured = loop.run_in_executor(None, lambda: [measure(each) for each in changed])
+        measured = loop.run_in_executor(
+            None, lambda: ([measure(each) for each in changed], removed_bytes(running, changed))
+        )
         measured.add_done_callback(done)
 
     def _may_have_grown(self, directory: Path) -> bool:
@@ -124,6 +151,14 @@ class ResourceWatch:
             return False
         self._free[directory] = free
         return True
+
+    def _judge_removed(self, size_bytes: int) -> None:
+        limit = max(quota.size_bytes for _, quota in self._quotas.values())
+        if size_bytes > limit:
+            self._on_overrun(
+                f"Ended: files that were removed and are still open hold "
+                f"{size_bytes // _MEBIBYTE} MiB; the limit is {limit // _MEBIBYTE} MiB."
+            )
 
     def _judge(self, directory: Path, used: Usage) -> None:
         shown, quota = self._quotas[directory]

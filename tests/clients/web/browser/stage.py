@@ -41,12 +41,11 @@ class Stage:
         made = await self.repository(sample)
         return await self.phone.submit(prompt, made.url, **more)
 
-    async def until(self, task: dict[str, Any], kind: type, text: str = "") -> Recorded:
-        """Wait until an event of this type, and with this text, is in the log; return the first."""
+    async def until(self, task: dict[str, Any], kind: type) -> Recorded:
+        """Wait until an event of this type is in the task's log; return the first."""
         async with aclosing(self.phone.watch(task["id"])) as events:
             async for recorded in events:
-                event = recorded.event
-                if isinstance(event, kind) and text in getattr(event, "text", ""):
+                if isinstance(recorded.event, kind):
                     return recorded
         raise AssertionError(f"the task ended without {kind.__name__}")
 

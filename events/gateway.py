@@ -7,7 +7,7 @@ import msgspec
 from events.fact import Fact
 from events.ids import RequestId, TaskId
 from events.limits import MAX_NAME_CHARACTERS, Count, Line, Name, Text
-from events.worker import Blob
+from events.worker import Blob, EnvironmentDefinition
 
 InstructionMode = Literal["steer", "queue"]
 Policy = Literal["never", "risky", "always"]
@@ -87,6 +87,9 @@ class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
     """A person asked for work. Always version 1 of its history. A fork has an `origin`.
 
     `rules` decide on tool calls before the policy does.
+    `environment` is how its repository is set up, named by the person (`environment_source` task)
+    or by the account's settings for the repository (account); without it the worker looks in the
+    repository.
     """
 
     prompt: Text
@@ -99,6 +102,8 @@ class TaskSubmitted(Fact, frozen=True, tag="task.submitted"):
     rules: Annotated[tuple[ApprovalRule, ...], msgspec.Meta(max_length=MAX_RULES)] = ()
     attachments: _Attachments = ()
     origin: ForkOrigin | None = None
+    environment: EnvironmentDefinition | None = None
+    environment_source: Literal["", "task", "account"] = ""
 
 
 class TaskInstructed(Fact, frozen=True, tag="task.instructed"):

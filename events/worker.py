@@ -1,6 +1,6 @@
 """Facts of the worker: what the agent did. Only the newest attempt's worker writes them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -15,6 +15,38 @@ _MAX_ITEMS = 1000
 _Call = Annotated[CallId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
 _Request = Annotated[RequestId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
 _Machine = Annotated[MachineId, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)]
+
+
+Egress = Literal["off", "registries", "open"]
+"""Reach of commands: nothing, the package registries, or any public host."""
+
+EnvironmentSource = Literal["task", "account", "file", "devcontainer", "detected"]
+"""Source of a definition, first to last: the task itself, the account's settings for its
+repository, .errand/environment.toml, devcontainer.json, the files of package managers."""
+
+DEFAULT_TIMEOUT_SECONDS: Final = 900
+MAX_ENVIRONMENT_ENTRIES: Final = 100
+
+
+class EnvironmentDefinition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Set-up of a repository.
+
+    `setup` is a bash script at the repository's root, run before the agent's first tool call;
+    `start` is one that every attempt runs after it, in the agent's own shell. `egress` is what
+    set-up may reach, `agent_egress` what the agent may; `allow` are further hosts for both.
+    `cache_paths` are the paths that the cache keeps, empty: everything that set-up added. `env` are
+    variables of set-up and of the agent. An empty `image` is the installation's own.
+    """
+
+    image: Line = ""
+    setup: Text = ""
+    start: Text = ""
+    timeout_seconds: Count = DEFAULT_TIMEOUT_SECONDS
+    cache_paths: Annotated[tuple[Line, ...], msgspec.Meta(max_length=MAX_ENVIRONMENT_ENTRIES)] = ()
+    egress: Egress = "registries"
+    agent_egress: Egress = "off"
+    allow: Annotated[tuple[Line, ...], msgspec.Meta(max_length=MAX_ENVIRONMENT_ENTRIES)] = ()
+    env: Annotated[dict[Name, Line], msgspec.Meta(max_length=MAX_ENVIRONMENT_ENTRIES)] = {}
 
 
 class Blob(msgspec.Struct, frozen=True):
@@ -63,13 +95,41 @@ class AttemptStarted(Fact, frozen=True, tag="attempt.started"):
 
 
 class WorkspacePrepared(Fact, frozen=True, tag="workspace.prepared"):
-    """The repository stands in the sandbox; `commit` is the base the branch grows from."""
+    """The repository stands in the sandbox; `commit` is the base the branch grows from.
+
+    `environment`: where the environment comes from that is set up next; empty when there is none.
+    """
 
     commit: Name
     base: Line
     branch: Line
     seconds: Seconds
     snapshot: Name = ""
+    environment: Literal[EnvironmentSource, ""] = ""
+
+
+class EnvironmentPrepared(Fact, frozen=True, tag="environment.prepared"):
+    """The environment was set up, as far as it could be; the task goes on in any case.
+
+    `reason` says for people why this definition holds. `cached`: it was restored from the cache
+    `key` and set-up was not run. `exit_code` and `output` (its last lines, the whole in `artifact`)
+    are of set-up, or of `start` where that failed. `problem` says what a person should know: the
+    cause and the remedy. `changed` are files of the repository that set-up changed; they were
+    put back.
+    """
+
+    source: EnvironmentSource
+    definition: EnvironmentDefinition
+    key: Name = ""
+    reason: Line = ""
+    cached: bool = False
+    exit_code: Number = 0
+    seconds: Seconds = 0.0
+    output: Text = ""
+    is_truncated: bool = False
+    artifact: Blob | None = None
+    problem: Text = ""
+    changed: Annotated[tuple[Line, ...], msgspec.Meta(max_length=_MAX_ITEMS)] = ()
 
 
 class ModelRequested(Fact, frozen=True, tag="model.requested"):
@@ -311,6 +371,7 @@ class EgressDenied(Fact, frozen=True, tag="egress.denied"):
 WorkerEvent = (
     AttemptStarted
     | WorkspacePrepared
+    | EnvironmentPrepared
     | ModelRequested
     | ModelReplied
     | ModelFailed

@@ -18,9 +18,10 @@ from clients.cli.commands.history.time_travel import diff, replay, show
 from clients.cli.commands.list_tasks import list_tasks
 from clients.cli.commands.run import fork, run
 from clients.cli.commands.say import edit, say, withdraw
+from clients.cli.commands.settings.environments import environments
+from clients.cli.commands.settings.templates import templates
 from clients.cli.commands.share import share
 from clients.cli.commands.task_control import allow, budget, cancel, interrupt
-from clients.cli.commands.templates import templates
 from clients.cli.commands.watch import watch
 from clients.cli.context import CliContext
 from clients.cli.extensions import ExtensibleGroup
@@ -69,10 +70,12 @@ errand.sections = (
     ("Work", ("run", "fork", "list", "watch", "approve", "interrupt", "budget", "allow", "cancel")),
     ("Instructions", ("say", "edit", "withdraw", "templates")),
     ("Results", ("show", "changes", "diff", "output", "fetch", "replay", "share", "policy")),
+    ("Repositories", ("environments",)),
     ("This device", ("pair", "outbox", "doctor")),
 )
 for each in (
     run, fork, list_tasks, watch, say, edit, withdraw, approve, interrupt, budget, allow, cancel,
-    show, diff, changes, output, fetch, replay, share, policy, templates, outbox, pair, doctor,
+    show, diff, changes, output, fetch, replay, share, policy, templates, environments, outbox,
+    pair, doctor,
 ):  # fmt: skip
     errand.add_command(each)

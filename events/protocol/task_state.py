@@ -23,6 +23,7 @@ from events import (
     BudgetRaised,
     EgressAllowed,
     EgressDenied,
+    EnvironmentPrepared,
     GatewayEvent,
     InstructionEdited,
     InstructionWithdrawn,
@@ -75,6 +76,7 @@ from events.protocol.api.task_shapes import (
 
 __all__ = [
     "ENDED",
+    "SETTING_UP",
     "Approval",
     "ExhaustedBudget",
     "Failure",
@@ -88,6 +90,10 @@ __all__ = [
     "evolve",
     "title_of",
 ]
+
+
+SETTING_UP: Final = "Set up the environment"
+"""The activity between the workspace and its environment."""
 
 
 def evolve(state: TaskState | None, recorded: Recorded) -> TaskState | None:
@@ -244,8 +250,11 @@ def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
             return _if_open(_waits(state, "approval"), approval=_shown(event))
         case BudgetExhausted():
             return replace(_waits(state, "budget"), budget_exhausted=_met(event))
-        case WorkspacePrepared(base=base):
-            return replace(state, repository=replace(state.repository, base=base))
+        case WorkspacePrepared(base=base, environment=environment):
+            state = replace(state, repository=replace(state.repository, base=base))
+            return _if_open(state, activity=SETTING_UP) if environment else state
+        case EnvironmentPrepared():
+            return _if_open(state, activity="")
         case BranchPushed(branch=branch, commit=commit):
             return replace(state, branch=branch, commit=commit)
         case PullRequestOpened(number=number, url=url):

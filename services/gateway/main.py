@@ -46,6 +46,8 @@ from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.queries.work_changes import WorkChangeQueries
 from services.gateway.settings import Settings, read_forges, read_models
 from services.gateway.stores.connections import Connections, http_client, open_connections
+from services.gateway.stores.environment_packs import EnvironmentPacks
+from services.gateway.stores.environments import EnvironmentStore
 from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.stores.recent_choices import RecentChoices
 from services.gateway.stores.seen_cursors import SeenCursorStore
@@ -136,6 +138,8 @@ async def gateway(
         context = GatewayContext(
             tasks=_task_context(opened, commands, states, hub, shares=_shares(settings, opened)),
             accounts=accounts,
+            environments=EnvironmentStore(opened.pool),
+            packs=EnvironmentPacks(opened.pool, opened.storage, utc_now),
             limits=RateLimiter(live, settings.requests_per_minute),
             records=broker_records(settings, opened.pool, utc_now),
             push=push,
@@ -169,6 +173,7 @@ def _commands(
         forks=ForkPreparation(opened.log, opened.storage, rules),
         rules=rules,
         draft_factory=DraftFactory(utc_now),
+        settings=EnvironmentStore(opened.pool).settings,
         room=room,
     )
 

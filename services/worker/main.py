@@ -28,6 +28,9 @@ from services.worker.agent.state import Attempt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.effects.attempt_end import end_when_over
 from services.worker.effects.broker_client import BrokerClient, claim_attempt, gateway_client
+from services.worker.effects.environment.cache import BrokerCache
+from services.worker.effects.environment.cache_client import CacheClient
+from services.worker.effects.environment.preparation import EnvironmentPreparation
 from services.worker.effects.heartbeat import HeartbeatSender
 from services.worker.effects.images import Images
 from services.worker.effects.installed_programs import InstalledPrograms
@@ -112,6 +115,7 @@ async def _open_context(
     origin = _origin(settings, claimed, retry)
     workspace = GitWorkspace(sandbox, broker, origin, scratch=scratch, clock=utc_now)
     resources.push_async_callback(workspace.close)
+    cache = BrokerCache(CacheClient(broker), sandbox, kind=sandbox.name, scratch=scratch)
     return WorkerContext(
         model=model,
         sandbox=sandbox,
@@ -124,6 +128,9 @@ async def _open_context(
         clock=utc_now,
         egress=egress,
         programs=InstalledPrograms(sandbox),
+        environment=EnvironmentPreparation(
+            sandbox, workspace, broker, cache=cache, egress=egress, live=live
+        ),
     )
 
 

@@ -93,6 +93,8 @@ def _value(field: shapes.Field, kind: shapes.Type, variant: int, is_full: bool) 
             return _value(field, some, variant, is_full)
         case shapes.VarTupleType(item_type=item):
             return (_value(field, item, variant, is_full),)
+        case shapes.DictType(value_type=shapes.StrType()):
+            return {"NAME": f"{field.name}: “é”"}
         case shapes.DictType():
             return {"type": "text", "text": "words", "nested": [None, True, 1.5, {"deep": "er"}]}
         case shapes.StructType(cls=cls):

@@ -34,7 +34,7 @@ from services.worker.loop import drive
 from services.worker.workspace.instruction_files import InstructionFiles
 from services.worker.workspace.workspace import GitWorkspace, Origin
 from tests.kit.build.images import png
-from tests.kit.fakes.worker_world import HISTORY, Bench
+from tests.kit.fakes.worker_world import HISTORY, Bench, FakeEnvironment
 from tests.kit.probe.eventually import eventually
 from tests.kit.run.rehearsal_model import RehearsalModel, running_model
 from tests.kit.servers.forge import LocalForge, git_ok
@@ -90,6 +90,7 @@ class Place(NamedTuple):
                 live=LiveOutput(HISTORY.task, self.bench.say),
                 images=Images(self.bench.blobs),
                 clock=utc_now,
+                environment=FakeEnvironment(),
             )
 
 

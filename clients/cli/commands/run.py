@@ -19,8 +19,10 @@ from clients.cli.gateway.images import upload_images
 from clients.cli.gateway.task_ids import find_task
 from clients.cli.local_stacks import is_same_gateway
 from clients.cli.repository import local_forge
+from clients.cli.repository.environment_file import read_environment
 from clients.cli.stream.outbox import command
-from events import ApprovalRule, Policy
+from events import ApprovalRule, Egress, Policy
+from events.protocol.api.environments import EnvironmentRequest
 from events.protocol.api.requests import (
     BudgetRequest,
     ForkRequest,
@@ -65,6 +67,20 @@ _image_option: Final = click.option(
 )
 @rule_option
 @_image_option
+@click.option(
+    "--environment",
+    "environment_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=None,
+    help="A TOML file that says how the repository is set up, for this task alone.",
+)
+@click.option("--setup", default="", help="Script that sets the repository up, for this task.")
+@click.option(
+    "--egress",
+    type=click.Choice(get_args(Egress)),
+    default=None,
+    help="What the agent's commands may reach. Default: off.",
+)
 @click.option("--include-changes", is_flag=True, help="Also send the folder's uncommitted changes.")
 @click.option("--json", "is_json", is_flag=True, help="Print the events as JSON, one per line.")
 @click.option("--detach", is_flag=True, help="Print the task's id and do not follow it.")
@@ -80,6 +96,9 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
     policy: Policy,
     rules: tuple[ApprovalRule, ...],
     images: tuple[Path, ...],
+    environment_file: Path | None,
+    setup: str,
+    egress: Egress | None,
     include_changes: bool,
     is_json: bool,
     detach: bool,
@@ -95,6 +114,7 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
         model=model,
         policy=policy,
         rules=rules,
+        environment=_environment(environment_file, setup, egress),
     )
     if budget:
         request = replace(request, budget=BudgetRequest(cost_microusd=round(budget * 1_000_000)))
@@ -109,6 +129,21 @@ def run(  # noqa: PLR0913 - one parameter an option, by click's way
         is_detached=detach,
     )
     return run_following(context, sending)
+
+
+def _environment(file: Path | None, setup: str, egress: Egress | None) -> EnvironmentRequest | None:
+    """Return the environment that the options name; None: what the repository has otherwise."""
+    if file is None and not setup and egress is None:
+        return None
+    if file is None and not setup:
+        raise CliError(
+            "--egress needs to know the set-up too: a task that names its environment goes by that "
+            "alone.",
+            'Add --environment FILE or --setup "…"; an empty set-up is --setup true.',
+        )
+    wanted = read_environment(file) if file is not None else EnvironmentRequest()
+    wanted = replace(wanted, setup=setup) if setup else wanted
+    return replace(wanted, agent_egress=egress) if egress else wanted
 
 
 async def _send(

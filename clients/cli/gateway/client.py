@@ -91,6 +91,14 @@ class Gateway:
         answer = await self._send("POST", path, content=content, headers=headers)
         return decode_answer(answer, kind, path)
 
+    async def put(self, path: str, body: Body, kind: type[T]) -> T:
+        """Put something and decode the answer."""
+        content = msgspec.json.encode(body)
+        headers = {"Content-Type": "application/json"}
+        return decode_answer(
+            await self._send("PUT", path, content=content, headers=headers), kind, path
+        )
+
     async def delete(self, path: str) -> None:
         """Send a DELETE request; its answer has no body."""
         await self._send("DELETE", path)

@@ -22,6 +22,7 @@ from events import (
     BudgetExhausted,
     EgressAllowed,
     EgressDenied,
+    EnvironmentPrepared,
     InstructionEdited,
     InstructionWithdrawn,
     MachineLost,
@@ -165,6 +166,8 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
             )
             titles = [_line("↶", each.title, "yellow") for each in undone]
             return [*([line] if line else []), head, *titles]
+        case EnvironmentPrepared() as environment:
+            return _environment(environment)
         case _:
             line = _milestone(recorded)
             return [line] if line else []
@@ -256,6 +259,20 @@ def _started(started: ToolStarted) -> Sequence[Text]:
     lines = command.split("\n")
     shown = [Text(f"$ {lines[0]}"), *(Text(f"  {line}") for line in lines[1:_COMMAND_LINES])]
     return [head, *shown, *_rest(len(lines) - _COMMAND_LINES)]
+
+
+def _environment(prepared: EnvironmentPrepared) -> Sequence[Text]:
+    """Return how the environment was set up; of a set-up that failed its last lines too."""
+    seconds, reason = f"{prepared.seconds:.1f} s", prepared.reason
+    if prepared.cached:
+        head = _line("⚒", f"The environment comes from the cache ({reason}, {seconds})", "dim")
+    elif prepared.exit_code or prepared.problem:
+        head = _line("!", f"The environment is not complete ({reason}, {seconds})", "yellow")
+    else:
+        head = _line("⚒", f"The environment is set up ({reason}, {seconds})", "dim")
+    problem = [_line("!", prepared.problem, "yellow")] if prepared.problem else []
+    output = _output_lines(prepared.output) if prepared.exit_code else []
+    return [head, *problem, *output]
 
 
 def _completed(done: ToolCompleted) -> Sequence[Text]:

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from events import ApprovalRule, InstructionMode, Policy, Scope, Verdict
+from events.protocol.api.environments import EnvironmentRequest
 
 Effort = Literal["", "low", "medium", "high", "xhigh", "max"]
 
@@ -46,7 +47,11 @@ class AttachmentRequest(_Body, frozen=True):
 
 
 class TaskRequest(_Body, frozen=True):
-    """A new task on a repository. `rules` decide on tool calls before the policy does."""
+    """A new task on a repository. `rules` decide on tool calls before the policy does.
+
+    `environment` is how it is set up; without it the account's settings for the repository hold,
+    and without those what the repository itself says.
+    """
 
     prompt: str
     repository: RepositoryRequest
@@ -56,6 +61,7 @@ class TaskRequest(_Body, frozen=True):
     policy: Policy = "never"
     rules: tuple[ApprovalRule, ...] = ()
     attachments: tuple[AttachmentRequest, ...] = ()
+    environment: EnvironmentRequest | None = None
 
 
 class ForkRequest(_Body, frozen=True):

@@ -35,6 +35,8 @@ from services.gateway.broker.secrets.vault import Vault
 from services.gateway.broker.settings import BrokerSettings, microusd
 from services.gateway.queries.task_cache import TaskCache
 from services.gateway.stores.database import Pool
+from services.gateway.stores.environment_packs import EnvironmentPacks
+from services.gateway.stores.environments import EnvironmentStore
 from services.gateway.stores.object_store import Storage
 
 _GATEWAY_BYTES: Final = 8
@@ -55,6 +57,9 @@ class Broker:
     credentials: ForgeCredentials
     quota: BlobQuota
     storage: Storage
+    environments: EnvironmentStore
+    packs: EnvironmentPacks
+    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,14 @@ async def broker(settings: BrokerSettings, parts: BrokerDependencies) -> AsyncIt
             credentials=ForgeCredentials(vault, apps, tokens),
             quota=BlobQuota(parts.pool, settings.blob_limits),
             storage=parts.storage,
+            environments=EnvironmentStore(parts.pool),
+            packs=EnvironmentPacks(
+                parts.pool,
+                parts.storage,
+                parts.clock,
+                account_bytes=settings.environment_bytes_per_account,
+            ),
+            clock=parts.clock,
         )
 
 

@@ -54,6 +54,8 @@ class BrokerSettings(SharedSettings):
     """Objects that one task may store."""
     blob_bytes_per_task: int = 8 * 2**30
     """Bytes that one task may store in objects."""
+    environment_bytes_per_account: int = 20 * 2**30
+    """Bytes of packs of set-ups that are kept for an account; the least recently used go first."""
 
     @property
     def blob_limits(self) -> BlobLimits:

@@ -1,12 +1,20 @@
 """Carries commands out: read the history, decide, append; after a lost race, once more."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from events import CommandId, GatewayEvent, History, TaskId, task_id
+from events import (
+    AccountId,
+    CommandId,
+    EnvironmentDefinition,
+    GatewayEvent,
+    History,
+    TaskId,
+    task_id,
+)
 from events.protocol.api.requests import (
     AttachmentRequest,
     CommandRequest,
@@ -31,6 +39,10 @@ from services.gateway.tasks.task import Command, Instruct, Submit, decide
 _TRIES: Final = 8
 
 
+EnvironmentSettings = Callable[[AccountId, str], Awaitable[EnvironmentDefinition | None]]
+"""Lookup of an account's settings for a repository's environment."""
+
+
 class CommandResult(msgspec.Struct, frozen=True):
     """The answer to a command: the task, and the version at which the command stands in it."""
 
@@ -50,7 +62,7 @@ class _Prepared(NamedTuple):
 class CommandHandler:
     """Handler of the commands that come over HTTP and the stream."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of what it does, all named
         self,
         log: EventLog[GatewayEvent],
         *,
@@ -59,6 +71,7 @@ class CommandHandler:
         forks: ForkPreparation,
         rules: SubmissionRules,
         draft_factory: DraftFactory,
+        settings: EnvironmentSettings | None = None,
         room: LogCapacity | None = None,
     ) -> None:
         self._log = log
@@ -67,6 +80,7 @@ class CommandHandler:
         self._forks = forks
         self._rules = rules
         self._draft_factory = draft_factory
+        self._settings = settings
         self._room = room
 
     async def perform(
@@ -133,11 +147,25 @@ class CommandHandler:
             command = to_command(request, self._rules, self._draft_factory.now())
             if not isinstance(command, Submit):
                 history = _existing(principal, task)
+        if isinstance(command, Submit):
+            command = await self._with_environment(history, command)
         images: Sequence[PreparedAttachment] = ()
         if isinstance(command, Submit | Instruct) and (wanted := _wanted(request)):
             images = await self._prepare(history, command_id, wanted)
             command = replace(command, attachments=tuple(each.reference for each in images))
         return _Prepared(history, command, images, fork)
+
+    async def _with_environment(self, history: History, command: Submit) -> Submit:
+        """Return a submission with the account's settings of its repository, if it needs them.
+
+        Raises Refused (503): without them the task could reach what the account forbids.
+        """
+        if command.environment is not None or self._settings is None:
+            return command
+        kept = await self._settings(history.account, command.repository.url)
+        if kept is None:
+            return command
+        return replace(command, environment=kept, environment_source="account")
 
     async def _prepare(
         self, history: History, command_id: CommandId, wanted: Sequence[AttachmentRequest]

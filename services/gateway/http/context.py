@@ -19,6 +19,8 @@ from services.gateway.queries.shares import Shares
 from services.gateway.queries.task_queries import TaskQueries
 from services.gateway.queries.usage_queries import UsageQueries
 from services.gateway.queries.work_changes import WorkChangeQueries
+from services.gateway.stores.environment_packs import EnvironmentPacks
+from services.gateway.stores.environments import EnvironmentStore
 from services.gateway.stores.object_store import Storage
 from services.gateway.stores.rate_limiter import RateLimiter
 from services.gateway.stores.recent_choices import RecentChoices
@@ -57,6 +59,8 @@ class GatewayContext:
     seen: SeenCursorStore
     templates: TemplateStore
     recents: RecentChoices
+    environments: EnvironmentStore
+    packs: EnvironmentPacks
     limits: RateLimiter
     about: ServerInfo
     readiness: Readiness

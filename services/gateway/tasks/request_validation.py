@@ -13,12 +13,15 @@ from events import (
     RULED_TOOLS,
     ApprovalRule,
     Budget,
+    EnvironmentDefinition,
     Repository,
     RequestId,
     TaskSubmitted,
 )
 from events.limits import MAX_LINE_CHARACTERS
 from events.protocol.api.egress import MAX_PORT, parse_host
+from events.protocol.api.environment_values import invalid_values
+from events.protocol.api.environments import EnvironmentRequest
 from events.protocol.api.requests import (
     ApprovalAnswerRequest,
     ArchiveRequest,
@@ -144,6 +147,8 @@ def fork_submission(
         rules=inherited.rules if request.rules is None else _rules(request.rules),
         budget=inherited.budget if wanted is None else _budget(wanted, rules),
         has_default_budget=wanted is not None and _has_default(wanted, rules),
+        environment=inherited.environment if inherited.environment_source == "task" else None,
+        environment_source="task" if inherited.environment_source == "task" else "",
     )
 
 
@@ -183,6 +188,10 @@ def _submission(request: TaskRequest, rules: SubmissionRules) -> Submit:
         rules=_rules(request.rules),
         budget=_budget(request.budget, rules),
         has_default_budget=_has_default(request.budget, rules),
+        environment=to_definition(request.environment, "/environment")
+        if request.environment
+        else None,
+        environment_source="task" if request.environment else "",
     )
 
 
@@ -198,6 +207,17 @@ def _rules(rules: Sequence[ApprovalRule]) -> tuple[ApprovalRule, ...]:
             detail = f"No tool is called {rule.pattern}. Rules are about {', '.join(RULED_TOOLS)}."
             raise invalid("rules_refused", pointer, detail)
     return tuple(rules)
+
+
+def to_definition(request: EnvironmentRequest, pointer: str = "") -> EnvironmentDefinition:
+    """Return the definition that a request makes. Raises Refused: 422 with a pointer."""
+    try:
+        definition = msgspec.convert(msgspec.structs.asdict(request), EnvironmentDefinition)
+    except msgspec.ValidationError as error:
+        raise invalid("environment_refused", pointer, f"{error}. Correct it.") from None
+    for each in invalid_values(definition):
+        raise invalid("environment_refused", f"{pointer}{each.pointer}", each.text)
+    return definition
 
 
 def _has_default(wanted: BudgetRequest, rules: SubmissionRules) -> bool:

@@ -174,6 +174,8 @@ DECISIONS: Final[Mapping[type, Decisions]] = MappingProxyType(
             "rules": _drop(()),
             "attachments": _drop(()),
             "origin": _drop(None),  # another task's conversation and objects: not shared
+            "environment": _drop(None),  # variables and hosts
+            "environment_source": _keep,
         },
         facts.TaskInstructed: {"text": _prose, "mode": _keep, "attachments": _drop(())},
         facts.InstructionEdited: {"instruction": _keep, "text": _prose},
@@ -239,6 +241,21 @@ DECISIONS: Final[Mapping[type, Decisions]] = MappingProxyType(
             "branch": _prose,
             "seconds": _keep,
             "snapshot": _NO_TEXT,
+            "environment": _keep,
+        },
+        facts.EnvironmentPrepared: {
+            "source": _keep,
+            "definition": _drop(facts.EnvironmentDefinition()),  # variables and hosts
+            "key": _NO_TEXT,
+            "reason": _of("commands"),
+            "cached": _keep,
+            "exit_code": _keep,
+            "seconds": _keep,
+            "output": _of("outputs"),
+            "is_truncated": _keep,
+            "artifact": _drop(None),
+            "problem": _of("outputs"),
+            "changed": _of("diffs", ()),
         },
         facts.ModelRequested: {"turn": _keep, "model": _keep, "leaves_queued": _keep},
         facts.ModelReplied: {

@@ -39,6 +39,7 @@ from events import (
     TaskSubmitted,
     ToolCompleted,
     ToolInterrupted,
+    ToolStarted,
     WorkspacePrepared,
 )
 from services.gateway.problems import not_found, refused
@@ -112,7 +113,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     `base_commit` what the worker says it began from; `model` is the one it asks; `by` is who
     submitted it, `limit_microusd` what it may spend (0: no limit).
     `asking` is the call whose question is open, whose answer is None so long. `is_quarantined`: its
-    history cannot be folded any further (services.gateway.tasks.quarantine).
+    history cannot be folded any further (services.gateway.tasks.quarantine). `has_used_tools`: a
+    tool call has begun.
     """
 
     version: int = 0
@@ -134,6 +136,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     attachments: Mapping[str, Attachment] = MappingProxyType({})
     settled: Mapping[CommandId, Settled] = MappingProxyType({})
     is_quarantined: bool = False
+    has_used_tools: bool = False
 
     @property
     def is_stopped(self) -> bool:
@@ -177,6 +180,8 @@ def evolve(task: Task, recorded: Recorded) -> Task:
             return _with_question(task, request, task.questions.get(request))
         case ToolCompleted(call=call) | ToolInterrupted(call=call) if call == task.asking:
             return replace(task, asking="")
+        case ToolStarted():
+            return task if task.has_used_tools else replace(task, has_used_tools=True)
         case ApprovalRequested():
             return replace(task, approvals=approvals.asked(task.approvals, recorded.event))
         case WorkspacePrepared(commit=commit):
@@ -330,10 +335,16 @@ def _approved(command: AnswerApproval, task: Task) -> Decision:
 def _repeated(command: Command, settled: Settled) -> Decision:
     fact = fact_of(command)
     if isinstance(command, Submit) and isinstance(settled.fact, TaskSubmitted):
-        # The operator's own model and budget may have changed since the first time.
+        # The operator's own model and budget, and the account's settings, may have changed.
         fact = replace(fact, model=command.model or settled.fact.model)
         if command.has_default_budget:
             fact = replace(fact, budget=settled.fact.budget)
+        if "task" not in (command.environment_source, settled.fact.environment_source):
+            fact = replace(
+                fact,
+                environment=settled.fact.environment,
+                environment_source=settled.fact.environment_source,
+            )
     if fact != settled.fact:
         raise _reused(settled.version)
     return Decision(version=settled.version)

@@ -1,7 +1,7 @@
 """Commands to a task, as values, and the fact each of them leads to. Pure."""
 
 from datetime import datetime
-from typing import assert_never
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -12,6 +12,7 @@ from events import (
     Budget,
     BudgetRaised,
     EgressAllowed,
+    EnvironmentDefinition,
     ForkOrigin,
     GatewayEvent,
     InstructionEdited,
@@ -49,6 +50,8 @@ class Submit(msgspec.Struct, frozen=True, kw_only=True):
     has_default_budget: bool = False
     attachments: tuple[Attachment, ...] = ()
     origin: ForkOrigin | None = None
+    environment: EnvironmentDefinition | None = None
+    environment_source: Literal["", "task", "account"] = ""
 
 
 class Instruct(msgspec.Struct, frozen=True):
@@ -148,6 +151,8 @@ def fact_of(command: Command) -> GatewayEvent:
                 rules=command.rules,
                 attachments=command.attachments,
                 origin=command.origin,
+                environment=command.environment,
+                environment_source=command.environment_source,
             )
         case Instruct(text, mode, attachments):
             return TaskInstructed(text=text, mode=mode, attachments=attachments)

@@ -12,6 +12,7 @@ from events import (
     AttemptStarted,
     Block,
     CallId,
+    EnvironmentPrepared,
     InstructionEdited,
     InstructionWithdrawn,
     LeftOut,
@@ -26,6 +27,7 @@ from events import (
 )
 from services.worker.agent.evolve import evolve
 from services.worker.agent.state import AgentState, Attempt
+from services.worker.agent.text.environment_report import environment_notice
 from services.worker.agent.text.fork_origin import account_of_origin
 from services.worker.agent.text.left_out import left_out_lines
 from services.worker.agent.tool_calls import WHOLE, calls_of, is_call, text_of, wants_more
@@ -137,6 +139,8 @@ class Conversation:
             case AttemptStarted() if any(m["role"] == "assistant" for m in self.messages):
                 self.undone += state.undone
                 self.notices = [self._takeover(state.workspace.left_out)]
+            case EnvironmentPrepared():
+                self.notices += filter(None, [environment_notice(recorded.event)])
             case ModelReplied():
                 self._reply(recorded.event)
             case _:

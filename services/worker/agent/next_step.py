@@ -45,6 +45,7 @@ from services.worker.agent.steps import (
     AskApproval,
     AskModel,
     OpenPullRequest,
+    PrepareEnvironment,
     PrepareWorkspace,
     Push,
     Record,
@@ -64,6 +65,7 @@ __all__ = [
     "AskModel",
     "Attempt",
     "OpenPullRequest",
+    "PrepareEnvironment",
     "PrepareWorkspace",
     "Push",
     "Record",
@@ -95,6 +97,7 @@ def next_step(state: AgentState, now: datetime) -> Step:
         _end_attempt(state)
         or _end_lost_calls(state)
         or _prepare_workspace(state)
+        or _prepare_environment(state)
         or _continue_work(state, now)
     )
 
@@ -189,6 +192,18 @@ def _prepare_workspace(state: AgentState) -> Step | None:
         return begin_workspace(state.submitted)
     before = workspace.prepared
     return PrepareWorkspace(before.base, before.commit, workspace.snapshot)
+
+
+def _prepare_environment(state: AgentState) -> Step | None:
+    workspace = state.workspace
+    if workspace.prepared is None or not state.environment.is_due:
+        return None
+    return PrepareEnvironment(
+        commit=workspace.prepared.commit,
+        base=workspace.prepared.base,
+        tree=workspace.tree,
+        is_untouched=workspace.snapshot is None and state.model.turn == 0,
+    )
 
 
 def _continue_work(state: AgentState, now: datetime) -> Step:

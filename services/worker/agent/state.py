@@ -15,6 +15,7 @@ from events import (
     Blob,
     BranchPushed,
     CallId,
+    EnvironmentPrepared,
     EventId,
     Head,
     LeftOut,
@@ -116,6 +117,13 @@ class WorkspaceState(msgspec.Struct, frozen=True):
     def is_dirty(self) -> bool:
         """Return whether the files may have changed since the last snapshot."""
         return bool(self.unsaved)
+
+
+class EnvironmentState(msgspec.Struct, frozen=True):
+    """The environment as it was set up last. `is_due`: the newest workspace waits for it."""
+
+    prepared: EnvironmentPrepared | None = None
+    is_due: bool = False
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -260,6 +268,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     lifecycle: Lifecycle = Lifecycle()
     budget: BudgetUse = BudgetUse()
     workspace: WorkspaceState = WorkspaceState()
+    environment: EnvironmentState = EnvironmentState()
     model: ModelState = ModelState()
     calls: CallsState = CallsState()
     question: QuestionState = QuestionState()

@@ -38,6 +38,19 @@ def begin_workspace(submitted: TaskSubmitted) -> PrepareWorkspace:
     return PrepareWorkspace(base, origin.commit, taken, is_fork=True)
 
 
+class PrepareEnvironment(msgspec.Struct, frozen=True):
+    """Set up the environment of the workspace: restore it from the cache, or run its set-up.
+
+    `tree` is what the workspace holds, `base` the branch it is based on. `is_untouched`: it is the
+    base itself, which no tool call of this task has changed.
+    """
+
+    commit: str
+    base: str
+    tree: str
+    is_untouched: bool
+
+
 class AskModel(msgspec.Struct, frozen=True):
     """Send the conversation to the model. The intent is in the log."""
 
@@ -112,6 +125,7 @@ class Rest(msgspec.Struct, frozen=True):
 Step = (
     Record
     | PrepareWorkspace
+    | PrepareEnvironment
     | AskModel
     | AskApproval
     | AskPush

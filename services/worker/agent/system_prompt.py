@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from events import EnvironmentPrepared
+from services.worker.agent.text.environment_report import environment_lines
 from services.worker.agent.text.installed_programs import Program, installed_lines
 
 INSTRUCTION_FILE_NAMES: Final = ("AGENTS.md", "CLAUDE.md")
@@ -14,8 +16,8 @@ in a repository and will look in from time to time. Carry it out to its end by y
 
 Where you are
 - The repository is checked out in /workspace, the current directory of your shell. Work there.
-- It is a sandbox: no network, no credentials, nothing outside /workspace to be changed. What the
-  repository needs and is not installed cannot be fetched; say so rather than pretend.
+- It is a sandbox: no credentials, and nothing outside /workspace to be changed.
+$environment
 - Do not commit, push, or touch the .git directory. Your changes are kept as you go; `submit`
   commits and pushes them and opens the pull request. Files that git ignores are not part of the
   work, unless you wrote them with write or edit, or force them with `git add -f`.
@@ -48,14 +50,20 @@ def own_words() -> str:
 
 
 def system_blocks(
-    instruction_files: Mapping[str, str], *, programs: Iterable[Program] = ()
+    instruction_files: Mapping[str, str],
+    environment: EnvironmentPrepared | None = None,
+    *,
+    programs: Iterable[Program] = (),
 ) -> list[dict[str, Any]]:
     """Make the system prompt: our own words, then the repository's instruction files.
 
-    `programs` are those of the sandbox. The last block is marked for the prompt cache.
+    It says of set-up and network what holds for this task; `programs` are those of the sandbox.
+    The last block is marked for the prompt cache.
     """
+    lines = "\n".join(f"- {line}" for line in environment_lines(environment))
     installed = installed_lines(programs)
-    texts = [_SYSTEM.replace("$programs\n", f"{installed}\n" if installed else "")]
+    text = _SYSTEM.replace("$environment", lines)
+    texts = [text.replace("$programs\n", f"{installed}\n" if installed else "")]
     if instruction_files:
         files = [
             f'<repository-file name="{name}">\n{text[:RULES_LIMIT_CHARACTERS]}\n</repository-file>'

@@ -106,6 +106,13 @@ class BrokerClient:
             )
         return msgspec.json.decode(answer.content, type=VerifyEventsResponse).genuine
 
+    async def send(
+        self, method: str, path: str, content: bytes = b"", *, max_seconds: float
+    ) -> httpx.Response:
+        """Send a request, again for at most so long while nothing answers. Raises Unreachable."""
+        wait = self._retry.start(max_seconds=max_seconds)
+        return await _send_until_answered(self._client, self._request(method, path, content), wait)
+
     async def pull_request(
         self, *, title: str, body: str, branch: str, base: str
     ) -> PullRequest | None:

@@ -9,9 +9,19 @@ from services.worker.effects.task_history import TaskHistory
 from services.worker.ports import Egress
 
 
-def egress_rules(state: AgentState) -> tuple[EgressRules, EgressPhase]:
-    """Return the rules that hold as the history stands, and the phase of the attempt."""
-    return EgressRules(allow=state.allowed_hosts), "agent"
+def egress_rules(state: AgentState) -> tuple[EgressRules, EgressPhase] | None:
+    """Return the rules that hold as the history stands, and the phase of the attempt.
+
+    None while the environment is set up: its own rules hold then, which are set with it.
+    """
+    if state.environment.is_due:
+        return None
+    prepared = state.environment.prepared
+    if prepared is None:
+        return EgressRules(allow=state.allowed_hosts), "agent"
+    definition = prepared.definition
+    allowed = (*definition.allow, *state.allowed_hosts)
+    return EgressRules(policy=definition.agent_egress, allow=allowed), "agent"
 
 
 async def keep_rules(history: TaskHistory, egress: Egress) -> None:
@@ -19,10 +29,11 @@ async def keep_rules(history: TaskHistory, egress: Egress) -> None:
     before: tuple[EgressRules, EgressPhase] | None = None
     while True:
         changes = history.changes
-        rules, phase = wanted = egress_rules(history.state)
-        if wanted != before:
+        wanted = egress_rules(history.state)
+        if wanted is not None and wanted != before:
+            rules, phase = wanted
             egress.set_rules(rules, phase=phase)
-            before = wanted
+        before = wanted
         await history.wait_for_change(changes)
 
 

@@ -31,7 +31,7 @@ class LiveOutput:
         *,
         redactor: Redactor | None = None,
     ) -> None:
-        self._redactor = redactor or Redactor()
+        self.redactor = redactor or Redactor()
         self._streams: dict[tuple[EphemeralKind, str], RedactedStream] = {}
         self._task = task
         self._say = say
@@ -89,7 +89,7 @@ class LiveOutput:
         self._waiting.clear()
 
     def _take(self, key: tuple[EphemeralKind, str], text: str) -> None:
-        self._put(key, self._streams.setdefault(key, self._redactor.stream()).take(text))
+        self._put(key, self._streams.setdefault(key, self.redactor.stream()).take(text))
 
     def _put(self, key: tuple[EphemeralKind, str], text: str) -> None:
         if text:

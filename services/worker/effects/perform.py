@@ -14,6 +14,7 @@ from events import (
     ArtifactStored,
     Blob,
     BranchPushed,
+    EnvironmentPrepared,
     ModelReplied,
     PullRequestOpened,
     Recorded,
@@ -39,6 +40,7 @@ from services.worker.agent.steps import (
     AskModel,
     AskPush,
     OpenPullRequest,
+    PrepareEnvironment,
     PrepareWorkspace,
     Push,
     RunTools,
@@ -50,9 +52,11 @@ from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.agent.tool_calls import Call, calls_of, with_own_ids
 from services.worker.effects.approval_request import approval_request, push_approval_request
+from services.worker.effects.environment.preparation import Environment
 from services.worker.effects.images import Images
 from services.worker.effects.installed_programs import InstalledPrograms
 from services.worker.effects.live_output import LiveOutput
+from services.worker.effects.whole_output import store_output
 from services.worker.ports import (
     Blobs,
     BudgetRefused,
@@ -74,6 +78,7 @@ from services.worker.workspace.instruction_files import InstructionFiles
 
 Effect = (
     PrepareWorkspace
+    | PrepareEnvironment
     | AskModel
     | AskApproval
     | AskPush
@@ -100,6 +105,7 @@ class WorkerContext(NamedTuple):
     live: LiveOutput
     images: Images
     clock: Clock
+    environment: Environment
     redactor: Redactor = Redactor()
     egress: Egress | None = None
     programs: InstalledPrograms | None = None
@@ -117,6 +123,8 @@ async def perform(
         match step:
             case PrepareWorkspace():
                 return await _prepare(context, step, state)
+            case PrepareEnvironment():
+                return [await _set_up(context, step, state)]
             case AskModel():
                 return await _ask_model(context, step, state, history)
             case AskApproval(call=call, need=need):
@@ -151,12 +159,14 @@ async def _prepare(context: WorkerContext, step: PrepareWorkspace, state: AgentS
     if refusal is not None:
         raise refusal
     prepared = await _prepare_tree(context, step)
+    chosen = await context.environment.find(prepared.commit, state.submitted)
     fact = WorkspacePrepared(
         commit=prepared.commit,
         base=prepared.base,
         branch=prepared.branch,
         seconds=_seconds_since(context, began),
         snapshot=step.restore.tree if step.restore else "",
+        environment=chosen.source if chosen else "",
     )
     own = await _snapshot(context, state) if step.is_fork else ()
     await context.instruction_files.read(prepared.commit)
@@ -182,6 +192,12 @@ async def _prepare_tree(context: WorkerContext, step: PrepareWorkspace) -> Prepa
     return prepared
 
 
+async def _set_up(
+    context: WorkerContext, step: PrepareEnvironment, state: AgentState
+) -> EnvironmentPrepared:
+    return await context.environment.prepare(step, state.submitted, state.allowed_hosts)
+
+
 async def _ask_model(
     context: WorkerContext, step: AskModel, state: AgentState, history: Sequence[Recorded]
 ) -> Facts:
@@ -195,6 +211,7 @@ async def _ask_model(
         effort=step.effort,
         system=system_blocks(
             await context.instruction_files.read(commit),
+            state.environment.prepared,
             programs=context.programs.programs if context.programs else (),
         ),
         messages=await context.images.fill(conversation),
@@ -262,18 +279,16 @@ async def _completed_call(
 ) -> Facts:
     """Cut a call's output for the model, and store the whole of what was cut."""
     output = await asyncio.to_thread(context.redactor.text, outcome.output)
-    told, is_cut = excerpt(output.replace("\0", "\N{SYMBOL FOR NULL}"))
-    whole = output.encode(errors="replace")
-    name = f"outputs/{sha256(whole).hexdigest()}.txt"  # the model chooses no name of ours
+    told, artifact = await store_output(context.blobs, output)
     completed = ToolCompleted(
         call=call.id,
         output=told,
         exit_code=outcome.exit_code,
         is_error=outcome.is_error,
-        is_truncated=is_cut or outcome.is_truncated,
+        is_truncated=artifact is not None or outcome.is_truncated,
         seconds=seconds,
         diff=excerpt(context.redactor.text(outcome.diff), _DIFF_LIMIT_BYTES)[0],
-        artifact=await context.blobs.put(name, whole) if is_cut else None,
+        artifact=artifact,
     )
     return [outcome.plan, completed] if outcome.plan else [completed]
 

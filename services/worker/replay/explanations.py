@@ -11,6 +11,7 @@ from events import (
     BranchPushed,
     BudgetExhausted,
     CallId,
+    EnvironmentPrepared,
     ModelFailed,
     ModelReplied,
     PlanUpdated,
@@ -30,6 +31,7 @@ from services.worker.agent.steps import (
     AskModel,
     AskPush,
     OpenPullRequest,
+    PrepareEnvironment,
     PrepareWorkspace,
     Push,
     Record,
@@ -66,6 +68,8 @@ def explains(step: Step, state: AgentState, batch: Sequence[Recorded]) -> bool:
             return _asks(call_id, need, facts[0])
         case PrepareWorkspace():
             return isinstance(facts[0], (WorkspacePrepared, *_REFUSALS))
+        case PrepareEnvironment():
+            return isinstance(facts[0], (EnvironmentPrepared, *_REFUSALS))
         case TakeSnapshot():
             return isinstance(facts[0], (SnapshotTaken, *_REFUSALS))
         case StoreDiff():

@@ -1,15 +1,17 @@
 """One command, from its start to its certain end: input, output, deadline, kill."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from services.worker.sandbox.backend import RunningCommand, SandboxBackend
 
 Sink = Callable[[int, bytes], None]
+Input = bytes | Path | Iterable[bytes]
+"""Input of a command: bytes, a file of the worker's, or pieces of bytes."""
 
 FLOOD_BYTES: Final = 512 * 1024 * 1024
 _CHUNK_BYTES: Final = 256 * 1024
@@ -39,11 +41,14 @@ def note_on(exit_code: int) -> str:
     return _OUT_OF_MEMORY if exit_code == _KILLED else ""
 
 
-def pieces_of(content: bytes | Path) -> Iterator[bytes]:
-    """Yield bytes, or a file's, in pieces."""
+def pieces_of(content: Input) -> Iterator[bytes]:
+    """Yield bytes, or a file's, in pieces; what is in pieces already, as it is."""
     if isinstance(content, bytes):
         for start in range(0, len(content), _CHUNK_BYTES):
             yield content[start : start + _CHUNK_BYTES]
+        return
+    if not isinstance(content, Path):
+        yield from content
         return
     with content.open("rb") as file:
         while piece := file.read(_CHUNK_BYTES):
@@ -54,20 +59,22 @@ async def run(
     backend: SandboxBackend,
     running: RunningCommand,
     *,
-    stdin: bytes | Path,
+    stdin: Input,
     sink: Sink,
     timeout_seconds: float,
+    output_bytes: int = FLOOD_BYTES,
 ) -> CommandEnd:
     """Feed a command, hand its output to `sink`, and end it with all it began.
 
-    When this returns or raises (a cancelled call too), nothing of the command runs any more.
+    One that writes more than `output_bytes` is ended. When this returns or raises (a cancelled call
+    too), nothing of the command runs any more.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
     exit_code, is_timed_out, note, is_whole = _KILLED, False, "", False
     try:
         async with asyncio.timeout(timeout_seconds):
-            exit_code = await _watched(backend, running, stdin, sink)
+            exit_code = await _watched(backend, running, stdin, _Output(sink, output_bytes))
             note, is_whole = note_on(exit_code), True
     except TimeoutError:
         is_timed_out = True
@@ -82,8 +89,15 @@ async def run(
     )
 
 
+class _Output(NamedTuple):
+    """Sink of a command's output, and how much of it there may be."""
+
+    sink: Sink
+    limit_bytes: int
+
+
 async def _watched(
-    backend: SandboxBackend, running: RunningCommand, stdin: bytes | Path, sink: Sink
+    backend: SandboxBackend, running: RunningCommand, stdin: Input, output: _Output
 ) -> int:
     is_over = asyncio.Event()
     exit_code = -1
@@ -92,8 +106,8 @@ async def _watched(
         async with asyncio.TaskGroup() as group:
             feeding = group.create_task(_feed(running, stdin))
             group.create_task(watch(backend, is_over))
-            async for stream, piece in output_of(running):
-                sink(stream, piece)
+            async for stream, piece in output_of(running, output.limit_bytes):
+                output.sink(stream, piece)
             exit_code = await running.exit_code()
             feeding.cancel()
             is_over.set()
@@ -122,19 +136,21 @@ async def watch(backend: SandboxBackend, until: asyncio.Event) -> None:
             continue
 
 
-async def output_of(running: RunningCommand) -> AsyncIterator[tuple[int, bytes]]:
+async def output_of(
+    running: RunningCommand, limit_bytes: int = FLOOD_BYTES
+) -> AsyncIterator[tuple[int, bytes]]:
     """Yield a command's output to its end. Raises LimitExceeded when it is a flood."""
     total_bytes = 0
     while (received := await running.receive()) is not None:
         total_bytes += len(received[1])
-        if total_bytes > FLOOD_BYTES:
+        if total_bytes > limit_bytes:
             raise LimitExceeded(
-                f"Ended: it wrote more than {FLOOD_BYTES // 1024**2} MiB of output."
+                f"Ended: it wrote more than {limit_bytes // 1024**2} MiB of output."
             )
         yield received
 
 
-async def _feed(running: RunningCommand, content: bytes | Path) -> None:
+async def _feed(running: RunningCommand, content: Input) -> None:
     for piece in pieces_of(content):
         await running.send(piece)
     await running.end_input()

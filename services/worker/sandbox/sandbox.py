@@ -1,6 +1,6 @@
 """The agent's sandbox, over whichever backend there is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from services.worker.ports import (
 )
 from services.worker.sandbox.backend import STDOUT, RunningCommand, SandboxBackend
 from services.worker.sandbox.capture import Capture
-from services.worker.sandbox.command import CommandEnd, note_on, run
+from services.worker.sandbox.command import FLOOD_BYTES, CommandEnd, Input, note_on, run
 from services.worker.sandbox.script_runner import ScriptRunner
 from services.worker.sandbox.shell import SCRIPT_LIMIT_BYTES, Shell
 
@@ -152,6 +152,44 @@ class BackendSandbox:
             stdout=stdout.content(),
             stderr=stderr.content().decode(errors="replace"),
             is_truncated=stdout.is_truncated,
+            note=ran.note,
+        )
+
+    async def stream(
+        self,
+        command: Sequence[str],
+        *,
+        timeout_seconds: float,
+        stdin: Input = b"",
+        sink: Callable[[bytes], None] | None = None,
+        output_limit_bytes: int = 0,
+    ) -> TransferResult:
+        """Run one command whose input or output is too long for memory; `sink` gets its stdout.
+
+        Without a sink its stdout is thrown away.
+        """
+        stderr = Capture(_STDERR_BYTES)
+
+        def take(stream: int, piece: bytes) -> None:
+            if stream != STDOUT:
+                stderr.add(piece)
+            elif sink is not None:
+                sink(piece)
+
+        running = await self._backend.start_command(command, is_split=True)
+        ran = await run(
+            self._backend,
+            running,
+            stdin=stdin,
+            sink=take,
+            timeout_seconds=timeout_seconds,
+            output_bytes=max(output_limit_bytes, FLOOD_BYTES),
+        )
+        return TransferResult(
+            exit_code=ran.exit_code,
+            stdout=b"",
+            stderr=stderr.content().decode(errors="replace"),
+            is_truncated=False,
             note=ran.note,
         )
 

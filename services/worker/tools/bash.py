@@ -89,7 +89,7 @@ BASH: Final = Tool(
     description=(
         "Run a script in a bash shell in the workspace. The directory, variables, functions, "
         "aliases, umask and background processes stay for the next call; options (set, shopt), "
-        "traps and job numbers do not. There is no network and no terminal: commands that ask for "
+        "traps and job numbers do not. There is no terminal: commands that ask for "
         "input get none. Standard output and error are returned together, and the exit code when "
         "it is not zero: of a pipe that ends well, that of a part that failed."
     ),

@@ -1,8 +1,10 @@
 """The bare repository on the worker's side: what comes in is checked, what goes out is made."""
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -23,6 +25,7 @@ from services.worker.workspace.git_errors import git_message
 from services.worker.workspace.limits import WorkspaceLimits
 
 _PLAIN: Final = ("--no-ext-diff", "--no-textconv", "--no-color")
+_BLOB: Final = re.compile(rb"[0-9a-f]+ blob (\d+)")
 _DIFF_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -86,6 +89,34 @@ class BareRepository:
         options = ("-r", "-z", "--name-only", "--diff-filter=A", "--no-renames")
         listed = await self._git.done("diff-tree", *options, base_tree, tree)
         return {os.fsdecode(name) for name in listed.split(b"\0") if name}
+
+    async def paths(self, tree: str) -> dict[str, str]:
+        """Return the files of a tree or commit, each with its id; of very many the first ones."""
+        listed = await self._git.done("ls-tree", "-r", "-z", "--full-tree", tree)
+        found = {}
+        for entry in listed[: listed.rfind(b"\0") + 1].split(b"\0"):
+            kind, _, name = entry.partition(b"\t")
+            if name and b" blob " in kind:
+                found[os.fsdecode(name)] = kind.rpartition(b" ")[2].decode()
+        return found
+
+    async def texts(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
+        """Return the text of files of a commit; one that is missing or no text is left out."""
+        wanted = [path for path in paths if "\n" not in path]
+        names = "".join(f"{commit}:{path}\n" for path in wanted).encode(errors="surrogateescape")
+        ended = await self._git.run("cat-file", "--batch", stdin=names)
+        texts: dict[str, str] = {}
+        rest = ended.stdout if wanted else b""
+        for path in wanted:
+            header, _, rest = rest.partition(b"\n")
+            found = _BLOB.fullmatch(header)
+            if found is None:
+                continue
+            size = int(found[1])
+            with contextlib.suppress(UnicodeDecodeError):
+                texts[path] = rest[:size].decode()
+            rest = rest[size + 1 :]
+        return texts
 
     async def guarded(self, base_tree: str, tree: str) -> tuple[str, ...]:
         """Return the changed paths that a forge runs or trusts (infra.git.forge_files).

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from events import LeftOut
 from services.worker.ports import BASH, ByteTransfer, SandboxUnavailable, TransferResult
-from services.worker.workspace import scripts
+from services.worker.workspace import scripts, set_up_scripts
 from services.worker.workspace.git_errors import git_message, malformed, too_large
 from services.worker.workspace.left_out_report import parse_report
 from services.worker.workspace.limits import WorkspaceLimits
@@ -104,6 +104,11 @@ class SandboxGit:
         report = rest[start : start + length]
         pack = last.pack if tree == last.tree else rest[start + length :]
         return Work(tree, pack, parse_report(report), state)
+
+    async def finish_set_up(self) -> tuple[str, ...]:
+        """Put back what a set-up changed in tracked files; return the first of their paths."""
+        answer = await self._done(set_up_scripts.FINISH)
+        return tuple(os.fsdecode(path) for path in answer.stdout.split(b"\0") if path)
 
     async def _done(
         self,

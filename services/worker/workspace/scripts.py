@@ -8,11 +8,13 @@ objects/info/alternates).
 
 from typing import Final
 
-_ALONE: Final = r"""
+ALONE: Final = r"""
 set -eu -o pipefail
 export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 LC_ALL=C.UTF-8
 export GIT_TERMINAL_PROMPT=0 GIT_LFS_SKIP_SMUDGE=1 GIT_OPTIONAL_LOCKS=0
 tree="$HOME/.errand/tree.git"
+set_up="$HOME/.errand/set-up"  # what set-up added, as gitignore(5) has it; in .list as it is
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.excludesFile GIT_CONFIG_VALUE_0="$set_up"
 """
 
 # What builds make, in any repository: not taken unless a tool wrote it or the agent added it.
@@ -55,7 +57,7 @@ read_base() {
 
 # $1 commit, $2 the shallow file's content; stdin: the pack. Makes tree.git, and nothing else.
 STORE: Final = (
-    _ALONE
+    ALONE
     + _SET_UP
     + r"""
 rm -rf "$tree"; set_up
@@ -87,7 +89,7 @@ git config user.email "$5"
 
 # $1 tree; stdin: its pack. Puts a snapshot's tree into the workspace.
 RESTORE: Final = (
-    _ALONE
+    ALONE
     + r"""
 cd "$WORKSPACE"
 export GIT_DIR="$tree"
@@ -116,7 +118,7 @@ GIT_WORK_TREE="$WORKSPACE" git read-tree --reset -u "$1"
 # A program takes longer to start than to work here, so none is started for nothing: what the base
 # holds is listed once, and git lists paths in the order of LC_ALL=C.
 TAKE: Final = (
-    _ALONE
+    ALONE
     + r"""
 cd "$WORKSPACE"
 export GIT_DIR="$tree" GIT_WORK_TREE="$WORKSPACE"
@@ -129,6 +131,10 @@ report() { printf '%s %s\0' "$1" "$2" >> "$work/report"; }
 links() { { grep -z '^160000 ' || true; } | cut -z -f 2-; }
 minus() { LC_ALL=C comm -z -23 "$1" "$2"; }
 is_file() { [ -f "$1" ] || [ -L "$1" ]; }
+not_set_up() {
+  if [ ! -s "$set_up.list" ]; then cat; return; fi
+  LC_ALL=C sort -z | minus - "$set_up.list"
+}
 drop() { git update-index -z --force-remove --stdin; }
 
 look() {
@@ -244,7 +250,7 @@ others=(); mapfile -d '' -t -n 1500 others < "$work/others"
 for found in ${others[@]+"${others[@]}"}; do
   [ "${found:0:2}" = '!!' ] || continue
   printf '%s\0' "${found:3}"
-done > "$work/ignored"
+done | not_set_up > "$work/ignored"
 if [ -s "$work/ignored" ]; then
   { git check-ignore -v -z --stdin < "$work/ignored" || true; } |
     while IFS= read -r -d '' origin && IFS= read -r -d '' _ && IFS= read -r -d '' _ &&

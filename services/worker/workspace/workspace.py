@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -206,6 +206,22 @@ class GitWorkspace:
                 "Check that nobody else pushes to this branch, then say something to the task to "
                 "push again.",
             )
+
+    async def paths(self, tree: str) -> Mapping[str, str]:
+        """Return the files of a tree or commit, each with its id."""
+        return await self._bare.paths(tree)
+
+    async def texts(self, commit: str, paths: Sequence[str]) -> Mapping[str, str]:
+        """Return the text of files of a commit; one that is missing or no text is left out."""
+        return await self._bare.texts(commit, paths)
+
+    async def finish_set_up(self) -> Sequence[str]:
+        """Put back the files of the repository that a set-up changed; return their paths.
+
+        What it added besides is no part of the work from here on. Raises SandboxUnavailable.
+        """
+        async with self._turn:
+            return await self._inside.finish_set_up()
 
     async def _fetch(self, base: str, commit: str) -> None:
         self._fetched = None

@@ -195,6 +195,9 @@ FILL = """
         ('acc_ada', 'per_ada', 'tpl', 'reply', '{}', now(), now());
     INSERT INTO accounts.share (share, account, task, person, digest, parts, created_at)
         VALUES ('shr', 'acc_ada', 'task_ada', 'per_ada', 'd', '{}', now());
+    INSERT INTO accounts.environment VALUES ('acc_ada', 'https://x/a/b', '{}', '{}');
+    INSERT INTO accounts.environment_pack VALUES
+        ('acc_ada', 'https://x/a/b', 'k', 'p', '[]', 1, 'task_ada', now(), now());
     INSERT INTO accounts.blob_usage VALUES ('task_ada', 'acc_ada', 1, 1);
     INSERT INTO read.task (task, account) VALUES ('task_ada', 'acc_ada');
     INSERT INTO read.message (task, version) VALUES ('task_ada', 1);

@@ -67,6 +67,8 @@ def _of(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
             return reduce(or_, map(_of, types))
         case msgspec.inspect.VarTupleType(item_type=item):
             return st.lists(_of(item), max_size=3).map(tuple)
+        case msgspec.inspect.DictType(value_type=msgspec.inspect.StrType()):
+            return st.dictionaries(texts, texts, max_size=3)
         case msgspec.inspect.DictType():
             return blocks
         case msgspec.inspect.StructType(cls=cls):

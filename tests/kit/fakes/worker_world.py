@@ -6,11 +6,23 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from events import AccountId, Blob, Draft, History, MachineId, Recorded, TaskId, Usage
+from events import (
+    AccountId,
+    Blob,
+    Draft,
+    EnvironmentPrepared,
+    History,
+    MachineId,
+    Recorded,
+    TaskId,
+    TaskSubmitted,
+    Usage,
+)
 from infra.log.event_log import Conflict
 from infra.runtime.clock import DraftFactory
 from services.worker.agent.failures.model_errors import ModelError
 from services.worker.agent.state import Attempt
+from services.worker.agent.steps import PrepareEnvironment
 from services.worker.effects.images import Images
 from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.perform import WorkerContext
@@ -26,6 +38,7 @@ from services.worker.ports import (
     Snapshot,
     WorkspaceRefused,
 )
+from services.worker.workspace.environment.choice import ChosenEnvironment
 from services.worker.workspace.instruction_files import InstructionFiles
 from tests.kit.fakes.fake_sandbox import FakeSandbox
 from tests.kit.fakes.in_memory_log import InMemoryLog
@@ -138,6 +151,28 @@ class FakeWorkspace:
         return f"commit{len(self.pushed)}"
 
 
+class FakeEnvironment:
+    """An environment whose preparation has an end that the test chooses; None: there is none."""
+
+    def __init__(self, end: EnvironmentPrepared | None = None) -> None:
+        self.end = end
+        self.prepared: list[PrepareEnvironment] = []
+
+    async def find(self, commit: str, submitted: TaskSubmitted | None) -> Any:
+        del commit, submitted
+        if self.end is None:
+            return None
+        return ChosenEnvironment(self.end.source, self.end.definition, self.end.reason)
+
+    async def prepare(
+        self, step: PrepareEnvironment, submitted: TaskSubmitted | None, allowed_hosts: Any = ()
+    ) -> EnvironmentPrepared:
+        del submitted, allowed_hosts
+        assert self.end is not None
+        self.prepared.append(step)
+        return self.end
+
+
 class MemoryBlobs:
     """The object store. `trees` remembers which files a fake pack stands for."""
 
@@ -199,6 +234,7 @@ class Bench:
     def __init__(self, *replies: Any, files: dict[str, str] | None = None) -> None:
         self.log: InMemoryLog[Any] = InMemoryLog()
         self.clock = Ticking()
+        self.environment = FakeEnvironment()
         self.draft_factory = DraftFactory(self.clock)
         self.sandbox = FakeSandbox(files)
         self.blobs = MemoryBlobs()
@@ -238,6 +274,7 @@ class Bench:
             images=Images(self.blobs),
             clock=self.clock,
             egress=self.egress,
+            environment=self.environment,
         )
 
     @property

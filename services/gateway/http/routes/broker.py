@@ -1,7 +1,5 @@
 """The broker's addresses. Only workers come here, each with the token of its one attempt."""
 
-from base64 import b64decode
-from binascii import Error as NotBase64
 from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
@@ -9,8 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import Response, Router, get, post, put, route
-from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, SkipValidation
+from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 
 from events import Blob, event_subject
@@ -40,12 +37,13 @@ from services.gateway.broker.model.proxy import (
     refusal,
 )
 from services.gateway.http.request_checks import AnyRequest, bearer
+from services.gateway.http.routes.attempt_tokens import CurrentBroker, token_holder
+from services.gateway.http.routes.broker_environment import BROKER_ENVIRONMENT
 from services.gateway.problems import Refused, invalid, refused, unauthenticated
 from services.gateway.tasks.repository_url import locate
 
 MAX_BYTES_TO_VERIFY: Final = 512 * 1024
 MAX_BLOB_BYTES: Final = 64 * 1024 * 1024
-CurrentBroker = NamedDependency[SkipValidation[Broker]]
 _KINDS: Final = {401: "authentication_error", 403: "permission_error", 409: "permission_error"}
 
 
@@ -76,7 +74,7 @@ async def model(request: AnyRequest, broker: CurrentBroker, path: FromPath[str])
 
 
 async def _model(request: AnyRequest, broker: Broker, address: str) -> ProxiedResponse:
-    holder = await _holder(request, broker)
+    holder = await token_holder(request, broker)
     if address not in PATHS:
         detail = f"The broker does not pass {address[:100]} on."
         return refusal(404, "not_found_error", detail)
@@ -106,7 +104,7 @@ async def git(
 
 async def _git(request: AnyRequest, broker: Broker, repository: str, path: str) -> GitResponse:
     try:
-        holder = await _holder(request, broker)
+        holder = await token_holder(request, broker)
     except Refused as refused_:
         challenge = {"WWW-Authenticate": 'Basic realm="errand"'}
         return said(refused_.problem.status, refused_.problem.detail, challenge)
@@ -135,7 +133,7 @@ async def pull_request(
     request: AnyRequest, broker: CurrentBroker, data: JSONBody[PullRequestRequest]
 ) -> Response[Any]:
     """Open or update the task's one pull request; 204 when the forge has none."""
-    holder = await _holder(request, broker)
+    holder = await token_holder(request, broker)
     await broker.switches.check(holder.payer)
     if data.branch != holder.branch:
         raise invalid("branch_refused", "/branch", f"Only {holder.branch} may be proposed.")
@@ -146,20 +144,20 @@ async def pull_request(
 @get("/forge/repository")
 async def repository(request: AnyRequest, broker: CurrentBroker) -> ForgeRepository:
     """Return the forge's description of the task's repository."""
-    holder = await _holder(request, broker)
+    holder = await token_holder(request, broker)
     return await broker.forge.repository(await _place(broker, holder))
 
 
 @get("/attempt", status_code=204)
 async def attempt(request: AnyRequest, broker: CurrentBroker) -> None:
     """Answer 204 while the attempt holds, 401 when it is over."""
-    await _holder(request, broker)
+    await token_holder(request, broker)
 
 
 @put("/blobs/{name:path}", request_max_body_size=MAX_BLOB_BYTES)
 async def put_blob(request: AnyRequest, broker: CurrentBroker, name: FromPath[str]) -> Blob:
     """Keep bytes in the task's corner of the object store."""
-    holder = await _holder(request, broker)
+    holder = await token_holder(request, broker)
     key = _key(holder, name)
     content = await request.body()
     await broker.quota.count(holder.history, len(content))
@@ -174,7 +172,7 @@ async def put_blob(request: AnyRequest, broker: CurrentBroker, name: FromPath[st
 @get("/blobs/{name:path}")
 async def get_blob(request: AnyRequest, broker: CurrentBroker, name: FromPath[str]) -> Stream:
     """Send bytes from the task's corner of the object store."""
-    stored = await broker.storage.get(_key(await _holder(request, broker), name))
+    stored = await broker.storage.get(_key(await token_holder(request, broker), name))
     return Stream(
         stored.content,
         media_type="application/octet-stream",
@@ -202,25 +200,6 @@ def _is_genuine(keys: EventKeys, subject: str, event: SignedEvent) -> bool:
         return True
     mac = parse_mac(event.mac)
     return mac is not None and not keys.mac_objection(mac, subject, event.version, event.digest)
-
-
-async def _holder(request: AnyRequest, broker: Broker) -> TokenHolder:
-    token = bearer(request) or _password(request)
-    holder = await broker.attempts.holder(token) if token else None
-    if holder is None:
-        raise unauthenticated()
-    return holder
-
-
-def _password(request: AnyRequest) -> str:
-    """Read the password of Basic credentials, as git sends them; empty when there is none."""
-    scheme, _, pair = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return b64decode(pair, validate=True).decode().partition(":")[2]
-    except (NotBase64, UnicodeDecodeError):
-        return ""
 
 
 async def _place(broker: Broker, holder: TokenHolder) -> AuthorizedPlace:
@@ -263,6 +242,7 @@ BROKER: Final = (
     repository,
     put_blob,
     get_blob,
+    *BROKER_ENVIRONMENT,
 )
 
 

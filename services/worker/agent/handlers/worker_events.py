@@ -14,6 +14,7 @@ from events import (
     BranchPushed,
     BudgetExhausted,
     EgressDenied,
+    EnvironmentPrepared,
     ModelFailed,
     ModelReplied,
     ModelRequested,
@@ -36,6 +37,7 @@ from services.worker.agent.state import (
     AgentState,
     CallsState,
     Delivery,
+    EnvironmentState,
     ModelFailures,
     ModelState,
     QuestionState,
@@ -67,6 +69,7 @@ def _start_attempt(state: AgentState, event: AttemptStarted) -> AgentState:
         ),
         lifecycle=replace(state.lifecycle, ending=""),
         workspace=replace(state.workspace, is_ready=False, unsaved=()),
+        environment=replace(state.environment, is_due=False),
         unread=replace(state.unread, has_lost_work=has_lost_work),
         model=replace(state.model, is_asked=False),
         calls=replace(state.calls, orphaned=frozenset(state.calls.started)),
@@ -84,7 +87,15 @@ def _end_attempt(state: AgentState, event: AttemptEnded) -> AgentState:
 
 def _prepare_workspace(state: AgentState, event: WorkspacePrepared) -> AgentState:
     snapshot = state.workspace.snapshot
-    return replace(state, workspace=WorkspaceState(event, is_ready=True, snapshot=snapshot))
+    return replace(
+        state,
+        workspace=WorkspaceState(event, is_ready=True, snapshot=snapshot),
+        environment=replace(state.environment, is_due=bool(event.environment)),
+    )
+
+
+def _prepare_environment(state: AgentState, event: EnvironmentPrepared) -> AgentState:
+    return replace(state, environment=EnvironmentState(event))
 
 
 def _save_snapshot(state: AgentState, event: SnapshotTaken) -> AgentState:
@@ -218,6 +229,7 @@ def _changed(state: AgentState, ended: Call) -> WorkspaceState:
 HANDLERS: Final[Mapping[type, Handler]] = {
     AttemptStarted: _start_attempt,
     WorkspacePrepared: _prepare_workspace,
+    EnvironmentPrepared: _prepare_environment,
     ModelRequested: _ask_model,
     ModelReplied: _add_reply,
     ModelFailed: _fail_model,

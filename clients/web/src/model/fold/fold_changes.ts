@@ -19,6 +19,8 @@ export function hasEnded(phase: Phase): boolean {
 
 const NOTHING_ASKED = { question: null, approval: null, retry_at: null };
 
+const SETTING_UP = "Set up the environment";
+
 const unchanged = (state: TaskState): TaskState => state;
 
 export const CHANGES: { readonly [T in Exclude<Type, "task.erased">]: Change<T> } = {
@@ -65,10 +67,11 @@ export const CHANGES: { readonly [T in Exclude<Type, "task.erased">]: Change<T> 
     return ended(open, at, { phase: "failed", failure: { reason, detail, remedy } });
   },
   "attempt.started": (state, { attempt }, at) => takenUp(state, attempt, at),
-  "workspace.prepared": (state, { base }) => ({
-    ...state,
-    repository: repository(state.repository.url, base),
-  }),
+  "workspace.prepared": (state, { base, environment = "" }) => {
+    const here = { ...state, repository: repository(state.repository.url, base) };
+    return environment ? ifOpen(here, { activity: SETTING_UP }) : here;
+  },
+  "environment.prepared": (state) => ifOpen(state, { activity: "" }),
   "model.requested": (state) => ({
     ...ifOpen(works(state), { activity: "Thinking", command: "" }),
     budget_exhausted: null,

@@ -1,5 +1,5 @@
 // Generated from the Python code by `make docs`. Do not edit.
-import type { ApprovalRule, ApprovalScope, Budget, InstructionMode, LeftOut, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
+import type { ApprovalRule, ApprovalScope, Budget, EnvironmentDefinition, InstructionMode, LeftOut, PlanItem, Policy, Repository, StoredEvent, Verdict } from "./events.gen.ts";
 
 export type Phase = "cancelled" | "failed" | "finished" | "queued" | "starting" | "waiting" | "working";
 
@@ -121,6 +121,11 @@ export interface DeviceRequest {
   readonly name?: string;
 }
 
+/** Count of the packs that were dropped. */
+export interface DroppedPacks {
+  readonly dropped: number;
+}
+
 /** The address to which the browser goes now. */
 export interface Elsewhere {
   readonly url: string;
@@ -128,6 +133,62 @@ export interface Elsewhere {
 
 /** A body that says nothing more than the path. */
 export interface EmptyRequest {
+}
+
+/** Settings of the account for a repository: the definition, and who set it when. */
+export interface EnvironmentSettings {
+  readonly definition: EnvironmentDefinition;
+  readonly person: string;
+  readonly at: string;
+}
+
+/** Environment that the newest task found in the repository: of a file, or detected. */
+export interface FoundEnvironment {
+  readonly source: string;
+  readonly reason: string;
+  readonly definition: EnvironmentDefinition;
+  readonly task: string;
+  readonly at: string;
+}
+
+/** Files that a set-up added, as they are kept; `task` ran it, `uses` counts the restores. */
+export interface EnvironmentPack {
+  readonly key: string;
+  readonly size_bytes: number;
+  readonly task: string;
+  readonly created_at: string;
+  readonly used_at: string;
+  readonly uses: number;
+}
+
+/** A repository's environment: which definition is in force for its next task, and why. */
+export interface RepositoryEnvironment {
+  readonly id: string;
+  readonly url: string;
+  readonly source: string;
+  readonly reason: string;
+  readonly definition: EnvironmentDefinition | null;
+  readonly settings: EnvironmentSettings | null;
+  readonly found: FoundEnvironment | null;
+  readonly packs: ReadonlyArray<EnvironmentPack>;
+}
+
+/** The repositories that have settings, were set up, or have packs; by address. */
+export interface EnvironmentList {
+  readonly data: ReadonlyArray<RepositoryEnvironment>;
+}
+
+/** Set-up of a repository. */
+export interface EnvironmentRequest {
+  readonly image?: string;
+  readonly setup?: string;
+  readonly start?: string;
+  readonly timeout_seconds?: number;
+  readonly cache_paths?: ReadonlyArray<string>;
+  readonly egress?: "off" | "open" | "registries";
+  readonly agent_egress?: "off" | "open" | "registries";
+  readonly allow?: ReadonlyArray<string>;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Events as they are stored; `next` is the following page's `after`, null on the last. */
@@ -794,6 +855,7 @@ export interface TaskRequest {
   readonly policy?: Policy;
   readonly rules?: ReadonlyArray<ApprovalRule>;
   readonly attachments?: ReadonlyArray<AttachmentRequest>;
+  readonly environment?: EnvironmentRequest | null;
 }
 
 /** The cost of one reply of the model, in tokens and millionths of a US dollar. */

@@ -66,6 +66,19 @@ export interface ForkOrigin {
   readonly conversation?: string;
 }
 
+/** Set-up of a repository. */
+export interface EnvironmentDefinition {
+  readonly image?: string;
+  readonly setup?: string;
+  readonly start?: string;
+  readonly timeout_seconds?: number;
+  readonly cache_paths?: ReadonlyArray<string>;
+  readonly egress?: "off" | "open" | "registries";
+  readonly agent_egress?: "off" | "open" | "registries";
+  readonly allow?: ReadonlyArray<string>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** A person asked for work. Always version 1 of its history. A fork has an `origin`. */
 export interface TaskSubmitted {
   readonly type: "task.submitted";
@@ -79,6 +92,8 @@ export interface TaskSubmitted {
   readonly rules?: ReadonlyArray<ApprovalRule>;
   readonly attachments?: ReadonlyArray<Attachment>;
   readonly origin?: ForkOrigin | null;
+  readonly environment?: EnvironmentDefinition | null;
+  readonly environment_source?: "" | "account" | "task";
 }
 
 /** A person said more: before the next model call (steer), or after the work (queue). */
@@ -234,6 +249,24 @@ export interface WorkspacePrepared {
   readonly branch: string;
   readonly seconds: number;
   readonly snapshot?: string;
+  readonly environment?: "" | "account" | "detected" | "devcontainer" | "file" | "task";
+}
+
+/** The environment was set up, as far as it could be; the task goes on in any case. */
+export interface EnvironmentPrepared {
+  readonly type: "environment.prepared";
+  readonly source: "account" | "detected" | "devcontainer" | "file" | "task";
+  readonly definition: EnvironmentDefinition;
+  readonly key?: string;
+  readonly reason?: string;
+  readonly cached?: boolean;
+  readonly exit_code?: number;
+  readonly seconds?: number;
+  readonly output?: string;
+  readonly is_truncated?: boolean;
+  readonly artifact?: Blob | null;
+  readonly problem?: string;
+  readonly changed?: ReadonlyArray<string>;
 }
 
 /** The model is about to be asked for turn `turn` (1, 2, 3 …). */
@@ -461,6 +494,7 @@ export type Fact =
   | TaskAbandoned
   | AttemptStarted
   | WorkspacePrepared
+  | EnvironmentPrepared
   | ModelRequested
   | ModelReplied
   | ModelFailed
@@ -504,6 +538,7 @@ export const EVENT_TYPES: ReadonlySet<string> = new Set([
   "task.abandoned",
   "attempt.started",
   "workspace.prepared",
+  "environment.prepared",
   "model.requested",
   "model.replied",
   "model.failed",

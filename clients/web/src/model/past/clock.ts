@@ -72,6 +72,10 @@ function apply(open: Open, event: StoredEvent): void {
       break;
     case "workspace.prepared":
       open.end("machine");
+      if (event.environment) open.begin("environment", "tools");
+      break;
+    case "environment.prepared":
+      open.end("environment");
       break;
     case "machine.lost":
       for (const each of ["tools", "model", "provider", "person"] as const) open.endAll(each);

@@ -1,7 +1,7 @@
 // Machines: the boundaries between them, told without drama. Snapshots and costs have no row.
 
 import type { Changes, Draft } from "./draft.ts";
-import type { Call, MachineRow } from "./rows.ts";
+import type { Call, MachineRow, SetupRow } from "./rows.ts";
 
 const ENDINGS: ReadonlySet<string> = new Set([
   "done",
@@ -21,6 +21,19 @@ function making(draft: Draft): [number, MachineRow] | null {
   return null;
 }
 
+/** Stop a set-up that runs; the next machine runs it again. */
+function interruptSetup(draft: Draft, version: number): void {
+  const found = draft.findLast("setup");
+  if (found?.[1].call.state !== "running") return;
+  const call: Call = {
+    ...found[1].call,
+    state: "interrupted",
+    reason: "machine_lost",
+    to: version,
+  };
+  draft.change<SetupRow>(found[0], found[1], version, { call });
+}
+
 function change(draft: Draft, version: number, changes: Partial<MachineRow>): void {
   const found = making(draft);
   if (found !== null) draft.change<MachineRow>(found[0], found[1], version, changes);
@@ -29,6 +42,7 @@ function change(draft: Draft, version: number, changes: Partial<MachineRow>): vo
 /** Stop the calls that run: their machine is certainly gone. Returns their titles. */
 function interruptCalls(draft: Draft, version: number): readonly string[] {
   const titles: string[] = [];
+  interruptSetup(draft, version);
   const stop = (call: Call): Call => ({
     ...call,
     state: "interrupted",
@@ -98,6 +112,7 @@ export const machineChanges: Changes = {
     if (newest?.attempt === event.attempt) interruptCalls(draft, event.version);
   },
   "attempt.started": (draft, event) => {
+    interruptSetup(draft, event.version);
     const undone = event.undone ?? [];
     for (const each of undone) draft.changeCall(each.call, event.version, { state: "undone" });
     const found = making(draft);

@@ -82,6 +82,16 @@ export interface ToolsRow extends RowBase {
   readonly calls: readonly Call[];
 }
 
+/** How the environment was set up. `why`: which definition holds; `problem`: cause and remedy. */
+export interface SetupRow extends RowBase {
+  readonly kind: "setup";
+  readonly call: Call;
+  readonly why: string;
+  readonly problem: string;
+  /** Files of the repository that set-up changed, and that were put back. */
+  readonly changed: readonly string[];
+}
+
 export interface PlanChange {
   readonly text: string;
   readonly was: PlanItem["state"] | "";
@@ -258,6 +268,7 @@ export type Row =
   | PersonRow
   | AgentRow
   | ToolsRow
+  | SetupRow
   | PlanRow
   | QuestionRow
   | ApprovalRow

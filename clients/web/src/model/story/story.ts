@@ -7,6 +7,7 @@ import { machineChanges } from "./machine_rows.ts";
 import { outcomeChanges } from "./outcome_rows.ts";
 import { personChanges } from "./person_rows.ts";
 import type { Row } from "./rows.ts";
+import { setupChanges } from "./setup_rows.ts";
 import { toolChanges } from "./tool_rows.ts";
 
 /** The story of a task from the event `first` to the event `last`. */
@@ -19,16 +20,28 @@ export interface Story {
 
 export type Change = (draft: Draft, event: never) => void;
 
-const CHANGES: ReadonlyMap<string, (draft: Draft, event: StoredEvent) => void> = new Map(
-  Object.entries({
-    ...personChanges,
-    ...agentChanges,
-    ...toolChanges,
-    ...machineChanges,
-    ...egressChanges,
-    ...outcomeChanges,
-  }) as [string, (draft: Draft, event: StoredEvent) => void][],
-);
+type AnyChange = (draft: Draft, event: StoredEvent) => void;
+
+const GROUPS = [
+  personChanges,
+  agentChanges,
+  toolChanges,
+  machineChanges,
+  setupChanges,
+  egressChanges,
+  outcomeChanges,
+] as const;
+
+/** What each type of event changes; one may change rows of several kinds. */
+const CHANGES: ReadonlyMap<string, readonly AnyChange[]> = changesByType();
+
+function changesByType(): Map<string, AnyChange[]> {
+  const found = new Map<string, AnyChange[]>();
+  for (const [type, change] of GROUPS.flatMap((group) => Object.entries(group))) {
+    found.set(type, [...(found.get(type) ?? []), change as AnyChange]);
+  }
+  return found;
+}
 
 export function emptyStory(): Story {
   return { rows: [], first: 0, last: 0, context: Draft.beginning() };
@@ -44,7 +57,7 @@ export function addEvents(story: Story, events: Iterable<StoredEvent>): Story {
   let { first, last } = story;
   for (const event of events) {
     if (event.version <= last) continue;
-    CHANGES.get(event.type)?.(draft, event);
+    for (const change of CHANGES.get(event.type) ?? []) change(draft, event);
     first ||= event.version;
     last = event.version;
   }

@@ -161,6 +161,9 @@ export const ENGLISH = {
     asked_again: "Asked again below",
     call_ended: "Closed without an answer; nothing was done",
   } satisfies Readonly<Record<ClosedBy, string>>,
+  setupWhy: (why: string) => `Which and why: ${why}`,
+  setupPutBack: (paths: string) =>
+    `Set-up changed files of the repository, which were put back: ${paths}`,
   machineReady: (seconds: string) => `Machine ready in ${seconds}`,
   machineWanted: "Machine requested",
   machineBooting: "Machine is starting",

@@ -11,6 +11,7 @@ import { ApiKeys } from "./api_keys.tsx";
 import { Appearance } from "./appearance.tsx";
 import { Budgets } from "./budgets.tsx";
 import { Devices } from "./devices.tsx";
+import { Environments } from "./environments.tsx";
 import { Forges } from "./forges.tsx";
 import { Keys } from "./keys.tsx";
 import { Members } from "./members.tsx";
@@ -55,6 +56,13 @@ const PAGES: readonly Page[] = [
     about: "What you send again and again",
     icon: "document",
     Content: Templates,
+  },
+  {
+    path: "environments",
+    name: "Environments",
+    about: "How repositories are set up, and what is kept",
+    icon: "machine",
+    Content: Environments,
   },
   {
     path: "forges",

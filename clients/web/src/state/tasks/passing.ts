@@ -8,6 +8,7 @@ import {
   passingText,
   type Runs,
 } from "../../model/protocol/passing.ts";
+import { SETUP_CALL } from "../../model/story/setup_rows.ts";
 import type { Frames } from "./frames.ts";
 
 /** A piece of text or output that is shown while it happens and stored nowhere. */
@@ -71,6 +72,9 @@ export function createPassing(frames: Frames): PassingBlocks {
         case "tool.interrupted":
           endedCalls.add(event.call);
           drop((block) => block.block === event.call);
+          return;
+        case "environment.prepared":
+          drop((block) => block.block === SETUP_CALL);
           return;
         case "model.failed":
         case "machine.lost":

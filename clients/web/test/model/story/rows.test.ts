@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Fact } from "../../../src/model/generated/events.gen.ts";
-import { type Row, storyOf } from "../../../src/model/story/rows.ts";
+import { addEvents, type Row, storyOf } from "../../../src/model/story/rows.ts";
 import { HISTORY_NAMES, type HistoryName, history, recorded, versionOf } from "../histories.ts";
 
 function rowsOf<K extends Row["kind"]>(name: HistoryName, kind: K): Extract<Row, { kind: K }>[] {
@@ -26,6 +26,37 @@ describe("a story", () => {
     assert.ok(calls.some((call) => call.diff.startsWith("--- a/")));
     assert.ok(calls.some((call) => call.state === "failed" && call.exitCode !== 0));
     assert.ok(calls.every((call) => call.state !== "running"));
+  });
+
+  it("shows a set-up while it runs, and then how it ended, with the remedy", () => {
+    const prepared: Fact = {
+      type: "workspace.prepared",
+      commit: "c0",
+      base: "main",
+      branch: "errand/t",
+      seconds: 1,
+      environment: "detected",
+    };
+    const ended: Fact = {
+      type: "environment.prepared",
+      source: "detected",
+      definition: { setup: "npm ci" },
+      reason: "detected from package-lock.json",
+      exit_code: 7,
+      output: "not found",
+      problem: "Set-up ended with exit code 7.",
+    };
+    const story = storyOf(recorded([prepared]));
+    const [running] = story.rows;
+    assert.ok(running?.kind === "setup" && running.call.state === "running");
+    const [failed] = addEvents(story, recorded([ended], 2)).rows;
+    assert.ok(failed?.kind === "setup" && failed.call.state === "failed");
+    assert.deepEqual([failed.call.command, failed.call.exitCode], ["npm ci", 7]);
+    assert.equal(failed.why, "detected from package-lock.json");
+    assert.match(failed.problem, /exit code 7/);
+    const lost: Fact = { type: "attempt.started", attempt: 2, machine: "m2" };
+    const [stopped] = addEvents(story, recorded([lost], 2)).rows;
+    assert.ok(stopped?.kind === "setup" && stopped.call.state === "interrupted");
   });
 
   it("shows plans, questions and submissions as what they are, not as calls", () => {

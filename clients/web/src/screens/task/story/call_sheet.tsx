@@ -1,6 +1,6 @@
 // One tool call, whole: its command, its change, its output, each to be copied.
 import { plain } from "../../../model/plain.ts";
-import type { Call } from "../../../model/story/rows.ts";
+import type { Call, Row } from "../../../model/story/rows.ts";
 import { callOutcome, duration } from "../../../model/words/words.ts";
 import { Command } from "../../../parts/content/command.tsx";
 import { DiffLines } from "../../../parts/content/diff_lines.tsx";
@@ -76,13 +76,15 @@ function under(call: Call): string {
   return parts.filter((part) => part !== "").join(" · ");
 }
 
+function callsOf(row: Row): readonly Call[] {
+  if (row.kind === "setup") return [row.call];
+  return row.kind === "tools" ? row.calls : [];
+}
+
 /** The call as it stands now: it may have ended since the sheet was opened. */
-function current(rows: readonly { readonly kind: string }[], call: Call): Call {
+function current(rows: readonly Row[], call: Call): Call {
   for (const row of rows.toReversed()) {
-    if (row.kind !== "tools") continue;
-    const found = (row as { calls: readonly Call[] } & typeof row).calls.find(
-      (each) => each.call === call.call,
-    );
+    const found = callsOf(row).find((each) => each.call === call.call && each.from === call.from);
     if (found !== undefined) return found;
   }
   return call;

@@ -13,6 +13,7 @@ import {
 } from "./event_rows.tsx";
 import { ArtifactView, DeliveryView, EndView } from "./outcome_rows.tsx";
 import { AgentView, PersonView } from "./said_rows.tsx";
+import { SetupView } from "./setup_row.tsx";
 import { ToolsView } from "./tool_rows.tsx";
 import { TurnView } from "./turn_row.tsx";
 
@@ -38,6 +39,8 @@ function viewOf(item: StoryItem) {
       return <AgentView row={item} />;
     case "tools":
       return <ToolsView row={item} />;
+    case "setup":
+      return <SetupView row={item} />;
     case "plan":
       return <PlanView row={item} />;
     case "question":

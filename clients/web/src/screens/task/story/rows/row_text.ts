@@ -9,6 +9,8 @@ export function textOf(item: StoryItem): string {
       return item.text;
     case "tools":
       return item.calls.map(callText).join("\n\n");
+    case "setup":
+      return [callText(item.call), item.problem].filter((part) => part !== "").join("\n");
     case "question":
       return [item.text, ...item.options.map((option) => `- ${option}`)].join("\n");
     case "approval":

@@ -53,7 +53,7 @@ function Calls({ calls, isInset }: { calls: readonly Call[]; isInset: boolean })
   );
 }
 
-function CallLine({ call }: { call: Call }) {
+export function CallLine({ call }: { call: Call }) {
   const { showCall } = useStory();
   return (
     <button type="button" class={`story-line call ${call.state}`} onClick={() => showCall(call)}>

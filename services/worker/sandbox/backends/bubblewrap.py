@@ -45,6 +45,7 @@ from services.worker.sandbox.egress.listener import (
     SandboxNetwork,
     make_network,
     proxy_environment,
+    system_certificates,
 )
 from services.worker.sandbox.limits.control_groups import PREFIX, ControlGroups, make_control_groups
 from services.worker.sandbox.limits.resource_usage import Quota, ResourceWatch, memory_of
@@ -356,7 +357,7 @@ class BubblewrapBackend:
             "TERM": "dumb",
             "TMPDIR": TEMPORARY,
             "WORKSPACE": WORKSPACE,
-            **(proxy_environment() if self._network else {}),
+            **(proxy_environment(system_certificates()) if self._network else {}),
         }
 
     def _limited(self, command: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ Engine API: docs.docker.com/reference/api/engine.
 import asyncio
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import docker
@@ -37,6 +38,7 @@ from services.worker.sandbox.egress.listener import (
     ListenerHandOver,
     hand_over,
     proxy_environment,
+    system_certificates,
 )
 from services.worker.sandbox.limits.system_calls import docker_profile
 
@@ -45,6 +47,7 @@ TASK_LABEL: Final = "errand.task"
 _ENGINE_SECONDS: Final = 60
 _SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 _HAND_OVER: Final = "/run/errand"
+_CERTIFICATES: Final = Path("/etc/ssl/certs/ca-certificates.crt")  # of the image, a Debian
 _NO_PROCESS: Final = ("resource temporarily unavailable", "cannot fork", "procready not received")
 
 _INIT: Final = """
@@ -99,7 +102,8 @@ class DockerBackend:
     ) -> None:
         self._image = image
         self._egress = egress
-        self._environment = _environment() | (proxy_environment() if egress else {})
+        trusted = _CERTIFICATES if system_certificates() else None
+        self._environment = _environment() | (proxy_environment(trusted) if egress else {})
         self._task = task
         self._limits = limits or Limits()
         self._client: docker.DockerClient | None = None
@@ -314,7 +318,10 @@ def _handed_over(offered: ListenerHandOver | None) -> tuple[list[str], list[Moun
     if offered is None:
         return [], []
     arguments = [LOOPBACK, str(PROXY_PORT), f"{_HAND_OVER}/{offered.path.name}"]
-    return arguments, [Mount(_HAND_OVER, str(offered.path.parent), type="bind", read_only=True)]
+    mounts = [Mount(_HAND_OVER, str(offered.path.parent), type="bind", read_only=True)]
+    if certificates := system_certificates():
+        mounts.append(Mount(str(_CERTIFICATES), str(certificates), type="bind", read_only=True))
+    return arguments, mounts
 
 
 def _search_path(client: docker.DockerClient, image: str) -> str:

@@ -22,6 +22,14 @@ PROXY_PORT: Final = 61080  # above the ports that the kernel gives out by itself
 
 _HAND_OVER_SECONDS: Final = 20.0
 _DESCRIPTORS: Final = 3
+_BUNDLES: Final = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),
+)
+_TRUSTING: Final = (
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO"),
+    *("NODE_EXTRA_CA_CERTS", "CARGO_HTTP_CAINFO"),
+)
 
 # Linux, without an engine: a network of its own, loopback up (SIOCSIFFLAGS), and for a worker that
 # is no root a user namespace that owns it. All three live on in the descriptors that are sent.
@@ -142,8 +150,16 @@ def hand_over() -> Iterator[ListenerHandOver]:
         opened.close()
 
 
-def proxy_environment() -> dict[str, str]:
-    """Return the variables by which programs find the proxy."""
+def system_certificates() -> Path | None:
+    """Return this machine's bundle of trusted certificates; None where it has none of its own.
+
+    A company's proxy may sign with a CA that the machine trusts and no program's own list has.
+    """
+    return next((path for path in _BUNDLES if path.is_file() and path.resolve() == path), None)
+
+
+def proxy_environment(certificates: Path | None = None) -> dict[str, str]:
+    """Return the variables by which programs find the proxy, and the certificates to trust."""
     proxy = f"http://{LOOPBACK}:{PROXY_PORT}"
     direct = "localhost,127.0.0.1,::1"
     java = " ".join(
@@ -153,6 +169,7 @@ def proxy_environment() -> dict[str, str]:
     return {
         **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy),
         **dict.fromkeys(("NO_PROXY", "no_proxy"), direct),
+        **(dict.fromkeys(_TRUSTING, str(certificates)) if certificates else {}),
         **dict.fromkeys(("YARN_HTTP_PROXY", "YARN_HTTPS_PROXY"), proxy),
         "NODE_USE_ENV_PROXY": "1",  # fetch of Node.js 24
         "MAVEN_OPTS": java,

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Collection
+from http import HTTPStatus
 from typing import Final, NoReturn, cast
 
 import h11
@@ -169,7 +170,9 @@ class EgressProxy:
                 await self._forward(client, request, wanted, server)
             else:
                 await client.send(h11.Response(status_code=200, headers=[], reason=b"Connected"))
-                server[1].write(client.http.trailing_data[0])
+                early = client.http.trailing_data[0]
+                self._count(len(early))
+                server[1].write(early)
                 idle_seconds = self._limits.idle_seconds
                 await relay(streams, server, self._count, idle_seconds=idle_seconds)
             await _flushed(server[1])
@@ -201,7 +204,7 @@ class EgressProxy:
             raise _Refused(408, "The request did not come in time.") from None
         if not isinstance(request, h11.Request):
             raise BrokenExchange("There was no request.")
-        if size_bytes > MAX_HEAD_BYTES:
+        if size_bytes - len(client.http.trailing_data[0]) > MAX_HEAD_BYTES:
             raise _Refused(431, f"The head of a request has at most {MAX_HEAD_BYTES} bytes.")
         try:
             return request, parse_request(request)
@@ -243,7 +246,9 @@ class EgressProxy:
             ("Connection", "close"),
         ]
         with contextlib.suppress(BrokenExchange):
-            await client.send(h11.Response(status_code=refusal.status_code, headers=headers))
+            status = HTTPStatus(refusal.status_code)
+            reason = status.phrase.encode()
+            await client.send(h11.Response(status_code=status, headers=headers, reason=reason))
             await client.send(h11.Data(data=text))
             await client.send(h11.EndOfMessage())
 

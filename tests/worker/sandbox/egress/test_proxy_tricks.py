@@ -151,6 +151,13 @@ async def test_a_plain_request_goes_on_with_the_host_of_its_url_and_without_the_
         assert gone not in seen
 
 
+async def test_a_long_body_that_comes_with_its_head_is_no_long_head():
+    async with running_proxy(ALLOWED, NAMES) as (_, port, server):
+        post = get("http://files.example/", "Content-Length: 60000").replace(b"GET", b"POST")
+        assert (await ask(port, post + b"x" * 60_000)).startswith(b"HTTP/1.1 200 ")
+        assert server.connections == 1
+
+
 async def test_a_second_request_on_the_same_connection_is_not_smuggled_past_the_rules():
     async with running_proxy(ALLOWED, NAMES) as (_, port, server):
         both = get("http://files.example/") + get("http://other.example/secret")

@@ -183,6 +183,27 @@ class ModelFailed(Fact, frozen=True, tag="model.failed"):
     retry_at: Moment | None = None
 
 
+class ContextCompacted(Fact, frozen=True, tag="context.compacted"):
+    """The conversation had grown long: from turn `turn` on, the model reads a summary of it.
+
+    The messages are built from what people said, the plan, `summary` and the events after the
+    version `through`. `writer` of the summary: the model or (at no cost) the worker. The
+    provider counted `tokens_before`; `tokens_after` is an estimate.
+    """
+
+    turn: Count
+    through: Count
+    summary: Text
+    tokens_before: Count
+    tokens_after: Count
+    writer: Literal["model", "worker"] = "model"
+    usage: Usage = Usage()
+    cost_microusd: Count = 0
+    model: Name = ""
+    request: Name = ""
+    seconds: Seconds = 0.0
+
+
 class PlanUpdated(Fact, frozen=True, tag="plan.updated"):
     """The agent updated its plan."""
 
@@ -375,6 +396,7 @@ WorkerEvent = (
     | ModelRequested
     | ModelReplied
     | ModelFailed
+    | ContextCompacted
     | PlanUpdated
     | QuestionAsked
     | ApprovalRequested

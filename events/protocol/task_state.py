@@ -21,6 +21,7 @@ from events import (
     Budget,
     BudgetExhausted,
     BudgetRaised,
+    ContextCompacted,
     EgressAllowed,
     EgressDenied,
     EnvironmentPrepared,
@@ -54,6 +55,7 @@ from events import (
     ToolCompleted,
     ToolInterrupted,
     ToolStarted,
+    Usage,
     WorkerEvent,
     WorkspacePrepared,
 )
@@ -234,6 +236,8 @@ def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
             return _tool_ended(state, event, at)
         case ModelReplied():
             return _replied(state, event, at)
+        case ContextCompacted(usage=usage, cost_microusd=cost):
+            return _paid(state, usage, cost)
         case ModelRequested():
             state = _if_open(_works(state), activity="Thinking", command="")
             return replace(state, budget_exhausted=None) if state.budget_exhausted else state
@@ -288,16 +292,17 @@ def _tool_ended(state: TaskState, _event: WorkerEvent, _at: datetime) -> TaskSta
 
 
 def _replied(state: TaskState, event: ModelReplied, _at: datetime) -> TaskState:
-    usage = event.usage
+    state = _paid(state, event.usage, event.cost_microusd)
+    return replace(state, turns=event.turn, activity="", command="")
+
+
+def _paid(state: TaskState, usage: Usage, cost_microusd: int) -> TaskState:
     prompt = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
     return replace(
         state,
-        turns=event.turn,
-        cost_microusd=state.cost_microusd + event.cost_microusd,
+        cost_microusd=state.cost_microusd + cost_microusd,
         input_tokens=state.input_tokens + prompt,
         output_tokens=state.output_tokens + usage.output_tokens,
-        activity="",
-        command="",
     )
 
 

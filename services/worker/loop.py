@@ -12,8 +12,9 @@ from services.worker.agent.failures.outage import Unreachable
 from services.worker.agent.next_step import next_step, parallel_snapshot
 from services.worker.agent.steps import Record, Rest, StartTools, TakeSnapshot, Wait
 from services.worker.effects.egress import follow_egress
-from services.worker.effects.perform import Effect, Facts, WorkerContext, perform
+from services.worker.effects.perform import Effect, Facts, perform
 from services.worker.effects.task_history import TaskHistory
+from services.worker.effects.worker_context import WorkerContext
 from services.worker.ports import NothingToMerge
 from services.worker.tools.toolbox import tool_started
 

@@ -36,8 +36,8 @@ from services.worker.effects.images import Images
 from services.worker.effects.installed_programs import InstalledPrograms
 from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.model.client import connect as connect_model
-from services.worker.effects.perform import WorkerContext
 from services.worker.effects.task_history import TaskHistory
+from services.worker.effects.worker_context import WorkerContext
 from services.worker.loop import drive
 from services.worker.ports import Model, SandboxUnavailable
 from services.worker.retry import RetryPolicy, RetrySettings

@@ -29,7 +29,7 @@ from infra.runtime.clock import utc_now
 from services.worker.effects.images import Images
 from services.worker.effects.live_output import LiveOutput
 from services.worker.effects.model import client
-from services.worker.effects.perform import WorkerContext
+from services.worker.effects.worker_context import WorkerContext
 from services.worker.loop import drive
 from services.worker.workspace.instruction_files import InstructionFiles
 from services.worker.workspace.workspace import GitWorkspace, Origin

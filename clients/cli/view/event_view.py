@@ -20,6 +20,7 @@ from events import (
     AttemptStarted,
     BranchPushed,
     BudgetExhausted,
+    ContextCompacted,
     EgressAllowed,
     EgressDenied,
     EnvironmentPrepared,
@@ -134,6 +135,8 @@ def _parts(recorded: Recorded) -> Sequence[Text]:
         case ModelReplied() as reply:
             text = reply_text(reply)
             return [Text(text, style="bold")] if text else []
+        case ContextCompacted() as compacted:
+            return _compacted(compacted)
         case PlanUpdated(items=items):
             return [Text("Plan", style="cyan"), *map(_plan_line, items)]
         case ToolStarted(tool="plan"):
@@ -248,6 +251,18 @@ def _outcome(recorded: Recorded) -> Text | None:
             return _line("✖", f"{detail} {remedy}", "bold red")
         case _:
             return None
+
+
+def _compacted(compacted: ContextCompacted) -> Sequence[Text]:
+    by_model = "The conversation grew long; the agent goes on from its own summary of it"
+    by_worker = (
+        "The conversation grew too long to be read; the agent goes on from an account of its work"
+    )
+    text = by_model if compacted.writer == "model" else by_worker
+    sizes = f"({compacted.tokens_before:,} → about {compacted.tokens_after:,} tokens)"
+    lines = _lines(compacted.summary.strip())
+    shown = [Text(line, style="dim") for line in lines[:_OUTPUT_LINES]]
+    return [_line("≡", f"{text} {sizes}", "cyan"), *shown, *_rest(len(lines) - _OUTPUT_LINES)]
 
 
 def _started(started: ToolStarted) -> Sequence[Text]:

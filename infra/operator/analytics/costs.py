@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from events import (
+    ContextCompacted,
     MachineDestroyed,
     ModelReplied,
     PullRequestOpened,
@@ -101,7 +102,10 @@ class Costs:
                 line.pull_requests += 1
             case MachineDestroyed(cost_microusd=cost):
                 line.machine_microusd += cost
-            case ModelReplied(cost_microusd=cost, usage=usage):
+            case (
+                ModelReplied(cost_microusd=cost, usage=usage)
+                | ContextCompacted(cost_microusd=cost, usage=usage)
+            ):
                 line.model_microusd += cost
                 line.tokens += sum(msgspec.structs.astuple(usage))
             case _:

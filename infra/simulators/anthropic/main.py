@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     faults: bool = False
     requests_a_minute: int = 100_000
     """Requests per minute before 429."""
+    window_tokens: int = 0
+    """The context window of every model, in tokens; 0: each model's own."""
 
 
 def compose(settings: Settings, *, clock: Clock) -> Api:
@@ -46,6 +48,7 @@ def compose(settings: Settings, *, clock: Clock) -> Api:
         Seal(settings.model_api_key),
         PromptCache(clock),
         entropy=secrets.token_bytes,
+        window_tokens=settings.window_tokens,
     )
     return Api(
         rehearsal,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from infra.simulators.anthropic.api.errors import Refused
-from infra.simulators.anthropic.api.models import find
+from infra.simulators.anthropic.api.models import Model, find
 from infra.simulators.anthropic.api.reply import Reply, content_of, cut, output_tokens, thinks
 from infra.simulators.anthropic.api.request import Prompt, Request, prompt_of, request_of
 from infra.simulators.anthropic.api.rules import (
@@ -27,7 +27,8 @@ JsonObject = dict[str, Any]
 class Rehearsal:
     """Answers from its scripts. Nothing is kept of a conversation but what a prompt cache keeps.
 
-    `entropy` makes ids, so that no two replies share one, not even to the same history.
+    `entropy` makes ids, so that no two replies share one, not even to the same history. With
+    `window_tokens` the window of every model is so small.
     """
 
     def __init__(
@@ -37,11 +38,18 @@ class Rehearsal:
         cache: PromptCache,
         *,
         entropy: Callable[[int], bytes],
+        window_tokens: int = 0,
     ) -> None:
         self._scripts = scripts
         self._seal = seal
         self._cache = cache
         self._entropy = entropy
+        self._window_tokens = window_tokens
+
+    def find(self, name: str) -> Model:
+        """Return the model called `name`, with the window it has here; refuses an unknown one."""
+        model = find(name)
+        return replace(model, window_tokens=self._window_tokens or model.window_tokens)
 
     def new_id(self, kind: str) -> str:
         """Make an id such as msg_01…; `kind` is what stands before it."""
@@ -56,13 +64,13 @@ class Rehearsal:
     def check(self, raw: JsonObject) -> Request:
         """Read a request; refuses (400, 404) what would not be answered."""
         request = request_of(raw)
-        check_request(request, find(request.model))
+        check_request(request, self.find(request.model))
         self._judge(raw, request)
         return request
 
     def answer(self, raw: JsonObject, request: Request) -> Reply:
         """Answer a checked request. The content follows from the request alone; ids are new."""
-        model = find(request.model)
+        model = self.find(request.model)
         move = self._play(raw, request)
         is_between_tools = raw["messages"][-1]["role"] == "user" and len(raw["messages"]) > 1
         thinking, shown = thinks(request, model, is_between_tools=is_between_tools)
@@ -74,7 +82,9 @@ class Rehearsal:
         )
         ids = [self.new_id("toolu") for _ in move.calls]
         whole = content_of(move, signature=signature, shown=shown, ids=ids)
-        content, stop_reason, stop_sequence = cut(whole, request)
+        cut_up = pieces(raw)
+        left = model.window_tokens - sum(piece.tokens for piece in cut_up)
+        content, stop_reason, stop_sequence = cut(whole, request, window_left=left)
         thought = count_text(move.think) if content and signature else 0
         return Reply(
             id=self.new_id("msg"),
@@ -82,7 +92,7 @@ class Rehearsal:
             content=content,
             stop_reason=stop_reason,
             stop_sequence=stop_sequence,
-            prompt=self._cache.bill(model, pieces(raw)),
+            prompt=self._cache.bill(model, cut_up),
             output_tokens=thought
             + sum(output_tokens(block) for block in content if block["type"] != "thinking"),
             thinking_tokens=thought,
@@ -115,7 +125,7 @@ class Rehearsal:
         )
 
     def _judge(self, raw: JsonObject, prompt: Prompt) -> None:
-        model = find(prompt.model)
+        model = self.find(prompt.model)
         if not isinstance(prompt, Request):
             check_prompt(prompt, model)
         self._seal.check(model.name, raw["messages"])

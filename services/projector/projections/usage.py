@@ -1,8 +1,8 @@
-"""Read model `usage`: what each model reply cost. Money in millionths of a US dollar."""
+"""Read model `usage`: cost of each model reply and summary, in millionths of a US dollar."""
 
 from collections.abc import Sequence
 
-from events import ModelReplied, Recorded
+from events import ContextCompacted, ModelReplied, Recorded
 from services.projector.projections.table import Row, Table
 
 USAGE = Table(
@@ -23,13 +23,16 @@ USAGE = Table(
     ),
     grows_only=True,
 )
-FACTS = (ModelReplied,)
+FACTS = (ModelReplied, ContextCompacted)
 
 
 def project(recorded: Recorded) -> Sequence[Row]:
-    """Project a model reply to a line of the ledger."""
+    """Project what was paid for to a line of the ledger."""
     match recorded.event:
-        case ModelReplied(turn=turn, model=model, usage=usage, cost_microusd=cost):
+        case (
+            ModelReplied(turn=turn, model=model, usage=usage, cost_microusd=cost)
+            | ContextCompacted(turn=turn, model=model, usage=usage, cost_microusd=cost)
+        ):
             values = {
                 "task": recorded.task,
                 "version": recorded.version,

@@ -40,6 +40,11 @@ def add_cost(use: BudgetUse, cost_microusd: int) -> BudgetUse:
     )
 
 
+def add_summary_cost(use: BudgetUse, cost_microusd: int) -> BudgetUse:
+    """Count what a summary cost: it is no turn."""
+    return replace(use, spent_microusd=use.spent_microusd + cost_microusd)
+
+
 def add_waiting_time(use: BudgetUse, seconds: float) -> BudgetUse:
     """Leave this much time out of account."""
     return replace(use, waited_seconds=use.waited_seconds + seconds)

@@ -8,16 +8,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from events import (
+    ApprovalAnswered,
+    ApprovalRequested,
     Attachment,
     AttemptStarted,
     Block,
     CallId,
+    ContextCompacted,
     EnvironmentPrepared,
     InstructionEdited,
     InstructionWithdrawn,
     LeftOut,
     ModelReplied,
     ModelRequested,
+    PlanUpdated,
+    QuestionAnswered,
+    QuestionAsked,
     Recorded,
     TaskInstructed,
     TaskSubmitted,
@@ -25,6 +31,8 @@ from events import (
     ToolInterrupted,
     UndoneCall,
 )
+from services.worker.agent.context import summary
+from services.worker.agent.context.summary import PersonalRecord
 from services.worker.agent.evolve import evolve
 from services.worker.agent.state import AgentState, Attempt
 from services.worker.agent.text.environment_report import environment_notice
@@ -112,6 +120,9 @@ class Conversation:
         self.steers: dict[int, _Instruction] = {}
         self.queued: dict[int, _Instruction] = {}
         self.nudge = ""
+        self.has_begun = False
+        self.taken: list[_Instruction] = []
+        self.record = PersonalRecord()
 
     def add_event(self, recorded: Recorded, state: AgentState) -> None:
         """Add an event; `state` is where the task stood before it."""
@@ -136,26 +147,60 @@ class Conversation:
                 self.results[call] = _result(
                     call, _interruption(state, call, reason), is_error=True
                 )
-            case AttemptStarted() if any(m["role"] == "assistant" for m in self.messages):
+            case AttemptStarted() if self.has_begun:
                 self.undone += state.undone
                 self.notices = [self._takeover(state.workspace.left_out)]
             case EnvironmentPrepared():
                 self.notices += filter(None, [environment_notice(recorded.event)])
             case ModelReplied():
                 self._reply(recorded.event)
+            case ContextCompacted():
+                self._compact(recorded.event)
+            case _:
+                self._keep(recorded)
+
+    def _keep(self, recorded: Recorded) -> None:
+        """Keep what no summary may lose: answers of people, and the plan."""
+        record = self.record
+        match recorded.event:
+            case PlanUpdated(items=items):
+                record.plan = items
+            case QuestionAsked(request=request, text=text):
+                record.questions[request] = text
+            case ApprovalRequested(request=request, title=title):
+                record.questions[request] = title
+            case QuestionAnswered(request=request, text=text):
+                record.answers.append((record.questions.get(request, ""), text))
+            case ApprovalAnswered(request=request, verdict="deny", reason=reason):
+                record.refusals.append(f"- {record.questions.get(request, '')} {reason}".rstrip())
             case _:
                 pass
+
+    def _compact(self, event: ContextCompacted) -> None:
+        """Put the person's messages and the summary in place of all messages so far."""
+        calls = self._last_calls()
+        results = {each["tool_use_id"]: each for each in self._owed_results()}
+        text = summary.summary_text(
+            event, self.record, [(call, results[call["id"]]) for call in calls]
+        )
+        content = [block for each in self.taken for block in each.blocks()]
+        content.append({"type": "text", "text": text})
+        self.messages = [{"role": "user", "content": content}]
+        self.results, self.nudge = {}, ""
 
     def _reply(self, event: ModelReplied) -> None:
         content = sendable_blocks(event.blocks, event.stop_reason)
         if content:
             self.messages.append({"role": "assistant", "content": content})
+            self.has_begun = True
         self.nudge = nudge(event)
 
     def add_user_message(self, *, with_queued: bool) -> None:
         """Add what waits to the user's message: results first, then what people said."""
         queued = self.queued.values() if with_queued else ()
         said = [*self.steers.values(), *queued, *map(_Instruction, self.notices)]
+        self.taken += [each for name, each in self.steers.items() if name != _ORIGIN]
+        self.taken += queued
         content = [*self._owed_results(), *(block for each in said for block in each.blocks())]
         if self.nudge and not said:
             content.append({"type": "text", "text": self.nudge})
@@ -163,6 +208,13 @@ class Conversation:
         self.nudge = ""
         if with_queued:
             self.queued = {}
+        self._add(content)
+
+    def add_summary_request(self) -> None:
+        """Ask for a summary of all that was sent, and of the results after it."""
+        self._add([*self._owed_results(), {"type": "text", "text": summary.REQUEST}])
+
+    def _add(self, content: list[Block]) -> None:
         if not content:
             return
         if self.messages and self.messages[-1]["role"] == "user":
@@ -180,11 +232,14 @@ class Conversation:
         return "\n".join([*gone, _UNDONE, *lines, f"{_REDO}]"])
 
     def _owed_results(self) -> Sequence[Block]:
+        calls = [call["id"] for call in self._last_calls()]
+        return [self.results.get(c) or _result(c, _NOT_RUN, is_error=True) for c in calls]
+
+    def _last_calls(self) -> Sequence[Block]:
         last = self.messages[-1] if self.messages else None
         if last is None or last["role"] != "assistant":
             return ()
-        calls = [b["id"] for b in last["content"] if is_call(b)]
-        return [self.results.get(c) or _result(c, _NOT_RUN, is_error=True) for c in calls]
+        return [block for block in last["content"] if is_call(block)]
 
 
 def build_messages(history: Iterable[Recorded]) -> list[Message]:
@@ -194,13 +249,27 @@ def build_messages(history: Iterable[Recorded]) -> list[Message]:
     (fetched back from the object store when they were too long for it). Of images there are only
     references.
     """
+    return _conversation(history).messages
+
+
+def build_summary_request(history: Iterable[Recorded]) -> list[Message]:
+    """Make the messages that ask for a summary: those sent so far, the newest results, a request.
+
+    What people said since the last `model.requested` is not among them: it waits for the next one.
+    """
+    conversation = _conversation(history)
+    conversation.add_summary_request()
+    return conversation.messages
+
+
+def _conversation(history: Iterable[Recorded]) -> Conversation:
     conversation, state = Conversation(), AgentState(attempt=Attempt(number=0))
     for recorded in history:
         conversation.add_event(recorded, state)
         if isinstance(recorded.event, ModelRequested):
             conversation.add_user_message(with_queued=state.is_work_over)
         state = evolve(state, recorded)
-    return conversation.messages
+    return conversation
 
 
 def _interruption(state: AgentState, call: CallId, reason: str) -> str:

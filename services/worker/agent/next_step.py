@@ -7,7 +7,6 @@ the same answer.
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import takewhile
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,6 +14,7 @@ from events import (
     AttemptEnded,
     AttemptStarted,
     ModelRequested,
+    TaskSubmitted,
     ToolCompleted,
     ToolInterrupted,
 )
@@ -24,6 +24,7 @@ from services.worker.agent.approvals.human_input import (
     permit_call,
 )
 from services.worker.agent.budget import exceeded_limit
+from services.worker.agent.context.window import WINDOW_EXCEEDED, is_nearly_full
 from services.worker.agent.delivery import (
     NOT_YET,
     deliver_ended_work,
@@ -44,6 +45,7 @@ from services.worker.agent.state import AgentState, Attempt, CallsState, StopRea
 from services.worker.agent.steps import (
     AskApproval,
     AskModel,
+    CompactContext,
     OpenPullRequest,
     PrepareEnvironment,
     PrepareWorkspace,
@@ -64,6 +66,7 @@ __all__ = [
     "AskApproval",
     "AskModel",
     "Attempt",
+    "CompactContext",
     "OpenPullRequest",
     "PrepareEnvironment",
     "PrepareWorkspace",
@@ -81,8 +84,6 @@ __all__ = [
     "parallel_snapshot",
     "request_stop",
 ]
-
-_WINDOW_EXCEEDED: Final = "model_context_window_exceeded"
 
 
 def next_step(state: AgentState, now: datetime) -> Step:
@@ -110,7 +111,9 @@ def parallel_snapshot(state: AgentState, now: datetime) -> TakeSnapshot | None:
     match next_step(state, now):
         case TakeSnapshot():
             return TakeSnapshot()
-        case AskModel() | Record(facts=(ModelRequested(),)) if state.workspace.is_dirty:
+        case AskModel() | CompactContext() | Record(facts=(ModelRequested(),)) if (
+            state.workspace.is_dirty
+        ):
             return TakeSnapshot()
         case StartTools() | RunTools() if state.workspace.is_dirty and state.workspace.is_ready:
             return TakeSnapshot()
@@ -218,7 +221,7 @@ def _needs_snapshot(step: Step) -> bool:
     The model may be asked meanwhile. Of what it asks for then, only what changes nothing may run.
     """
     match step:
-        case AskModel() | Record(facts=(ModelRequested(),)):
+        case AskModel() | CompactContext() | Record(facts=(ModelRequested(),)):
             return False
         case StartTools(calls=calls) | RunTools(calls=calls):
             return any(call.name not in READ_ONLY for call in calls)
@@ -263,10 +266,7 @@ def _end_task(state: AgentState, now: datetime) -> Step | None:
         return Record((task_finished(state, work),))
     if reply.stop_reason in ("end_turn", "stop_sequence"):
         return deliver_ended_work(state, now)
-    if reply.stop_reason == _WINDOW_EXCEEDED and (step := push_unfinished_work(state, now)):
-        return step
-    branch = pushed_branch(state.delivery)
-    return Record((stop_reason_failure(reply.stop_reason, branch),))
+    return Record((stop_reason_failure(reply.stop_reason),))
 
 
 def _interrupted(calls: Iterable[Call], reason: str) -> tuple[ToolInterrupted, ...]:
@@ -291,9 +291,10 @@ def _ask_model(state: AgentState, now: datetime) -> Step:
         return Rest()
     if model.is_asked:
         return AskModel(model.turn + 1, submitted.model, submitted.effort)
+    if state.context.is_overflowing:
+        return _after_overflow(state, submitted, now)
     if failure is not None and failure.retry_at is None:
-        step = push_unfinished_work(state, now) if failure.kind in CONTEXT_FULL else None
-        return step or Record((model_failure(failure, pushed_branch(state.delivery)),))
+        return Record((model_failure(failure),))
     if stall := stall_failure(model):
         return Record((stall,))
     if failure is not None and failure.retry_at is not None and now < failure.retry_at:
@@ -303,7 +304,22 @@ def _ask_model(state: AgentState, now: datetime) -> Step:
         return Wait("budget", over.resets_at)
     if met := exceeded_limit(state.budget, now):
         return Record((met,))
+    if is_nearly_full(state.context, submitted.model) and model.reply is not None:
+        return CompactContext(model.turn + 1, submitted.model, submitted.effort, "model")
     leaves_queued = bool(state.unread.queued) and not state.is_work_over
     return Record(
         (ModelRequested(turn=model.turn + 1, model=submitted.model, leaves_queued=leaves_queued),)
     )
+
+
+def _after_overflow(state: AgentState, submitted: TaskSubmitted, now: datetime) -> Step:
+    """Compact a conversation that the model cannot read any more; end the task if that was vain."""
+    model, failure = state.model, state.model.failures.newest
+    if state.context.overflows == 1 and model.reply is not None:
+        return CompactContext(model.turn + 1, submitted.model, submitted.effort, "worker")
+    if step := push_unfinished_work(state, now):
+        return step
+    branch = pushed_branch(state.delivery)
+    if failure is not None and failure.kind in CONTEXT_FULL:
+        return Record((model_failure(failure, branch),))
+    return Record((stop_reason_failure(WINDOW_EXCEEDED, branch),))

@@ -34,6 +34,7 @@ from events import (
 )
 from services.worker.agent.approvals.policy import Approvals
 from services.worker.agent.budget import BudgetUse
+from services.worker.agent.context.window import ContextUse
 from services.worker.agent.failures.outage import Outage
 from services.worker.agent.tool_calls import MUTATING, Call, Submit
 
@@ -270,6 +271,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     workspace: WorkspaceState = WorkspaceState()
     environment: EnvironmentState = EnvironmentState()
     model: ModelState = ModelState()
+    context: ContextUse = ContextUse()
     calls: CallsState = CallsState()
     question: QuestionState = QuestionState()
     approvals: Approvals = Approvals()

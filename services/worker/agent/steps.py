@@ -1,6 +1,7 @@
 """The steps of the agent's loop: what can be due. Values only."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -57,6 +58,15 @@ class AskModel(msgspec.Struct, frozen=True):
     turn: int
     model: str
     effort: str
+
+
+class CompactContext(msgspec.Struct, frozen=True):
+    """Put a summary in place of the conversation, written by the model or by this worker."""
+
+    turn: int
+    model: str
+    effort: str
+    writer: Literal["model", "worker"]
 
 
 class StartTools(msgspec.Struct, frozen=True):
@@ -127,6 +137,7 @@ Step = (
     | PrepareWorkspace
     | PrepareEnvironment
     | AskModel
+    | CompactContext
     | AskApproval
     | AskPush
     | StartTools

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from events import Block, CallId
 from events.limits import MAX_NAME_CHARACTERS
+from services.worker.agent.context.window import WINDOW_EXCEEDED
 
 ASK: Final = "ask"
 SUBMIT: Final = "submit"
@@ -21,7 +22,7 @@ WITHOUT_FILES: Final = frozenset({"plan", ASK, SUBMIT})
 WHOLE: Final = frozenset({"tool_use", "end_turn"})
 """Stop reasons of replies whose calls are run; any other reason means that the reply was cut."""
 
-_GOES_ON: Final = frozenset({"tool_use", "pause_turn", "max_tokens"})
+_GOES_ON: Final = frozenset({"tool_use", "pause_turn", "max_tokens", WINDOW_EXCEEDED})
 _ENDS: Final = frozenset({"end_turn", "stop_sequence"})
 _TITLE_CHARACTERS = 120
 _CALL_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -103,6 +104,11 @@ def text_of(blocks: Iterable[Block]) -> str:
     texts = (block.get("text") for block in blocks if block.get("type") == "text")
     said = (text.strip() for text in texts if isinstance(text, str))
     return "\n\n".join(text for text in said if text)
+
+
+def size_bytes_of(blocks: Iterable[Block]) -> int:
+    """Return the length of a reply as it is sent back."""
+    return sum(len(msgspec.json.encode(block)) for block in blocks)
 
 
 def wants_more(stop_reason: str, text: str) -> bool:

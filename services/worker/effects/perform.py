@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Final, NamedTuple
-from zlib import crc32
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,7 +14,6 @@ from events import (
     Blob,
     BranchPushed,
     EnvironmentPrepared,
-    ModelReplied,
     PullRequestOpened,
     Recorded,
     SnapshotTaken,
@@ -25,20 +23,14 @@ from events import (
     WorkerEvent,
     WorkspacePrepared,
 )
-from events.protocol.model_prices import billed_model, cost_microusd
-from events.protocol.quarantine import Broken, attempt
 from events.protocol.stored_changes import StoredChanges, encode_changes
-from infra.runtime.clock import Clock
-from services.worker.agent.failures import unreadable_history
-from services.worker.agent.failures.model_errors import record_failure
 from services.worker.agent.failures.outage import Unreachable
-from services.worker.agent.messages import build_messages
-from services.worker.agent.prompt_digest import digest_of
 from services.worker.agent.state import DIFF_NAME, AgentState
 from services.worker.agent.steps import (
     AskApproval,
     AskModel,
     AskPush,
+    CompactContext,
     OpenPullRequest,
     PrepareEnvironment,
     PrepareWorkspace,
@@ -47,39 +39,27 @@ from services.worker.agent.steps import (
     StoreDiff,
     TakeSnapshot,
 )
-from services.worker.agent.system_prompt import own_words, system_blocks
 from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.redaction import Redactor
-from services.worker.agent.tool_calls import Call, calls_of, with_own_ids
+from services.worker.agent.tool_calls import Call
 from services.worker.effects.approval_request import approval_request, push_approval_request
-from services.worker.effects.environment.preparation import Environment
-from services.worker.effects.images import Images
-from services.worker.effects.installed_programs import InstalledPrograms
-from services.worker.effects.live_output import LiveOutput
+from services.worker.effects.model_turn import ask_model, compact_context
 from services.worker.effects.whole_output import store_output
+from services.worker.effects.worker_context import WorkerContext
 from services.worker.ports import (
-    Blobs,
-    BudgetRefused,
-    Egress,
-    Forge,
-    Model,
-    ModelFailure,
-    ModelRequest,
     PreparedWorkspace,
-    Sandbox,
     SandboxUnavailable,
     Snapshot,
-    Workspace,
     WorkspaceRefused,
 )
 from services.worker.tools.tool import Outcome
-from services.worker.tools.toolbox import run_call, specs
-from services.worker.workspace.instruction_files import InstructionFiles
+from services.worker.tools.toolbox import run_call
 
 Effect = (
     PrepareWorkspace
     | PrepareEnvironment
     | AskModel
+    | CompactContext
     | AskApproval
     | AskPush
     | RunTools
@@ -91,24 +71,6 @@ Effect = (
 Facts = Sequence[WorkerEvent]
 
 _DIFF_LIMIT_BYTES: Final = 16 * 1024
-
-
-class WorkerContext(NamedTuple):
-    """All that a worker reaches."""
-
-    model: Model
-    sandbox: Sandbox
-    workspace: Workspace
-    blobs: Blobs
-    forge: Forge
-    instruction_files: InstructionFiles
-    live: LiveOutput
-    images: Images
-    clock: Clock
-    environment: Environment
-    redactor: Redactor = Redactor()
-    egress: Egress | None = None
-    programs: InstalledPrograms | None = None
 
 
 async def perform(
@@ -126,7 +88,9 @@ async def perform(
             case PrepareEnvironment():
                 return [await _set_up(context, step, state)]
             case AskModel():
-                return await _ask_model(context, step, state, history)
+                return await ask_model(context, step, state, history)
+            case CompactContext():
+                return await compact_context(context, step, state, history)
             case AskApproval(call=call, need=need):
                 return [await approval_request(call, need, context.sandbox, now=context.clock())]
             case AskPush():
@@ -196,57 +160,6 @@ async def _set_up(
     context: WorkerContext, step: PrepareEnvironment, state: AgentState
 ) -> EnvironmentPrepared:
     return await context.environment.prepare(step, state.submitted, state.allowed_hosts)
-
-
-async def _ask_model(
-    context: WorkerContext, step: AskModel, state: AgentState, history: Sequence[Recorded]
-) -> Facts:
-    began = context.clock()
-    commit = state.workspace.prepared.commit if state.workspace.prepared else ""
-    conversation = attempt(build_messages, history)
-    if isinstance(conversation, Broken):
-        return [unreadable_history.history_failure(conversation.reason)]
-    model_request = ModelRequest(
-        model=step.model,
-        effort=step.effort,
-        system=system_blocks(
-            await context.instruction_files.read(commit),
-            state.environment.prepared,
-            programs=context.programs.programs if context.programs else (),
-        ),
-        messages=await context.images.fill(conversation),
-        tools=specs(),
-        user=state.position.task,
-    )
-    try:
-        answer = await context.model.ask(model_request, context.live.reply(step.turn))
-    except ModelFailure as failure:
-        before = state.model.failures
-        failed = record_failure(
-            failure.model_error,
-            turn=step.turn,
-            failures=before.count,
-            since=before.since,
-            now=context.clock(),
-            jitter=_retry_jitter(state.position.task, before.count),
-        )
-        return [failed]
-    except BudgetRefused as refused:
-        return [refused.exhausted]
-    await context.live.end()
-    return [
-        ModelReplied(
-            turn=step.turn,
-            stop_reason=answer.stop_reason,
-            usage=answer.usage,
-            cost_microusd=cost_microusd(billed_model(step.model, answer.model), answer.usage),
-            blocks=with_own_ids(answer.blocks, _call_ids(history), step.turn),
-            model=answer.model,
-            request=answer.request,
-            prompt=digest_of(own_words(), model_request.tools, conversation),
-            seconds=_seconds_since(context, began),
-        )
-    ]
 
 
 async def _run_calls(context: WorkerContext, calls: Sequence[Call]) -> Facts:
@@ -365,22 +278,12 @@ async def _open_pull_request(
     return [PullRequestOpened(number=opened.number, url=opened.url, title=step.title)]
 
 
-def _call_ids(history: Sequence[Recorded]) -> set[str]:
-    replies = (recorded.event for recorded in history)
-    return {c.id for e in replies if isinstance(e, ModelReplied) for c in calls_of(e.blocks)}
-
-
 def _without_sandbox(error: SandboxUnavailable) -> TaskFailed:
     return TaskFailed(
         reason="sandbox_unavailable",
         detail=str(error),
         remedy="Run `errand doctor` where the worker runs: it says which sandbox can be had there.",
     )
-
-
-def _retry_jitter(task: str, failures: int) -> float:
-    """Return a number from 0 to 1 that differs between tasks, so that they do not retry at once."""
-    return crc32(f"{task}:{failures}".encode()) / 0xFFFFFFFF
 
 
 def _seconds_since(context: WorkerContext, began: datetime) -> float:

@@ -11,6 +11,7 @@ from events import (
     BranchPushed,
     BudgetExhausted,
     CallId,
+    ContextCompacted,
     EnvironmentPrepared,
     ModelFailed,
     ModelReplied,
@@ -30,6 +31,7 @@ from services.worker.agent.steps import (
     AskApproval,
     AskModel,
     AskPush,
+    CompactContext,
     OpenPullRequest,
     PrepareEnvironment,
     PrepareWorkspace,
@@ -62,6 +64,8 @@ def explains(step: Step, state: AgentState, batch: Sequence[Recorded]) -> bool:
             return _answers(calls, facts)
         case AskModel(turn=turn):
             return _is_reply(turn, facts[0])
+        case CompactContext():
+            return _is_summary(step, facts[0])
         case AskApproval(call=call, need=need):
             return _asks(call.id, need, facts[0])
         case AskPush(call=call_id, need=need):
@@ -140,6 +144,13 @@ def _is_reply(turn: int, fact: Any) -> bool:  # noqa: ANN401 - any event there i
     if isinstance(fact, (ModelReplied, ModelFailed)):
         return fact.turn == turn
     return isinstance(fact, (BudgetExhausted, *_REFUSALS))
+
+
+def _is_summary(step: CompactContext, fact: Any) -> bool:  # noqa: ANN401 - any event there is
+    if isinstance(fact, ContextCompacted):
+        is_ours = step.writer == "model" or fact.writer == "worker"
+        return fact.turn == step.turn and is_ours
+    return not isinstance(fact, ModelReplied) and _is_reply(step.turn, fact)
 
 
 def _asks(call: CallId, need: ApprovalNeed, fact: Any) -> bool:  # noqa: ANN401 - any event

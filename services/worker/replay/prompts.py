@@ -1,8 +1,8 @@
 """Requests of a history as today's worker would make them, compared by their digests."""
 
 from events import ModelReplied, ModelRequested, PromptDigest, Recorded
+from services.worker.agent.context.prompt_digest import digest_of
 from services.worker.agent.messages import Conversation
-from services.worker.agent.prompt_digest import digest_of
 from services.worker.agent.state import AgentState
 from services.worker.agent.system_prompt import own_words
 from services.worker.tools.toolbox import specs

@@ -19,6 +19,7 @@ from events import (
     Blob,
     BudgetExhausted,
     CallId,
+    ContextCompacted,
     EgressAllowed,
     EgressDenied,
     MachineDestroyed,
@@ -348,3 +349,15 @@ def test_a_denied_host_is_shown_with_the_command_that_allows_it() -> None:
     assert "many other hosts (9 times)" in shown(EgressDenied(host="", port=0, count=9))
     allowed = shown(EgressAllowed(host="api.example.com", port=443))
     assert "Allowed connections to api.example.com:443" in allowed
+
+
+def test_a_summary_is_shown_with_its_beginning_and_what_it_saved() -> None:
+    text = "\n".join(f"line {number}" for number in range(20))
+    fact = ContextCompacted(
+        turn=7, through=90, summary=text, tokens_before=412_000, tokens_after=9_000
+    )
+    screen = shown(fact)
+    assert "412,000 → about 9,000 tokens" in screen
+    assert "line 11" in screen
+    assert "8 more lines" in screen
+    assert "line 12" not in screen

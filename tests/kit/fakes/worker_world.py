@@ -25,8 +25,8 @@ from services.worker.agent.state import Attempt
 from services.worker.agent.steps import PrepareEnvironment
 from services.worker.effects.images import Images
 from services.worker.effects.live_output import LiveOutput
-from services.worker.effects.perform import WorkerContext
 from services.worker.effects.task_history import TaskHistory
+from services.worker.effects.worker_context import WorkerContext
 from services.worker.ports import (
     Egress,
     ModelFailure,

@@ -16,10 +16,10 @@ SLOW = ("c1", "bash", {"command": "sleep"})
 SLOW_TOO = ("c2", "bash", {"command": "sleep"})
 
 
-async def driven(bench: Bench, number: int = 1, **options: Any) -> None:
+async def driven(bench: Bench, number: int = 1, *, seconds: float = 10, **options: Any) -> None:
     """Let a worker work until it rests; a replay of what it wrote finds no difference."""
     history = bench.task_history(number)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(seconds):
         await drive(history, bench.context(), stopping=bench.stopping, **options)
     assert_replays(history.events)
 

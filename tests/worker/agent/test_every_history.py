@@ -13,6 +13,7 @@ from events import (
     BudgetExhausted,
     BudgetRaised,
     CommandId,
+    ContextCompacted,
     EgressAllowed,
     EgressDenied,
     InstructionEdited,
@@ -96,6 +97,8 @@ EVENTS = st.one_of(
             EgressAllowed(host="api.example.com", port=443),
             EgressDenied(host="api.example.com", port=443, count=2),
             ModelFailed(turn=1, kind="overloaded", detail=""),
+            ModelFailed(turn=1, kind="context_full", detail=""),
+            ContextCompacted(turn=2, through=3, summary="s", tokens_before=2, tokens_after=1),
             ModelFailed(turn=1, kind="overloaded", detail="", retry_at=NOW),
             MachineDestroyed(attempt=1, machine="m1", billed_seconds=1, cost_microusd=1),
         ]
@@ -119,6 +122,8 @@ def test_every_history_folds_and_something_is_due(recorded):
 def test_what_was_sent_is_only_ever_added_to(recorded):
     earlier: list = []
     for length in range(1, len(recorded) + 1):
+        if isinstance(recorded[length - 1].event, ContextCompacted):
+            earlier = []
         now = build_messages(recorded[:length])
         for before, after in zip(earlier, now, strict=False):
             assert after["role"] == before["role"]

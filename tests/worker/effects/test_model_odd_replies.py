@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from events import (
+    ContextCompacted,
     ModelFailed,
     ModelReplied,
     TaskFailed,
@@ -332,7 +333,7 @@ async def test_a_refused_reply_is_not_sent_back():
 async def test_a_full_context_leaves_the_work_on_its_branch_and_says_how_to_go_on():
     full = ModelFailure(ModelError("context_full", "prompt is too long"))
     for end in (full, said("…", "model_context_window_exceeded")):
-        bench = Bench(called(WRITE), end)
+        bench = Bench(called(WRITE), end, end)
         await bench.append(SUBMITTED)
 
         await driven(bench)
@@ -340,6 +341,7 @@ async def test_a_full_context_leaves_the_work_on_its_branch_and_says_how_to_go_o
         [failure] = bench.facts(TaskFailed)
         assert failure.reason == "context_full"
         assert "errand/task_1" in failure.remedy
+        assert len(bench.facts(ContextCompacted)) == 1  # what could be done was done before
         assert len(bench.workspace.pushed) == 1
         assert not bench.forge.opened
 

@@ -18,7 +18,7 @@ import msgspec
 from infra.runtime.clock import Clock
 from infra.simulators.anthropic.api.errors import Refused, error_body, invalid
 from infra.simulators.anthropic.api.faults import Fault, Faults, refuse
-from infra.simulators.anthropic.api.models import MODELS, describe, find
+from infra.simulators.anthropic.api.models import MODELS, describe
 from infra.simulators.anthropic.api.reply import Reply
 from infra.simulators.anthropic.api.request import VERSIONS, Request, parse
 from infra.simulators.anthropic.api.stream import Event, delivered_tokens, error_event, events_of
@@ -172,8 +172,8 @@ class Api:
             raise invalid("anthropic-version", "header is required")
         name = exchange.path.removeprefix("/v1/models").strip("/")
         if name:
-            return await exchange.answer(describe(find(name)))
-        listed = [describe(model) for model in MODELS.values()]
+            return await exchange.answer(describe(self._rehearsal.find(name)))
+        listed = [describe(self._rehearsal.find(name)) for name in MODELS]
         page = {"first_id": listed[0]["id"], "last_id": listed[-1]["id"], "has_more": False}
         return await exchange.answer({"data": listed, **page})
 

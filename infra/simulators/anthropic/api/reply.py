@@ -115,21 +115,22 @@ def output_tokens(block: JsonObject) -> int:
 
 
 def cut(
-    content: Sequence[JsonObject], request: Request
+    content: Sequence[JsonObject], request: Request, *, window_left: int
 ) -> tuple[list[JsonObject], str, str | None]:
-    """Cut the content at the first stop sequence or at max_tokens; return it with the reason.
+    """Cut the content at the first stop sequence, max_tokens, or the end of the model's window.
 
-    A tool call is never cut in half: one that does not fit is left out.
+    Returns it with the reason. A tool call is never cut in half: one that does not fit is left out.
     """
     kept: list[JsonObject] = []
-    left = request.max_tokens
+    left = min(request.max_tokens, window_left)
+    reason = "max_tokens" if left == request.max_tokens else "model_context_window_exceeded"
     for block in content:
         shown, sequence = _until_sequence(block, request.stop_sequences or [])
         size = output_tokens(shown)
         if size > left:
             if shown["type"] == "text" and left > 0:
                 kept.append({**shown, "text": _head(shown["text"], left)})
-            return kept, "max_tokens", None
+            return kept, reason, None
         if shown["type"] != "text" or shown["text"]:
             kept.append(shown)
         if sequence is not None:

@@ -15,9 +15,15 @@ _EXIT_CODE = re.compile(r"^exit code: (-?\d+)\s*\Z", re.MULTILINE)
 _INTERRUPTED = re.compile(r"\A\W*not run\b|\b(?:interrupted|cut off)\b", re.IGNORECASE)
 _NOTICE = re.compile(r"\A\s*\[.*\]\s*\Z", re.DOTALL)
 _UNDONE = re.compile(r"^\d+\. .*\((\w+)\)\]?$", re.MULTILINE)
+_SUMMARY_WANTED = re.compile(r"\bsummarize the conversation\b", re.IGNORECASE)
 _LINE_NUMBER = re.compile(r"^ *\d+(?:\t|→|[|:] ?)(.*)$")
 
 JsonObject = dict[str, Any]
+
+PLACE_MARK = "Rehearsal place: "
+"""Begins the line of a summary by which the rehearsal finds where it was."""
+
+_PLACE = re.compile(rf"^{PLACE_MARK}(\{{.*\}})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Errand:
-    """The prompt, and the turns since."""
+    """The prompt, and the turns since.
+
+    `place`: where a summary in place of earlier turns says that they had led, as JSON.
+    `wants_summary`: the caller asks for one now.
+    """
 
     prompt: str
     turns: tuple[Turn, ...] = ()
+    place: str = ""
+    wants_summary: bool = False
 
 
 @dataclass
@@ -97,6 +109,8 @@ class _Reading:
     turns: list[Turn] = field(default_factory=list)
     open_calls: dict[str, Call] = field(default_factory=dict)
     ended: bool = False
+    place: str = ""
+    wants_summary: bool = False
 
 
 def errand_of(messages: Iterable[JsonObject]) -> Errand:
@@ -104,6 +118,7 @@ def errand_of(messages: Iterable[JsonObject]) -> Errand:
     reading = _Reading()
     for message in messages:
         blocks = blocks_of(message["content"])
+        reading.wants_summary = False
         if message["role"] == "assistant":
             reading.open_calls = {
                 block["id"]: Call(block["name"], block["input"])
@@ -113,11 +128,16 @@ def errand_of(messages: Iterable[JsonObject]) -> Errand:
             reading.ended = not reading.open_calls
         elif message["role"] == "user":
             _hear(reading, blocks)
-    return Errand("\n\n".join(reading.prompt), tuple(reading.turns))
+    prompt = "\n\n".join(reading.prompt)
+    return Errand(prompt, tuple(reading.turns), reading.place, reading.wants_summary)
 
 
 def _hear(reading: _Reading, blocks: list[JsonObject]) -> None:
     words = [block["text"] for block in blocks if block["type"] == "text"]
+    notices = [text for text in words if _NOTICE.match(text)]
+    reading.wants_summary = any(_SUMMARY_WANTED.search(text) for text in notices)
+    places = [found.group(1) for text in notices for found in _PLACE.finditer(text)]
+    reading.place = places[-1] if places else reading.place
     results = {
         block["tool_use_id"]: Result(
             _text(block.get("content")), bool(block.get("is_error")), block["tool_use_id"]
@@ -127,6 +147,7 @@ def _hear(reading: _Reading, blocks: list[JsonObject]) -> None:
     }
     if reading.ended and not (words and all(_NOTICE.match(text) for text in words)):
         reading.prompt, reading.turns, reading.ended = words, [], False
+        reading.place = ""
     elif results:
         answers = tuple((call, results[name]) for name, call in reading.open_calls.items())
         reading.turns.append(Turn(answers, tuple(words)))

@@ -16,7 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.simulators.anthropic.scripts.conversation import Call, Errand, Result, Turn
+import msgspec
+
+from infra.simulators.anthropic.scripts.conversation import PLACE_MARK, Call, Errand, Result, Turn
 from infra.simulators.anthropic.scripts.script import PLACE, Branch, Condition, Script, Step
 
 MAX_REPEATS = 5
@@ -69,16 +71,53 @@ def play(
                 "they are not offered here."
             )
         place = _fold(script, errand, _named(found))
+        if errand.wants_summary:
+            return Move(_summary(script, place))
         return _acknowledge(errand, _move(script, place, is_parallel=is_parallel))
     return Move(_unknown(scripts))
 
 
 def _fold(script: Script, errand: Errand, captured: Mapping[str, str]) -> _Place:
     place = _Place(name=script.first, variables={**captured, "prompt": errand.prompt})
-    _enter(script, place, script.first)
+    kept = _kept_place(script, errand.place)
+    if kept is None:
+        _enter(script, place, script.first)
+    else:
+        place.variables |= kept.variables
+        place.completed = kept.completed
+        _enter(script, place, kept.step)
+        place.visits = Counter(kept.visits)
     for turn in errand.turns:
         _take(script, place, turn)
     return place
+
+
+class _KeptPlace(msgspec.Struct):
+    """A place as a summary keeps it: its step has made no call yet."""
+
+    script: str
+    step: str
+    completed: int
+    visits: dict[str, int]
+    variables: dict[str, str]
+
+
+def _kept_place(script: Script, text: str) -> _KeptPlace | None:
+    try:
+        kept = msgspec.json.decode(text, type=_KeptPlace)
+    except msgspec.DecodeError:
+        return None
+    return kept if kept.script == script.name and kept.step in script.steps else None
+
+
+def _summary(script: Script, place: _Place) -> str:
+    """Write down where the script is; what was said and returned on the way is not needed."""
+    variables = {name: value for name, value in place.variables.items() if name != "prompt"}
+    kept = _KeptPlace(script.name, place.name, place.completed, dict(place.visits), variables)
+    return (
+        f"I play the sample task `{script.name}`. {place.completed} calls are made.\n\n"
+        f"{PLACE_MARK}{msgspec.json.encode(kept).decode()}"
+    )
 
 
 def _enter(script: Script, place: _Place, name: str) -> None:

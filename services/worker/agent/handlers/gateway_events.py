@@ -21,6 +21,7 @@ from events import (
 from events.protocol.api.egress import MAX_HOSTS, HostAndPort
 from services.worker.agent.approvals import policy
 from services.worker.agent.budget import forget_foreign_limit, raise_limit, start_budget
+from services.worker.agent.context.window import add_bytes, forget_overflow
 from services.worker.agent.handlers.changes import (
     Handler,
     close_task,
@@ -32,7 +33,8 @@ from services.worker.agent.state import AgentState, ModelFailures
 
 
 def _submit_task(state: AgentState, event: TaskSubmitted) -> AgentState:
-    return replace(state, submitted=event, budget=start_budget(event.budget))
+    use = add_bytes(state.context, len(event.prompt.encode()), len(event.attachments))
+    return replace(state, submitted=event, budget=start_budget(event.budget), context=use)
 
 
 def _instruct(state: AgentState, event: TaskInstructed) -> AgentState:
@@ -48,6 +50,9 @@ def _instruct(state: AgentState, event: TaskInstructed) -> AgentState:
         model=replace(state.model, failures=ModelFailures(), nudges=0, fruitless=0),
         budget=forget_foreign_limit(state.budget),
         approvals=policy.reopen_denied_pushes(state.approvals),
+        context=add_bytes(
+            forget_overflow(state.context), len(event.text.encode()), len(event.attachments)
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from events import (
     AttemptStarted,
     BranchPushed,
     BudgetExhausted,
+    ContextCompacted,
     EgressDenied,
     EnvironmentPrepared,
     ModelFailed,
@@ -30,7 +31,9 @@ from events import (
     WorkspacePrepared,
 )
 from services.worker.agent.approvals import policy
-from services.worker.agent.budget import add_cost
+from services.worker.agent.budget import add_cost, add_summary_cost
+from services.worker.agent.context import window
+from services.worker.agent.failures.model_errors import CONTEXT_FULL
 from services.worker.agent.handlers.changes import Handler, close_task, ignore, with_progress
 from services.worker.agent.state import (
     DIFF_NAME,
@@ -50,6 +53,7 @@ from services.worker.agent.tool_calls import (
     WHOLE,
     Call,
     calls_of,
+    size_bytes_of,
     submission_in,
     text_of,
     wants_more,
@@ -115,7 +119,21 @@ def _ask_model(state: AgentState, _event: ModelRequested) -> AgentState:
 def _fail_model(state: AgentState, event: ModelFailed) -> AgentState:
     before = state.model.failures
     failures = ModelFailures(event, before.count + 1, before.since or state.position.at)
-    return replace(state, model=replace(state.model, is_asked=False, failures=failures))
+    is_overflow = event.kind in CONTEXT_FULL
+    return replace(
+        state,
+        model=replace(state.model, is_asked=False, failures=failures),
+        context=window.count_overflow(state.context) if is_overflow else state.context,
+    )
+
+
+def _compact_context(state: AgentState, event: ContextCompacted) -> AgentState:
+    return replace(
+        state,
+        model=replace(state.model, failures=ModelFailures()),
+        context=window.count_compaction(state.context, event),
+        budget=add_summary_cost(state.budget, event.cost_microusd),
+    )
 
 
 def _add_reply(state: AgentState, event: ModelReplied) -> AgentState:
@@ -134,6 +152,9 @@ def _add_reply(state: AgentState, event: ModelReplied) -> AgentState:
         delivery=Delivery(),
         approvals=policy.forget_requests(state.approvals),
         budget=add_cost(state.budget, event.cost_microusd),
+        context=window.count_reply(
+            state.context, event.usage, size_bytes_of(event.blocks), event.stop_reason
+        ),
     )
 
 
@@ -166,6 +187,7 @@ def _end_call(state: AgentState, event: ToolCompleted | ToolInterrupted) -> Agen
     if ended is None:
         return state
     is_accepted = isinstance(event, ToolCompleted) and not event.is_error
+    output_bytes = len(event.output.encode()) if isinstance(event, ToolCompleted) else 0
     is_started, is_changing = ended.id in calls.started, ended.name in MUTATING
     has_run = (is_started or is_accepted) and ended.id not in calls.orphaned
     is_cut_off = is_changing and is_started and isinstance(event, ToolInterrupted)
@@ -182,6 +204,7 @@ def _end_call(state: AgentState, event: ToolCompleted | ToolInterrupted) -> Agen
         workspace=_changed(state, ended) if is_changing and has_run else state.workspace,
         unread=replace(unread, has_lost_work=True) if is_cut_off else unread,
         model=with_progress(state.model) if is_accepted else state.model,
+        context=window.add_bytes(state.context, output_bytes),
         approvals=policy.forget_call(state.approvals, ended.id),
         question=QuestionState() if is_answered else state.question,
         delivery=replace(state.delivery, submitted=work) if work else state.delivery,
@@ -233,6 +256,7 @@ HANDLERS: Final[Mapping[type, Handler]] = {
     ModelRequested: _ask_model,
     ModelReplied: _add_reply,
     ModelFailed: _fail_model,
+    ContextCompacted: _compact_context,
     PlanUpdated: ignore,
     QuestionAsked: _ask_question,
     ApprovalRequested: _ask_approval,

@@ -6,7 +6,7 @@ import type {
   TaskState,
   Waiting,
 } from "../generated/api.gen.ts";
-import type { Budget, Fact } from "../generated/events.gen.ts";
+import type { Budget, Fact, Usage } from "../generated/events.gen.ts";
 import { canonicalTime } from "./text.ts";
 
 export type Type = Fact["type"];
@@ -77,18 +77,13 @@ export const CHANGES: { readonly [T in Exclude<Type, "task.erased">]: Change<T> 
     budget_exhausted: null,
   }),
   "model.replied": (state, { turn, usage, cost_microusd }) => ({
-    ...state,
+    ...paid(state, usage, cost_microusd),
     turns: turn,
-    cost_microusd: state.cost_microusd + cost_microusd,
-    input_tokens:
-      state.input_tokens +
-      (usage.input_tokens ?? 0) +
-      (usage.cache_creation_input_tokens ?? 0) +
-      (usage.cache_read_input_tokens ?? 0),
-    output_tokens: state.output_tokens + (usage.output_tokens ?? 0),
     activity: "",
     command: "",
   }),
+  "context.compacted": (state, { usage = {}, cost_microusd = 0 }) =>
+    paid(state, usage, cost_microusd),
   "model.failed": (state, { retry_at }) =>
     retry_at ? ifOpen(waits(state, "provider"), { retry_at: canonicalTime(retry_at) }) : state,
   "plan.updated": (state, { items }) => ({
@@ -135,6 +130,19 @@ export const CHANGES: { readonly [T in Exclude<Type, "task.erased">]: Change<T> 
     ended(state, at, { phase: "failed", failure: { reason, detail, remedy } }),
   "attempt.ended": unchanged,
 };
+
+function paid(state: TaskState, usage: Usage, cost: number): TaskState {
+  const prompt =
+    (usage.input_tokens ?? 0) +
+    (usage.cache_creation_input_tokens ?? 0) +
+    (usage.cache_read_input_tokens ?? 0);
+  return {
+    ...state,
+    cost_microusd: state.cost_microusd + cost,
+    input_tokens: state.input_tokens + prompt,
+    output_tokens: state.output_tokens + (usage.output_tokens ?? 0),
+  };
+}
 
 /** `base` is absent where it is empty, as the gateway leaves it out. */
 export function repository(url: string, base = ""): TaskState["repository"] {

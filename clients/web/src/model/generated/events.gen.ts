@@ -316,6 +316,22 @@ export interface ModelFailed {
   readonly retry_at?: string | null;
 }
 
+/** The conversation had grown long: from turn `turn` on, the model reads a summary of it. */
+export interface ContextCompacted {
+  readonly type: "context.compacted";
+  readonly turn: number;
+  readonly through: number;
+  readonly summary: string;
+  readonly tokens_before: number;
+  readonly tokens_after: number;
+  readonly writer?: "model" | "worker";
+  readonly usage?: Usage;
+  readonly cost_microusd?: number;
+  readonly model?: string;
+  readonly request?: string;
+  readonly seconds?: number;
+}
+
 /** One line of the agent's plan. */
 export interface PlanItem {
   readonly text: string;
@@ -498,6 +514,7 @@ export type Fact =
   | ModelRequested
   | ModelReplied
   | ModelFailed
+  | ContextCompacted
   | PlanUpdated
   | QuestionAsked
   | ApprovalRequested
@@ -542,6 +559,7 @@ export const EVENT_TYPES: ReadonlySet<string> = new Set([
   "model.requested",
   "model.replied",
   "model.failed",
+  "context.compacted",
   "plan.updated",
   "question.asked",
   "approval.requested",

@@ -1,7 +1,7 @@
 // What the agent said, planned and asked, and how the model provider answered it.
 
 import type { PlanItem } from "../generated/events.gen.ts";
-import type { Changes } from "./draft.ts";
+import type { Changes, Draft } from "./draft.ts";
 import type { AgentRow, PlanChange, ProviderRow } from "./rows.ts";
 
 type Block = Readonly<Record<string, unknown>>;
@@ -30,11 +30,7 @@ export const agentChanges: Changes = {
     draft.note({ waitingInstructions: left });
   },
   "model.replied": (draft, event) => {
-    const last = draft.rows.length - 1;
-    const failed = draft.rows[last];
-    if (failed?.kind === "provider" && failed.resumed === 0) {
-      draft.change<ProviderRow>(last, failed, event.version, { resumed: event.version });
-    }
+    resume(draft, event.version);
     const text = blockText(event.blocks ?? [], "text");
     const thinking = blockText(event.blocks ?? [], "thinking");
     const blob = event.blob ?? null;
@@ -61,6 +57,17 @@ export const agentChanges: Changes = {
     } else {
       draft.add({ ...draft.base(event), kind: "provider", ...news, times: 1, resumed: 0 });
     }
+  },
+  "context.compacted": (draft, event) => {
+    resume(draft, event.version);
+    draft.add({
+      ...draft.base(event),
+      kind: "summary",
+      text: event.summary,
+      tokensBefore: event.tokens_before,
+      tokensAfter: event.tokens_after,
+      writer: event.writer ?? "model",
+    });
   },
   "plan.updated": (draft, event) => {
     const before = draft.findLast("plan")?.[1].items ?? [];
@@ -119,6 +126,15 @@ export const agentChanges: Changes = {
     });
   },
 };
+
+/** The provider answered again, if it was in trouble. */
+function resume(draft: Draft, version: number): void {
+  const last = draft.rows.length - 1;
+  const failed = draft.rows[last];
+  if (failed?.kind === "provider" && failed.resumed === 0) {
+    draft.change<ProviderRow>(last, failed, version, { resumed: version });
+  }
+}
 
 /** Return what a plan says that the one before did not, and what it no longer says. */
 export function planChanges(

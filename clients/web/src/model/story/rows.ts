@@ -227,6 +227,15 @@ export interface AllowedRow extends RowBase {
   readonly port: number;
 }
 
+/** The conversation had grown long: the agent goes on from this summary of it. */
+export interface SummaryRow extends RowBase {
+  readonly kind: "summary";
+  readonly text: string;
+  readonly tokensBefore: number;
+  readonly tokensAfter: number;
+  readonly writer: "model" | "worker";
+}
+
 /** A person stopped what ran, or archived the task. */
 export interface NoteRow extends RowBase {
   readonly kind: "stopped" | "archived";
@@ -278,6 +287,7 @@ export type Row =
   | AllowedRow
   | MachineRow
   | ProviderRow
+  | SummaryRow
   | NoteRow
   | ArtifactRow
   | DeliveryRow

@@ -182,6 +182,13 @@ export const ENGLISH = {
   turnsStop: (spent: number, limit: number) => `Turns used: ${spent} of ${limit}`,
   timeStop: (spent: string, limit: string) => `Working time used: ${spent} of ${limit}`,
   raised: (who: string, money: string, time: string) => `${who} added ${money} at ${time}`,
+  tokens: (number: number) => new Intl.NumberFormat("en").format(roundTokens(number)),
+  summarized: (agent: string, before: string, after: string) =>
+    `The conversation grew long: ${agent} goes on from a summary of it (${before} → ${after} tokens)`,
+  summarizedByWorker: (agent: string, before: string, after: string) =>
+    `The conversation grew too long to be read: ${agent} goes on from an account of its work ` +
+    `(${before} → ${after} tokens)`,
+  theSummary: "Read the summary",
   denied: (host: string, times: number) =>
     `Denied: ${host} (${times === 1 ? "once" : `${times} times`})`,
   deniedAddress: "an address that no task may reach",
@@ -237,3 +244,8 @@ export const DOING: ReadonlyArray<readonly [RegExp, string]> = [
   [/^Ask: .*$/s, "asking you"],
   [/^\$ (.+)$/s, "running $1"],
 ];
+
+/** Two digits are enough: the second number is an estimate. */
+function roundTokens(number: number): number {
+  return number < 100 ? number : Number(number.toPrecision(2));
+}

@@ -10,6 +10,7 @@ import type {
   PlanRow,
   ProviderRow,
   QuestionRow,
+  SummaryRow,
 } from "../story/rows.ts";
 import { type TurnCounts, turnCounts } from "../story/turns.ts";
 import { ENGLISH } from "./english.ts";
@@ -145,6 +146,14 @@ export function providerLine(row: ProviderRow, moment: Moment): string {
   if (row.resumed > 0) return `${failed} ${ENGLISH.wentOn}`;
   if (row.retryAt === "") return failed;
   return `${failed}; ${ENGLISH.retriesAt(time(row.retryAt, moment.now, moment.zone))}`;
+}
+
+/** "The conversation grew long: Claude goes on from a summary of it (412,000 → 9,000 tokens)". */
+export function summaryLine(row: SummaryRow): string {
+  const [before, after] = [row.tokensBefore, row.tokensAfter].map(ENGLISH.tokens);
+  const agent = ENGLISH.agent;
+  const line = row.writer === "model" ? ENGLISH.summarized : ENGLISH.summarizedByWorker;
+  return line(agent, before!, after!);
 }
 
 export function planLine(row: PlanRow): string {

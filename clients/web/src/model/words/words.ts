@@ -27,6 +27,7 @@ export {
   planLine,
   providerLine,
   questionReceipt,
+  summaryLine,
   toolsLine,
 } from "./rows.ts";
 export {

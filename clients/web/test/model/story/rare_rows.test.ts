@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Fact } from "../../../src/model/generated/events.gen.ts";
 import { storyOf } from "../../../src/model/story/rows.ts";
+import { summaryLine } from "../../../src/model/words/words.ts";
 import { recorded } from "../histories.ts";
 
 describe("what is rare", () => {
@@ -111,5 +112,31 @@ describe("what is rare", () => {
     const last = rows.at(-1)!;
     assert.ok(last.kind === "provider");
     assert.deepEqual([last.times, last.resumed], [2, 5]);
+  });
+
+  it("a summary has a row of its own, after the failures that came before it", () => {
+    const failed: Fact = {
+      type: "model.failed",
+      turn: 1,
+      kind: "overloaded",
+      detail: "busy",
+      retry_at: "2026-11-28T14:01:00Z",
+    };
+    const compacted: Fact = {
+      type: "context.compacted",
+      turn: 2,
+      through: 3,
+      summary: "so far",
+      tokens_before: 412_345,
+      tokens_after: 8_765,
+    };
+    const rows = storyOf(recorded([...begun, failed, compacted])).rows;
+    const [before, last] = rows.slice(-2);
+    assert.ok(before?.kind === "provider" && before.resumed === 4);
+    assert.ok(last?.kind === "summary" && last.text === "so far");
+    assert.equal(
+      summaryLine(last),
+      "The conversation grew long: Claude goes on from a summary of it (410,000 → 8,800 tokens)",
+    );
   });
 });

@@ -7,6 +7,7 @@ import type {
   PlanRow,
   ProviderRow,
   RaiseRow,
+  SummaryRow,
 } from "../../../../model/story/rows.ts";
 import {
   ENGLISH,
@@ -14,10 +15,12 @@ import {
   money,
   planLine,
   providerLine,
+  summaryLine,
   time,
   who,
 } from "../../../../model/words/words.ts";
 import { Icon } from "../../../../parts/content/icon.tsx";
+import { Prose } from "../../../../parts/content/prose.tsx";
 import { useApp } from "../../../../state/app.ts";
 import { PlanMark } from "../../plan_items.tsx";
 import { useStory } from "../story_context.ts";
@@ -81,6 +84,21 @@ export function ProviderView({ row }: { row: ProviderRow }) {
       <StoryLine icon="clock" at={row.at} tone={row.resumed > 0 ? "" : "attention"}>
         {providerLine(row, { now: clock.now.peek() })}
       </StoryLine>
+    </StoryRow>
+  );
+}
+
+/** From here on the agent reads a summary: what it says can be read here too. */
+export function SummaryView({ row }: { row: SummaryRow }) {
+  return (
+    <StoryRow item={row} look="quiet">
+      <StoryLine icon="history" at={row.at}>
+        {summaryLine(row)}
+      </StoryLine>
+      <details class="story-summary">
+        <summary>{ENGLISH.theSummary}</summary>
+        <Prose text={row.text} />
+      </details>
     </StoryRow>
   );
 }

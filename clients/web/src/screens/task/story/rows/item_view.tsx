@@ -10,6 +10,7 @@ import {
   PlanView,
   ProviderView,
   RaiseView,
+  SummaryView,
 } from "./event_rows.tsx";
 import { ArtifactView, DeliveryView, EndView } from "./outcome_rows.tsx";
 import { AgentView, PersonView } from "./said_rows.tsx";
@@ -59,6 +60,8 @@ function viewOf(item: StoryItem) {
       return <MachineView row={item} />;
     case "provider":
       return <ProviderView row={item} />;
+    case "summary":
+      return <SummaryView row={item} />;
     case "stopped":
     case "archived":
       return <NoteView row={item} />;

@@ -6,6 +6,7 @@ export function textOf(item: StoryItem): string {
   switch (item.kind) {
     case "person":
     case "agent":
+    case "summary":
       return item.text;
     case "tools":
       return item.calls.map(callText).join("\n\n");

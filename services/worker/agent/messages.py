@@ -34,6 +34,7 @@ from events import (
 from services.worker.agent.context import summary
 from services.worker.agent.context.summary import PersonalRecord
 from services.worker.agent.evolve import evolve
+from services.worker.agent.failures.repetition import GO_ON, STOP, choice_of, is_loop_question
 from services.worker.agent.state import AgentState, Attempt
 from services.worker.agent.text.environment_report import environment_notice
 from services.worker.agent.text.fork_origin import account_of_origin
@@ -77,6 +78,10 @@ _CUT: Final = (
 )
 _NO_CALL: Final = "[You announced a tool call, but your reply holds none. Make the call.]"
 _GO_ON: Final = "[Go on.]"
+_WENT_ON: Final = (
+    "[You made the same calls again and again, with the same results. The person was asked, and "
+    "wants you to go on: take another way, if this one leads nowhere.]"
+)
 _EMPTY: Final = (
     "[Your reply was empty. Go on with the work; when it is done, call submit, or say in a few "
     "words what you found.]"
@@ -165,6 +170,10 @@ class Conversation:
         match recorded.event:
             case PlanUpdated(items=items):
                 record.plan = items
+            case QuestionAsked(request=request, call=call) if is_loop_question(call):
+                record.loops.add(request)
+            case QuestionAnswered(request=request, text=text) if request in record.loops:
+                self._answer_loop(recorded.version, text)
             case QuestionAsked(request=request, text=text):
                 record.questions[request] = text
             case ApprovalRequested(request=request, title=title):
@@ -175,6 +184,11 @@ class Conversation:
                 record.refusals.append(f"- {record.questions.get(request, '')} {reason}".rstrip())
             case _:
                 pass
+
+    def _answer_loop(self, version: int, text: str) -> None:
+        choice = choice_of(text)
+        if choice != STOP:
+            self.steers[version] = _Instruction(_WENT_ON if choice == GO_ON else text)
 
     def _compact(self, event: ContextCompacted) -> None:
         """Put the person's messages and the summary in place of all messages so far."""

@@ -41,6 +41,7 @@ from services.worker.agent.failures.model_errors import (
     stop_reason_failure,
 )
 from services.worker.agent.failures.progress_guard import stall_failure
+from services.worker.agent.failures.repetition import loop_question, stop_failure
 from services.worker.agent.state import AgentState, Attempt, CallsState, StopReason
 from services.worker.agent.steps import (
     AskApproval,
@@ -295,6 +296,8 @@ def _ask_model(state: AgentState, now: datetime) -> Step:
         return _after_overflow(state, submitted, now)
     if failure is not None and failure.retry_at is None:
         return Record((model_failure(failure),))
+    if step := _ask_about_loop(state):
+        return step
     if stall := stall_failure(model):
         return Record((stall,))
     if failure is not None and failure.retry_at is not None and now < failure.retry_at:
@@ -310,6 +313,18 @@ def _ask_model(state: AgentState, now: datetime) -> Step:
     return Record(
         (ModelRequested(turn=model.turn + 1, model=submitted.model, leaves_queued=leaves_queued),)
     )
+
+
+def _ask_about_loop(state: AgentState) -> Step | None:
+    """Ask the person whether an agent that repeats itself shall go on."""
+    repetition, task = state.repetition, state.position.task
+    if not repetition.event:
+        return None
+    if repetition.is_stopped:
+        return Record((stop_failure(repetition),))
+    if state.question.is_asked(repetition.request(task)):
+        return Wait("question")
+    return Record((loop_question(repetition, task),))
 
 
 def _after_overflow(state: AgentState, submitted: TaskSubmitted, now: datetime) -> Step:

@@ -36,6 +36,7 @@ from services.worker.agent.approvals.policy import Approvals
 from services.worker.agent.budget import BudgetUse
 from services.worker.agent.context.window import ContextUse
 from services.worker.agent.failures.outage import Outage
+from services.worker.agent.failures.repetition import Repetition
 from services.worker.agent.tool_calls import MUTATING, Call, Submit
 
 DIFF_NAME: Final = "diff.patch"
@@ -272,6 +273,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     environment: EnvironmentState = EnvironmentState()
     model: ModelState = ModelState()
     context: ContextUse = ContextUse()
+    repetition: Repetition = Repetition()
     calls: CallsState = CallsState()
     question: QuestionState = QuestionState()
     approvals: Approvals = Approvals()

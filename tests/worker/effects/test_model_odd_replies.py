@@ -283,7 +283,7 @@ async def test_replies_that_get_nowhere_end_the_task_after_a_few(reply):
 
 
 async def test_calls_that_never_succeed_end_the_task():
-    wrong = [called((f"c{n}", "no_such_tool", {})) for n in range(100)]
+    wrong = [called((f"c{n}", "no_such_tool", {"n": n})) for n in range(100)]
     bench = Bench(*wrong)
     await bench.append(SUBMITTED)
 

@@ -38,6 +38,7 @@ class PersonalRecord(msgspec.Struct):
     """What people said outside of their messages, and the plan: it outlives every summary."""
 
     questions: dict[str, str] = {}
+    loops: set[str] = set()
     answers: list[tuple[str, str]] = []
     refusals: list[str] = []
     plan: tuple[PlanItem, ...] = ()

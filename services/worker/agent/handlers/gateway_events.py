@@ -22,6 +22,7 @@ from events.protocol.api.egress import MAX_HOSTS, HostAndPort
 from services.worker.agent.approvals import policy
 from services.worker.agent.budget import forget_foreign_limit, raise_limit, start_budget
 from services.worker.agent.context.window import add_bytes, forget_overflow
+from services.worker.agent.failures.repetition import Repetition, answer_loop
 from services.worker.agent.handlers.changes import (
     Handler,
     close_task,
@@ -29,7 +30,7 @@ from services.worker.agent.handlers.changes import (
     ignore,
     with_progress,
 )
-from services.worker.agent.state import AgentState, ModelFailures
+from services.worker.agent.state import AgentState, ModelFailures, QuestionState
 
 
 def _submit_task(state: AgentState, event: TaskSubmitted) -> AgentState:
@@ -50,6 +51,7 @@ def _instruct(state: AgentState, event: TaskInstructed) -> AgentState:
         model=replace(state.model, failures=ModelFailures(), nudges=0, fruitless=0),
         budget=forget_foreign_limit(state.budget),
         approvals=policy.reopen_denied_pushes(state.approvals),
+        repetition=Repetition(),
         context=add_bytes(
             forget_overflow(state.context), len(event.text.encode()), len(event.attachments)
         ),
@@ -63,8 +65,25 @@ def _withdraw_instruction(state: AgentState, event: InstructionWithdrawn) -> Age
 
 
 def _answer_question(state: AgentState, event: QuestionAnswered) -> AgentState:
+    if state.repetition.event and event.request == state.repetition.request(state.position.task):
+        return _answer_loop(state, event)
     question = replace(state.question, answer=event)
     return replace(state, question=question, model=with_progress(state.model))
+
+
+def _answer_loop(state: AgentState, event: QuestionAnswered) -> AgentState:
+    """Apply an answer to a question that the worker asked by itself; other words are a steer."""
+    repetition = answer_loop(state.repetition, event.text)
+    steers = state.unread.steers
+    if not repetition.is_stopped:
+        steers += (state.position.head.version,)
+    return replace(
+        state,
+        repetition=repetition,
+        question=QuestionState(),
+        unread=replace(state.unread, steers=steers),
+        model=with_progress(state.model),
+    )
 
 
 def _answer_approval(state: AgentState, event: ApprovalAnswered) -> AgentState:

@@ -34,6 +34,7 @@ from services.worker.agent.approvals import policy
 from services.worker.agent.budget import add_cost, add_summary_cost
 from services.worker.agent.context import window
 from services.worker.agent.failures.model_errors import CONTEXT_FULL
+from services.worker.agent.failures.repetition import Repetition, add_result
 from services.worker.agent.handlers.changes import Handler, close_task, ignore, with_progress
 from services.worker.agent.state import (
     DIFF_NAME,
@@ -205,10 +206,20 @@ def _end_call(state: AgentState, event: ToolCompleted | ToolInterrupted) -> Agen
         unread=replace(unread, has_lost_work=True) if is_cut_off else unread,
         model=with_progress(state.model) if is_accepted else state.model,
         context=window.add_bytes(state.context, output_bytes),
+        repetition=_repetition(state, ended, event),
         approvals=policy.forget_call(state.approvals, ended.id),
         question=QuestionState() if is_answered else state.question,
         delivery=replace(state.delivery, submitted=work) if work else state.delivery,
     )
+
+
+def _repetition(
+    state: AgentState, call: Call, event: ToolCompleted | ToolInterrupted
+) -> Repetition:
+    if isinstance(event, ToolInterrupted):
+        return state.repetition
+    result = f"{event.exit_code} {event.is_error} {event.output}"
+    return add_result(state.repetition, call, result, state.position.event)
 
 
 def _exhaust_budget(state: AgentState, event: BudgetExhausted) -> AgentState:

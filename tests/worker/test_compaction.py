@@ -169,7 +169,7 @@ async def _resumed(dead: Bench, length: int, *, is_stored: bool) -> None:
 
 
 class _Commands(dict):
-    """What the commands of the sample task `rehearse` print."""
+    """Commands of the sample task `rehearse`, with their output."""
 
     def get(self, script, default):
         found = re.search(r"echo (\d+) > (\S+)", script)

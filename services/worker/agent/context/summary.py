@@ -35,7 +35,7 @@ _ENDS: Final = "Go on with the work from here.]"
 
 
 class PersonalRecord(msgspec.Struct):
-    """What people said outside of their messages, and the plan: it outlives every summary."""
+    """Answers of people to questions and requests, and the plan: they outlive every summary."""
 
     questions: dict[str, str] = {}
     loops: set[str] = set()
@@ -78,7 +78,8 @@ def _results(last: Iterable[tuple[Block, Block]]) -> Sequence[str]:
     lines: list[str] = []
     left = _RESULTS_BYTES
     for call, result in last:
-        wanted = excerpt(msgspec.json.encode(call["input"]).decode(), _RESULT_BYTES // 4)[0]
+        arguments = msgspec.json.encode(call["input"], order="sorted").decode()
+        wanted = excerpt(arguments, _RESULT_BYTES // 4)[0]
         text = excerpt(str(result["content"]), max(300, min(_RESULT_BYTES, left)))[0]
         left -= len(text.encode())
         lines.append(f"- {call['name']} {wanted}\n{text}")

@@ -97,7 +97,7 @@ def test_a_server_that_counts_no_tokens_leaves_it_to_the_estimate():
     turns = []
     for number in range(1, 40):
         name = f"c{number}"
-        turns += [requested(number), replied((name, "read", {"path": "x"}), turn=number)]
+        turns += [requested(number), replied((name, "read", {"path": name}), turn=number)]
         turns += [began(name, "read"), ended(name, "x" * 60_000)]
     assert due(*READY, *turns) == msgspec.structs.replace(BY_MODEL, turn=40)
 

@@ -4,6 +4,7 @@ Imports the standard library and msgspec only. One module per writer; `TaskEvent
 The glossary and the catalogue are in events/README.md.
 """
 
+from events.fact import LeftOut, PlanItem, UndoneCall, Usage
 from events.gateway import (
     MAX_RULES,
     RULED_TOOLS,
@@ -72,11 +73,9 @@ from events.worker import (
     EnvironmentDefinition,
     EnvironmentPrepared,
     EnvironmentSource,
-    LeftOut,
     ModelFailed,
     ModelReplied,
     ModelRequested,
-    PlanItem,
     PlanUpdated,
     PromptDigest,
     PullRequestOpened,
@@ -87,8 +86,6 @@ from events.worker import (
     ToolCompleted,
     ToolInterrupted,
     ToolStarted,
-    UndoneCall,
-    Usage,
     WorkerEvent,
     WorkspacePrepared,
 )

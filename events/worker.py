@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from events.fact import Fact
+from events.fact import Fact, LeftOut, PlanItem, UndoneCall, Usage
 from events.ids import CallId, MachineId, RequestId
 from events.limits import MAX_NAME_CHARACTERS, Count, Line, Moment, Name, Number, Seconds, Text
 
@@ -55,30 +55,6 @@ class Blob(msgspec.Struct, frozen=True):
     key: Line
     size_bytes: Count
     sha256: Name
-
-
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens of one model call, as the Messages API counts them."""
-
-    input_tokens: Count = 0
-    output_tokens: Count = 0
-    cache_creation_input_tokens: Count = 0
-    cache_read_input_tokens: Count = 0
-
-
-class PlanItem(msgspec.Struct, frozen=True):
-    """One line of the agent's plan."""
-
-    text: Text
-    state: Literal["pending", "active", "done"]
-
-
-class UndoneCall(msgspec.Struct, frozen=True):
-    """A tool call whose work is gone with its machine; `title` as in its `tool.started`."""
-
-    call: _Call
-    tool: Name
-    title: Line
 
 
 class AttemptStarted(Fact, frozen=True, tag="attempt.started"):
@@ -279,18 +255,6 @@ class ToolInterrupted(Fact, frozen=True, tag="tool.interrupted"):
 
     call: _Call
     reason: Line
-
-
-class LeftOut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something in the workspace that the work leaves out.
-
-    `reason`: ignored, build_output, too_large, submodule, history (of a repository inside the
-    repository), empty_folder, refused (by git), or more: `files` others.
-    """
-
-    path: Line
-    reason: Name
-    files: Count = 1
 
 
 class SnapshotTaken(Fact, frozen=True, tag="snapshot.taken"):

@@ -253,7 +253,8 @@ def _worked(state: TaskState, event: WorkerEvent, at: datetime) -> TaskState:
         case ApprovalRequested():
             return _if_open(_waits(state, "approval"), approval=_shown(event))
         case BudgetExhausted():
-            return replace(_waits(state, "budget"), budget_exhausted=_met(event))
+            met = ExhaustedBudget(event.scope, event.spent, event.limit, event.resets_at)
+            return replace(_waits(state, "budget"), budget_exhausted=met)
         case WorkspacePrepared(base=base, environment=environment):
             state = replace(state, repository=replace(state.repository, base=base))
             return _if_open(state, activity=SETTING_UP) if environment else state
@@ -348,10 +349,6 @@ def _works(state: TaskState) -> TaskState:
         return state
     phase: Phase = "working" if state.phase == "waiting" else state.phase
     return replace(state, phase=phase, waiting="", question=None, approval=None, retry_at=None)
-
-
-def _met(event: BudgetExhausted) -> ExhaustedBudget:
-    return ExhaustedBudget(event.scope, event.spent, event.limit, event.resets_at)
 
 
 def _raised(state: TaskState, cost_microusd: int) -> TaskState:

@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from events.fact import LeftOut
 from events.protocol.stored_changes import Change
-from events.worker import LeftOut
 
 FileCategory = Literal["", "test", "lock", "generated"]
 """Kind of a file by its path: a test, a lock file, made by a program; empty for all others."""

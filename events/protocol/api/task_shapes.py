@@ -8,10 +8,10 @@ from typing import Literal
 
 import msgspec
 
+from events.fact import PlanItem
 from events.gateway import Budget, Policy, Repository
 from events.ids import AccountId, RequestId, TaskId
 from events.protocol.api.instructions import WaitingInstruction
-from events.worker import PlanItem
 
 Phase = Literal["queued", "starting", "working", "waiting", "finished", "failed", "cancelled"]
 Waiting = Literal["", "question", "approval", "budget", "provider", "instruction"]

@@ -43,7 +43,7 @@ from services.worker.agent.text.excerpt import excerpt
 from services.worker.agent.text.redaction import Redactor
 from services.worker.agent.tool_calls import Call
 from services.worker.effects.approval_request import approval_request, push_approval_request
-from services.worker.effects.model_turn import ask_model, compact_context
+from services.worker.effects.model.model_turn import ask_model, compact_context
 from services.worker.effects.whole_output import store_output
 from services.worker.effects.worker_context import WorkerContext
 from services.worker.ports import (

@@ -20,7 +20,7 @@ from services.worker.agent.state import AgentState
 from services.worker.agent.steps import AskModel, CompactContext
 from services.worker.agent.system_prompt import own_words, system_blocks
 from services.worker.agent.tool_calls import calls_of, with_own_ids
-from services.worker.effects.compaction import compaction_of
+from services.worker.effects.model.compaction import compaction_of
 from services.worker.effects.worker_context import WorkerContext
 from services.worker.ports import (
     BudgetRefused,

@@ -19,9 +19,12 @@ NAMES = (
     "fanout",
     "resume",
     "open",
+    "environment",
     "phone",
     "peers",
 )
+
+ELSEWHERE = {"environment": "tests.bench.kit.environment"}
 
 
 def main() -> int:
@@ -30,7 +33,7 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=NAMES, help="NAME=…; all without it")
     options = parser.parse_args()
     for name in [options.name] if options.name else NAMES:
-        module = importlib.import_module(f"tests.bench.bench_{name}")
+        module = importlib.import_module(ELSEWHERE.get(name, f"tests.bench.bench_{name}"))
         figures = asyncio.run(module.run())
         line = {"bench": name, **figures, "durability": "R1, sync always", "cores": os.cpu_count()}
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")

@@ -13,7 +13,7 @@ from typing import Final, get_args
 
 import msgspec
 
-from events import AttemptEnded, AttemptStarted, ModelReplied, Recorded
+from events import AttemptEnded, AttemptStarted, EgressDenied, ModelReplied, Recorded
 from services.worker.agent.failures.outage import Outage
 from services.worker.agent.failures.unreadable_history import evolve
 from services.worker.agent.next_step import (
@@ -74,7 +74,8 @@ def _divergence_of(attempt: Attempt, history: Sequence[Recorded]) -> Divergence 
     end = next((each for each in ends if each.attempt == attempt.number), None)
     while at < len(history):
         batch = _batch(history, at)
-        if batch[0].by == f"worker:{attempt.number}":
+        is_step = not isinstance(batch[0].event, EgressDenied)  # a report beside the steps
+        if is_step and batch[0].by == f"worker:{attempt.number}":
             found = _compare(state, batch, end) or _compare_prompt(prompts, batch)
             if found is not None:
                 return found

@@ -5,11 +5,11 @@ import re
 from typing import Final
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from events import TaskFinished, TaskInstructed
 from tests.clients.web.browser.stage import Stage
-from tests.kit.browser.app_page import AppPage, app_page
+from tests.kit.browser.app_page import SMALL, AppPage, app_page
 from tests.kit.browser.chromium import missing, running_chromium
 from tests.kit.faults.network_link import wire
 from tests.kit.probe.eventually import eventually
@@ -22,6 +22,7 @@ SHOWN_AS: Final = """(state) => {
   Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
+TO_THE_END: Final = "(list) => list.scrollHeight - list.clientHeight - list.scrollTop"
 KEPT: Final = """async () => {
   const open = indexedDB.open("errand");
   const base = await new Promise((done) => { open.onsuccess = () => done(open.result); });
@@ -154,12 +155,50 @@ async def test_what_was_sent_into_a_dead_network_is_done_once(stage: Stage) -> N
             await expect(pending.get_by_text(SENT)).to_be_visible()
             link.is_black_hole = False
             await expect(pending).to_have_count(0, timeout=20_000)
+            await app.see("An instruction reopens this task.")
 
             link.is_deaf = True  # the command arrives, and its answer is lost
             await app.type("Instruction", "Once is enough")
-            await app.tap("Send")
+            await app.tap("Reopen the task")
             await eventually(lambda: said(stage, task), until=lambda all_: len(all_) == 2)
             await expect(pending.get_by_text(SENT)).to_be_visible()
             link.is_deaf = False
             await expect(pending).to_have_count(0, timeout=20_000)
     assert await said(stage, task) == ["Lost on its way", "Once is enough"]
+
+
+async def finished_times(stage: Stage, task: dict[str, str], times: int) -> int:
+    """Wait until the task has finished so often; return its last version."""
+
+    async def last() -> int:
+        events = await stored(stage.stack, task)
+        ends = [each for each in events if isinstance(each.event, TaskFinished)]
+        return events[-1].version if len(ends) == times else 0
+
+    return await eventually(last, seconds=30)
+
+
+async def test_the_story_follows_only_whom_is_at_its_end(chromium: Browser, stage: Stage) -> None:
+    task = await stage.task("rehearse 1 tool calls of 0.01 seconds")
+    path = f"/v1/tasks/{task['id']}/instructions"
+    async with app_page(chromium, stage.url, size=SMALL) as app:
+        await app.sign_in(await stage.pair())
+        await app.open(f"/t/{task['id']}")
+        story = app.page.get_by_role("log", name="Story")
+        pill = app.button(re.compile("[Gg]o to the end"))
+        await app.see(f"Complete through #{await finished_times(stage, task, 1)}")
+        await story.evaluate("(list) => list.scrollBy(0, 1e6)")
+        await expect(pill).to_have_count(0)
+        await stage.phone.post(path, {"text": "One more thing. " * 30})
+        await app.see(f"Complete through #{await finished_times(stage, task, 2)}")
+        await expect(pill).to_have_count(0)
+        assert await story.evaluate(TO_THE_END) < 4
+        await story.evaluate("(list) => list.scrollBy(0, -900)")
+        await expect(pill).to_be_visible()
+        place = await story.evaluate("(list) => list.scrollTop")
+        await stage.phone.post(path, {"text": "The very last"})
+        await app.see(f"Complete through #{await finished_times(stage, task, 3)}")
+        await app.see(re.compile("[0-9]+ new"))
+        assert abs(await story.evaluate("(list) => list.scrollTop") - place) < 2
+        await app.tap(re.compile("go to the end"))
+        await expect(pill).to_have_count(0)

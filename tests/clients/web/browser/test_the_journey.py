@@ -1,4 +1,4 @@
-"""The whole journey on a phone, by touch alone: from the pairing code to the pull request."""
+"""The whole journey by touch alone, from the pairing code to the pull request; and by keyboard."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,8 @@ from playwright.async_api import Browser, expect
 from events import PullRequestOpened, TaskFinished, TaskInstructed
 from infra.local.demo.sample_repositories import PROMPTS
 from tests.clients.web.browser.stage import Stage
-from tests.kit.browser.app_page import SMALL, AppPage, app_page
+from tests.kit.browser.app_page import SMALL, WIDE, AppPage, app_page
+from tests.kit.browser.keyboard import Keyboard
 from tests.kit.run.phone import pull_requests, stored
 
 STEER = "Keep the change as small as you can."
@@ -152,3 +153,81 @@ async def test_the_same_journey_goes_on_while_the_gateway_dies_twice_and_the_net
 
         await whole_journey(app, stage, next_trouble)
     assert not troubles
+
+
+async def compose_by_keyboard(keys: Keyboard, url: str) -> None:
+    """Write a task that asks before every change, and send it."""
+    await keys.press("New task")
+    await keys.write("What is to be done", PROMPTS["greeter"])
+    await keys.press(re.compile("^Repository"))
+    await keys.write("Search, or paste an address", url)
+    await keys.press("Use this address")
+    await keys.press(re.compile("^Approvals"))
+    await keys.choose(re.compile("^(Never|Ask|Run|Only|Without)"), re.compile("^Ask before every"))
+    await keys.press("Done")
+    await keys.is_back_at(re.compile("^Approvals"))
+    await keys.press("Send task")
+
+
+async def answer_by_keyboard(keys: Keyboard) -> None:
+    """Answer the question, in a sheet that opened by itself."""
+    await expect(keys.app.sheet("Question")).to_be_visible(timeout=20_000)
+    await keys.press("friend")
+    await keys.app.see("You answered: friend")
+    await keys.app.see(re.compile(r"^Claude went on at #"))
+    await keys.app.see(re.compile("^Waits for you: 1 approval"))
+    await keys.escape("Question")
+
+
+async def approve_and_steer_by_keyboard(keys: Keyboard) -> None:
+    """Open the approval, put it away, come back to it, and allow; then reopen the task."""
+    title = re.compile("^Allow: Edit words")
+    await keys.press("Review")
+    await keys.escape(title)
+    await keys.is_back_at("Review")
+    await keys.app.page.keyboard.press("Enter")
+    await keys.press(re.compile("^Allow for the task"))
+    await keys.app.see("You allowed it for the task")
+    await keys.escape(title)
+    await keys.app.see(re.compile("^Finished"))
+    await keys.write("Instruction", "Keep it small.")
+    await keys.press("Reopen the task")
+    await keys.app.see(re.compile("^I read your word"))
+
+
+async def see_the_changes_by_keyboard(keys: Keyboard) -> None:
+    """Look at a file that has changed, and at who made one of its lines."""
+    await keys.app.see(re.compile("^Finished"))
+    await keys.press("Skip the list")
+    await keys.press(re.compile("^Changes"))
+    await keys.app.see("2 files")
+    await keys.press(re.compile("words.py"))
+    await keys.app.see('STRANGER = "friend"')
+    await keys.go_to(re.compile("^Line .*: copy"))
+    await keys.app.page.keyboard.press("ArrowDown")
+    before = await keys.focused()
+    assert re.match("^Line ", before)
+    await keys.app.page.keyboard.press("Enter")
+    sheet = re.compile("words.py")
+    await expect(keys.app.sheet(sheet)).to_be_visible()
+    await keys.press("Line below")
+    await keys.escape(sheet)
+    await keys.is_back_at(before)
+
+
+async def test_a_person_goes_the_whole_way_by_keyboard(chromium: Browser, stage: Stage) -> None:
+    made = await stage.repository("greeter")
+    async with app_page(chromium, stage.url, size=WIDE) as app:
+        await app.sign_in(await stage.pair())
+        keys = Keyboard(app)
+        await compose_by_keyboard(keys, made.url)
+        await app.see(re.compile("Greet people without a name"))
+        await keys.press(re.compile("Greet people without a name"))
+        await answer_by_keyboard(keys)
+        await approve_and_steer_by_keyboard(keys)
+        await see_the_changes_by_keyboard(keys)
+        await keys.go_to("Skip the list")  # around the whole page: nothing holds the focus
+        assert keys.unseen == set()
+    [task] = (await stage.phone.get("/v1/tasks"))["data"]
+    events = [recorded.event for recorded in await stored(stage.stack, task)]
+    assert [e.text for e in events if isinstance(e, TaskInstructed)] == ["Keep it small."]

@@ -15,6 +15,8 @@ from services.worker.workspace.environment.devcontainer import PATHS, parse_devc
 DEFINITION_PATHS: Final = (definition_file.PATH, *PATHS)
 """The files of a repository that define its environment, the first that exists holds."""
 
+_ONE_IMAGE: Final = "but there is one image for all, which is used"
+_MAX_REASON_CHARACTERS: Final = 1000
 _NOT_USED: Final = "Set-up was not run. Correct the file on the base branch, or name an environment"
 
 
@@ -38,12 +40,20 @@ def choose_environment(
     `paths` are the files of the base commit, `texts` those of DEFINITION_PATHS and of
     `detection.texts_wanted` by path.
     """
-    if submitted is not None and submitted.environment is not None:
-        if submitted.environment_source == "account":
-            reason = "the account's settings for this repository"
-            return ChosenEnvironment("account", submitted.environment, reason)
-        return ChosenEnvironment("task", submitted.environment, "named with the task")
-    return _from_repository(paths, texts)
+    chosen = _named(submitted) or _from_repository(paths, texts)
+    if chosen is None or not chosen.definition.image:
+        return chosen
+    reason = f"{chosen.reason}; it asks for the image {chosen.definition.image}, {_ONE_IMAGE}"
+    return chosen._replace(reason=reason[:_MAX_REASON_CHARACTERS])
+
+
+def _named(submitted: TaskSubmitted | None) -> ChosenEnvironment | None:
+    if submitted is None or submitted.environment is None:
+        return None
+    if submitted.environment_source == "account":
+        reason = "the account's settings for this repository"
+        return ChosenEnvironment("account", submitted.environment, reason)
+    return ChosenEnvironment("task", submitted.environment, "named with the task")
 
 
 def _from_repository(
@@ -70,7 +80,9 @@ def _from_repository(
     if detected is None:
         return None
     named = ", ".join(detected.markers)
-    return ChosenEnvironment("detected", detected.definition, f"detected from {named}"[:1000])
+    return ChosenEnvironment(
+        "detected", detected.definition, f"detected from {named}"[:_MAX_REASON_CHARACTERS]
+    )
 
 
 def _invalid(source: EnvironmentSource, path: str, error: InvalidDefinition) -> ChosenEnvironment:

@@ -40,6 +40,16 @@ def test_the_first_that_exists_holds(submitted, paths, source, setup, reason):
     assert not chosen.problem
 
 
+def test_an_image_that_is_not_used_is_said_to_be():
+    asking = replace(SUBMITTED, environment=EnvironmentDefinition(image="python:3.12"))
+    chosen = choose_environment(asking, PATHS, TEXTS)
+    assert chosen is not None
+    assert chosen.reason == (
+        "named with the task; it asks for the image python:3.12, but there is one image for all, "
+        "which is used"
+    )
+
+
 def test_a_repository_without_any_of_them_has_no_environment():
     assert choose_environment(SUBMITTED, {"README.md": "oid"}, {}) is None
 

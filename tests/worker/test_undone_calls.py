@@ -57,6 +57,7 @@ def _script(replies):
 
 
 def _call(kind, number):
+    """Make a call that is like no other: the same again and again would be asked about."""
     name = f"{kind}{number}"
     match kind:
         case "write":
@@ -64,9 +65,9 @@ def _call(kind, number):
         case "bash" | "idle":
             return name, "bash", {"command": name}
         case "read":
-            return name, "read", {"path": "base.txt"}
+            return name, "read", {"path": "base.txt", "line_count": number}
         case _:
-            return name, "plan", {"items": [{"text": "x", "state": "done"}]}
+            return name, "plan", {"items": [{"text": name, "state": "done"}]}
 
 
 async def _carried(script, ends, snapshot_delay):

@@ -4,13 +4,16 @@ from typing import Any, Never
 
 import asyncpg
 import msgspec
+import pytest
 import redis.asyncio as redis
+import structlog
 from structlog.testing import capture_logs
 
 from events import BudgetRaised
 from events.protocol.task_state import TaskBudget, TaskState, evolve
 from infra.log.jetstream import JetStreamLog
 from infra.stores.live_channels import state_key
+from services.projector.history import loop
 from services.projector.history.store import Store
 from services.projector.rebuild.rebuild import Rebuild
 from tests.kit.fakes.in_memory_log import InMemoryLog
@@ -67,8 +70,9 @@ async def test_a_live_state_of_an_older_version_is_folded_again_with_the_next_ev
 
 
 async def test_a_projector_names_the_remedy_for_states_of_an_older_version(
-    fresh_database: str,
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(loop, "_log", structlog.get_logger())  # one that was not used before
     log: InMemoryLog[Any] = InMemoryLog()
     history = new_history()
     async with projecting(log, fresh_database):

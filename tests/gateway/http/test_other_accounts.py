@@ -1,6 +1,7 @@
 """Every route of the description, asked for what is another account's. A new route is tried too."""
 
 import re
+from base64 import urlsafe_b64encode
 from uuid import uuid4
 
 import asyncpg
@@ -13,6 +14,8 @@ from tests.gateway.kit.schemas import fitting
 from tests.kit.build.images import png
 
 PROMPT = "a prompt that only ada may read"
+REPOSITORY = urlsafe_b64encode(b"https://github.com/ada/app").decode().rstrip("=")
+SETUP = "echo a-set-up-that-is-adas-alone"
 SECRET = {"provider": "anthropic", "text": "sk-ant-a-key-that-is-adas-alone"}
 
 
@@ -82,6 +85,8 @@ async def test_what_is_anothers_is_not_there_whatever_the_route(world, servers, 
     await projected(connection, ada, task)
     await connection.close()
     assert (await ada.http.put("/v1/secrets", json=SECRET)).status_code == 200
+    settings = f"/v1/repositories/{REPOSITORY}/environment"
+    assert (await ada.http.put(settings, json={"setup": SETUP})).status_code == 200
     document = (await ada.http.get("/docs/openapi.json")).json()
     session = ada.session["session"]
     made = (await ada.http.post(f"/v1/tasks/{task}/shares", json={})).json()
@@ -95,6 +100,7 @@ async def test_what_is_anothers_is_not_there_whatever_the_route(world, servers, 
             "version": OUTPUT_VERSION,
             "instruction": 1,
             "attachment": await an_upload(ada),
+            "repository": REPOSITORY,
             **await belongings(ada),
         }
     )
@@ -103,7 +109,8 @@ async def test_what_is_anothers_is_not_there_whatever_the_route(world, servers, 
         await adas.find(ada.http, path, document)
         if "{" in path:
             answer = await asked(bob.http, method, adas.fill(path), operation, document)
-            if answer.status_code not in (401, 403, 404):
+            is_own = "{repository}" in path  # an address is nobody's; its settings are the asker's
+            if answer.status_code not in (401, 403, 404) and not is_own:
                 leaks.append((method, path, answer.status_code, answer.text[:200]))
             tried += 1
         elif method == "GET":
@@ -111,8 +118,8 @@ async def test_what_is_anothers_is_not_there_whatever_the_route(world, servers, 
             assert answer.status_code < 500, (path, answer.text)
         else:
             continue
-        private = {PROMPT, *adas.known.values(), ada.session["account"]}
-        private -= {"req_1", "page.html", OUTPUT_VERSION, 1}
+        private = {PROMPT, SETUP, *adas.known.values(), ada.session["account"]}
+        private -= {"req_1", "page.html", OUTPUT_VERSION, 1, REPOSITORY}
         leaks += [(method, path, value) for value in private if value in answer.text]
     assert not leaks
     assert tried >= 15

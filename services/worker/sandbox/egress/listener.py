@@ -99,6 +99,16 @@ async def make_network() -> SandboxNetwork:
     return SandboxNetwork(socket.socket(fileno=descriptors[0]), *descriptors[1:])
 
 
+def _bind(listener: socket.socket, path: Path) -> None:
+    """Bind a socket to a path of any length: the kernel takes 107 bytes of it (unix(7))."""
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        short = Path(f"/proc/self/fd/{directory}")
+        listener.bind(str(short / path.name if short.exists() else path))
+    finally:
+        os.close(directory)
+
+
 class ListenerHandOver:
     """A directory for a container, with a socket on which its first process sends a listener.
 
@@ -111,7 +121,7 @@ class ListenerHandOver:
         self.path.parent.mkdir()
         self.path.parent.chmod(0o755)
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(self.path))
+        _bind(self._socket, self.path)
         self.path.chmod(
             0o666
         )  # the container's first process is another user; `_above` is ours alone

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, expect
 
-from events import TaskFinished, TaskInstructed
+from events import MachineDestroyed, TaskFinished, TaskInstructed
 from tests.clients.web.browser.stage import Stage
 from tests.kit.browser.app_page import SMALL, AppPage, app_page
 from tests.kit.browser.chromium import missing, running_chromium
@@ -168,12 +168,13 @@ async def test_what_was_sent_into_a_dead_network_is_done_once(stage: Stage) -> N
 
 
 async def finished_times(stage: Stage, task: dict[str, str], times: int) -> int:
-    """Wait until the task has finished so often; return its last version."""
+    """Wait until the task has finished so often and its machine is gone; return its version."""
 
     async def last() -> int:
         events = await stored(stage.stack, task)
         ends = [each for each in events if isinstance(each.event, TaskFinished)]
-        return events[-1].version if len(ends) == times else 0
+        is_over = len(ends) == times and isinstance(events[-1].event, MachineDestroyed)
+        return events[-1].version if is_over else 0
 
     return await eventually(last, seconds=30)
 
